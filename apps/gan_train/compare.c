@@ -1,0 +1,46 @@
+/* Runs variants and measures them against detach. */
+#include "compare.h"
+#include <string.h>
+
+static bool run_one(const options *o, const run_setup *setup, variant v, result *r, message *why) {
+  run_setup mine = *setup;
+  if (o->compare && v != VARIANT_DETACH) mine.n_samples = 0; /* one picture: detach's */
+  return o->plan ? run_plan(&mine, v, NULL, r, why) : run_variant(&mine, v, r, why);
+}
+
+/* detach comes first: without it there is nothing to compare with. */
+static bool run_reference(comparison *c, const options *o, const run_setup *setup, message *why) {
+  result *r = &c->reference;
+  for (int i = 0; i < c->n; i++)
+    if (o->variants[i] == VARIANT_DETACH) r = &c->results[i];
+  c->base = r;
+  if (!run_one(o, setup, VARIANT_DETACH, r, why)) return false;
+  return !r->failed || fail(why, "detach: %s", r->error);
+}
+
+bool compare_run(comparison *c, const options *o, const run_setup *setup, message *why) {
+  *c = (comparison){.n = o->n_variants, .plan = o->plan};
+  for (int i = 0; i < c->n; i++) c->results[i].v = o->variants[i];
+  bool with_reference = o->compare && !o->plan;
+  if (with_reference && !run_reference(c, o, setup, why)) return false;
+  for (int i = 0; i < c->n; i++) {
+    result *r = &c->results[i];
+    if (r != c->base && !run_one(o, setup, o->variants[i], r, why)) return false;
+    if (c->base) result_compare(r, c->base);
+  }
+  return true;
+}
+
+void compare_free(comparison *c) {
+  for (int i = 0; i < c->n; i++) result_free(&c->results[i]);
+  result_free(&c->reference);
+  c->base = NULL;
+}
+
+bool compare_as_expected(const comparison *c) {
+  for (int i = 0; i < c->n; i++)
+    if (c->results[i].failed != variant_must_fail(c->results[i].v)) return false;
+  return true;
+}
+
+const result *compare_sampled(const comparison *c) { return c->base ? c->base : &c->results[0]; }

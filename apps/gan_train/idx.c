@@ -1,0 +1,105 @@
+/* Reads images in IDX format (LeCun's MNIST page). Owns the file while it reads; trusts nothing that the header says:
+ * memory grows with the bytes that arrive, not with the number announced. */
+#include "data.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+#define IDX_HEADER 16
+#define IDX_IMAGES_MAGIC 0x00000803u
+#define FIRST_CHUNK ((size_t)1 << 20)
+
+static uint32_t big_endian(const uint8_t *b) {
+  return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | (uint32_t)b[3];
+}
+
+/* Reads until `size` bytes are there or the file ends; *got says how many. Damaged gzip data is an error, a gzip stream
+ * that stops short only a short read: the caller says what is missing. */
+static bool read_bytes(gzFile file, const char *path, uint8_t *to, size_t size, size_t *got, message *why) {
+  *got = 0;
+  while (*got < size) {
+    size_t ask = size - *got < (1u << 30) ? size - *got : 1u << 30;
+    int n = gzread(file, to + *got, (unsigned)ask);
+    if (n > 0) *got += (size_t)n;
+    if (n == (int)ask) continue;
+    int code = Z_OK;
+    const char *text = gzerror(file, &code);
+    if (code == Z_ERRNO) return fail(why, "%s: cannot read: %s", path, strerror(errno));
+    if (n < 0 && code != Z_BUF_ERROR) return fail(why, "%s: damaged gzip data (%s)", path, text);
+    if (n <= 0) break;
+  }
+  return true;
+}
+
+static bool read_header(data *d, gzFile file, const char *path, size_t *count, message *why) {
+  uint8_t head[IDX_HEADER];
+  size_t got;
+  if (!read_bytes(file, path, head, sizeof head, &got, why)) return false;
+  if (got < sizeof head)
+    return fail(why, "%s: truncated: %zu bytes, an IDX file of images starts with a header of %d", path, got,
+                IDX_HEADER);
+  uint32_t magic = big_endian(head);
+  if (magic != IDX_IMAGES_MAGIC)
+    return fail(why, "%s: not an IDX file of images: magic 0x%08" PRIx32 ", want 0x%08x", path, magic,
+                IDX_IMAGES_MAGIC);
+  *count = big_endian(head + 4);
+  d->height = big_endian(head + 8);
+  d->width = big_endian(head + 12);
+  if (!*count || !d->height || !d->width || d->height > DATA_MAX_SIDE || d->width > DATA_MAX_SIDE)
+    return fail(why, "%s: the header promises %zu images of %" PRIu32 "x%" PRIu32 ": not possible", path, *count,
+                d->height, d->width);
+  return true;
+}
+
+/* Doubles the memory as bytes arrive, up to what the header announced. */
+static bool read_pixels(data *d, gzFile file, const char *path, size_t count, message *why) {
+  uint64_t promised = (uint64_t)count * d->height * d->width;
+  size_t have = 0, room = 0;
+  if (promised > SIZE_MAX / 2) return fail(why, "%s: the header promises %" PRIu64 " bytes", path, promised);
+  while (have < promised) {
+    if (have == room) {
+      room = !room ? FIRST_CHUNK : room * 2;
+      if (room > promised) room = (size_t)promised;
+      uint8_t *grown = realloc(d->pixels, room);
+      if (!grown) return fail_no_memory(why);
+      d->pixels = grown;
+    }
+    size_t got;
+    if (!read_bytes(file, path, d->pixels + have, room - have, &got, why)) return false;
+    have += got;
+    if (have < room)
+      return fail(why,
+                  "%s: truncated: the header promises %zu images of %" PRIu32 "x%" PRIu32 " (%" PRIu64
+                  " bytes), the file has %zu bytes of them",
+                  path, count, d->height, d->width, promised, have);
+  }
+  d->count = count;
+  return true;
+}
+
+static bool check_end(gzFile file, const char *path, size_t count, message *why) {
+  uint8_t extra;
+  size_t got;
+  if (!read_bytes(file, path, &extra, 1, &got, why)) return false;
+  if (got) return fail(why, "%s: there is more in the file than the %zu images that its header promises", path, count);
+  return true;
+}
+
+bool idx_read(data *d, const char *path, bool sizes_only, message *why) {
+  struct stat info;
+  if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return fail(why, "%s is a folder, not an IDX file", path);
+  errno = 0;
+  gzFile file = gzopen(path, "rb");
+  if (!file) return errno ? fail(why, "%s: cannot open: %s", path, strerror(errno)) : fail_no_memory(why);
+  gzbuffer(file, 1u << 17);
+  size_t count = 0;
+  bool ok = read_header(d, file, path, &count, why);
+  if (ok && !sizes_only) ok = read_pixels(d, file, path, count, why) && check_end(file, path, count, why);
+  /* The trailing checksum is looked at when the end is read; an early end of the gzip stream shows here. */
+  int closed = gzclose_r(file);
+  if (ok && !sizes_only && closed != Z_OK) return fail(why, "%s: the gzip data ends too early", path);
+  return ok;
+}

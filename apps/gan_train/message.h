@@ -1,0 +1,15 @@
+/* One line about what went wrong, carried up to main. */
+#ifndef GAN_MESSAGE_H
+#define GAN_MESSAGE_H
+
+#include <stdbool.h>
+
+typedef struct message {
+  char text[2048];
+} message;
+
+/* Writes the line and returns false, so that callers can `return fail(...)`. The first line stays. */
+bool fail(message *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool fail_no_memory(message *why);
+
+#endif

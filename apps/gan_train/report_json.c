@@ -1,0 +1,115 @@
+/* Writes results as JSON. */
+#include "report_json.h"
+#include <jansson.h>
+#include <math.h>
+
+/* Enough digits for any float. */
+#define DIGITS 9
+
+/* JSON has no NaN. */
+static json_t *number(double value) {
+  if (!isfinite(value)) return json_null();
+  if (value == floor(value) && fabs(value) < 0x1p53) return json_integer((json_int_t)value);
+  return json_real(value);
+}
+
+static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+static json_t *bytes(uint64_t value) { return json_integer((json_int_t)value); }
+
+/* Text from a driver or a file name need not be UTF-8. */
+static json_t *foreign(const char *s) {
+  json_t *valid = json_string(s);
+  if (valid) return valid;
+  char ascii[256];
+  size_t n = 0;
+  for (; s[n] && n < sizeof ascii - 1; n++) ascii[n] = (unsigned char)s[n] < 0x80 ? s[n] : '?';
+  ascii[n] = 0;
+  return json_string(ascii);
+}
+
+static json_t *device_json(const clg_device_info *d) {
+  static const char *const types[] = {"cpu", "gpu", "accelerator", "plan"};
+  return json_pack("{s:o, s:o, s:o, s:s, s:s}", "name", foreign(d->name), "platform", foreign(d->platform), "driver",
+                   foreign(d->driver), "type", types[d->type], "shape", d->shape == CLG_SHAPE_GPU ? "gpu" : "cpu");
+}
+
+static json_t *roles_json(const clg_memory_stats *m) {
+  json_t *roles = json_object();
+  for (int i = 0; i < CLG_ROLE_COUNT; i++)
+    json_object_set_new(roles, clg_role_name((clg_role)i), bytes(m->peak_by_role[i]));
+  return roles;
+}
+
+static json_t *phases_json(const result *r) {
+  json_t *phases = json_array();
+  for (size_t i = 0; i < r->n_phases; i++) {
+    const result_phase *p = &r->phases[i];
+    json_array_append_new(phases, json_pack("{s:s, s:o, s:o, s:o}", "name", p->name, "live_bytes", bytes(p->live),
+                                            "saved_bytes", bytes(p->saved), "peak_live_bytes", bytes(p->peak_live)));
+  }
+  return phases;
+}
+
+static json_t *losses_json(const result *r) {
+  static const char *const names[] = {"d_real", "d_fake", "g"};
+  json_t *losses = json_object();
+  for (int k = 0; k < 3; k++) {
+    json_t *list = json_array();
+    for (int64_t s = 0; s < r->steps_done; s++) json_array_append_new(list, real((double)r->losses[3 * s + k]));
+    json_object_set_new(losses, names[k], list);
+  }
+  return losses;
+}
+
+static json_t *weights_json(const result *r) {
+  if (!r->compared) return json_null();
+  return json_pack("{s:o, s:b}", "max_abs_diff", number(r->max_abs_diff), "bit_identical", (int)r->bit_identical);
+}
+
+static void add_predicted(json_t *to, const result *r) {
+  json_object_set_new(to, "predicted_peak_live_bytes", bytes(r->predicted_live));
+  json_object_set_new(to, "predicted_peak_reserved_bytes", bytes(r->predicted_reserved));
+}
+
+static void add_measured(json_t *to, const result *r) {
+  const clg_memory_stats *m = &r->memory;
+  json_object_set_new(to, "step_ms",
+                      r->steps_done ? json_pack("{s:o, s:o, s:o}", "median", real(r->step_ms.median), "min",
+                                                real(r->step_ms.min), "p90", real(r->step_ms.p90))
+                                    : json_null());
+  json_object_set_new(to, "launches_per_step", r->steps_done ? number(r->launches) : json_null());
+  json_object_set_new(to, "waits_per_step", r->steps_done ? number(r->waits) : json_null());
+  json_object_set_new(to, "peak_live_bytes", bytes(m->peak_live));
+  json_object_set_new(to, "peak_reserved_bytes", bytes(m->peak_reserved));
+  json_object_set_new(to, "peak_saved_bytes", bytes(m->peak_saved));
+  add_predicted(to, r);
+  json_object_set_new(to, "peak_by_role", roles_json(m));
+  json_object_set_new(to, "phases", phases_json(r));
+  json_object_set_new(to, "weights", weights_json(r));
+  json_object_set_new(to, "losses", losses_json(r));
+}
+
+static json_t *variant_json(const result *r, bool plan) {
+  json_t *v = json_object();
+  json_object_set_new(v, "name", json_string(variant_name(r->v)));
+  if (plan) {
+    add_predicted(v, r);
+    return v;
+  }
+  json_object_set_new(v, "status", json_string(r->failed ? "error" : "ok"));
+  json_object_set_new(v, "error", r->failed ? foreign(r->error) : json_null());
+  add_measured(v, r);
+  return v;
+}
+
+bool report_json(FILE *to, const comparison *c, const options *o, const run_setup *setup, message *why) {
+  json_t *variants = json_array();
+  for (int i = 0; i < c->n; i++) json_array_append_new(variants, variant_json(&c->results[i], c->plan));
+  json_t *all = json_pack("{s:s, s:o, s:s, s:o, s:I, s:I, s:I, s:o}", "version", clg_version(), "device",
+                          device_json(&c->results[0].device), "model", o->model, "data", foreign(setup->data->name),
+                          "batch", (json_int_t)setup->batch, "steps", (json_int_t)setup->steps, "seed",
+                          (json_int_t)setup->seed, "variants", variants);
+  bool ok = all && json_dumpf(all, to, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) == 0 && fputc('\n', to) != EOF;
+  json_decref(all);
+  return ok || fail(why, "cannot write the JSON report");
+}

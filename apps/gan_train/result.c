@@ -1,0 +1,45 @@
+/* Results of runs. */
+#include "result.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void result_free(result *r) {
+  free(r->losses);
+  free(r->weights);
+  free(r->samples);
+  r->losses = r->weights = r->samples = NULL;
+}
+
+void result_compare(result *r, const result *reference) {
+  if (!r->weights || !reference->weights || r->n_weights != reference->n_weights) return;
+  r->compared = true;
+  r->bit_identical = !memcmp(r->weights, reference->weights, r->n_weights * sizeof *r->weights);
+  r->max_abs_diff = 0;
+  if (r->bit_identical) return;
+  for (size_t i = 0; i < r->n_weights; i++) {
+    double diff = fabs((double)r->weights[i] - (double)reference->weights[i]);
+    if (!(diff <= r->max_abs_diff)) r->max_abs_diff = diff; /* NaN shows */
+    if (isnan(diff)) return;
+  }
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+spread spread_of(double *values, size_t n) {
+  if (!n) return (spread){0};
+  qsort(values, n, sizeof *values, by_value);
+  double median = n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+  return (spread){median, values[0], values[(n * 9 + 9) / 10 - 1]};
+}
+
+const char *result_short_error(const result *r) {
+  if (r->status == CLG_ERR_MEMORY) return "out of memory";
+  if (r->status != CLG_ERR_GRAPH) return clg_status_name(r->status);
+  if (strstr(r->error, "second time")) return "second backward";
+  if (strstr(r->error, "in place")) return "changed in place";
+  return clg_status_name(r->status);
+}

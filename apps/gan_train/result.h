@@ -1,0 +1,51 @@
+/* What one run of a variant gave. */
+#ifndef GAN_RESULT_H
+#define GAN_RESULT_H
+
+#include "variant.h"
+#include <clgrad/clgrad.h>
+
+#define RESULT_PHASES 16
+
+typedef struct spread {
+  double median, min, p90;
+} spread;
+
+typedef struct result_phase {
+  char name[32];
+  uint64_t live, saved, peak_live;
+} result_phase;
+
+typedef struct result {
+  variant v;
+  bool failed;    /* the run ended with `error` */
+  bool recovered; /* after which the same context trained on */
+  clg_status status;
+  char error[1024];
+  int64_t steps_done;
+  float *losses;          /* [steps_done, 3]: D real, D fake, G */
+  spread step_ms;         /* from step to step, without the first of several, which compiles kernels */
+  double launches, waits; /* a step */
+  clg_memory_stats memory;
+  result_phase phases[RESULT_PHASES];
+  size_t n_phases;
+  uint64_t predicted_live, predicted_reserved;
+  clg_device_info device;
+  float *weights; /* [n_weights], the generator's first; NULL after an error */
+  size_t n_weights;
+  float *samples; /* [n_samples, features], or NULL */
+  size_t n_samples;
+  /* Against the reference, when there is one and both ran to the end. */
+  bool compared, bit_identical;
+  double max_abs_diff;
+} result;
+
+void result_free(result *r);
+/* Fills the last fields of r. */
+void result_compare(result *r, const result *reference);
+/* Sorts its argument. */
+spread spread_of(double *values, size_t n);
+/* An error in a few words, for a table. */
+const char *result_short_error(const result *r);
+
+#endif

@@ -1,0 +1,122 @@
+/* One variant in a context of its own. Owns the contexts. */
+#include "run.h"
+#include "random.h"
+#include "train.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void note_memory(result *r, const clg_context *ctx) {
+  r->memory = clg_memory(ctx);
+  clg_phase_row rows[RESULT_PHASES];
+  size_t n = clg_memory_phases(ctx, rows, RESULT_PHASES);
+  r->n_phases = n < RESULT_PHASES ? n : RESULT_PHASES;
+  for (size_t i = 0; i < r->n_phases; i++) {
+    result_phase *to = &r->phases[i];
+    snprintf(to->name, sizeof to->name, "%s", rows[i].name);
+    to->live = rows[i].live, to->saved = rows[i].saved, to->peak_live = rows[i].peak_live;
+  }
+}
+
+/* The same images for a seed in every variant that ends with the same weights. */
+static bool make_samples(training *t, message *why) {
+  result *r = t->r;
+  r->samples = calloc(t->setup->n_samples, t->setup->data->features * sizeof *r->samples);
+  if (!r->samples) return fail_no_memory(why);
+  r->n_samples = t->setup->n_samples;
+  uint64_t noise = random_mix(t->setup->seed, UINT64_MAX - 1); /* no step's */
+  return gan_sample(&t->model, noise, (int64_t)r->n_samples, r->samples) == CLG_OK ||
+         fail(why, "%s", clg_last_error(t->ctx));
+}
+
+static bool read_weights(training *t, message *why) {
+  result *r = t->r;
+  r->n_weights = gan_numel(&t->model);
+  r->weights = malloc(r->n_weights * sizeof *r->weights);
+  if (!r->weights) return fail_no_memory(why);
+  return gan_read(&t->model, r->weights) == CLG_OK || fail(why, "%s", clg_last_error(t->ctx));
+}
+
+/* What follows the steps; the same in a plan, so that it reserves the same. */
+static bool after_training(training *t, message *why) {
+  note_memory(t->r, t->ctx);
+  if (t->r->failed) {
+    if (variant_must_fail(t->r->v)) train_recover(t);
+    return true;
+  }
+  return read_weights(t, why) && (!t->setup->n_samples || make_samples(t, why));
+}
+
+/* Trains in `ctx`, which is empty, and takes the figures. */
+static bool train_in(clg_context *ctx, const run_setup *setup, variant v, result *r, bool predict, message *why) {
+  training t;
+  r->v = v;
+  bool ok = train_open(&t, setup, r, ctx, why);
+  if (ok) {
+    train_run(&t, predict, !predict && !setup->quiet);
+    ok = after_training(&t, why);
+  }
+  r->memory.peak_reserved = clg_memory(ctx).peak_reserved; /* the context's whole life */
+  r->device = *clg_context_device(ctx);
+  train_close(&t);
+  return ok;
+}
+
+bool run_plan(const run_setup *setup, variant v, clg_context *like, result *r, message *why) {
+  result plan = {0};
+  char text[1024] = "";
+  clg_context *ctx;
+  clg_plan_options options = CLG_PLAN_OPTIONS_INIT;
+  options.shape = setup->shape;
+  options.like = like;
+  options.message = text;
+  options.message_size = sizeof text;
+  if (clg_context_create_plan(&ctx, &options) != CLG_OK) return fail(why, "%s", text);
+  data sizes = *setup->data; /* a plan looks at no image */
+  sizes.count = 0, sizes.pixels = NULL, sizes.values = NULL;
+  run_setup without = *setup;
+  without.data = &sizes;
+  bool ok = train_in(ctx, &without, v, &plan, true, why);
+  if (ok && plan.failed && !variant_must_fail(v)) ok = fail(why, "%s", plan.error);
+  r->v = v;
+  r->failed = plan.failed, r->recovered = plan.recovered, r->status = plan.status;
+  memcpy(r->error, plan.error, sizeof r->error);
+  r->predicted_live = plan.memory.peak_live;
+  r->predicted_reserved = plan.memory.peak_reserved;
+  r->device = plan.device;
+  result_free(&plan);
+  clg_context_unref(&ctx);
+  return ok;
+}
+
+/* Known before the first step, where the driver would only fail somewhere in it. */
+static bool fits(const clg_context *ctx, const run_setup *setup, result *r) {
+  const clg_device_info *device = clg_context_device(ctx);
+  if (!device->global_bytes || r->predicted_reserved <= device->global_bytes) return true;
+  r->failed = true;
+  r->status = CLG_ERR_MEMORY;
+  snprintf(r->error, sizeof r->error,
+           "batch %" PRId64 " needs %.1f MiB with %s, but %s has %.1f MiB: use a smaller --batch", setup->batch,
+           (double)r->predicted_reserved / 1048576, variant_name(r->v), device->name,
+           (double)device->global_bytes / 1048576);
+  return false;
+}
+
+bool run_variant(const run_setup *setup, variant v, result *r, message *why) {
+  char text[2048] = "";
+  clg_context *ctx;
+  clg_context_options options = CLG_CONTEXT_OPTIONS_INIT;
+  options.device = setup->device;
+  options.shape = setup->shape;
+  options.message = text;
+  options.message_size = sizeof text;
+  if (clg_context_create(&ctx, &options) != CLG_OK) return fail(why, "%s", text);
+  result plan = {0};
+  bool ok = run_plan(setup, v, ctx, &plan, why);
+  r->v = v;
+  r->device = *clg_context_device(ctx);
+  r->predicted_live = plan.predicted_live, r->predicted_reserved = plan.predicted_reserved;
+  if (ok && fits(ctx, setup, r)) ok = train_in(ctx, setup, v, r, false, why);
+  clg_context_unref(&ctx);
+  return ok;
+}

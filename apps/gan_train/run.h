@@ -1,0 +1,27 @@
+/* Runs one variant in a context of its own, and predicts its memory in another that has no device. */
+#ifndef GAN_RUN_H
+#define GAN_RUN_H
+
+#include "data.h"
+#include "message.h"
+#include "result.h"
+
+typedef struct run_setup {
+  const data *data;
+  int64_t batch, steps;
+  uint64_t seed;
+  const char *device; /* NULL: the library's choice */
+  clg_device_shape shape;
+  size_t n_samples; /* images to generate afterwards */
+  bool quiet;
+} run_setup;
+
+/* Trains v. An error of the training itself is a result (r->failed), true is returned, and the variants that must fail
+ * take one more step to show that their context still works. False with `why`: no device, no host memory. */
+bool run_variant(const run_setup *setup, variant v, result *r, message *why);
+
+/* Fills r's predicted fields and its device (the plan's) without any OpenCL. `like` lends its properties; may be NULL.
+ */
+bool run_plan(const run_setup *setup, variant v, clg_context *like, result *r, message *why);
+
+#endif

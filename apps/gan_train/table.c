@@ -1,0 +1,75 @@
+/* Tables of results, at most 100 columns wide. */
+#include "table.h"
+#include <string.h>
+
+static double mib(uint64_t bytes) { return (double)bytes / 1048576; }
+
+void table_heading(FILE *to, const comparison *c, const options *o, const run_setup *setup) {
+  const clg_device_info *device = &c->results[0].device;
+  bool gpu = device->shape == CLG_SHAPE_GPU;
+  if (c->plan) fprintf(to, "Plan, no device opened (%s-shaped kernels)\n", gpu ? "gpu" : "cpu");
+  else fprintf(to, "%s: %s (%s-shaped kernels)\n", device->platform, device->name, gpu ? "gpu" : "cpu");
+  fprintf(to, "%s on %s, batch %lld", o->model, setup->data->name, (long long)setup->batch);
+  if (!c->plan) fprintf(to, ", %lld steps, seed %llu", (long long)setup->steps, (unsigned long long)setup->seed);
+  fputs("\n\n", to);
+}
+
+static void result_text(const result *r, char *text, size_t size) {
+  if (r->failed) snprintf(text, size, "fails: %s", result_short_error(r));
+  else snprintf(text, size, "%s", variant_must_fail(r->v) ? "ok (must fail)" : "ok");
+}
+
+static void difference_text(const result *r, char *text, size_t size) {
+  if (!r->compared) snprintf(text, size, "-");
+  else if (r->bit_identical) snprintf(text, size, "0");
+  else snprintf(text, size, "%.1e", r->max_abs_diff);
+}
+
+static void compare_row(FILE *to, const result *r) {
+  char outcome[40], diff[24];
+  result_text(r, outcome, sizeof outcome);
+  difference_text(r, diff, sizeof diff);
+  fprintf(to, "%-13s %-24s %8.2f %9.2f %9.2f ", variant_name(r->v), outcome, mib(r->memory.peak_live),
+          mib(r->memory.peak_by_role[CLG_ROLE_SAVED]), mib(r->memory.peak_reserved));
+  if (r->failed) fprintf(to, "%8s %8s %14s\n", "-", "-", diff);
+  else fprintf(to, "%8.2f %8.4g %14s\n", r->step_ms.median, r->launches, diff);
+}
+
+void table_compare(FILE *to, const comparison *c) {
+  fprintf(to, "%-13s %-24s %8s %9s %9s %8s %8s %14s\n", "variant", "result", "peak", "saved MiB", "reserved", "ms per",
+          "kernels", "largest weight");
+  fprintf(to, "%-13s %-24s %8s %9s %9s %8s %8s %14s\n", "", "", "MiB", "at peak", "MiB", "step", "per step",
+          "difference");
+  for (int i = 0; i < 100; i++) fputc('-', to);
+  fputc('\n', to);
+  for (int i = 0; i < c->n; i++) compare_row(to, &c->results[i]);
+}
+
+void table_plan(FILE *to, const comparison *c) {
+  fprintf(to, "%-13s %-24s %10s %10s\n", "variant", "result", "peak", "reserved");
+  fprintf(to, "%-13s %-24s %10s %10s\n", "", "", "MiB", "MiB");
+  for (int i = 0; i < 60; i++) fputc('-', to);
+  fputc('\n', to);
+  for (int i = 0; i < c->n; i++) {
+    const result *r = &c->results[i];
+    char outcome[40];
+    result_text(r, outcome, sizeof outcome);
+    fprintf(to, "%-13s %-24s %10.2f %10.2f\n", variant_name(r->v), outcome, mib(r->predicted_live),
+            mib(r->predicted_reserved));
+  }
+}
+
+void table_single(FILE *to, const result *r) {
+  const float *last = r->losses + 3 * (r->steps_done - 1);
+  const clg_memory_stats *m = &r->memory;
+  fprintf(to, "%-10s %s, %lld steps\n", "variant", variant_name(r->v), (long long)r->steps_done);
+  fprintf(to, "%-10s D real %.4f, D fake %.4f, G %.4f\n", "losses", (double)last[0], (double)last[1], (double)last[2]);
+  fprintf(to, "%-10s %.2f ms median, %.2f least, %.2f at the 90th percentile; kernels %.4g, waits %.4g\n", "step",
+          r->step_ms.median, r->step_ms.min, r->step_ms.p90, r->launches, r->waits);
+  fprintf(to, "%-10s peak %.2f MiB (predicted %.2f), reserved %.2f MiB (predicted %.2f)\n", "memory", mib(m->peak_live),
+          mib(r->predicted_live), mib(m->peak_reserved), mib(r->predicted_reserved));
+  fprintf(to, "%-10s", "at peak");
+  for (int role = 0; role < CLG_ROLE_COUNT; role++)
+    fprintf(to, "%s %s %.2f", role ? "," : "", clg_role_name((clg_role)role), mib(m->peak_by_role[role]));
+  fputs(" MiB\n", to);
+}

@@ -1,0 +1,93 @@
+/* The loop over steps. */
+#include "train.h"
+#include "progress.h"
+#include "random.h"
+#include "step.h"
+#include <stdlib.h>
+
+/* Steps of a plan: the peaks of a step depend on what the step before left. */
+#define SETTLE_STEPS 3
+
+bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx, message *why) {
+  *t = (training){.setup = setup, .r = r, .ctx = ctx};
+  r->losses = calloc((size_t)setup->steps + 1, 3 * sizeof *r->losses); /* one more for train_recover */
+  t->step_ms = calloc((size_t)setup->steps, sizeof *t->step_ms);
+  if (!r->losses || !t->step_ms) return fail_no_memory(why);
+  if (!feed_open(&t->feed, setup->data, (size_t)setup->batch, setup->seed, why)) return false;
+  if (gan_make(&t->model, ctx, setup->batch, (int64_t)setup->data->features, setup->seed)) return true;
+  r->status = clg_last_status(ctx);
+  return fail(why, "%s", clg_last_error(ctx));
+}
+
+void train_close(training *t) {
+  clg_finish(t->ctx); /* it may still read our buffers */
+  gan_free(&t->model);
+  feed_close(&t->feed);
+  free(t->step_ms);
+  t->step_ms = NULL;
+}
+
+static void note_error(result *r, clg_context *ctx, clg_status status) {
+  const char *text = clg_last_error(ctx);
+  r->failed = true;
+  r->status = status;
+  snprintf(r->error, sizeof r->error, "%s", text[0] ? text : clg_status_name(status));
+}
+
+/* One step, and the next batch made ready while the device works. */
+static clg_status one_step(training *t, variant v, int64_t step, bool last, const float **images) {
+  float *losses = t->r->losses + 3 * step;
+  clg_status status = gan_step(&t->model, v, *images, random_mix(t->setup->seed, (uint64_t)step), losses);
+  if (status == CLG_OK && !last) *images = feed_next(&t->feed);
+  clg_status finished = clg_finish(t->ctx);
+  return status != CLG_OK ? status : finished;
+}
+
+static bool settled(const training *t, int64_t step, uint64_t peaks[2], int *quiet_steps) {
+  clg_memory_stats now = clg_memory(t->ctx);
+  bool same = now.peak_live == peaks[0] && now.peak_reserved == peaks[1];
+  *quiet_steps = same ? *quiet_steps + 1 : 0;
+  peaks[0] = now.peak_live, peaks[1] = now.peak_reserved;
+  return step >= SETTLE_STEPS && *quiet_steps >= 2;
+}
+
+static void count_per_step(result *r, clg_counters from, clg_counters to, int64_t steps) {
+  r->launches = (double)(to.launches - from.launches) / (double)steps;
+  r->waits = (double)(to.waits - from.waits) / (double)steps;
+}
+
+void train_run(training *t, bool until_settled, bool show_progress) {
+  result *r = t->r;
+  progress bar;
+  uint64_t peaks[2] = {0, 0};
+  int quiet_steps = 0;
+  const float *images = feed_next(&t->feed);
+  clg_counters first = clg_context_counters(t->ctx);
+  progress_begin(&bar, show_progress, variant_name(r->v), t->setup->steps);
+  double last = clock_ms();
+  for (int64_t step = 0; step < t->setup->steps; step++) {
+    clg_status status = one_step(t, r->v, step, step + 1 == t->setup->steps, &images);
+    if (status != CLG_OK) {
+      note_error(r, t->ctx, status);
+      break;
+    }
+    double now = clock_ms();
+    t->step_ms[step] = now - last;
+    last = now;
+    r->steps_done = step + 1;
+    progress_step(&bar, step + 1, r->losses + 3 * step);
+    count_per_step(r, first, clg_context_counters(t->ctx), step ? step : 1);
+    if (!step) first = clg_context_counters(t->ctx); /* the first of several sets up the optimizers too */
+    if (until_settled && settled(t, step + 1, peaks, &quiet_steps)) break;
+  }
+  progress_end(&bar);
+  bool several = r->steps_done > 1;
+  r->step_ms = spread_of(t->step_ms + several, (size_t)(r->steps_done - several));
+}
+
+void train_recover(training *t) {
+  clg_clear_error(t->ctx);
+  const float *images = feed_next(&t->feed);
+  t->r->recovered = one_step(t, VARIANT_DETACH, t->r->steps_done, true, &images) == CLG_OK;
+  clg_clear_error(t->ctx);
+}

@@ -1,0 +1,81 @@
+/* Automatic differentiation, to PyTorch's semantics (its notes/autograd).
+ *
+ * An op records a node if grad mode is on and an input requires grad. Graph references run from a result to its inputs
+ * only: dropping the last handle of a result frees what nobody else needs. A node releases its saved tensors right
+ * after it ran in a backward that does not retain them, so memory falls during backward. */
+#ifndef CLGRAD_AUTOGRAD_H
+#define CLGRAD_AUTOGRAD_H
+
+#include <clgrad/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Scopes own op results. Results belong to the innermost open scope; closing it drops its handles. With no scope open a
+ * result is yours to unref. */
+typedef struct clg_scope clg_scope;
+CLG_API clg_scope *clg_scope_open(clg_context *ctx);
+/* Closes the scope (and any left open inside it). Returns the first error raised since it opened. NULL is CLG_OK. */
+CLG_API clg_status clg_scope_close(clg_scope *scope);
+/* Closes the scope but moves `result` to the enclosing scope, or to you when there is none. Returns `result`. */
+CLG_API clg_tensor *clg_scope_close_with(clg_scope *scope, clg_tensor *result);
+
+/* Grad mode: on when a context is made. Returns the mode before. */
+CLG_API bool clg_set_grad_mode(clg_context *ctx, bool on);
+CLG_API bool clg_grad_mode(const clg_context *ctx);
+
+/* Leaves only; a non-leaf always requires grad. */
+CLG_API clg_status clg_set_requires_grad(clg_tensor *t, bool on);
+CLG_API bool clg_requires_grad(const clg_tensor *t);
+CLG_API bool clg_is_leaf(const clg_tensor *t);
+/* The gradient, borrowed, or NULL when there is none. */
+CLG_API clg_tensor *clg_grad_of(const clg_tensor *t);
+/* Drops the gradient (set_to_none). */
+CLG_API void clg_zero_grad(clg_tensor *t);
+/* Makes a non-leaf keep its gradient too. */
+CLG_API clg_status clg_retain_grad(clg_tensor *t);
+
+/* The same storage and version counter, without the graph. Frees nothing itself. */
+CLG_API clg_tensor *clg_detach(clg_tensor *t);
+
+typedef struct clg_backward_options {
+  clg_tensor *grad;          /* of the root; may be NULL for a one-element root: 1 */
+  bool retain_graph;         /* keep saved tensors for another backward */
+  clg_tensor *const *inputs; /* accumulate into these alone; NULL: into every leaf */
+  size_t n_inputs;           /* 0 with inputs != NULL is an error */
+} clg_backward_options;
+#define CLG_BACKWARD_OPTIONS_INIT {NULL, false, NULL, 0}
+
+/* Accumulates d root / d leaf into the leaves. Errors (CLG_ERR_GRAPH): a released saved tensor is needed ("a second
+ * time"), a saved tensor was changed in place, root does not require grad. Nodes that `inputs` does not need do not run
+ * and keep what they saved. */
+CLG_API clg_status clg_backward(clg_tensor *root, const clg_backward_options *options);
+
+/* Returns d root / d inputs[i] in grads[i] (op results: they belong to the scope) and leaves .grad alone. An input that
+ * root does not depend on is an error, or grads[i] = NULL with allow_unused. `options->inputs` is not used. */
+CLG_API clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t n, bool allow_unused,
+                            const clg_backward_options *options, clg_tensor **grads);
+
+/* Tensor hooks see the gradient of `t` once it is complete and may replace it: return NULL to keep it, else a new
+ * reference. Called in the order they were added, for a leaf before accumulation. Returns an id, 0 on error. */
+typedef clg_tensor *(*clg_tensor_hook)(void *user, clg_tensor *grad);
+CLG_API uint64_t clg_add_hook(clg_tensor *t, clg_tensor_hook hook, void *user);
+CLG_API clg_status clg_remove_hook(clg_tensor *t, uint64_t id);
+
+/* Saved-tensor hooks: while pushed, each tensor that an op saves is handed to `pack`, which returns what to keep
+ * instead; `unpack` gives a tensor of the same shape back (a new reference), once per use; `drop` frees what pack
+ * returned. The innermost pair is used. Parameters and other leaves are packed too. */
+typedef struct clg_saved_hooks {
+  void *(*pack)(void *user, clg_tensor *t);
+  clg_tensor *(*unpack)(void *user, void *packed);
+  void (*drop)(void *user, void *packed);
+  void *user;
+} clg_saved_hooks;
+CLG_API clg_status clg_push_saved_hooks(clg_context *ctx, const clg_saved_hooks *hooks);
+CLG_API clg_status clg_pop_saved_hooks(clg_context *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,112 @@
+/* A context: one device, one in-order queue, one memory pool, one random stream, one grad mode.
+ * Not shared between threads; several may live in one process. */
+#ifndef CLGRAD_CONTEXT_H
+#define CLGRAD_CONTEXT_H
+
+#include <clgrad/core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct clg_context clg_context;
+
+/* How kernels are written for a device: on a CPU one work-item owns a row or a tile, on a GPU a
+ * work-group shares it. AUTO asks $CLGRAD_SHAPE ("cpu" or "gpu"), then the device's type. */
+typedef enum clg_device_shape { CLG_SHAPE_AUTO, CLG_SHAPE_CPU, CLG_SHAPE_GPU } clg_device_shape;
+
+typedef enum clg_device_type { CLG_DEVICE_CPU, CLG_DEVICE_GPU, CLG_DEVICE_ACCELERATOR, CLG_DEVICE_PLAN } clg_device_type;
+
+/* One OpenCL device, or a plan's null device. Strings are NUL-terminated and trimmed. */
+typedef struct clg_device_info {
+  int platform_index, device_index; /* "0:1" selects platform 0, device 1 */
+  char platform[128], name[128], vendor[128], driver[128], version[128];
+  clg_device_type type;
+  clg_device_shape shape;    /* CPU or GPU, never AUTO */
+  bool simulator;            /* Oclgrind, software renderers: chosen only by name */
+  bool usable;               /* false: `problem` says why */
+  char problem[160];
+  uint64_t global_bytes;     /* as the driver reports; may change from run to run */
+  uint64_t max_alloc_bytes;  /* largest single buffer */
+  uint64_t local_bytes;      /* per work-group */
+  uint32_t compute_units, clock_mhz, max_work_group, address_bits;
+  uint32_t base_align_bytes; /* sub-buffer alignment */
+  uint32_t native_float_width;
+  bool unified_memory;
+} clg_device_info;
+
+/* Lines for people: builds, cache misses, retries. `line` has no newline and lives during the call. */
+typedef void (*clg_log_fn)(void *user, const char *line);
+
+typedef struct clg_context_options {
+  const char *device;      /* "gpu", "cpu", "0:1", or part of a platform or device name; NULL: $CLGRAD_DEVICE, then
+                              the best GPU, else a CPU */
+  clg_device_shape shape;
+  uint64_t seed;           /* of the random stream */
+  bool profile;            /* record kernel times (slower) */
+  uint64_t memory_limit;   /* bytes the context may reserve; 0: what the device gives */
+  clg_log_fn log;
+  void *log_user;
+  char *message;           /* where a failing create puts its one-line reason; may be NULL */
+  size_t message_size;
+} clg_context_options;
+#define CLG_CONTEXT_OPTIONS_INIT {NULL, CLG_SHAPE_AUTO, 0, false, 0, NULL, NULL, NULL, 0}
+
+/* Lists every device of every platform, the default choice first; a broken platform is skipped and never hides the
+ * others. Writes at most `max` rows and returns how many there are (0: no platform, or none with a device). */
+CLG_API size_t clg_device_list(clg_device_info *rows, size_t max);
+
+/* Opens a device. `options` may be NULL. On success *out holds one reference, on failure NULL and options->message
+ * the reason with what there is to choose from. */
+CLG_API clg_status clg_context_create(clg_context **out, const clg_context_options *options);
+
+/* A context without a device: the same calls run on shapes alone and the memory books are kept to the byte, so that
+ * peaks are known before a device is bought. Reads give zeros. `like`, when not NULL, lends its shape and the workspace
+ * sizes that its driver asks for (borrowed during the plan's life: the plan holds a reference). `profile` names a file
+ * written by `clgrad_info --profile`, for a device that is not here. */
+typedef struct clg_plan_options {
+  clg_device_shape shape; /* AUTO: $CLGRAD_SHAPE, then CPU */
+  clg_context *like;
+  const char *profile;
+  uint64_t seed;
+  char *message;
+  size_t message_size;
+} clg_plan_options;
+#define CLG_PLAN_OPTIONS_INIT {CLG_SHAPE_AUTO, NULL, NULL, 0, NULL, 0}
+CLG_API clg_status clg_context_create_plan(clg_context **out, const clg_plan_options *options);
+/* Writes the file that `profile` above names, for the device of `ctx`. CLG_ERR_IO when it cannot be written. */
+CLG_API clg_status clg_profile_save(clg_context *ctx, const char *path);
+CLG_API bool clg_context_is_plan(const clg_context *ctx);
+
+CLG_API clg_context *clg_context_ref(clg_context *ctx);
+/* Drops a reference and clears the pointer. With the last one the context ends any parameter <-> gradient cycles, and
+ * once no tensor is left releases every OpenCL object; nothing is left for process exit. */
+CLG_API void clg_context_unref(clg_context **ctx);
+
+CLG_API const clg_device_info *clg_context_device(const clg_context *ctx);
+
+/* The first error since the last clear, one line, or "" when there is none. Borrowed; valid until the clear. */
+CLG_API const char *clg_last_error(const clg_context *ctx);
+CLG_API clg_status clg_last_status(const clg_context *ctx);
+CLG_API void clg_clear_error(clg_context *ctx);
+
+/* Waits until all queued work is done. Blocks. CLG_ERR_LOST when some of it failed. */
+CLG_API clg_status clg_finish(clg_context *ctx);
+
+/* Names what the program is doing ("D real forward"); memory and errors carry it. Copied. NULL: none. */
+CLG_API void clg_set_phase(clg_context *ctx, const char *phase);
+
+/* Counters since the context was made. */
+typedef struct clg_counters {
+  uint64_t launches;  /* kernels enqueued */
+  uint64_t waits;     /* clFinish, clWaitForEvents and blocking transfers */
+  uint64_t builds;    /* programs compiled from source */
+  uint64_t cache_hits; /* programs loaded from the disk cache */
+  uint64_t pool_hits, pool_misses; /* allocations served from the pool, and by the driver */
+} clg_counters;
+CLG_API clg_counters clg_context_counters(const clg_context *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,51 @@
+/* Layers. A module owns its parameters; those of the outermost module lie in one allocation, their gradients in another.
+ * Parameters are made at the first use of the outermost module (forward, parameters, an optimizer), in the order of
+ * clg_module_parameters, so adopting layers into a Sequential copies nothing. */
+#ifndef CLGRAD_NN_H
+#define CLGRAD_NN_H
+
+#include <clgrad/ops.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct clg_module clg_module;
+CLG_API clg_module *clg_module_ref(clg_module *m);
+CLG_API void clg_module_unref(clg_module **m);
+
+/* Weight [out,in], bias [out]; both uniform in +-1/sqrt(in), PyTorch's default. */
+CLG_API clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bias);
+/* gamma 1, beta 0 over the last dimension, `size` long. */
+CLG_API clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, float eps);
+/* An activation; `slope` is leaky ReLU's. */
+CLG_API clg_module *clg_activation_create(clg_context *ctx, clg_activation act, float slope);
+/* [N,...] -> [N,-1] */
+CLG_API clg_module *clg_flatten_create(clg_context *ctx);
+/* Runs its layers in order, each in a scope of its own; a Linear followed by an activation runs as one kernel. Takes over
+ * the caller's reference of each layer, so that create calls nest. Any NULL layer makes it NULL (the others are freed). */
+CLG_API clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n);
+
+CLG_API clg_tensor *clg_forward(clg_module *m, clg_tensor *x);
+
+/* Train mode (on when made), for the module and everything in it; separate from grad mode. */
+CLG_API void clg_module_train(clg_module *m, bool on);
+CLG_API bool clg_module_is_train(const clg_module *m);
+
+/* Parameters in PyTorch's order; the array and the tensors are borrowed. Makes them if need be; NULL on error. */
+CLG_API clg_tensor *const *clg_module_parameters(clg_module *m, size_t *n);
+/* "0.weight": as in PyTorch's state_dict. Borrowed. NULL if i is out of range. */
+CLG_API const char *clg_module_parameter_name(clg_module *m, size_t i);
+CLG_API size_t clg_module_numel(clg_module *m); /* of all parameters */
+/* requires_grad of every parameter: freezing and thawing. */
+CLG_API clg_status clg_module_set_requires_grad(clg_module *m, bool on);
+CLG_API void clg_module_zero_grad(clg_module *m);
+/* All parameters (or gradients; 0 where there is none) one after the other to and from host floats. Reads block. */
+CLG_API clg_status clg_module_read(clg_module *m, float *out);
+CLG_API clg_status clg_module_read_grad(clg_module *m, float *out);
+CLG_API clg_status clg_module_write(clg_module *m, const float *data);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,17 @@
+/* In front of every program. The host defines CLG_CPU (1 or 0), WG (the work-group size of kernels that share work) and VW
+ * (the vector width of a work-item). */
+#pragma OPENCL FP_CONTRACT OFF
+
+/* Contraction is written out where it is fast, so that the same formula has the same bits in every kernel. */
+#if CLG_CPU || defined(FP_FAST_FMAF)
+#define FMA(a, b, c) fma(a, b, c)
+#else
+#define FMA(a, b, c) ((a) * (b) + (c))
+#endif
+
+/* exp(-x) may overflow to infinity, which gives the right limit, 0. */
+inline float clg_sigmoid(const float x) { return 1.0f / (1.0f + exp(-x)); }
+inline float clg_sign(const float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f; }
+/* NaN wins, unlike in fmin and fmax. */
+inline float clg_min(const float a, const float b) { return a < b || a != a ? a : b; }
+inline float clg_max(const float a, const float b) { return a > b || a != a ? a : b; }

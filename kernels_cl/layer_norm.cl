@@ -1,0 +1,192 @@
+/* Layer norm: x [rows,n], one mean and rstd a row. A work-group owns a row: one item in vectors on a CPU, WG items that share their
+ * sums through local memory on a GPU. Work-groups of WG. */
+
+/* The sum of v over the work-group, in every item; the order of addition is fixed. */
+#if WG > 1
+#define GROUP_LOCAL __local float group_part[WG];
+#define GROUP_SUM(v)                                                                                                         \
+  {                                                                                                                          \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                                            \
+    group_part[lane] = v;                                                                                                    \
+    for (uint w = WG / 2; w; w /= 2) {                                                                                       \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                                                          \
+      if (lane < w) group_part[lane] += group_part[lane + w];                                                                \
+    }                                                                                                                        \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                                            \
+    v = group_part[0];                                                                                                       \
+  }
+#else
+#define GROUP_LOCAL
+#define GROUP_SUM(v)
+#endif
+
+#if VW == 16
+#define VEC float16
+#define VLOAD(p) vload16(0, p)
+#define VSTORE(v, p) vstore16(v, 0, p)
+static float lanes_sum(const float16 v) {
+  const float8 e = v.lo + v.hi;
+  const float4 q = e.lo + e.hi;
+  return (q.x + q.y) + (q.z + q.w);
+}
+#else
+#define VEC float
+#define VLOAD(p) (*(p))
+#define VSTORE(v, p) (*(p) = (v))
+#define lanes_sum(v) (v)
+#endif
+
+/* Runs BODY over the row, V being VEC for whole vectors, then float for what is left. */
+#define ROW_VECTORS(BODY)                                                                                                    \
+  for (uint j = lane * VW; j + VW <= n; j += WG * VW) BODY
+#define ROW_REST(BODY)                                                                                                       \
+  if (VW > 1)                                                                                                                \
+    for (uint j = n / VW * VW; j < n; j++) BODY
+
+#define GAMMA 1u
+#define BETA 2u
+#define ADD_GAMMA 4u
+#define ADD_BETA 8u
+#define ADD_X 16u
+
+/* y = (x - mean) * rstd * gamma + beta; mean and rstd [rows] are kept for backward. Group id: row. */
+__kernel void norm_forward(__global const float *x, const ulong x_o, __global const float *gamma, const ulong gamma_o,
+                           __global const float *beta, const ulong beta_o, __global float *y, const ulong y_o,
+                           __global float *mean, const ulong mean_o, __global float *rstd, const ulong rstd_o, const uint rows,
+                           const uint n, const float eps, const uint flags) {
+  GROUP_LOCAL
+  const uint lane = (uint)get_local_id(0), row = (uint)get_group_id(0);
+  x += x_o + (size_t)row * n;
+  y += y_o + (size_t)row * n;
+  gamma += gamma_o;
+  beta += beta_o;
+  VEC s = 0.0f;
+  float r = 0.0f;
+  ROW_VECTORS(s += VLOAD(x + j);)
+  ROW_REST(r += x[j];)
+  float mu = lanes_sum(s) + r;
+  GROUP_SUM(mu)
+  mu /= (float)n;
+  /* A second pass over the row: the difference of mean squares would cancel. */
+  s = 0.0f;
+  r = 0.0f;
+  ROW_VECTORS({ const VEC d = VLOAD(x + j) - mu; s += d * d; })
+  ROW_REST({ const float d = x[j] - mu; r += d * d; })
+  float var = lanes_sum(s) + r;
+  GROUP_SUM(var)
+  const float scale = 1.0f / sqrt(var / (float)n + eps);
+#define NORM_Y(V, LOAD, STORE)                                                                                               \
+  {                                                                                                                          \
+    V v = (LOAD(x + j) - mu) * scale;                                                                                        \
+    if (flags & GAMMA) v *= LOAD(gamma + j);                                                                                 \
+    if (flags & BETA) v += LOAD(beta + j);                                                                                   \
+    STORE(v, y + j);                                                                                                         \
+  }
+#define LOAD1(p) (*(p))
+#define STORE1(v, p) (*(p) = (v))
+  ROW_VECTORS(NORM_Y(VEC, VLOAD, VSTORE))
+  ROW_REST(NORM_Y(float, LOAD1, STORE1))
+  if (lane == 0) {
+    mean[mean_o + row] = mu;
+    rstd[rstd_o + row] = scale;
+  }
+}
+
+/* dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)), h = g * gamma. Group id: row. */
+__kernel void norm_backward_x(__global const float *g, const ulong g_o, __global const float *x, const ulong x_o,
+                              __global const float *mean, const ulong mean_o, __global const float *rstd, const ulong rstd_o,
+                              __global const float *gamma, const ulong gamma_o, __global float *dx, const ulong dx_o,
+                              const uint rows, const uint n, const uint flags) {
+  GROUP_LOCAL
+  const uint lane = (uint)get_local_id(0), row = (uint)get_group_id(0);
+  g += g_o + (size_t)row * n;
+  x += x_o + (size_t)row * n;
+  dx += dx_o + (size_t)row * n;
+  gamma += gamma_o;
+  const float mu = mean[mean_o + row], scale = rstd[rstd_o + row];
+#define NORM_H(V, LOAD)                                                                                                      \
+  V h = LOAD(g + j);                                                                                                         \
+  if (flags & GAMMA) h *= LOAD(gamma + j);                                                                                   \
+  const V hat = (LOAD(x + j) - mu) * scale;
+  VEC s = 0.0f, t = 0.0f;
+  float r = 0.0f, q = 0.0f;
+  ROW_VECTORS({ NORM_H(VEC, VLOAD) s += h; t += h * hat; })
+  ROW_REST({ NORM_H(float, LOAD1) r += h; q += h * hat; })
+  float mean_h = lanes_sum(s) + r, mean_hat = lanes_sum(t) + q;
+  GROUP_SUM(mean_h)
+  GROUP_SUM(mean_hat)
+  mean_h /= (float)n;
+  mean_hat /= (float)n;
+#define NORM_DX(V, LOAD, STORE)                                                                                              \
+  {                                                                                                                          \
+    NORM_H(V, LOAD)                                                                                                          \
+    V d = scale * (h - mean_h - hat * mean_hat);                                                                             \
+    if (flags & ADD_X) d += LOAD(dx + j);                                                                                    \
+    STORE(d, dx + j);                                                                                                        \
+  }
+  ROW_VECTORS(NORM_DX(VEC, VLOAD, VSTORE))
+  ROW_REST(NORM_DX(float, LOAD1, STORE1))
+}
+
+/* Column sums over rows: dgamma (+)= sum g * xhat, dbeta (+)= sum g, those that flags ask for. One item VW neighbouring columns and a
+ * chunk of rows; with several chunks the results are parts [chunks,n] for norm_parts. Global ids (stripe, chunk). */
+__kernel void norm_backward_params(__global const float *g, const ulong g_o, __global const float *x, const ulong x_o,
+                                   __global const float *mean, const ulong mean_o, __global const float *rstd,
+                                   const ulong rstd_o, __global float *dgamma, const ulong dgamma_o, __global float *dbeta,
+                                   const ulong dbeta_o, const uint rows, const uint n, const uint chunk, const uint flags) {
+  const uint j = (uint)get_global_id(0) * VW, c = (uint)get_global_id(1), first = c * chunk;
+  if (j >= n || first >= rows) return;
+  const uint end = min(rows, first + chunk);
+  g += g_o + j;
+  x += x_o + j;
+  mean += mean_o;
+  rstd += rstd_o;
+  dgamma += dgamma_o + (size_t)c * n + j;
+  dbeta += dbeta_o + (size_t)c * n + j;
+#define NORM_COLUMNS(V, LOAD, STORE)                                                                                         \
+  {                                                                                                                          \
+    V s = 0.0f, t = 0.0f;                                                                                                    \
+    for (uint i = first; i < end; i++) {                                                                                     \
+      const size_t at = (size_t)i * n + l;                                                                                   \
+      const V v = LOAD(g + at);                                                                                              \
+      s += v;                                                                                                                \
+      if (flags & GAMMA) t += v * ((LOAD(x + at) - mean[i]) * rstd[i]);                                                      \
+    }                                                                                                                        \
+    if (flags & GAMMA) {                                                                                                     \
+      if (flags & ADD_GAMMA) t += LOAD(dgamma + l);                                                                          \
+      STORE(t, dgamma + l);                                                                                                  \
+    }                                                                                                                        \
+    if (flags & BETA) {                                                                                                      \
+      if (flags & ADD_BETA) s += LOAD(dbeta + l);                                                                            \
+      STORE(s, dbeta + l);                                                                                                   \
+    }                                                                                                                        \
+  }
+  if (j + VW <= n) {
+    const uint l = 0;
+    NORM_COLUMNS(VEC, VLOAD, VSTORE)
+  } else {
+    for (uint l = 0; j + l < n; l++) NORM_COLUMNS(float, LOAD1, STORE1)
+  }
+}
+
+/* Adds up the chunks' parts [chunks,n]. Global id: column. */
+__kernel void norm_parts(__global const float *part_gamma, const ulong part_gamma_o, __global const float *part_beta,
+                         const ulong part_beta_o, __global float *dgamma, const ulong dgamma_o, __global float *dbeta,
+                         const ulong dbeta_o, const uint chunks, const uint n, const uint flags) {
+  const size_t j = get_global_id(0);
+  if (j >= n) return;
+  part_gamma += part_gamma_o + j;
+  part_beta += part_beta_o + j;
+  if (flags & GAMMA) {
+    float s = 0.0f;
+    for (uint c = 0; c < chunks; c++) s += part_gamma[(size_t)c * n];
+    if (flags & ADD_GAMMA) s += dgamma[dgamma_o + j];
+    dgamma[dgamma_o + j] = s;
+  }
+  if (flags & BETA) {
+    float s = 0.0f;
+    for (uint c = 0; c < chunks; c++) s += part_beta[(size_t)c * n];
+    if (flags & ADD_BETA) s += dbeta[dbeta_o + j];
+    dbeta[dbeta_o + j] = s;
+  }
+}

@@ -1,0 +1,326 @@
+/* Matrix products C = f(C0 + A B + bias): A [m,k], B [k,n], C [m,n], any of them transposed by its strides.
+ *
+ * Element A(i,p) is a[a_o + i*a_rs + p*a_ps], B(p,j) is b[b_o + p*b_ps + j*b_cs], C(i,j) is c[c_o + i*c_rs + j*c_cs]; one of the
+ * strides of A and one of B is 1. bias is [n], or [m] with PRODUCT_SWAPPED (operands exchanged, C transposed). CLG_EPILOGUE(v, p),
+ * if the prelude defines it, is f. Sums run along k from 0 with one fma a step, whatever the blocking. */
+#define PRODUCT_ADD 1u
+#define PRODUCT_BIAS 2u
+#define PRODUCT_SWAPPED 4u
+
+#define PRODUCT_ARGS                                                                                                         \
+  __global const float *a, const ulong a_o, const uint a_rs, const uint a_ps, __global const float *b, const ulong b_o,      \
+      const uint b_ps, const uint b_cs, __global float *c, const ulong c_o, const uint c_rs, const uint c_cs, const uint m,  \
+      const uint n, const uint k, __global const float *bias, const ulong bias_o, const uint flags, const float param
+
+/* C(i,j) from its sum v. */
+#ifdef CLG_EPILOGUE
+#define PRODUCT_F(v) CLG_EPILOGUE(v, param)
+#else
+#define PRODUCT_F(v) (v)
+#endif
+#define PRODUCT_PUT(i, j, v)                                                                                                 \
+  {                                                                                                                          \
+    const size_t to = c_o + (size_t)(i)*c_rs + (size_t)(j)*c_cs;                                                             \
+    float put = (v);                                                                                                         \
+    if (flags & PRODUCT_ADD) put = c[to] + put;                                                                              \
+    if (flags & PRODUCT_BIAS) put += bias[bias_o + (flags & PRODUCT_SWAPPED ? (i) : (j))];                                   \
+    c[to] = PRODUCT_F(put);                                                                                                  \
+  }
+
+#if CLG_CPU
+/* A work-item owns a tile of TILE_ROWS x TILE_COLS sums in registers: 16 accumulators of 16 lanes, two vectors of B and a scalar of
+ * A a step. Columns past the end repeat earlier ones and rows past the end the last one; neither is stored. */
+#define TILE_ROWS 8
+#define TILE_COLS 32
+#define PANEL_K 128    /* steps of a packed panel: 16 KiB, so that it stays in the first cache */
+#define PANEL_ROWS 128 /* most rows that share a packed panel */
+#define BLOCK_COLS 128 /* columns that share a packed block of A */
+
+/* part [TILE_ROWS][TILE_COLS] = (first ? 0 : part) + A B over kn steps; `last` is the last row that exists. */
+#define TILE_PRODUCT(NAME, A_SPACE, B_SPACE)                                                                                 \
+  static void NAME(A_SPACE const float *a, const size_t rs, const size_t ps, const uint last, B_SPACE const float *b,        \
+                   const size_t bs, const uint kn, const bool first, float *part) {                                          \
+    A_SPACE const float *row[TILE_ROWS];                                                                                     \
+    float16 s[TILE_ROWS][2];                                                                                                 \
+    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                                 \
+      row[i] = a + min(i, last) * rs;                                                                                        \
+      s[i][0] = first ? (float16)(0.0f) : vload16(2 * i, part);                                                              \
+      s[i][1] = first ? (float16)(0.0f) : vload16(2 * i + 1, part);                                                          \
+    }                                                                                                                        \
+    size_t at = 0;                                                                                                           \
+    for (uint p = 0; p < kn; p++) {                                                                                          \
+      const float16 b0 = vload16(0, b), b1 = vload16(1, b);                                                                  \
+      _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                               \
+        const float16 v = (float16)(row[i][at]);                                                                             \
+        s[i][0] = fma(v, b0, s[i][0]);                                                                                       \
+        s[i][1] = fma(v, b1, s[i][1]);                                                                                       \
+      }                                                                                                                      \
+      at += ps;                                                                                                              \
+      b += bs;                                                                                                               \
+    }                                                                                                                        \
+    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                                 \
+      vstore16(s[i][0], 2 * i, part);                                                                                        \
+      vstore16(s[i][1], 2 * i + 1, part);                                                                                    \
+    }                                                                                                                        \
+  }
+TILE_PRODUCT(tile_in_place, __global, __global)
+TILE_PRODUCT(tile_panel, __global, __private)
+TILE_PRODUCT(tile_block, __private, __private)
+
+/* Stores `rows` rows of sums at C(i,j0), lanes from `skip` to `width`: the only place that touches C. The epilogue is called on
+ * scalars, as the elementwise kernel does. */
+static void tile_finish(const float *part, const uint rows, const uint skip, const uint width, const uint i0, const uint j0,
+                        __global float *c, const ulong c_o, const uint c_rs, __global const float *bias, const ulong bias_o,
+                        const uint flags, const float param) {
+  const uint c_cs = 1;
+  for (uint i = 0; i < rows; i++, part += TILE_COLS) {
+    if (skip == 0 && width == TILE_COLS && !(flags & PRODUCT_SWAPPED)) {
+      __global float *to = c + c_o + (size_t)(i0 + i) * c_rs + j0;
+      for (uint h = 0; h < 2; h++) {
+        float16 v = vload16(h, part);
+        if (flags & PRODUCT_ADD) v = vload16(h, to) + v;
+        if (flags & PRODUCT_BIAS) v += vload16(h, bias + bias_o + j0);
+#ifdef CLG_EPILOGUE
+        float lane[16];
+        vstore16(v, 0, lane);
+        for (uint l = 0; l < 16; l++) lane[l] = PRODUCT_F(lane[l]);
+        v = vload16(0, lane);
+#endif
+        vstore16(v, h, to);
+      }
+    } else {
+      for (uint l = skip; l < width; l++) PRODUCT_PUT(i0 + i, j0 + l, part[l])
+    }
+  }
+}
+
+/* First column of panel `g`, moved left where it would pass the end; `skip` columns of it belong to the panel before. */
+#define PANEL_AT(g)                                                                                                          \
+  const uint j0 = min((g)*TILE_COLS, n > TILE_COLS ? n - TILE_COLS : 0u), skip = (g)*TILE_COLS - j0,                         \
+             width = min(n - j0, (uint)TILE_COLS);
+#define PANEL_FINISH(part, rows, i0)                                                                                         \
+  tile_finish(part, rows, skip, width, i0, j0, c, c_o, c_rs, bias, bias_o, flags, param);
+
+/* B untransposed and read in place, n >= TILE_COLS. Group ids (tile of rows, panel). */
+__kernel void product_direct(PRODUCT_ARGS) {
+  const uint i0 = (uint)get_group_id(0) * TILE_ROWS, g = (uint)get_group_id(1);
+  if (i0 >= m || g * TILE_COLS >= n) return;
+  PANEL_AT(g)
+  float part[TILE_ROWS * TILE_COLS] __attribute__((aligned(64)));
+  const uint rows = min(m - i0, (uint)TILE_ROWS);
+  tile_in_place(a + a_o + (size_t)i0 * a_rs, a_rs, a_ps, rows - 1, b + b_o + j0, b_ps, k, true, part);
+  PANEL_FINISH(part, rows, i0)
+}
+
+/* to[p*TILE_COLS + l] = b[p + l*ld] for 16 x 16 elements: rows of vectors exchanged by ever larger pieces. */
+static void transpose16(__global const float *b, const size_t ld, float *to) {
+  float16 r[16], t[16];
+  _Pragma("unroll") for (uint i = 0; i < 16; i++) r[i] = vload16(0, b + i * ld);
+  _Pragma("unroll") for (uint i = 0; i < 16; i += 2) {
+    const float16 x = r[i], y = r[i + 1];
+    t[i] = (float16)(x.s0, y.s0, x.s1, y.s1, x.s4, y.s4, x.s5, y.s5, x.s8, y.s8, x.s9, y.s9, x.sc, y.sc, x.sd, y.sd);
+    t[i + 1] = (float16)(x.s2, y.s2, x.s3, y.s3, x.s6, y.s6, x.s7, y.s7, x.sa, y.sa, x.sb, y.sb, x.se, y.se, x.sf, y.sf);
+  }
+  _Pragma("unroll") for (uint i = 0; i < 16; i++) {
+    const float16 x = t[i / 4 * 4 + i / 2 % 2], y = t[i / 4 * 4 + i / 2 % 2 + 2];
+    r[i] = i % 2 ? (float16)(x.s23, y.s23, x.s67, y.s67, x.sab, y.sab, x.sef, y.sef)
+                 : (float16)(x.s01, y.s01, x.s45, y.s45, x.s89, y.s89, x.scd, y.scd);
+  }
+  /* Now lane group g of r[4q+i] is column 4g+i of rows 4q to 4q+3. */
+  _Pragma("unroll") for (uint i = 0; i < 4; i++) {
+    const float16 x0 = (float16)(r[i].s0123, r[i].s89ab, r[4 + i].s0123, r[4 + i].s89ab);
+    const float16 x1 = (float16)(r[i].s4567, r[i].scdef, r[4 + i].s4567, r[4 + i].scdef);
+    const float16 y0 = (float16)(r[8 + i].s0123, r[8 + i].s89ab, r[12 + i].s0123, r[12 + i].s89ab);
+    const float16 y1 = (float16)(r[8 + i].s4567, r[8 + i].scdef, r[12 + i].s4567, r[12 + i].scdef);
+    vstore16((float16)(x0.s0123, x0.s89ab, y0.s0123, y0.s89ab), 0, to + i * TILE_COLS);
+    vstore16((float16)(x1.s0123, x1.s89ab, y1.s0123, y1.s89ab), 0, to + (i + 4) * TILE_COLS);
+    vstore16((float16)(x0.s4567, x0.scdef, y0.s4567, y0.scdef), 0, to + (i + 8) * TILE_COLS);
+    vstore16((float16)(x1.s4567, x1.scdef, y1.s4567, y1.scdef), 0, to + (i + 12) * TILE_COLS);
+  }
+}
+
+/* panel [kn][TILE_COLS] = B(p, j) for `width` columns, zeros behind them. */
+static void pack_panel(__global const float *b, const size_t ps, const size_t cs, const uint kn, const uint width,
+                       float *panel) {
+  uint p = 0;
+  if (width == TILE_COLS && cs == 1) {
+    for (; p < kn; p++) {
+      vstore16(vload16(0, b + p * ps), 2 * p, panel);
+      vstore16(vload16(1, b + p * ps), 2 * p + 1, panel);
+    }
+  } else if (width == TILE_COLS && ps == 1) {
+    for (; p + 16 <= kn; p += 16) {
+      transpose16(b + p, cs, panel + p * TILE_COLS);
+      transpose16(b + p + 16 * cs, cs, panel + p * TILE_COLS + 16);
+    }
+  }
+  for (; p < kn; p++) {
+    for (uint l = 0; l < width; l++) panel[p * TILE_COLS + l] = b[p * ps + l * cs];
+    for (uint l = width; l < TILE_COLS; l++) panel[p * TILE_COLS + l] = 0.0f;
+  }
+}
+
+/* A panel of B, packed PANEL_K steps at a time, against `span` rows (<= PANEL_ROWS, a multiple of TILE_ROWS). Group ids
+ * (span, panel). */
+__kernel void product_panel(PRODUCT_ARGS, const uint span) {
+  const uint i0 = (uint)get_group_id(0) * span, g = (uint)get_group_id(1);
+  if (i0 >= m || g * TILE_COLS >= n) return;
+  PANEL_AT(g)
+  float panel[PANEL_K * TILE_COLS] __attribute__((aligned(64)));
+  float part[PANEL_ROWS * TILE_COLS] __attribute__((aligned(64)));
+  const uint rows = min(m - i0, span);
+  for (uint p = 0; p < k || p == 0; p += PANEL_K) {
+    const uint kn = min(k - p, (uint)PANEL_K);
+    pack_panel(b + b_o + (size_t)p * b_ps + (size_t)j0 * b_cs, b_ps, b_cs, kn, width, panel);
+    for (uint i = 0; i < rows; i += TILE_ROWS)
+      tile_panel(a + a_o + (size_t)(i0 + i) * a_rs + (size_t)p * a_ps, a_rs, a_ps, rows - 1 - i, panel, TILE_COLS, kn, p == 0,
+                 part + i * TILE_COLS);
+  }
+  PANEL_FINISH(part, rows, i0)
+}
+
+/* Packs rows of A for tiles: as rows [PANEL_K] where A runs along k, else as tiles [PANEL_K][TILE_ROWS]. */
+static void pack_rows(__global const float *a, const size_t rs, const size_t ps, const uint rows, const uint kn, float *block) {
+  if (ps == 1) {
+    for (uint i = 0; i < rows; i++) {
+      uint p = 0;
+      for (; p + 16 <= kn; p += 16) vstore16(vload16(0, a + i * rs + p), 0, block + i * PANEL_K + p);
+      for (; p < kn; p++) block[i * PANEL_K + p] = a[i * rs + p];
+    }
+  } else {
+    for (uint p = 0; p < kn; p++) {
+      uint i = 0;
+      for (; i + TILE_ROWS <= rows; i += TILE_ROWS)
+        vstore8(vload8(0, a + p * ps + i * rs), p, block + i * PANEL_K);
+      for (uint l = 0; i + l < rows; l++) block[i * PANEL_K + p * TILE_ROWS + l] = a[p * ps + (i + l) * rs];
+    }
+  }
+}
+
+/* Both operands packed, for matrices whose rows lie too far apart in memory: PANEL_ROWS x BLOCK_COLS results an item. Group ids
+ * (block of rows, block of columns). */
+__kernel void product_block(PRODUCT_ARGS) {
+  const uint i0 = (uint)get_group_id(0) * PANEL_ROWS, g0 = (uint)get_group_id(1) * (BLOCK_COLS / TILE_COLS);
+  if (i0 >= m || g0 * TILE_COLS >= n) return;
+  float block[PANEL_ROWS * PANEL_K] __attribute__((aligned(64)));
+  float panel[PANEL_K * TILE_COLS] __attribute__((aligned(64)));
+  float part[PANEL_ROWS * BLOCK_COLS] __attribute__((aligned(64)));
+  const uint rows = min(m - i0, (uint)PANEL_ROWS), end = min(g0 + BLOCK_COLS / TILE_COLS, (n + TILE_COLS - 1) / TILE_COLS);
+  const size_t rs = a_ps == 1 ? PANEL_K : 1, ps = a_ps == 1 ? 1 : TILE_ROWS;
+  for (uint p = 0; p < k || p == 0; p += PANEL_K) {
+    const uint kn = min(k - p, (uint)PANEL_K);
+    pack_rows(a + a_o + (size_t)i0 * a_rs + (size_t)p * a_ps, a_rs, a_ps, rows, kn, block);
+    for (uint g = g0; g < end; g++) {
+      PANEL_AT(g)
+      pack_panel(b + b_o + (size_t)p * b_ps + (size_t)j0 * b_cs, b_ps, b_cs, kn, width, panel);
+      for (uint i = 0; i < rows; i += TILE_ROWS)
+        tile_block(block + i * PANEL_K, rs, ps, rows - 1 - i, panel, TILE_COLS, kn, p == 0,
+                   part + ((g - g0) * PANEL_ROWS + i) * TILE_COLS);
+    }
+  }
+  for (uint g = g0; g < end; g++) {
+    PANEL_AT(g)
+    PANEL_FINISH(part + (g - g0) * PANEL_ROWS * TILE_COLS, rows, i0)
+  }
+}
+
+/* Dot products of rows that both run along k: TILE_ROWS rows of A against one column of B. Group ids (tile of rows, column). */
+__kernel void product_dot(PRODUCT_ARGS) {
+  const uint i0 = (uint)get_group_id(0) * TILE_ROWS, j = (uint)get_group_id(1);
+  if (i0 >= m || j >= n) return;
+  __global const float *row[TILE_ROWS], *y = b + b_o + (size_t)j * b_cs;
+  const uint rows = min(m - i0, (uint)TILE_ROWS);
+  float16 s[TILE_ROWS];
+  _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {
+    row[i] = a + a_o + (size_t)(i0 + min(i, rows - 1)) * a_rs;
+    s[i] = (float16)(0.0f);
+  }
+  uint p = 0;
+  for (; p + 16 <= k; p += 16) {
+    const float16 v = vload16(0, y + p);
+    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) s[i] = fma(vload16(0, row[i] + p), v, s[i]);
+  }
+  float sum[TILE_ROWS];
+  _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {
+    const float8 e = s[i].lo + s[i].hi;
+    const float4 q = e.lo + e.hi;
+    sum[i] = (q.x + q.y) + (q.z + q.w);
+  }
+  for (; p < k; p++)
+    for (uint i = 0; i < TILE_ROWS; i++) sum[i] = fma(row[i][p], y[p], sum[i]);
+  for (uint i = 0; i < rows; i++) PRODUCT_PUT(i0 + i, j, sum[i])
+}
+
+#else
+/* A work-group shares a tile of 32 x 32 results through local memory, an item a grid of them (4 x 4 with 64 items). Group ids
+ * (panel, tile of rows). */
+#define TILE 32
+#define TILE_K 16
+#define TILE_X (WG < 8 ? WG : 8)
+#define TILE_Y (WG / TILE_X)
+__attribute__((reqd_work_group_size(WG, 1, 1)))
+__kernel void product_tile(PRODUCT_ARGS) {
+  __local float ta[TILE_K][TILE + 1], tb[TILE_K][TILE + 1];
+  const uint id = (uint)get_local_id(0), j0 = (uint)get_group_id(0) * TILE, i0 = (uint)get_group_id(1) * TILE;
+  const uint x = id % TILE_X, y = id / TILE_X;
+  float s[TILE / TILE_Y][TILE / TILE_X];
+  for (uint i = 0; i < TILE / TILE_Y; i++)
+    for (uint j = 0; j < TILE / TILE_X; j++) s[i][j] = 0.0f;
+  for (uint p0 = 0; p0 < k; p0 += TILE_K) {
+    for (uint e = id; e < TILE * TILE_K; e += WG) {
+      /* Neighbouring items read along the stride that is 1. */
+      const uint ai = a_ps == 1 ? e / TILE_K : e % TILE, ap = a_ps == 1 ? e % TILE_K : e / TILE;
+      const uint bj = b_ps == 1 ? e / TILE_K : e % TILE, bp = b_ps == 1 ? e % TILE_K : e / TILE;
+      ta[ap][ai] = i0 + ai < m && p0 + ap < k ? a[a_o + (size_t)(i0 + ai) * a_rs + (size_t)(p0 + ap) * a_ps] : 0.0f;
+      tb[bp][bj] = j0 + bj < n && p0 + bp < k ? b[b_o + (size_t)(p0 + bp) * b_ps + (size_t)(j0 + bj) * b_cs] : 0.0f;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    const uint steps = min(k - p0, (uint)TILE_K);
+    for (uint p = 0; p < steps; p++)
+      for (uint i = 0; i < TILE / TILE_Y; i++)
+        for (uint j = 0; j < TILE / TILE_X; j++) s[i][j] = fma(ta[p][y + TILE_Y * i], tb[p][x + TILE_X * j], s[i][j]);
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  for (uint i = 0; i < TILE / TILE_Y; i++)
+    for (uint j = 0; j < TILE / TILE_X; j++) {
+      const uint ci = i0 + y + TILE_Y * i, cj = j0 + x + TILE_X * j;
+      if (ci < m && cj < n) PRODUCT_PUT(ci, cj, s[i][j])
+    }
+}
+
+/* Both operands run along k: a work-group a result. Group ids (row, column). */
+__attribute__((reqd_work_group_size(WG, 1, 1)))
+__kernel void product_dot(PRODUCT_ARGS) {
+  __local float part[WG];
+  const uint id = (uint)get_local_id(0), i = (uint)get_group_id(0), j = (uint)get_group_id(1);
+  float s = 0.0f;
+  for (uint p = id; p < k; p += WG) s = fma(a[a_o + (size_t)i * a_rs + p], b[b_o + (size_t)j * b_cs + p], s);
+  part[id] = s;
+  for (uint w = WG / 2; w; w /= 2) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (id < w) part[id] += part[id + w];
+  }
+  if (id == 0) PRODUCT_PUT(i, j, part[0])
+}
+
+/* One row or few: an item a result. Global ids (column, row). */
+__kernel void product_row(PRODUCT_ARGS) {
+  const uint j = (uint)get_global_id(0), i = (uint)get_global_id(1);
+  if (j >= n || i >= m) return;
+  float s = 0.0f;
+  for (uint p = 0; p < k; p++)
+    s = fma(a[a_o + (size_t)i * a_rs + (size_t)p * a_ps], b[b_o + (size_t)p * b_ps + (size_t)j * b_cs], s);
+  PRODUCT_PUT(i, j, s)
+}
+
+/* What follows a product that another library computed: C is f(C + bias). Global ids (column, row). */
+__kernel void product_finish(__global float *c, const ulong c_o, const uint c_rs, const uint m, const uint n,
+                             __global const float *bias, const ulong bias_o, const uint flags, const float param) {
+  const uint j = (uint)get_global_id(0), i = (uint)get_global_id(1);
+  if (j >= n || i >= m) return;
+  const size_t to = c_o + (size_t)i * c_rs + j;
+  float s = c[to];
+  if (flags & PRODUCT_BIAS) s += bias[bias_o + j];
+  c[to] = PRODUCT_F(s);
+}
+#endif

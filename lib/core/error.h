@@ -1,0 +1,21 @@
+/* Errors: one line kept by its owner (a context) until it is cleared; later ones never overwrite it. */
+#ifndef CLG_CORE_ERROR_H
+#define CLG_CORE_ERROR_H
+
+#include <clgrad/core.h>
+#include <stdarg.h>
+
+typedef struct clg_error {
+  clg_status status;   /* of the first error kept; CLG_OK: none */
+  clg_status latest;   /* of the most recent error raised */
+  uint64_t raised;     /* errors raised since the owner was made: lets a scope see its own */
+  char line[512];
+} clg_error;
+
+/* Keeps the line if there is none yet; returns `status`. `op` may be NULL. The line is "op: message". */
+clg_status clg_error_set(clg_error *e, clg_status status, const char *op, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+clg_status clg_error_setv(clg_error *e, clg_status status, const char *op, const char *fmt, va_list ap);
+void clg_error_clear(clg_error *e);
+
+#endif

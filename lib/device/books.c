@@ -1,0 +1,242 @@
+/* The memory books: live bytes by role, peaks, phases, and who was alive at the live peak. Owns the entries and phase names.
+ *
+ * Time is counted in allocations. An entry belongs to the current peak when it began at or before the peak's tick and is
+ * either still live or on the list of those that ended since. A new peak empties that list, so that each entry is handled a
+ * constant number of times, however many peaks there are. */
+#include "device/books.h"
+#include "device/pool.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct clg_entry {
+  clg_entry *prev, *next;
+  uint64_t bytes, tick;
+  const char *op, *phase;
+  clg_role role, peak_role;
+  uint64_t peak_role_tick; /* the peak for which peak_role, not role, holds */
+};
+
+struct clg_books {
+  clg_memory_stats now;
+  uint64_t tick, peak_tick;
+  clg_entry *live, *ended; /* ended: since the peak, alive at it */
+  clg_phase_row *phases;
+  size_t n_phases, cap_phases;
+  clg_phase_row *phase; /* current; NULL: none */
+  clg_memory_fn trace;
+  void *trace_user;
+};
+
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+clg_books *clg_books_create(void) { return calloc(1, sizeof(clg_books)); }
+
+static void free_list(clg_entry *e) {
+  while (e) {
+    clg_entry *next = e->next;
+    free(e);
+    e = next;
+  }
+}
+
+void clg_books_destroy(clg_books *b) {
+  if (!b) return;
+  free_list(b->live);
+  free_list(b->ended);
+  for (size_t i = 0; i < b->n_phases; i++) free((char *)b->phases[i].name);
+  free(b->phases);
+  free(b);
+}
+
+const char *clg_role_name(clg_role role) {
+  static const char *const name[CLG_ROLE_COUNT] = {"parameter",  "gradient",  "optimizer", "saved",
+                                                   "activation", "workspace", "data"};
+  return (unsigned)role < CLG_ROLE_COUNT ? name[role] : "unknown";
+}
+
+static void new_peak(clg_books *b) {
+  b->now.peak_live = b->now.live;
+  memcpy(b->now.peak_by_role, b->now.live_by_role, sizeof b->now.peak_by_role);
+  b->peak_tick = b->tick;
+  free_list(b->ended);
+  b->ended = NULL;
+}
+
+static void trace(const clg_books *b, const clg_entry *e, int64_t bytes) {
+  if (b->trace) b->trace(b->trace_user, bytes, e->role, e->op, e->phase, b->now.live);
+}
+
+clg_entry *clg_books_add(clg_books *b, size_t bytes, clg_role role, const char *op) {
+  clg_entry *e = malloc(sizeof *e);
+  if (!e) return NULL;
+  *e = (clg_entry){.next = b->live, .bytes = bytes, .tick = ++b->tick, .op = op ? op : "", .phase = clg_books_phase(b),
+                   .role = role};
+  if (b->live) b->live->prev = e;
+  b->live = e;
+  b->now.live += bytes;
+  b->now.live_by_role[role] += bytes;
+  if (b->now.live > b->now.peak_live) new_peak(b);
+  if (b->phase) b->phase->peak_live = larger(b->phase->peak_live, b->now.live);
+  trace(b, e, (int64_t)bytes);
+  return e;
+}
+
+void clg_books_remove(clg_books *b, clg_entry *e) {
+  *(e->prev ? &e->prev->next : &b->live) = e->next;
+  if (e->next) e->next->prev = e->prev;
+  b->now.live -= e->bytes;
+  b->now.live_by_role[e->role] -= e->bytes;
+  trace(b, e, -(int64_t)e->bytes);
+  if (e->tick <= b->peak_tick) {
+    e->next = b->ended;
+    b->ended = e;
+  } else {
+    free(e);
+  }
+}
+
+void clg_books_set_role(clg_books *b, clg_entry *e, clg_role role) {
+  if (e->role == role) return;
+  if (e->tick <= b->peak_tick && e->peak_role_tick != b->peak_tick) {
+    e->peak_role = e->role;
+    e->peak_role_tick = b->peak_tick;
+  }
+  b->now.live_by_role[e->role] -= e->bytes;
+  b->now.live_by_role[role] += e->bytes;
+  e->role = role;
+}
+
+clg_role clg_books_role(const clg_entry *e) { return e->role; }
+
+void clg_books_reserved(clg_books *b, int64_t bytes) {
+  b->now.reserved += (uint64_t)bytes;
+  b->now.peak_reserved = larger(b->now.peak_reserved, b->now.reserved);
+}
+
+void clg_books_saved(clg_context *ctx, int64_t bytes) {
+  clg_memory_stats *now = &ctx->books->now;
+  now->saved += (uint64_t)bytes;
+  now->peak_saved = larger(now->peak_saved, now->saved);
+}
+
+clg_memory_stats clg_memory(const clg_context *ctx) { return ctx->books->now; }
+
+/* The tick moves on, so that what a role was at the old peak is not taken for the new one's. */
+void clg_memory_reset_peak(clg_context *ctx) {
+  clg_books *b = ctx->books;
+  b->tick++;
+  new_peak(b);
+  b->now.peak_saved = b->now.saved;
+  for (size_t i = 0; i < b->n_phases; i++) b->phases[i].peak_live = 0;
+  if (b->phase) b->phase->peak_live = b->now.live;
+}
+
+/* ---- who was alive at the peak ---- */
+
+static int by_size(const void *pa, const void *pb) {
+  const clg_memory_row *a = pa, *b = pb;
+  if (a->bytes != b->bytes) return a->bytes < b->bytes ? 1 : -1;
+  if (a->role != b->role) return a->role < b->role ? -1 : 1;
+  int by_phase = strcmp(a->phase, b->phase);
+  return by_phase ? by_phase : strcmp(a->op, b->op);
+}
+
+/* Row 0 of a heap of n is the smallest: replaces it by `row` and lets that sink. */
+static void heap_replace(clg_memory_row *rows, size_t n, clg_memory_row row) {
+  size_t at = 0;
+  for (size_t kid; (kid = 2 * at + 1) < n; at = kid) {
+    if (kid + 1 < n && by_size(&rows[kid + 1], &rows[kid]) > 0) kid++;
+    if (by_size(&row, &rows[kid]) >= 0) break;
+    rows[at] = rows[kid];
+  }
+  rows[at] = row;
+}
+
+/* A list of rows that keeps the `max` largest seen. */
+typedef struct top {
+  clg_memory_row *rows;
+  size_t max, seen;
+} top;
+
+static void top_add(top *t, clg_memory_row row) {
+  size_t n = t->seen++;
+  if (n < t->max) {
+    t->rows[n] = row;
+    /* In descending order the reversed array is a heap of the smallest. */
+    if (n + 1 == t->max) {
+      qsort(t->rows, t->max, sizeof row, by_size);
+      for (size_t i = 0; i < t->max / 2; i++) {
+        clg_memory_row other = t->rows[i];
+        t->rows[i] = t->rows[t->max - 1 - i];
+        t->rows[t->max - 1 - i] = other;
+      }
+    }
+  } else if (t->max && by_size(&row, &t->rows[0]) < 0) {
+    heap_replace(t->rows, t->max, row);
+  }
+}
+
+static void top_add_list(top *t, const clg_books *b, const clg_entry *e) {
+  for (; e; e = e->next) {
+    if (e->tick > b->peak_tick) continue;
+    clg_role role = e->peak_role_tick == b->peak_tick ? e->peak_role : e->role;
+    top_add(t, (clg_memory_row){e->bytes, role, e->op, e->phase});
+  }
+}
+
+size_t clg_memory_at_peak(const clg_context *ctx, clg_memory_row *rows, size_t max) {
+  top t = {rows, rows ? max : 0, 0};
+  top_add_list(&t, ctx->books, ctx->books->live);
+  top_add_list(&t, ctx->books, ctx->books->ended);
+  size_t kept = t.seen < t.max ? t.seen : t.max;
+  if (kept) qsort(rows, kept, sizeof *rows, by_size);
+  return t.seen;
+}
+
+/* ---- phases ---- */
+
+const char *clg_books_phase(const clg_books *b) { return b->phase ? b->phase->name : ""; }
+
+static clg_phase_row *find_phase(clg_books *b, const char *name) {
+  for (size_t i = 0; i < b->n_phases; i++)
+    if (!strcmp(b->phases[i].name, name)) return &b->phases[i];
+  if (b->n_phases == b->cap_phases) {
+    size_t cap = b->cap_phases ? 2 * b->cap_phases : 16;
+    clg_phase_row *more = realloc(b->phases, cap * sizeof *more);
+    if (!more) return NULL;
+    b->phases = more;
+    b->cap_phases = cap;
+  }
+  char *copy = strdup(name);
+  if (!copy) return NULL;
+  b->phases[b->n_phases] = (clg_phase_row){.name = copy};
+  return &b->phases[b->n_phases++];
+}
+
+static void note_phase(clg_books *b) {
+  if (!b->phase) return;
+  b->phase->live = b->now.live;
+  b->phase->saved = b->now.saved;
+}
+
+bool clg_books_set_phase(clg_books *b, const char *name) {
+  note_phase(b);
+  b->phase = NULL;
+  if (!name || !*name) return true;
+  b->phase = find_phase(b, name);
+  if (!b->phase) return false;
+  b->phase->peak_live = larger(b->phase->peak_live, b->now.live);
+  return true;
+}
+
+size_t clg_memory_phases(const clg_context *ctx, clg_phase_row *rows, size_t max) {
+  note_phase(ctx->books);
+  size_t n = ctx->books->n_phases, copied = n < max ? n : max;
+  if (rows && copied) memcpy(rows, ctx->books->phases, copied * sizeof *rows);
+  return n;
+}
+
+void clg_memory_trace(clg_context *ctx, clg_memory_fn fn, void *user) {
+  ctx->books->trace = fn;
+  ctx->books->trace_user = user;
+}

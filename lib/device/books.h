@@ -1,0 +1,26 @@
+/* The memory books' side for the device room: entries for live allocations, and what is reserved. */
+#ifndef CLG_DEVICE_BOOKS_H
+#define CLG_DEVICE_BOOKS_H
+
+#include "device/context.h"
+
+typedef struct clg_entry clg_entry; /* one live allocation */
+
+clg_books *clg_books_create(void);
+void clg_books_destroy(clg_books *books);
+
+/* An allocation begins and ends. NULL: out of host memory. */
+clg_entry *clg_books_add(clg_books *books, size_t bytes, clg_role role, const char *op);
+void clg_books_remove(clg_books *books, clg_entry *e);
+void clg_books_set_role(clg_books *books, clg_entry *e, clg_role role);
+clg_role clg_books_role(const clg_entry *e);
+
+/* A cl_mem was made (bytes > 0) or released (bytes < 0). */
+void clg_books_reserved(clg_books *books, int64_t bytes);
+
+/* The current phase's name. */
+const char *clg_books_phase(const clg_books *books);
+/* false: out of host memory. */
+bool clg_books_set_phase(clg_books *books, const char *phase);
+
+#endif

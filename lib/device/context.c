@@ -1,0 +1,202 @@
+/* The life of a context: made over a chosen or adopted device, referenced, closed, destroyed. Owns the rooms' slots. */
+#include "device/books.h"
+#include "device/choose.h"
+#include "device/plan.h"
+#include "device/program.h"
+#include <clgrad/opencl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+clg_context *clg_context_new(uint64_t seed, uint64_t memory_limit) {
+  clg_context *ctx = calloc(1, sizeof *ctx);
+  if (!ctx) return NULL;
+  ctx->users = 1;
+  ctx->seed = seed;
+  ctx->books = clg_books_create();
+  ctx->pool = clg_pool_create(memory_limit);
+  ctx->programs = clg_programs_create();
+  if (ctx->books && ctx->pool && ctx->programs) return ctx;
+  clg_context_destroy(ctx);
+  return NULL;
+}
+
+void clg_context_report(const clg_error *error, char *message, size_t size) {
+  if (message && size) snprintf(message, size, "%s", error->line);
+}
+
+/* Profiles are asked for at once: no kernel is built for it, and shapes that use no workspace must know so. */
+static void learn_gemm(clg_context *ctx) {
+  clg_gemm_profile found;
+  if (ctx->shape != CLG_SHAPE_GPU || !clg_gemm_probe(ctx, &found)) return;
+  ctx->gemm = malloc(sizeof *ctx->gemm);
+  if (ctx->gemm) *ctx->gemm = found;
+}
+
+static clg_status open_on(clg_context **out, const clg_found *found, cl_context context, cl_command_queue queue,
+                          const clg_context_options *o, clg_error *error) {
+  clg_device_shape shape;
+  clg_status s = clg_choose_shape(o->shape, found->info.shape, &shape, error);
+  if (s != CLG_OK) return s;
+  clg_context *ctx = clg_context_new(o->seed, o->memory_limit);
+  if (!ctx) return clg_error_set(error, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
+  ctx->info = found->info;
+  ctx->info.shape = ctx->shape = shape;
+  ctx->log = o->log;
+  ctx->log_user = o->log_user;
+  s = clg_queue_open(ctx, found->device, context, queue, o->profile);
+  if (s != CLG_OK) {
+    *error = ctx->error;
+    clg_context_destroy(ctx);
+    return s;
+  }
+  learn_gemm(ctx);
+  *out = ctx;
+  return CLG_OK;
+}
+
+clg_status clg_context_create(clg_context **out, const clg_context_options *options) {
+  static const clg_context_options none = CLG_CONTEXT_OPTIONS_INIT;
+  const clg_context_options *o = options ? options : &none;
+  if (!out) return CLG_ERR_ARGUMENT;
+  *out = NULL;
+  clg_error error = {0};
+  clg_found found;
+  clg_status s = clg_choose_device(o->device, &found, &error);
+  if (s == CLG_OK) s = open_on(out, &found, NULL, NULL, o, &error);
+  clg_context_report(&error, o->message, o->message_size);
+  return s;
+}
+
+/* ---- adopting ---- */
+
+static clg_status check_queue(cl_context context, cl_device_id device, cl_command_queue queue, clg_error *error) {
+  cl_context its_context = NULL;
+  cl_device_id its_device = NULL;
+  cl_command_queue_properties properties = 0;
+  if (!context || !device || !queue ||
+      clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof its_context, &its_context, NULL) != CL_SUCCESS ||
+      clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof its_device, &its_device, NULL) != CL_SUCCESS ||
+      clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL) != CL_SUCCESS)
+    return clg_error_set(error, CLG_ERR_ARGUMENT, "context_adopt", "the context, device or queue is not valid");
+  if (its_context != context || its_device != device)
+    return clg_error_set(error, CLG_ERR_ARGUMENT, "context_adopt", "the queue is of another context or device");
+  if (properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE)
+    return clg_error_set(error, CLG_ERR_ARGUMENT, "context_adopt", "the queue must be in order");
+  return CLG_OK;
+}
+
+/* As enumerated, for its indices; a device that no platform lists (a sub-device) is described as it is. */
+static void find_adopted(cl_device_id device, clg_found *out) {
+  clg_found *rows;
+  size_t n = clg_find_devices(&rows), i = 0;
+  while (i < n && rows[i].device != device) i++;
+  if (i < n) {
+    *out = rows[i];
+  } else {
+    out->device = device;
+    clg_describe_device(device, -1, -1, &out->info);
+  }
+  free(rows);
+}
+
+clg_status clg_context_adopt(clg_context **out, cl_context context, cl_device_id device, cl_command_queue queue,
+                             const clg_context_options *options) {
+  static const clg_context_options none = CLG_CONTEXT_OPTIONS_INIT;
+  const clg_context_options *o = options ? options : &none;
+  if (!out) return CLG_ERR_ARGUMENT;
+  *out = NULL;
+  clg_error error = {0};
+  clg_status s = check_queue(context, device, queue, &error);
+  if (s == CLG_OK) {
+    clg_found found;
+    find_adopted(device, &found);
+    s = open_on(out, &found, context, queue, o, &error);
+  }
+  clg_context_report(&error, o->message, o->message_size);
+  return s;
+}
+
+cl_context clg_context_cl_context(const clg_context *ctx) { return ctx->queue ? ctx->queue->context : NULL; }
+cl_device_id clg_context_cl_device(const clg_context *ctx) { return ctx->queue ? ctx->queue->device : NULL; }
+cl_command_queue clg_context_cl_queue(const clg_context *ctx) { return ctx->queue ? ctx->queue->queue : NULL; }
+
+/* ---- references ---- */
+
+void clg_context_destroy(clg_context *ctx) {
+  for (int i = 0; i < CLG_SLOT_COUNT; i++)
+    if (ctx->slot[i].destroy) ctx->slot[i].destroy(ctx, ctx->slot[i].state);
+  /* Host memory of pending transfers must not be freed under the device. */
+  if (ctx->queue) clFinish(ctx->queue->queue);
+  if (ctx->queue && ctx->queue->profile) {
+    clg_profile_collect(ctx->queue);
+    clg_programs_report(ctx);
+  }
+  clg_pool_destroy(ctx);
+  clg_programs_destroy(ctx->programs);
+  if (ctx->queue) clg_gemm_close(ctx->queue);
+  clg_queue_close(ctx->queue);
+  clg_books_destroy(ctx->books);
+  free(ctx->gemm);
+  clg_context *like = ctx->like;
+  free(ctx);
+  if (like) clg_context_release(like);
+}
+
+clg_context *clg_context_ref(clg_context *ctx) {
+  ctx->users++;
+  return ctx;
+}
+
+void clg_context_hold(clg_context *ctx) { ctx->held++; }
+
+void clg_context_release(clg_context *ctx) {
+  if (!--ctx->held && !ctx->users) clg_context_destroy(ctx);
+}
+
+/* Held while the slots close, since what they let go may be the last that holds the context. */
+void clg_context_unref(clg_context **pctx) {
+  clg_context *ctx = pctx ? *pctx : NULL;
+  if (!ctx) return;
+  *pctx = NULL;
+  if (--ctx->users) return;
+  clg_context_hold(ctx);
+  for (int i = 0; i < CLG_SLOT_COUNT; i++)
+    if (ctx->slot[i].close) ctx->slot[i].close(ctx, ctx->slot[i].state);
+  clg_context_release(ctx);
+}
+
+/* ---- what a context says ---- */
+
+bool clg_context_is_plan(const clg_context *ctx) { return !ctx->queue; }
+const clg_device_info *clg_context_device(const clg_context *ctx) { return &ctx->info; }
+clg_counters clg_context_counters(const clg_context *ctx) { return ctx->counters; }
+const char *clg_last_error(const clg_context *ctx) { return ctx->error.status == CLG_OK ? "" : ctx->error.line; }
+clg_status clg_last_status(const clg_context *ctx) { return ctx->error.status; }
+void clg_clear_error(clg_context *ctx) { clg_error_clear(&ctx->error); }
+const char *clg_phase(const clg_context *ctx) { return clg_books_phase(ctx->books); }
+
+void clg_set_phase(clg_context *ctx, const char *phase) {
+  if (!clg_books_set_phase(ctx->books, phase)) clg_fail(ctx, CLG_ERR_HOST_MEMORY, "set_phase", "out of host memory");
+}
+
+clg_status clg_fail(clg_context *ctx, clg_status status, const char *op, const char *fmt, ...) {
+  char text[sizeof ctx->error.line];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  const char *phase = clg_phase(ctx);
+  if (!*phase) return clg_error_set(&ctx->error, status, op, "%s", text);
+  return clg_error_set(&ctx->error, status, op, "%s [in %s]", text, phase);
+}
+
+void clg_log_line(clg_context *ctx, const char *fmt, ...) {
+  if (!ctx->log) return;
+  char line[512];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(line, sizeof line, fmt, ap);
+  va_end(ap);
+  ctx->log(ctx->log_user, line);
+}

@@ -1,0 +1,59 @@
+/* The context: the device room's objects, and opaque slots for the state of the rooms above. */
+#ifndef CLG_DEVICE_CONTEXT_H
+#define CLG_DEVICE_CONTEXT_H
+
+#include "core/error.h"
+#include <clgrad/context.h>
+#include <clgrad/memory.h>
+
+typedef struct clg_pool clg_pool;         /* pool.c: buffers, and the free ones */
+typedef struct clg_books clg_books;       /* books.c: who holds how many bytes, and why */
+typedef struct clg_programs clg_programs; /* program.c: built programs and kernels */
+typedef struct clg_queue clg_queue;       /* queue.c: cl_context, cl_device_id, cl_command_queue; NULL in a plan */
+
+/* State of higher rooms that lives as long as the context. */
+typedef enum clg_slot_id { CLG_SLOT_RANDOM, CLG_SLOT_FORMULA, CLG_SLOT_GRAPH, CLG_SLOT_OPS, CLG_SLOT_COUNT } clg_slot_id;
+typedef struct clg_slot {
+  void *state;
+  /* Called when the last user reference goes (closing: end cycles, drop what holds tensors; state stays valid) and again
+   * when the context is destroyed (free the state). */
+  void (*close)(clg_context *ctx, void *state);
+  void (*destroy)(clg_context *ctx, void *state);
+} clg_slot;
+
+struct clg_context {
+  uint32_t users; /* clg_context_ref */
+  uint32_t held;  /* blocks and objects above that point here: clg_context_hold */
+  clg_error error;
+  bool lost;
+  clg_device_info info;
+  clg_device_shape shape; /* CPU or GPU */
+  clg_queue *queue;       /* NULL: a plan */
+  clg_pool *pool;
+  clg_books *books;
+  clg_programs *programs;
+  clg_counters counters;
+  clg_context *like; /* a plan's lender of workspace sizes */
+  struct clg_gemm_profile *gemm; /* how CLBlast cuts its products: gemm.h */
+  uint64_t seed;     /* as asked for at creation; the random room takes it from here */
+  clg_log_fn log;
+  void *log_user;
+  clg_slot slot[CLG_SLOT_COUNT];
+  struct clg_scope *scope; /* innermost open scope: the graph room's */
+  bool no_grad;            /* grad mode is off: the graph room's */
+  bool in_backward;        /* new results are gradients, not activations */
+};
+
+/* Objects that outlive the user's reference (tensors, modules, ...) hold the context. */
+void clg_context_hold(clg_context *ctx);
+void clg_context_release(clg_context *ctx);
+
+/* Raises an error on the context: clg_error_set on ctx->error. Returns status. */
+clg_status clg_fail(clg_context *ctx, clg_status status, const char *op, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The current phase's name, "" when none is set; lives as long as the context. */
+const char *clg_phase(const clg_context *ctx);
+/* One line to the log callback, if any. */
+void clg_log_line(clg_context *ctx, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

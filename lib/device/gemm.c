@@ -1,0 +1,185 @@
+/* CLBlast's products with their workspace from our pool. Owns the process's count of contexts that use CLBlast: its program
+ * cache is process-wide, and is cleared when the last of them goes. */
+#include "device/gemm.h"
+#include "device/gemm_cut.h"
+#include "device/plan.h"
+#include "device/queue.h"
+#include <limits.h>
+#include <stdatomic.h>
+
+#include <clblast_c.h>
+
+static atomic_int clblast_users;
+
+static void use_clblast(clg_queue *q) {
+  if (q->uses_clblast) return;
+  q->uses_clblast = true;
+  atomic_fetch_add(&clblast_users, 1);
+}
+
+void clg_gemm_close(clg_queue *q) {
+  if (q->uses_clblast && atomic_fetch_sub(&clblast_users, 1) == 1) CLBlastClearCache();
+  q->uses_clblast = false;
+}
+
+/* A call in CLBlast's terms. Row-major C = A B is column-major C' = B' A' on the same memory; which of the two needs fewer
+ * copies depends on the layouts that the kernel wants. */
+typedef struct side {
+  const clg_block *block;
+  CLBlastTranspose transpose;
+  size_t offset, ld;
+} side;
+typedef struct form {
+  CLBlastLayout layout;
+  size_t m, n;
+  side a, b;
+} form;
+
+static CLBlastTranspose transposed(bool t) { return t ? CLBlastTransposeYes : CLBlastTransposeNo; }
+
+static form form_of(const clg_gemm_call *c, bool columns) {
+  side a = {c->a, transposed(c->ta), c->a_offset, c->a_ld}, b = {c->b, transposed(c->tb), c->b_offset, c->b_ld};
+  if (columns) return (form){CLBlastLayoutColMajor, c->n, c->m, b, a};
+  return (form){CLBlastLayoutRowMajor, c->m, c->n, a, b};
+}
+
+/* Bytes, as CLBlast says. */
+static size_t ask(clg_queue *q, const clg_gemm_call *c, bool columns) {
+  form f = form_of(c, columns);
+  size_t bytes = 0;
+  CLBlastStatusCode code =
+      CLBlastSGemmTempBufferSize(f.layout, f.a.transpose, f.b.transpose, f.m, f.n, c->k, f.a.offset, f.a.ld, f.b.offset,
+                                 f.b.ld, c->c_offset, c->c_ld, &q->queue, &bytes);
+  return code == CLBlastSuccess ? bytes : SIZE_MAX;
+}
+
+static clg_gemm_cut cut(const clg_context *ctx, const clg_gemm_call *c) {
+  if (ctx->gemm) return clg_gemm_cut_best(ctx->gemm, c);
+  clg_gemm_cut asked = {.kernels = 1};
+  if (ctx->queue) asked.bytes = ask(ctx->queue, c, false);
+  if (asked.bytes == SIZE_MAX) asked.bytes = 0;
+  return asked;
+}
+
+size_t clg_gemm_workspace(const clg_context *ctx, const clg_gemm_call *c) { return cut(ctx, c).bytes; }
+
+static CLBlastStatusCode run(clg_queue *q, const clg_gemm_call *c, bool columns, const clg_block *work) {
+  form f = form_of(c, columns);
+  return CLBlastSgemmWithTempBuffer(f.layout, f.a.transpose, f.b.transpose, f.m, f.n, c->k, 1.0f, clg_block_mem(f.a.block),
+                                    f.a.offset, f.a.ld, clg_block_mem(f.b.block), f.b.offset, f.b.ld, c->beta,
+                                    clg_block_mem(c->c), c->c_offset, c->c_ld, &q->queue, NULL,
+                                    work ? clg_block_mem(work) : NULL);
+}
+
+static clg_status check(clg_context *ctx, const clg_gemm_call *c, const char *op) {
+  clg_status s = clg_queue_usable(ctx, op);
+  if (s != CLG_OK) return s;
+  if (c->a_offset > INT_MAX || c->b_offset > INT_MAX || c->c_offset > INT_MAX || c->m > INT_MAX || c->n > INT_MAX ||
+      c->k > INT_MAX)
+    return clg_fail(ctx, CLG_ERR_SHAPE, op, "a matrix reaches beyond 2^31 elements, more than CLBlast can address");
+  return CLG_OK;
+}
+
+/* CLBlast refuses a workspace that is too small, before it queues anything: then its own figure is taken. */
+static CLBlastStatusCode run_with(clg_context *ctx, const clg_gemm_call *c, clg_gemm_cut want, clg_block **work,
+                                  const char *op) {
+  CLBlastStatusCode code = run(ctx->queue, c, want.columns, *work);
+  if (code == CLBlastInsufficientMemoryTemp) {
+    clg_block_unref(*work);
+    *work = clg_block_alloc(ctx, ask(ctx->queue, c, want.columns), CLG_ROLE_WORKSPACE, op);
+    if (*work) code = run(ctx->queue, c, want.columns, *work);
+  }
+  if (code != CLBlastSuccess && clg_queue_retry(ctx, (cl_int)code, op)) code = run(ctx->queue, c, want.columns, *work);
+  return code;
+}
+
+clg_status clg_gemm_clblast(clg_context *ctx, const clg_gemm_call *c, const char *op) {
+  clg_status s = check(ctx, c, op);
+  if (s != CLG_OK || !c->m || !c->n) return s;
+  clg_gemm_cut want = cut(ctx, c);
+  clg_block *work = NULL;
+  if (want.bytes) {
+    work = clg_block_alloc(ctx, want.bytes, CLG_ROLE_WORKSPACE, op);
+    if (!work) return ctx->error.latest;
+  }
+  CLBlastStatusCode code = CLBlastSuccess;
+  if (ctx->queue) {
+    use_clblast(ctx->queue);
+    code = run_with(ctx, c, want, &work, op);
+    if (code == CLBlastSuccess) clg_queue_sent(ctx->queue);
+  }
+  clg_block_unref(work);
+  if (ctx->lost) return CLG_ERR_LOST;
+  if (code != CLBlastSuccess) return clg_cl_fail(ctx, op, "CLBlastSgemm", (cl_int)code);
+  ctx->counters.launches += want.kernels;
+  return CLG_OK;
+}
+
+/* ---- the profile, by asking about well-chosen sizes ---- */
+
+/* Every operand starts off its buffer's beginning, so that none is used in place. */
+static size_t ask_cut(clg_queue *q, size_t m, size_t n, size_t k) {
+  size_t bytes = 0;
+  CLBlastStatusCode code = CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, m, n, k,
+                                                      1, k, 1, n, 1, n, &q->queue, &bytes);
+  return code == CLBlastSuccess ? bytes : 0;
+}
+
+/* LARGE keeps a product of height 1 above the smallest indirect size. */
+enum { LARGE = 1 << 23, TILE_MOST = 1024, INDIRECT_MOST = 1 << 15 };
+
+/* The tile along one dimension is the largest size that needs no more than size 1. */
+static uint32_t ask_tile(clg_queue *q, int dimension) {
+  size_t size[3] = {LARGE, LARGE, LARGE};
+  size[dimension] = 1;
+  size_t least = ask_cut(q, size[0], size[1], size[2]);
+  uint32_t low = 1, high = TILE_MOST + 1;
+  while (low + 1 < high) {
+    uint32_t middle = (low + high) / 2;
+    size[dimension] = middle;
+    if (ask_cut(q, size[0], size[1], size[2]) > least) high = middle;
+    else low = middle;
+  }
+  return low;
+}
+
+static uint32_t ask_min_indirect(clg_queue *q) {
+  uint32_t low = 0, high = INDIRECT_MOST;
+  while (low + 1 < high) {
+    uint32_t middle = (low + high) / 2;
+    if (ask_cut(q, middle, middle, middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}
+
+/* Some dozens of calls of all kinds, from a fixed sequence. */
+static bool verify(clg_queue *q, const clg_gemm_profile *p) {
+  uint32_t x = 12345;
+  uint32_t r[12];
+  for (int i = 0; i < 64; i++) {
+    for (int j = 0; j < 12; j++) x = x * 1664525u + 1013904223u, r[j] = x >> 16;
+    uint32_t unit = i % 2 ? 1 : p->mwg * p->nwg * p->kwg > 1u << 20 ? 1 : 64;
+    clg_gemm_call c = {.ta = r[0] & 1, .tb = r[1] & 1, .m = unit * (1 + r[2] % 40), .n = unit * (1 + r[3] % 40),
+                       .k = unit * (1 + r[4] % 40), .a_offset = r[5] % 4 ? 0 : r[6], .b_offset = r[7] % 4 ? 0 : r[8]};
+    if (i % 3 == 0) c.m += p->min_indirect, c.n += p->min_indirect, c.k += p->min_indirect;
+    c.a_ld = (c.ta ? c.m : c.k) + (r[9] % 4 ? 0 : 3);
+    c.b_ld = (c.tb ? c.k : c.n) + (r[10] % 4 ? 0 : 5);
+    c.c_ld = c.n + (r[11] % 4 ? 0 : 7);
+    for (int columns = 0; columns < 2; columns++)
+      if (clg_gemm_cut_of(p, &c, columns).bytes != ask(q, &c, columns)) return false;
+  }
+  return true;
+}
+
+bool clg_gemm_probe(clg_context *ctx, clg_gemm_profile *out) {
+  clg_queue *q = ctx->queue;
+  clg_gemm_profile p = {ask_tile(q, 0), ask_tile(q, 1), ask_tile(q, 2), 0, ask_min_indirect(q)};
+  for (p.kernel_id = 0; p.kernel_id < 2; p.kernel_id++)
+    if (verify(q, &p)) {
+      *out = p;
+      return true;
+    }
+  clg_log_line(ctx, "CLBlast's workspaces follow no known formula: it is asked at every product");
+  return false;
+}

@@ -1,0 +1,43 @@
+/* CLBlast's workspace formula: each operand is copied to a buffer padded to whole tiles unless it already has just the layout
+ * that the kernel wants. Small products take a kernel that copies nothing. */
+#include "device/gemm_cut.h"
+
+const clg_gemm_profile clg_gemm_default = {32, 32, 32, 0, 896};
+
+static size_t ceiled(size_t v, size_t tile) { return (v + tile - 1) / tile * tile; }
+
+/* An operand of x rows and y columns in column-major memory, or rotated: y and x. */
+typedef struct operand {
+  size_t one, two, one_i, two_i; /* as given, and as the kernel wants it */
+  bool in_place;
+} operand;
+
+static operand lay_out(size_t x, size_t y, size_t x_tile, size_t y_tile, bool rotated, bool wanted, size_t offset, size_t ld) {
+  size_t xi = ceiled(x, x_tile), yi = ceiled(y, y_tile);
+  operand o = {rotated ? y : x, rotated ? x : y, wanted ? yi : xi, wanted ? xi : yi, false};
+  o.in_place = rotated == wanted && o.one == o.one_i && o.two == o.two_i && ld == o.one && !offset;
+  return o;
+}
+
+clg_gemm_cut clg_gemm_cut_of(const clg_gemm_profile *p, const clg_gemm_call *c, bool columns) {
+  size_t m = columns ? c->n : c->m, n = columns ? c->m : c->n, k = c->k;
+  clg_gemm_cut out = {0, 1, columns};
+  uint64_t least = p->min_indirect;
+  if ((uint64_t)m * n * k < least * least * least) return out;
+  bool ta = columns ? c->tb : c->ta, tb = columns ? c->ta : c->tb, rotating = p->kernel_id == 1;
+  size_t a_offset = columns ? c->b_offset : c->a_offset, b_offset = columns ? c->a_offset : c->b_offset;
+  size_t a_ld = columns ? c->b_ld : c->a_ld, b_ld = columns ? c->a_ld : c->b_ld;
+  operand a = lay_out(m, k, p->mwg, p->kwg, ta == columns, rotating, a_offset, a_ld);
+  operand b = lay_out(k, n, p->kwg, p->nwg, tb == columns, true, b_offset, b_ld);
+  operand r = lay_out(m, n, p->mwg, p->nwg, !columns, rotating, c->c_offset, c->c_ld);
+  if (!a.in_place) out.bytes += a.one_i * a.two_i, out.kernels++;
+  if (!b.in_place) out.bytes += b.one_i * b.two_i, out.kernels++;
+  if (!r.in_place) out.bytes += r.one_i * r.two_i, out.kernels += c->beta != 0.0f ? 2 : 1;
+  out.bytes *= sizeof(float);
+  return out;
+}
+
+clg_gemm_cut clg_gemm_cut_best(const clg_gemm_profile *p, const clg_gemm_call *c) {
+  clg_gemm_cut rows = clg_gemm_cut_of(p, c, false), columns = clg_gemm_cut_of(p, c, true);
+  return columns.bytes < rows.bytes ? columns : rows;
+}

@@ -1,0 +1,20 @@
+/* How CLBlast cuts a product, by its profile. Arithmetic only. Private to the device room. */
+#ifndef CLG_DEVICE_GEMM_CUT_H
+#define CLG_DEVICE_GEMM_CUT_H
+
+#include "device/gemm.h"
+
+typedef struct clg_gemm_cut {
+  size_t bytes;     /* of workspace */
+  unsigned kernels; /* that CLBlast enqueues */
+  bool columns;     /* called as the transposed product on column-major memory */
+} clg_gemm_cut;
+
+clg_gemm_cut clg_gemm_cut_of(const clg_gemm_profile *p, const clg_gemm_call *c, bool columns);
+/* The layout that needs less workspace. */
+clg_gemm_cut clg_gemm_cut_best(const clg_gemm_profile *p, const clg_gemm_call *c);
+
+/* CLBlast's defaults, as for devices that it was not tuned on. */
+extern const clg_gemm_profile clg_gemm_default;
+
+#endif

@@ -1,0 +1,60 @@
+/* Sets arguments and enqueues kernels. */
+#include "device/launch.h"
+#include "device/program.h"
+#include "device/queue.h"
+
+#define FLAT_GROUP 64
+
+clg_arg clg_arg_v8(const int32_t *v, int n, int32_t rest) {
+  clg_arg a = {.size = sizeof a.u.v8};
+  for (int i = 0; i < 8; i++) a.u.v8[i] = i < n ? v[i] : rest;
+  return a;
+}
+
+static clg_status set_args(clg_context *ctx, clg_kernel *k, const char *op, const clg_arg *args, int n) {
+  for (int i = 0; i < n; i++) {
+    cl_mem mem = args[i].size ? NULL : clg_block_mem(args[i].u.block);
+    cl_int code = args[i].size ? clSetKernelArg(k->kernel, (cl_uint)i, args[i].size, &args[i].u)
+                               : clSetKernelArg(k->kernel, (cl_uint)i, sizeof mem, &mem);
+    if (code != CL_SUCCESS)
+      return clg_fail(ctx, CLG_ERR_DEVICE, op, "argument %d of kernel %s: %s (%d)", i, k->name, clg_cl_name(code), (int)code);
+  }
+  return CLG_OK;
+}
+
+static size_t flat_group(const clg_context *ctx, const clg_kernel *k) {
+  size_t group = FLAT_GROUP;
+  while (group > 1 && (group > ctx->info.max_work_group || (k->max_group && group > k->max_group))) group /= 2;
+  return group;
+}
+
+/* NULL events unless profiling: some drivers hoard what an unreleased event refers to. */
+static cl_int enqueue(clg_context *ctx, const clg_kernel *k, const size_t global[3], const size_t group[3], cl_event *event) {
+  size_t range[3];
+  for (int i = 0; i < 3; i++) range[i] = (global[i] + group[i] - 1) / group[i] * group[i];
+  cl_uint dims = range[2] > 1 ? 3 : range[1] > 1 ? 2 : 1;
+  return clEnqueueNDRangeKernel(ctx->queue->queue, k->kernel, dims, NULL, range, group, 0, NULL,
+                                ctx->queue->profile ? event : NULL);
+}
+
+clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg_arg *args, int n_args,
+                      const size_t global[3], const size_t local[3]) {
+  if (clg_queue_usable(ctx, op) != CLG_OK) return CLG_ERR_LOST;
+  if (!k) return ctx->error.status != CLG_OK ? ctx->error.latest : clg_fail(ctx, CLG_ERR_BUILD, op, "it has no kernel");
+  if (!global[0] || !global[1] || !global[2]) return CLG_OK;
+  if (!ctx->queue) {
+    ctx->counters.launches++;
+    return CLG_OK;
+  }
+  clg_status s = set_args(ctx, k, op, args, n_args);
+  if (s != CLG_OK) return s;
+  const size_t flat[3] = {flat_group(ctx, k), 1, 1};
+  cl_event event = NULL;
+  cl_int code = enqueue(ctx, k, global, local ? local : flat, &event);
+  if (code != CL_SUCCESS && clg_queue_retry(ctx, code, op)) code = enqueue(ctx, k, global, local ? local : flat, &event);
+  if (ctx->lost) return CLG_ERR_LOST;
+  if (code != CL_SUCCESS) return clg_cl_fail(ctx, op, k->name, code);
+  ctx->counters.launches++;
+  clg_queue_sent(ctx->queue);
+  return clg_profile_add(ctx, k, event);
+}

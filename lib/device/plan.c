@@ -1,0 +1,149 @@
+/* Plan contexts, and the profile files that tell them of a device that is not here. */
+#include "device/plan.h"
+#include "device/choose.h"
+#include "device/gemm_cut.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROFILE_MAGIC "clgrad-profile 1"
+#define TILE_MOST 1024
+#define INDIRECT_MOST (1u << 20)
+
+/* ---- profile files ---- */
+
+/* A whole number and nothing else up to a blank; moves on. */
+static bool number(const char **at, uint64_t least, uint64_t most, uint64_t *out) {
+  while (**at == ' ') ++*at;
+  if (!isdigit((unsigned char)**at)) return false;
+  uint64_t v = 0;
+  for (; isdigit((unsigned char)**at); ++*at) {
+    if (v > most) return false;
+    v = v * 10 + (uint64_t)(**at - '0');
+  }
+  *out = v;
+  return v >= least && v <= most && (**at == ' ' || !**at);
+}
+
+static bool gemm_line(const char *at, clg_gemm_profile *out) {
+  uint64_t v[5];
+  for (int i = 0; i < 3; i++)
+    if (!number(&at, 1, TILE_MOST, &v[i])) return false;
+  if (!number(&at, 0, 1, &v[3]) || !number(&at, 1, INDIRECT_MOST, &v[4]) || *at) return false;
+  *out = (clg_gemm_profile){(uint32_t)v[0], (uint32_t)v[1], (uint32_t)v[2], (uint32_t)v[3], (uint32_t)v[4]};
+  return true;
+}
+
+enum { SEEN_DEVICE = 1, SEEN_SHAPE = 2, SEEN_ALLOC = 4, SEEN_GEMM = 8, SEEN_ALL = 15 };
+
+static int line_of(const char *line, clg_profile *out) {
+  if (!strncmp(line, "device ", 7)) {
+    snprintf(out->name, sizeof out->name, "%.*s", (int)sizeof out->name - 1, line + 7);
+    return SEEN_DEVICE;
+  }
+  if (!strcmp(line, "shape cpu")) return out->shape = CLG_SHAPE_CPU, SEEN_SHAPE;
+  if (!strcmp(line, "shape gpu")) return out->shape = CLG_SHAPE_GPU, SEEN_SHAPE;
+  const char *at = line + 9;
+  if (!strncmp(line, "max_alloc ", 10)) return number(&at, 1, UINT64_MAX / 16, &out->max_alloc_bytes) && !*at ? SEEN_ALLOC : 0;
+  if (!strncmp(line, "gemm ", 5)) return gemm_line(line + 5, &out->gemm) ? SEEN_GEMM : 0;
+  return 0;
+}
+
+static bool next_line(FILE *f, char *line, size_t size) {
+  if (!fgets(line, (int)size, f)) return false;
+  size_t n = strcspn(line, "\r\n");
+  bool whole = line[n] != 0 || feof(f);
+  line[n] = 0;
+  return whole;
+}
+
+clg_status clg_profile_read(const char *path, clg_profile *out, clg_error *error) {
+  *out = (clg_profile){.shape = CLG_SHAPE_AUTO};
+  FILE *f = fopen(path, "r");
+  if (!f) return clg_error_set(error, CLG_ERR_IO, NULL, "cannot read the profile %.200s", path);
+  char line[256];
+  int seen = 0, number_of = 1;
+  bool ok = next_line(f, line, sizeof line) && !strcmp(line, PROFILE_MAGIC);
+  while (ok && seen != SEEN_ALL) {
+    number_of++;
+    int this = next_line(f, line, sizeof line) ? line_of(line, out) : 0;
+    ok = this && !(seen & this);
+    seen |= this;
+  }
+  fclose(f);
+  if (ok) return CLG_OK;
+  return clg_error_set(error, CLG_ERR_IO, NULL, "%.200s is no device profile of clgrad_info: line %d", path, number_of);
+}
+
+/* Written in whole or not at all. */
+clg_status clg_profile_save(clg_context *ctx, const char *path) {
+  if (!ctx || !path) return CLG_ERR_ARGUMENT;
+  clg_gemm_profile g;
+  if (!ctx->queue) return clg_fail(ctx, CLG_ERR_STATE, "profile_save", "a plan has no device to describe");
+  if (ctx->gemm) g = *ctx->gemm;
+  else if (!clg_gemm_probe(ctx, &g))
+    return clg_fail(ctx, CLG_ERR_DEVICE, "profile_save", "CLBlast's workspaces on this device follow no known formula");
+  FILE *f = fopen(path, "w");
+  if (!f) return clg_fail(ctx, CLG_ERR_IO, "profile_save", "cannot write %.200s", path);
+  fprintf(f, "%s\ndevice %s\nshape %s\nmax_alloc %llu\ngemm %u %u %u %u %u\n", PROFILE_MAGIC, ctx->info.name,
+          ctx->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", (unsigned long long)ctx->info.max_alloc_bytes, g.mwg, g.nwg, g.kwg,
+          g.kernel_id, g.min_indirect);
+  bool ok = !ferror(f);
+  if (fclose(f) == 0 && ok) return CLG_OK;
+  remove(path);
+  return clg_fail(ctx, CLG_ERR_IO, "profile_save", "cannot write all of %.200s", path);
+}
+
+/* ---- plan contexts ---- */
+
+/* What the plan stands for: a device here, one described by a file, or none in particular. */
+static clg_status model_of(const clg_plan_options *o, clg_profile *out, clg_error *error) {
+  *out = (clg_profile){.name = "plan", .shape = CLG_SHAPE_CPU, .gemm = clg_gemm_default};
+  if (o->profile) return clg_profile_read(o->profile, out, error);
+  if (!o->like) return CLG_OK;
+  clg_context *like = o->like;
+  snprintf(out->name, sizeof out->name, "%s", like->info.name);
+  out->shape = like->shape;
+  out->max_alloc_bytes = like->info.max_alloc_bytes;
+  if (like->gemm) out->gemm = *like->gemm;
+  else if (like->queue && !clg_gemm_probe(like, &out->gemm)) out->gemm = clg_gemm_default;
+  return CLG_OK;
+}
+
+static void describe(clg_device_info *info, const clg_profile *model, clg_device_shape shape) {
+  *info = (clg_device_info){.platform_index = -1, .device_index = -1, .type = CLG_DEVICE_PLAN, .shape = shape, .usable = true,
+                            .max_alloc_bytes = model->max_alloc_bytes};
+  snprintf(info->platform, sizeof info->platform, "plan");
+  snprintf(info->name, sizeof info->name, "%s", model->name);
+}
+
+clg_status clg_context_create_plan(clg_context **out, const clg_plan_options *options) {
+  static const clg_plan_options none = CLG_PLAN_OPTIONS_INIT;
+  const clg_plan_options *o = options ? options : &none;
+  if (!out) return CLG_ERR_ARGUMENT;
+  *out = NULL;
+  clg_error error = {0};
+  clg_profile model;
+  clg_device_shape shape = CLG_SHAPE_CPU;
+  clg_status s = model_of(o, &model, &error);
+  /* A lender's or a file's shape stands whatever the environment says. */
+  bool given = o->like || o->profile;
+  if (s == CLG_OK)
+    s = clg_choose_shape(o->shape == CLG_SHAPE_AUTO && given ? model.shape : o->shape, CLG_SHAPE_CPU, &shape, &error);
+  clg_context *ctx = s == CLG_OK ? clg_context_new(o->seed, 0) : NULL;
+  if (ctx) ctx->gemm = malloc(sizeof *ctx->gemm);
+  if (s == CLG_OK && (!ctx || !ctx->gemm)) {
+    if (ctx) clg_context_destroy(ctx);
+    s = clg_error_set(&error, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
+  }
+  if (s == CLG_OK) {
+    *ctx->gemm = model.gemm;
+    ctx->shape = shape;
+    describe(&ctx->info, &model, shape);
+    if (o->like) clg_context_hold(ctx->like = o->like);
+    *out = ctx;
+  }
+  clg_context_report(&error, o->message, o->message_size);
+  return s;
+}

@@ -1,0 +1,208 @@
+/* Programs built from the embedded sources, through the disk cache, and their kernels. Owns all of them. */
+#include "device/program.h"
+#include "core/str.h"
+#include "device/sources.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 64
+#define BUILD_OPTIONS "-cl-std=CL1.2"
+
+typedef struct program {
+  struct program *next; /* in its bucket */
+  unsigned long long hash;
+  const char *file;
+  char *prelude, *problem; /* problem: why it does not build */
+  cl_program program;
+  clg_kernel *kernels;
+} program;
+
+struct clg_programs {
+  program *bucket[BUCKETS];
+};
+
+clg_programs *clg_programs_create(void) { return calloc(1, sizeof(clg_programs)); }
+
+static void kernel_free(clg_kernel *k) {
+  if (!k) return;
+  if (k->kernel) clReleaseKernel(k->kernel);
+  free(k->name);
+  free(k);
+}
+
+static void program_free(program *p) {
+  if (!p) return;
+  for (clg_kernel *k = p->kernels, *next; k; k = next) next = k->next, kernel_free(k);
+  if (p->program) clReleaseProgram(p->program);
+  free(p->prelude);
+  free(p->problem);
+  free(p);
+}
+
+void clg_programs_destroy(clg_programs *all) {
+  if (!all) return;
+  for (int i = 0; i < BUCKETS; i++)
+    for (program *p = all->bucket[i], *next; p; p = next) next = p->next, program_free(p);
+  free(all);
+}
+
+void clg_programs_report(clg_context *ctx) {
+  for (int i = 0; i < BUCKETS; i++)
+    for (const program *p = ctx->programs->bucket[i]; p; p = p->next)
+      for (const clg_kernel *k = p->kernels; k; k = k->next) clg_profile_report(ctx, p->file, k);
+}
+
+unsigned clg_vector_width(const clg_context *ctx) { return ctx->shape == CLG_SHAPE_CPU ? 16 : 1; }
+
+/* A power of two, as tree reductions want. */
+size_t clg_wg(const clg_context *ctx) {
+  size_t wg = ctx->shape == CLG_SHAPE_CPU ? 1 : 64;
+  while (wg > 1 && ctx->info.max_work_group && wg > ctx->info.max_work_group) wg /= 2;
+  return wg;
+}
+
+/* ---- building ---- */
+
+static const clg_source *find_source(const char *name) {
+  for (size_t i = 0; i < clg_sources_cl_count; i++)
+    if (!strcmp(clg_sources_cl[i].name, name)) return &clg_sources_cl[i];
+  return NULL;
+}
+
+static clg_part part(const char *text) { return (clg_part){text, strlen(text)}; }
+
+/* Each line of the log goes to the callback, the first that names an error (else the first) into the problem. */
+static char *log_build(clg_context *ctx, cl_program p, const char *file, cl_int code) {
+  size_t size = 0;
+  clGetProgramBuildInfo(p, ctx->queue->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
+  char *log = calloc(1, size + 1);
+  if (log && size) clGetProgramBuildInfo(p, ctx->queue->device, CL_PROGRAM_BUILD_LOG, size, log, NULL);
+  char first[300] = "", *rest = NULL;
+  bool named = false;
+  for (char *line = log ? strtok_r(log, "\r\n", &rest) : NULL; line; line = strtok_r(NULL, "\r\n", &rest)) {
+    clg_log_line(ctx, "%s", line);
+    bool error = strstr(line, "error") != NULL;
+    if (!*first || (error && !named)) snprintf(first, sizeof first, "%s", line);
+    named = named || error;
+  }
+  free(log);
+  clg_str text = {0};
+  clg_str_addf(&text, "%s does not build: %s", file, *first ? first : clg_cl_name(code));
+  return text.data;
+}
+
+/* Everything that decides what the compiler makes: device and driver, options, source. Returns how many parts are key only;
+ * the source follows them. */
+enum { KEY_PARTS = 1, SOURCE_PARTS = 6, ALL_PARTS = KEY_PARTS + SOURCE_PARTS };
+
+static void platform_version(clg_context *ctx, char *to, size_t size) {
+  cl_platform_id p = NULL;
+  to[0] = 0;
+  if (clGetDeviceInfo(ctx->queue->device, CL_DEVICE_PLATFORM, sizeof p, &p, NULL) != CL_SUCCESS ||
+      clGetPlatformInfo(p, CL_PLATFORM_VERSION, size, to, NULL) != CL_SUCCESS)
+    to[0] = 0;
+}
+
+static cl_program build(clg_context *ctx, const clg_part *parts, const char *file, char **problem) {
+  const char *texts[SOURCE_PARTS];
+  size_t sizes[SOURCE_PARTS];
+  for (int i = 0; i < SOURCE_PARTS; i++) texts[i] = parts[KEY_PARTS + i].text, sizes[i] = parts[KEY_PARTS + i].size;
+  cl_int code;
+  cl_program p = clCreateProgramWithSource(ctx->queue->context, SOURCE_PARTS, texts, sizes, &code);
+  if (code == CL_SUCCESS) {
+    code = clBuildProgram(p, 1, &ctx->queue->device, BUILD_OPTIONS, NULL, NULL);
+    if (code == CL_SUCCESS) {
+      ctx->counters.builds++;
+      return p;
+    }
+    *problem = log_build(ctx, p, file, code);
+    clReleaseProgram(p);
+  }
+  return NULL;
+}
+
+static void get_program(clg_context *ctx, program *p, const clg_source *source) {
+  const clg_source *common = find_source("common.cl");
+  char platform[512], macros[200];
+  clg_str id = {0};
+  platform_version(ctx, platform, sizeof platform);
+  const clg_device_info *d = &ctx->info;
+  clg_str_addf(&id, "clgrad %s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", CLG_VERSION_STRING, d->platform, platform, d->name, d->vendor,
+               d->driver, d->version, BUILD_OPTIONS);
+  snprintf(macros, sizeof macros, "#define CLG_CPU %d\n#define WG %u\n#define VW %u\n",
+           ctx->shape == CLG_SHAPE_CPU, (unsigned)clg_wg(ctx), clg_vector_width(ctx));
+  const clg_part parts[ALL_PARTS] = {part(id.data ? id.data : ""),
+                                     part(macros),
+                                     common ? (clg_part){common->text, common->size} : part(""),
+                                     part("#line 1 \"prelude\"\n"),
+                                     part(p->prelude),
+                                     part("\n"),
+                                     {source->text, source->size}};
+  p->program = id.failed ? NULL : clg_cache_load(ctx, parts, ALL_PARTS, BUILD_OPTIONS);
+  if (!p->program) {
+    p->program = build(ctx, parts, p->file, &p->problem);
+    if (p->program && !id.failed) clg_cache_save(ctx, p->program, parts, ALL_PARTS);
+  }
+  clg_str_free(&id);
+}
+
+static program *find_program(clg_context *ctx, const char *file, const char *prelude) {
+  unsigned long long hash = clg_hash(CLG_HASH_START, prelude, strlen(prelude));
+  hash = clg_hash(hash, file, strlen(file));
+  program **bucket = &ctx->programs->bucket[hash % BUCKETS];
+  for (program *p = *bucket; p; p = p->next)
+    if (p->hash == hash && !strcmp(p->prelude, prelude) && !strcmp(p->file, file)) return p;
+  const clg_source *source = find_source(file);
+  if (!source) {
+    clg_fail(ctx, CLG_ERR_BUILD, NULL, "no such kernel file: %s", file);
+    return NULL;
+  }
+  program *p = calloc(1, sizeof *p);
+  if (p) p->prelude = strdup(prelude);
+  if (!p || !p->prelude) {
+    program_free(p);
+    clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
+    return NULL;
+  }
+  p->hash = hash;
+  p->file = source->name;
+  if (ctx->queue) get_program(ctx, p, source);
+  p->next = *bucket;
+  return *bucket = p;
+}
+
+static clg_kernel *make_kernel(clg_context *ctx, program *p, const char *name) {
+  clg_kernel *k = calloc(1, sizeof *k);
+  if (k) k->name = strdup(name);
+  if (!k || !k->name) {
+    kernel_free(k);
+    clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
+    return NULL;
+  }
+  cl_int code = CL_SUCCESS;
+  if (ctx->queue) k->kernel = clCreateKernel(p->program, name, &code);
+  if (code != CL_SUCCESS) {
+    clg_fail(ctx, CLG_ERR_BUILD, name, "clCreateKernel of %s failed: %s (%d)", p->file, clg_cl_name(code), (int)code);
+    kernel_free(k);
+    return NULL;
+  }
+  if (ctx->queue && clGetKernelWorkGroupInfo(k->kernel, ctx->queue->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof k->max_group,
+                                             &k->max_group, NULL) != CL_SUCCESS)
+    k->max_group = 0;
+  k->next = p->kernels;
+  return p->kernels = k;
+}
+
+clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelude, const char *name) {
+  if (clg_queue_usable(ctx, name) != CLG_OK) return NULL;
+  program *p = find_program(ctx, file, prelude ? prelude : "");
+  if (!p) return NULL;
+  for (clg_kernel *k = p->kernels; k; k = k->next)
+    if (!strcmp(k->name, name)) return k;
+  if (ctx->queue && !p->program) {
+    clg_fail(ctx, CLG_ERR_BUILD, name, "%s", p->problem ? p->problem : "the program could not be made");
+    return NULL;
+  }
+  return make_kernel(ctx, p, name);
+}

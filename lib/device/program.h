@@ -1,0 +1,40 @@
+/* Built programs and their kernels. Private to the device room. */
+#ifndef CLG_DEVICE_PROGRAM_H
+#define CLG_DEVICE_PROGRAM_H
+
+#include "device/launch.h"
+#include "device/queue.h"
+
+struct clg_kernel {
+  clg_kernel *next; /* of the same program */
+  char *name;
+  cl_kernel kernel;  /* NULL in a plan */
+  size_t max_group;  /* of the built kernel on this device */
+  uint64_t launches, nanoseconds; /* when profiling */
+};
+
+clg_programs *clg_programs_create(void);
+void clg_programs_destroy(clg_programs *programs);
+/* To the log, what each kernel took. */
+void clg_programs_report(clg_context *ctx);
+
+/* A launch of a profiling context, with its event, which it takes over; NULL is ignored. */
+clg_status clg_profile_add(clg_context *ctx, clg_kernel *k, cl_event event);
+void clg_profile_report(clg_context *ctx, const char *file, const clg_kernel *k);
+
+/* The vector width that kernels see as VW. */
+unsigned clg_vector_width(const clg_context *ctx);
+
+/* A piece of source or key. */
+typedef struct clg_part {
+  const char *text;
+  size_t size;
+} clg_part;
+
+/* The disk cache (cache.c). The key is all parts one after the other, compared byte for byte. */
+/* The program built from a cached binary, or NULL. */
+cl_program clg_cache_load(clg_context *ctx, const clg_part *key, size_t n_key, const char *options);
+/* Saves a built program; failing to is no error. */
+void clg_cache_save(clg_context *ctx, cl_program program, const clg_part *key, size_t n_key);
+
+#endif

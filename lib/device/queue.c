@@ -1,0 +1,146 @@
+/* The OpenCL context and queue of a clg_context: opening, waiting, failing. Owns the objects in clg_queue. */
+#include "device/queue.h"
+#include "device/pool.h"
+#include <stdlib.h>
+
+#define FLUSH_EVERY 256
+
+static const struct {
+  cl_int code;
+  const char *name;
+} code_names[] = {
+#define CODE(c) {c, #c}
+    CODE(CL_SUCCESS), CODE(CL_DEVICE_NOT_FOUND), CODE(CL_DEVICE_NOT_AVAILABLE), CODE(CL_COMPILER_NOT_AVAILABLE),
+    CODE(CL_MEM_OBJECT_ALLOCATION_FAILURE), CODE(CL_OUT_OF_RESOURCES), CODE(CL_OUT_OF_HOST_MEMORY),
+    CODE(CL_PROFILING_INFO_NOT_AVAILABLE), CODE(CL_MEM_COPY_OVERLAP), CODE(CL_IMAGE_FORMAT_MISMATCH),
+    CODE(CL_IMAGE_FORMAT_NOT_SUPPORTED), CODE(CL_BUILD_PROGRAM_FAILURE), CODE(CL_MAP_FAILURE),
+    CODE(CL_MISALIGNED_SUB_BUFFER_OFFSET), CODE(CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST),
+    CODE(CL_COMPILE_PROGRAM_FAILURE), CODE(CL_LINKER_NOT_AVAILABLE), CODE(CL_LINK_PROGRAM_FAILURE),
+    CODE(CL_DEVICE_PARTITION_FAILED), CODE(CL_KERNEL_ARG_INFO_NOT_AVAILABLE), CODE(CL_INVALID_VALUE),
+    CODE(CL_INVALID_DEVICE_TYPE), CODE(CL_INVALID_PLATFORM), CODE(CL_INVALID_DEVICE), CODE(CL_INVALID_CONTEXT),
+    CODE(CL_INVALID_QUEUE_PROPERTIES), CODE(CL_INVALID_COMMAND_QUEUE), CODE(CL_INVALID_HOST_PTR),
+    CODE(CL_INVALID_MEM_OBJECT), CODE(CL_INVALID_IMAGE_FORMAT_DESCRIPTOR), CODE(CL_INVALID_IMAGE_SIZE),
+    CODE(CL_INVALID_SAMPLER), CODE(CL_INVALID_BINARY), CODE(CL_INVALID_BUILD_OPTIONS), CODE(CL_INVALID_PROGRAM),
+    CODE(CL_INVALID_PROGRAM_EXECUTABLE), CODE(CL_INVALID_KERNEL_NAME), CODE(CL_INVALID_KERNEL_DEFINITION),
+    CODE(CL_INVALID_KERNEL), CODE(CL_INVALID_ARG_INDEX), CODE(CL_INVALID_ARG_VALUE), CODE(CL_INVALID_ARG_SIZE),
+    CODE(CL_INVALID_KERNEL_ARGS), CODE(CL_INVALID_WORK_DIMENSION), CODE(CL_INVALID_WORK_GROUP_SIZE),
+    CODE(CL_INVALID_WORK_ITEM_SIZE), CODE(CL_INVALID_GLOBAL_OFFSET), CODE(CL_INVALID_EVENT_WAIT_LIST),
+    CODE(CL_INVALID_EVENT), CODE(CL_INVALID_OPERATION), CODE(CL_INVALID_GL_OBJECT), CODE(CL_INVALID_BUFFER_SIZE),
+    CODE(CL_INVALID_MIP_LEVEL), CODE(CL_INVALID_GLOBAL_WORK_SIZE), CODE(CL_INVALID_PROPERTY),
+    CODE(CL_INVALID_IMAGE_DESCRIPTOR), CODE(CL_INVALID_COMPILER_OPTIONS), CODE(CL_INVALID_LINKER_OPTIONS),
+    CODE(CL_INVALID_DEVICE_PARTITION_COUNT),
+#undef CODE
+};
+
+const char *clg_cl_name(cl_int code) {
+  for (size_t i = 0; i < sizeof code_names / sizeof *code_names; i++)
+    if (code_names[i].code == code) return code_names[i].name;
+  return "unknown error";
+}
+
+static bool is_memory(cl_int code) {
+  return code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_RESOURCES || code == CL_OUT_OF_HOST_MEMORY;
+}
+
+clg_status clg_cl_fail(clg_context *ctx, const char *op, const char *what, cl_int code) {
+  if (is_memory(code))
+    return clg_fail(ctx, CLG_ERR_MEMORY, op, "%s failed for want of memory: %s (%d): use a smaller batch", what,
+                    clg_cl_name(code), (int)code);
+  return clg_fail(ctx, CLG_ERR_DEVICE, op, "%s failed: %s (%d)", what, clg_cl_name(code), (int)code);
+}
+
+/* Says which call failed. */
+static cl_int make(clg_queue *q, bool profile, const char **what) {
+  cl_int code = CL_SUCCESS;
+  *what = "clCreateContext";
+  q->context = clCreateContext(NULL, 1, &q->device, NULL, NULL, &code);
+  if (code != CL_SUCCESS) return code;
+  *what = "clCreateCommandQueue";
+  q->queue = clCreateCommandQueue(q->context, q->device, profile ? CL_QUEUE_PROFILING_ENABLE : 0, &code);
+  q->profile = profile;
+  return code;
+}
+
+/* Kernels can be timed only if the queue was made for it. */
+static cl_int adopt(clg_queue *q, cl_context context, cl_command_queue queue, bool profile, const char **what) {
+  cl_command_queue_properties properties = 0;
+  *what = "clRetainContext";
+  cl_int code = clRetainContext(context);
+  if (code != CL_SUCCESS) return code;
+  q->context = context;
+  *what = "clRetainCommandQueue";
+  code = clRetainCommandQueue(queue);
+  if (code != CL_SUCCESS) return code;
+  q->queue = queue;
+  *what = "clGetCommandQueueInfo";
+  code = clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL);
+  q->profile = profile && properties & CL_QUEUE_PROFILING_ENABLE;
+  return code;
+}
+
+clg_status clg_queue_open(clg_context *ctx, cl_device_id device, cl_context context, cl_command_queue queue, bool profile) {
+  clg_queue *q = calloc(1, sizeof *q);
+  if (!q) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
+  q->device = device;
+  const char *what;
+  cl_int code = context ? adopt(q, context, queue, profile, &what) : make(q, profile, &what);
+  if (code == CL_SUCCESS) {
+    ctx->queue = q;
+    return CLG_OK;
+  }
+  clg_queue_close(q);
+  return clg_cl_fail(ctx, NULL, what, code);
+}
+
+void clg_queue_close(clg_queue *q) {
+  if (!q) return;
+  if (q->queue) {
+    clFinish(q->queue);
+    clReleaseCommandQueue(q->queue);
+  }
+  if (q->context) clReleaseContext(q->context);
+  clg_profile_collect(q);
+  clg_staged_free(q);
+  free(q->timed);
+  free(q);
+}
+
+clg_status clg_queue_usable(clg_context *ctx, const char *op) {
+  if (!ctx->lost) return CLG_OK;
+  return clg_fail(ctx, CLG_ERR_LOST, op, "the device lost queued work earlier: this context can only be released");
+}
+
+/* What was queued can neither be named nor repeated once a wait fails. */
+static clg_status lose(clg_context *ctx, const char *op, cl_int code) {
+  ctx->lost = true;
+  return clg_fail(ctx, CLG_ERR_LOST, op, "queued work failed (%s, %d): this context is lost and can only be released",
+                  clg_cl_name(code), (int)code);
+}
+
+static clg_status drain(clg_context *ctx, const char *op) {
+  ctx->counters.waits++;
+  if (!ctx->queue) return CLG_OK;
+  cl_int code = clFinish(ctx->queue->queue);
+  ctx->queue->unflushed = 0;
+  clg_profile_collect(ctx->queue);
+  clg_staged_free(ctx->queue);
+  return code == CL_SUCCESS ? CLG_OK : lose(ctx, op, code);
+}
+
+clg_status clg_finish(clg_context *ctx) {
+  clg_status s = clg_queue_usable(ctx, "finish");
+  return s == CLG_OK ? drain(ctx, "finish") : s;
+}
+
+bool clg_queue_retry(clg_context *ctx, cl_int code, const char *op) {
+  if (!is_memory(code)) return false;
+  clg_log_line(ctx, "%s: %s: emptying the pool and trying once more", op ? op : "", clg_cl_name(code));
+  clg_pool_empty(ctx);
+  return drain(ctx, op) == CLG_OK;
+}
+
+void clg_queue_sent(clg_queue *q) {
+  if (++q->unflushed < FLUSH_EVERY) return;
+  q->unflushed = 0;
+  clFlush(q->queue);
+}

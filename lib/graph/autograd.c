@@ -1,0 +1,116 @@
+/* The graph's part of a tensor: requires_grad, the gradient, detach, hooks. */
+#include "graph/graph.h"
+#include <stdlib.h>
+
+static void free_hooks(clg_hook *h) {
+  for (clg_hook *next; h; h = next) next = h->next, free(h);
+}
+
+static void finish(clg_tensor *t) {
+  struct clg_autograd *a = t->grad;
+  t->grad = NULL;
+  if (a->node && a->node->keeper == t) a->node->keeper = NULL;
+  clg_node_unref(a->node);
+  clg_tensor_unref(&a->grad);
+  clg_tensor_unref(&a->slice);
+  free_hooks(a->hooks);
+  free(a);
+}
+
+struct clg_autograd *clg_autograd_of(clg_tensor *t) {
+  if (t->grad) return t->grad;
+  t->grad = calloc(1, sizeof *t->grad);
+  if (!t->grad) return clg_fail(t->ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory"), NULL;
+  t->grad_finish = finish;
+  return t->grad;
+}
+
+clg_status clg_node_attach(clg_node *n, clg_tensor *y) {
+  struct clg_autograd *a = clg_autograd_of(y);
+  if (!a) {
+    clg_node_unref(n);
+    return CLG_ERR_HOST_MEMORY;
+  }
+  a->node = n;
+  y->requires_grad = y->has_graph = true;
+  return CLG_OK;
+}
+
+clg_status clg_set_requires_grad(clg_tensor *t, bool on) {
+  if (!t) return CLG_ERR_ARGUMENT;
+  if (t->has_graph) {
+    if (on) return CLG_OK;
+    return clg_fail(t->ctx, CLG_ERR_GRAPH, "set_requires_grad", "the result of a recorded op always requires grad: use clg_detach");
+  }
+  if (on && !clg_autograd_of(t)) return CLG_ERR_HOST_MEMORY;
+  t->requires_grad = on;
+  return CLG_OK;
+}
+
+bool clg_requires_grad(const clg_tensor *t) { return t && t->requires_grad; }
+bool clg_is_leaf(const clg_tensor *t) { return t && !t->has_graph; }
+clg_tensor *clg_grad_of(const clg_tensor *t) { return t && t->grad ? t->grad->grad : NULL; }
+
+void clg_zero_grad(clg_tensor *t) {
+  if (t && t->grad) clg_tensor_unref(&t->grad->grad);
+}
+
+clg_status clg_retain_grad(clg_tensor *t) {
+  if (!t) return CLG_ERR_ARGUMENT;
+  if (!t->requires_grad) return clg_fail(t->ctx, CLG_ERR_GRAPH, "retain_grad", "the tensor does not require grad");
+  if (t->has_graph) t->grad->node->keeper = t;
+  return CLG_OK;
+}
+
+clg_tensor *clg_detach(clg_tensor *t) {
+  return t ? clg_result(clg_tensor_view(t->storage, t->offset, t->ndim, t->shape, t->stride)) : NULL;
+}
+
+/* Where hooks on t's gradient hang: a result's on its node, since that is where the gradient arrives. */
+static clg_hook **hooks_of(clg_tensor *t) { return t->has_graph ? &t->grad->node->hooks : &t->grad->hooks; }
+
+uint64_t clg_add_hook(clg_tensor *t, clg_tensor_hook hook, void *user) {
+  if (!t || !hook) return 0;
+  if (!t->requires_grad) return clg_fail(t->ctx, CLG_ERR_GRAPH, "add_hook", "the tensor does not require grad"), 0;
+  clg_graph *g = clg_graph_of(t->ctx);
+  clg_hook *h = g ? malloc(sizeof *h) : NULL;
+  if (!h) return clg_fail(t->ctx, CLG_ERR_HOST_MEMORY, "add_hook", "out of host memory"), 0;
+  *h = (clg_hook){++g->hook_id, hook, user, NULL};
+  clg_hook **at = hooks_of(t);
+  while (*at) at = &(*at)->next;
+  *at = h;
+  return h->id;
+}
+
+clg_status clg_remove_hook(clg_tensor *t, uint64_t id) {
+  if (!t) return CLG_ERR_ARGUMENT;
+  for (clg_hook **at = t->grad ? hooks_of(t) : NULL; at && *at; at = &(*at)->next)
+    if ((*at)->id == id) {
+      clg_hook *h = *at;
+      *at = h->next;
+      free(h);
+      return CLG_OK;
+    }
+  return clg_fail(t->ctx, CLG_ERR_ARGUMENT, "remove_hook", "the tensor has no such hook");
+}
+
+clg_status clg_push_saved_hooks(clg_context *ctx, const clg_saved_hooks *hooks) {
+  clg_graph *g = ctx ? clg_graph_of(ctx) : NULL;
+  if (!g || !hooks || !hooks->pack || !hooks->unpack) return CLG_ERR_ARGUMENT;
+  if (g->n_hooks == g->hooks_cap) {
+    size_t cap = g->hooks_cap ? 2 * g->hooks_cap : 4;
+    clg_saved_hooks *p = realloc(g->hooks, cap * sizeof *p);
+    if (!p) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "push_saved_hooks", "out of host memory");
+    g->hooks = p, g->hooks_cap = cap;
+  }
+  g->hooks[g->n_hooks++] = *hooks;
+  return CLG_OK;
+}
+
+clg_status clg_pop_saved_hooks(clg_context *ctx) {
+  clg_graph *g = ctx ? clg_graph_of(ctx) : NULL;
+  if (!g) return CLG_ERR_ARGUMENT;
+  if (!g->n_hooks) return clg_fail(ctx, CLG_ERR_STATE, "pop_saved_hooks", "no hooks are pushed");
+  g->n_hooks--;
+  return CLG_OK;
+}

@@ -1,0 +1,243 @@
+/* Backward: finds what root depends on, then runs it consumers first, releasing saved tensors on the way. */
+#include "graph/backward.h"
+#include <stdlib.h>
+
+static clg_status grow(clg_context *ctx, void **list, size_t n, size_t *cap) {
+  if (n < *cap) return CLG_OK;
+  size_t more = *cap ? 2 * *cap : 64;
+  void *p = realloc(*list, more * sizeof(void *));
+  if (!p) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "backward", "out of host memory");
+  *list = p;
+  *cap = more;
+  return CLG_OK;
+}
+
+static clg_status visit(clg_run *r, clg_node *n) {
+  if (n->now.run == r->id) return CLG_OK;
+  clg_status s = grow(r->ctx, (void **)&r->node, r->n_nodes, &r->nodes_cap);
+  if (s != CLG_OK) return s;
+  n->now.run = r->id;
+  n->now.needed = !r->inputs;
+  n->now.capture = 0;
+  n->now.grad = NULL;
+  r->node[r->n_nodes++] = n;
+  return CLG_OK;
+}
+
+static int newer_first(const void *a, const void *b) {
+  uint64_t x = (*(clg_node *const *)a)->seq, y = (*(clg_node *const *)b)->seq;
+  return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* The list of nodes is its own worklist. A chain comes out in order and is not sorted again. */
+static clg_status collect(clg_run *r, clg_node *root) {
+  clg_status s = visit(r, root);
+  for (size_t i = 0; s == CLG_OK && i < r->n_nodes; i++)
+    for (int k = 0; s == CLG_OK && k < r->node[i]->n_edges; k++)
+      if (r->node[i]->edge[k].node) s = visit(r, r->node[i]->edge[k].node);
+  for (size_t i = 1; s == CLG_OK && i < r->n_nodes; i++)
+    if (r->node[i]->seq > r->node[i - 1]->seq) {
+      qsort(r->node, r->n_nodes, sizeof *r->node, newer_first);
+      break;
+    }
+  return s;
+}
+
+static clg_status find_leaf(clg_run *r, clg_tensor *t) {
+  struct clg_autograd *a = clg_autograd_of(t);
+  if (!a) return CLG_ERR_HOST_MEMORY;
+  if (a->now.run == r->id) return CLG_OK;
+  clg_status s = grow(r->ctx, (void **)&r->leaf, r->n_leaves, &r->leaves_cap);
+  if (s != CLG_OK) return s;
+  a->now.run = r->id;
+  a->now.edges = a->now.pending = 0;
+  a->now.capture = 0;
+  a->now.wanted = !r->inputs && t->requires_grad;
+  a->now.sum = NULL;
+  r->leaf[r->n_leaves++] = t;
+  return CLG_OK;
+}
+
+static clg_status mark_inputs(clg_run *r) {
+  clg_status s = CLG_OK;
+  for (size_t i = 0; s == CLG_OK && i < r->n_inputs; i++) {
+    clg_tensor *t = r->inputs[i];
+    if (!t || !t->requires_grad)
+      return clg_fail(r->ctx, CLG_ERR_GRAPH, "backward", "input %zu does not require grad", i);
+    if (t->has_graph) {
+      if (t->grad->node->now.run == r->id) t->grad->node->now.capture = (int)i + 1;
+      continue;
+    }
+    s = find_leaf(r, t);
+    if (s == CLG_OK) t->grad->now.wanted = true, t->grad->now.capture = r->captured ? (int)i + 1 : 0;
+  }
+  return s;
+}
+
+static bool leads_somewhere(const clg_run *r, const clg_edge *e) {
+  if (e->node) return e->node->now.needed || e->node->now.capture;
+  return e->leaf && e->leaf->grad && e->leaf->grad->now.run == r->id && e->leaf->grad->now.wanted;
+}
+
+/* Inputs first: a node is needed if one of its edges leads to something wanted. Then counts the edges into each leaf. */
+static clg_status mark(clg_run *r) {
+  clg_status s = r->inputs ? mark_inputs(r) : CLG_OK;
+  for (size_t i = r->n_nodes; r->inputs && i-- > 0;)
+    for (int k = 0; k < r->node[i]->n_edges; k++)
+      if (leads_somewhere(r, &r->node[i]->edge[k])) r->node[i]->now.needed = true;
+  for (size_t i = 0; s == CLG_OK && i < r->n_nodes; i++)
+    for (int k = 0; s == CLG_OK && r->node[i]->now.needed && k < r->node[i]->n_edges; k++) {
+      clg_tensor *leaf = r->node[i]->edge[k].leaf;
+      if (!leaf) continue;
+      s = find_leaf(r, leaf);
+      if (s == CLG_OK && leaf->grad->now.wanted) leaf->grad->now.edges++, leaf->grad->now.pending++;
+    }
+  return s;
+}
+
+static clg_status keep(clg_run *r, clg_node *n, clg_tensor *g) {
+  if (n->now.capture && r->captured) {
+    clg_tensor **to = &r->captured[n->now.capture - 1];
+    if (!*to) *to = clg_tensor_ref(g);
+  } else if (n->now.capture) {
+    clg_status s = clg_flow_accumulate(r->inputs[n->now.capture - 1], clg_tensor_ref(g));
+    if (s != CLG_OK) return s;
+  }
+  bool kept = n->now.capture && !r->captured && r->inputs[n->now.capture - 1] == n->keeper;
+  return n->keeper && !r->captured && !kept ? clg_flow_accumulate(n->keeper, clg_tensor_ref(g)) : CLG_OK;
+}
+
+static clg_status run_node(clg_run *r, clg_node *n) {
+  clg_tensor *g = n->now.grad;
+  n->now.grad = NULL;
+  clg_status s = CLG_OK;
+  if (g && (n->hooks || n->keeper || n->now.capture)) {
+    g = clg_flow_hooks(n->hooks, g, n->op);
+    s = g ? keep(r, n, g) : clg_last_status(r->ctx);
+  }
+  if (g && s == CLG_OK && n->now.needed) {
+    s = n->cls->backward(n, g);
+    if (s == CLG_OK && !r->retain) clg_node_release_saved(n);
+  }
+  clg_tensor_unref(&g);
+  for (int k = 0; s == CLG_OK && n->now.needed && k < n->n_edges; k++)
+    if (n->edge[k].leaf && clg_node_wants(n, k)) s = clg_flow_settle(r, n->edge[k].leaf);
+  return s;
+}
+
+static clg_tensor *root_gradient(clg_graph *g, clg_tensor *root, const clg_backward_options *o) {
+  char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
+  if (o && o->grad) {
+    if (o->grad->ctx == root->ctx && clg_same_shape(o->grad, root)) return clg_tensor_ref(o->grad);
+    clg_fail(root->ctx, CLG_ERR_SHAPE, "backward", "the gradient %s does not have the root's shape %s",
+             clg_shape_text(o->grad->ndim, o->grad->shape, a), clg_shape_text(root->ndim, root->shape, b));
+    return NULL;
+  }
+  if (root->numel != 1) {
+    clg_fail(root->ctx, CLG_ERR_GRAPH, "backward", "a root of shape %s needs a gradient: only one-element roots have a default",
+             clg_shape_text(root->ndim, root->shape, a));
+    return NULL;
+  }
+  if (!g->one) {
+    g->one = clg_tensor_new(root->ctx, 0, NULL, CLG_ROLE_DATA, "backward");
+    if (g->one && clg_fill_(g->one, 1) != CLG_OK) clg_tensor_unref(&g->one);
+  }
+  return g->one ? clg_tensor_view(g->one->storage, 0, root->ndim, root->shape, NULL) : NULL;
+}
+
+static void finish(clg_run *r) {
+  for (size_t i = 0; i < r->n_nodes; i++) {
+    clg_tensor_unref(&r->node[i]->now.grad);
+    r->node[i]->now.run = 0;
+  }
+  for (size_t i = 0; i < r->n_leaves; i++) {
+    clg_tensor_unref(&r->leaf[i]->grad->now.sum);
+    r->leaf[i]->grad->now.run = 0;
+  }
+  free(r->node);
+  free(r->leaf);
+}
+
+static clg_status run_leaf_root(clg_run *r, clg_tensor *root, clg_tensor *g) {
+  bool wanted = !r->inputs;
+  for (size_t i = 0; i < r->n_inputs; i++)
+    if (r->inputs[i] == root) {
+      wanted = true;
+      if (r->captured && !r->captured[i]) r->captured[i] = clg_tensor_ref(g);
+    }
+  if (wanted && !r->captured) {
+    g = clg_flow_hooks(root->grad ? root->grad->hooks : NULL, g, "backward");
+    return g ? clg_flow_accumulate(root, g) : clg_last_status(r->ctx);
+  }
+  clg_tensor_unref(&g);
+  return CLG_OK;
+}
+
+static clg_status run_graph(clg_run *r, clg_tensor *root, clg_tensor *g) {
+  clg_node *top = root->grad->node;
+  top->refs++; /* a hook may drop the root */
+  clg_status s = collect(r, top);
+  if (s == CLG_OK) s = mark(r);
+  if (s == CLG_OK) {
+    top->now.grad = g;
+    g = NULL;
+  }
+  for (size_t i = 0; s == CLG_OK && i < r->n_nodes; i++)
+    if (r->node[i]->now.needed || r->node[i]->now.capture) s = run_node(r, r->node[i]);
+  clg_tensor_unref(&g);
+  finish(r);
+  clg_node_unref(top);
+  return s;
+}
+
+static clg_status run(clg_run *r, clg_tensor *root, const clg_backward_options *options) {
+  clg_context *ctx = r->ctx;
+  clg_graph *graph = clg_graph_of(ctx);
+  if (!graph) return CLG_ERR_HOST_MEMORY;
+  if (!root->requires_grad)
+    return clg_fail(ctx, CLG_ERR_GRAPH, "backward", "the root does not require grad: none of what it was made from does, or grad "
+                                                    "mode was off");
+  if (ctx->in_backward) return clg_fail(ctx, CLG_ERR_STATE, "backward", "a backward is already running");
+  clg_tensor *g = root_gradient(graph, root, options);
+  if (!g) return clg_last_status(ctx);
+  r->id = ++graph->run;
+  r->retain = options && options->retain_graph;
+  bool mode = clg_set_grad_mode(ctx, false);
+  ctx->in_backward = true;
+  clg_status s = root->has_graph ? run_graph(r, root, g) : run_leaf_root(r, root, g);
+  ctx->in_backward = false;
+  clg_set_grad_mode(ctx, mode);
+  return s;
+}
+
+clg_status clg_backward(clg_tensor *root, const clg_backward_options *options) {
+  if (!root) return CLG_ERR_ARGUMENT;
+  clg_run r = {.ctx = root->ctx};
+  if (options && options->inputs) {
+    if (!options->n_inputs) return clg_fail(root->ctx, CLG_ERR_GRAPH, "backward", "the list of inputs is empty");
+    r.inputs = options->inputs;
+    r.n_inputs = options->n_inputs;
+  }
+  return run(&r, root, options);
+}
+
+clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t n, bool allow_unused,
+                    const clg_backward_options *options, clg_tensor **grads) {
+  if (!root || !inputs || !n || !grads) return CLG_ERR_ARGUMENT;
+  for (size_t i = 0; i < n; i++) grads[i] = NULL;
+  clg_run r = {.ctx = root->ctx, .inputs = inputs, .n_inputs = n, .captured = grads};
+  clg_status s = run(&r, root, options);
+  for (size_t i = 0; i < n && s == CLG_OK; i++) {
+    for (size_t k = 0; k < i && !grads[i]; k++) /* asked for twice */
+      if (inputs[k] == inputs[i]) grads[i] = clg_tensor_ref(grads[k]);
+    for (size_t k = i + 1; k < n && !grads[i]; k++)
+      if (inputs[k] == inputs[i]) grads[i] = clg_tensor_ref(grads[k]);
+    if (!grads[i] && !allow_unused)
+      s = clg_fail(root->ctx, CLG_ERR_GRAPH, "grad", "the root does not depend on input %zu (allow_unused gives NULL for it)", i);
+  }
+  for (size_t i = 0; i < n; i++) {
+    if (s != CLG_OK) clg_tensor_unref(&grads[i]);
+    if (grads[i]) grads[i] = clg_result(grads[i]);
+  }
+  return s;
+}

@@ -1,0 +1,30 @@
+/* One backward: the nodes it visits, in order, and the leaves it reaches. Shared by backward.c and flow.c. */
+#ifndef CLG_GRAPH_BACKWARD_H
+#define CLG_GRAPH_BACKWARD_H
+
+#include "graph/graph.h"
+
+typedef struct clg_run {
+  clg_context *ctx;
+  uint64_t id;
+  bool retain;
+  clg_node **node; /* every node that root depends on, consumers first */
+  size_t n_nodes, nodes_cap;
+  clg_tensor **leaf; /* every leaf that an edge of a needed node leads to */
+  size_t n_leaves, leaves_cap;
+  clg_tensor *const *inputs; /* asked for; NULL: every leaf */
+  size_t n_inputs;
+  clg_tensor **captured; /* gradients of inputs, instead of accumulating; NULL: accumulate */
+} clg_run;
+
+/* flow.c */
+/* Adds t (reference taken) to the sum *into. */
+clg_status clg_flow_sum(clg_tensor **into, clg_tensor *t, const char *op);
+/* The gradient after its hooks; takes and returns a reference. */
+clg_tensor *clg_flow_hooks(clg_hook *h, clg_tensor *grad, const char *op);
+/* Adds a complete gradient to t's .grad; takes the reference. */
+clg_status clg_flow_accumulate(clg_tensor *t, clg_tensor *grad);
+/* One edge into the leaf has been served; with the last one the sum is complete. */
+clg_status clg_flow_settle(clg_run *r, clg_tensor *leaf);
+
+#endif

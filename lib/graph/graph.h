@@ -1,0 +1,129 @@
+/* Inside of the graph: nodes, what they save, and how their backward hands gradients on. Names no op.
+ *
+ * A node has one result. It refers to the producers of its inputs (edges) and never to its result, so there is no cycle; an input
+ * that is a leaf is held itself. Nodes are numbered as they are made: a consumer's number is always higher than its inputs', so
+ * descending order is a valid order for backward. */
+#ifndef CLG_GRAPH_GRAPH_H
+#define CLG_GRAPH_GRAPH_H
+
+#include "tensor/map.h"
+#include "tensor/tensor.h"
+#include <clgrad/autograd.h>
+
+typedef struct clg_node clg_node;
+
+/* What a kind of node does. */
+typedef struct clg_node_class {
+  /* Given d root / d result, hands d root / d input to every input that clg_node_wants. Unpacks what it needs first, so that an
+   * error leaves the nodes upstream as they were. */
+  clg_status (*backward)(clg_node *n, clg_tensor *grad);
+} clg_node_class;
+
+/* An input: the node that made it, or the leaf itself, or neither (it needs no gradient). */
+typedef struct clg_edge {
+  clg_node *node;
+  clg_tensor *leaf;
+} clg_edge;
+
+/* A saved tensor: its storage and view, or what a saved-tensor hook made of it. */
+typedef struct clg_saved {
+  clg_storage *storage;
+  size_t offset;
+  int ndim, source; /* input number, or CLG_SAVED_OUTPUT, or CLG_SAVED_OTHER */
+  uint32_t version; /* of the storage when saved */
+  int64_t shape[CLG_MAX_DIMS], stride[CLG_MAX_DIMS];
+  clg_saved_hooks hooks; /* unpack is NULL: none */
+  void *packed;
+} clg_saved;
+enum { CLG_SAVED_OUTPUT = -1, CLG_SAVED_OTHER = -2 };
+
+typedef struct clg_hook {
+  uint64_t id;
+  clg_tensor_hook fn;
+  void *user;
+  struct clg_hook *next;
+} clg_hook;
+
+struct clg_node {
+  uint32_t refs;
+  uint16_t n_edges, n_saved;
+  bool released; /* its saved tensors are gone */
+  uint64_t seq;
+  clg_context *ctx;
+  const clg_node_class *cls;
+  const char *op;
+  const char *released_in; /* phase */
+  clg_edge *edge;
+  clg_saved *saved;
+  void *attrs;
+  clg_hook *hooks;    /* on the result's gradient */
+  clg_tensor *keeper; /* the result, if it retains its gradient; weak: cleared when the tensor goes */
+  clg_node *next_dead;
+  struct { /* of the backward that runs */
+    uint64_t run;
+    bool needed;  /* runs its backward */
+    int capture;  /* 1 + its number among the inputs asked for; 0: none */
+    clg_tensor *grad;
+  } now;
+};
+
+/* The graph's part of a tensor. */
+struct clg_autograd {
+  clg_node *node;    /* producer; NULL: a leaf */
+  clg_tensor *grad;  /* complete gradient, or NULL */
+  clg_tensor *slice; /* where a module's parameter keeps its gradient; may be NULL */
+  clg_hook *hooks;   /* of a leaf */
+  struct {           /* of the backward that runs, for a leaf */
+    uint64_t run;
+    uint32_t edges, pending; /* edges that lead here, and those still to come */
+    int capture;
+    bool wanted;
+    clg_tensor *sum;
+  } now;
+};
+
+/* What a context keeps: slot GRAPH. */
+typedef struct clg_graph {
+  uint64_t seq, run, hook_id;
+  clg_node *dead; /* nodes waiting to be freed, so that long chains do not recurse */
+  bool burying;
+  clg_tensor *one; /* the gradient of a root */
+  clg_saved_hooks *hooks;
+  size_t n_hooks, hooks_cap;
+} clg_graph;
+clg_graph *clg_graph_of(clg_context *ctx); /* NULL with the error set */
+
+struct clg_autograd *clg_autograd_of(clg_tensor *t); /* made if need be */
+
+/* ---- recording ---- */
+
+/* Results belong to the innermost scope. Takes the reference; returns t, or NULL with the error set. NULL stays NULL. */
+clg_tensor *clg_result(clg_tensor *t);
+/* Checks an op's inputs: false if one is NULL (the error is already set) or they are of different contexts. */
+bool clg_inputs_ok(clg_tensor *const *in, int n, const char *op);
+/* Whether an op on these inputs is recorded. */
+bool clg_records(clg_tensor *const *in, int n);
+/* A node over in[0..n_in) (NULL entries: none) with room for n_saved tensors and attr bytes (zeroed). NULL with the error set. */
+clg_node *clg_node_create(clg_tensor *const *in, int n_in, int n_saved, size_t attr, const clg_node_class *cls,
+                          const char *op);
+/* Saves t in a slot; source says what it is to the node. */
+clg_status clg_node_save(clg_node *n, int slot, clg_tensor *t, int source);
+/* Makes y the node's result, and takes the node's reference. */
+clg_status clg_node_attach(clg_node *n, clg_tensor *y);
+void clg_node_unref(clg_node *n);
+void clg_node_release_saved(clg_node *n);
+
+/* ---- within a class's backward ---- */
+
+bool clg_node_wants(const clg_node *n, int input);
+/* The saved tensor (a new reference), or NULL with the error set: released, or changed in place. */
+clg_tensor *clg_node_unpack(clg_node *n, int slot);
+bool clg_node_has_saved(const clg_node *n, int slot);
+/* Where the gradient of an input is to be written: a fresh tensor, or straight the leaf's gradient, then perhaps with
+ * *accumulate (add to what is there). Contiguous. Give it back to clg_edge_end, or unref it on failure. */
+clg_tensor *clg_edge_begin(clg_node *n, int input, int ndim, const int64_t *shape, bool *accumulate);
+clg_status clg_edge_end(clg_node *n, int input, clg_tensor *t);
+/* Hands on a gradient that exists (takes the reference; NULL is an error that is already set). */
+clg_status clg_edge_give(clg_node *n, int input, clg_tensor *t);
+
+#endif

@@ -1,0 +1,169 @@
+/* Nodes: recording an op, saving and unpacking its tensors, and freeing long chains without recursion. */
+#include "graph/graph.h"
+#include <stdlib.h>
+#include <string.h>
+
+bool clg_inputs_ok(clg_tensor *const *in, int n, const char *op) {
+  for (int i = 0; i < n; i++)
+    if (!in[i]) return false;
+  for (int i = 1; i < n; i++)
+    if (in[i]->ctx != in[0]->ctx) {
+      clg_fail(in[0]->ctx, CLG_ERR_ARGUMENT, op, "its inputs belong to different contexts");
+      return false;
+    }
+  return true;
+}
+
+bool clg_records(clg_tensor *const *in, int n) {
+  for (int i = 0; i < n; i++)
+    if (in[i] && in[i]->requires_grad && !in[i]->ctx->no_grad) return true;
+  return false;
+}
+
+clg_node *clg_node_create(clg_tensor *const *in, int n_in, int n_saved, size_t attr, const clg_node_class *cls,
+                          const char *op) {
+  clg_context *ctx = NULL;
+  for (int i = 0; i < n_in && !ctx; i++) ctx = in[i] ? in[i]->ctx : NULL;
+  clg_graph *g = clg_graph_of(ctx);
+  size_t edges = (size_t)n_in * sizeof(clg_edge), saved = (size_t)n_saved * sizeof(clg_saved);
+  char *memory = g ? calloc(1, sizeof(clg_node) + edges + saved + attr) : NULL;
+  if (!memory) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory"), NULL;
+  clg_node *n = (clg_node *)memory;
+  n->refs = 1;
+  n->ctx = ctx;
+  n->cls = cls;
+  n->op = op;
+  n->seq = ++g->seq;
+  n->n_edges = (uint16_t)n_in;
+  n->n_saved = (uint16_t)n_saved;
+  n->edge = (clg_edge *)(memory + sizeof *n);
+  n->saved = (clg_saved *)(memory + sizeof *n + edges);
+  n->attrs = memory + sizeof *n + edges + saved;
+  for (int i = 0; i < n_in; i++) {
+    if (!in[i] || !in[i]->requires_grad) continue;
+    if (in[i]->has_graph) {
+      n->edge[i].node = in[i]->grad->node;
+      n->edge[i].node->refs++;
+    } else {
+      n->edge[i].leaf = clg_tensor_ref(in[i]);
+    }
+  }
+  clg_context_hold(ctx);
+  return n;
+}
+
+static void drop_saved(clg_saved *s) {
+  if (s->storage) clg_storage_unsave(s->storage);
+  if (s->hooks.unpack && s->hooks.drop) s->hooks.drop(s->hooks.user, s->packed);
+  s->storage = NULL;
+  s->packed = NULL;
+}
+
+void clg_node_release_saved(clg_node *n) {
+  if (!n->n_saved || n->released) return;
+  for (int i = 0; i < n->n_saved; i++) drop_saved(&n->saved[i]);
+  n->released = true;
+  n->released_in = clg_phase(n->ctx);
+}
+
+static void bury(clg_node *n) {
+  clg_context *ctx = n->ctx;
+  for (int i = 0; i < n->n_saved && !n->released; i++) drop_saved(&n->saved[i]);
+  for (int i = 0; i < n->n_edges; i++) {
+    clg_tensor_unref(&n->edge[i].leaf);
+    clg_node_unref(n->edge[i].node);
+  }
+  for (clg_hook *h = n->hooks, *next; h; h = next) next = h->next, free(h);
+  free(n);
+  clg_context_release(ctx);
+}
+
+void clg_node_unref(clg_node *n) {
+  if (!n || --n->refs) return;
+  clg_graph *g = n->ctx->slot[CLG_SLOT_GRAPH].state;
+  n->next_dead = g->dead;
+  g->dead = n;
+  if (g->burying) return;
+  clg_context *ctx = n->ctx;
+  clg_context_hold(ctx);
+  g->burying = true;
+  while ((n = g->dead)) {
+    g->dead = n->next_dead;
+    bury(n);
+  }
+  g->burying = false;
+  clg_context_release(ctx);
+}
+
+clg_status clg_node_save(clg_node *n, int slot, clg_tensor *t, int source) {
+  clg_saved *s = &n->saved[slot];
+  clg_graph *g = clg_graph_of(n->ctx);
+  s->source = source;
+  s->ndim = t->ndim;
+  memcpy(s->shape, t->shape, sizeof s->shape);
+  if (g->n_hooks) {
+    s->hooks = g->hooks[g->n_hooks - 1];
+    s->packed = s->hooks.pack(s->hooks.user, t);
+    if (!s->packed) return clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook packed nothing");
+    return CLG_OK;
+  }
+  s->storage = t->storage;
+  clg_storage_save(t->storage);
+  s->offset = t->offset;
+  s->version = t->storage->version;
+  memcpy(s->stride, t->stride, sizeof s->stride);
+  return CLG_OK;
+}
+
+bool clg_node_has_saved(const clg_node *n, int slot) {
+  return n->saved[slot].storage || n->saved[slot].hooks.unpack || n->released;
+}
+
+static clg_tensor *unpack_hooked(clg_node *n, clg_saved *s) {
+  clg_tensor *t = s->hooks.unpack(s->hooks.user, s->packed);
+  char want[CLG_SHAPE_TEXT], got[CLG_SHAPE_TEXT];
+  if (!t) {
+    clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook unpacked nothing");
+  } else if (t->ndim != s->ndim || memcmp(t->shape, s->shape, (size_t)s->ndim * sizeof *s->shape)) {
+    clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook unpacked %s instead of %s",
+             clg_shape_text(t->ndim, t->shape, got), clg_shape_text(s->ndim, s->shape, want));
+    clg_tensor_unref(&t);
+  }
+  return t;
+}
+
+/* An unpacked tensor is the input or result again, graph and all, for gradients of gradients. */
+static clg_tensor *reattach(clg_node *n, clg_saved *s, clg_tensor *t) {
+  if (!t || n->ctx->no_grad || s->source == CLG_SAVED_OTHER) return t;
+  clg_edge *e = s->source >= 0 ? &n->edge[s->source] : NULL;
+  if (e && e->leaf) {
+    clg_tensor_unref(&t);
+    return clg_tensor_ref(e->leaf);
+  }
+  clg_node *producer = e ? e->node : n;
+  if (!producer) return t;
+  producer->refs++;
+  if (clg_node_attach(producer, t) != CLG_OK) clg_tensor_unref(&t);
+  return t;
+}
+
+clg_tensor *clg_node_unpack(clg_node *n, int slot) {
+  clg_saved *s = &n->saved[slot];
+  if (n->released) {
+    clg_fail(n->ctx, CLG_ERR_GRAPH, n->op,
+             "backward through the graph a second time: the tensors that this op saved were released by the backward %s%s%s. "
+             "Detach its input (clg_detach), keep the graph (retain_graph), or run the forward again",
+             *n->released_in ? "in phase \"" : "before", n->released_in, *n->released_in ? "\"" : "");
+    return NULL;
+  }
+  if (s->hooks.unpack) return reattach(n, s, unpack_hooked(n, s));
+  if (s->version != s->storage->version) {
+    char shape[CLG_SHAPE_TEXT];
+    clg_fail(n->ctx, CLG_ERR_GRAPH, n->op,
+             "a tensor %s that backward needs was changed in place by %s after this op saved it: saved at version %u, now %u. "
+             "Change it after backward, or run the forward again",
+             clg_shape_text(s->ndim, s->shape, shape), s->storage->changed_by, s->version, s->storage->version);
+    return NULL;
+  }
+  return reattach(n, s, clg_tensor_view(s->storage, s->offset, s->ndim, s->shape, s->stride));
+}

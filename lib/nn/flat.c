@@ -1,0 +1,145 @@
+/* Makes a module's parameters in one allocation, and room for their gradients in another. Each is a storage of its own, 64-byte
+ * aligned; what lies between them is zero, so that an optimizer may run over it. */
+#include "core/str.h"
+#include "nn/module.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGN 16 /* floats */
+
+static size_t padded(int64_t numel) { return ((size_t)numel + ALIGN - 1) / ALIGN * ALIGN; }
+
+static int64_t numel_of(const clg_param *p) {
+  int64_t n = 1;
+  for (int d = 0; d < p->ndim; d++) n *= p->shape[d];
+  return n;
+}
+
+/* Visits m's parameters in order; `path` is the name so far. */
+typedef clg_status (*visitor)(void *arg, clg_module *m, clg_param *p, const char *path);
+static clg_status walk(clg_module *m, const char *path, visitor fn, void *arg) {
+  clg_status s = CLG_OK;
+  for (int i = 0; s == CLG_OK && i < m->n_params; i++) s = fn(arg, m, &m->param[i], path);
+  for (size_t i = 0; s == CLG_OK && i < m->n_layers; i++) {
+    clg_str inner = {0};
+    clg_str_addf(&inner, "%s%zu.", path, i);
+    s = inner.failed ? clg_fail(m->ctx, CLG_ERR_HOST_MEMORY, m->cls->name, "out of host memory")
+                     : walk(m->layer[i], inner.data, fn, arg);
+    clg_str_free(&inner);
+  }
+  return s;
+}
+
+typedef struct totals {
+  size_t n, floats;
+} totals;
+static clg_status add_up(void *arg, clg_module *m, clg_param *p, const char *path) {
+  (void)m, (void)path;
+  totals *t = arg;
+  t->n++;
+  t->floats += padded(numel_of(p));
+  return CLG_OK;
+}
+
+typedef struct maker {
+  clg_flat *flat;
+  clg_tensor *all; /* the whole allocation, as one tensor */
+  size_t at, n;
+} maker;
+
+/* A parameter that lived on its own before moves in: its storage is pointed at the new place. */
+static clg_status move_in(maker *k, clg_tensor *t) {
+  clg_tensor *to = clg_tensor_view(k->all->storage, k->at, t->ndim, t->shape, NULL);
+  clg_status s = to ? clg_tensor_assign(to, t, "parameters") : clg_last_status(t->ctx);
+  clg_tensor_unref(&to);
+  if (s != CLG_OK) return s;
+  clg_storage *st = t->storage;
+  clg_block *old = st->block;
+  st->block = clg_block_ref(k->all->storage->block);
+  st->offset = k->at;
+  clg_block_unref(old);
+  if (t->grad) clg_tensor_unref(&t->grad->slice), clg_tensor_unref(&t->grad->grad);
+  return CLG_OK;
+}
+
+static clg_status make_new(maker *k, clg_param *p) {
+  clg_context *ctx = k->all->ctx;
+  clg_storage *s = clg_storage_slice(ctx, k->all->storage->block, k->at, (size_t)numel_of(p), CLG_ROLE_PARAMETER);
+  if (!s) return CLG_ERR_HOST_MEMORY;
+  p->tensor = clg_tensor_view(s, 0, p->ndim, p->shape, NULL);
+  clg_storage_unref(s);
+  if (!p->tensor) return CLG_ERR_HOST_MEMORY;
+  clg_status st = p->bound > 0    ? clg_rand_(p->tensor, -p->bound, p->bound)
+                  : p->value != 0 ? clg_fill_(p->tensor, p->value)
+                                  : CLG_OK;
+  p->tensor->storage->version = 0;
+  return st == CLG_OK ? clg_set_requires_grad(p->tensor, true) : st;
+}
+
+static clg_status make_one(void *arg, clg_module *m, clg_param *p, const char *path) {
+  maker *k = arg;
+  clg_status s = p->tensor ? move_in(k, p->tensor) : make_new(k, p);
+  if (s != CLG_OK) return s;
+  clg_str name = {0};
+  clg_str_addf(&name, "%s%s", path, p->name);
+  if (name.failed) return clg_fail(m->ctx, CLG_ERR_HOST_MEMORY, m->cls->name, "out of host memory");
+  k->flat->name[k->n] = name.data;
+  k->flat->tensor[k->n++] = p->tensor;
+  k->flat->n = k->n;
+  k->flat->numel += (size_t)p->tensor->numel;
+  k->at += padded(p->tensor->numel);
+  return CLG_OK;
+}
+
+static clg_tensor *zeros(clg_context *ctx, size_t floats, clg_role role, const char *op) {
+  clg_tensor *t = clg_tensor_new(ctx, 1, (int64_t[]){(int64_t)floats}, role, op);
+  if (t && clg_fill_(t, 0) != CLG_OK) clg_tensor_unref(&t);
+  return t;
+}
+
+static clg_status make_parameters(clg_module *top) {
+  totals t = {0, 0};
+  walk(top, "", add_up, &t);
+  if (!t.n || top->flat.n) return CLG_OK;
+  top->flat.tensor = calloc(t.n, sizeof *top->flat.tensor);
+  top->flat.name = calloc(t.n, sizeof *top->flat.name);
+  if (!top->flat.tensor || !top->flat.name)
+    return clg_fail(top->ctx, CLG_ERR_HOST_MEMORY, top->cls->name, "out of host memory");
+  maker k = {.flat = &top->flat, .all = zeros(top->ctx, t.floats, CLG_ROLE_PARAMETER, "parameters")};
+  if (!k.all) return clg_last_status(top->ctx);
+  bool mode = clg_set_grad_mode(top->ctx, false);
+  clg_status s = walk(top, "", make_one, &k);
+  clg_set_grad_mode(top->ctx, mode);
+  clg_tensor_unref(&k.all);
+  return s;
+}
+
+clg_status clg_module_make_gradients(clg_module *top) {
+  clg_flat *f = &top->flat;
+  bool wanted = false;
+  size_t floats = 0;
+  for (size_t i = 0; i < f->n; i++) {
+    wanted = wanted || f->tensor[i]->requires_grad;
+    floats += padded(f->tensor[i]->numel);
+  }
+  if (f->grads || !wanted) return CLG_OK;
+  clg_tensor *all = zeros(top->ctx, floats, CLG_ROLE_GRADIENT, "gradients");
+  clg_status s = all ? CLG_OK : clg_last_status(top->ctx);
+  for (size_t i = 0, at = 0; s == CLG_OK && i < f->n; at += padded(f->tensor[i++]->numel)) {
+    clg_tensor *p = f->tensor[i];
+    struct clg_autograd *a = clg_autograd_of(p);
+    clg_storage *st = a ? clg_storage_slice(top->ctx, all->storage->block, at, (size_t)p->numel, CLG_ROLE_GRADIENT) : NULL;
+    if (st) a->slice = clg_tensor_view(st, 0, p->ndim, p->shape, NULL);
+    clg_storage_unref(st);
+    if (!a || !a->slice) s = CLG_ERR_HOST_MEMORY;
+  }
+  clg_tensor_unref(&all);
+  f->grads = s == CLG_OK;
+  return s;
+}
+
+clg_status clg_module_make(clg_module *m) {
+  while (m->owner) m = m->owner;
+  clg_status s = m->flat.n ? CLG_OK : make_parameters(m);
+  return s == CLG_OK && clg_grad_mode(m->ctx) ? clg_module_make_gradients(m) : s;
+}

@@ -1,0 +1,115 @@
+/* The layers: what they ask for and what they run. */
+#include "nn/module.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static clg_tensor *linear_forward(clg_module *m, clg_tensor *x) {
+  return clg_linear(x, m->param[0].tensor, m->n_params > 1 ? m->param[1].tensor : NULL);
+}
+const clg_module_class clg_linear_class = {"linear", linear_forward};
+
+clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bias) {
+  if (ctx && (in < 1 || out < 1 || in > INT32_MAX / out)) {
+    clg_fail(ctx, CLG_ERR_ARGUMENT, "linear", "a layer from %lld to %lld is not possible", (long long)in, (long long)out);
+    return NULL;
+  }
+  clg_module *m = clg_module_create(ctx, &clg_linear_class);
+  if (!m) return NULL;
+  float bound = (float)(1.0 / sqrt((double)in));
+  m->param[0] = (clg_param){.name = "weight", .ndim = 2, .shape = {out, in}, .bound = bound};
+  m->param[1] = (clg_param){.name = "bias", .ndim = 1, .shape = {out}, .bound = bound};
+  m->n_params = bias ? 2 : 1;
+  return m;
+}
+
+static clg_tensor *layer_norm_forward(clg_module *m, clg_tensor *x) {
+  return clg_layer_norm(x, m->param[0].tensor, m->param[1].tensor, m->number);
+}
+static const clg_module_class layer_norm_class = {"layer_norm", layer_norm_forward};
+
+clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, float eps) {
+  if (ctx && (size < 1 || !(eps >= 0)))
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, "layer_norm", "size must be positive and eps not negative"), NULL;
+  clg_module *m = clg_module_create(ctx, &layer_norm_class);
+  if (!m) return NULL;
+  m->number = eps;
+  m->param[0] = (clg_param){.name = "weight", .ndim = 1, .shape = {size}, .value = 1};
+  m->param[1] = (clg_param){.name = "bias", .ndim = 1, .shape = {size}};
+  m->n_params = 2;
+  return m;
+}
+
+static clg_tensor *activation_forward(clg_module *m, clg_tensor *x) {
+  switch (m->act) {
+  case CLG_ACT_RELU: return clg_relu(x);
+  case CLG_ACT_LEAKY_RELU: return clg_leaky_relu(x, m->number);
+  case CLG_ACT_TANH: return clg_tanh(x);
+  case CLG_ACT_SIGMOID: return clg_sigmoid(x);
+  default: return clg_result(clg_tensor_ref(x));
+  }
+}
+const clg_module_class clg_activation_class = {"activation", activation_forward};
+
+clg_module *clg_activation_create(clg_context *ctx, clg_activation act, float slope) {
+  if (ctx && (act < CLG_ACT_NONE || act > CLG_ACT_SIGMOID))
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, "activation", "there is no activation number %d", (int)act), NULL;
+  clg_module *m = clg_module_create(ctx, &clg_activation_class);
+  if (!m) return NULL;
+  m->act = act;
+  m->number = slope;
+  return m;
+}
+
+static clg_tensor *flatten_forward(clg_module *m, clg_tensor *x) {
+  if (x->ndim < 2) return clg_fail(m->ctx, CLG_ERR_SHAPE, "flatten", "the input needs at least 2 dimensions"), NULL;
+  int64_t rest = 1;
+  for (int d = 1; d < x->ndim; d++) rest *= x->shape[d];
+  return clg_reshape(x, 2, (int64_t[]){x->shape[0], rest});
+}
+static const clg_module_class flatten_class = {"flatten", flatten_forward};
+clg_module *clg_flatten_create(clg_context *ctx) { return clg_module_create(ctx, &flatten_class); }
+
+/* A linear layer and the activation behind it are one kernel. */
+static clg_tensor *run_layer(clg_module *m, size_t *i, clg_tensor *x) {
+  clg_module *l = m->layer[*i], *next = *i + 1 < m->n_layers ? m->layer[*i + 1] : NULL;
+  bool fused = l->cls == &clg_linear_class && next && next->cls == &clg_activation_class;
+  if (!fused) return clg_module_run(l, x);
+  ++*i;
+  return clg_linear_act(x, l->param[0].tensor, l->n_params > 1 ? l->param[1].tensor : NULL, next->act, next->number);
+}
+
+/* Between layers only the running result is held: what nobody saved is gone before the next layer allocates. */
+static clg_tensor *sequential_forward(clg_module *m, clg_tensor *x) {
+  clg_tensor *now = clg_tensor_ref(x);
+  for (size_t i = 0; now && i < m->n_layers; i++) {
+    clg_scope *scope = clg_scope_open(m->ctx);
+    clg_tensor *y = scope ? clg_tensor_ref(run_layer(m, &i, now)) : NULL;
+    clg_scope_close(scope);
+    clg_tensor_unref(&now);
+    now = y;
+  }
+  return clg_result(now);
+}
+static const clg_module_class sequential_class = {"sequential", sequential_forward};
+
+clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n) {
+  bool ok = layers || !n;
+  for (size_t i = 0; ok && i < n; i++) ok = layers[i] && layers[i]->ctx == ctx && !layers[i]->owner;
+  if (!ok && ctx && !ctx->error.status)
+    clg_fail(ctx, CLG_ERR_ARGUMENT, "sequential", "a layer is missing, of another context, or already in a module");
+  clg_module *m = ok ? clg_module_create(ctx, &sequential_class) : NULL;
+  if (m && n) m->layer = calloc(n, sizeof *m->layer);
+  if (m && (!n || m->layer)) {
+    for (size_t i = 0; i < n; i++) m->layer[i] = layers[i], layers[i]->owner = m;
+    m->n_layers = n;
+    return m;
+  }
+  if (m) clg_fail(ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory");
+  clg_module_unref(&m);
+  for (size_t i = 0; layers && i < n; i++) {
+    clg_module *l = layers[i];
+    clg_module_unref(&l);
+  }
+  return NULL;
+}

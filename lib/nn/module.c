@@ -1,0 +1,148 @@
+/* Modules: references, mode, and the parameters' names, values and gradients. flat.c makes the parameters. */
+#include "nn/module.h"
+#include <stdlib.h>
+#include <string.h>
+
+clg_module *clg_module_create(clg_context *ctx, const clg_module_class *cls) {
+  clg_module *m = ctx ? calloc(1, sizeof *m) : NULL;
+  if (!m) return ctx ? (clg_fail(ctx, CLG_ERR_HOST_MEMORY, cls->name, "out of host memory"), NULL) : NULL;
+  *m = (clg_module){.refs = 1, .ctx = ctx, .cls = cls, .train = true};
+  clg_context_hold(ctx);
+  return m;
+}
+
+clg_module *clg_module_ref(clg_module *m) {
+  if (m) m->refs++;
+  return m;
+}
+
+void clg_module_unref(clg_module **p) {
+  if (!p || !*p) return;
+  clg_module *m = *p;
+  *p = NULL;
+  if (--m->refs) return;
+  clg_context *ctx = m->ctx;
+  for (size_t i = 0; i < m->n_layers; i++) {
+    m->layer[i]->owner = NULL;
+    clg_module_unref(&m->layer[i]);
+  }
+  for (int i = 0; i < m->n_params; i++) clg_tensor_unref(&m->param[i].tensor);
+  for (size_t i = 0; i < m->flat.n; i++) free(m->flat.name[i]);
+  free(m->flat.name);
+  free(m->flat.tensor);
+  free(m->layer);
+  free(m);
+  clg_context_release(ctx);
+}
+
+clg_tensor *clg_module_run(clg_module *m, clg_tensor *x) { return m->cls->forward(m, x); }
+
+clg_tensor *clg_forward(clg_module *m, clg_tensor *x) {
+  if (!m || !x) return NULL;
+  if (x->ctx != m->ctx) return clg_fail(m->ctx, CLG_ERR_ARGUMENT, m->cls->name, "the input belongs to another context"), NULL;
+  return clg_module_make(m) == CLG_OK ? clg_module_run(m, x) : NULL;
+}
+
+void clg_module_train(clg_module *m, bool on) {
+  if (!m) return;
+  m->train = on;
+  for (size_t i = 0; i < m->n_layers; i++) clg_module_train(m->layer[i], on);
+}
+
+bool clg_module_is_train(const clg_module *m) { return m && m->train; }
+
+/* A layer inside a Sequential answers with its own parameters, so they are counted from its own tree. */
+static size_t count(const clg_module *m) {
+  size_t n = (size_t)m->n_params;
+  for (size_t i = 0; i < m->n_layers; i++) n += count(m->layer[i]);
+  return n;
+}
+
+static clg_tensor *const *find(clg_module *m, clg_tensor *first, size_t *at) {
+  clg_module *top = m;
+  while (top->owner) top = top->owner;
+  *at = 0;
+  while (*at < top->flat.n && top->flat.tensor[*at] != first) ++*at;
+  return top->flat.tensor;
+}
+
+static clg_tensor *first_of(const clg_module *m) {
+  if (m->n_params) return m->param[0].tensor;
+  clg_tensor *t = NULL;
+  for (size_t i = 0; i < m->n_layers && !t; i++) t = first_of(m->layer[i]);
+  return t;
+}
+
+clg_tensor *const *clg_module_parameters(clg_module *m, size_t *n) {
+  size_t at;
+  if (n) *n = 0;
+  if (!m || clg_module_make(m) != CLG_OK) return NULL;
+  if (n) *n = count(m);
+  clg_tensor *const *all = find(m, first_of(m), &at);
+  return all + at;
+}
+
+const char *clg_module_parameter_name(clg_module *m, size_t i) {
+  if (!m || clg_module_make(m) != CLG_OK || i >= count(m)) return NULL;
+  size_t at;
+  find(m, first_of(m), &at);
+  clg_module *top = m;
+  const char *name;
+  size_t depth = 0;
+  for (; top->owner; top = top->owner) depth++;
+  name = top->flat.name[at + i];
+  while (depth--) name = strchr(name, '.') + 1; /* without the numbers of the modules around it */
+  return name;
+}
+
+size_t clg_module_numel(clg_module *m) {
+  size_t n, total = 0;
+  clg_tensor *const *p = clg_module_parameters(m, &n);
+  for (size_t i = 0; i < n; i++) total += (size_t)p[i]->numel;
+  return total;
+}
+
+clg_status clg_module_set_requires_grad(clg_module *m, bool on) {
+  size_t n;
+  clg_tensor *const *p = clg_module_parameters(m, &n);
+  clg_status s = p ? CLG_OK : m ? clg_last_status(m->ctx) : CLG_ERR_ARGUMENT;
+  for (size_t i = 0; s == CLG_OK && i < n; i++) s = clg_set_requires_grad(p[i], on);
+  return s;
+}
+
+void clg_module_zero_grad(clg_module *m) {
+  size_t n;
+  clg_tensor *const *p = clg_module_parameters(m, &n);
+  for (size_t i = 0; i < n; i++) clg_zero_grad(p[i]);
+}
+
+/* The copies are queued one after the other and waited for once. */
+static clg_status read_all(clg_module *m, float *out, bool grads) {
+  size_t n;
+  clg_tensor *const *p = out ? clg_module_parameters(m, &n) : NULL;
+  if (!p) return m ? clg_last_status(m->ctx) : CLG_ERR_ARGUMENT;
+  clg_status s = CLG_OK;
+  for (size_t i = 0; s == CLG_OK && i < n; out += p[i++]->numel) {
+    clg_tensor *t = grads ? clg_grad_of(p[i]) : p[i];
+    if (t) {
+      s = clg_tensor_read_async(t, out);
+    } else {
+      memset(out, 0, (size_t)p[i]->numel * sizeof *out);
+    }
+  }
+  return s == CLG_OK ? clg_finish(m->ctx) : s;
+}
+
+clg_status clg_module_read(clg_module *m, float *out) { return read_all(m, out, false); }
+clg_status clg_module_read_grad(clg_module *m, float *out) { return read_all(m, out, true); }
+
+clg_status clg_module_write(clg_module *m, const float *data) {
+  size_t n;
+  clg_tensor *const *p = data ? clg_module_parameters(m, &n) : NULL;
+  if (!p) return m ? clg_last_status(m->ctx) : CLG_ERR_ARGUMENT;
+  bool mode = clg_set_grad_mode(m->ctx, false);
+  clg_status s = CLG_OK;
+  for (size_t i = 0; s == CLG_OK && i < n; data += p[i++]->numel) s = clg_tensor_write(p[i], data);
+  clg_set_grad_mode(m->ctx, mode);
+  return s;
+}

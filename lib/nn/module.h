@@ -1,0 +1,54 @@
+/* Inside of modules: a class, the parameters it asks for, and its layers. */
+#ifndef CLG_NN_MODULE_H
+#define CLG_NN_MODULE_H
+
+#include "graph/graph.h"
+#include <clgrad/nn.h>
+
+typedef struct clg_module_class {
+  const char *name;
+  clg_tensor *(*forward)(clg_module *m, clg_tensor *x);
+} clg_module_class;
+
+/* A parameter before and after it is made: uniform in +-bound, or `value` when bound is 0. */
+typedef struct clg_param {
+  const char *name;
+  int ndim;
+  int64_t shape[2];
+  float bound, value;
+  clg_tensor *tensor; /* NULL until made */
+} clg_param;
+
+/* The parameters of an outermost module and everything in it, in order. */
+typedef struct clg_flat {
+  clg_tensor **tensor; /* borrowed from the modules' params */
+  char **name;
+  size_t n, numel;
+  bool grads; /* the gradients' allocation is made */
+} clg_flat;
+
+struct clg_module {
+  uint32_t refs;
+  clg_context *ctx;
+  const clg_module_class *cls;
+  bool train;
+  clg_module *owner; /* the Sequential it is in; weak */
+  clg_param param[2];
+  int n_params;
+  clg_module **layer;
+  size_t n_layers;
+  clg_flat flat; /* of an outermost module */
+  clg_activation act;
+  float number; /* slope or eps */
+};
+
+clg_module *clg_module_create(clg_context *ctx, const clg_module_class *cls);
+/* Makes the parameters of the outermost module around m, and (with grad mode on) room for their gradients. */
+clg_status clg_module_make(clg_module *m);
+/* The forward of one layer whose parameters exist. */
+clg_tensor *clg_module_run(clg_module *m, clg_tensor *x);
+clg_status clg_module_make_gradients(clg_module *m);
+
+extern const clg_module_class clg_linear_class, clg_activation_class;
+
+#endif

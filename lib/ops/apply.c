@@ -1,0 +1,141 @@
+/* Runs formulas over tensors: broadcasting, the sum behind, recording, and the backward of what was recorded. */
+#include "ops/formula.h"
+#include <string.h>
+
+/* A recorded formula. Saved slot i holds in[i], slot n_in the result; only those are filled that a gradient reads. */
+typedef struct formula_attrs {
+  clg_formula *f;
+  float params[CLG_FORMULA_PARAMS];
+  uint32_t dims; /* summed over */
+  int ndim;      /* of the broadcast shape */
+  int64_t shape[CLG_MAX_DIMS];
+  int in_ndim[CLG_FORMULA_INPUTS];
+  int64_t in_shape[CLG_FORMULA_INPUTS][CLG_MAX_DIMS];
+} formula_attrs;
+
+clg_tensor *clg_unreduced(const clg_tensor *t, uint32_t dims, int ndim, const int64_t *shape) {
+  int64_t stride[CLG_MAX_DIMS];
+  bool keepdim = t->ndim == ndim;
+  for (int d = 0, from = 0; d < ndim; d++) {
+    bool gone = dims >> d & 1;
+    stride[d] = gone ? 0 : t->stride[from];
+    if (!gone || keepdim) from++;
+  }
+  return clg_tensor_view(t->storage, t->offset, ndim, shape, stride);
+}
+
+/* The dimensions along which input i was stretched. */
+static uint32_t stretched(const formula_attrs *a, int i) {
+  uint32_t mask = 0;
+  int lead = a->ndim - a->in_ndim[i];
+  for (int d = 0; d < a->ndim; d++)
+    if (d < lead || (a->in_shape[i][d - lead] == 1 && a->shape[d] != 1)) mask |= 1u << d;
+  return mask;
+}
+
+static clg_status give_gradient(clg_node *n, const formula_attrs *a, int i, clg_tensor *const *tensors, clg_tensor *g) {
+  clg_formula *f = a->f;
+  uint32_t dims = stretched(a, i);
+  if (f->grad[i].passes && !dims) return clg_edge_give(n, i, clg_tensor_ref(g));
+  const clg_tensor *in[CLG_FORMULA_INPUTS + 2];
+  memcpy(in, tensors, (size_t)(f->n_in + 1) * sizeof *in);
+  in[f->n_in + 1] = g;
+  bool add;
+  clg_tensor *to = clg_edge_begin(n, i, a->in_ndim[i], a->in_shape[i], &add);
+  if (!to) return clg_last_status(n->ctx);
+  clg_status s = dims ? clg_map_reduce(f->grad[i].fn, CLG_REDUCE_SUM, to, in, a->params, a->ndim, a->shape, dims, add, n->op)
+                      : clg_map_run(f->grad[i].fn, &to, in, a->params, add, n->op);
+  if (s == CLG_OK) return clg_edge_end(n, i, to);
+  clg_tensor_unref(&to);
+  return s;
+}
+
+static clg_status formula_backward(clg_node *n, clg_tensor *grad) {
+  const formula_attrs *a = n->attrs;
+  clg_tensor *tensors[CLG_FORMULA_INPUTS + 1] = {NULL};
+  clg_status s = CLG_OK;
+  for (int i = 0; s == CLG_OK && i <= a->f->n_in; i++) {
+    bool wanted = false;
+    for (int k = 0; k < a->f->n_in; k++) wanted = wanted || (clg_node_wants(n, k) && (a->f->grad[k].uses >> i & 1));
+    if (wanted && !(tensors[i] = clg_node_unpack(n, i))) s = clg_last_status(n->ctx);
+  }
+  clg_tensor *g = s != CLG_OK ? NULL : a->dims ? clg_unreduced(grad, a->dims, a->ndim, a->shape) : clg_tensor_ref(grad);
+  if (s == CLG_OK && !g) s = clg_last_status(n->ctx);
+  /* A result y of the broadcast shape is used as it is: rows with a sum behind state their gradients without y. */
+  for (int i = 0; s == CLG_OK && i < a->f->n_in; i++)
+    if (clg_node_wants(n, i)) s = give_gradient(n, a, i, tensors, g);
+  for (int i = 0; i <= a->f->n_in; i++) clg_tensor_unref(&tensors[i]);
+  clg_tensor_unref(&g);
+  return s;
+}
+
+static const clg_node_class formula_class = {formula_backward};
+
+static clg_status record(clg_formula *f, clg_tensor *const *in, clg_tensor *y, const formula_attrs *attrs) {
+  uint32_t uses = 0;
+  for (int i = 0; i < f->n_in; i++)
+    if (in[i]->requires_grad) uses |= f->grad[i].uses;
+  clg_node *n = clg_node_create(in, f->n_in, uses ? f->n_in + 1 : 0, sizeof *attrs, &formula_class, f->name);
+  if (!n) return CLG_ERR_HOST_MEMORY;
+  memcpy(n->attrs, attrs, sizeof *attrs);
+  clg_status s = CLG_OK;
+  for (int i = 0; s == CLG_OK && i <= f->n_in; i++)
+    if (uses >> i & 1) s = clg_node_save(n, i, i < f->n_in ? in[i] : y, i < f->n_in ? i : CLG_SAVED_OUTPUT);
+  if (s == CLG_OK) return clg_node_attach(n, y);
+  clg_node_unref(n);
+  return s;
+}
+
+static bool broadcast_all(formula_attrs *a, clg_formula *f, clg_tensor *const *in) {
+  for (int i = 0; i < f->n_in; i++) {
+    a->in_ndim[i] = in[i]->ndim;
+    memcpy(a->in_shape[i], in[i]->shape, sizeof in[i]->shape);
+    if (clg_broadcast(&a->ndim, a->shape, in[i])) continue;
+    char x[CLG_SHAPE_TEXT], y[CLG_SHAPE_TEXT];
+    clg_fail(in[0]->ctx, CLG_ERR_SHAPE, f->name, "shapes %s and %s do not broadcast",
+             clg_shape_text(a->ndim, a->shape, x), clg_shape_text(in[i]->ndim, in[i]->shape, y));
+    return false;
+  }
+  return clg_shape_numel(in[0]->ctx, a->ndim, a->shape, f->name) >= 0;
+}
+
+static clg_tensor *result_tensor(const formula_attrs *a, clg_context *ctx, bool keepdim) {
+  int ndim = 0;
+  int64_t shape[CLG_MAX_DIMS];
+  for (int d = 0; d < a->ndim; d++) {
+    bool gone = a->dims >> d & 1;
+    if (!gone || keepdim) shape[ndim++] = gone ? 1 : a->shape[d];
+  }
+  return clg_tensor_new(ctx, ndim, shape, clg_result_role(ctx), a->f->name);
+}
+
+clg_tensor *clg_formula_apply(clg_formula *f, clg_tensor *const *in, const float *params, uint32_t dims, bool keepdim) {
+  if (!f || !clg_inputs_ok(in, f->n_in, f->name)) return NULL;
+  clg_context *ctx = in[0]->ctx;
+  formula_attrs a = {.f = f, .dims = dims};
+  if (!broadcast_all(&a, f, in)) return NULL;
+  memcpy(a.params, params ? params : (const float[1]){0}, (size_t)f->n_param * sizeof *params);
+  clg_tensor *y = result_tensor(&a, ctx, keepdim);
+  if (!y) return NULL;
+  const clg_tensor *const *cin = (const clg_tensor *const *)in;
+  clg_status s = dims ? clg_map_reduce(f->forward, CLG_REDUCE_SUM, y, cin, a.params, a.ndim, a.shape, dims, false, f->name)
+                      : clg_map_run(f->forward, &y, cin, a.params, false, f->name);
+  if (s == CLG_OK && clg_records(in, f->n_in)) s = record(f, in, y, &a);
+  if (s != CLG_OK) clg_tensor_unref(&y);
+  return clg_result(y);
+}
+
+clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *params) {
+  return in[0] ? clg_formula_apply(clg_formula_row(in[0]->ctx, id), in, params, 0, false) : NULL;
+}
+
+clg_tensor *clg_formula_gradient(clg_formula *f, int input, clg_tensor *const *tensors, clg_tensor *g, const float *params,
+                                 const char *op) {
+  clg_tensor *out = clg_tensor_like(g, op);
+  if (!out) return NULL;
+  const clg_tensor *in[CLG_FORMULA_INPUTS + 2];
+  memcpy(in, tensors, (size_t)(f->n_in + 1) * sizeof *in);
+  in[f->n_in + 1] = g;
+  if (clg_map_run(f->grad[input].fn, &out, in, params, false, op) != CLG_OK) clg_tensor_unref(&out);
+  return out;
+}

@@ -1,0 +1,188 @@
+/* Compiles formulas for a context: derives gradients, decides what is saved, keeps the compiled ones (slot OPS). */
+#include "ops/formula.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct ops_state {
+  clg_formula *row[CLG_ROWS];
+  clg_formula *user;
+} ops_state;
+
+static void formula_free(clg_formula *f) {
+  if (!f) return;
+  free(f->key);
+  free(f->epilogue);
+  free(f);
+}
+
+static void state_destroy(clg_context *ctx, void *p) {
+  (void)ctx;
+  ops_state *s = p;
+  for (int i = 0; i < CLG_ROWS; i++) formula_free(s->row[i]);
+  for (clg_formula *f = s->user, *next; f; f = next) next = f->next, formula_free(f);
+  free(s);
+}
+
+static ops_state *state_of(clg_context *ctx) {
+  clg_slot *slot = &ctx->slot[CLG_SLOT_OPS];
+  if (slot->state) return slot->state;
+  ops_state *s = calloc(1, sizeof *s);
+  if (!s) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory"), NULL;
+  *slot = (clg_slot){s, NULL, state_destroy};
+  return s;
+}
+
+/* Names by position: inputs, then y and g for gradients, then numbers. */
+typedef struct names {
+  const char *tensor[CLG_FORMULA_INPUTS + 2], *param[CLG_FORMULA_PARAMS];
+  int n_in, n_param;
+} names;
+
+static uint32_t uses(const clg_arena *a, clg_expr d, const names *n) {
+  uint32_t mask = 0;
+  for (int i = 0; i <= n->n_in; i++)
+    if (clg_expr_mentions(a, d, n->tensor[i])) mask |= 1u << i;
+  return mask;
+}
+
+/* The result stands in for the forward expression unless that would save more tensors. */
+static clg_expr prefer_result(clg_arena *a, clg_expr d, clg_expr f, const names *n) {
+  clg_expr with_y = clg_expr_replace(a, d, f, clg_expr_var(a, n->tensor[n->n_in]));
+  return __builtin_popcount(uses(a, with_y, n)) <= __builtin_popcount(uses(a, d, n)) ? with_y : d;
+}
+
+static clg_expr parse(clg_context *ctx, const char *text, const names *n, bool with_y, const char *op) {
+  const char *all[CLG_FORMULA_INPUTS + 1 + CLG_FORMULA_PARAMS];
+  size_t count = 0;
+  for (int i = 0; i < n->n_in + (with_y ? 1 : 0); i++) all[count++] = n->tensor[i];
+  for (int i = 0; i < n->n_param; i++) all[count++] = n->param[i];
+  clg_parse_error error;
+  clg_expr e = clg_expr_parse(clg_arena_of(ctx), text, all, count, &error);
+  if (!e) clg_fail(ctx, CLG_ERR_PARSE, op, "\"%s\", column %d: %s", text, error.column, error.what);
+  return e;
+}
+
+/* One gradient; its kernel is built only if it is ever run. */
+static bool derive(clg_context *ctx, clg_formula *f, int i, const names *n, const char *stated) {
+  clg_arena *a = clg_arena_of(ctx);
+  clg_expr d = stated ? parse(ctx, stated, n, true, f->name) : clg_expr_diff(a, f->f, n->tensor[i]);
+  if (!d) return ctx->error.status == CLG_OK && clg_fail(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), false;
+  if (!stated) d = prefer_result(a, d, f->f, n);
+  f->grad[i].passes = clg_expr_is_const(a, d, 1);
+  f->grad[i].uses = uses(a, d, n);
+  f->grad[i].d = d;
+  clg_expr with_g = clg_expr_chain(a, clg_expr_var(a, n->tensor[n->n_in + 1]), d);
+  f->grad[i].fn = clg_map_create(ctx, f->name, &with_g, 1, n->tensor, n->n_in + 2, n->param, n->n_param);
+  return f->grad[i].fn != NULL;
+}
+
+static clg_formula *compile(clg_context *ctx, const char *name, clg_expr e, const names *n, const char *const *stated) {
+  if (!e) return NULL;
+  clg_formula *f = calloc(1, sizeof *f);
+  if (!f) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory"), NULL;
+  f->name = name;
+  f->n_in = n->n_in;
+  f->n_param = n->n_param;
+  f->f = e;
+  f->forward = clg_map_create(ctx, name, &f->f, 1, n->tensor, n->n_in, n->param, n->n_param);
+  bool ok = f->forward != NULL;
+  for (int i = 0; ok && i < n->n_in; i++) ok = derive(ctx, f, i, n, stated ? stated[i] : NULL);
+  if (ok) return f;
+  formula_free(f);
+  return NULL;
+}
+
+clg_formula *clg_formula_row(clg_context *ctx, clg_row_id id) {
+  ops_state *s = state_of(ctx);
+  if (!s || s->row[id]) return s ? s->row[id] : NULL;
+  const clg_row *r = &clg_rows[id];
+  names n = {.n_in = 0};
+  while (n.n_in < 3 && r->in[n.n_in]) n.tensor[n.n_in] = r->in[n.n_in], n.n_in++;
+  while (n.n_param < 3 && r->param[n.n_param]) n.param[n.n_param] = r->param[n.n_param], n.n_param++;
+  n.tensor[n.n_in] = "y";
+  n.tensor[n.n_in + 1] = "g";
+  return s->row[id] = compile(ctx, r->name, parse(ctx, r->text, &n, false, r->name), &n, r->grad);
+}
+
+#define NAME_MAX_LENGTH 64
+static bool valid_name(const char *s) {
+  if (!s || !((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '_')) return false;
+  size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+  return n < NAME_MAX_LENGTH && !s[n];
+}
+
+/* A user's names become u0, u1, ... and p0, p1, ..., so that they cannot meet ours in the kernel's text. They pass through
+ * names that are too long to be theirs, so that exchanging u0 and u1 works. */
+static clg_expr rename_to(clg_arena *a, clg_expr e, const char *const *from, int n, char kind) {
+  char between[2 * NAME_MAX_LENGTH], to[16];
+  for (int pass = 0; pass < 2; pass++)
+    for (int i = 0; i < n; i++) {
+      snprintf(between, sizeof between, "%c%0*d", kind, NAME_MAX_LENGTH, i);
+      snprintf(to, sizeof to, "%c%d", kind, i);
+      e = clg_expr_replace(a, e, clg_expr_var(a, pass ? between : from[i]), clg_expr_var(a, pass ? to : between));
+    }
+  return e;
+}
+
+static const char *const user_in[] = {"u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7"};
+static const char *const user_param[] = {"p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11"};
+
+static clg_formula *compile_user(clg_context *ctx, const char *text, const names *theirs, const char *op) {
+  clg_arena *a = clg_arena_of(ctx);
+  clg_expr e = parse(ctx, text, theirs, false, op);
+  e = rename_to(a, rename_to(a, e, theirs->tensor, theirs->n_in, 'u'), theirs->param, theirs->n_param, 'p');
+  names n = {.n_in = theirs->n_in, .n_param = theirs->n_param};
+  memcpy(n.tensor, user_in, sizeof user_in);
+  memcpy(n.param, user_param, sizeof user_param);
+  n.tensor[n.n_in] = "y";
+  n.tensor[n.n_in + 1] = "g";
+  return compile(ctx, "map", e, &n, NULL);
+}
+
+clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *const *in, int n_in, const char *const *param,
+                              int n_param, const char *op) {
+  ops_state *s = state_of(ctx);
+  if (!s) return NULL;
+  names theirs = {.n_in = n_in, .n_param = n_param};
+  clg_str key = {0};
+  clg_str_add(&key, text);
+  for (int i = 0; i < n_in + n_param; i++) {
+    const char *name = i < n_in ? in[i] : param[i - n_in];
+    if (!valid_name(name))
+      return clg_str_free(&key), clg_fail(ctx, CLG_ERR_ARGUMENT, op, "\"%s\" is not a name", name ? name : "NULL"), NULL;
+    if (i < n_in) {
+      theirs.tensor[i] = name;
+    } else {
+      theirs.param[i - n_in] = name;
+    }
+    clg_str_addf(&key, "%c%s", i < n_in ? '\n' : '\r', name);
+  }
+  if (key.failed) return clg_str_free(&key), clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory"), NULL;
+  clg_formula *f = s->user;
+  while (f && strcmp(f->key, key.data)) f = f->next;
+  if (!f && (f = compile_user(ctx, text, &theirs, op))) {
+    f->key = key.data;
+    f->next = s->user;
+    return s->user = f;
+  }
+  clg_str_free(&key);
+  return f;
+}
+
+const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f) {
+  if (f->epilogue) return f->epilogue;
+  clg_arena *a = clg_arena_of(ctx);
+  clg_expr e = clg_expr_replace(a, f->f, clg_expr_var(a, "x"), clg_expr_var(a, "v"));
+  e = clg_expr_replace(a, e, clg_expr_var(a, "slope"), clg_expr_var(a, "p"));
+  static const char *const result[] = {"r"};
+  clg_str s = {0};
+  clg_str_add(&s, "float clg_epilogue(const float v, const float p) { float r; ");
+  clg_expr_emit(a, &e, result, 1, "t_", &s);
+  clg_str_add(&s, " return r; }\n#define CLG_EPILOGUE(v, p) clg_epilogue(v, p)\n");
+  if (s.failed) {
+    clg_str_free(&s);
+    clg_fail(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
+  }
+  return f->epilogue = s.data;
+}

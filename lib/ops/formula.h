@@ -1,0 +1,62 @@
+/* Elementwise ops as formulas: one line of text from which forward, gradients, and what to save are derived. */
+#ifndef CLG_OPS_FORMULA_H
+#define CLG_OPS_FORMULA_H
+
+#include "graph/graph.h"
+
+#define CLG_FORMULA_INPUTS 8
+#define CLG_FORMULA_PARAMS 12
+
+/* A row of the table. `text` is over in[] (tensors) and param[] (numbers). grad[i], where given, states d text / d in[i] over the
+ * same names and y, the result: to keep precision, or to save less than the algebra would. */
+typedef struct clg_row {
+  const char *name, *text;
+  const char *in[3], *param[3], *grad[3];
+} clg_row;
+
+typedef enum clg_row_id {
+  CLG_ROW_ADD, CLG_ROW_SUB, CLG_ROW_MUL, CLG_ROW_DIV, CLG_ROW_MAXIMUM, CLG_ROW_MINIMUM, CLG_ROW_ADD_SCALAR, CLG_ROW_MUL_SCALAR,
+  CLG_ROW_POW_SCALAR, CLG_ROW_NEG, CLG_ROW_ABS, CLG_ROW_EXP, CLG_ROW_LOG, CLG_ROW_SQRT, CLG_ROW_RSQRT, CLG_ROW_SQUARE,
+  CLG_ROW_SIN, CLG_ROW_COS, CLG_ROW_TANH, CLG_ROW_SIGMOID, CLG_ROW_RELU, CLG_ROW_LEAKY_RELU, CLG_ROW_LEAKY_RELU_ANY,
+  CLG_ROW_GELU, CLG_ROW_SILU, CLG_ROW_SOFTPLUS, CLG_ROW_CLAMP, CLG_ROW_COPY, CLG_ROW_SUM, CLG_ROW_MEAN, CLG_ROW_BCE_LOGITS,
+  CLG_ROW_MSE, CLG_ROW_EQUAL, CLG_ROW_SHARE, CLG_ROWS
+} clg_row_id;
+extern const clg_row clg_rows[CLG_ROWS];
+
+/* A row, or a user's text, compiled for a context. */
+typedef struct clg_formula {
+  struct clg_formula *next; /* of the context's list of user formulas */
+  const char *name;
+  char *key; /* of a user's: its text and names */
+  int n_in, n_param;
+  clg_expr f;
+  clg_map_fn *forward;
+  char *epilogue; /* forward as a function for a product kernel; see clg_formula_epilogue */
+  struct {
+    clg_expr d; /* d f / d in[i], y for f where that saves no more; 0: none */
+    clg_map_fn *fn; /* g times it, over in[], y, g */
+    uint32_t uses;  /* tensors that it reads: bit i is in[i], bit n_in is y */
+    bool passes;    /* it is 1: the gradient is g itself */
+  } grad[CLG_FORMULA_INPUTS];
+} clg_formula;
+
+clg_formula *clg_formula_row(clg_context *ctx, clg_row_id id); /* NULL with the error set */
+/* A user's formula; the names belong to tensors in[0..n_in) and numbers. */
+clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *const *in, int n_in, const char *const *param,
+                              int n_param, const char *op);
+
+/* The formula over broadcast inputs, summed over the dimensions in `dims` (0: elementwise), recorded. An op result. */
+clg_tensor *clg_formula_apply(clg_formula *f, clg_tensor *const *in, const float *params, uint32_t dims, bool keepdim);
+/* Row `id` likewise; the usual case. */
+clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *params);
+
+/* A reduced tensor seen over the shape before: the same value for every element that it was made of. With dims = 0 t itself. */
+clg_tensor *clg_unreduced(const clg_tensor *t, uint32_t dims, int ndim, const int64_t *shape);
+
+/* g * d f / d in[input] elementwise into a new tensor like g: `tensors` is in[] with y at n_in; unused ones may be NULL. */
+clg_tensor *clg_formula_gradient(clg_formula *f, int input, clg_tensor *const *tensors, clg_tensor *g, const float *params,
+                                 const char *op);
+/* OpenCL C that defines clg_epilogue(v, p): an activation's formula, v for its x and p for its slope. NULL with the error set. */
+const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f);
+
+#endif

@@ -1,0 +1,236 @@
+/* Matrix products and linear layers: the product kernels, recorded. */
+#include "ops/formula.h"
+#include "ops/product.h"
+#include <clgrad/ops.h>
+#include <string.h>
+
+/* A matrix as a product kernel sees it: rows of a leading dimension, perhaps transposed. */
+typedef struct matrix {
+  clg_tensor *t; /* a reference */
+  bool transposed;
+  uint32_t ld;
+} matrix;
+
+/* t [rows,cols] as it lies, if one of its strides is 1; else a packed copy. */
+static bool matrix_of(matrix *m, clg_tensor *t, const char *op) {
+  bool rows = t->stride[1] == 1 || t->shape[1] == 1, cols = t->stride[0] == 1 || t->shape[0] == 1;
+  int64_t ld = rows ? t->stride[0] : t->stride[1], least = rows ? t->shape[1] : t->shape[0];
+  bool usable = (rows || cols) && (ld >= least || (rows ? t->shape[0] : t->shape[1]) == 1);
+  m->t = usable ? clg_tensor_ref(t) : clg_tensor_packed(t, op);
+  m->transposed = usable && !rows;
+  m->ld = (uint32_t)(usable && ld >= least ? ld : usable ? least : t->shape[1]);
+  return m->t != NULL;
+}
+
+/* out [M,N] (+)= op(a) op(b), all as they lie; out is contiguous. */
+static clg_status multiply(clg_tensor *out, int64_t m, int64_t n, int64_t k, const matrix *a, bool ta, const matrix *b, bool tb,
+                           bool accumulate, const char *op) {
+  clg_product p = {.ta = ta != a->transposed, .tb = tb != b->transposed, .m = (uint32_t)m, .n = (uint32_t)n, .k = (uint32_t)k,
+                   .a = a->t->storage->block, .b = b->t->storage->block, .c = out->storage->block,
+                   .a_offset = clg_tensor_at(a->t), .b_offset = clg_tensor_at(b->t), .c_offset = clg_tensor_at(out),
+                   .a_ld = a->ld, .b_ld = b->ld, .c_ld = (uint32_t)n, .accumulate = accumulate};
+  return clg_product_run(out->ctx, &p, op);
+}
+
+/* Hands `input` of node n the product op(a) op(b), of the input's shape. */
+static clg_status give_product(clg_node *n, int input, int ndim, const int64_t *shape, int64_t rows, int64_t cols, int64_t k,
+                               clg_tensor *a, bool ta, clg_tensor *b, bool tb) {
+  bool add;
+  matrix ma = {0}, mb = {0};
+  clg_tensor *to = clg_edge_begin(n, input, ndim, shape, &add);
+  clg_status s = to && matrix_of(&ma, a, n->op) && matrix_of(&mb, b, n->op)
+                     ? multiply(to, rows, cols, k, &ma, ta, &mb, tb, add, n->op)
+                     : clg_last_status(n->ctx);
+  clg_tensor_unref(&ma.t);
+  clg_tensor_unref(&mb.t);
+  if (s == CLG_OK) return clg_edge_end(n, input, to);
+  clg_tensor_unref(&to);
+  return s;
+}
+
+/* ---- matmul: y = a b; da = g b^T, db = a^T g ---- */
+
+static clg_status matmul_backward(clg_node *n, clg_tensor *g) {
+  bool wants_a = clg_node_wants(n, 0), wants_b = clg_node_wants(n, 1);
+  clg_tensor *b = wants_a ? clg_node_unpack(n, 1) : NULL, *a = wants_b && (b || !wants_a) ? clg_node_unpack(n, 0) : NULL;
+  clg_status s = (wants_a && !b) || (wants_b && !a) ? clg_last_status(n->ctx) : CLG_OK;
+  if (s == CLG_OK && wants_a)
+    s = give_product(n, 0, 2, (int64_t[]){g->shape[0], b->shape[0]}, g->shape[0], b->shape[0], g->shape[1], g, false, b, true);
+  if (s == CLG_OK && wants_b)
+    s = give_product(n, 1, 2, (int64_t[]){a->shape[1], g->shape[1]}, a->shape[1], g->shape[1], a->shape[0], a, true, g, false);
+  clg_tensor_unref(&a);
+  clg_tensor_unref(&b);
+  return s;
+}
+
+static const clg_node_class matmul_class = {matmul_backward};
+
+static clg_status matmul_record(clg_tensor *const in[2], clg_tensor *y) {
+  clg_node *n = clg_node_create(in, 2, 2, 0, &matmul_class, "matmul");
+  if (!n) return CLG_ERR_HOST_MEMORY;
+  clg_status s = CLG_OK;
+  for (int i = 0; s == CLG_OK && i < 2; i++) /* each is needed for the other's gradient */
+    if (in[1 - i]->requires_grad) s = clg_node_save(n, i, in[i], i);
+  if (s == CLG_OK) return clg_node_attach(n, y);
+  clg_node_unref(n);
+  return s;
+}
+
+clg_tensor *clg_matmul(clg_tensor *a, clg_tensor *b) {
+  clg_tensor *const in[] = {a, b};
+  if (!clg_inputs_ok(in, 2, "matmul")) return NULL;
+  if (a->ndim != 2 || b->ndim != 2 || a->shape[1] != b->shape[0]) {
+    char x[CLG_SHAPE_TEXT], y[CLG_SHAPE_TEXT];
+    clg_fail(a->ctx, CLG_ERR_SHAPE, "matmul", "%s times %s: want [M,K] times [K,N]", clg_shape_text(a->ndim, a->shape, x),
+             clg_shape_text(b->ndim, b->shape, y));
+    return NULL;
+  }
+  clg_tensor *y = clg_tensor_new(a->ctx, 2, (int64_t[]){a->shape[0], b->shape[1]}, clg_result_role(a->ctx), "matmul");
+  matrix ma = {0}, mb = {0};
+  clg_status s = y && matrix_of(&ma, a, "matmul") && matrix_of(&mb, b, "matmul")
+                     ? multiply(y, a->shape[0], b->shape[1], a->shape[1], &ma, false, &mb, false, false, "matmul")
+                     : clg_last_status(a->ctx);
+  clg_tensor_unref(&ma.t);
+  clg_tensor_unref(&mb.t);
+  if (s == CLG_OK && clg_records(in, 2)) s = matmul_record(in, y);
+  if (s != CLG_OK) clg_tensor_unref(&y);
+  return clg_result(y);
+}
+
+/* ---- linear: y = act(x w^T + b); with z the gradient behind the activation dx = z w, dw = z^T x, db = sum of z over rows ---- */
+
+enum { IN_X, IN_W, IN_B };
+enum { SAVED_X, SAVED_W, SAVED_Y, SAVED };
+typedef struct linear_attrs {
+  clg_formula *act; /* NULL: none */
+  float slope;
+  int ndim; /* of x */
+  int64_t shape[CLG_MAX_DIMS];
+} linear_attrs;
+
+/* g as [rows, n], behind the activation: a reference. */
+static clg_tensor *linear_inner_gradient(clg_node *n, const linear_attrs *a, clg_tensor *y, clg_tensor *g) {
+  clg_tensor *z = a->act ? clg_formula_gradient(a->act, 0, (clg_tensor *[]){NULL, y}, g, &a->slope, n->op)
+                         : clg_tensor_packed(g, n->op);
+  int64_t cols = g->shape[g->ndim - 1];
+  clg_tensor *flat = z ? clg_tensor_view(z->storage, z->offset, 2, (int64_t[]){cols ? g->numel / cols : 0, cols}, NULL) : NULL;
+  clg_tensor_unref(&z);
+  return flat;
+}
+
+static clg_status give_bias(clg_node *n, clg_tensor *z) {
+  bool add;
+  clg_tensor *to = clg_edge_begin(n, IN_B, 1, z->shape + 1, &add);
+  const clg_tensor *in[] = {z};
+  clg_status s = to ? clg_map_reduce(clg_maps_of(n->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, to, in, NULL, 2, z->shape, 1, add, n->op)
+                    : clg_last_status(n->ctx);
+  if (s == CLG_OK) return clg_edge_end(n, IN_B, to);
+  clg_tensor_unref(&to);
+  return s;
+}
+
+static clg_status linear_gradients(clg_node *n, const linear_attrs *a, clg_tensor *x, clg_tensor *w, clg_tensor *z) {
+  clg_status s = CLG_OK;
+  int64_t rows = z->shape[0], out = z->shape[1], in = a->shape[a->ndim - 1];
+  if (clg_node_wants(n, IN_W)) {
+    clg_tensor *flat = clg_tensor_view(x->storage, x->offset, 2, (int64_t[]){rows, in}, NULL);
+    s = flat ? give_product(n, IN_W, 2, (int64_t[]){out, in}, out, in, rows, z, true, flat, false) : CLG_ERR_HOST_MEMORY;
+    clg_tensor_unref(&flat);
+  }
+  if (s == CLG_OK && n->n_edges > IN_B && clg_node_wants(n, IN_B)) s = give_bias(n, z);
+  if (s == CLG_OK && clg_node_wants(n, IN_X)) s = give_product(n, IN_X, a->ndim, a->shape, rows, in, out, z, false, w, false);
+  return s;
+}
+
+static clg_status linear_backward(clg_node *n, clg_tensor *g) {
+  const linear_attrs *a = n->attrs;
+  bool need[3] = {clg_node_wants(n, IN_W), clg_node_wants(n, IN_X), a->act != NULL};
+  const int slot[3] = {SAVED_X, SAVED_W, SAVED_Y};
+  clg_tensor *t[3] = {NULL}, *z = NULL;
+  clg_status s = CLG_OK;
+  for (int i = 0; s == CLG_OK && i < 3; i++)
+    if (need[i] && !(t[i] = clg_node_unpack(n, slot[i]))) s = clg_last_status(n->ctx);
+  if (s == CLG_OK && !(z = linear_inner_gradient(n, a, t[2], g))) s = clg_last_status(n->ctx);
+  if (s == CLG_OK) s = linear_gradients(n, a, t[0], t[1], z);
+  for (int i = 0; i < 3; i++) clg_tensor_unref(&t[i]);
+  clg_tensor_unref(&z);
+  return s;
+}
+
+static const clg_node_class linear_class = {linear_backward};
+
+static clg_status linear_record(clg_tensor *const in[3], clg_tensor *x, clg_tensor *y, const linear_attrs *attrs) {
+  clg_node *n = clg_node_create(in, in[IN_B] ? 3 : 2, SAVED, sizeof *attrs, &linear_class, "linear");
+  if (!n) return CLG_ERR_HOST_MEMORY;
+  memcpy(n->attrs, attrs, sizeof *attrs);
+  clg_status s = CLG_OK;
+  if (in[IN_W]->requires_grad) s = clg_node_save(n, SAVED_X, x, x == in[IN_X] ? IN_X : CLG_SAVED_OTHER);
+  if (s == CLG_OK && in[IN_X]->requires_grad) s = clg_node_save(n, SAVED_W, in[IN_W], IN_W);
+  if (s == CLG_OK && attrs->act) s = clg_node_save(n, SAVED_Y, y, CLG_SAVED_OUTPUT);
+  if (s == CLG_OK) return clg_node_attach(n, y);
+  clg_node_unref(n);
+  return s;
+}
+
+static bool linear_shapes_ok(clg_tensor *x, clg_tensor *w, clg_tensor *b) {
+  bool ok = x->ndim >= 1 && w->ndim == 2 && x->shape[x->ndim - 1] == w->shape[1] &&
+            (!b || (b->ndim == 1 && b->shape[0] == w->shape[0]));
+  if (ok) return true;
+  char s[3][CLG_SHAPE_TEXT];
+  clg_fail(x->ctx, CLG_ERR_SHAPE, "linear", "x %s, weight %s, bias %s: want [..,K], [N,K], [N]",
+           clg_shape_text(x->ndim, x->shape, s[0]), clg_shape_text(w->ndim, w->shape, s[1]),
+           b ? clg_shape_text(b->ndim, b->shape, s[2]) : "none");
+  return false;
+}
+
+static clg_status linear_forward(clg_tensor *x, clg_tensor *w, clg_tensor *b, const linear_attrs *a, clg_tensor *y) {
+  clg_context *ctx = x->ctx;
+  const char *epilogue = a->act ? clg_formula_epilogue(ctx, a->act) : NULL;
+  clg_tensor *bias = b ? clg_tensor_packed(b, "linear") : NULL;
+  matrix mw = {0};
+  if ((a->act && !epilogue) || (b && !bias) || !matrix_of(&mw, w, "linear")) return clg_tensor_unref(&bias), clg_last_status(ctx);
+  int64_t k = w->shape[1], n = w->shape[0];
+  clg_product p = {.tb = !mw.transposed, .m = (uint32_t)(n ? y->numel / n : 0), .n = (uint32_t)n, .k = (uint32_t)k,
+                   .a = x->storage->block, .b = mw.t->storage->block, .c = y->storage->block,
+                   .bias = bias ? bias->storage->block : NULL, .a_offset = clg_tensor_at(x), .b_offset = clg_tensor_at(mw.t),
+                   .c_offset = clg_tensor_at(y), .bias_offset = bias ? clg_tensor_at(bias) : 0, .a_ld = (uint32_t)k,
+                   .b_ld = mw.ld, .c_ld = (uint32_t)n, .epilogue = epilogue, .epilogue_param = a->slope};
+  clg_status s = clg_product_run(ctx, &p, "linear");
+  clg_tensor_unref(&mw.t);
+  clg_tensor_unref(&bias);
+  return s;
+}
+
+static clg_tensor *linear(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_formula *act, float slope) {
+  clg_tensor *const in[] = {x, w, b};
+  if (!clg_inputs_ok(in, b ? 3 : 2, "linear") || !linear_shapes_ok(x, w, b)) return NULL;
+  linear_attrs a = {.act = act, .slope = slope, .ndim = x->ndim};
+  memcpy(a.shape, x->shape, sizeof a.shape);
+  int64_t shape[CLG_MAX_DIMS];
+  memcpy(shape, x->shape, sizeof shape);
+  shape[x->ndim - 1] = w->shape[0];
+  clg_tensor *p = clg_tensor_packed(x, "linear");
+  clg_tensor *y = p ? clg_tensor_new(x->ctx, x->ndim, shape, clg_result_role(x->ctx), "linear") : NULL;
+  clg_status s = y ? linear_forward(p, w, b, &a, y) : clg_last_status(x->ctx);
+  if (s == CLG_OK && clg_records(in, b ? 3 : 2)) s = linear_record(in, p, y, &a);
+  clg_tensor_unref(&p);
+  if (s != CLG_OK) clg_tensor_unref(&y);
+  return clg_result(y);
+}
+
+clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b) { return linear(x, w, b, NULL, 0); }
+
+clg_tensor *clg_linear_act(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_activation act, float slope) {
+  static const clg_row_id row[] = {[CLG_ACT_RELU] = CLG_ROW_RELU, [CLG_ACT_LEAKY_RELU] = CLG_ROW_LEAKY_RELU,
+                                   [CLG_ACT_TANH] = CLG_ROW_TANH, [CLG_ACT_SIGMOID] = CLG_ROW_SIGMOID};
+  if (!x || act == CLG_ACT_NONE) return linear(x, w, b, NULL, 0);
+  if (act < CLG_ACT_NONE || act > CLG_ACT_SIGMOID)
+    return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "linear_act", "there is no activation number %d", (int)act), NULL;
+  /* The fused backward knows the result alone; a slope that loses the sign needs the value before it. */
+  if (act == CLG_ACT_LEAKY_RELU && !(slope > 0)) {
+    clg_scope *scope = clg_scope_open(x->ctx);
+    return scope ? clg_scope_close_with(scope, clg_leaky_relu(linear(x, w, b, NULL, 0), slope)) : NULL;
+  }
+  clg_formula *f = clg_formula_row(x->ctx, row[act]);
+  return f ? linear(x, w, b, f, slope) : NULL;
+}

@@ -1,0 +1,124 @@
+/* Launches the layer norm kernels (layer_norm.cl). */
+#include "ops/norm_kernels.h"
+#include "device/launch.h"
+
+/* As in layer_norm.cl. */
+enum { FLAG_GAMMA = 1, FLAG_BETA = 2, FLAG_ADD_GAMMA = 4, FLAG_ADD_BETA = 8, FLAG_ADD_X = 16 };
+enum { MAX_ARGS = 20 };
+
+typedef struct arg_list {
+  clg_arg arg[MAX_ARGS];
+  int n;
+} arg_list;
+
+static void add_u32(arg_list *l, uint32_t v) { l->arg[l->n++] = clg_arg_u32(v); }
+
+/* `spare` stands for a block that the kernel will not touch. */
+static void add_at(arg_list *l, clg_at at, clg_at spare) {
+  if (!at.block) at = spare;
+  l->arg[l->n++] = clg_arg_block(at.block);
+  l->arg[l->n++] = clg_arg_u64(at.offset);
+}
+
+static clg_status launch(clg_context *ctx, const char *name, const arg_list *l, const size_t global[3], const size_t local[3],
+                         const char *op) {
+  return clg_launch(ctx, clg_kernel_get(ctx, "layer_norm.cl", NULL, name), op, l->arg, l->n, global, local);
+}
+
+static clg_status launch_rows(clg_context *ctx, const char *name, const arg_list *l, uint32_t rows, const char *op) {
+  const size_t wg = clg_wg(ctx), global[3] = {rows * wg, 1, 1}, local[3] = {wg, 1, 1};
+  return launch(ctx, name, l, global, local, op);
+}
+
+clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, const char *op) {
+  if (!f->rows || !f->n) return CLG_OK;
+  arg_list l = {.n = 0};
+  add_at(&l, f->x, f->x);
+  add_at(&l, f->gamma, f->x);
+  add_at(&l, f->beta, f->x);
+  add_at(&l, f->y, f->x);
+  add_at(&l, f->mean, f->x);
+  add_at(&l, f->rstd, f->x);
+  add_u32(&l, f->rows);
+  add_u32(&l, f->n);
+  l.arg[l.n++] = clg_arg_f32(f->eps);
+  add_u32(&l, (f->gamma.block ? FLAG_GAMMA : 0) | (f->beta.block ? FLAG_BETA : 0));
+  return launch_rows(ctx, "norm_forward", &l, f->rows, op);
+}
+
+clg_status clg_layer_norm_backward_x(clg_context *ctx, const clg_norm_backward_x *b, const char *op) {
+  if (!b->rows || !b->n) return CLG_OK;
+  arg_list l = {.n = 0};
+  add_at(&l, b->g, b->g);
+  add_at(&l, b->x, b->x);
+  add_at(&l, b->mean, b->x);
+  add_at(&l, b->rstd, b->x);
+  add_at(&l, b->gamma, b->x);
+  add_at(&l, b->dx, b->x);
+  add_u32(&l, b->rows);
+  add_u32(&l, b->n);
+  add_u32(&l, (b->gamma.block ? FLAG_GAMMA : 0) | (b->accumulate ? FLAG_ADD_X : 0));
+  return launch_rows(ctx, "norm_backward_x", &l, b->rows, op);
+}
+
+/* One launch over the rows; writes into `dgamma` and `dbeta` as flags say. */
+static clg_status sum_columns(clg_context *ctx, const clg_norm_backward_params *b, clg_at dgamma, clg_at dbeta, uint32_t chunks,
+                              uint32_t chunk, uint32_t flags, const char *op) {
+  clg_at any = dgamma.block ? dgamma : dbeta;
+  arg_list l = {.n = 0};
+  add_at(&l, b->g, any);
+  add_at(&l, b->x, any);
+  add_at(&l, b->mean, any);
+  add_at(&l, b->rstd, any);
+  add_at(&l, dgamma, any);
+  add_at(&l, dbeta, any);
+  add_u32(&l, b->rows);
+  add_u32(&l, b->n);
+  add_u32(&l, chunk);
+  add_u32(&l, flags);
+  bool cpu = ctx->shape == CLG_SHAPE_CPU;
+  const size_t one[3] = {1, 1, 1}, global[3] = {cpu ? (b->n + 15) / 16 : b->n, chunks, 1};
+  return launch(ctx, "norm_backward_params", &l, global, cpu ? one : NULL, op);
+}
+
+static clg_status add_parts(clg_context *ctx, const clg_norm_backward_params *b, clg_at gamma, clg_at beta, uint32_t chunks,
+                            uint32_t flags, const char *op) {
+  clg_at any = gamma.block ? gamma : beta;
+  arg_list l = {.n = 0};
+  add_at(&l, gamma, any);
+  add_at(&l, beta, any);
+  add_at(&l, b->dgamma, any);
+  add_at(&l, b->dbeta, any);
+  add_u32(&l, chunks);
+  add_u32(&l, b->n);
+  add_u32(&l, flags);
+  const size_t global[3] = {b->n, 1, 1};
+  return launch(ctx, "norm_parts", &l, global, NULL, op);
+}
+
+/* Chunks of rows: one while the columns alone fill a device or there is little to do; by the shapes alone. */
+static uint32_t chunks_of(const clg_context *ctx, uint32_t rows, uint32_t n) {
+  uint32_t stripe = ctx->shape == CLG_SHAPE_CPU ? 16 : 1, stripes = (n + stripe - 1) / stripe;
+  uint32_t want = ctx->shape == CLG_SHAPE_CPU ? 64 : 8192, least = ctx->shape == CLG_SHAPE_CPU ? 256 : 32;
+  if (rows < 2 * least || stripes >= want) return 1;
+  uint32_t chunks = want / stripes, most = rows / least;
+  return chunks < most ? chunks : most;
+}
+
+clg_status clg_layer_norm_backward_params(clg_context *ctx, const clg_norm_backward_params *b, const char *op) {
+  uint32_t asked = (b->dgamma.block ? FLAG_GAMMA : 0) | (b->dbeta.block ? FLAG_BETA : 0);
+  uint32_t flags = asked | (b->accumulate_gamma ? FLAG_ADD_GAMMA : 0) | (b->accumulate_beta ? FLAG_ADD_BETA : 0);
+  if (!b->n || !asked) return CLG_OK;
+  if (!b->rows) return add_parts(ctx, b, b->dgamma, b->dbeta, 0, flags, op);
+  uint32_t chunks = chunks_of(ctx, b->rows, b->n), chunk = (b->rows + chunks - 1) / chunks;
+  chunks = (b->rows + chunk - 1) / chunk;
+  if (chunks == 1) return sum_columns(ctx, b, b->dgamma, b->dbeta, 1, chunk, flags, op);
+  size_t part = (size_t)chunks * b->n;
+  clg_block *work = clg_block_alloc(ctx, 2 * part * sizeof(float), CLG_ROLE_WORKSPACE, op);
+  if (!work) return clg_last_status(ctx);
+  clg_at gamma = {work, 0}, beta = {work, part};
+  clg_status s = sum_columns(ctx, b, gamma, beta, chunks, chunk, asked, op);
+  if (s == CLG_OK) s = add_parts(ctx, b, gamma, beta, chunks, flags, op);
+  clg_block_unref(work);
+  return s;
+}

@@ -1,0 +1,38 @@
+/* Layer norm over the last dimension: x [rows,n] -> y [rows,n], contiguous, one mean and rstd a row.
+ *
+ *   xhat = (x - mean(x)) * rstd     rstd = 1 / sqrt(mean((x - mean)^2) + eps)     y = xhat * gamma + beta
+ *
+ * gamma and beta are [n]; a NULL block stands for ones and zeros. Empty tensors launch nothing. */
+#ifndef CLG_OPS_NORM_KERNELS_H
+#define CLG_OPS_NORM_KERNELS_H
+
+#include "ops/at.h"
+
+typedef struct clg_norm_forward {
+  clg_at x, gamma, beta; /* read */
+  clg_at y, mean, rstd;  /* written; mean and rstd [rows] */
+  uint32_t rows, n;
+  float eps;
+} clg_norm_forward;
+clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, const char *op);
+
+/* With h = g * gamma: dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)). */
+typedef struct clg_norm_backward_x {
+  clg_at g, x, mean, rstd, gamma;
+  clg_at dx;
+  uint32_t rows, n;
+  bool accumulate;
+} clg_norm_backward_x;
+clg_status clg_layer_norm_backward_x(clg_context *ctx, const clg_norm_backward_x *b, const char *op);
+
+/* dgamma (+)= sum over rows of g * xhat, dbeta (+)= sum over rows of g. A NULL block is not computed. No rows: zeros where
+ * nothing is accumulated. */
+typedef struct clg_norm_backward_params {
+  clg_at g, x, mean, rstd;
+  clg_at dgamma, dbeta;
+  uint32_t rows, n;
+  bool accumulate_gamma, accumulate_beta;
+} clg_norm_backward_params;
+clg_status clg_layer_norm_backward_params(clg_context *ctx, const clg_norm_backward_params *b, const char *op);
+
+#endif

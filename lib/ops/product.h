@@ -1,0 +1,32 @@
+/* Matrix products, with what may follow them in the same kernel: accumulation, a bias, an activation.
+ *
+ *   C = f(C0 + op(A) op(B) + bias)     C [m,n], op(A) [m,k], op(B) [k,n], bias [n]; C0 is C if `accumulate`, else 0
+ *
+ * All row-major. `ta` says that A is stored as [k,m], `tb` that B is stored as [n,k]. Leading dimensions and offsets are in
+ * elements; c must not overlap a, b or bias. k == 0 leaves f(C0 + bias); an empty C launches nothing. Which kernel runs, and
+ * so the bits of the result, follows from the shapes and the shape of the device alone. */
+#ifndef CLG_OPS_PRODUCT_H
+#define CLG_OPS_PRODUCT_H
+
+#include "device/pool.h"
+
+typedef struct clg_product {
+  bool ta, tb;
+  uint32_t m, n, k;
+  clg_block *a, *b, *c;
+  size_t a_offset, b_offset, c_offset;
+  uint32_t a_ld, b_ld, c_ld;
+  clg_block *bias; /* NULL: none */
+  size_t bias_offset;
+  bool accumulate;
+  /* OpenCL C that defines the macro CLG_EPILOGUE(v, p): the activation of a scalar v with a parameter p, the same text as
+   * the elementwise kernel's, so that both give the same bits. NULL: none. */
+  const char *epilogue;
+  float epilogue_param;
+  bool own; /* on a GPU shape: our kernels where CLBlast would serve; means nothing on a CPU shape */
+} clg_product;
+
+/* Queues the product. Errors are those of clg_launch and clg_block_alloc, raised on the context for `op`. */
+clg_status clg_product_run(clg_context *ctx, const clg_product *p, const char *op);
+
+#endif

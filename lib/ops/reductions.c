@@ -1,0 +1,110 @@
+/* Sums, means and maxima over dimensions. */
+#include "ops/formula.h"
+#include <clgrad/ops.h>
+
+/* A bit mask of dims[0..n), all for n = 0. False with the error set. */
+static bool mask_of(clg_tensor *x, const int *dims, int n, uint32_t *mask, const char *op) {
+  *mask = n ? 0 : (1u << x->ndim) - 1;
+  for (int i = 0; i < n; i++) {
+    int d = clg_dim_of(x->ctx, dims[i], x->ndim, op);
+    if (d < 0) return false;
+    if (*mask >> d & 1) return clg_fail(x->ctx, CLG_ERR_SHAPE, op, "dimension %d is given twice", dims[i]), false;
+    *mask |= 1u << d;
+  }
+  return true;
+}
+
+static int64_t gathered(const clg_tensor *x, uint32_t mask) {
+  int64_t n = 1;
+  for (int d = 0; d < x->ndim; d++)
+    if (mask >> d & 1) n *= x->shape[d];
+  return n;
+}
+
+clg_tensor *clg_sum(clg_tensor *x, const int *dims, int n, bool keepdim) {
+  uint32_t mask;
+  if (!x || !mask_of(x, dims, n, &mask, "sum")) return NULL;
+  return clg_formula_apply(clg_formula_row(x->ctx, CLG_ROW_SUM), &x, NULL, mask, keepdim);
+}
+
+clg_tensor *clg_mean(clg_tensor *x, const int *dims, int n, bool keepdim) {
+  uint32_t mask;
+  if (!x || !mask_of(x, dims, n, &mask, "mean")) return NULL;
+  float s = 1.0f / (float)gathered(x, mask);
+  return clg_formula_apply(clg_formula_row(x->ctx, CLG_ROW_MEAN), &x, &s, mask, keepdim);
+}
+
+typedef struct amax_attrs {
+  uint32_t dims;
+} amax_attrs;
+
+/* h = g / (how many elements of each range equal its maximum), of y's shape. */
+static clg_tensor *shares(clg_tensor *x, clg_tensor *m, clg_tensor *y, clg_tensor *g, uint32_t dims) {
+  clg_formula *equal = clg_formula_row(x->ctx, CLG_ROW_EQUAL), *div = clg_formula_row(x->ctx, CLG_ROW_DIV);
+  clg_tensor *count = equal && div ? clg_tensor_like(y, "amax") : NULL;
+  if (!count) return NULL;
+  const clg_tensor *pair[] = {x, m};
+  clg_status s = clg_map_reduce(equal->forward, CLG_REDUCE_SUM, count, pair, NULL, x->ndim, x->shape, dims, false, "amax");
+  const clg_tensor *ratio[] = {g, count};
+  if (s == CLG_OK) s = clg_map_run(div->forward, &count, ratio, NULL, false, "amax");
+  if (s != CLG_OK) clg_tensor_unref(&count);
+  return count;
+}
+
+static clg_status amax_gradient(clg_node *n, clg_tensor *x, clg_tensor *y, clg_tensor *g, uint32_t dims) {
+  clg_tensor *m = clg_unreduced(y, dims, x->ndim, x->shape), *h = m ? shares(x, m, y, g, dims) : NULL, *over = h ? clg_unreduced(h, dims, x->ndim, x->shape) : NULL;
+  clg_formula *share = over ? clg_formula_row(x->ctx, CLG_ROW_SHARE) : NULL;
+  bool add = false;
+  clg_tensor *to = share ? clg_edge_begin(n, 0, x->ndim, x->shape, &add) : NULL;
+  const clg_tensor *in[] = {x, m, over};
+  clg_status s = to ? clg_map_run(share->forward, &to, in, NULL, add, "amax") : clg_last_status(n->ctx);
+  if (s == CLG_OK) {
+    s = clg_edge_end(n, 0, to);
+  } else {
+    clg_tensor_unref(&to);
+  }
+  clg_tensor_unref(&m);
+  clg_tensor_unref(&h);
+  clg_tensor_unref(&over);
+  return s;
+}
+
+static clg_status amax_backward(clg_node *n, clg_tensor *g) {
+  const amax_attrs *a = n->attrs;
+  clg_tensor *x = clg_node_unpack(n, 0), *y = x ? clg_node_unpack(n, 1) : NULL;
+  clg_status s = y ? amax_gradient(n, x, y, g, a->dims) : clg_last_status(n->ctx);
+  clg_tensor_unref(&x);
+  clg_tensor_unref(&y);
+  return s;
+}
+
+static const clg_node_class amax_class = {amax_backward};
+
+static clg_status amax_record(clg_tensor *x, clg_tensor *y, uint32_t dims) {
+  clg_node *n = clg_node_create(&x, 1, 2, sizeof(amax_attrs), &amax_class, "amax");
+  if (!n) return CLG_ERR_HOST_MEMORY;
+  ((amax_attrs *)n->attrs)->dims = dims;
+  clg_status s = clg_node_save(n, 0, x, 0);
+  if (s == CLG_OK) s = clg_node_save(n, 1, y, CLG_SAVED_OUTPUT);
+  if (s == CLG_OK) return clg_node_attach(n, y);
+  clg_node_unref(n);
+  return s;
+}
+
+clg_tensor *clg_amax(clg_tensor *x, const int *dims, int n, bool keepdim) {
+  uint32_t mask;
+  if (!x || !mask_of(x, dims, n, &mask, "amax")) return NULL;
+  if (x->ndim == 0) return clg_reshape(x, 0, NULL);
+  int ndim = 0;
+  int64_t shape[CLG_MAX_DIMS];
+  for (int d = 0; d < x->ndim; d++)
+    if (keepdim || !(mask >> d & 1)) shape[ndim++] = mask >> d & 1 ? 1 : x->shape[d];
+  clg_tensor *y = clg_tensor_new(x->ctx, ndim, shape, clg_result_role(x->ctx), "amax");
+  const clg_tensor *in[] = {x};
+  clg_status s = y ? clg_map_reduce(clg_maps_of(x->ctx, CLG_MAP_COPY), CLG_REDUCE_MAX, y, in, NULL, x->ndim, x->shape, mask,
+                                    false, "amax")
+                   : clg_last_status(x->ctx);
+  if (s == CLG_OK && clg_records(&x, 1)) s = amax_record(x, y, mask);
+  if (s != CLG_OK) clg_tensor_unref(&y);
+  return clg_result(y);
+}

@@ -1,0 +1,49 @@
+/* Shared by map.c and reduce.c: a compiled map and its argument lists. */
+#ifndef CLG_TENSOR_MAP_PRIV_H
+#define CLG_TENSOR_MAP_PRIV_H
+
+#include "device/launch.h"
+#include "tensor/map.h"
+
+typedef enum clg_map_form { CLG_FLAT, CLG_STRIDED, CLG_FLAT_ADD, CLG_STRIDED_ADD, CLG_FORMS } clg_map_form;
+
+struct clg_map {
+  struct clg_map *next; /* of the context's list */
+  clg_context *ctx;
+  char *name;
+  char *prelude; /* macros that tie map.cl and reduce.cl to the expressions */
+  int n_out, n_in, n_param;
+  uint32_t in_used, param_used; /* bit masks */
+  clg_kernel *kernel[CLG_FORMS];
+  clg_kernel *reduce[2][4]; /* by kind; inner, inner of unit stride, outer, outer of unit stride */
+  char *prelude_max;        /* prelude with REDUCE_MAX; made when needed */
+};
+
+/* A reduction has most: the result, 10 tensors with 4 arguments each, 12 numbers, 5 sizes. */
+#define CLG_MAP_ARGS 64
+typedef struct clg_args {
+  clg_arg arg[CLG_MAP_ARGS];
+  int n;
+} clg_args;
+static inline void clg_args_add(clg_args *a, clg_arg v) { a->arg[a->n++] = v; }
+static inline void clg_args_tensor(clg_args *a, const clg_tensor *t) {
+  clg_args_add(a, clg_arg_block(t->storage->block));
+  clg_args_add(a, clg_arg_u32((uint32_t)clg_tensor_at(t)));
+}
+void clg_args_params(clg_args *a, const clg_map_fn *f, const float *params);
+
+/* Strides of t seen as shape[0..ndim) (broadcast dimensions get 0). */
+void clg_broadcast_strides(const clg_tensor *t, int ndim, const int64_t *shape, int64_t *stride);
+
+/* The same iteration with as few dimensions as possible: dims are stored innermost first; `stride` has n rows (tensors) of
+ * CLG_MAX_DIMS. */
+typedef struct clg_loop {
+  int ndim;
+  int32_t dim[CLG_MAX_DIMS];
+  int32_t stride[CLG_MAP_OUTPUTS + CLG_MAP_INPUTS][CLG_MAX_DIMS];
+} clg_loop;
+/* Collapses the dimensions of `shape` chosen by the bit mask `dims`. strides[i] belongs to tensor i. */
+void clg_loop_make(clg_loop *l, int ndim, const int64_t *shape, uint32_t dims, int n,
+                   int64_t (*strides)[CLG_MAX_DIMS]);
+
+#endif

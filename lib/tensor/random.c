@@ -1,0 +1,68 @@
+/* The context's random stream: a seed and a position that counts Philox blocks of four numbers. */
+#include "device/launch.h"
+#include "tensor/tensor.h"
+#include <stdlib.h>
+
+/* What a context keeps: slot RANDOM. */
+typedef struct stream {
+  uint64_t seed, position;
+  clg_kernel *kernel[2]; /* uniform, normal */
+} stream;
+
+static void stream_destroy(clg_context *ctx, void *state) {
+  (void)ctx;
+  free(state);
+}
+
+static stream *stream_of(clg_context *ctx) {
+  clg_slot *slot = &ctx->slot[CLG_SLOT_RANDOM];
+  if (slot->state) return slot->state;
+  stream *s = calloc(1, sizeof *s);
+  if (!s) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "random", "out of host memory"), NULL;
+  s->seed = ctx->seed;
+  *slot = (clg_slot){s, NULL, stream_destroy};
+  return s;
+}
+
+void clg_seed(clg_context *ctx, uint64_t seed, uint64_t position) {
+  stream *s = ctx ? stream_of(ctx) : NULL;
+  if (s) s->seed = seed, s->position = position;
+}
+
+void clg_seed_get(const clg_context *ctx, uint64_t *seed, uint64_t *position) {
+  const stream *s = ctx->slot[CLG_SLOT_RANDOM].state;
+  if (seed) *seed = s ? s->seed : ctx->seed;
+  if (position) *position = s ? s->position : 0;
+}
+
+static clg_status fill(clg_tensor *t, bool normal, float a, float b, const char *op) {
+  clg_context *ctx = t->ctx;
+  stream *s = stream_of(ctx);
+  if (!s) return CLG_ERR_HOST_MEMORY;
+  if (!t->numel) return CLG_OK;
+  if (!clg_tensor_is_contiguous(t)) {
+    clg_tensor *packed = clg_tensor_like(t, op);
+    clg_status st = packed ? fill(packed, normal, a, b, op) : clg_last_status(ctx);
+    if (st == CLG_OK) st = clg_tensor_assign(t, packed, op);
+    clg_tensor_unref(&packed);
+    return st;
+  }
+  if (!s->kernel[normal])
+    s->kernel[normal] = clg_kernel_get(ctx, "random.cl", NULL, normal ? "random_normal" : "random_uniform");
+  size_t blocks = ((size_t)t->numel + 3) / 4;
+  clg_arg args[] = {clg_arg_block(t->storage->block), clg_arg_u32((uint32_t)clg_tensor_at(t)), clg_arg_u32((uint32_t)t->numel),
+                    clg_arg_u64(s->seed), clg_arg_u64(s->position), clg_arg_f32(a), clg_arg_f32(b)};
+  s->position += blocks;
+  return clg_launch(ctx, s->kernel[normal], op, args, 7, (size_t[3]){blocks, 1, 1}, NULL);
+}
+
+static clg_status fill_changed(clg_tensor *t, bool normal, float a, float b, const char *op) {
+  if (!t) return CLG_ERR_ARGUMENT;
+  clg_status s = clg_tensor_changeable(t, op);
+  if (s == CLG_OK) s = fill(t, normal, a, b, op);
+  if (s == CLG_OK) clg_storage_changed(t->storage, op);
+  return s;
+}
+
+clg_status clg_rand_(clg_tensor *t, float low, float high) { return fill_changed(t, false, low, high - low, "rand_"); }
+clg_status clg_randn_(clg_tensor *t, float mean, float std) { return fill_changed(t, true, mean, std, "randn_"); }

@@ -1,0 +1,126 @@
+/* Runs a map with a reduction behind it: which dimensions go, in which order, in one pass or two. */
+#include "tensor/map_priv.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Below this many elements a second launch costs more than it gains. */
+#define ONE_PASS 65536
+
+/* One reduction, worked out from the shapes alone. */
+typedef struct plan {
+  clg_loop kept, red;
+  bool inner, unit; /* the range runs along memory; every tensor has stride 1 there */
+  uint32_t n_out, n_red, chunks, chunk;
+} plan;
+
+static uint32_t product(const clg_loop *l) {
+  uint32_t n = 1;
+  for (int i = 0; i < l->ndim; i++) n *= (uint32_t)l->dim[i];
+  return n;
+}
+
+static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+/* Enough chunks to fill a device, none so short that its result costs more than its sum. */
+static void choose_chunks(plan *p, bool cpu) {
+  uint32_t stripe = cpu ? 16 : 1;
+  uint32_t tasks = p->inner ? p->n_out : (p->n_out + stripe - 1) / stripe;
+  uint32_t want = p->inner ? 1024 : cpu ? 64 : 4096, least_chunk = p->inner ? 2048 : 32;
+  p->chunks = 1;
+  if ((uint64_t)p->n_out * p->n_red > ONE_PASS && tasks < want && p->n_red >= 2 * least_chunk)
+    p->chunks = least(p->n_red / least_chunk, want / tasks);
+  p->chunk = (p->n_red + p->chunks - 1) / p->chunks;
+  p->chunks = (p->n_red + p->chunk - 1) / p->chunk;
+}
+
+static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *list, int n, int ndim, const int64_t *shape,
+                      uint32_t dims) {
+  int64_t strides[CLG_MAP_INPUTS][CLG_MAX_DIMS];
+  for (int i = 0; i < n; i++) clg_broadcast_strides(list[i], ndim, shape, strides[i]);
+  clg_loop_make(&p->kept, ndim, shape, ~dims & 0xff, n, strides);
+  clg_loop_make(&p->red, ndim, shape, dims, n, strides);
+  p->n_out = product(&p->kept);
+  p->n_red = product(&p->red);
+  int last = ndim - 1;
+  while (last > 0 && shape[last] == 1) last--;
+  p->inner = p->n_out == 1 || (last >= 0 && (dims >> last & 1));
+  const clg_loop *along = p->inner ? &p->red : &p->kept;
+  p->unit = along->ndim > 0;
+  for (int i = 0; i < n; i++) p->unit = p->unit && along->stride[i][0] == 1;
+  choose_chunks(p, f->ctx->shape == CLG_SHAPE_CPU);
+}
+
+static clg_kernel *kernel_of(clg_map_fn *f, clg_reduce_kind kind, const plan *p) {
+  static const char *const name[] = {"reduce_inner", "reduce_inner_unit", "reduce_outer", "reduce_outer_unit"};
+  int which = (p->inner ? 0 : 2) + (p->unit ? 1 : 0);
+  if (f->reduce[kind][which]) return f->reduce[kind][which];
+  if (kind == CLG_REDUCE_MAX && !f->prelude_max) {
+    clg_str s = {0};
+    clg_str_add(&s, f->prelude);
+    clg_str_add(&s, "#define REDUCE_MAX\n");
+    f->prelude_max = s.data;
+    if (s.failed) {
+      clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
+      return NULL;
+    }
+  }
+  return f->reduce[kind][which] =
+             clg_kernel_get(f->ctx, "reduce.cl", kind == CLG_REDUCE_MAX ? f->prelude_max : f->prelude, name[which]);
+}
+
+static clg_status run_pass(clg_map_fn *f, clg_reduce_kind kind, const clg_tensor *out, const clg_tensor *const *list, int n,
+                           const float *params, const plan *p, bool accumulate, const char *op) {
+  clg_args a = {.n = 0};
+  clg_args_tensor(&a, out);
+  for (int i = 0; i < n; i++) clg_args_tensor(&a, list[i]);
+  for (int i = 0; i < n; i++) {
+    clg_args_add(&a, clg_arg_v8(p->kept.stride[i], p->kept.ndim, 0));
+    clg_args_add(&a, clg_arg_v8(p->red.stride[i], p->red.ndim, 0));
+  }
+  clg_args_params(&a, f, params);
+  clg_args_add(&a, clg_arg_v8(p->kept.dim, p->kept.ndim, 1));
+  clg_args_add(&a, clg_arg_v8(p->red.dim, p->red.ndim, 1));
+  clg_args_add(&a, clg_arg_u32(p->n_out));
+  clg_args_add(&a, clg_arg_u32(p->n_red));
+  clg_args_add(&a, clg_arg_u32(p->chunk));
+  clg_args_add(&a, clg_arg_u32(accumulate));
+  bool cpu = f->ctx->shape == CLG_SHAPE_CPU;
+  size_t wg = clg_wg(f->ctx), global[3] = {p->n_out * wg, p->chunks, 1}, local[3] = {wg, 1, 1};
+  if (!p->inner) {
+    uint32_t row = p->kept.ndim ? (uint32_t)p->kept.dim[0] : 1, stripe = cpu ? 16 : 1;
+    global[0] = (size_t)(p->n_out / row) * ((row + stripe - 1) / stripe);
+  }
+  return clg_launch(f->ctx, kernel_of(f, kind, p), op, a.arg, a.n, global, local);
+}
+
+static clg_status empty(clg_reduce_kind kind, clg_tensor *out, bool accumulate, const char *op) {
+  if (kind == CLG_REDUCE_MAX) return clg_fail(out->ctx, CLG_ERR_SHAPE, op, "the maximum of no elements does not exist");
+  if (accumulate) return CLG_OK;
+  float zero = 0;
+  return clg_map_run(clg_maps_of(out->ctx, CLG_MAP_FILL), &out, NULL, &zero, false, op);
+}
+
+clg_status clg_map_reduce(clg_map_fn *f, clg_reduce_kind kind, clg_tensor *out, const clg_tensor *const *ins,
+                          const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate, const char *op) {
+  if (!f) return CLG_ERR_HOST_MEMORY;
+  const clg_tensor *list[CLG_MAP_INPUTS];
+  int n = 0;
+  for (int i = 0; i < f->n_in; i++)
+    if (f->in_used >> i & 1) list[n++] = ins[i];
+  if (!out->numel) return CLG_OK;
+  for (int i = 0; i < ndim; i++)
+    if ((dims >> i & 1) && shape[i] == 0) return empty(kind, out, accumulate, op);
+  plan p;
+  make_plan(&p, f, list, n, ndim, shape, dims);
+  if (p.chunks == 1) return run_pass(f, kind, out, list, n, params, &p, accumulate, op);
+  int64_t parts[2] = {p.chunks, p.n_out};
+  clg_tensor *part = clg_tensor_new(f->ctx, 2, parts, CLG_ROLE_WORKSPACE, op);
+  if (!part) return clg_last_status(f->ctx);
+  clg_status s = run_pass(f, kind, part, list, n, params, &p, false, op);
+  const clg_tensor *in[] = {part};
+  if (s == CLG_OK)
+    s = clg_map_reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), kind, out, in, NULL, 2, parts, 1, accumulate, op);
+  clg_tensor_unref(&part);
+  return s;
+}

@@ -1,0 +1,101 @@
+/* Tensor handles: creation, references, getters. Elements move in transfer.c. */
+#include "tensor/tensor.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void set_contiguous(clg_tensor *t) {
+  int64_t step = 1;
+  for (int i = t->ndim; i-- > 0; step *= t->shape[i] ? t->shape[i] : 1) t->stride[i] = step;
+}
+
+clg_tensor *clg_tensor_view(clg_storage *s, size_t offset, int ndim, const int64_t *shape, const int64_t *stride) {
+  clg_tensor *t = malloc(sizeof *t);
+  if (!t) {
+    clg_fail(s->ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
+    return NULL;
+  }
+  t->refs = 1;
+  t->ndim = ndim;
+  t->ctx = s->ctx;
+  t->storage = clg_storage_ref(s);
+  t->offset = offset;
+  t->requires_grad = t->has_graph = false;
+  t->grad = NULL;
+  t->grad_finish = NULL;
+  t->numel = 1;
+  for (int i = 0; i < ndim; i++) t->numel *= t->shape[i] = shape[i];
+  if (stride) {
+    memcpy(t->stride, stride, (size_t)ndim * sizeof *stride);
+  } else {
+    set_contiguous(t);
+  }
+  return t;
+}
+
+clg_tensor *clg_tensor_new(clg_context *ctx, int ndim, const int64_t *shape, clg_role role, const char *op) {
+  int64_t n = clg_shape_numel(ctx, ndim, shape, op);
+  if (n < 0) return NULL;
+  clg_storage *s = clg_storage_create(ctx, (size_t)n, role, op);
+  if (!s) return NULL;
+  clg_tensor *t = clg_tensor_view(s, 0, ndim, shape, NULL);
+  clg_storage_unref(s);
+  return t;
+}
+
+clg_tensor *clg_tensor_create(clg_context *ctx, int ndim, const int64_t *shape, const float *data) {
+  if (!ctx) return NULL;
+  clg_tensor *t = clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "tensor_create");
+  if (!t || !t->numel) return t;
+  clg_status s = data ? clg_block_write(t->storage->block, 0, (size_t)t->numel * sizeof *data, data, false, "tensor_create")
+                      : clg_fill_(t, 0);
+  if (s != CLG_OK) clg_tensor_unref(&t);
+  if (t) t->storage->version = 0;
+  return t;
+}
+
+clg_tensor *clg_tensor_ref(clg_tensor *t) {
+  if (t) t->refs++;
+  return t;
+}
+
+void clg_tensor_unref(clg_tensor **p) {
+  if (!p || !*p) return;
+  clg_tensor *t = *p;
+  *p = NULL;
+  if (--t->refs) return;
+  if (t->grad) t->grad_finish(t);
+  clg_storage_unref(t->storage);
+  free(t);
+}
+
+clg_context *clg_tensor_context(const clg_tensor *t) { return t ? t->ctx : NULL; }
+int clg_tensor_ndim(const clg_tensor *t) { return t ? t->ndim : 0; }
+const int64_t *clg_tensor_shape(const clg_tensor *t) { return t ? t->shape : NULL; }
+const int64_t *clg_tensor_strides(const clg_tensor *t) { return t ? t->stride : NULL; }
+int64_t clg_tensor_numel(const clg_tensor *t) { return t ? t->numel : 0; }
+uint32_t clg_tensor_version(const clg_tensor *t) { return t ? t->storage->version : 0; }
+
+int64_t clg_tensor_dim(const clg_tensor *t, int dim) {
+  if (!t) return -1;
+  int d = dim < 0 ? dim + t->ndim : dim;
+  return d < 0 || d >= t->ndim ? -1 : t->shape[d];
+}
+
+bool clg_tensor_is_contiguous(const clg_tensor *t) {
+  if (!t) return false;
+  int64_t step = 1;
+  for (int i = t->ndim; i-- > 0; step *= t->shape[i])
+    if (t->shape[i] != 1 && t->stride[i] != step) return t->numel == 0;
+  return true;
+}
+
+bool clg_tensor_shares_storage(const clg_tensor *a, const clg_tensor *b) { return a && b && a->storage == b->storage; }
+
+clg_status clg_tensor_changeable(const clg_tensor *t, const char *op) {
+  if (t->ctx->no_grad || !t->requires_grad) return CLG_OK;
+  if (!t->has_graph)
+    return clg_fail(t->ctx, CLG_ERR_GRAPH, op, "a leaf that requires grad cannot be changed in place in grad mode: switch it "
+                                               "off with clg_set_grad_mode(ctx, false)");
+  return clg_fail(t->ctx, CLG_ERR_GRAPH, op, "a tensor that has a graph cannot be changed in place in grad mode: use an op "
+                                             "that returns a new tensor, or clg_detach");
+}

@@ -1,0 +1,126 @@
+/* Matrix products beside OpenBLAS: GFLOP/s of both, medians of interleaved rounds.
+ *
+ * usage: bench_product [-r ROUNDS] [TRANSPOSES:MxNxK ...]    for instance nt:128x256x784
+ * Set OPENBLAS_NUM_THREADS to the number of compute units. PoCL's threads are pinned (POCL_AFFINITY) unless the environment says
+ * otherwise: after a pause the system may run them on one core for many milliseconds. */
+#include "device/launch.h"
+#include "ops/product.h"
+#include <cblas.h>
+#include <clgrad/clgrad.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct bench {
+  clg_context *ctx;
+  clg_product p;
+  float *a, *b, *c;
+  int calls; /* in a round */
+} bench;
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+static double median(double *v, int n) {
+  qsort(v, (size_t)n, sizeof *v, by_value);
+  return v[n / 2];
+}
+
+/* OpenBLAS's threads spin for a while after a call and would take a core from the device. */
+static void pause_ms(long ms) {
+  struct timespec t = {0, ms * 1000000};
+  nanosleep(&t, NULL);
+}
+
+static double round_ours(const bench *b) {
+  pause_ms(40);
+  clg_product_run(b->ctx, &b->p, "bench");
+  clg_finish(b->ctx);
+  double start = now();
+  for (int i = 0; i < b->calls; i++) clg_product_run(b->ctx, &b->p, "bench");
+  clg_finish(b->ctx);
+  return (now() - start) / b->calls;
+}
+
+static double round_blas(const bench *b) {
+  const clg_product *p = &b->p;
+  double start = 0;
+  for (int i = -1; i < b->calls; i++) {
+    if (i == 0) start = now();
+    cblas_sgemm(CblasRowMajor, p->ta ? CblasTrans : CblasNoTrans, p->tb ? CblasTrans : CblasNoTrans, (int)p->m, (int)p->n,
+                (int)p->k, 1, b->a, (int)p->a_ld, b->b, (int)p->b_ld, 0, b->c, (int)p->c_ld);
+  }
+  return (now() - start) / b->calls;
+}
+
+static clg_block *operand(clg_context *ctx, float **host, size_t n) {
+  *host = malloc(n * sizeof(float));
+  clg_block *block = clg_block_alloc(ctx, n * sizeof(float), CLG_ROLE_DATA, "bench");
+  if (!*host || !block) return NULL;
+  for (size_t i = 0; i < n; i++) (*host)[i] = (float)(rand() % 2001 - 1000) / 1000;
+  return clg_block_write(block, 0, n * sizeof(float), *host, false, "bench") == CLG_OK ? block : NULL;
+}
+
+/* Returns our time over OpenBLAS's, inverted: above 1 we are faster. 0: an error. */
+static double compare(clg_context *ctx, const char *spec, int rounds) {
+  bench b = {.ctx = ctx};
+  char ta, tb;
+  if (sscanf(spec, "%c%c:%ux%ux%u", &ta, &tb, &b.p.m, &b.p.n, &b.p.k) != 5) return 0;
+  clg_product *p = &b.p;
+  p->ta = ta == 't', p->tb = tb == 't';
+  p->a_ld = p->ta ? p->m : p->k, p->b_ld = p->tb ? p->k : p->n, p->c_ld = p->n;
+  p->a = operand(ctx, &b.a, (size_t)p->m * p->k);
+  p->b = operand(ctx, &b.b, (size_t)p->k * p->n);
+  p->c = operand(ctx, &b.c, (size_t)p->m * p->n);
+  double flops = 2.0 * p->m * p->n * p->k, ours[99], blas[99], ratio = 0;
+  b.calls = 1 + (int)(2e9 / (flops + 1e5));
+  if (p->a && p->b && p->c && clg_product_run(ctx, p, "bench") == CLG_OK && clg_finish(ctx) == CLG_OK) {
+    for (int i = 0; i < rounds; i++) ours[i] = round_ours(&b), blas[i] = round_blas(&b);
+    double t = median(ours, rounds), u = median(blas, rounds);
+    ratio = u / t;
+    printf("%-18s %9.1f us  %7.1f GFLOP/s  (best %7.1f)   OpenBLAS %7.1f  (best %7.1f)   ratio %.2f\n", spec, t * 1e6,
+           flops / t / 1e9, flops / ours[0] / 1e9, flops / u / 1e9, flops / blas[0] / 1e9, ratio);
+    fflush(stdout);
+  }
+  clg_block_unref(p->a), clg_block_unref(p->b), clg_block_unref(p->c);
+  free(b.a), free(b.b), free(b.c);
+  return ratio;
+}
+
+int main(int argc, char **argv) {
+  static const char *usual[] = {"nt:128x256x784",  "nt:128x256x256",  "nt:128x784x256",    "nt:128x256x128",   "nn:128x256x256",
+                                "nn:128x256x784",  "nn:128x784x256",  "tn:256x784x128",    "tn:256x256x128",   "tn:784x256x128",
+                                "nt:128x1x256",    "nn:128x256x1",    "tn:1x256x128",      "nn:1x256x256",     "tn:256x1x128",
+                                "nn:512x512x512",  "nt:512x512x512",  "tn:512x512x512",    "nn:1024x1024x1024", "nt:1024x1024x1024",
+                                "tn:1024x1024x1024", "nn:2048x2048x2048", "nt:2048x2048x2048", "tn:2048x2048x2048"};
+  int rounds = 15, first = 1;
+  if (argc > 2 && !strcmp(argv[1], "-r")) rounds = atoi(argv[2]), first = 3;
+  rounds = rounds < 1 ? 1 : rounds > 99 ? 99 : rounds;
+  setenv("POCL_AFFINITY", "1", 0);
+  clg_context *ctx = NULL;
+  char message[512] = "";
+  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  o.message = message, o.message_size = sizeof message;
+  if (clg_context_create(&ctx, &o) != CLG_OK) return fprintf(stderr, "bench_product: %s\n", message), 1;
+  int n = first < argc ? argc - first : (int)(sizeof usual / sizeof *usual), status = 0;
+  double sum = 0;
+  for (int i = 0; i < n && !status; i++) {
+    const char *spec = first < argc ? argv[first + i] : usual[i];
+    double ratio = compare(ctx, spec, rounds);
+    if (ratio > 0) sum += log(ratio);
+    else status = fprintf(stderr, "bench_product: %s: %s\n", spec, clg_last_error(ctx)) != 0;
+  }
+  if (!status) printf("geometric mean of the ratios: %.3f\n", exp(sum / n));
+  clg_context_unref(&ctx);
+  return status;
+}

@@ -1,0 +1,27 @@
+/* A context for a test case, and the proof that the case left nothing behind. */
+#ifndef CLG_TESTS_CONTEXT_H
+#define CLG_TESTS_CONTEXT_H
+
+#include <check.h>
+#include <clgrad/clgrad.h>
+
+static inline clg_context *test_context_open(void) {
+  clg_context *ctx = NULL;
+  char message[512] = "";
+  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  o.message = message;
+  o.message_size = sizeof message;
+  ck_assert_msg(clg_context_create(&ctx, &o) == CLG_OK, "%s", message);
+  return ctx;
+}
+
+/* Every tensor is gone (data that the context itself keeps, a few bytes, apart), and no error was left unseen. */
+static inline void test_context_close(clg_context **ctx) {
+  ck_assert_str_eq(clg_last_error(*ctx), "");
+  ck_assert_uint_le(clg_memory(*ctx).live, sizeof(float));
+  ck_assert_uint_eq(clg_memory(*ctx).saved, 0);
+  clg_context_unref(ctx);
+  ck_assert_ptr_null(*ctx);
+}
+
+#endif

@@ -1,0 +1,105 @@
+/* Models from the text that PyTorch prints for a Sequential: one line "(i): Name(arguments)" a layer. */
+#include "golden.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_LAYERS = 64, MAX_LINE = 256 };
+
+/* The number behind "key="; with an empty key the first one of all, which may stand in a tuple. */
+static double argument(const char *args, const char *key, double otherwise) {
+  const char *at = args;
+  if (key[0]) {
+    at = strstr(args, key);
+    if (!at || at[strlen(key)] != '=') return otherwise;
+    at += strlen(key) + 1;
+  }
+  while (*at == '(' || *at == ' ') at++;
+  char *end;
+  double value = strtod(at, &end);
+  return end == at ? otherwise : value;
+}
+
+static bool argument_flag(const char *args, const char *key, bool otherwise) {
+  const char *at = strstr(args, key);
+  return at && at[strlen(key)] == '=' ? strncmp(at + strlen(key) + 1, "True", 4) == 0 : otherwise;
+}
+
+static clg_module *make_linear(clg_context *ctx, const char *args) {
+  return clg_linear_create(ctx, (int64_t)argument(args, "in_features", 0), (int64_t)argument(args, "out_features", 0),
+                           argument_flag(args, "bias", true));
+}
+
+static clg_module *make_layer_norm(clg_context *ctx, const char *args) {
+  return clg_layer_norm_create(ctx, (int64_t)argument(args, "", 0), (float)argument(args, "eps", 1e-5));
+}
+
+static clg_module *make_leaky_relu(clg_context *ctx, const char *args) {
+  return clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, (float)argument(args, "negative_slope", 0.01));
+}
+
+#define ACTIVATION(name, act) \
+  static clg_module *make_##name(clg_context *ctx, const char *args) { \
+    (void)args; \
+    return clg_activation_create(ctx, act, 0); \
+  }
+ACTIVATION(relu, CLG_ACT_RELU)
+ACTIVATION(tanh, CLG_ACT_TANH)
+ACTIVATION(sigmoid, CLG_ACT_SIGMOID)
+
+static clg_module *make_flatten(clg_context *ctx, const char *args) {
+  (void)args;
+  return clg_flatten_create(ctx);
+}
+
+static const struct {
+  const char *name;
+  clg_module *(*make)(clg_context *ctx, const char *args);
+} layers[] = {
+    {"Linear", make_linear}, {"LayerNorm", make_layer_norm}, {"LeakyReLU", make_leaky_relu}, {"ReLU", make_relu},
+    {"Tanh", make_tanh},     {"Sigmoid", make_sigmoid},      {"Flatten", make_flatten},
+};
+
+/* One layer of a "(i): Name(arguments)" line. */
+static clg_module *make_layer(golden *g, const char *line, bool *missing) {
+  const char *name = strstr(line, "): ");
+  const char *args = name ? strchr(name + 3, '(') : NULL;
+  if (!args) {
+    golden_error(g, "architecture with an unreadable line: %s", line);
+    return NULL;
+  }
+  name += 3;
+  for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+    size_t length = strlen(layers[i].name);
+    if (length != (size_t)(args - name) || strncmp(layers[i].name, name, length) != 0) continue;
+    clg_module *m = layers[i].make(g->ctx, args + 1);
+    if (!m) golden_clg_error(g);
+    return m;
+  }
+  *missing = true;
+  golden_error(g, "layer %.*s does not exist", (int)(args - name), name);
+  return NULL;
+}
+
+clg_module *arch_build(golden *g, const char *text, bool *missing) {
+  clg_module *made[MAX_LAYERS], *m = NULL;
+  size_t n = 0;
+  *missing = false;
+  for (const char *at = strchr(text, '\n'); at && at[1] && at[1] != ')'; at = strchr(at + 1, '\n')) {
+    char line[MAX_LINE];
+    size_t length = strcspn(at + 1, "\n");
+    snprintf(line, sizeof line, "%.*s", (int)(length < MAX_LINE ? length : MAX_LINE - 1), at + 1);
+    m = n < MAX_LAYERS ? make_layer(g, line, missing) : NULL;
+    if (!m) {
+      while (n) clg_module_unref(&made[--n]);
+      return NULL;
+    }
+    made[n++] = m;
+  }
+  if (!n) {
+    golden_error(g, "architecture without layers");
+    return NULL;
+  }
+  m = clg_sequential_create(g->ctx, made, n);
+  if (!m) golden_clg_error(g);
+  return m;
+}

@@ -1,0 +1,235 @@
+/* How each op of the manifest is called here: one adapter an op, found by name. */
+#include "golden.h"
+#include <math.h>
+#include <string.h>
+
+/* ---- helpers ---- */
+
+static clg_tensor *in(const op_case *c, const char *name) {
+  for (size_t i = 0; i < c->n; i++)
+    if (strcmp(c->names[i], name) == 0) return c->inputs[i];
+  return NULL;
+}
+
+static float number(const op_case *c, const char *key, float otherwise) {
+  return (float)json_number(c->attrs, key, otherwise);
+}
+
+static clg_tensor *skip(op_case *c, const char *why) {
+  c->skip = why;
+  return NULL;
+}
+
+/* A list of integers; a lone number or null counts as one or none. Returns how many. */
+static int integers(const op_case *c, const char *key, int64_t out[CLG_MAX_DIMS]) {
+  const json_t *list = json_object_get(c->attrs, key);
+  if (json_is_integer(list)) {
+    out[0] = json_integer_value(list);
+    return 1;
+  }
+  size_t n = json_array_size(list);
+  for (size_t i = 0; i < n && i < CLG_MAX_DIMS; i++) out[i] = json_integer_value(json_array_get(list, i));
+  return n < CLG_MAX_DIMS ? (int)n : CLG_MAX_DIMS;
+}
+
+static int dims(const op_case *c, const char *key, int out[CLG_MAX_DIMS]) {
+  int64_t wide[CLG_MAX_DIMS];
+  int n = integers(c, key, wide);
+  for (int i = 0; i < n; i++) out[i] = (int)wide[i];
+  return n;
+}
+
+static clg_tensor *two(op_case *c, const char *formula, const char *x, const char *t) {
+  const clg_map_input inputs[] = {{x, c->inputs[0], 0}, {t, c->inputs[1], 0}};
+  return clg_map(c->ctx, formula, inputs, 2);
+}
+
+static clg_tensor *reduced(op_case *c, clg_tensor *y) {
+  const char *how = json_text(c->attrs, "reduction", "mean");
+  if (strcmp(how, "none") == 0) return y;
+  return strcmp(how, "sum") == 0 ? clg_sum(y, NULL, 0, false) : clg_mean(y, NULL, 0, false);
+}
+
+/* ---- elementwise ---- */
+
+#define UNARY(op) \
+  static clg_tensor *run_##op(op_case *c) { return clg_##op(c->inputs[0]); }
+#define BINARY(op) \
+  static clg_tensor *run_##op(op_case *c) { return clg_##op(c->inputs[0], c->inputs[1]); }
+BINARY(add) BINARY(sub) BINARY(mul) BINARY(div) BINARY(maximum) BINARY(minimum)
+UNARY(neg) UNARY(abs) UNARY(exp) UNARY(log) UNARY(sqrt) UNARY(rsqrt) UNARY(square) UNARY(sin) UNARY(cos) UNARY(tanh)
+UNARY(sigmoid) UNARY(relu) UNARY(silu)
+
+static clg_tensor *run_mul_self(op_case *c) { return clg_mul(c->inputs[0], c->inputs[0]); }
+
+static clg_tensor *run_fanout(op_case *c) {
+  clg_tensor *a = c->inputs[0];
+  return clg_add(clg_add(clg_mul(a, a), clg_exp(a)), a);
+}
+
+static clg_tensor *run_detach_mul(op_case *c) {
+  return clg_mul(c->inputs[0], clg_detach(clg_mul_scalar(c->inputs[0], 2)));
+}
+
+static clg_tensor *run_detach_partial(op_case *c) {
+  return clg_mul(clg_detach(clg_mul(c->inputs[0], c->inputs[1])), c->inputs[1]);
+}
+
+static clg_tensor *run_leaky_relu(op_case *c) {
+  return clg_leaky_relu(c->inputs[0], number(c, "negative_slope", 0.01f));
+}
+
+static clg_tensor *run_gelu(op_case *c) {
+  if (strcmp(json_text(c->attrs, "approximate", "none"), "none") == 0) return clg_gelu(c->inputs[0]);
+  const clg_map_input x = {"x", c->inputs[0], 0};
+  return clg_map(c->ctx, "0.5*x*(1 + tanh(0.7978845608028654*(x + 0.044715*x*x*x)))", &x, 1);
+}
+
+static clg_tensor *run_softplus(op_case *c) {
+  return clg_softplus(c->inputs[0], number(c, "beta", 1), number(c, "threshold", 20));
+}
+
+static clg_tensor *run_pow(op_case *c) { return clg_pow_scalar(c->inputs[0], number(c, "exponent", 1)); }
+static clg_tensor *run_pow_tensor(op_case *c) { return two(c, "pow(a, b)", "a", "b"); }
+
+static clg_tensor *run_scalar_pow(op_case *c) {
+  const clg_map_input inputs[] = {{"x", c->inputs[0], 0}, {"b", NULL, number(c, "base", 1)}};
+  return clg_map(c->ctx, "pow(b, x)", inputs, 2);
+}
+
+static clg_tensor *run_clamp(op_case *c) {
+  return clg_clamp(c->inputs[0], number(c, "min", -INFINITY), number(c, "max", INFINITY));
+}
+
+/* ---- reductions and losses ---- */
+
+#define REDUCTION(op) \
+  static clg_tensor *run_##op(op_case *c) { \
+    int d[CLG_MAX_DIMS], n = dims(c, "dim", d); \
+    return clg_##op(c->inputs[0], d, n, json_flag(c->attrs, "keepdim", false)); \
+  }
+REDUCTION(sum) REDUCTION(mean) REDUCTION(amax)
+
+static clg_tensor *run_max_all(op_case *c) { return clg_amax(c->inputs[0], NULL, 0, false); }
+
+static clg_tensor *run_bce_with_logits(op_case *c) {
+  if (c->n > 2) return skip(c, "no weights in this loss");
+  if (strcmp(json_text(c->attrs, "reduction", "mean"), "mean") == 0)
+    return clg_bce_with_logits(c->inputs[0], c->inputs[1]);
+  return reduced(c, two(c, "max(x, 0) - x*t + log1p(exp(-abs(x)))", "x", "t"));
+}
+
+static clg_tensor *run_mse(op_case *c) {
+  if (strcmp(json_text(c->attrs, "reduction", "mean"), "mean") == 0) return clg_mse_loss(c->inputs[0], c->inputs[1]);
+  return reduced(c, clg_square(clg_sub(c->inputs[0], c->inputs[1])));
+}
+
+static clg_tensor *run_l1(op_case *c) { return reduced(c, two(c, "abs(x - t)", "x", "t")); }
+
+/* ---- products and normalisation ---- */
+
+static clg_tensor *run_matmul(op_case *c) {
+  clg_tensor *a = c->inputs[0], *b = c->inputs[1];
+  int da = clg_tensor_ndim(a), db = clg_tensor_ndim(b);
+  bool ta = json_flag(c->attrs, "transpose_a", false), tb = json_flag(c->attrs, "transpose_b", false);
+  if (db > 2 || (da > 2 && (ta || tb || db != 2))) return skip(c, "no batched matrix product");
+  int64_t k = clg_tensor_dim(a, -1), shape[CLG_MAX_DIMS];
+  /* Leading dimensions of a are rows; a vector is one row on the left, one column on the right, and vanishes after. */
+  int n = 0;
+  for (int d = 0; d + 1 < (ta ? 0 : da); d++) shape[n++] = clg_tensor_dim(a, d);
+  if (ta) shape[n++] = k;
+  if (db == 2) shape[n++] = clg_tensor_dim(b, tb ? 0 : 1);
+  if (ta) a = clg_transpose(a, 0, 1);
+  if (tb) b = clg_transpose(b, 0, 1);
+  if (da != 2) a = clg_reshape(a, 2, (int64_t[]){-1, k});
+  if (db == 1) b = clg_reshape(b, 2, (int64_t[]){-1, 1});
+  clg_tensor *y = clg_matmul(a, b);
+  return da == 2 && db == 2 ? y : clg_reshape(y, n, shape);
+}
+
+static clg_tensor *run_linear(op_case *c) { return clg_linear(in(c, "x"), in(c, "w"), in(c, "b")); }
+
+static clg_tensor *run_layer_norm(op_case *c) {
+  clg_tensor *x = in(c, "x"), *w = in(c, "w"), *b = in(c, "b");
+  float eps = number(c, "eps", 1e-5f);
+  int64_t tail[CLG_MAX_DIMS], n = integers(c, "normalized_shape", tail), width = 1;
+  if (n == 1) return clg_layer_norm(x, w, b, eps);
+  for (int i = 0; i < n; i++) width *= tail[i];
+  clg_tensor *rows = clg_reshape(x, 2, (int64_t[]){-1, width});
+  if (w) w = clg_reshape(w, 1, &width);
+  if (b) b = clg_reshape(b, 1, &width);
+  return clg_reshape(clg_layer_norm(rows, w, b, eps), clg_tensor_ndim(x), clg_tensor_shape(x));
+}
+
+/* ---- views ---- */
+
+static clg_tensor *run_reshape(op_case *c) {
+  int64_t shape[CLG_MAX_DIMS];
+  int n = integers(c, "shape", shape);
+  return clg_reshape(c->inputs[0], n, shape);
+}
+
+static clg_tensor *run_expand(op_case *c) {
+  int64_t shape[CLG_MAX_DIMS];
+  int n = integers(c, "shape", shape);
+  return clg_expand(c->inputs[0], n, shape);
+}
+
+static clg_tensor *run_transpose(op_case *c) {
+  int d[CLG_MAX_DIMS] = {0, 1};
+  dims(c, "dims", d);
+  return clg_transpose(c->inputs[0], d[0], d[1]);
+}
+
+static clg_tensor *run_permute(op_case *c) {
+  int d[CLG_MAX_DIMS];
+  if (dims(c, "dims", d) != clg_tensor_ndim(c->inputs[0])) return skip(c, "dims do not fit the input");
+  return clg_permute(c->inputs[0], d);
+}
+
+static clg_tensor *run_narrow(op_case *c) {
+  return clg_narrow(c->inputs[0], (int)json_number(c->attrs, "dim", 0), (int64_t)json_number(c->attrs, "start", 0),
+                    (int64_t)json_number(c->attrs, "length", 0));
+}
+
+static clg_tensor *run_slice(op_case *c) {
+  int dim = (int)json_number(c->attrs, "dim", 0);
+  double start = json_number(c->attrs, "start", 0), stop = json_number(c->attrs, "stop", INFINITY);
+  if (json_number(c->attrs, "step", 1) != 1) return skip(c, "no slices with a step");
+  if (start < 0 || stop < start) return skip(c, "no slices from the end");
+  double size = (double)clg_tensor_dim(c->inputs[0], dim);
+  return clg_narrow(c->inputs[0], dim, (int64_t)start, (int64_t)((stop < size ? stop : size) - start));
+}
+
+static clg_tensor *run_chain_shape(op_case *c) {
+  const int64_t *s = clg_tensor_shape(c->inputs[0]), kn = s[0] * s[1];
+  clg_tensor *y = clg_reshape(clg_permute(c->inputs[0], (int[]){2, 0, 1}), 2, (int64_t[]){s[2], kn});
+  return clg_mul_scalar(clg_transpose(clg_narrow(y, 1, 1, kn - 1), 0, 1), 2);
+}
+
+/* ---- table ---- */
+
+/* `least` inputs are needed: a manifest that gives fewer must not crash an adapter. */
+#define ROW(op, least) {#op, run_##op, least}
+static const struct {
+  const char *name;
+  op_adapter run;
+  size_t least;
+} table[] = {
+    ROW(add, 2), ROW(sub, 2), ROW(mul, 2), ROW(div, 2), ROW(maximum, 2), ROW(minimum, 2), ROW(neg, 1), ROW(abs, 1),
+    ROW(exp, 1), ROW(log, 1), ROW(sqrt, 1), ROW(rsqrt, 1), ROW(square, 1), ROW(sin, 1), ROW(cos, 1), ROW(tanh, 1),
+    ROW(sigmoid, 1), ROW(relu, 1), ROW(silu, 1), ROW(sum, 1), ROW(mean, 1), ROW(amax, 1), ROW(mul_self, 1),
+    ROW(fanout, 1), ROW(detach_mul, 1), ROW(detach_partial, 2), ROW(leaky_relu, 1), ROW(gelu, 1), ROW(softplus, 1),
+    ROW(pow, 1), ROW(pow_tensor, 2), ROW(scalar_pow, 1), ROW(clamp, 1), ROW(max_all, 1), ROW(bce_with_logits, 2),
+    ROW(mse, 2), ROW(l1, 2), ROW(matmul, 2), ROW(linear, 2), ROW(layer_norm, 1), ROW(reshape, 1), ROW(expand, 1),
+    ROW(transpose, 1), ROW(permute, 1), ROW(narrow, 1), ROW(slice, 1), ROW(chain_shape, 1),
+};
+
+op_adapter op_find(const char *op, size_t *least) {
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    if (strcmp(table[i].name, op) != 0) continue;
+    *least = table[i].least;
+    return table[i].run;
+  }
+  return NULL;
+}

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Fails on an #include that points upward, on OpenCL outside the device room, and on a file over 500 lines.
+
+usage: test_layers.py SOURCE_ROOT
+"""
+import pathlib
+import re
+import sys
+
+ROOMS = ["core", "expr", "device", "tensor", "graph", "ops", "nn", "optim", "io"]
+RANK = {room: rank for rank, room in enumerate(ROOMS)}
+# The room that each public header speaks for.
+PUBLIC = {
+    "core.h": "core", "context.h": "device", "memory.h": "device", "tensor.h": "tensor", "autograd.h": "graph",
+    "ops.h": "ops", "nn.h": "nn", "optim.h": "optim", "clgrad.h": "io",
+    # Both halves of the interoperation: contexts (device room) and tensors (tensor room).
+    "opencl.h": "tensor",
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
+DRIVER = re.compile(r"^(CL/|clblast)")
+MAX_LINES = 500
+NOT_OURS_TO_SPLIT = {"tests/tools/clwitness.c"}
+
+
+def includes(path):
+    return INCLUDE.findall(path.read_text(encoding="utf-8"))
+
+
+def check_lib(root, path, complain):
+    room = path.relative_to(root / "lib").parts[0]
+    if room not in RANK:
+        complain(path, f"lies in no known room ({room})")
+        return
+    for kind, name in includes(path):
+        if DRIVER.match(name) and room != "device":
+            complain(path, f"includes <{name}>, which only lib/device may")
+        if kind == "<" and name.startswith("clgrad/"):
+            other = PUBLIC.get(name[len("clgrad/"):])
+            allowed = name == "clgrad/opencl.h" and room in ("device", "tensor")
+        elif kind == '"':
+            other, allowed = name.split("/")[0], False
+            if "/" not in name or not (root / "lib" / name).is_file() and name != "device/sources.h":
+                complain(path, f'includes "{name}", which is no "room/file.h" of lib')
+                continue
+        else:
+            continue
+        if other not in RANK:
+            complain(path, f"includes {name} of no known room")
+        elif RANK[other] > RANK[room] and not allowed:
+            complain(path, f"includes {name}: {room} must not know {other}")
+
+
+def check_public(path, complain):
+    room = PUBLIC.get(path.name)
+    if room is None:
+        complain(path, "belongs to no room: tell this test which")
+        return
+    for kind, name in includes(path):
+        if DRIVER.match(name) and path.name != "opencl.h":
+            complain(path, f"includes <{name}>, which only clgrad/opencl.h may")
+        if kind == '"':
+            complain(path, f'includes "{name}": public headers use <clgrad/...>')
+        if name.startswith("clgrad/") and RANK[PUBLIC.get(name[len("clgrad/"):], "io")] > RANK[room]:
+            complain(path, f"includes <{name}>: {room} must not know it")
+
+
+def check_app(path, complain):
+    for kind, name in includes(path):
+        if kind == '"' and not (path.parent / name).is_file():
+            complain(path, f'includes "{name}", which is not beside it: applications use <clgrad/...> alone')
+        if DRIVER.match(name):
+            complain(path, f"includes <{name}>: applications use <clgrad/...> alone")
+
+
+def check_length(root, path, complain):
+    lines = path.read_bytes().count(b"\n")
+    if lines > MAX_LINES and str(path.relative_to(root)) not in NOT_OURS_TO_SPLIT:
+        complain(path, f"has {lines} lines, more than {MAX_LINES}")
+
+
+def sources(root, *suffixes):
+    return sorted(p for p in root.rglob("*") if p.suffix in suffixes and p.is_file())
+
+
+def main(root):
+    root = pathlib.Path(root).resolve()
+    problems = []
+
+    def complain(path, text):
+        problems.append(f"{path.relative_to(root)}: {text}")
+
+    for path in sources(root / "lib", ".c", ".h"):
+        check_lib(root, path, complain)
+    for path in sources(root / "include", ".h"):
+        check_public(path, complain)
+    for path in sources(root / "apps", ".c", ".h"):
+        check_app(path, complain)
+    for folder in ("lib", "include", "apps", "kernels_cl", "tests"):
+        for path in sources(root / folder, ".c", ".h", ".cl", ".py", ".sh"):
+            check_length(root, path, complain)
+    print("\n".join(problems))
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(sys.argv[1])

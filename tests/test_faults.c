@@ -1,0 +1,119 @@
+/* What happens when the driver fails. This program's own clFinish and friends stand before the loader's, and fail when told
+ * to. */
+#define _GNU_SOURCE
+#include "device.h"
+#include <dlfcn.h>
+
+typedef struct fault {
+  int times; /* the next calls fail */
+  cl_int code;
+} fault;
+static fault fail_platforms, fail_buffer, fail_kernel, fail_write, fail_finish;
+
+static bool fails(fault *f) { return f->times && f->times--; }
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#pragma GCC diagnostic ignored "-Wpedantic"
+
+cl_int clGetPlatformIDs(cl_uint n, cl_platform_id *ids, cl_uint *count) {
+  return fails(&fail_platforms) ? fail_platforms.code : REAL(clGetPlatformIDs)(n, ids, count);
+}
+cl_mem clCreateBuffer(cl_context c, cl_mem_flags flags, size_t size, void *host, cl_int *code) {
+  if (!fails(&fail_buffer)) return REAL(clCreateBuffer)(c, flags, size, host, code);
+  *code = fail_buffer.code;
+  return NULL;
+}
+cl_int clEnqueueNDRangeKernel(cl_command_queue q, cl_kernel k, cl_uint dims, const size_t *offset, const size_t *global,
+                              const size_t *local, cl_uint n, const cl_event *wait, cl_event *event) {
+  return fails(&fail_kernel) ? fail_kernel.code
+                             : REAL(clEnqueueNDRangeKernel)(q, k, dims, offset, global, local, n, wait, event);
+}
+cl_int clEnqueueWriteBuffer(cl_command_queue q, cl_mem m, cl_bool block, size_t offset, size_t size, const void *host, cl_uint n,
+                            const cl_event *wait, cl_event *event) {
+  return fails(&fail_write) ? fail_write.code : REAL(clEnqueueWriteBuffer)(q, m, block, offset, size, host, n, wait, event);
+}
+cl_int clFinish(cl_command_queue q) { return fails(&fail_finish) ? fail_finish.code : REAL(clFinish)(q); }
+
+START_TEST(without_a_platform_the_package_is_named) {
+  clg_context *ctx;
+  fail_platforms = (fault){1, -1001};
+  ck_assert_int_eq(try_open(&ctx, (clg_context_options){.device = NULL}), CLG_ERR_DEVICE);
+  ck_assert_ptr_nonnull(strstr(message, "apt install pocl-opencl-icd"));
+}
+END_TEST
+
+START_TEST(allocation_is_retried_with_an_empty_pool) {
+  clg_context *ctx = open_default();
+  clg_block_unref(block(ctx, 1 << 20));
+  ck_assert_uint_eq(clg_memory(ctx).reserved, 4 << 20);
+  fail_buffer = (fault){1, CL_MEM_OBJECT_ALLOCATION_FAILURE};
+  clg_block *x = block(ctx, 100);
+  ck_assert_uint_eq(clg_memory(ctx).reserved, 416);
+  fail_buffer = (fault){2, CL_OUT_OF_RESOURCES};
+  clg_set_phase(ctx, "G step");
+  ck_assert_ptr_null(clg_block_alloc(ctx, (size_t)3 << 19, CLG_ROLE_SAVED, "matmul"));
+  ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "live 400 B, reserved 416 B of "));
+  expect(ctx, CLG_ERR_MEMORY, "matmul: the device has no memory for 1.5 MiB");
+  ck_assert_int_eq(scale(ctx, x, 1, 100), CLG_OK);
+  check_scaled(x, 1, 100);
+  clg_block_unref(x);
+  close_clean(&ctx);
+}
+END_TEST
+
+START_TEST(commands_are_retried_when_memory_is_short) {
+  clg_context *ctx = open_default();
+  clg_block *x = block(ctx, 100);
+  clg_block_unref(block(ctx, 1000));
+  ck_assert_ptr_nonnull(scale_kernel(ctx));
+  fail_kernel = (fault){1, CL_MEM_OBJECT_ALLOCATION_FAILURE};
+  ck_assert_int_eq(scale(ctx, x, 7, 100), CLG_OK);
+  check_scaled(x, 7, 100);
+  ck_assert_uint_eq(clg_memory(ctx).reserved, 416);
+  fail_kernel = (fault){2, CL_OUT_OF_RESOURCES};
+  ck_assert_int_eq(scale(ctx, x, 8, 100), CLG_ERR_MEMORY);
+  expect(ctx, CLG_ERR_MEMORY, "CL_OUT_OF_RESOURCES");
+  fail_kernel = (fault){1, CL_INVALID_KERNEL_ARGS};
+  ck_assert_int_eq(scale(ctx, x, 8, 100), CLG_ERR_DEVICE);
+  expect(ctx, CLG_ERR_DEVICE, "CL_INVALID_KERNEL_ARGS (-52)");
+  check_scaled(x, 7, 100);
+  float v[100] = {0};
+  fail_write = (fault){1, CL_OUT_OF_HOST_MEMORY};
+  ck_assert_int_eq(clg_block_write(x, 0, sizeof v, v, false, "write"), CLG_OK);
+  check_scaled(x, 0, 100);
+  fail_write = (fault){2, CL_OUT_OF_HOST_MEMORY};
+  ck_assert_int_eq(clg_block_write(x, 0, sizeof v, v, false, "write"), CLG_ERR_MEMORY);
+  clg_clear_error(ctx);
+  clg_block_unref(x);
+  close_clean(&ctx);
+}
+END_TEST
+
+START_TEST(a_failed_wait_loses_the_context) {
+  clg_context *ctx = open_default();
+  clg_block *x = block(ctx, 100);
+  ck_assert_int_eq(scale(ctx, x, 7, 100), CLG_OK);
+  fail_finish = (fault){1, CL_OUT_OF_RESOURCES};
+  ck_assert_int_eq(clg_finish(ctx), CLG_ERR_LOST);
+  expect(ctx, CLG_ERR_LOST, "lost");
+  float v[100];
+  ck_assert_int_eq(scale(ctx, x, 7, 100), CLG_ERR_LOST);
+  ck_assert_int_eq(clg_block_read(x, 0, sizeof v, v, true, "read"), CLG_ERR_LOST);
+  ck_assert_int_eq(clg_finish(ctx), CLG_ERR_LOST);
+  ck_assert_ptr_null(clg_block_alloc(ctx, 4, CLG_ROLE_DATA, "x"));
+  ck_assert_ptr_null(clg_kernel_get(ctx, "random.cl", NULL, "random_normal"));
+  expect(ctx, CLG_ERR_LOST, "only be released");
+  clg_block_unref(x);
+  close_clean(&ctx);
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *t = tcase_create("faults");
+  tcase_set_timeout(t, 300);
+  tcase_add_test(t, without_a_platform_the_package_is_named);
+  tcase_add_test(t, allocation_is_retried_with_an_empty_pool);
+  tcase_add_test(t, commands_are_retried_when_memory_is_short);
+  tcase_add_test(t, a_failed_wait_loses_the_context);
+  suite_add_tcase(suite, t);
+}
+CHECK_MAIN("faults", add_cases)

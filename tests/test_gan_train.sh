@@ -1,0 +1,188 @@
+#!/bin/sh
+# The command line of gan_train: every kind of bad input, the outputs, the comparison, the plan without OpenCL.
+# usage: test_gan_train.sh GAN_TRAIN [WITNESS.so]
+# With the witness preloaded each run also fails when it leaves an OpenCL object behind.
+set -u
+
+gan_train=${1:?usage: test_gan_train.sh GAN_TRAIN [WITNESS.so]}
+witness=${2:-}
+: "${CLGRAD_DEVICE:=Portable Computing Language}"
+export CLGRAD_DEVICE
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+ok() { passed=$((passed + 1)); }
+not_ok() {
+  failed=$((failed + 1))
+  echo "FAILED: $*"
+  sed 's/^/  out: /' "$work/out" | head -n 5
+  sed 's/^/  err: /' "$work/err" | head -n 5
+}
+check() { # DESCRIPTION COMMAND...
+  what=$1
+  shift
+  if "$@" > "$work/check" 2>&1; then ok; else not_ok "$what"; fi
+}
+
+# Runs gan_train; 77 stands for an OpenCL object that outlived it.
+run() {
+  if [ -n "$witness" ]; then
+    LD_PRELOAD=$witness CLWITNESS_OUT=$work/witness CLWITNESS_STRICT=77,all "$gan_train" "$@" > "$work/out" 2> "$work/err"
+  else
+    "$gan_train" "$@" > "$work/out" 2> "$work/err"
+  fi
+  status=$?
+}
+one_line() { [ "$(wc -l < "$work/err")" -eq 1 ] && [ ! -s "$work/out" ]; }
+# refuses TEXT ARGUMENT...: exit status 1, one line with TEXT on stderr, nothing on stdout.
+refuses() {
+  text=$1
+  shift
+  run "$@"
+  if [ "$status" -eq 1 ] && one_line && grep -qF -- "$text" "$work/err"; then ok; else
+    not_ok "refuses '$text' (status $status): $*"
+  fi
+}
+# accepts ARGUMENT...: exit status 0.
+accepts() {
+  run "$@"
+  if [ "$status" -eq 0 ]; then ok; else not_ok "accepts (status $status): $*"; fi
+}
+says() { check "stdout has '$1'" grep -qF -- "$1" "$work/out"; }
+silent() { check "nothing on stderr" test ! -s "$work/err"; }
+# The integer field NAME of the JSON in FILE, its first place.
+field() { sed -n "s/.*\"$1\": *\([0-9.e+-]*\).*/\1/p" "$2" | head -n 1; }
+
+# An IDX file of N zero images of 4x4, its header promising M of them.
+idx() { # FILE N M(octal)
+  printf '\000\000\010\003\000\000\000%b\000\000\000\004\000\000\000\004' "\\0$3" > "$1"
+  head -c $(($2 * 16)) /dev/zero >> "$1"
+}
+
+short="--data ring --batch 16 --steps 3"
+
+# ---- help and version ----
+accepts --help
+says "Usage: gan_train"
+says "retain_graph"
+accepts --version
+says "gan_train 0."
+
+# ---- the command line ----
+refuses "unknown option '--nonsense'" --nonsense
+refuses "unknown option '-x'" -x
+refuses "--batch wants a value" --batch
+refuses "--quiet=1 takes no value" --quiet=1
+refuses "unexpected argument 'more'" more
+refuses "unknown variant 'foo': there are detach retain_graph inputs recompute no_grad frozen_d naive stale" --variant foo
+refuses "unknown variant 'foo'" --compare --variants detach,foo
+refuses "unknown variant ''" --variants detach,
+refuses "variant inputs is named twice" --variants inputs,inputs
+refuses "--variant runs one variant alone" --compare --variant detach
+refuses "unknown model 'foo': there is mlp" --model foo
+refuses "unknown shape 'foo'" --plan --shape foo
+for bad in 0 -1 -128 1x x '' ' 1' 1.5 1e3 +1 99999999999999999999; do
+  refuses "--batch '$bad': want a whole number" --batch "$bad"
+done
+refuses "--steps '0'" --steps 0
+refuses "--epochs 'many'" --epochs many
+refuses "--seed '-1'" --seed -1
+refuses "give one of them" --steps 1 --epochs 1
+refuses "leave out --device" --plan --device cpu
+refuses "leave out --samples" --plan --samples "$work/x.png"
+
+# ---- the data ----
+refuses "no data set '/nonexistent'" --data /nonexistent
+mkdir "$work/data"
+images=$work/data/train-images-idx3-ubyte
+refuses "no train-images-idx3-ubyte" --data "$work/data"
+idx "$images" 7 010
+refuses "truncated: the header promises 8 images" --data "$work/data"
+idx "$images" 9 010
+refuses "there is more in the file than the 8 images" --data "$work/data"
+printf '\000\000\010\001\000\000\000\010\000\000\000\004\000\000\000\004' > "$images"
+refuses "magic 0x00000801" --data "$work/data"
+idx "$images" 8 010
+refuses "batch 9 is larger than the data" --data "$work/data" --batch 9
+refuses "batch 128 is larger than the data" --data "$work/data"
+refuses "batch 20000 is larger than the data: ring has 16384" --data ring --batch 20000
+gzip -c "$images" | head -c 20 > "$images.gz"
+rm "$images"
+refuses "train-images-idx3-ubyte.gz: " --data "$work/data"
+
+# ---- the outputs ----
+# shellcheck disable=SC2086 # $short is several words, here and below
+refuses "/nonexistent/a.json: cannot write" $short --json /nonexistent/a.json
+# shellcheck disable=SC2086
+refuses "/nonexistent/a.png: cannot write" $short --samples /nonexistent/a.png
+# shellcheck disable=SC2086
+refuses "it is a folder" $short --json "$work"
+check "nothing half-written" sh -c "! ls '$work' | grep -q 'json\|png'"
+
+# ---- the device ----
+# shellcheck disable=SC2086
+refuses "no-such-device" $short --device no-such-device
+saved_vendors=${OCL_ICD_VENDORS-}
+export OCL_ICD_VENDORS=/nonexistent
+# shellcheck disable=SC2086
+refuses "pocl-opencl-icd" $short --json "$work/none.json"
+check "no report without a platform" test ! -e "$work/none.json"
+accepts --plan --compare --data ring --json "$work/plan.json"
+says "retain_graph"
+check "the plan predicts" grep -q predicted_peak_reserved_bytes "$work/plan.json"
+check "the plan measures nothing" sh -c "! grep -q '\"peak_live_bytes\|step_ms' '$work/plan.json'"
+accepts --plan --batch 1000000 --data fashion-mnist --shape gpu
+says "gpu-shaped"
+if [ -n "$saved_vendors" ]; then export OCL_ICD_VENDORS="$saved_vendors"; else unset OCL_ICD_VENDORS; fi
+
+# ---- training ----
+# shellcheck disable=SC2086
+accepts $short --quiet --json "$work/a.json" --samples "$work/a.png"
+silent
+says "losses"
+check "a PNG" sh -c "head -c 8 '$work/a.png' | od -An -tx1 | grep -q '89 50 4e 47 0d 0a 1a 0a'"
+check "one wait a step" test "$(field waits_per_step "$work/a.json")" = 1
+check "weights are null alone" grep -q '"weights": null' "$work/a.json"
+check "the plan is right about live bytes" \
+  test "$(field peak_live_bytes "$work/a.json")" = "$(field predicted_peak_live_bytes "$work/a.json")"
+check "the plan is right about reserved bytes" \
+  test "$(field peak_reserved_bytes "$work/a.json")" = "$(field predicted_peak_reserved_bytes "$work/a.json")"
+if [ -n "$witness" ]; then
+  check "the witness agrees about reserved bytes" \
+    test "$(field peak_bytes "$work/witness")" = "$(field peak_reserved_bytes "$work/a.json")"
+fi
+# shellcheck disable=SC2086
+accepts $short --quiet --json -
+check "stdout is the report" sh -c "head -c 1 '$work/out' | grep -q '{'"
+rm -f "$images.gz"
+idx "$images" 8 010
+accepts --data "$work/data" --batch 8 --epochs 2 --quiet --samples "$work/b.png"
+says "2 steps"
+
+# ---- the two that must fail ----
+for name in naive stale; do
+  rm -f "$work/$name.json"
+  # shellcheck disable=SC2086
+  refuses "gan_train: " $short --variant $name --quiet --json "$work/$name.json"
+  check "$name reports its error" grep -q '"status": "error"' "$work/$name.json"
+  check "$name is predicted" \
+    test "$(field peak_reserved_bytes "$work/$name.json")" = "$(field predicted_peak_reserved_bytes "$work/$name.json")"
+done
+
+# ---- the comparison ----
+# shellcheck disable=SC2086
+accepts $short --compare --quiet --json "$work/all.json"
+silent
+check "six variants are bit-identical" test "$(grep -c '"bit_identical": true' "$work/all.json")" = 6
+check "two have failed" test "$(grep -c '"status": "error"' "$work/all.json")" = 2
+says "bit-identical to detach's"
+says "the same context trained on"
+check "the table fits 100 columns" sh -c "! grep -v '^naive: \|^stale: ' '$work/out' | grep -q '.\{101\}'"
+# shellcheck disable=SC2086
+accepts $short --variants no_grad,stale --quiet --json "$work/two.json"
+check "detach runs unseen" sh -c "! grep -q '\"name\": \"detach\"' '$work/two.json' && grep -q bit_identical '$work/two.json'"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

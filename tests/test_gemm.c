@@ -1,0 +1,186 @@
+/* CLBlast's products: results against the host, workspace and kernels as predicted, also by a plan. */
+#define _GNU_SOURCE
+#include "device.h"
+#include "device/gemm.h"
+#include "device/gemm_cut.h"
+#include "device/plan.h"
+#include <dlfcn.h>
+#include <math.h>
+
+/* Kernels enqueued in this process, CLBlast's included: this one stands before the loader's. */
+static unsigned enqueued;
+#pragma GCC diagnostic ignored "-Wpedantic"
+cl_int clEnqueueNDRangeKernel(cl_command_queue q, cl_kernel k, cl_uint dims, const size_t *offset, const size_t *global,
+                              const size_t *local, cl_uint n, const cl_event *wait, cl_event *event) {
+  enqueued++;
+  __typeof__(&clEnqueueNDRangeKernel) real = dlsym(RTLD_NEXT, "clEnqueueNDRangeKernel");
+  return real(q, k, dims, offset, global, local, n, wait, event);
+}
+
+typedef struct matrix {
+  float *host;
+  clg_block *block;
+  size_t floats;
+} matrix;
+
+static matrix matrix_of(clg_context *ctx, size_t floats, uint32_t seed) {
+  matrix m = {malloc(floats * sizeof(float)), block(ctx, floats), floats};
+  for (size_t i = 0; i < floats; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    m.host[i] = (float)((int)(seed >> 24) - 128) / 128.0f;
+  }
+  ck_assert_int_eq(clg_block_write(m.block, 0, floats * sizeof(float), m.host, true, "write"), CLG_OK);
+  return m;
+}
+
+static void matrix_free(matrix *m) {
+  free(m->host);
+  clg_block_unref(m->block);
+}
+
+typedef struct shape {
+  uint32_t m, n, k;
+  bool ta, tb;
+  size_t a_offset, b_offset, c_offset;
+  uint32_t a_pad, b_pad, c_pad;
+  float beta;
+} shape;
+
+static clg_gemm_call call_of(const shape *s) {
+  return (clg_gemm_call){.ta = s->ta, .tb = s->tb, .m = s->m, .n = s->n, .k = s->k, .a_offset = s->a_offset,
+                         .b_offset = s->b_offset, .c_offset = s->c_offset, .a_ld = (s->ta ? s->m : s->k) + s->a_pad,
+                         .b_ld = (s->tb ? s->k : s->n) + s->b_pad, .c_ld = s->n + s->c_pad, .beta = s->beta};
+}
+
+/* Entry (i, j) of what the call makes, in double. */
+static double entry(const clg_gemm_call *c, const float *a, const float *b, const float *before, uint32_t i, uint32_t j) {
+  double sum = 0;
+  for (uint32_t p = 0; p < c->k; p++) {
+    size_t at_a = c->a_offset + (c->ta ? (size_t)p * c->a_ld + i : (size_t)i * c->a_ld + p);
+    size_t at_b = c->b_offset + (c->tb ? (size_t)j * c->b_ld + p : (size_t)p * c->b_ld + j);
+    sum += (double)a[at_a] * (double)b[at_b];
+  }
+  return sum + (c->beta != 0.0f ? (double)c->beta * (double)before[c->c_offset + (size_t)i * c->c_ld + j] : 0.0);
+}
+
+/* Small ones whole, of large ones some rows; what lies between the rows of C must stay. */
+static void check_result(const clg_gemm_call *c, const matrix *a, const matrix *b, const matrix *r) {
+  float *got = malloc(r->floats * sizeof(float));
+  ck_assert_int_eq(clg_block_read(r->block, 0, r->floats * sizeof(float), got, true, "read"), CLG_OK);
+  uint32_t step = c->m > 100 ? 97 : 1;
+  for (uint32_t i = 0; i < c->m; i += step)
+    for (uint32_t j = 0; j < c->n; j += step)
+      ck_assert_double_eq_tol((double)got[c->c_offset + (size_t)i * c->c_ld + j], entry(c, a->host, b->host, r->host, i, j),
+                              2e-6 * c->k + 1e-5);
+  for (size_t at = 0; at < c->c_offset; at++) ck_assert_float_eq(got[at], r->host[at]);
+  for (uint32_t i = 0; i + 1 < c->m; i += step)
+    for (uint32_t j = c->n; j < c->c_ld; j++) {
+      size_t at = c->c_offset + (size_t)i * c->c_ld + j;
+      ck_assert_float_eq(got[at], r->host[at]);
+    }
+  free(got);
+}
+
+static const shape shapes[] = {
+    {1, 1, 1, false, false, 0, 0, 0, 0, 0, 0, 0},         {5, 7, 3, false, false, 0, 0, 0, 0, 0, 0, 0},
+    {33, 65, 17, true, false, 3, 0, 1, 0, 2, 5, 1},       {64, 64, 64, false, true, 0, 0, 0, 0, 0, 0, 1},
+    {40, 9, 130, true, true, 0, 7, 0, 1, 1, 1, 0.5f},     {896, 896, 896, false, false, 0, 0, 0, 0, 0, 0, 0},
+    {896, 896, 896, true, false, 0, 0, 0, 0, 0, 0, 1},    {900, 897, 899, false, false, 0, 0, 0, 0, 0, 0, 1},
+    {900, 897, 899, true, true, 1, 2, 3, 4, 5, 6, 0},     {4096, 512, 512, false, true, 0, 0, 0, 0, 0, 0, 0},
+};
+
+static void try_shape(clg_context *ctx, clg_context *plan, const shape *s) {
+  clg_gemm_call c = call_of(s);
+  matrix a = matrix_of(ctx, c.a_offset + (size_t)(c.ta ? c.k : c.m) * c.a_ld, 1);
+  matrix b = matrix_of(ctx, c.b_offset + (size_t)(c.tb ? c.n : c.k) * c.b_ld, 2);
+  matrix r = matrix_of(ctx, c.c_offset + (size_t)c.m * c.c_ld, 3);
+  c.a = a.block, c.b = b.block, c.c = r.block;
+  clg_memory_reset_peak(ctx);
+  enqueued = 0;
+  uint64_t launches = clg_context_counters(ctx).launches, planned = clg_context_counters(plan).launches;
+  ck_assert_msg(clg_gemm_clblast(ctx, &c, "matmul") == CLG_OK, "%s", clg_last_error(ctx));
+  ck_assert_uint_eq(clg_context_counters(ctx).launches - launches, enqueued);
+  ck_assert_uint_eq(clg_memory(ctx).peak_by_role[CLG_ROLE_WORKSPACE], clg_gemm_workspace(ctx, &c));
+  ck_assert_uint_eq(clg_gemm_workspace(plan, &c), clg_gemm_workspace(ctx, &c));
+  ck_assert_int_eq(clg_gemm_clblast(plan, &c, "matmul"), CLG_OK);
+  ck_assert_uint_eq(clg_context_counters(plan).launches - planned, enqueued);
+  check_result(&c, &a, &b, &r);
+  matrix_free(&a);
+  matrix_free(&b);
+  matrix_free(&r);
+}
+
+START_TEST(products_are_right_and_as_predicted) {
+  clg_context *ctx = open_with((clg_context_options){.shape = CLG_SHAPE_GPU}), *plan = NULL;
+  clg_plan_options o = {.like = ctx};
+  ck_assert_int_eq(clg_context_create_plan(&plan, &o), CLG_OK);
+  ck_assert_ptr_nonnull(ctx->gemm);
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) try_shape(ctx, plan, &shapes[i]);
+  ck_assert_uint_gt(clg_memory(plan).peak_live, 0);
+  close_clean(&plan);
+  close_clean(&ctx);
+}
+END_TEST
+
+START_TEST(a_product_without_a_profile_asks) {
+  clg_context *ctx = open_with((clg_context_options){.shape = CLG_SHAPE_GPU});
+  clg_gemm_profile *kept = ctx->gemm;
+  clg_gemm_call c = {.m = 1000, .n = 1000, .k = 1000, .a_ld = 1000, .b_ld = 1000, .c_ld = 1000};
+  size_t known = clg_gemm_cut_of(kept, &c, false).bytes;
+  ctx->gemm = NULL;
+  ck_assert_uint_eq(clg_gemm_workspace(ctx, &c), known);
+  ctx->gemm = kept;
+  close_clean(&ctx);
+}
+END_TEST
+
+/* The library takes CLBlast's word over its own formula. */
+START_TEST(a_wrong_profile_does_not_break_a_product) {
+  clg_context *ctx = open_with((clg_context_options){.shape = CLG_SHAPE_GPU});
+  matrix a = matrix_of(ctx, 900 * 900, 1), r = matrix_of(ctx, 900 * 900, 2);
+  clg_gemm_call c = {.m = 900, .n = 900, .k = 900, .a_ld = 900, .b_ld = 900, .c_ld = 900, .a = a.block, .b = a.block,
+                     .c = r.block};
+  *ctx->gemm = (clg_gemm_profile){1, 1, 1, 0, 1};
+  ck_assert_msg(clg_gemm_clblast(ctx, &c, "matmul") == CLG_OK, "%s", clg_last_error(ctx));
+  check_result(&c, &a, &a, &r);
+  matrix_free(&a);
+  matrix_free(&r);
+  close_clean(&ctx);
+}
+END_TEST
+
+START_TEST(the_default_profile_is_this_devices) {
+  clg_context *ctx = open_default();
+  clg_gemm_profile p;
+  ck_assert(clg_gemm_probe(ctx, &p));
+  if (strstr(clg_context_device(ctx)->platform, "Portable Computing Language"))
+    ck_assert_mem_eq(&p, &clg_gemm_default, sizeof p);
+  close_clean(&ctx);
+}
+END_TEST
+
+/* A tuned profile of the other kernel, which wants all matrices rotated. */
+START_TEST(the_layout_with_less_workspace_is_taken) {
+  const clg_gemm_profile p = {64, 32, 16, 0, 448}, q = {64, 32, 16, 1, 448};
+  clg_gemm_call c = {.m = 1024, .n = 2048, .k = 512, .a_ld = 512, .b_ld = 2048, .c_ld = 2048};
+  ck_assert(clg_gemm_cut_best(&p, &c).columns);
+  ck_assert_uint_eq(clg_gemm_cut_best(&p, &c).bytes, 4 * 1024 * 512);
+  ck_assert_uint_eq(clg_gemm_cut_best(&q, &c).bytes, 0);
+  ck_assert(!clg_gemm_cut_best(&q, &c).columns);
+  c.m = 10;
+  c.k = c.a_ld = 100;
+  ck_assert_uint_eq(clg_gemm_cut_best(&p, &c).bytes, 0); /* small: nothing is copied */
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *t = tcase_create("gemm");
+  tcase_set_timeout(t, 300);
+  tcase_add_test(t, products_are_right_and_as_predicted);
+  tcase_add_test(t, a_product_without_a_profile_asks);
+  tcase_add_test(t, a_wrong_profile_does_not_break_a_product);
+  tcase_add_test(t, the_default_profile_is_this_devices);
+  tcase_add_test(t, the_layout_with_less_workspace_is_taken);
+  suite_add_tcase(suite, t);
+}
+CHECK_MAIN("gemm", add_cases)

@@ -1,0 +1,185 @@
+/* Modules and optimizers: initialisation, names, flat allocations, freezing, and memory held by layers. */
+#include "context.h"
+#include "harness.h"
+#include <math.h>
+#include <string.h>
+
+static clg_context *ctx;
+static void open_context(void) { ctx = test_context_open(); }
+static void close_context(void) { test_context_close(&ctx); }
+
+static clg_module *mlp(int64_t in, int64_t hidden, int64_t out) {
+  return clg_sequential_create(ctx, (clg_module *[]){clg_linear_create(ctx, in, hidden, true), clg_activation_create(ctx, CLG_ACT_TANH, 0),
+                                        clg_linear_create(ctx, hidden, out, true)}, 3);
+}
+
+START_TEST(parameters_have_pytorchs_names_and_bounds) {
+  clg_module *m = clg_sequential_create(ctx, (clg_module *[]){clg_flatten_create(ctx), mlp(100, 30, 2), clg_layer_norm_create(ctx, 2, 1e-5f)}, 3);
+  static const char *const want[] = {"1.0.weight", "1.0.bias", "1.2.weight", "1.2.bias", "2.weight", "2.bias"};
+  size_t n;
+  clg_tensor *const *p = clg_module_parameters(m, &n);
+  ck_assert_uint_eq(n, 6);
+  for (size_t i = 0; i < n; i++) ck_assert_str_eq(clg_module_parameter_name(m, i), want[i]);
+  ck_assert_ptr_null(clg_module_parameter_name(m, 6));
+  ck_assert_uint_eq(clg_module_numel(m), 100 * 30 + 30 + 60 + 2 + 2 + 2);
+  float w[3000], most = 0, sum = 0;
+  ck_assert_int_eq(clg_tensor_read(p[0], w), CLG_OK);
+  for (int i = 0; i < 3000; i++) most = fmaxf(most, fabsf(w[i])), sum += w[i];
+  ck_assert_float_le(most, 0.1f);
+  ck_assert_float_ge(most, 0.099f);
+  ck_assert_float_le(fabsf(sum / 3000), 0.005f);
+  ck_assert_int_eq(clg_tensor_read(p[4], w), CLG_OK);
+  ck_assert(w[0] == 1 && w[1] == 1);
+  /* one allocation for all parameters, one for all gradients */
+  uint64_t padded = 3008 + 32 + 64 + 16 + 16 + 16;
+  ck_assert_uint_eq(clg_memory(ctx).live_by_role[CLG_ROLE_PARAMETER], 4 * padded);
+  ck_assert_uint_eq(clg_memory(ctx).live_by_role[CLG_ROLE_GRADIENT], 4 * padded);
+  clg_module_unref(&m);
+}
+END_TEST
+
+START_TEST(same_seed_same_weights) {
+  float a[64], b[64];
+  for (int i = 0; i < 2; i++) {
+    clg_seed(ctx, 42, 0);
+    clg_module *m = mlp(3, 4, 2);
+    ck_assert_int_eq(clg_module_read(m, i ? b : a), CLG_OK);
+    clg_module_unref(&m);
+  }
+  ck_assert_int_eq(memcmp(a, b, 26 * sizeof *a), 0);
+}
+END_TEST
+
+START_TEST(a_layer_used_alone_moves_into_its_module) {
+  clg_module *l = clg_linear_create(ctx, 3, 2, true);
+  float before[8], after[8];
+  ck_assert_int_eq(clg_module_read(l, before), CLG_OK);
+  clg_module *m = clg_sequential_create(ctx, (clg_module *[]){clg_module_ref(l), clg_linear_create(ctx, 2, 1, false)}, 2);
+  float all[10];
+  ck_assert_int_eq(clg_module_read(m, all), CLG_OK);
+  ck_assert_int_eq(memcmp(before, all, sizeof before), 0);
+  ck_assert_str_eq(clg_module_parameter_name(l, 1), "bias");
+  clg_module_unref(&m);
+  ck_assert_int_eq(clg_module_read(l, after), CLG_OK);
+  ck_assert_int_eq(memcmp(before, after, sizeof before), 0);
+  clg_module_unref(&l);
+}
+END_TEST
+
+START_TEST(bad_modules_are_refused) {
+  ck_assert_ptr_null(clg_linear_create(ctx, 0, 3, true));
+  ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "linear"));
+  clg_clear_error(ctx);
+  ck_assert_ptr_null(clg_sequential_create(ctx, (clg_module *[]){clg_linear_create(ctx, 2, 3, true), clg_linear_create(ctx, 3, -1, true)}, 2));
+  clg_clear_error(ctx);
+  clg_module *m = mlp(3, 4, 2);
+  clg_scope *s = clg_scope_open(ctx);
+  ck_assert_ptr_null(clg_forward(m, clg_full(ctx, 2, (int64_t[]){5, 4}, 1)));
+  ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "linear: x [5,4], weight [4,3]"));
+  ck_assert_int_eq(clg_scope_close(s), CLG_ERR_SHAPE);
+  clg_clear_error(ctx);
+  clg_module_unref(&m);
+  clg_optim_options o = clg_optim_defaults(CLG_SGD);
+  o.nesterov = true;
+  ck_assert_ptr_null(clg_optim_create(ctx, &o, NULL, 0));
+  ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "nesterov"));
+  clg_clear_error(ctx);
+}
+END_TEST
+
+static void values(float *v, int n, int a) {
+  for (int i = 0; i < n; i++) v[i] = (float)((i * 7 + a) % 11 - 5) / 8;
+}
+
+/* Made with PyTorch 1.13 in float64: 0.bias and 2.weight are frozen, 2.weight thaws before the third step. */
+START_TEST(frozen_parameters_are_skipped_as_pytorch_does) {
+  static const float want[] = {-0.840839661f, 0.479354409f, -0.483186548f, 0.827085245f, -0.10576775f, -0.132663642f, 0.368129446f, -0.204475021f,
+                               -0.264181477f, 0.125177453f, 0.114975782f, -0.845358883f, -0.25f, 0.625f, 0.125f, -0.375f,
+                               0.117523486f, -0.494745772f, 0.38010047f, 0.148327335f, -0.641173489f, 0.227951999f, -0.261913116f, -0.474853838f,
+                               0.255661617f, -0.236857769f};
+  float w[26], x[15], t[10];
+  values(w, 12, 0), values(w + 12, 4, 3), values(w + 16, 8, 6), values(w + 24, 2, 9);
+  values(x, 15, 1), values(t, 10, 4);
+  clg_module *m = mlp(3, 4, 2);
+  ck_assert_int_eq(clg_module_write(m, w), CLG_OK);
+  size_t n;
+  clg_tensor *const *p = clg_module_parameters(m, &n);
+  clg_set_requires_grad(p[1], false), clg_set_requires_grad(p[2], false);
+  clg_optim_options o = clg_optim_defaults(CLG_ADAMW);
+  o.lr = 0.05, o.weight_decay = 0.1;
+  clg_optim *opt = clg_optim_create_for(m, &o);
+  clg_tensor *in = clg_tensor_create(ctx, 2, (int64_t[]){5, 3}, x), *to = clg_tensor_create(ctx, 2, (int64_t[]){5, 2}, t);
+  for (int i = 0; i < 5; i++) {
+    if (i == 2) clg_set_requires_grad(p[2], true);
+    clg_scope *s = clg_scope_open(ctx);
+    clg_optim_zero_grad(opt);
+    ck_assert_int_eq(clg_backward(clg_mse_loss(clg_forward(m, in), to), NULL), CLG_OK);
+    ck_assert_int_eq(clg_optim_step(opt), CLG_OK);
+    ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+  }
+  ck_assert_int_eq(clg_module_read(m, w), CLG_OK);
+  for (int i = 0; i < 26; i++) ck_assert_float_eq_tol(w[i], want[i], 2e-6f);
+  clg_tensor_unref(&in);
+  clg_tensor_unref(&to);
+  clg_optim_unref(&opt);
+  clg_module_unref(&m);
+}
+END_TEST
+
+START_TEST(a_step_is_one_launch) {
+  clg_module *m = mlp(30, 40, 2);
+  clg_optim_options o = clg_optim_defaults(CLG_ADAM);
+  clg_optim *opt = clg_optim_create_for(m, &o);
+  clg_scope *s = clg_scope_open(ctx);
+  ck_assert_int_eq(clg_backward(clg_sum(clg_forward(m, clg_full(ctx, 2, (int64_t[]){5, 30}, 1)), NULL, 0, false), NULL), CLG_OK);
+  uint64_t before = clg_context_counters(ctx).launches;
+  ck_assert_int_eq(clg_optim_step(opt), CLG_OK);
+  ck_assert_uint_eq(clg_context_counters(ctx).launches, before + 1);
+  ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+  clg_optim_unref(&opt);
+  clg_module_unref(&m);
+}
+END_TEST
+
+/* What the module does layer by layer, by hand with a scope a layer: the peak is the same. */
+START_TEST(layers_hold_no_more_than_hand_written_code) {
+  uint64_t peak[2];
+  clg_module *m = mlp(64, 128, 64);
+  clg_tensor *x = clg_tensor_create(ctx, 2, (int64_t[]){256, 64}, NULL);
+  size_t n;
+  clg_tensor *const *p = clg_module_parameters(m, &n);
+  for (int grad = 0; grad < 2; grad++) {
+    clg_set_grad_mode(ctx, grad);
+    for (int by_hand = 0; by_hand < 2; by_hand++) {
+      clg_memory_reset_peak(ctx);
+      clg_scope *s = clg_scope_open(ctx);
+      if (by_hand) {
+        clg_scope *layer = clg_scope_open(ctx);
+        clg_tensor *h = clg_scope_close_with(layer, clg_linear_act(x, p[0], p[1], CLG_ACT_TANH, 0));
+        ck_assert_ptr_nonnull(clg_linear(h, p[2], p[3]));
+      } else {
+        ck_assert_ptr_nonnull(clg_forward(m, x));
+      }
+      ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+      peak[by_hand] = clg_memory(ctx).peak_live;
+    }
+    ck_assert_uint_eq(peak[0], peak[1]);
+  }
+  clg_tensor_unref(&x);
+  clg_module_unref(&m);
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *c = tcase_create("nn");
+  tcase_add_checked_fixture(c, open_context, close_context);
+  tcase_add_test(c, parameters_have_pytorchs_names_and_bounds);
+  tcase_add_test(c, same_seed_same_weights);
+  tcase_add_test(c, a_layer_used_alone_moves_into_its_module);
+  tcase_add_test(c, bad_modules_are_refused);
+  tcase_add_test(c, frozen_parameters_are_skipped_as_pytorch_does);
+  tcase_add_test(c, a_step_is_one_launch);
+  tcase_add_test(c, layers_hold_no_more_than_hand_written_code);
+  suite_add_tcase(suite, c);
+}
+CHECK_MAIN("nn", add_cases)
