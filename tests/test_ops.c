@@ -261,6 +261,81 @@ static void check_case(const op_case *c, bool strided) {
     }
 }
 
+/* ---- second order ---- */
+
+static void fill_random(float *v, int n, float low, float high) {
+  for (int i = 0; i < n; i++) v[i] = random_in(low, high);
+}
+
+/* L = sum over inputs of <w, d<u, y>/d in>; its gradients by create_graph. Also the first gradients, composed of recorded ops. */
+static void second_gradients(const op_case *c, const values *x, const float *u, const values *w, bool strided, values *first,
+                             values *grad) {
+  clg_tensor *base[3], *in[3], *g[3], *L = NULL, *up, *weight[3];
+  clg_scope *s = clg_scope_open(ctx);
+  for (int i = 0; i < c->n_in; i++) {
+    base[i] = leaf_of(&c->in[i], x->v[i], strided);
+    clg_set_requires_grad(base[i], true);
+    in[i] = view_of(&c->in[i], strided, base[i]);
+    weight[i] = clg_tensor_create(ctx, c->in[i].ndim, c->in[i].dim, w->v[i]);
+  }
+  clg_tensor *y = c->fn(in);
+  up = clg_tensor_create(ctx, clg_tensor_ndim(y), clg_tensor_shape(y), u);
+  clg_backward_options o = {.grad = up, .create_graph = true};
+  ck_assert_msg(clg_grad(y, in, (size_t)c->n_in, false, &o, g) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
+  for (int i = 0; i < c->n_in; i++) {
+    clg_tensor *part = clg_sum(clg_mul(g[i], weight[i]), NULL, 0, false);
+    L = L ? clg_add(L, part) : part;
+    ck_assert_int_eq(clg_tensor_read(g[i], first->v[i]), CLG_OK);
+  }
+  if (clg_requires_grad(L)) ck_assert_msg(clg_backward(L, NULL) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
+  for (int i = 0; i < c->n_in; i++) {
+    memset(grad->v[i], 0, sizeof grad->v[i]);
+    clg_tensor *d = clg_grad_of(base[i]);
+    if (d) ck_assert_int_eq(clg_tensor_read(view_of(&c->in[i], strided, d), grad->v[i]), CLG_OK);
+  }
+  clg_scope_close(s);
+  clg_tensor_unref(&up);
+  for (int i = 0; i < c->n_in; i++) clg_tensor_unref(&base[i]), clg_tensor_unref(&weight[i]);
+}
+
+static double weighted_gradients(const op_case *c, const values *x, const float *u, const values *w, bool strided) {
+  static values g;
+  double sum = 0;
+  gradients(c, x, u, strided, &g);
+  for (int i = 0; i < c->n_in; i++)
+    for (int64_t k = 0; k < numel(&c->in[i]); k++) sum += (double)g.v[i][k] * w->v[i][k];
+  return sum;
+}
+
+static void check_second(const op_case *c, bool strided) {
+  static values x, w, first, fused, grad, moved;
+  static float u[MAX];
+  random_state = 21;
+  fill_random(u, MAX, -1, 1);
+  for (int i = 0; i < c->n_in; i++) {
+    fill_random(x.v[i], (int)numel(&c->in[i]), c->low, c->high);
+    fill_random(w.v[i], (int)numel(&c->in[i]), -1, 1);
+  }
+  gradients(c, &x, u, strided, &fused);
+  second_gradients(c, &x, u, &w, strided, &first, &grad);
+  const float h = 2e-3f;
+  for (int i = 0; i < c->n_in; i++)
+    for (int64_t k = 0; k < numel(&c->in[i]); k++) {
+      ck_assert_msg(fabs((double)first.v[i][k] - fused.v[i][k]) <= 1e-5 * (1 + fabs(fused.v[i][k])),
+                    "%s: input %d, element %d: composed gradient %g, fused %g", c->name, i, (int)k, first.v[i][k], fused.v[i][k]);
+      moved = x;
+      moved.v[i][k] = x.v[i][k] + h;
+      double up = weighted_gradients(c, &moved, u, &w, strided), high = moved.v[i][k];
+      moved.v[i][k] = x.v[i][k] - h;
+      double want = (up - weighted_gradients(c, &moved, u, &w, strided)) / (high - (double)moved.v[i][k]), got = grad.v[i][k];
+      ck_assert_msg(fabs(got - want) <= 1e-2 * (1 + fabs(want)), "%s%s: input %d, element %d: second gradient %g, differences say %g",
+                    c->name, strided ? " (strided)" : "", i, (int)k, got, want);
+    }
+}
+
+START_TEST(second_gradients_match_differences) { check_second(&cases[_i], _i % 2); }
+END_TEST
+
 START_TEST(gradients_match_differences) { check_case(&cases[_i], false); }
 END_TEST
 START_TEST(strided_gradients_match_differences) { check_case(&cases[_i], true); }
@@ -269,10 +344,6 @@ END_TEST
 /* ---- forms of one formula ---- */
 
 enum { N = 1000 };
-static void fill_random(float *v, int n, float low, float high) {
-  for (int i = 0; i < n; i++) v[i] = random_in(low, high);
-}
-
 static void read_all(clg_tensor *t, float *out) {
   ck_assert_msg(t != NULL, "%s", clg_last_error(ctx));
   ck_assert_int_eq(clg_tensor_read(t, out), CLG_OK);
@@ -512,6 +583,7 @@ static void add_cases(Suite *suite) {
   tcase_set_timeout(c, 0);
   tcase_add_loop_test(c, gradients_match_differences, 0, CASES);
   tcase_add_loop_test(c, strided_gradients_match_differences, 0, CASES);
+  tcase_add_loop_test(c, second_gradients_match_differences, 0, CASES);
   tcase_add_loop_test(c, strided_equals_flat_bit_for_bit, 0, CASES);
   tcase_add_loop_test(c, fused_activation_equals_two_ops, 0, 4);
   tcase_add_test(c, one_gradient_does_not_depend_on_the_other);

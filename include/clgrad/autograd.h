@@ -41,15 +41,17 @@ CLG_API clg_tensor *clg_detach(clg_tensor *t);
 
 typedef struct clg_backward_options {
   clg_tensor *grad;          /* of the root; may be NULL for a one-element root: 1 */
-  bool retain_graph;         /* keep saved tensors for another backward */
+  bool retain_graph;         /* keep saved tensors for another backward; create_graph implies it */
+  bool create_graph;         /* gradients carry a graph themselves: gradients of gradients */
   clg_tensor *const *inputs; /* accumulate into these alone; NULL: into every leaf */
   size_t n_inputs;           /* 0 with inputs != NULL is an error */
 } clg_backward_options;
-#define CLG_BACKWARD_OPTIONS_INIT {NULL, false, NULL, 0}
+#define CLG_BACKWARD_OPTIONS_INIT {NULL, false, false, NULL, 0}
 
 /* Accumulates d root / d leaf into the leaves. Errors (CLG_ERR_GRAPH): a released saved tensor is needed ("a second
  * time"), a saved tensor was changed in place, root does not require grad. Nodes that `inputs` does not need do not run
- * and keep what they saved. */
+ * and keep what they saved. With create_graph a leaf and its gradient refer to each other until the gradient is dropped or the
+ * context goes; clg_grad makes no such cycle. */
 CLG_API clg_status clg_backward(clg_tensor *root, const clg_backward_options *options);
 
 /* Returns d root / d inputs[i] in grads[i] (op results: they belong to the scope) and leaves .grad alone. An input that

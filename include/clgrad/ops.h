@@ -64,6 +64,7 @@ CLG_API clg_tensor *clg_transpose(clg_tensor *x, int dim0, int dim1);
 CLG_API clg_tensor *clg_permute(clg_tensor *x, const int *order); /* a permutation of 0..ndim-1 */
 CLG_API clg_tensor *clg_narrow(clg_tensor *x, int dim, int64_t start, int64_t length);
 CLG_API clg_tensor *clg_expand(clg_tensor *x, int ndim, const int64_t *shape); /* broadcast view; -1 keeps a size */
+CLG_API clg_tensor *clg_pad(clg_tensor *x, int dim, int64_t before, int64_t after, float value); /* copies; one dimension */
 CLG_API clg_tensor *clg_contiguous(clg_tensor *x); /* x itself (a new handle) if it already is, else a copy */
 
 /* ---- products ---- */

@@ -160,14 +160,6 @@ size_t clg_find_devices(clg_found **rows) {
   return n;
 }
 
-size_t clg_device_list(clg_device_info *rows, size_t max) {
-  clg_found *found;
-  size_t n = clg_find_devices(&found);
-  for (size_t i = 0; rows && i < n && i < max; i++) rows[i] = found[i].info;
-  free(found);
-  return n;
-}
-
 /* ---- selectors ---- */
 
 static bool is_numbers(const char *s, int *platform, int *device) {
@@ -207,8 +199,8 @@ static clg_status choose(const clg_found *rows, size_t n, const char *selector, 
   list_choices(rows, n, choices, sizeof choices);
   if (best) return clg_error_set(error, CLG_ERR_DEVICE, NULL, "%s cannot be used: %s", best->info.name, best->info.problem);
   if (!selector)
-    return clg_error_set(error, CLG_ERR_DEVICE, NULL, "no device is chosen by default; name one of: %s", choices);
-  return clg_error_set(error, CLG_ERR_DEVICE, NULL, "no device matches \"%.60s\": there is gpu, cpu, %s", selector, choices);
+    return clg_error_set(error, CLG_ERR_DEVICE, NULL, "no device is chosen by default; by name or number there is %s", choices);
+  return clg_error_set(error, CLG_ERR_DEVICE, NULL, "no device matches \"%.60s\": there is %s", selector, choices);
 }
 
 clg_status clg_choose_device(const char *selector, clg_found *out, clg_error *error) {
@@ -232,4 +224,17 @@ clg_status clg_choose_shape(clg_device_shape asked, clg_device_shape fallback, c
   else if (!strcmp(text, "gpu")) *out = CLG_SHAPE_GPU;
   else return clg_error_set(error, CLG_ERR_ARGUMENT, NULL, "CLGRAD_SHAPE is \"%.60s\": it must be cpu or gpu", text);
   return CLG_OK;
+}
+
+/* With the shapes that contexts would have by default. */
+size_t clg_device_list(clg_device_info *rows, size_t max) {
+  clg_found *found;
+  size_t n = clg_find_devices(&found);
+  for (size_t i = 0; rows && i < n && i < max; i++) {
+    clg_error ignored = {0};
+    rows[i] = found[i].info;
+    clg_choose_shape(CLG_SHAPE_AUTO, rows[i].shape, &rows[i].shape, &ignored);
+  }
+  free(found);
+  return n;
 }

@@ -6,12 +6,31 @@ static void free_hooks(clg_hook *h) {
   for (clg_hook *next; h; h = next) next = h->next, free(h);
 }
 
+void clg_grad_set(clg_tensor *t, clg_tensor *grad) {
+  struct clg_autograd *a = t->grad;
+  clg_tensor *old = a->grad;
+  if (a->at_cyclic) {
+    *a->at_cyclic = a->next_cyclic;
+    if (a->next_cyclic) a->next_cyclic->grad->at_cyclic = a->at_cyclic;
+    a->at_cyclic = NULL;
+  }
+  a->grad = grad;
+  if (grad && grad->has_graph) {
+    clg_graph *g = t->ctx->slot[CLG_SLOT_GRAPH].state;
+    a->next_cyclic = g->cyclic;
+    a->at_cyclic = &g->cyclic;
+    if (g->cyclic) g->cyclic->grad->at_cyclic = &a->next_cyclic;
+    g->cyclic = t;
+  }
+  clg_tensor_unref(&old); /* last: it may be what holds t */
+}
+
 static void finish(clg_tensor *t) {
   struct clg_autograd *a = t->grad;
+  clg_grad_set(t, NULL);
   t->grad = NULL;
   if (a->node && a->node->keeper == t) a->node->keeper = NULL;
   clg_node_unref(a->node);
-  clg_tensor_unref(&a->grad);
   clg_tensor_unref(&a->slice);
   free_hooks(a->hooks);
   free(a);
@@ -52,7 +71,7 @@ bool clg_is_leaf(const clg_tensor *t) { return t && !t->has_graph; }
 clg_tensor *clg_grad_of(const clg_tensor *t) { return t && t->grad ? t->grad->grad : NULL; }
 
 void clg_zero_grad(clg_tensor *t) {
-  if (t && t->grad) clg_tensor_unref(&t->grad->grad);
+  if (t && t->grad) clg_grad_set(t, NULL);
 }
 
 clg_status clg_retain_grad(clg_tensor *t) {

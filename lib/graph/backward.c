@@ -201,8 +201,8 @@ static clg_status run(clg_run *r, clg_tensor *root, const clg_backward_options *
   clg_tensor *g = root_gradient(graph, root, options);
   if (!g) return clg_last_status(ctx);
   r->id = ++graph->run;
-  r->retain = options && options->retain_graph;
-  bool mode = clg_set_grad_mode(ctx, false);
+  r->retain = options && (options->retain_graph || options->create_graph);
+  bool mode = clg_set_grad_mode(ctx, options && options->create_graph);
   ctx->in_backward = true;
   clg_status s = root->has_graph ? run_graph(r, root, g) : run_leaf_root(r, root, g);
   ctx->in_backward = false;

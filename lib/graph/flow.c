@@ -7,19 +7,32 @@ static bool is_ours(const clg_tensor *t) {
   return t->refs == 1 && t->storage->refs == 1 && clg_tensor_is_contiguous(t);
 }
 
+/* A sum that is recorded hands its gradient to both sides. */
+static clg_status sum_backward(clg_node *n, clg_tensor *g) {
+  clg_status s = CLG_OK;
+  for (int i = 0; s == CLG_OK && i < 2; i++)
+    if (clg_node_wants(n, i)) s = clg_edge_give(n, i, clg_tensor_ref(g));
+  return s;
+}
+static const clg_node_class sum_class = {sum_backward};
+
+/* a + b, in a's place where nobody else can see it. */
+static clg_tensor *sum_of(clg_tensor *a, clg_tensor *b, const char *op) {
+  clg_tensor *const in[] = {a, b};
+  bool recorded = clg_records(in, 2);
+  clg_tensor *sum = !recorded && is_ours(a) ? clg_tensor_ref(a) : clg_tensor_like(a, op);
+  if (!sum || clg_map_run(clg_maps_of(a->ctx, CLG_MAP_ADD), &sum, (const clg_tensor *const *)in, NULL, false, op) != CLG_OK)
+    return clg_tensor_unref(&sum), NULL;
+  clg_node *n = recorded ? clg_node_create(in, 2, 0, 0, &sum_class, "accumulate") : NULL;
+  if (recorded && (!n || clg_node_attach(n, sum) != CLG_OK)) clg_tensor_unref(&sum);
+  return sum;
+}
+
 clg_status clg_flow_sum(clg_tensor **into, clg_tensor *t, const char *op) {
-  if (!*into) {
-    *into = t;
-    return CLG_OK;
-  }
-  clg_tensor *sum = is_ours(*into) ? clg_tensor_ref(*into) : clg_tensor_like(*into, op);
-  const clg_tensor *in[] = {*into, t};
-  clg_status s = sum ? clg_map_run(clg_maps_of(t->ctx, CLG_MAP_ADD), &sum, in, NULL, false, op) : clg_last_status(t->ctx);
+  clg_tensor *sum = *into ? sum_of(*into, t, op) : clg_tensor_ref(t);
+  clg_context *ctx = t->ctx;
   clg_tensor_unref(&t);
-  if (s != CLG_OK) {
-    clg_tensor_unref(&sum);
-    return s;
-  }
+  if (!sum) return clg_last_status(ctx);
   clg_tensor_unref(into);
   *into = sum;
   return CLG_OK;
@@ -40,37 +53,50 @@ clg_tensor *clg_flow_hooks(clg_hook *h, clg_tensor *grad, const char *op) {
   return grad;
 }
 
-static clg_status add_into(clg_tensor *dst, const clg_tensor *src) {
-  const clg_tensor *in[] = {dst, src};
-  clg_status s = clg_map_run(clg_maps_of(dst->ctx, CLG_MAP_ADD), &dst, in, NULL, false, "accumulate");
-  clg_storage_changed(dst->storage, "accumulate");
-  return s;
+static clg_tensor *copy_of(clg_tensor *t) {
+  clg_tensor *copy = clg_tensor_like(t, "accumulate");
+  if (copy && clg_tensor_assign(copy, t, "accumulate") != CLG_OK) clg_tensor_unref(&copy);
+  return copy;
 }
 
-/* The first gradient is taken over when nobody else holds it; a parameter's goes to its slice. */
-static clg_status first_gradient(struct clg_autograd *a, clg_tensor *grad) {
-  clg_status s = CLG_OK;
-  if (a->slice) {
-    s = clg_tensor_assign(a->slice, grad, "accumulate");
-    clg_storage_changed(a->slice->storage, "accumulate");
-    if (s == CLG_OK) a->grad = clg_tensor_ref(a->slice);
-  } else if (is_ours(grad)) {
-    a->grad = clg_tensor_ref(grad);
+/* The first gradient is taken over when nobody else holds it; a parameter's goes to its slice. One with a graph stays what it
+ * is, since a graph refers to it. */
+static clg_status first_gradient(clg_tensor *t, clg_tensor *grad) {
+  clg_tensor *slice = t->grad->slice, *kept;
+  if (grad->has_graph || (!slice && is_ours(grad))) {
+    kept = clg_tensor_ref(grad);
+  } else if (!slice) {
+    kept = copy_of(grad);
   } else {
-    clg_tensor *copy = clg_tensor_like(grad, "accumulate");
-    s = copy ? clg_tensor_assign(copy, grad, "accumulate") : clg_last_status(grad->ctx);
-    if (s == CLG_OK) {
-      a->grad = copy;
-    } else {
-      clg_tensor_unref(&copy);
-    }
+    clg_status s = clg_tensor_assign(slice, grad, "accumulate");
+    clg_storage_changed(slice->storage, "accumulate");
+    kept = s == CLG_OK ? clg_tensor_ref(slice) : NULL;
   }
-  return s;
+  if (!kept) return clg_last_status(t->ctx);
+  clg_grad_set(t, kept);
+  return CLG_OK;
+}
+
+/* Later ones are added in place, unless a graph is involved or somebody shares the storage. */
+static clg_status next_gradient(clg_tensor *t, clg_tensor *grad) {
+  clg_tensor *have = t->grad->grad;
+  bool in_place = !have->has_graph && !grad->has_graph && (have == t->grad->slice || have->storage->refs == 1);
+  const clg_tensor *in[] = {have, grad};
+  if (in_place) {
+    clg_storage_changed(have->storage, "accumulate");
+    return clg_map_run(clg_maps_of(t->ctx, CLG_MAP_ADD), &have, in, NULL, false, "accumulate");
+  }
+  clg_tensor_ref(have); /* keeps the sum from being made in its place */
+  clg_tensor *sum = sum_of(have, grad, "accumulate");
+  clg_tensor_unref(&have);
+  if (!sum) return clg_last_status(t->ctx);
+  clg_grad_set(t, sum);
+  return CLG_OK;
 }
 
 clg_status clg_flow_accumulate(clg_tensor *t, clg_tensor *grad) {
   struct clg_autograd *a = clg_autograd_of(t);
-  clg_status s = !a ? CLG_ERR_HOST_MEMORY : a->grad ? add_into(a->grad, grad) : first_gradient(a, grad);
+  clg_status s = !a ? CLG_ERR_HOST_MEMORY : a->grad ? next_gradient(t, grad) : first_gradient(t, grad);
   clg_tensor_unref(&grad);
   return s;
 }
@@ -94,7 +120,7 @@ bool clg_node_wants(const clg_node *n, int input) {
 
 /* A leaf that this edge alone leads to, with nobody looking at the gradient on its way, takes it directly. */
 static clg_tensor *direct(const clg_edge *e, int ndim, const int64_t *shape) {
-  if (!e->leaf) return NULL;
+  if (!e->leaf || clg_creates_graph(e->leaf->ctx)) return NULL;
   struct clg_autograd *a = e->leaf->grad;
   clg_tensor *t = a->grad ? a->grad : a->slice;
   if (!t || a->now.edges != 1 || a->hooks || a->now.capture || t->has_graph || !clg_tensor_is_contiguous(t)) return NULL;
@@ -115,7 +141,7 @@ clg_status clg_edge_end(clg_node *n, int input, clg_tensor *t) {
   if (a->grad) {
     clg_tensor_unref(&t);
   } else {
-    a->grad = t;
+    clg_grad_set(n->edge[input].leaf, t);
   }
   return CLG_OK;
 }

@@ -73,6 +73,7 @@ struct clg_autograd {
   clg_tensor *grad;  /* complete gradient, or NULL */
   clg_tensor *slice; /* where a module's parameter keeps its gradient; may be NULL */
   clg_hook *hooks;   /* of a leaf */
+  clg_tensor *next_cyclic, **at_cyclic; /* in the list of leaves whose gradient has a graph */
   struct {           /* of the backward that runs, for a leaf */
     uint64_t run;
     uint32_t edges, pending; /* edges that lead here, and those still to come */
@@ -87,13 +88,18 @@ typedef struct clg_graph {
   uint64_t seq, run, hook_id;
   clg_node *dead; /* nodes waiting to be freed, so that long chains do not recurse */
   bool burying;
-  clg_tensor *one; /* the gradient of a root */
+  clg_tensor *one;    /* the gradient of a root */
+  clg_tensor *cyclic; /* leaves that their gradients' graphs refer to: ended when the context closes */
   clg_saved_hooks *hooks;
   size_t n_hooks, hooks_cap;
 } clg_graph;
 clg_graph *clg_graph_of(clg_context *ctx); /* NULL with the error set */
 
 struct clg_autograd *clg_autograd_of(clg_tensor *t); /* made if need be */
+/* Gives t a gradient (reference taken) in place of the one it has. NULL drops it. */
+void clg_grad_set(clg_tensor *t, clg_tensor *grad);
+/* Gradients that are computed now are to carry a graph: backward composes recorded ops. */
+static inline bool clg_creates_graph(const clg_context *ctx) { return ctx->in_backward && !ctx->no_grad; }
 
 /* ---- recording ---- */
 

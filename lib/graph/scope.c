@@ -13,6 +13,11 @@ struct clg_scope {
 static void graph_close(clg_context *ctx, void *state) {
   clg_graph *g = state;
   while (ctx->scope) clg_scope_close(ctx->scope);
+  while (g->cyclic) {
+    clg_tensor *t = clg_tensor_ref(g->cyclic);
+    clg_zero_grad(t);
+    clg_tensor_unref(&t);
+  }
   clg_tensor_unref(&g->one);
 }
 

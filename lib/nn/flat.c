@@ -58,7 +58,8 @@ static clg_status move_in(maker *k, clg_tensor *t) {
   st->block = clg_block_ref(k->all->storage->block);
   st->offset = k->at;
   clg_block_unref(old);
-  if (t->grad) clg_tensor_unref(&t->grad->slice), clg_tensor_unref(&t->grad->grad);
+  clg_zero_grad(t);
+  if (t->grad) clg_tensor_unref(&t->grad->slice);
   return CLG_OK;
 }
 

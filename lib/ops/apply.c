@@ -1,5 +1,6 @@
 /* Runs formulas over tensors: broadcasting, the sum behind, recording, and the backward of what was recorded. */
 #include "ops/formula.h"
+#include <clgrad/ops.h>
 #include <string.h>
 
 /* A recorded formula. Saved slot i holds in[i], slot n_in the result; only those are filled that a gradient reads. */
@@ -24,6 +25,17 @@ clg_tensor *clg_unreduced(const clg_tensor *t, uint32_t dims, int ndim, const in
   return clg_tensor_view(t->storage, t->offset, ndim, shape, stride);
 }
 
+clg_tensor *clg_respread(clg_tensor *g, uint32_t dims, int ndim, const int64_t *shape) {
+  if (!dims) return clg_tensor_ref(g);
+  if (!clg_creates_graph(g->ctx)) return clg_unreduced(g, dims, ndim, shape);
+  int64_t ones[CLG_MAX_DIMS];
+  for (int d = 0; d < ndim; d++) ones[d] = dims >> d & 1 ? 1 : shape[d];
+  clg_scope *scope = clg_scope_open(g->ctx);
+  clg_tensor *wide = clg_tensor_ref(clg_expand(clg_reshape(g, ndim, ones), ndim, shape));
+  clg_scope_close(scope);
+  return wide;
+}
+
 /* The dimensions along which input i was stretched. */
 static uint32_t stretched(const formula_attrs *a, int i) {
   uint32_t mask = 0;
@@ -33,39 +45,61 @@ static uint32_t stretched(const formula_attrs *a, int i) {
   return mask;
 }
 
-static clg_status give_gradient(clg_node *n, const formula_attrs *a, int i, clg_tensor *const *tensors, clg_tensor *g) {
-  clg_formula *f = a->f;
-  uint32_t dims = stretched(a, i);
-  if (f->grad[i].passes && !dims) return clg_edge_give(n, i, clg_tensor_ref(g));
-  const clg_tensor *in[CLG_FORMULA_INPUTS + 2];
-  memcpy(in, tensors, (size_t)(f->n_in + 1) * sizeof *in);
-  in[f->n_in + 1] = g;
+static clg_status give_computed(clg_node *n, const formula_attrs *a, int i, clg_tensor *const *tensors, uint32_t dims) {
   bool add;
   clg_tensor *to = clg_edge_begin(n, i, a->in_ndim[i], a->in_shape[i], &add);
   if (!to) return clg_last_status(n->ctx);
-  clg_status s = dims ? clg_map_reduce(f->grad[i].fn, CLG_REDUCE_SUM, to, in, a->params, a->ndim, a->shape, dims, add, n->op)
-                      : clg_map_run(f->grad[i].fn, &to, in, a->params, add, n->op);
+  clg_map_fn *fn = a->f->grad[i].fn;
+  const clg_tensor *const *in = (const clg_tensor *const *)tensors;
+  clg_status s = dims ? clg_map_reduce(fn, CLG_REDUCE_SUM, to, in, a->params, a->ndim, a->shape, dims, add, n->op)
+                      : clg_map_run(fn, &to, in, a->params, add, n->op);
   if (s == CLG_OK) return clg_edge_end(n, i, to);
   clg_tensor_unref(&to);
   return s;
 }
 
+clg_tensor *clg_formula_recorded_gradient(clg_formula *f, int i, clg_tensor *const *tensors, const float *params,
+                                          uint32_t dims) {
+  clg_tensor *g = tensors[f->n_in + 1], *in[CLG_FORMULA_INPUTS];
+  clg_formula *r = clg_formula_recorded(g->ctx, f, i);
+  if (!r) return NULL;
+  for (int k = 0, to = 0; k < f->n_in + 2; k++)
+    if (f->grad[i].takes >> k & 1) in[to++] = tensors[k];
+  return clg_formula_apply(r, in, params, dims, false);
+}
+
+/* With create_graph: the same by recorded ops. */
+static clg_status give_recorded(clg_node *n, const formula_attrs *a, int i, clg_tensor *const *tensors, uint32_t dims) {
+  clg_scope *scope = clg_scope_open(n->ctx);
+  bool zero = clg_expr_is_const(clg_arena_of(n->ctx), a->f->grad[i].d, 0);
+  clg_tensor *g = zero ? clg_full(n->ctx, a->in_ndim[i], a->in_shape[i], 0)
+                       : clg_formula_recorded_gradient(a->f, i, tensors, a->params, dims);
+  g = clg_reshape(g, a->in_ndim[i], a->in_shape[i]);
+  clg_status s = g ? clg_edge_give(n, i, clg_tensor_ref(g)) : clg_last_status(n->ctx);
+  clg_scope_close(scope);
+  return s;
+}
+
+static clg_status give_gradient(clg_node *n, const formula_attrs *a, int i, clg_tensor *const *tensors) {
+  uint32_t dims = stretched(a, i);
+  if (a->f->grad[i].passes && !dims) return clg_edge_give(n, i, clg_tensor_ref(tensors[a->f->n_in + 1]));
+  return clg_creates_graph(n->ctx) ? give_recorded(n, a, i, tensors, dims) : give_computed(n, a, i, tensors, dims);
+}
+
 static clg_status formula_backward(clg_node *n, clg_tensor *grad) {
   const formula_attrs *a = n->attrs;
-  clg_tensor *tensors[CLG_FORMULA_INPUTS + 1] = {NULL};
+  clg_tensor *tensors[CLG_FORMULA_INPUTS + 2] = {NULL}, **g = &tensors[a->f->n_in + 1];
   clg_status s = CLG_OK;
   for (int i = 0; s == CLG_OK && i <= a->f->n_in; i++) {
     bool wanted = false;
     for (int k = 0; k < a->f->n_in; k++) wanted = wanted || (clg_node_wants(n, k) && (a->f->grad[k].uses >> i & 1));
     if (wanted && !(tensors[i] = clg_node_unpack(n, i))) s = clg_last_status(n->ctx);
   }
-  clg_tensor *g = s != CLG_OK ? NULL : a->dims ? clg_unreduced(grad, a->dims, a->ndim, a->shape) : clg_tensor_ref(grad);
-  if (s == CLG_OK && !g) s = clg_last_status(n->ctx);
+  if (s == CLG_OK && !(*g = clg_respread(grad, a->dims, a->ndim, a->shape))) s = clg_last_status(n->ctx);
   /* A result y of the broadcast shape is used as it is: rows with a sum behind state their gradients without y. */
   for (int i = 0; s == CLG_OK && i < a->f->n_in; i++)
-    if (clg_node_wants(n, i)) s = give_gradient(n, a, i, tensors, g);
-  for (int i = 0; i <= a->f->n_in; i++) clg_tensor_unref(&tensors[i]);
-  clg_tensor_unref(&g);
+    if (clg_node_wants(n, i)) s = give_gradient(n, a, i, tensors);
+  for (int i = 0; i < a->f->n_in + 2; i++) clg_tensor_unref(&tensors[i]);
   return s;
 }
 

@@ -11,6 +11,7 @@ typedef struct ops_state {
 
 static void formula_free(clg_formula *f) {
   if (!f) return;
+  for (int i = 0; i < f->n_in; i++) formula_free(f->grad[i].recorded);
   free(f->key);
   free(f->epilogue);
   free(f);
@@ -67,7 +68,8 @@ static clg_expr parse(clg_context *ctx, const char *text, const names *n, bool w
 static bool derive(clg_context *ctx, clg_formula *f, int i, const names *n, const char *stated) {
   clg_arena *a = clg_arena_of(ctx);
   clg_expr d = stated ? parse(ctx, stated, n, true, f->name) : clg_expr_diff(a, f->f, n->tensor[i]);
-  if (!d) return ctx->error.status == CLG_OK && clg_fail(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), false;
+  if (!d && !stated) clg_fail(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
+  if (!d) return false;
   if (!stated) d = prefer_result(a, d, f->f, n);
   f->grad[i].passes = clg_expr_is_const(a, d, 1);
   f->grad[i].uses = uses(a, d, n);
@@ -84,6 +86,8 @@ static clg_formula *compile(clg_context *ctx, const char *name, clg_expr e, cons
   f->name = name;
   f->n_in = n->n_in;
   f->n_param = n->n_param;
+  memcpy(f->in, n->tensor, sizeof f->in);
+  memcpy(f->param, n->param, sizeof f->param);
   f->f = e;
   f->forward = clg_map_create(ctx, name, &f->f, 1, n->tensor, n->n_in, n->param, n->n_param);
   bool ok = f->forward != NULL;
@@ -138,6 +142,29 @@ static clg_formula *compile_user(clg_context *ctx, const char *text, const names
   n.tensor[n.n_in] = "y";
   n.tensor[n.n_in + 1] = "g";
   return compile(ctx, "map", e, &n, NULL);
+}
+
+clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i) {
+  if (f->grad[i].recorded) return f->grad[i].recorded;
+  clg_arena *a = clg_arena_of(ctx);
+  clg_expr e = clg_expr_chain(a, clg_expr_var(a, "g"), f->grad[i].d);
+  const char *from[CLG_FORMULA_INPUTS + 2];
+  int n = 0;
+  for (int k = 0; k < f->n_in + 2; k++) {
+    const char *name = k < f->n_in ? f->in[k] : k == f->n_in ? "y" : "g";
+    if (!clg_expr_mentions(a, e, name)) continue;
+    from[n++] = name;
+    f->grad[i].takes |= 1u << k;
+  }
+  if (n > CLG_FORMULA_INPUTS)
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, f->name, "a formula of so many tensors has no gradient of its gradient"), NULL;
+  e = rename_to(a, rename_to(a, e, from, n, 'u'), f->param, f->n_param, 'p');
+  names ours = {.n_in = n, .n_param = f->n_param};
+  memcpy(ours.tensor, user_in, sizeof user_in);
+  memcpy(ours.param, user_param, sizeof user_param);
+  ours.tensor[n] = "y";
+  ours.tensor[n + 1] = "g";
+  return f->grad[i].recorded = compile(ctx, f->name, e, &ours, NULL);
 }
 
 clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *const *in, int n_in, const char *const *param,

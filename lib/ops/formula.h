@@ -29,6 +29,7 @@ typedef struct clg_formula {
   const char *name;
   char *key; /* of a user's: its text and names */
   int n_in, n_param;
+  const char *in[CLG_FORMULA_INPUTS], *param[CLG_FORMULA_PARAMS]; /* static names */
   clg_expr f;
   clg_map_fn *forward;
   char *epilogue; /* forward as a function for a product kernel; see clg_formula_epilogue */
@@ -37,6 +38,8 @@ typedef struct clg_formula {
     clg_map_fn *fn; /* g times it, over in[], y, g */
     uint32_t uses;  /* tensors that it reads: bit i is in[i], bit n_in is y */
     bool passes;    /* it is 1: the gradient is g itself */
+    struct clg_formula *recorded; /* g times it as a formula of its own, for gradients of gradients; made when needed */
+    uint32_t takes;               /* which of in[], y, g are recorded's inputs, in this order */
   } grad[CLG_FORMULA_INPUTS];
 } clg_formula;
 
@@ -47,6 +50,11 @@ clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *co
 
 /* The formula over broadcast inputs, summed over the dimensions in `dims` (0: elementwise), recorded. An op result. */
 clg_tensor *clg_formula_apply(clg_formula *f, clg_tensor *const *in, const float *params, uint32_t dims, bool keepdim);
+/* The gradient of a reduced tensor over the shape before; recorded under create_graph. A new reference, or NULL with the error set. */
+clg_tensor *clg_respread(clg_tensor *g, uint32_t dims, int ndim, const int64_t *shape);
+
+/* g * d f / d in[i] as an op of its own: an op result that can be differentiated again. tensors is in[] with y and g behind. */
+clg_tensor *clg_formula_recorded_gradient(clg_formula *f, int i, clg_tensor *const *tensors, const float *params, uint32_t dims);
 /* Row `id` likewise; the usual case. */
 clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *params);
 
@@ -56,6 +64,8 @@ clg_tensor *clg_unreduced(const clg_tensor *t, uint32_t dims, int ndim, const in
 /* g * d f / d in[input] elementwise into a new tensor like g: `tensors` is in[] with y at n_in; unused ones may be NULL. */
 clg_tensor *clg_formula_gradient(clg_formula *f, int input, clg_tensor *const *tensors, clg_tensor *g, const float *params,
                                  const char *op);
+/* grad[i].recorded, made if need be. NULL with the error set. */
+clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i);
 /* OpenCL C that defines clg_epilogue(v, p): an activation's formula, v for its x and p for its slope. NULL with the error set. */
 const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f);
 

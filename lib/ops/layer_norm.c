@@ -42,31 +42,69 @@ static clg_status give_params(clg_node *n, clg_tensor *const t[SAVED], clg_tenso
   return s;
 }
 
+typedef struct norm_attrs {
+  float eps;
+} norm_attrs;
+
+/* With create_graph: the same by recorded ops, from x alone. */
+static clg_status give_recorded(clg_node *n, clg_tensor *x, clg_tensor *gamma, clg_tensor *g) {
+  clg_scope *scope = clg_scope_open(n->ctx);
+  const int last[] = {-1};
+  clg_tensor *centred = clg_sub(x, clg_mean(x, last, 1, true));
+  clg_tensor *rstd = clg_rsqrt(clg_add_scalar(clg_mean(clg_square(centred), last, 1, true), ((norm_attrs *)n->attrs)->eps));
+  clg_tensor *xhat = clg_mul(centred, rstd), *h = gamma ? clg_mul(g, gamma) : g;
+  clg_status s = xhat && h ? CLG_OK : clg_last_status(n->ctx);
+  int rows[CLG_MAX_DIMS];
+  for (int d = 0; d < x->ndim - 1; d++) rows[d] = d;
+  for (int i = IN_GAMMA; s == CLG_OK && i <= IN_BETA; i++) {
+    if (!clg_node_wants(n, i)) continue;
+    clg_tensor *each = i == IN_GAMMA ? clg_mul(g, xhat) : g;
+    s = clg_edge_give(n, i, clg_tensor_ref(x->ndim > 1 ? clg_sum(each, rows, x->ndim - 1, false) : each));
+  }
+  if (s == CLG_OK && clg_node_wants(n, IN_X)) {
+    clg_tensor *inner = clg_sub(clg_sub(h, clg_mean(h, last, 1, true)), clg_mul(xhat, clg_mean(clg_mul(h, xhat), last, 1, true)));
+    s = clg_edge_give(n, IN_X, clg_tensor_ref(clg_mul(rstd, inner)));
+  }
+  clg_scope_close(scope);
+  return s;
+}
+
+static clg_status run_kernels(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *grad, bool wants_x, bool wants_params) {
+  clg_tensor *g = clg_tensor_packed(grad, n->op), *x = g ? clg_tensor_packed(t[SAVED_X], n->op) : NULL;
+  clg_tensor *const packed[SAVED] = {x, t[SAVED_MEAN], t[SAVED_RSTD], t[SAVED_GAMMA]};
+  clg_status s = x ? CLG_OK : clg_last_status(n->ctx);
+  if (s == CLG_OK && wants_params) s = give_params(n, packed, g);
+  if (s == CLG_OK && wants_x) s = give_x(n, packed, g);
+  clg_tensor_unref(&g);
+  clg_tensor_unref(&x);
+  return s;
+}
+
 static clg_status layer_norm_backward(clg_node *n, clg_tensor *grad) {
   bool wants_x = clg_node_wants(n, IN_X), wants_params = clg_node_wants(n, IN_GAMMA) || clg_node_wants(n, IN_BETA);
-  clg_tensor *t[SAVED] = {NULL}, *g = NULL;
+  clg_tensor *t[SAVED] = {NULL};
   clg_status s = CLG_OK;
   for (int i = 0; s == CLG_OK && i < SAVED; i++) {
     bool needed = i == SAVED_GAMMA ? wants_x && clg_node_has_saved(n, i) : wants_x || wants_params;
     if (needed && !(t[i] = clg_node_unpack(n, i))) s = clg_last_status(n->ctx);
   }
-  if (s == CLG_OK && !(g = clg_tensor_packed(grad, n->op))) s = clg_last_status(n->ctx);
-  if (s == CLG_OK && wants_params) s = give_params(n, t, g);
-  if (s == CLG_OK && wants_x) s = give_x(n, t, g);
+  if (s == CLG_OK)
+    s = clg_creates_graph(n->ctx) ? give_recorded(n, t[SAVED_X], t[SAVED_GAMMA], grad)
+                                  : run_kernels(n, t, grad, wants_x, wants_params);
   for (int i = 0; i < SAVED; i++) clg_tensor_unref(&t[i]);
-  clg_tensor_unref(&g);
   return s;
 }
 
 static const clg_node_class layer_norm_class = {layer_norm_backward};
 
-static clg_status layer_norm_record(clg_tensor *const in[3], clg_tensor *x, clg_tensor *mean, clg_tensor *rstd, clg_tensor *y) {
-  clg_node *n = clg_node_create(in, 3, SAVED, 0, &layer_norm_class, "layer_norm");
+static clg_status layer_norm_record(clg_tensor *const in[3], clg_tensor *mean, clg_tensor *rstd, clg_tensor *y, float eps) {
+  clg_node *n = clg_node_create(in, 3, SAVED, sizeof(norm_attrs), &layer_norm_class, "layer_norm");
   if (!n) return CLG_ERR_HOST_MEMORY;
-  clg_status s = clg_node_save(n, SAVED_X, x, x == in[IN_X] ? IN_X : CLG_SAVED_OTHER);
+  ((norm_attrs *)n->attrs)->eps = eps;
+  clg_status s = clg_node_save(n, SAVED_X, in[IN_X], IN_X);
   if (s == CLG_OK) s = clg_node_save(n, SAVED_MEAN, mean, CLG_SAVED_OTHER);
   if (s == CLG_OK) s = clg_node_save(n, SAVED_RSTD, rstd, CLG_SAVED_OTHER);
-  if (s == CLG_OK && in[IN_GAMMA] && in[IN_X]->requires_grad) s = clg_node_save(n, SAVED_GAMMA, in[IN_GAMMA], IN_GAMMA);
+  if (s == CLG_OK && in[IN_GAMMA]) s = clg_node_save(n, SAVED_GAMMA, in[IN_GAMMA], IN_GAMMA);
   if (s == CLG_OK) return clg_node_attach(n, y);
   clg_node_unref(n);
   return s;
@@ -103,7 +141,7 @@ clg_tensor *clg_layer_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, f
   if (ok) t[3] = clg_tensor_like(x, "layer_norm");
   for (int i = 4; i < 6 && ok; i++) t[i] = clg_tensor_new(ctx, 1, &rows, clg_result_role(ctx), "layer_norm");
   clg_status s = t[3] && t[4] && t[5] ? run_forward(t, eps) : clg_last_status(ctx);
-  if (s == CLG_OK && clg_records(in, 3)) s = layer_norm_record(in, t[0], t[4], t[5], t[3]);
+  if (s == CLG_OK && clg_records(in, 3)) s = layer_norm_record(in, t[4], t[5], t[3], eps);
   for (int i = 0; i < 6; i++)
     if (i != 3 || s != CLG_OK) clg_tensor_unref(&t[i]);
   return clg_result(t[3]);

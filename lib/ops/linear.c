@@ -50,13 +50,29 @@ static clg_status give_product(clg_node *n, int input, int ndim, const int64_t *
 
 /* ---- matmul: y = a b; da = g b^T, db = a^T g ---- */
 
+static clg_status give_transposed(clg_node *n, int input, clg_tensor *a, bool ta, clg_tensor *b, bool tb) {
+  clg_scope *scope = clg_scope_open(n->ctx);
+  clg_tensor *y = clg_matmul(ta ? clg_transpose(a, 0, 1) : a, tb ? clg_transpose(b, 0, 1) : b);
+  clg_status s = clg_edge_give(n, input, clg_tensor_ref(y));
+  clg_scope_close(scope);
+  return s;
+}
+
+/* With create_graph: the same by recorded ops. */
+static clg_status matmul_recorded(clg_node *n, clg_tensor *a, clg_tensor *b, clg_tensor *g) {
+  clg_status s = b ? give_transposed(n, 0, g, false, b, true) : CLG_OK;
+  return s == CLG_OK && a ? give_transposed(n, 1, a, true, g, false) : s;
+}
+
 static clg_status matmul_backward(clg_node *n, clg_tensor *g) {
   bool wants_a = clg_node_wants(n, 0), wants_b = clg_node_wants(n, 1);
   clg_tensor *b = wants_a ? clg_node_unpack(n, 1) : NULL, *a = wants_b && (b || !wants_a) ? clg_node_unpack(n, 0) : NULL;
   clg_status s = (wants_a && !b) || (wants_b && !a) ? clg_last_status(n->ctx) : CLG_OK;
-  if (s == CLG_OK && wants_a)
+  bool recorded = clg_creates_graph(n->ctx);
+  if (s == CLG_OK && recorded) s = matmul_recorded(n, a, b, g);
+  if (s == CLG_OK && wants_a && !recorded)
     s = give_product(n, 0, 2, (int64_t[]){g->shape[0], b->shape[0]}, g->shape[0], b->shape[0], g->shape[1], g, false, b, true);
-  if (s == CLG_OK && wants_b)
+  if (s == CLG_OK && wants_b && !recorded)
     s = give_product(n, 1, 2, (int64_t[]){a->shape[1], g->shape[1]}, a->shape[1], g->shape[1], a->shape[0], a, true, g, false);
   clg_tensor_unref(&a);
   clg_tensor_unref(&b);
@@ -133,8 +149,10 @@ static clg_status linear_gradients(clg_node *n, const linear_attrs *a, clg_tenso
   clg_status s = CLG_OK;
   int64_t rows = z->shape[0], out = z->shape[1], in = a->shape[a->ndim - 1];
   if (clg_node_wants(n, IN_W)) {
-    clg_tensor *flat = clg_tensor_view(x->storage, x->offset, 2, (int64_t[]){rows, in}, NULL);
-    s = flat ? give_product(n, IN_W, 2, (int64_t[]){out, in}, out, in, rows, z, true, flat, false) : CLG_ERR_HOST_MEMORY;
+    clg_tensor *packed = clg_tensor_packed(x, n->op);
+    clg_tensor *flat = packed ? clg_tensor_view(packed->storage, packed->offset, 2, (int64_t[]){rows, in}, NULL) : NULL;
+    clg_tensor_unref(&packed);
+    s = flat ? give_product(n, IN_W, 2, (int64_t[]){out, in}, out, in, rows, z, true, flat, false) : clg_last_status(n->ctx);
     clg_tensor_unref(&flat);
   }
   if (s == CLG_OK && n->n_edges > IN_B && clg_node_wants(n, IN_B)) s = give_bias(n, z);
@@ -142,29 +160,49 @@ static clg_status linear_gradients(clg_node *n, const linear_attrs *a, clg_tenso
   return s;
 }
 
+/* With create_graph: the same by recorded ops. */
+static clg_status linear_recorded(clg_node *n, const linear_attrs *a, clg_tensor *const t[SAVED], clg_tensor *g) {
+  clg_scope *scope = clg_scope_open(n->ctx);
+  int64_t out = g->shape[g->ndim - 1], in = a->shape[a->ndim - 1], rows = g->numel / (out ? out : 1);
+  clg_tensor *z = a->act ? clg_formula_recorded_gradient(a->act, 0, (clg_tensor *[]){NULL, t[SAVED_Y], g}, &a->slope, 0) : g;
+  z = clg_reshape(z, 2, (int64_t[]){rows, out});
+  clg_status s = z ? CLG_OK : clg_last_status(n->ctx);
+  if (s == CLG_OK && clg_node_wants(n, IN_W)) {
+    clg_tensor *x = clg_reshape(t[SAVED_X], 2, (int64_t[]){rows, in});
+    s = clg_edge_give(n, IN_W, clg_tensor_ref(clg_matmul(clg_transpose(z, 0, 1), x)));
+  }
+  if (s == CLG_OK && n->n_edges > IN_B && clg_node_wants(n, IN_B))
+    s = clg_edge_give(n, IN_B, clg_tensor_ref(clg_sum(z, (int[]){0}, 1, false)));
+  if (s == CLG_OK && clg_node_wants(n, IN_X))
+    s = clg_edge_give(n, IN_X, clg_tensor_ref(clg_reshape(clg_matmul(z, t[SAVED_W]), a->ndim, a->shape)));
+  clg_scope_close(scope);
+  return s;
+}
+
 static clg_status linear_backward(clg_node *n, clg_tensor *g) {
   const linear_attrs *a = n->attrs;
-  bool need[3] = {clg_node_wants(n, IN_W), clg_node_wants(n, IN_X), a->act != NULL};
-  const int slot[3] = {SAVED_X, SAVED_W, SAVED_Y};
-  clg_tensor *t[3] = {NULL}, *z = NULL;
+  bool need[SAVED] = {clg_node_wants(n, IN_W), clg_node_wants(n, IN_X), a->act != NULL};
+  clg_tensor *t[SAVED] = {NULL}, *z = NULL;
+  bool recorded = clg_creates_graph(n->ctx);
   clg_status s = CLG_OK;
-  for (int i = 0; s == CLG_OK && i < 3; i++)
-    if (need[i] && !(t[i] = clg_node_unpack(n, slot[i]))) s = clg_last_status(n->ctx);
-  if (s == CLG_OK && !(z = linear_inner_gradient(n, a, t[2], g))) s = clg_last_status(n->ctx);
-  if (s == CLG_OK) s = linear_gradients(n, a, t[0], t[1], z);
-  for (int i = 0; i < 3; i++) clg_tensor_unref(&t[i]);
+  for (int i = 0; s == CLG_OK && i < SAVED; i++)
+    if (need[i] && !(t[i] = clg_node_unpack(n, i))) s = clg_last_status(n->ctx);
+  if (s == CLG_OK && recorded) s = linear_recorded(n, a, t, g);
+  if (s == CLG_OK && !recorded && !(z = linear_inner_gradient(n, a, t[SAVED_Y], g))) s = clg_last_status(n->ctx);
+  if (s == CLG_OK && !recorded) s = linear_gradients(n, a, t[SAVED_X], t[SAVED_W], z);
+  for (int i = 0; i < SAVED; i++) clg_tensor_unref(&t[i]);
   clg_tensor_unref(&z);
   return s;
 }
 
 static const clg_node_class linear_class = {linear_backward};
 
-static clg_status linear_record(clg_tensor *const in[3], clg_tensor *x, clg_tensor *y, const linear_attrs *attrs) {
+static clg_status linear_record(clg_tensor *const in[3], clg_tensor *y, const linear_attrs *attrs) {
   clg_node *n = clg_node_create(in, in[IN_B] ? 3 : 2, SAVED, sizeof *attrs, &linear_class, "linear");
   if (!n) return CLG_ERR_HOST_MEMORY;
   memcpy(n->attrs, attrs, sizeof *attrs);
   clg_status s = CLG_OK;
-  if (in[IN_W]->requires_grad) s = clg_node_save(n, SAVED_X, x, x == in[IN_X] ? IN_X : CLG_SAVED_OTHER);
+  if (in[IN_W]->requires_grad) s = clg_node_save(n, SAVED_X, in[IN_X], IN_X);
   if (s == CLG_OK && in[IN_X]->requires_grad) s = clg_node_save(n, SAVED_W, in[IN_W], IN_W);
   if (s == CLG_OK && attrs->act) s = clg_node_save(n, SAVED_Y, y, CLG_SAVED_OUTPUT);
   if (s == CLG_OK) return clg_node_attach(n, y);
@@ -212,7 +250,7 @@ static clg_tensor *linear(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_formu
   clg_tensor *p = clg_tensor_packed(x, "linear");
   clg_tensor *y = p ? clg_tensor_new(x->ctx, x->ndim, shape, clg_result_role(x->ctx), "linear") : NULL;
   clg_status s = y ? linear_forward(p, w, b, &a, y) : clg_last_status(x->ctx);
-  if (s == CLG_OK && clg_records(in, b ? 3 : 2)) s = linear_record(in, p, y, &a);
+  if (s == CLG_OK && clg_records(in, b ? 3 : 2)) s = linear_record(in, y, &a);
   clg_tensor_unref(&p);
   if (s != CLG_OK) clg_tensor_unref(&y);
   return clg_result(y);

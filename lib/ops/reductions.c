@@ -69,10 +69,30 @@ static clg_status amax_gradient(clg_node *n, clg_tensor *x, clg_tensor *y, clg_t
   return s;
 }
 
+/* With create_graph: each element's share is a constant, times the gradient of its range by recorded ops. */
+static clg_status amax_recorded(clg_node *n, clg_tensor *x, clg_tensor *y, clg_tensor *g, uint32_t dims) {
+  clg_scope *scope = clg_scope_open(n->ctx);
+  bool mode = clg_set_grad_mode(n->ctx, false);
+  clg_tensor *m = clg_unreduced(y, dims, x->ndim, x->shape), *each = clg_row_apply(CLG_ROW_EQUAL, (clg_tensor *[]){x, m}, NULL);
+  int list[CLG_MAX_DIMS], count = 0;
+  for (int d = 0; d < x->ndim; d++)
+    if (dims >> d & 1) list[count++] = d;
+  clg_tensor *share = clg_div(each, clg_sum(each, list, count, true));
+  clg_set_grad_mode(n->ctx, mode);
+  clg_tensor *wide = clg_respread(g, dims, x->ndim, x->shape);
+  clg_status s = clg_edge_give(n, 0, clg_tensor_ref(clg_mul(wide, share)));
+  clg_tensor_unref(&wide);
+  clg_tensor_unref(&m);
+  clg_scope_close(scope);
+  return s;
+}
+
 static clg_status amax_backward(clg_node *n, clg_tensor *g) {
   const amax_attrs *a = n->attrs;
   clg_tensor *x = clg_node_unpack(n, 0), *y = x ? clg_node_unpack(n, 1) : NULL;
-  clg_status s = y ? amax_gradient(n, x, y, g, a->dims) : clg_last_status(n->ctx);
+  clg_status s = !y                         ? clg_last_status(n->ctx)
+                 : clg_creates_graph(n->ctx) ? amax_recorded(n, x, y, g, a->dims)
+                                             : amax_gradient(n, x, y, g, a->dims);
   clg_tensor_unref(&x);
   clg_tensor_unref(&y);
   return s;

@@ -56,8 +56,32 @@ static clg_status give_summed(clg_node *n, const view_attrs *a, clg_tensor *g) {
   return s;
 }
 
+/* With create_graph: the same by recorded ops. */
+static clg_tensor *recorded(const view_attrs *a, clg_tensor *g) {
+  int order[CLG_MAX_DIMS], dims[CLG_MAX_DIMS], n = 0, lead = g->ndim - a->ndim;
+  switch (a->kind) {
+  case VIEW_RESHAPE: return clg_reshape(g, a->ndim, a->shape);
+  case VIEW_PERMUTE:
+    for (int d = 0; d < a->ndim; d++) order[a->order[d]] = d;
+    return clg_permute(g, order);
+  case VIEW_NARROW: return clg_pad(g, a->dim, a->start, a->shape[a->dim] - a->start - g->shape[a->dim], 0);
+  default:
+    for (int d = 0; d < g->ndim; d++)
+      if (d < lead || (a->shape[d - lead] == 1 && g->shape[d] != 1)) dims[n++] = d;
+    return clg_reshape(n ? clg_sum(g, dims, n, false) : g, a->ndim, a->shape);
+  }
+}
+
+static clg_status give_recorded(clg_node *n, const view_attrs *a, clg_tensor *g) {
+  clg_scope *scope = clg_scope_open(n->ctx);
+  clg_status s = clg_edge_give(n, 0, clg_tensor_ref(recorded(a, g)));
+  clg_scope_close(scope);
+  return s;
+}
+
 static clg_status view_backward(clg_node *n, clg_tensor *g) {
   const view_attrs *a = n->attrs;
+  if (clg_creates_graph(n->ctx)) return give_recorded(n, a, g);
   switch (a->kind) {
   case VIEW_RESHAPE: return give_reshaped(n, a, g);
   case VIEW_PERMUTE: return give_permuted(n, a, g);
@@ -176,6 +200,43 @@ clg_tensor *clg_narrow(clg_tensor *x, int dim, int64_t start, int64_t length) {
   shape[d] = length;
   clg_tensor *view = clg_tensor_view(x->storage, x->offset + (size_t)(start * x->stride[d]), x->ndim, shape, x->stride);
   return viewed(x, view, (view_attrs){.kind = VIEW_NARROW, .dim = d, .start = start}, "narrow");
+}
+
+/* The gradient of padding is the window. */
+typedef struct pad_attrs {
+  int dim;
+  int64_t before, length;
+} pad_attrs;
+
+static clg_status pad_backward(clg_node *n, clg_tensor *g) {
+  const pad_attrs *a = n->attrs;
+  clg_scope *scope = clg_scope_open(n->ctx);
+  clg_status s = clg_edge_give(n, 0, clg_tensor_ref(clg_narrow(g, a->dim, a->before, a->length)));
+  clg_scope_close(scope);
+  return s;
+}
+static const clg_node_class pad_class = {pad_backward};
+
+clg_tensor *clg_pad(clg_tensor *x, int dim, int64_t before, int64_t after, float value) {
+  int d = x ? clg_dim_of(x->ctx, dim, x->ndim, "pad") : -1;
+  if (d < 0) return NULL;
+  if (before < 0 || after < 0 || before > INT32_MAX || after > INT32_MAX)
+    return clg_fail(x->ctx, CLG_ERR_SHAPE, "pad", "padding must not be negative"), NULL;
+  int64_t shape[CLG_MAX_DIMS];
+  memcpy(shape, x->shape, sizeof shape);
+  shape[d] += before + after;
+  clg_tensor *y = clg_tensor_new(x->ctx, x->ndim, shape, clg_result_role(x->ctx), "pad");
+  clg_tensor *window = y ? clg_tensor_view(y->storage, (size_t)(before * y->stride[d]), x->ndim, x->shape, y->stride) : NULL;
+  clg_status s = window ? clg_map_run(clg_maps_of(x->ctx, CLG_MAP_FILL), &y, NULL, &value, false, "pad") : clg_last_status(x->ctx);
+  if (s == CLG_OK) s = clg_tensor_assign(window, x, "pad");
+  clg_tensor_unref(&window);
+  if (s == CLG_OK && clg_records(&x, 1)) {
+    clg_node *n = clg_node_create(&x, 1, 0, sizeof(pad_attrs), &pad_class, "pad");
+    if (n) *(pad_attrs *)n->attrs = (pad_attrs){d, before, x->shape[d]};
+    s = n ? clg_node_attach(n, y) : CLG_ERR_HOST_MEMORY;
+  }
+  if (s != CLG_OK) clg_tensor_unref(&y);
+  return clg_result(y);
 }
 
 clg_tensor *clg_expand(clg_tensor *x, int ndim, const int64_t *shape) {
