@@ -35,8 +35,8 @@
 #define PANEL_K 256    /* steps of a packed panel: 16 KiB, so that it stays in the first cache */
 #define PANEL_ROWS 128 /* most rows that share a packed panel */
 #ifndef BLOCK_COLS
-#define BLOCK_COLS 128 /* columns that share a packed block of A */
-#define BLOCK_ROWS 128
+#define BLOCK_COLS 512 /* columns that share a packed block of A */
+#define BLOCK_ROWS 256
 #endif
 
 /* part [TILE_ROWS][TILE_COLS] = (first ? 0 : part) + A B over kn steps; `last` is the last row that exists. */
@@ -200,15 +200,6 @@ static void pack_rows(__global const float *a, const size_t rs, const size_t ps,
   }
 }
 
-/* Reads one element of each line of the `majors` x (16 << shift) elements at `next` that share number `turn` of `turns` takes, so that
- * they are near when they are packed. */
-static void touch(__global const float *next, const size_t major, const uint majors, const uint shift, const uint turn,
-                  const uint turns) {
-  const uint lines = majors << shift, each = (lines + turns - 1) / turns;
-  for (uint e = turn * each; e < min(lines, (turn + 1) * each); e++)
-    *(volatile __global const float *)(next + (size_t)(e >> shift) * major + (e & ((1u << shift) - 1)) * 16);
-}
-
 /* Both operands packed, for matrices whose rows lie too far apart in memory: BLOCK_ROWS x BLOCK_COLS results an item. Group ids
  * (block of rows, block of columns). */
 __kernel void product_block(PRODUCT_ARGS) {
@@ -225,22 +216,9 @@ __kernel void product_block(PRODUCT_ARGS) {
     for (uint g = g0; g < end; g++) {
       PANEL_AT(g)
       pack_panel(b + b_o + (size_t)p * b_ps + (size_t)j0 * b_cs, b_ps, b_cs, kn, width, panel);
-      const uint p1 = g + 1 < end ? p : p + PANEL_K, g1 = g + 1 < end ? g + 1 : g0;
-      const bool more = p1 + PANEL_K <= k && (g1+1) * TILE_COLS <= n;
-      const bool more_a = p + 2*PANEL_K <= k;
-      __global const float *next = b + b_o + (size_t)p1 * b_ps + (size_t)(g1 * TILE_COLS) * b_cs;
-      __global const float *next_a = a + a_o + (size_t)i0 * a_rs + (size_t)(p+PANEL_K) * a_ps;
-      for (uint i = 0; i < rows; i += TILE_ROWS) {
-#ifndef NOTB
-        if (more) touch(next, b_cs == 1 ? b_ps : b_cs, b_cs == 1 ? PANEL_K : TILE_COLS, b_cs == 1 ? 1 : PANEL_K==128?3:4, i/TILE_ROWS, rows/TILE_ROWS);
-#endif
-#ifndef NOTA
-        if (more_a) {if (a_ps == 1) touch(next_a, a_rs, rows, PANEL_K==128?3:4, (g-g0)*(rows/TILE_ROWS)+i/TILE_ROWS, rows/TILE_ROWS*(BLOCK_COLS/TILE_COLS));
-        else touch(next_a, a_ps, PANEL_K, BLOCK_ROWS==128?3:4, (g-g0)*(rows/TILE_ROWS)+i/TILE_ROWS, rows/TILE_ROWS*(BLOCK_COLS/TILE_COLS));}
-#endif
+      for (uint i = 0; i < rows; i += TILE_ROWS)
         tile_block(block + i * PANEL_K, rs, ps, rows - 1 - i, panel, TILE_COLS, kn, p == 0,
                    part + ((g - g0) * BLOCK_ROWS + i) * TILE_COLS);
-      }
     }
   }
   for (uint g = g0; g < end; g++) {

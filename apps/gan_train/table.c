@@ -10,7 +10,7 @@ void table_heading(FILE *to, const comparison *c, const options *o, const run_se
   if (c->plan) fprintf(to, "Plan, no device opened (%s-shaped kernels)\n", gpu ? "gpu" : "cpu");
   else fprintf(to, "%s: %s (%s-shaped kernels)\n", device->platform, device->name, gpu ? "gpu" : "cpu");
   fprintf(to, "%s on %s, batch %lld", o->model, setup->data->name, (long long)setup->batch);
-  if (!c->plan) fprintf(to, ", %lld steps, seed %llu", (long long)setup->steps, (unsigned long long)setup->seed);
+  if (!c->plan) fprintf(to, ", steps %lld, seed %llu", (long long)setup->steps, (unsigned long long)setup->seed);
   fputs("\n\n", to);
 }
 
@@ -62,7 +62,7 @@ void table_plan(FILE *to, const comparison *c) {
 void table_single(FILE *to, const result *r) {
   const float *last = r->losses + 3 * (r->steps_done - 1);
   const clg_memory_stats *m = &r->memory;
-  fprintf(to, "%-10s %s, %lld steps\n", "variant", variant_name(r->v), (long long)r->steps_done);
+  fprintf(to, "%-10s %s\n", "variant", variant_name(r->v));
   fprintf(to, "%-10s D real %.4f, D fake %.4f, G %.4f\n", "losses", (double)last[0], (double)last[1], (double)last[2]);
   fprintf(to, "%-10s %.2f ms median, %.2f least, %.2f at the 90th percentile; kernels %.4g, waits %.4g\n", "step",
           r->step_ms.median, r->step_ms.min, r->step_ms.p90, r->launches, r->waits);

@@ -13,7 +13,7 @@ typedef struct program {
   struct program *next; /* in its bucket */
   unsigned long long hash;
   const char *file;
-  char *prelude, *problem; /* problem: why it does not build */
+  char *prelude, *only, *problem; /* only: the one kernel in it, "" for all; problem: why it does not build */
   cl_program program;
   clg_kernel *kernels;
 } program;
@@ -36,6 +36,7 @@ static void program_free(program *p) {
   for (clg_kernel *k = p->kernels, *next; k; k = next) next = k->next, kernel_free(k);
   if (p->program) clReleaseProgram(p->program);
   free(p->prelude);
+  free(p->only);
   free(p->problem);
   free(p);
 }
@@ -124,14 +125,16 @@ static cl_program build(clg_context *ctx, const clg_part *parts, const char *fil
 
 static void get_program(clg_context *ctx, program *p, const clg_source *source) {
   const clg_source *common = find_source("common.cl");
-  char platform[512], macros[200];
+  char platform[512], macros[400];
   clg_str id = {0};
   platform_version(ctx, platform, sizeof platform);
   const clg_device_info *d = &ctx->info;
   clg_str_addf(&id, "clgrad %s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", CLG_VERSION_STRING, d->platform, platform, d->name, d->vendor,
                d->driver, d->version, BUILD_OPTIONS);
-  snprintf(macros, sizeof macros, "#define CLG_CPU %d\n#define WG %u\n#define VW %u\n",
-           ctx->shape == CLG_SHAPE_CPU, (unsigned)clg_wg(ctx), clg_vector_width(ctx));
+  snprintf(macros, sizeof macros,
+           "#define CLG_CPU %d\n#define WG %u\n#define VW %u\n#define CLG_WANT(kernel) CLG_WANT_##kernel\n"
+           "#define CLG_WANT_%.100s 1\n",
+           ctx->shape == CLG_SHAPE_CPU, (unsigned)clg_wg(ctx), clg_vector_width(ctx), *p->only ? p->only : "all");
   const clg_part parts[ALL_PARTS] = {part(id.data ? id.data : ""),
                                      part(macros),
                                      common ? (clg_part){common->text, common->size} : part(""),
@@ -147,20 +150,31 @@ static void get_program(clg_context *ctx, program *p, const clg_source *source) 
   clg_str_free(&id);
 }
 
-static program *find_program(clg_context *ctx, const char *file, const char *prelude) {
-  unsigned long long hash = clg_hash(CLG_HASH_START, prelude, strlen(prelude));
-  hash = clg_hash(hash, file, strlen(file));
-  program **bucket = &ctx->programs->bucket[hash % BUCKETS];
-  for (program *p = *bucket; p; p = p->next)
-    if (p->hash == hash && !strcmp(p->prelude, prelude) && !strcmp(p->file, file)) return p;
+/* Whether the source says #if CLG_WANT(kernel) around each kernel: then a program has one, since drivers take long over each,
+ * wanted or not. */
+static bool is_guarded(const clg_source *s) {
+  static const char mark[] = "#if CLG_WANT(";
+  for (const char *at = s->text, *end = s->text + s->size; (at = memchr(at, '#', (size_t)(end - at))); at++)
+    if ((size_t)(end - at) >= sizeof mark - 1 && !memcmp(at, mark, sizeof mark - 1)) return true;
+  return false;
+}
+
+static program *find_program(clg_context *ctx, const char *file, const char *prelude, const char *name) {
   const clg_source *source = find_source(file);
   if (!source) {
     clg_fail(ctx, CLG_ERR_BUILD, NULL, "no such kernel file: %s", file);
     return NULL;
   }
+  const char *only = is_guarded(source) ? name : "";
+  unsigned long long hash = clg_hash(CLG_HASH_START, prelude, strlen(prelude));
+  hash = clg_hash(hash, only, strlen(only));
+  program **bucket = &ctx->programs->bucket[hash % BUCKETS];
+  for (program *p = *bucket; p; p = p->next)
+    if (p->hash == hash && p->file == source->name && !strcmp(p->prelude, prelude) && !strcmp(p->only, only)) return p;
   program *p = calloc(1, sizeof *p);
   if (p) p->prelude = strdup(prelude);
-  if (!p || !p->prelude) {
+  if (p) p->only = strdup(only);
+  if (!p || !p->prelude || !p->only) {
     program_free(p);
     clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
     return NULL;
@@ -196,7 +210,7 @@ static clg_kernel *make_kernel(clg_context *ctx, program *p, const char *name) {
 
 clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelude, const char *name) {
   if (clg_queue_usable(ctx, name) != CLG_OK) return NULL;
-  program *p = find_program(ctx, file, prelude ? prelude : "");
+  program *p = find_program(ctx, file, prelude ? prelude : "", name);
   if (!p) return NULL;
   for (clg_kernel *k = p->kernels; k; k = k->next)
     if (!strcmp(k->name, name)) return k;

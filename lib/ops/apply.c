@@ -58,14 +58,13 @@ static clg_status give_computed(clg_node *n, const formula_attrs *a, int i, clg_
   return s;
 }
 
-clg_tensor *clg_formula_recorded_gradient(clg_formula *f, int i, clg_tensor *const *tensors, const float *params,
-                                          uint32_t dims) {
+clg_tensor *clg_formula_recorded_gradient(clg_formula *f, int i, clg_tensor *const *tensors, const float *params) {
   clg_tensor *g = tensors[f->n_in + 1], *in[CLG_FORMULA_INPUTS];
   clg_formula *r = clg_formula_recorded(g->ctx, f, i);
   if (!r) return NULL;
   for (int k = 0, to = 0; k < f->n_in + 2; k++)
     if (f->grad[i].takes >> k & 1) in[to++] = tensors[k];
-  return clg_formula_apply(r, in, params, dims, false);
+  return clg_formula_apply(r, in, params, 0, false);
 }
 
 /* With create_graph: the same by recorded ops. */
@@ -73,7 +72,11 @@ static clg_status give_recorded(clg_node *n, const formula_attrs *a, int i, clg_
   clg_scope *scope = clg_scope_open(n->ctx);
   bool zero = clg_expr_is_const(clg_arena_of(n->ctx), a->f->grad[i].d, 0);
   clg_tensor *g = zero ? clg_full(n->ctx, a->in_ndim[i], a->in_shape[i], 0)
-                       : clg_formula_recorded_gradient(a->f, i, tensors, a->params, dims);
+                       : clg_formula_recorded_gradient(a->f, i, tensors, a->params);
+  int list[CLG_MAX_DIMS], count = 0;
+  for (int d = 0; d < a->ndim; d++)
+    if (!zero && (dims >> d & 1)) list[count++] = d;
+  if (count) g = clg_sum(g, list, count, false);
   g = clg_reshape(g, a->in_ndim[i], a->in_shape[i]);
   clg_status s = g ? clg_edge_give(n, i, clg_tensor_ref(g)) : clg_last_status(n->ctx);
   clg_scope_close(scope);

@@ -48,13 +48,14 @@ clg_formula *clg_formula_row(clg_context *ctx, clg_row_id id); /* NULL with the 
 clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *const *in, int n_in, const char *const *param,
                               int n_param, const char *op);
 
-/* The formula over broadcast inputs, summed over the dimensions in `dims` (0: elementwise), recorded. An op result. */
+/* The formula over broadcast inputs, summed over the dimensions in `dims` (0: elementwise), recorded. An op result. A row that is
+ * summed must not have a gradient that mentions y, which would be the sum. */
 clg_tensor *clg_formula_apply(clg_formula *f, clg_tensor *const *in, const float *params, uint32_t dims, bool keepdim);
 /* The gradient of a reduced tensor over the shape before; recorded under create_graph. A new reference, or NULL with the error set. */
 clg_tensor *clg_respread(clg_tensor *g, uint32_t dims, int ndim, const int64_t *shape);
 
 /* g * d f / d in[i] as an op of its own: an op result that can be differentiated again. tensors is in[] with y and g behind. */
-clg_tensor *clg_formula_recorded_gradient(clg_formula *f, int i, clg_tensor *const *tensors, const float *params, uint32_t dims);
+clg_tensor *clg_formula_recorded_gradient(clg_formula *f, int i, clg_tensor *const *tensors, const float *params);
 /* Row `id` likewise; the usual case. */
 clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *params);
 

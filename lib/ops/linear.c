@@ -164,7 +164,7 @@ static clg_status linear_gradients(clg_node *n, const linear_attrs *a, clg_tenso
 static clg_status linear_recorded(clg_node *n, const linear_attrs *a, clg_tensor *const t[SAVED], clg_tensor *g) {
   clg_scope *scope = clg_scope_open(n->ctx);
   int64_t out = g->shape[g->ndim - 1], in = a->shape[a->ndim - 1], rows = g->numel / (out ? out : 1);
-  clg_tensor *z = a->act ? clg_formula_recorded_gradient(a->act, 0, (clg_tensor *[]){NULL, t[SAVED_Y], g}, &a->slope, 0) : g;
+  clg_tensor *z = a->act ? clg_formula_recorded_gradient(a->act, 0, (clg_tensor *[]){NULL, t[SAVED_Y], g}, &a->slope) : g;
   z = clg_reshape(z, 2, (int64_t[]){rows, out});
   clg_status s = z ? CLG_OK : clg_last_status(n->ctx);
   if (s == CLG_OK && clg_node_wants(n, IN_W)) {

@@ -6,8 +6,8 @@
 /* As in matmul.cl. */
 enum { FLAG_ADD = 1, FLAG_BIAS = 2, FLAG_SWAPPED = 4 };
 #ifndef BR
-#define BR 128
-#define BC 128
+#define BR 256
+#define BC 512
 #endif
 enum { TILE_ROWS = 8, TILE_COLS = 32, PANEL_ROWS = 128, BLOCK_ROWS = BR, BLOCK_COLS = BC, GPU_TILE = 32 };
 
