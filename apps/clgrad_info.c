@@ -1,4 +1,5 @@
-/* clgrad_info: every OpenCL platform and device, what clgrad would use of it, and a self-test of the kernels on each. */
+/* clgrad_info: every OpenCL platform and device, what clgrad would use of it, and a self-test of the kernels on each.
+ */
 #include <clgrad/clgrad.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -75,7 +76,8 @@ static bool test_sum(test *t) {
   if (!x.v) return false;
   double rows[R] = {0}, columns[C] = {0};
   for (int i = 0; i < R * C; i++) rows[i / C] += (double)x.v[i], columns[i % C] += (double)x.v[i];
-  return agrees(clg_sum(x.t, (int[]){1}, 1, false), rows, 1e-4) && agrees(clg_sum(x.t, (int[]){0}, 1, false), columns, 1e-4);
+  return agrees(clg_sum(x.t, (int[]){1}, 1, false), rows, 1e-4) &&
+         agrees(clg_sum(x.t, (int[]){0}, 1, false), columns, 1e-4);
 }
 
 static bool test_linear(test *t) {
@@ -128,13 +130,14 @@ static bool test_random(test *t) {
   clg_seed(t->ctx, 1, 0);
   clg_tensor *x = clg_randn(t->ctx, 1, (int64_t[]){N});
   double zero = 0, one = 1;
-  return agrees(clg_mean(x, NULL, 0, false), &zero, 0.03) && agrees(clg_mean(clg_square(x), NULL, 0, false), &one, 0.022);
+  return agrees(clg_mean(x, NULL, 0, false), &zero, 0.03) &&
+         agrees(clg_mean(clg_square(x), NULL, 0, false), &one, 0.022);
 }
 
 static const struct {
   const char *name;
   bool (*run)(test *t);
-} tests[] = {{"elementwise", test_map},       {"reduction", test_sum},    {"product", test_linear},
+} tests[] = {{"elementwise", test_map},       {"reduction", test_sum},     {"product", test_linear},
              {"layer norm", test_layer_norm}, {"backward", test_backward}, {"random", test_random}};
 enum { TESTS = sizeof tests / sizeof *tests };
 
@@ -201,7 +204,8 @@ static void print_device(const clg_device_info *d, bool chosen, const result *r)
          d->simulator ? "; simulated in software: used only when named" : "");
   print_mib("     memory     ", d->global_bytes);
   print_mib(", largest buffer ", d->max_alloc_bytes);
-  printf(", local %llu KiB%s\n", (unsigned long long)(d->local_bytes >> 10), d->unified_memory ? ", shared with the host" : "");
+  printf(", local %llu KiB%s\n", (unsigned long long)(d->local_bytes >> 10),
+         d->unified_memory ? ", shared with the host" : "");
   printf("     kernels    %s shape, work-groups of %u\n", shape_name(d), work_group(d));
   if (!d->usable) printf("     not usable: %s\n", d->problem);
   if (!r->ran) return;
@@ -213,21 +217,23 @@ static void print_device(const clg_device_info *d, bool chosen, const result *r)
 static json_t *text(const char *s) {
   char clean[600];
   size_t n = 0;
-  for (; s[n] && n + 1 < sizeof clean; n++) clean[n] = (unsigned char)s[n] < 128 && (unsigned char)s[n] >= 32 ? s[n] : '?';
+  for (; s[n] && n + 1 < sizeof clean; n++)
+    clean[n] = (unsigned char)s[n] < 128 && (unsigned char)s[n] >= 32 ? s[n] : '?';
   clean[n] = 0;
   return json_string(clean);
 }
 
 static json_t *json_device(const clg_device_info *d, bool chosen, const result *r) {
-  json_t *test_row = !r->ran ? json_null()
-                             : json_pack("{s:i, s:i, s:o, s:o, s:i}", "passed", r->passed, "tests", (int)TESTS, "failed",
-                                         text(r->failed), "message", text(r->message), "milliseconds", r->milliseconds);
-  json_t *row = json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:i, s:b, s:b, s:b, s:o, s:o}", "platform_index",
-                          d->platform_index, "device_index", d->device_index, "platform", text(d->platform), "name",
-                          text(d->name), "vendor", text(d->vendor), "driver", text(d->driver), "version", text(d->version),
-                          "type", type_name(d->type), "shape", shape_name(d), "work_group", (int)work_group(d), "chosen",
-                          (int)chosen, "usable", (int)d->usable, "simulator", (int)d->simulator, "problem",
-                          text(d->problem), "self_test", test_row);
+  json_t *test_row = !r->ran
+                         ? json_null()
+                         : json_pack("{s:i, s:i, s:o, s:o, s:i}", "passed", r->passed, "tests", (int)TESTS, "failed",
+                                     text(r->failed), "message", text(r->message), "milliseconds", r->milliseconds);
+  json_t *row = json_pack(
+      "{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:i, s:b, s:b, s:b, s:o, s:o}", "platform_index",
+      d->platform_index, "device_index", d->device_index, "platform", text(d->platform), "name", text(d->name),
+      "vendor", text(d->vendor), "driver", text(d->driver), "version", text(d->version), "type", type_name(d->type),
+      "shape", shape_name(d), "work_group", (int)work_group(d), "chosen", (int)chosen, "usable", (int)d->usable,
+      "simulator", (int)d->simulator, "problem", text(d->problem), "self_test", test_row);
   if (!row) return NULL;
   json_object_set_new(row, "global_bytes", json_integer((json_int_t)d->global_bytes));
   json_object_set_new(row, "max_alloc_bytes", json_integer((json_int_t)d->max_alloc_bytes));
@@ -257,9 +263,12 @@ static void help(void) {
 static bool parse(int argc, char **argv, options *o) {
   enum { DEVICE = 256, NO_SELF_TEST, JSON, PROFILE, VERSION, HELP };
   static const struct option known[] = {
-      {"device", required_argument, NULL, DEVICE},   {"no-self-test", no_argument, NULL, NO_SELF_TEST},
-      {"json", no_argument, NULL, JSON},             {"profile", required_argument, NULL, PROFILE},
-      {"version", no_argument, NULL, VERSION},       {"help", no_argument, NULL, HELP},
+      {"device", required_argument, NULL, DEVICE},
+      {"no-self-test", no_argument, NULL, NO_SELF_TEST},
+      {"json", no_argument, NULL, JSON},
+      {"profile", required_argument, NULL, PROFILE},
+      {"version", no_argument, NULL, VERSION},
+      {"help", no_argument, NULL, HELP},
       {NULL, 0, NULL, 0},
   };
   for (int code; (code = getopt_long(argc, argv, "", known, NULL)) != -1;) switch (code) {
@@ -303,8 +312,10 @@ static bool show(const options *o, const clg_device_info *chosen) {
     bool wanted = o->device ? is_chosen : rows[i].usable && (!rows[i].simulator || is_chosen);
     result r = !o->no_self_test && wanted ? self_test(&rows[i]) : (result){0};
     ok = ok && (!r.ran || r.passed == TESTS);
-    if (o->json) json_array_append_new(list, json_device(&rows[i], is_chosen, &r));
-    else print_device(&rows[i], is_chosen, &r);
+    if (o->json)
+      json_array_append_new(list, json_device(&rows[i], is_chosen, &r));
+    else
+      print_device(&rows[i], is_chosen, &r);
   }
   if (!o->json) return ok;
   json_t *all = json_pack("{s:s, s:o}", "version", clg_version(), "devices", list);
@@ -318,8 +329,10 @@ int main(int argc, char **argv) {
   options o = {0};
   if (!parse(argc, argv, &o)) return 2;
   if (o.help || o.version) {
-    if (o.help) help();
-    else printf("clgrad_info %s\n", clg_version());
+    if (o.help)
+      help();
+    else
+      printf("clgrad_info %s\n", clg_version());
     return 0;
   }
   char message[512] = "";

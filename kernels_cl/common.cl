@@ -1,5 +1,5 @@
-/* In front of every program. The host defines CLG_CPU (1 or 0), WG (the work-group size of kernels that share work) and VW
- * (the vector width of a work-item). */
+/* In front of every program. The host defines CLG_CPU (1 or 0), WG (the work-group size of kernels that share work) and
+ * VW (the vector width of a work-item). */
 #pragma OPENCL FP_CONTRACT OFF
 
 /* Contraction is written out where it is fast, so that the same formula has the same bits in every kernel. */

@@ -43,6 +43,8 @@ static float lanes_sum(const float16 v) {
   if (VW > 1)                                                                                                                \
     for (uint j = n / VW * VW; j < n; j++) BODY
 
+#define LOAD1(p) (*(p))
+#define STORE1(v, p) (*(p) = (v))
 #define GAMMA 1u
 #define BETA 2u
 #define ADD_GAMMA 4u
@@ -50,6 +52,7 @@ static float lanes_sum(const float16 v) {
 #define ADD_X 16u
 
 /* y = (x - mean) * rstd * gamma + beta; mean and rstd [rows] are kept for backward. Group id: row. */
+#if CLG_WANT(norm_forward)
 __kernel void norm_forward(__global const float *x, const ulong x_o, __global const float *gamma, const ulong gamma_o,
                            __global const float *beta, const ulong beta_o, __global float *y, const ulong y_o,
                            __global float *mean, const ulong mean_o, __global float *rstd, const ulong rstd_o, const uint rows,
@@ -82,8 +85,6 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
     if (flags & BETA) v += LOAD(beta + j);                                                                                   \
     STORE(v, y + j);                                                                                                         \
   }
-#define LOAD1(p) (*(p))
-#define STORE1(v, p) (*(p) = (v))
   ROW_VECTORS(NORM_Y(VEC, VLOAD, VSTORE))
   ROW_REST(NORM_Y(float, LOAD1, STORE1))
   if (lane == 0) {
@@ -91,8 +92,10 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
     rstd[rstd_o + row] = scale;
   }
 }
+#endif
 
 /* dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)), h = g * gamma. Group id: row. */
+#if CLG_WANT(norm_backward_x)
 __kernel void norm_backward_x(__global const float *g, const ulong g_o, __global const float *x, const ulong x_o,
                               __global const float *mean, const ulong mean_o, __global const float *rstd, const ulong rstd_o,
                               __global const float *gamma, const ulong gamma_o, __global float *dx, const ulong dx_o,
@@ -127,9 +130,11 @@ __kernel void norm_backward_x(__global const float *g, const ulong g_o, __global
   ROW_VECTORS(NORM_DX(VEC, VLOAD, VSTORE))
   ROW_REST(NORM_DX(float, LOAD1, STORE1))
 }
+#endif
 
 /* Column sums over rows: dgamma (+)= sum g * xhat, dbeta (+)= sum g, those that flags ask for. One item VW neighbouring columns and a
  * chunk of rows; with several chunks the results are parts [chunks,n] for norm_parts. Global ids (stripe, chunk). */
+#if CLG_WANT(norm_backward_params)
 __kernel void norm_backward_params(__global const float *g, const ulong g_o, __global const float *x, const ulong x_o,
                                    __global const float *mean, const ulong mean_o, __global const float *rstd,
                                    const ulong rstd_o, __global float *dgamma, const ulong dgamma_o, __global float *dbeta,
@@ -168,8 +173,10 @@ __kernel void norm_backward_params(__global const float *g, const ulong g_o, __g
     for (uint l = 0; j + l < n; l++) NORM_COLUMNS(float, LOAD1, STORE1)
   }
 }
+#endif
 
 /* Adds up the chunks' parts [chunks,n]. Global id: column. */
+#if CLG_WANT(norm_parts)
 __kernel void norm_parts(__global const float *part_gamma, const ulong part_gamma_o, __global const float *part_beta,
                          const ulong part_beta_o, __global float *dgamma, const ulong dgamma_o, __global float *dbeta,
                          const ulong dbeta_o, const uint chunks, const uint n, const uint flags) {
@@ -190,3 +197,4 @@ __kernel void norm_parts(__global const float *part_gamma, const ulong part_gamm
     dbeta[dbeta_o + j] = s;
   }
 }
+#endif

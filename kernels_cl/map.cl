@@ -1,5 +1,6 @@
 /* Elementwise maps. The prelude, written by lib/tensor/map.c for one list of expressions, defines
- *   MAP_OUTPUTS   the result buffers and their offsets:        __global float *y0_p, const uint y0_o
+ *   MAP_T         the type of the elements: float, or int where indices are copied
+ *   MAP_OUTPUTS   the result buffers and their offsets:        __global MAP_T *y0_p, const uint y0_o
  *   MAP_INPUTS    the same for the tensors read, after a comma
  *   MAP_STRIDES   an int8 of strides for each of them, after a comma
  *   MAP_NUMBERS   float arguments, after a comma
@@ -21,8 +22,12 @@
       MAP_STORE_AT(m_i, PUT)                                                                                                \
     }                                                                                                                       \
   }
+#if CLG_WANT(map_flat)
 MAP_FLAT(map_flat, MAP_SET)
+#endif
+#if CLG_WANT(map_flat_add)
 MAP_FLAT(map_flat_add, MAP_ADD)
+#endif
 
 /* Any strides over up to 8 dimensions, innermost first: global ids are the first two dimensions and the product of the rest. */
 #define MAP_START(t) int t##_i = (int)t##_o + (int)m_g0 * t##_s.s0 + (int)m_g1 * t##_s.s1;
@@ -53,5 +58,9 @@ MAP_FLAT(map_flat_add, MAP_ADD)
       MAP_STORE(PUT)                                                                                                        \
     }                                                                                                                       \
   }
+#if CLG_WANT(map_strided)
 MAP_STRIDED(map_strided, MAP_SET)
+#endif
+#if CLG_WANT(map_strided_add)
 MAP_STRIDED(map_strided_add, MAP_ADD)
+#endif

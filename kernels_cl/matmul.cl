@@ -33,10 +33,11 @@
 #define TILE_ROWS 8
 #define TILE_COLS 32
 #define PANEL_K 256    /* steps of a packed panel: 16 KiB, so that it stays in the first cache */
-#define PANEL_ROWS 128 /* most rows that share a packed panel */
+#define PANEL_ROWS 256 /* most rows that share a packed panel */
+#define TILE_STRIDE (PANEL_K * TILE_ROWS + 16) /* floats; never a multiple of a page, whose lines share cache sets */
 #ifndef BLOCK_COLS
-#define BLOCK_COLS 512 /* columns that share a packed block of A */
-#define BLOCK_ROWS 256
+#define BLOCK_COLS 256 /* columns that share a packed block of A */
+#define BLOCK_ROWS 128
 #endif
 
 /* part [TILE_ROWS][TILE_COLS] = (first ? 0 : part) + A B over kn steps; `last` is the last row that exists. */
@@ -182,42 +183,34 @@ __kernel void product_panel(PRODUCT_ARGS, const uint span) {
   PANEL_FINISH(part, rows, i0)
 }
 
-/* Packs rows of A for tiles: as rows [PANEL_K] where A runs along k, else as tiles [PANEL_K][TILE_ROWS]. */
-static void pack_rows(__global const float *a, const size_t rs, const size_t ps, const uint rows, const uint kn, float *block) {
-  if (ps == 1) {
-    for (uint i = 0; i < rows; i++) {
-      uint p = 0;
-      for (; p + 16 <= kn; p += 16) vstore16(vload16(0, a + i * rs + p), 0, block + i * PANEL_K + p);
-      for (; p < kn; p++) block[i * PANEL_K + p] = a[i * rs + p];
-    }
-  } else {
-    for (uint p = 0; p < kn; p++) {
-      uint i = 0;
-      for (; i + TILE_ROWS <= rows; i += TILE_ROWS)
-        vstore8(vload8(0, a + p * ps + i * rs), p, block + i * PANEL_K);
-      for (uint l = 0; i + l < rows; l++) block[i * PANEL_K + p * TILE_ROWS + l] = a[p * ps + (i + l) * rs];
-    }
+/* block: tiles [PANEL_K][TILE_ROWS] of `rows` columns of a stored [k,m] matrix. */
+static void pack_tiles(__global const float *a, const size_t ps, const uint rows, const uint kn, float *block) {
+  for (uint p = 0; p < kn; p++) {
+    uint i = 0;
+    for (; i + TILE_ROWS <= rows; i += TILE_ROWS, block += TILE_STRIDE) vstore8(vload8(0, a + i), p, block);
+    for (uint l = 0; i + l < rows; l++) block[p * TILE_ROWS + l] = a[i + l];
+    block -= i / TILE_ROWS * TILE_STRIDE;
+    a += ps;
   }
 }
 
-/* Both operands packed, for matrices whose rows lie too far apart in memory: BLOCK_ROWS x BLOCK_COLS results an item. Group ids
- * (block of rows, block of columns). */
+/* A transposed and so large that its rows lie too far apart to be read in place: a block of it is packed too. BLOCK_ROWS x BLOCK_COLS
+ * results an item. Group ids (block of rows, block of columns). */
 __kernel void product_block(PRODUCT_ARGS) {
   const uint i0 = (uint)get_group_id(0) * BLOCK_ROWS, g0 = (uint)get_group_id(1) * (BLOCK_COLS / TILE_COLS);
   if (i0 >= m || g0 * TILE_COLS >= n) return;
-  float block[BLOCK_ROWS * PANEL_K] __attribute__((aligned(64)));
+  float block[BLOCK_ROWS / TILE_ROWS * TILE_STRIDE] __attribute__((aligned(64)));
   float panel[PANEL_K * TILE_COLS] __attribute__((aligned(64)));
   float part[BLOCK_ROWS * BLOCK_COLS] __attribute__((aligned(64)));
   const uint rows = min(m - i0, (uint)BLOCK_ROWS), end = min(g0 + BLOCK_COLS / TILE_COLS, (n + TILE_COLS - 1) / TILE_COLS);
-  const size_t rs = a_ps == 1 ? PANEL_K : 1, ps = a_ps == 1 ? 1 : TILE_ROWS;
-  for (uint p = 0; p < k || p == 0; p += PANEL_K) {
+  for (uint p = 0; p < k; p += PANEL_K) {
     const uint kn = min(k - p, (uint)PANEL_K);
-    pack_rows(a + a_o + (size_t)i0 * a_rs + (size_t)p * a_ps, a_rs, a_ps, rows, kn, block);
+    pack_tiles(a + a_o + i0 + (size_t)p * a_ps, a_ps, rows, kn, block);
     for (uint g = g0; g < end; g++) {
       PANEL_AT(g)
       pack_panel(b + b_o + (size_t)p * b_ps + (size_t)j0 * b_cs, b_ps, b_cs, kn, width, panel);
       for (uint i = 0; i < rows; i += TILE_ROWS)
-        tile_block(block + i * PANEL_K, rs, ps, rows - 1 - i, panel, TILE_COLS, kn, p == 0,
+        tile_block(block + i / TILE_ROWS * TILE_STRIDE, 1, TILE_ROWS, rows - 1 - i, panel, TILE_COLS, kn, p == 0,
                    part + ((g - g0) * BLOCK_ROWS + i) * TILE_COLS);
     }
   }

@@ -31,5 +31,9 @@ uint4 philox(uint4 c, uint2 k) {
   const float r0 = sqrt(-2.0f * log(1.0f - UNIT(u.s0))), r1 = sqrt(-2.0f * log(1.0f - UNIT(u.s2)));                          \
   const float p0 = 6.28318530717958648f * UNIT(u.s1), p1 = 6.28318530717958648f * UNIT(u.s3);                                \
   v[0] = a + b * (r0 * cos(p0)), v[1] = a + b * (r0 * sin(p0)), v[2] = a + b * (r1 * cos(p1)), v[3] = a + b * (r1 * sin(p1));
+#if CLG_WANT(random_uniform)
 RANDOM(random_uniform, UNIFORM)
+#endif
+#if CLG_WANT(random_normal)
 RANDOM(random_normal, NORMAL)
+#endif

@@ -112,8 +112,12 @@
 #endif
 #define REDUCE_AT(t) const int t##_i = t##_b + m_i * t##_r.s0;
 #define REDUCE_AT_UNIT(t) const int t##_i = t##_b + m_i;
+#if CLG_WANT(reduce_inner)
 REDUCE_INNER(reduce_inner, REDUCE_AT)
+#endif
+#if CLG_WANT(reduce_inner_unit)
 REDUCE_INNER(reduce_inner_unit, REDUCE_AT_UNIT)
+#endif
 
 /* The results run along memory: an item a stripe of VW neighbouring results and chunk, global ids (stripe, chunk). */
 #define REDUCE_OUTER(NAME, AT)                                                                                              \
@@ -149,5 +153,9 @@ REDUCE_INNER(reduce_inner_unit, REDUCE_AT_UNIT)
   }
 #define REDUCE_ACROSS(t) const int t##_i = t##_b + m_j * t##_r.s0 + m_l * t##_s.s0;
 #define REDUCE_ACROSS_UNIT(t) const int t##_i = t##_b + m_j * t##_r.s0 + m_l;
+#if CLG_WANT(reduce_outer)
 REDUCE_OUTER(reduce_outer, REDUCE_ACROSS)
+#endif
+#if CLG_WANT(reduce_outer_unit)
 REDUCE_OUTER(reduce_outer_unit, REDUCE_ACROSS_UNIT)
+#endif

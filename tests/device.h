@@ -42,7 +42,9 @@ static const char scale_source[] = "__kernel void scale(__global float *x, const
                                    "  if (i < n) x[i] = s * (float)i;\n"
                                    "}\n";
 
-static inline clg_kernel *scale_kernel(clg_context *ctx) { return clg_kernel_get(ctx, "random.cl", scale_source, "scale"); }
+static inline clg_kernel *scale_kernel(clg_context *ctx) {
+  return clg_kernel_get(ctx, "random.cl", scale_source, "scale");
+}
 
 static inline clg_status scale(clg_context *ctx, clg_block *x, float s, uint32_t n) {
   const clg_arg args[] = {clg_arg_block(x), clg_arg_f32(s), clg_arg_u32(n)};

@@ -57,8 +57,10 @@ START_TEST(the_shape_follows_option_then_environment) {
   setenv("CLGRAD_SHAPE", "round", 1);
   ck_assert_int_eq(try_open(&ctx, (clg_context_options){.device = NULL}), CLG_ERR_ARGUMENT);
   ck_assert_ptr_nonnull(strstr(message, "CLGRAD_SHAPE"));
-  if (kept) setenv("CLGRAD_SHAPE", kept, 1);
-  else unsetenv("CLGRAD_SHAPE");
+  if (kept)
+    setenv("CLGRAD_SHAPE", kept, 1);
+  else
+    unsetenv("CLGRAD_SHAPE");
   free(kept);
 }
 END_TEST
@@ -204,8 +206,10 @@ static void cache_close(void) {
   char path[600];
   while (cache_entry(path, sizeof path)) ck_assert_int_eq(unlink(path), 0);
   ck_assert_int_eq(rmdir(cache), 0);
-  if (cache_before) setenv("CLGRAD_CACHE", cache_before, 1);
-  else unsetenv("CLGRAD_CACHE");
+  if (cache_before)
+    setenv("CLGRAD_CACHE", cache_before, 1);
+  else
+    unsetenv("CLGRAD_CACHE");
   free(cache_before);
 }
 
@@ -243,8 +247,8 @@ START_TEST(damaged_cache_entries_are_rebuilt_and_replaced) {
   char path[600];
   ck_assert_int_eq(cache_entry(path, sizeof path), 1);
   /* size to cut to, byte to flip: magic, key size, binary size, checksum, key, binary; short and empty files */
-  const long cases[][2] = {{-1, 1},  {-1, 9},  {-1, 15}, {-1, 17}, {-1, 25}, {-1, 40},
-                           {-1, -1}, {0, 0},   {31, 0},  {32, 0},  {200, 0}, {5000, 0}};
+  const long cases[][2] = {{-1, 1},  {-1, 9}, {-1, 15}, {-1, 17}, {-1, 25}, {-1, 40},
+                           {-1, -1}, {0, 0},  {31, 0},  {32, 0},  {200, 0}, {5000, 0}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     damage(path, cases[i][0], cases[i][1]);
     ck_assert_msg(!from_cache(), "case %zu", i);

@@ -1,5 +1,5 @@
-/* What happens when the driver fails. This program's own clFinish and friends stand before the loader's, and fail when told
- * to. */
+/* What happens when the driver fails. This program's own clFinish and friends stand before the loader's, and fail when
+ * told to. */
 #define _GNU_SOURCE
 #include "device.h"
 #include <dlfcn.h>
@@ -27,9 +27,10 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue q, cl_kernel k, cl_uint dims, con
   return fails(&fail_kernel) ? fail_kernel.code
                              : REAL(clEnqueueNDRangeKernel)(q, k, dims, offset, global, local, n, wait, event);
 }
-cl_int clEnqueueWriteBuffer(cl_command_queue q, cl_mem m, cl_bool block, size_t offset, size_t size, const void *host, cl_uint n,
-                            const cl_event *wait, cl_event *event) {
-  return fails(&fail_write) ? fail_write.code : REAL(clEnqueueWriteBuffer)(q, m, block, offset, size, host, n, wait, event);
+cl_int clEnqueueWriteBuffer(cl_command_queue q, cl_mem m, cl_bool block, size_t offset, size_t size, const void *host,
+                            cl_uint n, const cl_event *wait, cl_event *event) {
+  return fails(&fail_write) ? fail_write.code
+                            : REAL(clEnqueueWriteBuffer)(q, m, block, offset, size, host, n, wait, event);
 }
 cl_int clFinish(cl_command_queue q) { return fails(&fail_finish) ? fail_finish.code : REAL(clFinish)(q); }
 

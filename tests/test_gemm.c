@@ -47,13 +47,23 @@ typedef struct shape {
 } shape;
 
 static clg_gemm_call call_of(const shape *s) {
-  return (clg_gemm_call){.ta = s->ta, .tb = s->tb, .m = s->m, .n = s->n, .k = s->k, .a_offset = s->a_offset,
-                         .b_offset = s->b_offset, .c_offset = s->c_offset, .a_ld = (s->ta ? s->m : s->k) + s->a_pad,
-                         .b_ld = (s->tb ? s->k : s->n) + s->b_pad, .c_ld = s->n + s->c_pad, .beta = s->beta};
+  return (clg_gemm_call){.ta = s->ta,
+                         .tb = s->tb,
+                         .m = s->m,
+                         .n = s->n,
+                         .k = s->k,
+                         .a_offset = s->a_offset,
+                         .b_offset = s->b_offset,
+                         .c_offset = s->c_offset,
+                         .a_ld = (s->ta ? s->m : s->k) + s->a_pad,
+                         .b_ld = (s->tb ? s->k : s->n) + s->b_pad,
+                         .c_ld = s->n + s->c_pad,
+                         .beta = s->beta};
 }
 
 /* Entry (i, j) of what the call makes, in double. */
-static double entry(const clg_gemm_call *c, const float *a, const float *b, const float *before, uint32_t i, uint32_t j) {
+static double entry(const clg_gemm_call *c, const float *a, const float *b, const float *before, uint32_t i,
+                    uint32_t j) {
   double sum = 0;
   for (uint32_t p = 0; p < c->k; p++) {
     size_t at_a = c->a_offset + (c->ta ? (size_t)p * c->a_ld + i : (size_t)i * c->a_ld + p);
@@ -70,8 +80,8 @@ static void check_result(const clg_gemm_call *c, const matrix *a, const matrix *
   uint32_t step = c->m > 100 ? 97 : 1;
   for (uint32_t i = 0; i < c->m; i += step)
     for (uint32_t j = 0; j < c->n; j += step)
-      ck_assert_double_eq_tol((double)got[c->c_offset + (size_t)i * c->c_ld + j], entry(c, a->host, b->host, r->host, i, j),
-                              2e-6 * c->k + 1e-5);
+      ck_assert_double_eq_tol((double)got[c->c_offset + (size_t)i * c->c_ld + j],
+                              entry(c, a->host, b->host, r->host, i, j), 2e-6 * c->k + 1e-5);
   for (size_t at = 0; at < c->c_offset; at++) ck_assert_float_eq(got[at], r->host[at]);
   for (uint32_t i = 0; i + 1 < c->m; i += step)
     for (uint32_t j = c->n; j < c->c_ld; j++) {
@@ -82,11 +92,11 @@ static void check_result(const clg_gemm_call *c, const matrix *a, const matrix *
 }
 
 static const shape shapes[] = {
-    {1, 1, 1, false, false, 0, 0, 0, 0, 0, 0, 0},         {5, 7, 3, false, false, 0, 0, 0, 0, 0, 0, 0},
-    {33, 65, 17, true, false, 3, 0, 1, 0, 2, 5, 1},       {64, 64, 64, false, true, 0, 0, 0, 0, 0, 0, 1},
-    {40, 9, 130, true, true, 0, 7, 0, 1, 1, 1, 0.5f},     {896, 896, 896, false, false, 0, 0, 0, 0, 0, 0, 0},
-    {896, 896, 896, true, false, 0, 0, 0, 0, 0, 0, 1},    {900, 897, 899, false, false, 0, 0, 0, 0, 0, 0, 1},
-    {900, 897, 899, true, true, 1, 2, 3, 4, 5, 6, 0},     {4096, 512, 512, false, true, 0, 0, 0, 0, 0, 0, 0},
+    {1, 1, 1, false, false, 0, 0, 0, 0, 0, 0, 0},      {5, 7, 3, false, false, 0, 0, 0, 0, 0, 0, 0},
+    {33, 65, 17, true, false, 3, 0, 1, 0, 2, 5, 1},    {64, 64, 64, false, true, 0, 0, 0, 0, 0, 0, 1},
+    {40, 9, 130, true, true, 0, 7, 0, 1, 1, 1, 0.5f},  {896, 896, 896, false, false, 0, 0, 0, 0, 0, 0, 0},
+    {896, 896, 896, true, false, 0, 0, 0, 0, 0, 0, 1}, {900, 897, 899, false, false, 0, 0, 0, 0, 0, 0, 1},
+    {900, 897, 899, true, true, 1, 2, 3, 4, 5, 6, 0},  {4096, 512, 512, false, true, 0, 0, 0, 0, 0, 0, 0},
 };
 
 static void try_shape(clg_context *ctx, clg_context *plan, const shape *s) {
@@ -138,8 +148,8 @@ END_TEST
 START_TEST(a_wrong_profile_does_not_break_a_product) {
   clg_context *ctx = open_with((clg_context_options){.shape = CLG_SHAPE_GPU});
   matrix a = matrix_of(ctx, 900 * 900, 1), r = matrix_of(ctx, 900 * 900, 2);
-  clg_gemm_call c = {.m = 900, .n = 900, .k = 900, .a_ld = 900, .b_ld = 900, .c_ld = 900, .a = a.block, .b = a.block,
-                     .c = r.block};
+  clg_gemm_call c = {
+      .m = 900, .n = 900, .k = 900, .a_ld = 900, .b_ld = 900, .c_ld = 900, .a = a.block, .b = a.block, .c = r.block};
   *ctx->gemm = (clg_gemm_profile){1, 1, 1, 0, 1};
   ck_assert_msg(clg_gemm_clblast(ctx, &c, "matmul") == CLG_OK, "%s", clg_last_error(ctx));
   check_result(&c, &a, &a, &r);

@@ -141,7 +141,8 @@ END_TEST
 
 START_TEST(roles_and_peaks) {
   clg_context *ctx = plan();
-  clg_block *a = clg_block_alloc(ctx, 1000, CLG_ROLE_PARAMETER, "a"), *b = clg_block_alloc(ctx, 500, CLG_ROLE_ACTIVATION, "b");
+  clg_block *a = clg_block_alloc(ctx, 1000, CLG_ROLE_PARAMETER, "a"),
+            *b = clg_block_alloc(ctx, 500, CLG_ROLE_ACTIVATION, "b");
   clg_block_set_role(b, CLG_ROLE_SAVED);
   clg_block *c = clg_block_alloc(ctx, 200, CLG_ROLE_ACTIVATION, "c");
   clg_block_set_role(b, CLG_ROLE_ACTIVATION); /* after the peak: at the peak it was saved */
@@ -278,7 +279,8 @@ static clg_status plan_from(const char *text, clg_context **ctx) {
 
 START_TEST(profiles_are_read_with_suspicion) {
   clg_context *ctx = NULL;
-  ck_assert_int_eq(plan_from("clgrad-profile 1\ndevice A GPU\nshape gpu\nmax_alloc 4000\ngemm 64 32 16 1 448\n", &ctx), CLG_OK);
+  ck_assert_int_eq(plan_from("clgrad-profile 1\ndevice A GPU\nshape gpu\nmax_alloc 4000\ngemm 64 32 16 1 448\n", &ctx),
+                   CLG_OK);
   ck_assert_str_eq(clg_context_device(ctx)->name, "A GPU");
   ck_assert_int_eq(clg_context_device(ctx)->shape, CLG_SHAPE_GPU);
   clg_block *b = clg_block_alloc(ctx, 3900, CLG_ROLE_DATA, "x");
@@ -286,11 +288,20 @@ START_TEST(profiles_are_read_with_suspicion) {
   clg_block_unref(b);
   close_clean(&ctx);
 #define START "clgrad-profile 1\ndevice A\nshape gpu\nmax_alloc 4000\n"
-  const char *const bad[] = {"", "clgrad-profile 2\n", "{\"json\": 1}", START, START "gemm 64 32 16 1\n",
-                             START "gemm 64 32 16 1 448 9\n", START "gemm 0 32 16 1 448\n", START "gemm 64 32 16 2 448\n",
-                             START "gemm 64 32 16 1 99999999999999999999999\n", START "gemm -64 32 16 1 448\n",
-                             START "device B\n", "clgrad-profile 1\ndevice A\nshape round\n",
-                             "clgrad-profile 1\nmax_alloc 1x\n", "clgrad-profile 1\nmax_alloc 0\n"};
+  const char *const bad[] = {"",
+                             "clgrad-profile 2\n",
+                             "{\"json\": 1}",
+                             START,
+                             START "gemm 64 32 16 1\n",
+                             START "gemm 64 32 16 1 448 9\n",
+                             START "gemm 0 32 16 1 448\n",
+                             START "gemm 64 32 16 2 448\n",
+                             START "gemm 64 32 16 1 99999999999999999999999\n",
+                             START "gemm -64 32 16 1 448\n",
+                             START "device B\n",
+                             "clgrad-profile 1\ndevice A\nshape round\n",
+                             "clgrad-profile 1\nmax_alloc 1x\n",
+                             "clgrad-profile 1\nmax_alloc 0\n"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     ck_assert_msg(plan_from(bad[i], &ctx) == CLG_ERR_IO, "case %zu", i);
     ck_assert_ptr_null(ctx);

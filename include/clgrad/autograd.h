@@ -77,6 +77,18 @@ typedef struct clg_saved_hooks {
 CLG_API clg_status clg_push_saved_hooks(clg_context *ctx, const clg_saved_hooks *hooks);
 CLG_API clg_status clg_pop_saved_hooks(clg_context *ctx);
 
+/* Checkpointing (Chen et al. 2016; PyTorch's non-reentrant form): a segment of a model runs without keeping what its ops
+ * save, and again in backward when the first of them is asked for. `fn` makes the segment's result from in[0..n), as an
+ * op does, NULL on error; it must do the same each time: same ops, parameters unchanged, no backward inside.
+ * The second run sees the same random numbers and does not update running statistics. The graph keeps the inputs and
+ * owns `user`: `drop` (may be NULL) is called when no backward can need it. Results and gradients are bit for bit those of the
+ * plain run; works with inputs, retain_graph (each backward runs the segment again), create_graph, and one inside the
+ * other. When nothing is recorded it is fn alone. CLG_ERR_GRAPH in backward if the second run saves another number of
+ * tensors. */
+typedef clg_tensor *(*clg_segment)(void *user, clg_tensor *const *in, size_t n);
+CLG_API clg_tensor *clg_checkpoint(clg_context *ctx, clg_segment fn, void *user, void (*drop)(void *user),
+                                   clg_tensor *const *in, size_t n);
+
 #ifdef __cplusplus
 }
 #endif

@@ -26,6 +26,11 @@ CLG_API clg_module *clg_flatten_create(clg_context *ctx);
  * the caller's reference of each layer, so that create calls nest. Any NULL layer makes it NULL (the others are freed). */
 CLG_API clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n);
 
+/* From now on the Sequential runs in checkpointed segments of so many layers (0: none): only what goes into a segment is kept,
+ * and its layers run again in backward (clg_checkpoint), in the train modes that they had. A Linear and the activation
+ * behind it stay in one segment. The graph holds the module. */
+CLG_API clg_status clg_module_checkpoint(clg_module *sequential, size_t layers);
+
 CLG_API clg_tensor *clg_forward(clg_module *m, clg_tensor *x);
 
 /* Train mode (on when made), for the module and everything in it; separate from grad mode. */

@@ -81,6 +81,23 @@ CLG_API clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b);
 /* act(x w^T + b) in one kernel; `slope` is leaky ReLU's. Bit for bit what the two ops give one after the other. */
 CLG_API clg_tensor *clg_linear_act(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_activation act, float slope);
 
+/* ---- convolutions over images [N,C,H,W] (torch.nn.functional; cross-correlations). [0] is the height's, [1] the width's ---- */
+typedef struct clg_conv_options {
+  int stride[2], padding[2];
+  int output_padding[2]; /* conv_transpose2d alone: rows and columns more at the end; less than the stride or the dilation */
+  int dilation[2];
+  int groups;            /* divides both numbers of channels; output channels see the input channels of their group */
+} clg_conv_options;
+#define CLG_CONV_OPTIONS_INIT {{1, 1}, {0, 0}, {0, 0}, {1, 1}, 1}
+/* y[n,o,q] = b[o] + sum over c and k of x[n,c, q*stride - padding + k*dilation] w[o,c,k]; zero outside of x.
+ * x [N,C,H,W], w [O,C/groups,kh,kw], b [O] or NULL -> [N,O,OH,OW], OH = (H + 2 padding - dilation (kh - 1) - 1)/stride + 1 rounded
+ * down. `options` NULL: the defaults. */
+CLG_API clg_tensor *clg_conv2d(clg_tensor *x, clg_tensor *w, clg_tensor *b, const clg_conv_options *options);
+/* The map whose matrix is conv2d's transposed: y[n,o,i] = b[o] + sum over c, q, k with q*stride - padding + k*dilation = i of
+ * x[n,c,q] w[c,o,k]. x [N,C,H,W], w [C,O/groups,kh,kw], b [O] or NULL -> [N,O,OH,OW],
+ * OH = (H - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1. */
+CLG_API clg_tensor *clg_conv_transpose2d(clg_tensor *x, clg_tensor *w, clg_tensor *b, const clg_conv_options *options);
+
 /* ---- normalisation ---- */
 /* (x - mean)/sqrt(var + eps)*gamma + beta over the last dimension: x [..,N], gamma and beta [N] or NULL -> [..,N]
  * (Ba et al. 2016; biased variance, as PyTorch) */

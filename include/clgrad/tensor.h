@@ -1,5 +1,5 @@
-/* Tensors: a shape and strides over a storage on the device. float32, up to 8 dimensions, at most 2^31 - 1 elements.
- * Shapes are row-major: the last dimension is the fastest. Dimension arguments count from 0, negative ones from the
+/* Tensors: a shape and strides over a storage on the device. Up to 8 dimensions, at most 2^31 - 1 elements. The elements are
+ * float32; int32 holds labels and indices, for the ops that say so: any other op refuses it, nothing is converted silently. Shapes are row-major: the last dimension is the fastest. Dimension arguments count from 0, negative ones from the
  * end. A zero-dimensional tensor holds one element. */
 #ifndef CLGRAD_TENSOR_H
 #define CLGRAD_TENSOR_H
@@ -13,14 +13,20 @@ extern "C" {
 
 typedef struct clg_tensor clg_tensor;
 
+typedef enum clg_dtype { CLG_F32, CLG_I32 } clg_dtype;
+
 /* Copies `data` (row-major host floats; NULL: zeros) to a new tensor. One reference, yours. Does not block: the data is
  * copied before the call returns. */
 CLG_API clg_tensor *clg_tensor_create(clg_context *ctx, int ndim, const int64_t *shape, const float *data);
+/* The same for int32, which never requires grad. The least and the largest value of `data` are remembered until the tensor is
+ * changed in place: an op that takes indices can then refuse those out of range without waiting for the device. */
+CLG_API clg_tensor *clg_tensor_create_i32(clg_context *ctx, int ndim, const int64_t *shape, const int32_t *data);
 /* One more reference; yours, outside any scope. */
 CLG_API clg_tensor *clg_tensor_ref(clg_tensor *t);
 CLG_API void clg_tensor_unref(clg_tensor **t);
 
 CLG_API clg_context *clg_tensor_context(const clg_tensor *t);
+CLG_API clg_dtype clg_tensor_dtype(const clg_tensor *t);
 CLG_API int clg_tensor_ndim(const clg_tensor *t);
 CLG_API const int64_t *clg_tensor_shape(const clg_tensor *t);
 CLG_API const int64_t *clg_tensor_strides(const clg_tensor *t); /* in elements */
@@ -41,9 +47,12 @@ CLG_API clg_status clg_tensor_write(clg_tensor *t, const float *data);
 /* As clg_tensor_write, but reads `data` straight from the host while the queue runs: it must stay as it is until
  * clg_finish() or a blocking read has returned. */
 CLG_API clg_status clg_tensor_write_async(clg_tensor *t, const float *data);
-/* The only element of a one-element tensor; NaN and an error otherwise. Blocks. */
+/* The same for int32 tensors; each kind refuses the other's. */
+CLG_API clg_status clg_tensor_read_i32(const clg_tensor *t, int32_t *out);
+CLG_API clg_status clg_tensor_write_i32(clg_tensor *t, const int32_t *data);
+/* The only element of a one-element float32 tensor; NaN and an error otherwise. Blocks. */
 CLG_API float clg_tensor_item(const clg_tensor *t);
-/* In place: every element becomes `value`; dst takes src's elements (src broadcasts to dst). */
+/* In place: every element becomes `value` (float32 only); dst takes src's elements (src broadcasts to dst, of the same dtype). */
 CLG_API clg_status clg_fill_(clg_tensor *t, float value);
 CLG_API clg_status clg_copy_(clg_tensor *dst, const clg_tensor *src);
 

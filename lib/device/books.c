@@ -1,8 +1,9 @@
-/* The memory books: live bytes by role, peaks, phases, and who was alive at the live peak. Owns the entries and phase names.
+/* The memory books: live bytes by role, peaks, phases, and who was alive at the live peak. Owns the entries and phase
+ * names.
  *
- * Time is counted in allocations. An entry belongs to the current peak when it began at or before the peak's tick and is
- * either still live or on the list of those that ended since. A new peak empties that list, so that each entry is handled a
- * constant number of times, however many peaks there are. */
+ * Time is counted in allocations. An entry belongs to the current peak when it began at or before the peak's tick and
+ * is either still live or on the list of those that ended since. A new peak empties that list, so that each entry is
+ * handled a constant number of times, however many peaks there are. */
 #include "device/books.h"
 #include "device/pool.h"
 #include <stdlib.h>
@@ -69,7 +70,11 @@ static void trace(const clg_books *b, const clg_entry *e, int64_t bytes) {
 clg_entry *clg_books_add(clg_books *b, size_t bytes, clg_role role, const char *op) {
   clg_entry *e = malloc(sizeof *e);
   if (!e) return NULL;
-  *e = (clg_entry){.next = b->live, .bytes = bytes, .tick = ++b->tick, .op = op ? op : "", .phase = clg_books_phase(b),
+  *e = (clg_entry){.next = b->live,
+                   .bytes = bytes,
+                   .tick = ++b->tick,
+                   .op = op ? op : "",
+                   .phase = clg_books_phase(b),
                    .role = role};
   if (b->live) b->live->prev = e;
   b->live = e;

@@ -1,5 +1,6 @@
-/* The disk cache of built programs: $CLGRAD_CACHE, else $XDG_CACHE_HOME/clgrad, else ~/.cache/clgrad. An entry is a header, the
- * full key and the binary; whatever is wrong with one, the program is built from source and the entry replaced. */
+/* The disk cache of built programs: $CLGRAD_CACHE, else $XDG_CACHE_HOME/clgrad, else ~/.cache/clgrad. An entry is a
+ * header, the full key and the binary; whatever is wrong with one, the program is built from source and the entry
+ * replaced. */
 #include "core/str.h"
 #include "device/program.h"
 #include <errno.h>
@@ -129,8 +130,10 @@ cl_program clg_cache_load(clg_context *ctx, const clg_part *key, size_t n, const
   unsigned char *data = path ? read_whole(path, &size) : NULL;
   const unsigned char *binary = data ? check_entry(data, size, key, n, &binary_size) : NULL;
   cl_program p = binary ? program_of(ctx, binary, binary_size, options) : NULL;
-  if (p) ctx->counters.cache_hits++;
-  else if (data) clg_log_line(ctx, "cache entry %s cannot be used: building from source", path);
+  if (p)
+    ctx->counters.cache_hits++;
+  else if (data)
+    clg_log_line(ctx, "cache entry %s cannot be used: building from source", path);
   free(data);
   free(path);
   return p;
@@ -148,7 +151,8 @@ static void touch_kernels(cl_program p) {
   free(kernels);
 }
 
-/* Adopted contexts may have several devices: the binary is looked for among theirs. malloced; NULL when there is none. */
+/* Adopted contexts may have several devices: the binary is looked for among theirs. malloced; NULL when there is none.
+ */
 static unsigned char *binary_of(clg_context *ctx, cl_program p, size_t *size) {
   enum { MOST = 64 };
   cl_device_id devices[MOST];
@@ -163,7 +167,8 @@ static unsigned char *binary_of(clg_context *ctx, cl_program p, size_t *size) {
       *size = sizes[i];
       found = binaries[i] = malloc(sizes[i]);
     }
-  if (found && clGetProgramInfo(p, CL_PROGRAM_BINARIES, n * sizeof *binaries, binaries, NULL) == CL_SUCCESS) return found;
+  if (found && clGetProgramInfo(p, CL_PROGRAM_BINARIES, n * sizeof *binaries, binaries, NULL) == CL_SUCCESS)
+    return found;
   free(found);
   return NULL;
 }

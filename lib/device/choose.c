@@ -71,10 +71,14 @@ static bool is_old(const char *version) {
 
 static void judge(cl_device_id d, clg_device_info *info) {
   const char *problem = "";
-  if (!device_u32(d, CL_DEVICE_AVAILABLE)) problem = "the device says that it is not available";
-  else if (!device_u32(d, CL_DEVICE_COMPILER_AVAILABLE)) problem = "it has no compiler";
-  else if (is_old(info->version)) problem = "OpenCL 1.2 is needed";
-  else if (!info->global_bytes || !info->max_work_group) problem = "it reports no memory or no work-groups";
+  if (!device_u32(d, CL_DEVICE_AVAILABLE))
+    problem = "the device says that it is not available";
+  else if (!device_u32(d, CL_DEVICE_COMPILER_AVAILABLE))
+    problem = "it has no compiler";
+  else if (is_old(info->version))
+    problem = "OpenCL 1.2 is needed";
+  else if (!info->global_bytes || !info->max_work_group)
+    problem = "it reports no memory or no work-groups";
   info->usable = !*problem;
   snprintf(info->problem, sizeof info->problem, "%s", problem);
 }
@@ -109,7 +113,8 @@ void clg_describe_device(cl_device_id d, int platform_index, int device_index, c
   info->native_float_width = device_u32(d, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
   info->unified_memory = device_u32(d, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
   size_t group = device_size(d, CL_DEVICE_MAX_WORK_GROUP_SIZE), item[16] = {0};
-  if (clGetDeviceInfo(d, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof item, item, NULL) == CL_SUCCESS && item[0] && item[0] < group)
+  if (clGetDeviceInfo(d, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof item, item, NULL) == CL_SUCCESS && item[0] &&
+      item[0] < group)
     group = item[0];
   info->max_work_group = (uint32_t)group;
   judge(d, info);
@@ -181,8 +186,8 @@ static void list_choices(const clg_found *rows, size_t n, char *to, size_t size)
   to[0] = 0;
   for (size_t i = 0; i < n && used + 1 < size; i++) {
     const clg_device_info *d = &rows[i].info;
-    int k = snprintf(to + used, size - used, "%s%d:%d %s (%s)%s", i ? ", " : "", d->platform_index, d->device_index, d->name,
-                     d->platform, d->usable ? "" : " not usable");
+    int k = snprintf(to + used, size - used, "%s%d:%d %s (%s)%s", i ? ", " : "", d->platform_index, d->device_index,
+                     d->name, d->platform, d->usable ? "" : " not usable");
     used += k > 0 ? (size_t)k : 0;
   }
 }
@@ -197,9 +202,11 @@ static clg_status choose(const clg_found *rows, size_t n, const char *selector, 
   }
   char choices[400];
   list_choices(rows, n, choices, sizeof choices);
-  if (best) return clg_error_set(error, CLG_ERR_DEVICE, NULL, "%s cannot be used: %s", best->info.name, best->info.problem);
+  if (best)
+    return clg_error_set(error, CLG_ERR_DEVICE, NULL, "%s cannot be used: %s", best->info.name, best->info.problem);
   if (!selector)
-    return clg_error_set(error, CLG_ERR_DEVICE, NULL, "no device is chosen by default; by name or number there is %s", choices);
+    return clg_error_set(error, CLG_ERR_DEVICE, NULL, "no device is chosen by default; by name or number there is %s",
+                         choices);
   return clg_error_set(error, CLG_ERR_DEVICE, NULL, "no device matches \"%.60s\": there is %s", selector, choices);
 }
 
@@ -214,15 +221,19 @@ clg_status clg_choose_device(const char *selector, clg_found *out, clg_error *er
   return s;
 }
 
-clg_status clg_choose_shape(clg_device_shape asked, clg_device_shape fallback, clg_device_shape *out, clg_error *error) {
+clg_status clg_choose_shape(clg_device_shape asked, clg_device_shape fallback, clg_device_shape *out,
+                            clg_error *error) {
   *out = asked == CLG_SHAPE_AUTO ? fallback : asked;
   if (asked != CLG_SHAPE_AUTO && asked != CLG_SHAPE_CPU && asked != CLG_SHAPE_GPU)
     return clg_error_set(error, CLG_ERR_ARGUMENT, NULL, "no such device shape: %d", (int)asked);
   const char *text = getenv("CLGRAD_SHAPE");
   if (asked != CLG_SHAPE_AUTO || !text || !*text) return CLG_OK;
-  if (!strcmp(text, "cpu")) *out = CLG_SHAPE_CPU;
-  else if (!strcmp(text, "gpu")) *out = CLG_SHAPE_GPU;
-  else return clg_error_set(error, CLG_ERR_ARGUMENT, NULL, "CLGRAD_SHAPE is \"%.60s\": it must be cpu or gpu", text);
+  if (!strcmp(text, "cpu"))
+    *out = CLG_SHAPE_CPU;
+  else if (!strcmp(text, "gpu"))
+    *out = CLG_SHAPE_GPU;
+  else
+    return clg_error_set(error, CLG_ERR_ARGUMENT, NULL, "CLGRAD_SHAPE is \"%.60s\": it must be cpu or gpu", text);
   return CLG_OK;
 }
 

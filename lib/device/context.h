@@ -12,11 +12,17 @@ typedef struct clg_programs clg_programs; /* program.c: built programs and kerne
 typedef struct clg_queue clg_queue;       /* queue.c: cl_context, cl_device_id, cl_command_queue; NULL in a plan */
 
 /* State of higher rooms that lives as long as the context. */
-typedef enum clg_slot_id { CLG_SLOT_RANDOM, CLG_SLOT_FORMULA, CLG_SLOT_GRAPH, CLG_SLOT_OPS, CLG_SLOT_COUNT } clg_slot_id;
+typedef enum clg_slot_id {
+  CLG_SLOT_RANDOM,
+  CLG_SLOT_FORMULA,
+  CLG_SLOT_GRAPH,
+  CLG_SLOT_OPS,
+  CLG_SLOT_COUNT
+} clg_slot_id;
 typedef struct clg_slot {
   void *state;
-  /* Called when the last user reference goes (closing: end cycles, drop what holds tensors; state stays valid) and again
-   * when the context is destroyed (free the state). */
+  /* Called when the last user reference goes (closing: end cycles, drop what holds tensors; state stays valid) and
+   * again when the context is destroyed (free the state). */
   void (*close)(clg_context *ctx, void *state);
   void (*destroy)(clg_context *ctx, void *state);
 } clg_slot;
@@ -33,15 +39,17 @@ struct clg_context {
   clg_books *books;
   clg_programs *programs;
   clg_counters counters;
-  clg_context *like; /* a plan's lender of workspace sizes */
+  clg_context *like;             /* a plan's lender of workspace sizes */
   struct clg_gemm_profile *gemm; /* how CLBlast cuts its products: gemm.h */
-  uint64_t seed;     /* as asked for at creation; the random room takes it from here */
+  uint64_t seed;                 /* as asked for at creation; the random room takes it from here */
   clg_log_fn log;
   void *log_user;
   clg_slot slot[CLG_SLOT_COUNT];
   struct clg_scope *scope; /* innermost open scope: the graph room's */
   bool no_grad;            /* grad mode is off: the graph room's */
   bool in_backward;        /* new results are gradients, not activations */
+  bool recomputing;        /* a checkpointed segment runs again: what a forward changes on the side must stay as it is */
+  bool anomaly;            /* results and gradients are looked through for NaN and Inf */
 };
 
 /* Objects that outlive the user's reference (tensors, modules, ...) hold the context. */

@@ -1,5 +1,5 @@
-/* CLBlast's products with their workspace from our pool. Owns the process's count of contexts that use CLBlast: its program
- * cache is process-wide, and is cleared when the last of them goes. */
+/* CLBlast's products with their workspace from our pool. Owns the process's count of contexts that use CLBlast: its
+ * program cache is process-wide, and is cleared when the last of them goes. */
 #include "device/gemm.h"
 #include "device/gemm_cut.h"
 #include "device/plan.h"
@@ -22,8 +22,8 @@ void clg_gemm_close(clg_queue *q) {
   q->uses_clblast = false;
 }
 
-/* A call in CLBlast's terms. Row-major C = A B is column-major C' = B' A' on the same memory; which of the two needs fewer
- * copies depends on the layouts that the kernel wants. */
+/* A call in CLBlast's terms. Row-major C = A B is column-major C' = B' A' on the same memory; which of the two needs
+ * fewer copies depends on the layouts that the kernel wants. */
 typedef struct side {
   const clg_block *block;
   CLBlastTranspose transpose;
@@ -65,9 +65,9 @@ size_t clg_gemm_workspace(const clg_context *ctx, const clg_gemm_call *c) { retu
 
 static CLBlastStatusCode run(clg_queue *q, const clg_gemm_call *c, bool columns, const clg_block *work) {
   form f = form_of(c, columns);
-  return CLBlastSgemmWithTempBuffer(f.layout, f.a.transpose, f.b.transpose, f.m, f.n, c->k, 1.0f, clg_block_mem(f.a.block),
-                                    f.a.offset, f.a.ld, clg_block_mem(f.b.block), f.b.offset, f.b.ld, c->beta,
-                                    clg_block_mem(c->c), c->c_offset, c->c_ld, &q->queue, NULL,
+  return CLBlastSgemmWithTempBuffer(f.layout, f.a.transpose, f.b.transpose, f.m, f.n, c->k, 1.0f,
+                                    clg_block_mem(f.a.block), f.a.offset, f.a.ld, clg_block_mem(f.b.block), f.b.offset,
+                                    f.b.ld, c->beta, clg_block_mem(c->c), c->c_offset, c->c_ld, &q->queue, NULL,
                                     work ? clg_block_mem(work) : NULL);
 }
 
@@ -120,8 +120,8 @@ clg_status clg_gemm_clblast(clg_context *ctx, const clg_gemm_call *c, const char
 /* Every operand starts off its buffer's beginning, so that none is used in place. */
 static size_t ask_cut(clg_queue *q, size_t m, size_t n, size_t k) {
   size_t bytes = 0;
-  CLBlastStatusCode code = CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, m, n, k,
-                                                      1, k, 1, n, 1, n, &q->queue, &bytes);
+  CLBlastStatusCode code = CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, m,
+                                                      n, k, 1, k, 1, n, 1, n, &q->queue, &bytes);
   return code == CLBlastSuccess ? bytes : 0;
 }
 
@@ -137,8 +137,10 @@ static uint32_t ask_tile(clg_queue *q, int dimension) {
   while (low + 1 < high) {
     uint32_t middle = (low + high) / 2;
     size[dimension] = middle;
-    if (ask_cut(q, size[0], size[1], size[2]) > least) high = middle;
-    else low = middle;
+    if (ask_cut(q, size[0], size[1], size[2]) > least)
+      high = middle;
+    else
+      low = middle;
   }
   return low;
 }
@@ -147,8 +149,10 @@ static uint32_t ask_min_indirect(clg_queue *q) {
   uint32_t low = 0, high = INDIRECT_MOST;
   while (low + 1 < high) {
     uint32_t middle = (low + high) / 2;
-    if (ask_cut(q, middle, middle, middle)) high = middle;
-    else low = middle;
+    if (ask_cut(q, middle, middle, middle))
+      high = middle;
+    else
+      low = middle;
   }
   return high;
 }
@@ -160,8 +164,13 @@ static bool verify(clg_queue *q, const clg_gemm_profile *p) {
   for (int i = 0; i < 64; i++) {
     for (int j = 0; j < 12; j++) x = x * 1664525u + 1013904223u, r[j] = x >> 16;
     uint32_t unit = i % 2 ? 1 : p->mwg * p->nwg * p->kwg > 1u << 20 ? 1 : 64;
-    clg_gemm_call c = {.ta = r[0] & 1, .tb = r[1] & 1, .m = unit * (1 + r[2] % 40), .n = unit * (1 + r[3] % 40),
-                       .k = unit * (1 + r[4] % 40), .a_offset = r[5] % 4 ? 0 : r[6], .b_offset = r[7] % 4 ? 0 : r[8]};
+    clg_gemm_call c = {.ta = r[0] & 1,
+                       .tb = r[1] & 1,
+                       .m = unit * (1 + r[2] % 40),
+                       .n = unit * (1 + r[3] % 40),
+                       .k = unit * (1 + r[4] % 40),
+                       .a_offset = r[5] % 4 ? 0 : r[6],
+                       .b_offset = r[7] % 4 ? 0 : r[8]};
     if (i % 3 == 0) c.m += p->min_indirect, c.n += p->min_indirect, c.k += p->min_indirect;
     c.a_ld = (c.ta ? c.m : c.k) + (r[9] % 4 ? 0 : 3);
     c.b_ld = (c.tb ? c.k : c.n) + (r[10] % 4 ? 0 : 5);

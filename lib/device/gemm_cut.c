@@ -1,5 +1,5 @@
-/* CLBlast's workspace formula: each operand is copied to a buffer padded to whole tiles unless it already has just the layout
- * that the kernel wants. Small products take a kernel that copies nothing. */
+/* CLBlast's workspace formula: each operand is copied to a buffer padded to whole tiles unless it already has just the
+ * layout that the kernel wants. Small products take a kernel that copies nothing. */
 #include "device/gemm_cut.h"
 
 const clg_gemm_profile clg_gemm_default = {32, 32, 32, 0, 896};
@@ -12,7 +12,8 @@ typedef struct operand {
   bool in_place;
 } operand;
 
-static operand lay_out(size_t x, size_t y, size_t x_tile, size_t y_tile, bool rotated, bool wanted, size_t offset, size_t ld) {
+static operand lay_out(size_t x, size_t y, size_t x_tile, size_t y_tile, bool rotated, bool wanted, size_t offset,
+                       size_t ld) {
   size_t xi = ceiled(x, x_tile), yi = ceiled(y, y_tile);
   operand o = {rotated ? y : x, rotated ? x : y, wanted ? yi : xi, wanted ? xi : yi, false};
   o.in_place = rotated == wanted && o.one == o.one_i && o.two == o.two_i && ld == o.one && !offset;

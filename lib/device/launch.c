@@ -17,7 +17,8 @@ static clg_status set_args(clg_context *ctx, clg_kernel *k, const char *op, cons
     cl_int code = args[i].size ? clSetKernelArg(k->kernel, (cl_uint)i, args[i].size, &args[i].u)
                                : clSetKernelArg(k->kernel, (cl_uint)i, sizeof mem, &mem);
     if (code != CL_SUCCESS)
-      return clg_fail(ctx, CLG_ERR_DEVICE, op, "argument %d of kernel %s: %s (%d)", i, k->name, clg_cl_name(code), (int)code);
+      return clg_fail(ctx, CLG_ERR_DEVICE, op, "argument %d of kernel %s: %s (%d)", i, k->name, clg_cl_name(code),
+                      (int)code);
   }
   return CLG_OK;
 }
@@ -29,7 +30,8 @@ static size_t flat_group(const clg_context *ctx, const clg_kernel *k) {
 }
 
 /* NULL events unless profiling: some drivers hoard what an unreleased event refers to. */
-static cl_int enqueue(clg_context *ctx, const clg_kernel *k, const size_t global[3], const size_t group[3], cl_event *event) {
+static cl_int enqueue(clg_context *ctx, const clg_kernel *k, const size_t global[3], const size_t group[3],
+                      cl_event *event) {
   size_t range[3];
   for (int i = 0; i < 3; i++) range[i] = (global[i] + group[i] - 1) / group[i] * group[i];
   cl_uint dims = range[2] > 1 ? 3 : range[1] > 1 ? 2 : 1;
@@ -51,7 +53,8 @@ clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg
   const size_t flat[3] = {flat_group(ctx, k), 1, 1};
   cl_event event = NULL;
   cl_int code = enqueue(ctx, k, global, local ? local : flat, &event);
-  if (code != CL_SUCCESS && clg_queue_retry(ctx, code, op)) code = enqueue(ctx, k, global, local ? local : flat, &event);
+  if (code != CL_SUCCESS && clg_queue_retry(ctx, code, op))
+    code = enqueue(ctx, k, global, local ? local : flat, &event);
   if (ctx->lost) return CLG_ERR_LOST;
   if (code != CL_SUCCESS) return clg_cl_fail(ctx, op, k->name, code);
   ctx->counters.launches++;

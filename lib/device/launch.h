@@ -1,5 +1,5 @@
-/* Programs, kernels and launches. A program is one embedded .cl file compiled after a prelude text; it is built at the first
- * use of one of its kernels, through the disk cache. */
+/* Programs, kernels and launches. A program is one embedded .cl file compiled after a prelude text; it is built at the
+ * first use of one of its kernels, through the disk cache. */
 #ifndef CLG_DEVICE_LAUNCH_H
 #define CLG_DEVICE_LAUNCH_H
 
@@ -8,12 +8,12 @@
 
 typedef struct clg_kernel clg_kernel;
 
-/* The kernel `name` of `file` ("map.cl") compiled after `prelude` (may be NULL; #defines and formula text). The source is:
- * common.cl, prelude, file. Every program gets the macros CLG_CPU (1 or 0), WG (work-group size of the shared kernels: 1 on a
- * CPU, 64 on a GPU) and VW (vector width: 16 on a CPU, 1 on a GPU). Found by content; callers keep the
- * pointer, which lives as long as the context. Where the file puts #if CLG_WANT(kernel) around each of its kernels, a program
- * has that one kernel alone, which spares the driver the others. NULL with the context's error when it does not build. In a plan nothing is
- * built. */
+/* The kernel `name` of `file` ("map.cl") compiled after `prelude` (may be NULL; #defines and formula text). The source
+ * is: common.cl, prelude, file. Every program gets the macros CLG_CPU (1 or 0), WG (work-group size of the shared
+ * kernels: 1 on a CPU, 64 on a GPU) and VW (vector width: 16 on a CPU, 1 on a GPU). Found by content; callers keep the
+ * pointer, which lives as long as the context. Where the file puts #if CLG_WANT(kernel) around each of its kernels, a
+ * program has that one kernel alone, which spares the driver the others. NULL with the context's error when it does not
+ * build. In a plan nothing is built. */
 clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelude, const char *name);
 
 /* The work-group size of kernels that share work (macro WG): 1 on a CPU shape. */
@@ -38,9 +38,9 @@ static inline clg_arg clg_arg_f32(float v) { return (clg_arg){4, {.f32 = v}}; }
 static inline clg_arg clg_arg_u64(uint64_t v) { return (clg_arg){8, {.u64 = v}}; }
 clg_arg clg_arg_v8(const int32_t *v, int n, int32_t rest); /* n entries of v, the others `rest` */
 
-/* Enqueues `global` items (rounded up to `local`; kernels check bounds) of a 3-dimensional range. A zero in `global` launches
- * nothing. `local` NULL: {64,1,1}, or less where the device or the built kernel allows less (never call with NULL for kernels
- * that use WG). Counts a launch also in a plan. */
+/* Enqueues `global` items (rounded up to `local`; kernels check bounds) of a 3-dimensional range. A zero in `global`
+ * launches nothing. `local` NULL: {64,1,1}, or less where the device or the built kernel allows less (never call with
+ * NULL for kernels that use WG). Counts a launch also in a plan. */
 clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg_arg *args, int n_args,
                       const size_t global[3], const size_t local[3]);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define PROFILE_MAGIC "clgrad-profile 1"
-#define TILE_MOST 1024
+#define TILE_MOST     1024
 #define INDIRECT_MOST (1u << 20)
 
 /* ---- profile files ---- */
@@ -45,7 +45,8 @@ static int line_of(const char *line, clg_profile *out) {
   if (!strcmp(line, "shape cpu")) return out->shape = CLG_SHAPE_CPU, SEEN_SHAPE;
   if (!strcmp(line, "shape gpu")) return out->shape = CLG_SHAPE_GPU, SEEN_SHAPE;
   const char *at = line + 9;
-  if (!strncmp(line, "max_alloc ", 10)) return number(&at, 1, UINT64_MAX / 16, &out->max_alloc_bytes) && !*at ? SEEN_ALLOC : 0;
+  if (!strncmp(line, "max_alloc ", 10))
+    return number(&at, 1, UINT64_MAX / 16, &out->max_alloc_bytes) && !*at ? SEEN_ALLOC : 0;
   if (!strncmp(line, "gemm ", 5)) return gemm_line(line + 5, &out->gemm) ? SEEN_GEMM : 0;
   return 0;
 }
@@ -81,14 +82,15 @@ clg_status clg_profile_save(clg_context *ctx, const char *path) {
   if (!ctx || !path) return CLG_ERR_ARGUMENT;
   clg_gemm_profile g;
   if (!ctx->queue) return clg_fail(ctx, CLG_ERR_STATE, "profile_save", "a plan has no device to describe");
-  if (ctx->gemm) g = *ctx->gemm;
+  if (ctx->gemm)
+    g = *ctx->gemm;
   else if (!clg_gemm_probe(ctx, &g))
     return clg_fail(ctx, CLG_ERR_DEVICE, "profile_save", "CLBlast's workspaces on this device follow no known formula");
   FILE *f = fopen(path, "w");
   if (!f) return clg_fail(ctx, CLG_ERR_IO, "profile_save", "cannot write %.200s", path);
   fprintf(f, "%s\ndevice %s\nshape %s\nmax_alloc %llu\ngemm %u %u %u %u %u\n", PROFILE_MAGIC, ctx->info.name,
-          ctx->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", (unsigned long long)ctx->info.max_alloc_bytes, g.mwg, g.nwg, g.kwg,
-          g.kernel_id, g.min_indirect);
+          ctx->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", (unsigned long long)ctx->info.max_alloc_bytes, g.mwg, g.nwg,
+          g.kwg, g.kernel_id, g.min_indirect);
   bool ok = !ferror(f);
   if (fclose(f) == 0 && ok) return CLG_OK;
   remove(path);
@@ -106,13 +108,19 @@ static clg_status model_of(const clg_plan_options *o, clg_profile *out, clg_erro
   snprintf(out->name, sizeof out->name, "%s", like->info.name);
   out->shape = like->shape;
   out->max_alloc_bytes = like->info.max_alloc_bytes;
-  if (like->gemm) out->gemm = *like->gemm;
-  else if (like->queue && !clg_gemm_probe(like, &out->gemm)) out->gemm = clg_gemm_default;
+  if (like->gemm)
+    out->gemm = *like->gemm;
+  else if (like->queue && !clg_gemm_probe(like, &out->gemm))
+    out->gemm = clg_gemm_default;
   return CLG_OK;
 }
 
 static void describe(clg_device_info *info, const clg_profile *model, clg_device_shape shape) {
-  *info = (clg_device_info){.platform_index = -1, .device_index = -1, .type = CLG_DEVICE_PLAN, .shape = shape, .usable = true,
+  *info = (clg_device_info){.platform_index = -1,
+                            .device_index = -1,
+                            .type = CLG_DEVICE_PLAN,
+                            .shape = shape,
+                            .usable = true,
                             .max_alloc_bytes = model->max_alloc_bytes};
   snprintf(info->platform, sizeof info->platform, "plan");
   snprintf(info->name, sizeof info->name, "%s", model->name);

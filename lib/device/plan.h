@@ -1,12 +1,13 @@
-/* How workspaces are cut where a driver decides, for contexts on a device and for plans of one. Private to the device room. */
+/* How workspaces are cut where a driver decides, for contexts on a device and for plans of one. Private to the device
+ * room. */
 #ifndef CLG_DEVICE_PLAN_H
 #define CLG_DEVICE_PLAN_H
 
 #include "device/gemm.h"
 #include "device/queue.h"
 
-/* Asks CLBlast how it cuts products on the context's device: arithmetic only, no kernel is built. false: its answers follow
- * no formula that we know. */
+/* Asks CLBlast how it cuts products on the context's device: arithmetic only, no kernel is built. false: its answers
+ * follow no formula that we know. */
 bool clg_gemm_probe(clg_context *ctx, clg_gemm_profile *out);
 /* Gives CLBlast's programs back when the last context that used it goes. */
 void clg_gemm_close(clg_queue *q);

@@ -1,7 +1,8 @@
 /* Buffers and their reuse. Owns every cl_mem that the context made, in use or cached.
  *
- * Sizes are rounded up to an eighth of a power of two, so that at most 12.5% is lost and freed buffers fit again. What is taken
- * from the cache follows from the order of requests alone: a plan, which has no cl_mem, reserves the same bytes. */
+ * Sizes are rounded up to an eighth of a power of two, so that at most 12.5% is lost and freed buffers fit again. What
+ * is taken from the cache follows from the order of requests alone: a plan, which has no cl_mem, reserves the same
+ * bytes. */
 #include "device/pool.h"
 #include "device/books.h"
 #include "device/queue.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 
 #define SMALLEST 256
-#define CLASSES (8 * 54 + 1)
+#define CLASSES  (8 * 54 + 1)
 
 struct clg_block {
   clg_context *ctx;
@@ -89,8 +90,10 @@ static const char *bytes_text(uint64_t bytes, char text[32]) {
   uint64_t tenths = bytes * 10;
   if (bytes >> 60) return "an absurd size";
   while (u < 4 && tenths >= 10240) tenths = (tenths + 512) / 1024, u++;
-  if (u) snprintf(text, 32, "%llu.%llu %s", (unsigned long long)tenths / 10, (unsigned long long)tenths % 10, unit[u]);
-  else snprintf(text, 32, "%llu B", (unsigned long long)bytes);
+  if (u)
+    snprintf(text, 32, "%llu.%llu %s", (unsigned long long)tenths / 10, (unsigned long long)tenths % 10, unit[u]);
+  else
+    snprintf(text, 32, "%llu B", (unsigned long long)bytes);
   return text;
 }
 
@@ -190,8 +193,10 @@ clg_block *clg_block_wrap(clg_context *ctx, void *cl_mem_handle, size_t bytes, c
   }
   b->ctx = ctx;
   cl_int code = clRetainMemObject(cl_mem_handle);
-  if (code == CL_SUCCESS) b->mem = cl_mem_handle;
-  else clg_cl_fail(ctx, op, "clRetainMemObject", code);
+  if (code == CL_SUCCESS)
+    b->mem = cl_mem_handle;
+  else
+    clg_cl_fail(ctx, op, "clRetainMemObject", code);
   if (b->mem && begin(b, bytes, CLG_ROLE_DATA, op)) return b;
   destroy(b);
   return NULL;
@@ -207,8 +212,10 @@ void clg_block_unref(clg_block *b) {
   clg_context *ctx = b->ctx;
   clg_books_remove(ctx->books, b->entry);
   b->entry = NULL;
-  if (b->capacity) give_back(b);
-  else destroy(b);
+  if (b->capacity)
+    give_back(b);
+  else
+    destroy(b);
   clg_context_release(ctx);
 }
 

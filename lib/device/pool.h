@@ -1,9 +1,9 @@
-/* Device memory: refcounted blocks, each one cl_mem (or, in a plan, nothing), reused by size class once freed. Every block is
- * in the books (memory.h) with role, phase and op.
+/* Device memory: refcounted blocks, each one cl_mem (or, in a plan, nothing), reused by size class once freed. Every
+ * block is in the books (memory.h) with role, phase and op.
  *
- * Live counts requested bytes, reserved the size of the cl_mem. Freed buffers are reused at once: the queue is in order.
- * When the driver has no memory left, at allocation or at an enqueue, the pool is emptied, the queue drained, and the call
- * retried once. */
+ * Live counts requested bytes, reserved the size of the cl_mem. Freed buffers are reused at once: the queue is in
+ * order. When the driver has no memory left, at allocation or at an enqueue, the pool is emptied, the queue drained,
+ * and the call retried once. */
 #ifndef CLG_DEVICE_POOL_H
 #define CLG_DEVICE_POOL_H
 
@@ -11,11 +11,11 @@
 
 typedef struct clg_block clg_block;
 
-/* A block of `bytes` (> 0), one reference; contents undefined. NULL with the context's error (op, bytes, what is live, what
- * to do). Holds the context. `op` must be static or outlive the context. */
+/* A block of `bytes` (> 0), one reference; contents undefined. NULL with the context's error (op, bytes, what is live,
+ * what to do). Holds the context. `op` must be static or outlive the context. */
 clg_block *clg_block_alloc(clg_context *ctx, size_t bytes, clg_role role, const char *op);
-/* A block over somebody else's cl_mem (a void * here so that no OpenCL header is needed), retained; counted as live data,
- * not as reserved. */
+/* A block over somebody else's cl_mem (a void * here so that no OpenCL header is needed), retained; counted as live
+ * data, not as reserved. */
 clg_block *clg_block_wrap(clg_context *ctx, void *cl_mem_handle, size_t bytes, const char *op);
 clg_block *clg_block_ref(clg_block *b);
 void clg_block_unref(clg_block *b); /* takes NULL */
@@ -26,12 +26,13 @@ void *clg_block_mem(const clg_block *b); /* the cl_mem; NULL in a plan */
 void clg_block_set_role(clg_block *b, clg_role role);
 clg_role clg_block_role(const clg_block *b);
 
-/* Distinct storages held by the graph: adds (or with a negative number takes away) bytes to `saved`. Kept apart from the
- * roles, since a saved slice of a block counts its own bytes. */
+/* Distinct storages held by the graph: adds (or with a negative number takes away) bytes to `saved`. Kept apart from
+ * the roles, since a saved slice of a block counts its own bytes. */
 void clg_books_saved(clg_context *ctx, int64_t bytes);
 
-/* Transfers, offsets in bytes. Non-blocking ones are safe for `clg_finish` later; write copies from `host` before it returns
- * unless `keep` (then host must stay as it is until the next wait). None of them waits except read with `wait`. */
+/* Transfers, offsets in bytes. Non-blocking ones are safe for `clg_finish` later; write copies from `host` before it
+ * returns unless `keep` (then host must stay as it is until the next wait). None of them waits except read with `wait`.
+ */
 clg_status clg_block_write(clg_block *b, size_t offset, size_t bytes, const void *host, bool keep, const char *op);
 clg_status clg_block_read(clg_block *b, size_t offset, size_t bytes, void *host, bool wait, const char *op);
 

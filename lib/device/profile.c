@@ -1,5 +1,5 @@
-/* Kernel times of a profiling context: one event a launch, read at the next wait, reported through the log when the context
- * goes. Owns the events. */
+/* Kernel times of a profiling context: one event a launch, read at the next wait, reported through the log when the
+ * context goes. Owns the events. */
 #include "device/program.h"
 #include <stdlib.h>
 
@@ -16,7 +16,8 @@ void clg_profile_collect(clg_queue *q) {
     struct clg_timed *t = &q->timed[i];
     cl_ulong start = 0, end = 0;
     if (clGetEventProfilingInfo(t->event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) == CL_SUCCESS &&
-        clGetEventProfilingInfo(t->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) == CL_SUCCESS && end > start)
+        clGetEventProfilingInfo(t->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) == CL_SUCCESS &&
+        end > start)
       t->kernel->nanoseconds += end - start;
     t->kernel->launches++;
     clReleaseEvent(t->event);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 64
+#define BUCKETS       64
 #define BUILD_OPTIONS "-cl-std=CL1.2"
 
 typedef struct program {
@@ -93,8 +93,8 @@ static char *log_build(clg_context *ctx, cl_program p, const char *file, cl_int 
   return text.data;
 }
 
-/* Everything that decides what the compiler makes: device and driver, options, source. Returns how many parts are key only;
- * the source follows them. */
+/* Everything that decides what the compiler makes: device and driver, options, source. Returns how many parts are key
+ * only; the source follows them. */
 enum { KEY_PARTS = 1, SOURCE_PARTS = 6, ALL_PARTS = KEY_PARTS + SOURCE_PARTS };
 
 static void platform_version(clg_context *ctx, char *to, size_t size) {
@@ -129,29 +129,27 @@ static void get_program(clg_context *ctx, program *p, const clg_source *source) 
   clg_str id = {0};
   platform_version(ctx, platform, sizeof platform);
   const clg_device_info *d = &ctx->info;
-  clg_str_addf(&id, "clgrad %s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", CLG_VERSION_STRING, d->platform, platform, d->name, d->vendor,
-               d->driver, d->version, BUILD_OPTIONS);
+  clg_str_addf(&id, "clgrad %s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", CLG_VERSION_STRING, d->platform, platform, d->name,
+               d->vendor, d->driver, d->version, BUILD_OPTIONS);
   snprintf(macros, sizeof macros,
            "#define CLG_CPU %d\n#define WG %u\n#define VW %u\n#define CLG_WANT(kernel) CLG_WANT_##kernel\n"
            "#define CLG_WANT_%.100s 1\n",
            ctx->shape == CLG_SHAPE_CPU, (unsigned)clg_wg(ctx), clg_vector_width(ctx), *p->only ? p->only : "all");
-  const clg_part parts[ALL_PARTS] = {part(id.data ? id.data : ""),
-                                     part(macros),
-                                     common ? (clg_part){common->text, common->size} : part(""),
-                                     part("#line 1 \"prelude\"\n"),
-                                     part(p->prelude),
-                                     part("\n"),
-                                     {source->text, source->size}};
+  const clg_part parts[ALL_PARTS] = {
+      part(id.data ? id.data : ""),  part(macros),     common ? (clg_part){common->text, common->size} : part(""),
+      part("#line 1 \"prelude\"\n"), part(p->prelude), part("\n"),
+      {source->text, source->size}};
   p->program = id.failed ? NULL : clg_cache_load(ctx, parts, ALL_PARTS, BUILD_OPTIONS);
   if (!p->program) {
     p->program = build(ctx, parts, p->file, &p->problem);
+    if (p->program) clg_log_line(ctx, "built %s%s%s from source", p->file, *p->only ? ": " : "", p->only);
     if (p->program && !id.failed) clg_cache_save(ctx, p->program, parts, ALL_PARTS);
   }
   clg_str_free(&id);
 }
 
-/* Whether the source says #if CLG_WANT(kernel) around each kernel: then a program has one, since drivers take long over each,
- * wanted or not. */
+/* Whether the source says #if CLG_WANT(kernel) around each kernel: then a program has one, since drivers take long over
+ * each, wanted or not. */
 static bool is_guarded(const clg_source *s) {
   static const char mark[] = "#if CLG_WANT(";
   for (const char *at = s->text, *end = s->text + s->size; (at = memchr(at, '#', (size_t)(end - at))); at++)
@@ -201,8 +199,8 @@ static clg_kernel *make_kernel(clg_context *ctx, program *p, const char *name) {
     kernel_free(k);
     return NULL;
   }
-  if (ctx->queue && clGetKernelWorkGroupInfo(k->kernel, ctx->queue->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof k->max_group,
-                                             &k->max_group, NULL) != CL_SUCCESS)
+  if (ctx->queue && clGetKernelWorkGroupInfo(k->kernel, ctx->queue->device, CL_KERNEL_WORK_GROUP_SIZE,
+                                             sizeof k->max_group, &k->max_group, NULL) != CL_SUCCESS)
     k->max_group = 0;
   k->next = p->kernels;
   return p->kernels = k;

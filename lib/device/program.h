@@ -8,8 +8,8 @@
 struct clg_kernel {
   clg_kernel *next; /* of the same program */
   char *name;
-  cl_kernel kernel;  /* NULL in a plan */
-  size_t max_group;  /* of the built kernel on this device */
+  cl_kernel kernel;               /* NULL in a plan */
+  size_t max_group;               /* of the built kernel on this device */
   uint64_t launches, nanoseconds; /* when profiling */
 };
 

@@ -1,5 +1,5 @@
-/* The OpenCL objects of a context, and what every call to OpenCL shares: error names, the retry after out-of-memory, the lost
- * state, flushing. Private to the device room. */
+/* The OpenCL objects of a context, and what every call to OpenCL shares: error names, the retry after out-of-memory,
+ * the lost state, flushing. Private to the device room. */
 #ifndef CLG_DEVICE_QUEUE_H
 #define CLG_DEVICE_QUEUE_H
 
@@ -24,7 +24,8 @@ struct clg_queue {
 };
 
 /* Opens a context and queue on the device; or, with `context` and `queue`, retains them. Puts it in ctx->queue. */
-clg_status clg_queue_open(clg_context *ctx, cl_device_id device, cl_context context, cl_command_queue queue, bool profile);
+clg_status clg_queue_open(clg_context *ctx, cl_device_id device, cl_context context, cl_command_queue queue,
+                          bool profile);
 /* Drains and releases. Takes NULL. */
 void clg_queue_close(clg_queue *q);
 
@@ -35,8 +36,8 @@ clg_status clg_cl_fail(clg_context *ctx, const char *op, const char *what, cl_in
 
 /* CLG_OK, or CLG_ERR_LOST with the error raised. */
 clg_status clg_queue_usable(clg_context *ctx, const char *op);
-/* After a failed call: true when it was for want of memory and the pool is now empty and the queue drained, so that the call
- * is worth one more try. */
+/* After a failed call: true when it was for want of memory and the pool is now empty and the queue drained, so that the
+ * call is worth one more try. */
 bool clg_queue_retry(clg_context *ctx, cl_int code, const char *op);
 /* After a command was queued: flushes now and then, since some drivers hoard unflushed commands. */
 void clg_queue_sent(clg_queue *q);

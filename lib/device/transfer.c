@@ -34,7 +34,8 @@ static clg_status sent(clg_context *ctx, const char *op, const char *what, cl_in
   return CLG_OK;
 }
 
-static clg_status write_now(clg_context *ctx, cl_mem mem, size_t offset, size_t bytes, const void *host, const char *op) {
+static clg_status write_now(clg_context *ctx, cl_mem mem, size_t offset, size_t bytes, const void *host,
+                            const char *op) {
   cl_command_queue q = ctx->queue->queue;
   cl_int code = clEnqueueWriteBuffer(q, mem, CL_FALSE, offset, bytes, host, 0, NULL, NULL);
   if (code != CL_SUCCESS && clg_queue_retry(ctx, code, op))
@@ -43,7 +44,8 @@ static clg_status write_now(clg_context *ctx, cl_mem mem, size_t offset, size_t 
 }
 
 /* The copy joins the list only when the write is queued: a wait on the way (retry) frees the list. */
-static clg_status write_copy(clg_context *ctx, cl_mem mem, size_t offset, size_t bytes, const void *host, const char *op) {
+static clg_status write_copy(clg_context *ctx, cl_mem mem, size_t offset, size_t bytes, const void *host,
+                             const char *op) {
   clg_queue *q = ctx->queue;
   if (q->staged_bytes + bytes > STAGED_MOST && q->staged) {
     clg_status s = clg_finish(ctx);

@@ -197,7 +197,9 @@ static clg_status run(clg_run *r, clg_tensor *root, const clg_backward_options *
   if (!root->requires_grad)
     return clg_fail(ctx, CLG_ERR_GRAPH, "backward", "the root does not require grad: none of what it was made from does, or grad "
                                                     "mode was off");
-  if (ctx->in_backward) return clg_fail(ctx, CLG_ERR_STATE, "backward", "a backward is already running");
+  if (ctx->in_backward || ctx->recomputing)
+    return clg_fail(ctx, CLG_ERR_STATE, "backward", ctx->recomputing ? "a checkpointed segment must not run a backward"
+                                                                     : "a backward is already running");
   clg_tensor *g = root_gradient(graph, root, options);
   if (!g) return clg_last_status(ctx);
   r->id = ++graph->run;

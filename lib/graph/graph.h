@@ -105,7 +105,7 @@ static inline bool clg_creates_graph(const clg_context *ctx) { return ctx->in_ba
 
 /* Results belong to the innermost scope. Takes the reference; returns t, or NULL with the error set. NULL stays NULL. */
 clg_tensor *clg_result(clg_tensor *t);
-/* Checks an op's inputs: false if one is NULL (the error is already set) or they are of different contexts. */
+/* Checks an op's inputs: false if one is NULL (the error is already set), they are of different contexts, or one is int32. */
 bool clg_inputs_ok(clg_tensor *const *in, int n, const char *op);
 /* Whether an op on these inputs is recorded. */
 bool clg_records(clg_tensor *const *in, int n);

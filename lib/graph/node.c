@@ -11,6 +11,8 @@ bool clg_inputs_ok(clg_tensor *const *in, int n, const char *op) {
       clg_fail(in[0]->ctx, CLG_ERR_ARGUMENT, op, "its inputs belong to different contexts");
       return false;
     }
+  for (int i = 0; i < n; i++)
+    if (!clg_tensor_holds(in[i], CLG_F32, op)) return false;
   return true;
 }
 
@@ -104,8 +106,9 @@ clg_status clg_node_save(clg_node *n, int slot, clg_tensor *t, int source) {
   if (g->n_hooks) {
     s->hooks = g->hooks[g->n_hooks - 1];
     s->packed = s->hooks.pack(s->hooks.user, t);
-    if (!s->packed) return clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook packed nothing");
-    return CLG_OK;
+    if (s->packed) return CLG_OK;
+    s->hooks.unpack = NULL; /* nothing to drop */
+    return clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook packed nothing");
   }
   s->storage = t->storage;
   clg_storage_save(t->storage);

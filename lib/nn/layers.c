@@ -71,18 +71,21 @@ static const clg_module_class flatten_class = {"flatten", flatten_forward};
 clg_module *clg_flatten_create(clg_context *ctx) { return clg_module_create(ctx, &flatten_class); }
 
 /* A linear layer and the activation behind it are one kernel. */
+bool clg_sequential_fuses(const clg_module *m, size_t i) {
+  return i + 1 < m->n_layers && m->layer[i]->cls == &clg_linear_class && m->layer[i + 1]->cls == &clg_activation_class;
+}
+
 static clg_tensor *run_layer(clg_module *m, size_t *i, clg_tensor *x) {
-  clg_module *l = m->layer[*i], *next = *i + 1 < m->n_layers ? m->layer[*i + 1] : NULL;
-  bool fused = l->cls == &clg_linear_class && next && next->cls == &clg_activation_class;
-  if (!fused) return clg_module_run(l, x);
-  ++*i;
+  clg_module *l = m->layer[*i];
+  if (!clg_sequential_fuses(m, *i)) return clg_module_run(l, x);
+  const clg_module *next = m->layer[++*i];
   return clg_linear_act(x, l->param[0].tensor, l->n_params > 1 ? l->param[1].tensor : NULL, next->act, next->number);
 }
 
 /* Between layers only the running result is held: what nobody saved is gone before the next layer allocates. */
-static clg_tensor *sequential_forward(clg_module *m, clg_tensor *x) {
+clg_tensor *clg_sequential_run(clg_module *m, size_t from, size_t to, clg_tensor *x) {
   clg_tensor *now = clg_tensor_ref(x);
-  for (size_t i = 0; now && i < m->n_layers; i++) {
+  for (size_t i = from; now && i < to; i++) {
     clg_scope *scope = clg_scope_open(m->ctx);
     clg_tensor *y = scope ? clg_tensor_ref(run_layer(m, &i, now)) : NULL;
     clg_scope_close(scope);
@@ -91,14 +94,18 @@ static clg_tensor *sequential_forward(clg_module *m, clg_tensor *x) {
   }
   return clg_result(now);
 }
-static const clg_module_class sequential_class = {"sequential", sequential_forward};
+
+static clg_tensor *sequential_forward(clg_module *m, clg_tensor *x) {
+  return m->segment ? clg_sequential_checkpointed(m, x) : clg_sequential_run(m, 0, m->n_layers, x);
+}
+const clg_module_class clg_sequential_class = {"sequential", sequential_forward};
 
 clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n) {
   bool ok = layers || !n;
   for (size_t i = 0; ok && i < n; i++) ok = layers[i] && layers[i]->ctx == ctx && !layers[i]->owner;
   if (!ok && ctx && !ctx->error.status)
     clg_fail(ctx, CLG_ERR_ARGUMENT, "sequential", "a layer is missing, of another context, or already in a module");
-  clg_module *m = ok ? clg_module_create(ctx, &sequential_class) : NULL;
+  clg_module *m = ok ? clg_module_create(ctx, &clg_sequential_class) : NULL;
   if (m && n) m->layer = calloc(n, sizeof *m->layer);
   if (m && (!n || m->layer)) {
     for (size_t i = 0; i < n; i++) m->layer[i] = layers[i], layers[i]->owner = m;

@@ -38,6 +38,7 @@ struct clg_module {
   clg_module **layer;
   size_t n_layers;
   clg_flat flat; /* of an outermost module */
+  size_t segment; /* a Sequential's layers in a checkpointed segment; 0: it is not checkpointed */
   clg_activation act;
   float number; /* slope or eps */
 };
@@ -49,6 +50,12 @@ clg_status clg_module_make(clg_module *m);
 clg_tensor *clg_module_run(clg_module *m, clg_tensor *x);
 clg_status clg_module_make_gradients(clg_module *m);
 
-extern const clg_module_class clg_linear_class, clg_activation_class;
+/* A Sequential's layers [from, to), and whether layer i runs together with the one behind it. */
+clg_tensor *clg_sequential_run(clg_module *m, size_t from, size_t to, clg_tensor *x);
+bool clg_sequential_fuses(const clg_module *m, size_t i);
+/* All of them in checkpointed segments. */
+clg_tensor *clg_sequential_checkpointed(clg_module *m, clg_tensor *x);
+
+extern const clg_module_class clg_linear_class, clg_activation_class, clg_sequential_class;
 
 #endif

@@ -6,10 +6,10 @@
 /* As in matmul.cl. */
 enum { FLAG_ADD = 1, FLAG_BIAS = 2, FLAG_SWAPPED = 4 };
 #ifndef BR
-#define BR 256
-#define BC 512
+#define BR 128
+#define BC 256
 #endif
-enum { TILE_ROWS = 8, TILE_COLS = 32, PANEL_ROWS = 128, BLOCK_ROWS = BR, BLOCK_COLS = BC, GPU_TILE = 32 };
+enum { TILE_ROWS = 8, TILE_COLS = 32, PANEL_ROWS = 256, BLOCK_ROWS = BR, BLOCK_COLS = BC, GPU_TILE = 32 };
 
 /* The operands by strides, so that a transposition is only another number. */
 typedef struct operands {
@@ -71,7 +71,7 @@ static clg_status run_cpu(clg_context *ctx, const clg_product *p, const char *op
     const size_t global[3] = {pieces(o.m, TILE_ROWS), pieces(o.n, TILE_COLS), 1};
     return launch(ctx, p, &o, "product_direct", 0, global, one, op);
   }
-  if (o.m >= 512 && o.n >= 512 && p->k >= 512) {
+  if (o.a_ps != 1 && o.m >= 512 && o.n >= 512 && p->k >= 512) {
     const size_t global[3] = {pieces(o.m, BLOCK_ROWS), pieces(o.n, BLOCK_COLS), 1};
     return launch(ctx, p, &o, "product_block", 0, global, one, op);
   }

@@ -113,7 +113,7 @@ static clg_status amax_record(clg_tensor *x, clg_tensor *y, uint32_t dims) {
 
 clg_tensor *clg_amax(clg_tensor *x, const int *dims, int n, bool keepdim) {
   uint32_t mask;
-  if (!x || !mask_of(x, dims, n, &mask, "amax")) return NULL;
+  if (!clg_inputs_ok(&x, 1, "amax") || !mask_of(x, dims, n, &mask, "amax")) return NULL;
   if (x->ndim == 0) return clg_reshape(x, 0, NULL);
   int ndim = 0;
   int64_t shape[CLG_MAX_DIMS];

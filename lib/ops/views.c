@@ -218,7 +218,7 @@ static clg_status pad_backward(clg_node *n, clg_tensor *g) {
 static const clg_node_class pad_class = {pad_backward};
 
 clg_tensor *clg_pad(clg_tensor *x, int dim, int64_t before, int64_t after, float value) {
-  int d = x ? clg_dim_of(x->ctx, dim, x->ndim, "pad") : -1;
+  int d = clg_inputs_ok(&x, 1, "pad") ? clg_dim_of(x->ctx, dim, x->ndim, "pad") : -1;
   if (d < 0) return NULL;
   if (before < 0 || after < 0 || before > INT32_MAX || after > INT32_MAX)
     return clg_fail(x->ctx, CLG_ERR_SHAPE, "pad", "padding must not be negative"), NULL;
@@ -261,6 +261,6 @@ clg_tensor *clg_expand(clg_tensor *x, int ndim, const int64_t *shape) {
 }
 
 clg_tensor *clg_contiguous(clg_tensor *x) {
-  if (clg_tensor_is_contiguous(x)) return clg_result(clg_tensor_ref(x));
+  if (x && (clg_tensor_is_contiguous(x) || x->storage->dtype == CLG_I32)) return clg_result(clg_tensor_packed(x, "contiguous"));
   return clg_row_apply(CLG_ROW_COPY, &x, NULL);
 }

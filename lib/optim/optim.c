@@ -2,6 +2,7 @@
 #include "graph/graph.h"
 #include "nn/module.h"
 #include "optim/rules.h"
+#include "optim/state.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -168,4 +169,24 @@ clg_status clg_optim_step(clg_optim *o) {
     s = step_run(o, i, end);
   }
   return s;
+}
+
+/* ---- what saving and loading sees ---- */
+
+clg_context *clg_optim_context(const clg_optim *o) { return o->ctx; }
+const char *clg_optim_kind_name(const clg_optim *o) { return o->rule->name; }
+size_t clg_optim_count(const clg_optim *o) { return o->n; }
+uint64_t clg_optim_steps(const clg_optim *o, size_t i) { return o->slot[i].steps; }
+void clg_optim_set_steps(clg_optim *o, size_t i, uint64_t steps) { o->slot[i].steps = steps; }
+size_t clg_optim_group_count(const clg_optim *o) { return (void)o, 1; }
+double clg_optim_group_lr(const clg_optim *o, size_t group) { return (void)group, o->options.lr; }
+void clg_optim_group_set_lr(clg_optim *o, size_t group, double lr) { (void)group, o->options.lr = lr; }
+
+const char *clg_optim_state_name(const clg_optim *o, size_t i, int k) {
+  return (void)i, k < o->rule->n_states ? clg_rule_state_name(o->rule, k) : NULL;
+}
+
+clg_tensor *clg_optim_state(const clg_optim *o, size_t i, int k) {
+  const clg_tensor *p = o->slot[i].param;
+  return clg_tensor_view(o->state[k]->storage, o->slot[i].at, p->ndim, p->shape, NULL);
 }

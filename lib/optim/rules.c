@@ -31,6 +31,14 @@ const clg_rule *clg_rule_of(const clg_optim_options *o) {
   }
 }
 
+const char *clg_rule_state_name(const clg_rule *rule, int k) {
+  static const char *const adam[] = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
+  static const char *const rms[] = {"square_avg", "momentum_buffer"};
+  static const char *const centred[] = {"square_avg", "grad_avg", "momentum_buffer"};
+  size_t row = (size_t)(rule - rules);
+  return row <= SGD_NESTEROV ? "momentum_buffer" : row <= ADAMW_AMSGRAD ? adam[k] : row <= RMS_MOMENTUM ? rms[k] : centred[k];
+}
+
 /* Worked out in double from the options, as PyTorch does from Python's numbers. */
 void clg_rule_numbers(const clg_optim_options *o, uint64_t t, float out[CLG_NUMBERS]) {
   bool adam = o->kind == CLG_ADAM || o->kind == CLG_ADAMW;

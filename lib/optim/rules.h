@@ -20,6 +20,8 @@ typedef enum clg_rule_number {
   CLG_N_EPS, CLG_NUMBERS
 } clg_rule_number;
 
+/* PyTorch's name of state k (0 to n_states - 1): "exp_avg". */
+const char *clg_rule_state_name(const clg_rule *rule, int k);
 const clg_rule *clg_rule_of(const clg_optim_options *o);
 /* The numbers of a parameter's step number `t` (from 1). */
 void clg_rule_numbers(const clg_optim_options *o, uint64_t t, float out[CLG_NUMBERS]);

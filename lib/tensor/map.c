@@ -51,6 +51,7 @@ typedef struct writer {
   clg_str out;
   const clg_map_fn *f;
   const char *const *in, *const *param;
+  bool ints;
 } writer;
 
 /* Appends `format` for each used input; %s is its name, at most three times. */
@@ -67,11 +68,13 @@ static void define(writer *w, const char *name) { clg_str_addf(&w->out, "\n#defi
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 #pragma GCC diagnostic ignored "-Wformat-extra-args"
 static void write_prelude(writer *w, const clg_arena *arena, const clg_expr *out) {
+  define(w, "MAP_T"); /* the tensors' elements; integers are copied as such, since a GPU may flush them as denormal floats */
+  clg_str_add(&w->out, w->ints ? "int" : "float");
   define(w, "MAP_OUTPUTS");
   for (int i = 0; i < w->f->n_out; i++)
-    clg_str_addf(&w->out, "%s__global float *r%d_p, const uint r%d_o", i ? ", " : "", i, i);
+    clg_str_addf(&w->out, "%s__global MAP_T *r%d_p, const uint r%d_o", i ? ", " : "", i, i);
   define(w, "MAP_INPUTS");
-  each_input(w, ", __global const float *%s_p, const uint %s_o");
+  each_input(w, ", __global const MAP_T *%s_p, const uint %s_o");
   define(w, "MAP_STRIDES");
   each_output(w, ", const int8 r%d_s");
   each_input(w, ", const int8 %s_s");
@@ -79,11 +82,11 @@ static void write_prelude(writer *w, const clg_arena *arena, const clg_expr *out
   for (int i = 0; i < w->f->n_param; i++)
     if (w->f->param_used >> i & 1) clg_str_addf(&w->out, ", const float %s", w->param[i]);
   define(w, "MAP_LOAD_AT(i)");
-  each_input(w, "const float %s = %s_p[%s_o + (i)]; ");
+  each_input(w, "const MAP_T %s = %s_p[%s_o + (i)]; ");
   define(w, "MAP_LOAD");
-  each_input(w, "const float %s = %s_p[%s_i]; ");
+  each_input(w, "const MAP_T %s = %s_p[%s_i]; ");
   define(w, "MAP_COMPUTE");
-  each_output(w, "float r%d; ");
+  each_output(w, "MAP_T r%d; ");
   clg_str body = {0};
   static const char *const result[CLG_MAP_OUTPUTS] = {"r0", "r1", "r2", "r3"};
   clg_expr_emit(arena, out, result, (size_t)w->f->n_out, "t_", &body);
@@ -115,15 +118,15 @@ static uint32_t used(const clg_arena *a, const clg_expr *out, int n_out, const c
   return mask;
 }
 
-clg_map_fn *clg_map_create(clg_context *ctx, const char *name, const clg_expr *out, int n_out, const char *const *in, int n_in,
-                           const char *const *param, int n_param) {
+static clg_map_fn *create(clg_context *ctx, const char *name, const clg_expr *out, int n_out, const char *const *in, int n_in,
+                          const char *const *param, int n_param, bool ints) {
   map_state *s = state_of(ctx);
   clg_map_fn *f = s ? calloc(1, sizeof *f) : NULL;
   if (!f) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory"), NULL;
   *f = (clg_map_fn){.ctx = ctx, .n_out = n_out, .n_in = n_in, .n_param = n_param};
   f->in_used = used(s->arena, out, n_out, in, n_in);
   f->param_used = used(s->arena, out, n_out, param, n_param);
-  writer w = {.f = f, .in = in, .param = param};
+  writer w = {.f = f, .in = in, .param = param, .ints = ints};
   clg_str_addf(&w.out, "/* %s */", name);
   write_prelude(&w, s->arena, out);
   f->prelude = w.out.data;
@@ -136,6 +139,11 @@ clg_map_fn *clg_map_create(clg_context *ctx, const char *name, const clg_expr *o
   return s->all = f;
 }
 
+clg_map_fn *clg_map_create(clg_context *ctx, const char *name, const clg_expr *out, int n_out, const char *const *in, int n_in,
+                           const char *const *param, int n_param) {
+  return create(ctx, name, out, n_out, in, n_in, param, n_param, false);
+}
+
 clg_map_fn *clg_maps_of(clg_context *ctx, clg_map_builtin which) {
   map_state *s = state_of(ctx);
   if (!s) return NULL;
@@ -144,9 +152,9 @@ clg_map_fn *clg_maps_of(clg_context *ctx, clg_map_builtin which) {
   clg_expr x = clg_expr_var(s->arena, "x"), e = x;
   if (which == CLG_MAP_FILL) e = clg_expr_var(s->arena, "s");
   if (which == CLG_MAP_ADD) e = clg_expr_make(s->arena, CLG_EX_ADD, x, clg_expr_var(s->arena, "o"), 0);
-  static const char *const name[] = {"copy", "fill", "add"};
-  static const int n_in[] = {1, 0, 2}, n_param[] = {0, 1, 0};
-  return s->builtin[which] = clg_map_create(ctx, name[which], &e, 1, in, n_in[which], param, n_param[which]);
+  static const char *const name[] = {"copy", "fill", "add", "copy_i32"};
+  static const int n_in[] = {1, 0, 2, 1}, n_param[] = {0, 1, 0, 0};
+  return s->builtin[which] = create(ctx, name[which], &e, 1, in, n_in[which], param, n_param[which], which == CLG_MAP_COPY_I32);
 }
 
 /* ---- running ---- */

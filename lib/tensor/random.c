@@ -57,7 +57,7 @@ static clg_status fill(clg_tensor *t, bool normal, float a, float b, const char 
 }
 
 static clg_status fill_changed(clg_tensor *t, bool normal, float a, float b, const char *op) {
-  if (!t) return CLG_ERR_ARGUMENT;
+  if (!t || !clg_tensor_holds(t, CLG_F32, op)) return CLG_ERR_ARGUMENT;
   clg_status s = clg_tensor_changeable(t, op);
   if (s == CLG_OK) s = fill(t, normal, a, b, op);
   if (s == CLG_OK) clg_storage_changed(t->storage, op);

@@ -42,6 +42,20 @@ clg_tensor *clg_tensor_new(clg_context *ctx, int ndim, const int64_t *shape, clg
   return t;
 }
 
+clg_tensor *clg_tensor_new_i32(clg_context *ctx, int ndim, const int64_t *shape, clg_role role, const char *op) {
+  clg_tensor *t = clg_tensor_new(ctx, ndim, shape, role, op);
+  if (t) t->storage->dtype = CLG_I32;
+  return t;
+}
+
+bool clg_tensor_holds(const clg_tensor *t, clg_dtype dtype, const char *op) {
+  if (t->storage->dtype == dtype) return true;
+  clg_fail(t->ctx, CLG_ERR_ARGUMENT, op,
+           dtype == CLG_F32 ? "takes float32, not int32: int32 tensors are labels and indices (clg_to_float converts)"
+                            : "takes int32, not float32: make labels and indices with clg_tensor_create_i32");
+  return false;
+}
+
 clg_tensor *clg_tensor_create(clg_context *ctx, int ndim, const int64_t *shape, const float *data) {
   if (!ctx) return NULL;
   clg_tensor *t = clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "tensor_create");
@@ -69,6 +83,7 @@ void clg_tensor_unref(clg_tensor **p) {
 }
 
 clg_context *clg_tensor_context(const clg_tensor *t) { return t ? t->ctx : NULL; }
+clg_dtype clg_tensor_dtype(const clg_tensor *t) { return t ? t->storage->dtype : CLG_F32; }
 int clg_tensor_ndim(const clg_tensor *t) { return t ? t->ndim : 0; }
 const int64_t *clg_tensor_shape(const clg_tensor *t) { return t ? t->shape : NULL; }
 const int64_t *clg_tensor_strides(const clg_tensor *t) { return t ? t->stride : NULL; }

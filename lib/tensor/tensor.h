@@ -16,6 +16,9 @@ typedef struct clg_storage {
   uint32_t version;
   const char *changed_by; /* op of the last in-place change */
   clg_role role;          /* as made; the block says SAVED while the graph holds an activation */
+  clg_dtype dtype;
+  bool ranged;            /* int32 that came from the host and was not changed since: */
+  int32_t low, high;      /* its least and largest element */
 } clg_storage;
 
 struct clg_autograd; /* the graph room's part of a tensor */
@@ -43,7 +46,7 @@ void clg_storage_unref(clg_storage *s);
 void clg_storage_save(clg_storage *s);
 void clg_storage_unsave(clg_storage *s);
 /* An in-place change by `op`. */
-static inline void clg_storage_changed(clg_storage *s, const char *op) { s->version++, s->changed_by = op; }
+static inline void clg_storage_changed(clg_storage *s, const char *op) { s->version++, s->changed_by = op, s->ranged = false; }
 
 /* Results of ops: activations, or gradients during backward. */
 static inline clg_role clg_result_role(const clg_context *ctx) {
@@ -51,8 +54,12 @@ static inline clg_role clg_result_role(const clg_context *ctx) {
 }
 /* A new contiguous tensor with undefined elements; one reference, in no scope. Checks the shape. */
 clg_tensor *clg_tensor_new(clg_context *ctx, int ndim, const int64_t *shape, clg_role role, const char *op);
+clg_tensor *clg_tensor_new_i32(clg_context *ctx, int ndim, const int64_t *shape, clg_role role, const char *op);
+/* Of t's shape and dtype. */
 static inline clg_tensor *clg_tensor_like(const clg_tensor *t, const char *op) {
-  return clg_tensor_new(t->ctx, t->ndim, t->shape, clg_result_role(t->ctx), op);
+  clg_tensor *n = clg_tensor_new(t->ctx, t->ndim, t->shape, clg_result_role(t->ctx), op);
+  if (n) n->storage->dtype = t->storage->dtype;
+  return n;
 }
 /* A tensor over a storage (referenced). `stride` NULL: contiguous. */
 clg_tensor *clg_tensor_view(clg_storage *s, size_t offset, int ndim, const int64_t *shape, const int64_t *stride);
@@ -64,6 +71,8 @@ clg_tensor *clg_tensor_apart(clg_tensor *src, const clg_tensor *dst, const char 
 /* dst = src, element by element; dst of any strides, src broadcasts. Does not touch the version. */
 clg_status clg_tensor_assign(clg_tensor *dst, const clg_tensor *src, const char *op);
 
+/* False, with an error that names `op`, unless t is of the dtype. */
+bool clg_tensor_holds(const clg_tensor *t, clg_dtype dtype, const char *op);
 /* An in-place change by `op` is allowed: t has no graph and does not require grad, or grad mode is off. */
 clg_status clg_tensor_changeable(const clg_tensor *t, const char *op);
 

@@ -24,38 +24,74 @@ clg_tensor *clg_tensor_apart(clg_tensor *src, const clg_tensor *dst, const char 
 
 clg_status clg_tensor_assign(clg_tensor *dst, const clg_tensor *src, const char *op) {
   const clg_tensor *in[] = {src};
-  return clg_map_run(clg_maps_of(dst->ctx, CLG_MAP_COPY), &dst, in, NULL, false, op);
+  clg_map_builtin copy = dst->storage->dtype == CLG_I32 ? CLG_MAP_COPY_I32 : CLG_MAP_COPY;
+  return clg_map_run(clg_maps_of(dst->ctx, copy), &dst, in, NULL, false, op);
 }
 
-static clg_status read_into(const clg_tensor *t, float *out, bool wait, const char *op) {
+/* Both dtypes have elements of four bytes. */
+static clg_status read_into(const clg_tensor *t, void *out, clg_dtype dtype, bool wait, const char *op) {
   if (!t || !out) return CLG_ERR_ARGUMENT;
+  if (!clg_tensor_holds(t, dtype, op)) return CLG_ERR_ARGUMENT;
   if (!t->numel) return CLG_OK;
   clg_tensor *p = clg_tensor_packed((clg_tensor *)t, op);
   if (!p) return clg_last_status(t->ctx);
-  clg_status s = clg_block_read(p->storage->block, clg_tensor_at(p) * sizeof *out, (size_t)p->numel * sizeof *out, out, wait,
-                                op);
+  clg_status s = clg_block_read(p->storage->block, clg_tensor_at(p) * sizeof(float), (size_t)p->numel * sizeof(float),
+                                out, wait, op);
   clg_tensor_unref(&p);
   return s;
 }
 
-clg_status clg_tensor_read(const clg_tensor *t, float *out) { return read_into(t, out, true, "tensor_read"); }
-clg_status clg_tensor_read_async(const clg_tensor *t, float *out) { return read_into(t, out, false, "tensor_read_async"); }
+clg_status clg_tensor_read(const clg_tensor *t, float *out) { return read_into(t, out, CLG_F32, true, "tensor_read"); }
+clg_status clg_tensor_read_i32(const clg_tensor *t, int32_t *out) { return read_into(t, out, CLG_I32, true, "tensor_read_i32"); }
+clg_status clg_tensor_read_async(const clg_tensor *t, float *out) {
+  return read_into(t, out, CLG_F32, false, "tensor_read_async");
+}
 
-static clg_status write_from(clg_tensor *t, const float *data, bool keep, const char *op) {
+static clg_status write_from(clg_tensor *t, const void *data, clg_dtype dtype, bool keep, const char *op) {
   if (!t || !data) return CLG_ERR_ARGUMENT;
+  if (!clg_tensor_holds(t, dtype, op)) return CLG_ERR_ARGUMENT;
   clg_status s = clg_tensor_changeable(t, op);
   if (s != CLG_OK || !t->numel) return s;
   clg_tensor *to = clg_tensor_is_contiguous(t) ? clg_tensor_ref(t) : clg_tensor_like(t, op);
   if (!to) return clg_last_status(t->ctx);
-  s = clg_block_write(to->storage->block, clg_tensor_at(to) * sizeof *data, (size_t)t->numel * sizeof *data, data, keep, op);
+  s = clg_block_write(to->storage->block, clg_tensor_at(to) * sizeof(float), (size_t)t->numel * sizeof(float), data, keep, op);
   if (s == CLG_OK && to != t) s = clg_tensor_assign(t, to, op);
   clg_tensor_unref(&to);
   clg_storage_changed(t->storage, op);
   return s;
 }
 
-clg_status clg_tensor_write(clg_tensor *t, const float *data) { return write_from(t, data, false, "tensor_write"); }
-clg_status clg_tensor_write_async(clg_tensor *t, const float *data) { return write_from(t, data, true, "tensor_write_async"); }
+clg_status clg_tensor_write(clg_tensor *t, const float *data) { return write_from(t, data, CLG_F32, false, "tensor_write"); }
+clg_status clg_tensor_write_async(clg_tensor *t, const float *data) {
+  return write_from(t, data, CLG_F32, true, "tensor_write_async");
+}
+
+static void remember_range(clg_storage *s, int64_t n, const int32_t *v) {
+  s->ranged = n > 0;
+  s->low = s->high = n ? v[0] : 0;
+  for (int64_t i = 1; i < n; i++) {
+    if (v[i] < s->low) s->low = v[i];
+    if (v[i] > s->high) s->high = v[i];
+  }
+}
+
+clg_status clg_tensor_write_i32(clg_tensor *t, const int32_t *data) {
+  clg_status s = write_from(t, data, CLG_I32, false, "tensor_write_i32");
+  if (s == CLG_OK && clg_tensor_is_contiguous(t) && (size_t)t->numel == t->storage->numel)
+    remember_range(t->storage, t->numel, data);
+  return s;
+}
+
+clg_tensor *clg_tensor_create_i32(clg_context *ctx, int ndim, const int64_t *shape, const int32_t *data) {
+  clg_tensor *t = ctx ? clg_tensor_new_i32(ctx, ndim, shape, CLG_ROLE_DATA, "tensor_create_i32") : NULL;
+  if (!t || !t->numel) return t;
+  float zero = 0; /* all bits 0, as the integer's */
+  clg_status s = data ? clg_block_write(t->storage->block, 0, (size_t)t->numel * sizeof *data, data, false, "tensor_create_i32")
+                      : clg_map_run(clg_maps_of(ctx, CLG_MAP_FILL), &t, NULL, &zero, false, "tensor_create_i32");
+  if (s != CLG_OK) return clg_tensor_unref(&t), NULL;
+  remember_range(t->storage, data ? t->numel : 1, data ? data : (const int32_t[]){0});
+  return t;
+}
 
 float clg_tensor_item(const clg_tensor *t) {
   float v = NAN;
@@ -70,7 +106,7 @@ float clg_tensor_item(const clg_tensor *t) {
 }
 
 clg_status clg_fill_(clg_tensor *t, float value) {
-  if (!t) return CLG_ERR_ARGUMENT;
+  if (!t || !clg_tensor_holds(t, CLG_F32, "fill_")) return CLG_ERR_ARGUMENT;
   clg_status s = clg_tensor_changeable(t, "fill_");
   if (s == CLG_OK) s = clg_map_run(clg_maps_of(t->ctx, CLG_MAP_FILL), &t, NULL, &value, false, "fill_");
   if (s == CLG_OK) clg_storage_changed(t->storage, "fill_");
@@ -78,7 +114,7 @@ clg_status clg_fill_(clg_tensor *t, float value) {
 }
 
 clg_status clg_copy_(clg_tensor *dst, const clg_tensor *src) {
-  if (!dst || !src) return CLG_ERR_ARGUMENT;
+  if (!dst || !src || !clg_tensor_holds(src, dst->storage->dtype, "copy_")) return CLG_ERR_ARGUMENT;
   clg_status s = clg_tensor_changeable(dst, "copy_");
   int ndim = dst->ndim;
   int64_t shape[CLG_MAX_DIMS];
@@ -102,12 +138,17 @@ clg_status clg_tensor_print(const clg_tensor *t, FILE *to) {
   char text[CLG_SHAPE_TEXT];
   fprintf(to, "tensor %s\n", clg_shape_text(t->ndim, t->shape, text));
   if (!t->numel) return CLG_OK;
+  bool ints = t->storage->dtype == CLG_I32;
   float *v = malloc((size_t)t->numel * sizeof *v);
+  int32_t *i = (int32_t *)(void *)v;
   if (!v) return clg_fail(t->ctx, CLG_ERR_HOST_MEMORY, "tensor_print", "out of host memory");
-  clg_status s = clg_tensor_read(t, v);
+  clg_status s = read_into(t, v, t->storage->dtype, true, "tensor_print");
   int64_t width = t->ndim ? t->shape[t->ndim - 1] : 1, rows = t->numel / width;
   for (int64_t r = 0; s == CLG_OK && r < rows && r < 6; r++) {
-    for (int64_t c = 0; c < width && c < 6; c++) fprintf(to, " %11.5g", (double)v[r * width + c]);
+    for (int64_t c = 0; c < width && c < 6; c++) {
+      if (ints) fprintf(to, " %11ld", (long)i[r * width + c]);
+      else fprintf(to, " %11.5g", (double)v[r * width + c]);
+    }
     fprintf(to, width > 6 ? " ...\n" : "\n");
   }
   if (s == CLG_OK && rows > 6) fprintf(to, " ...\n");

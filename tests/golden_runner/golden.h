@@ -67,18 +67,21 @@ double json_number(const json_t *object, const char *key, double otherwise);
 bool json_flag(const json_t *object, const char *key, bool otherwise);
 const char *json_text(const json_t *object, const char *key, const char *otherwise);
 
-/* One case of the section `ops`. An adapter returns the op's result as a scope's, or NULL: with `skip` set when the library
+/* One case of the sections of ops. An adapter returns the op's result as a scope's, or NULL: with `skip` set when the library
  * has no such op, with the context's error otherwise. */
 #define OP_INPUTS 8
-typedef struct op_case {
+typedef struct op_case op_case;
+typedef clg_tensor *(*op_adapter)(op_case *c);
+struct op_case {
   clg_context *ctx;
   const json_t *attrs;
   size_t n;
   const char *names[OP_INPUTS];
   clg_tensor *inputs[OP_INPUTS];
   const char *skip;
-} op_case;
-typedef clg_tensor *(*op_adapter)(op_case *c);
+  op_adapter adapter;
+  size_t least; /* inputs that the adapter needs */
+};
 /* NULL when there is none; *least is how many inputs it needs. */
 op_adapter op_find(const char *op, size_t *least);
 
@@ -92,6 +95,7 @@ clg_module *arch_build(golden *g, const char *text, bool *missing);
 void section_ops(golden *g, const json_t *cases);
 void section_optim(golden *g, const json_t *cases);
 void section_gan(golden *g, const char *name, const json_t *gan);
-void section_create_graph(golden *g, const char *section, const json_t *cases);
+void section_ops_double(golden *g, const json_t *cases);
+void section_wgan_gp(golden *g, const json_t *cases);
 
 #endif

@@ -11,31 +11,21 @@ static bool wanted(const char *section, const char *name) { return !section || s
 
 /* True if the section exists. */
 static bool run(golden *g, const char *section) {
-  static const char *const second_order[] = {"ops_double", "wgan_gp"};
+  static const struct {
+    const char *name;
+    void (*run)(golden *g, const json_t *cases);
+  } sections[] = {
+      {"ops", section_ops}, {"ops_double", section_ops_double}, {"optim", section_optim}, {"wgan_gp", section_wgan_gp}};
   bool found = false;
-  const json_t *cases = json_object_get(g->manifest, "ops");
-  if (cases && wanted(section, "ops")) found = true, section_ops(g, cases);
-  cases = json_object_get(g->manifest, "optim");
-  if (cases && wanted(section, "optim")) found = true, section_optim(g, cases);
-  for (size_t i = 0; i < sizeof second_order / sizeof *second_order; i++) {
-    cases = json_object_get(g->manifest, second_order[i]);
-    if (cases && wanted(section, second_order[i])) found = true, section_create_graph(g, second_order[i], cases);
+  for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+    const json_t *cases = json_object_get(g->manifest, sections[i].name);
+    if (cases && wanted(section, sections[i].name)) found = true, sections[i].run(g, cases);
   }
   const char *name;
   json_t *gan;
   json_object_foreach(json_object_get(g->manifest, "gans"), name, gan)
     if (wanted(section, name)) found = true, section_gan(g, name, gan);
   return found;
-}
-
-/* Cases that need gradients of gradients, which the library does not have. */
-void section_create_graph(golden *g, const char *section, const json_t *cases) {
-  size_t i;
-  json_t *one;
-  json_array_foreach(cases, i, one) {
-    const char *name = json_text(one, "name", json_text(json_object_get(one, "config"), "name", "unnamed"));
-    report_skip(&g->report, section, name, "needs create_graph, which does not exist");
-  }
 }
 
 static json_t *load_manifest(const char *folder) {

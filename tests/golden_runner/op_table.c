@@ -161,6 +161,36 @@ static clg_tensor *run_layer_norm(op_case *c) {
   return clg_reshape(clg_layer_norm(rows, w, b, eps), clg_tensor_ndim(x), clg_tensor_shape(x));
 }
 
+/* ---- convolutions ---- */
+
+static void pair(const op_case *c, const char *key, int to[2]) {
+  int64_t v[CLG_MAX_DIMS];
+  int n = integers(c, key, v);
+  if (n < 1) return;
+  to[0] = (int)v[0];
+  to[1] = (int)v[n > 1];
+}
+
+static clg_conv_options conv_options(const op_case *c) {
+  clg_conv_options o = CLG_CONV_OPTIONS_INIT;
+  pair(c, "stride", o.stride);
+  pair(c, "padding", o.padding);
+  pair(c, "output_padding", o.output_padding);
+  pair(c, "dilation", o.dilation);
+  o.groups = (int)json_number(c->attrs, "groups", 1);
+  return o;
+}
+
+static clg_tensor *run_conv2d(op_case *c) {
+  clg_conv_options o = conv_options(c);
+  return clg_conv2d(in(c, "x"), in(c, "w"), in(c, "b"), &o);
+}
+
+static clg_tensor *run_conv_transpose2d(op_case *c) {
+  clg_conv_options o = conv_options(c);
+  return clg_conv_transpose2d(in(c, "x"), in(c, "w"), in(c, "b"), &o);
+}
+
 /* ---- views ---- */
 
 static clg_tensor *run_reshape(op_case *c) {
@@ -221,7 +251,7 @@ static const struct {
     ROW(sigmoid, 1), ROW(relu, 1), ROW(silu, 1), ROW(sum, 1), ROW(mean, 1), ROW(amax, 1), ROW(mul_self, 1),
     ROW(fanout, 1), ROW(detach_mul, 1), ROW(detach_partial, 2), ROW(leaky_relu, 1), ROW(gelu, 1), ROW(softplus, 1),
     ROW(pow, 1), ROW(pow_tensor, 2), ROW(scalar_pow, 1), ROW(clamp, 1), ROW(max_all, 1), ROW(bce_with_logits, 2),
-    ROW(mse, 2), ROW(l1, 2), ROW(matmul, 2), ROW(linear, 2), ROW(layer_norm, 1), ROW(reshape, 1), ROW(expand, 1),
+    ROW(mse, 2), ROW(l1, 2), ROW(matmul, 2), ROW(linear, 2), ROW(layer_norm, 1), ROW(conv2d, 2), ROW(conv_transpose2d, 2), ROW(reshape, 1), ROW(expand, 1),
     ROW(transpose, 1), ROW(permute, 1), ROW(narrow, 1), ROW(slice, 1), ROW(chain_shape, 1),
 };
 

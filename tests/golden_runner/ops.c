@@ -1,4 +1,4 @@
-/* The section `ops`: forward and first gradients of each op. */
+/* The sections `ops` and `ops_double`: forward, first gradients, and gradients of gradients of each op. */
 #include "golden.h"
 #include <string.h>
 
@@ -20,6 +20,8 @@ static bool make_inputs(golden *g, const json_t *inputs, op_case *c) {
   return true;
 }
 
+/* ---- ops ---- */
+
 static bool check_gradient(golden *g, const json_t *input, const clg_tensor *t) {
   char what[80];
   record want;
@@ -34,12 +36,12 @@ static bool check_gradient(golden *g, const json_t *input, const clg_tensor *t) 
 }
 
 /* Sets c->skip when the library has no such op. */
-static bool run_forward_backward(golden *g, const json_t *one, op_case *c, op_adapter adapter) {
+static bool run_forward_backward(golden *g, const json_t *one, op_case *c) {
   const json_t *output = json_array_get(json_object_get(one, "outputs"), 0);
   const json_t *inputs = json_object_get(one, "inputs");
   record want, upstream;
   if (!record_read(g, output, &want) || !record_read(g, json_object_get(output, "upstream"), &upstream)) return false;
-  clg_tensor *y = adapter(c);
+  clg_tensor *y = c->adapter(c);
   if (!y) return c->skip ? true : golden_clg_error(g);
   if (!record_compare_tensor(g, "output", y, &want, record_tolerance(&want))) return false;
   clg_backward_options options = CLG_BACKWARD_OPTIONS_INIT;
@@ -55,28 +57,102 @@ static bool run_forward_backward(golden *g, const json_t *one, op_case *c, op_ad
   return true;
 }
 
-static void run_case(golden *g, const json_t *one) {
+/* ---- ops_double ---- */
+
+/* The tensors that require a gradient and their JSON; last of all the upstream gradient, which does too. */
+typedef struct second {
+  clg_tensor *leaves[OP_INPUTS + 1], *gx[OP_INPUTS + 1], *gg[OP_INPUTS + 1];
+  const json_t *json[OP_INPUTS + 1];
+  size_t n;
+} second;
+
+/* gx[i] = d<y, v>/dx_i, which carries a graph, and L = sum_i <u_i, gx_i>. NULL with golden.why. */
+static clg_tensor *make_L(golden *g, second *s, clg_tensor *y, clg_tensor *v) {
+  clg_backward_options options = CLG_BACKWARD_OPTIONS_INIT;
+  clg_tensor *L = NULL;
+  options.grad = v;
+  options.create_graph = true;
+  if (clg_grad(y, s->leaves, s->n, false, &options, s->gx) != CLG_OK) return golden_clg_error(g), NULL;
+  for (size_t i = 0; i < s->n; i++) {
+    record want, u;
+    if (!record_read(g, json_object_get(s->json[i], "grad"), &want) ||
+        !record_compare_tensor(g, "first gradient", s->gx[i], &want, record_tolerance(&want)) ||
+        !record_read(g, json_object_get(s->json[i], "u"), &u))
+      return NULL;
+    clg_tensor *weight = record_tensor(g, &u);
+    if (!weight) return NULL;
+    clg_tensor *term = clg_sum(clg_mul(weight, s->gx[i]), NULL, 0, false);
+    clg_tensor_unref(&weight);
+    L = L ? clg_add(L, term) : term;
+  }
+  if (!L) golden_clg_error(g);
+  return L;
+}
+
+/* A gradient of L that does not exist is zero. */
+static bool check_second(golden *g, const char *what, const clg_tensor *got, const json_t *json) {
+  record want;
+  if (!record_read(g, json, &want)) return false;
+  if (got) return record_compare_tensor(g, what, got, &want, record_tolerance(&want));
+  return want.absmax == 0 ? true : golden_error(g, "%s is missing", what);
+}
+
+static bool run_second(golden *g, const json_t *one, op_case *c, second *s, clg_tensor *v) {
+  record want;
+  clg_tensor *y = c->adapter(c);
+  if (!y) return c->skip ? true : golden_clg_error(g);
+  clg_tensor *L = make_L(g, s, y, v);
+  if (!L) return false;
+  if (!record_read(g, json_object_get(one, "L"), &want) ||
+      !record_compare_tensor(g, "L", L, &want, record_tolerance(&want)))
+    return false;
+  s->leaves[s->n] = v;
+  if (clg_grad(L, s->leaves, s->n + 1, true, NULL, s->gg) != CLG_OK) return golden_clg_error(g);
+  for (size_t i = 0; i < s->n; i++)
+    if (!check_second(g, "gradient of L", s->gg[i], json_object_get(s->json[i], "grad_of_L"))) return false;
+  return check_second(g, "gradient of L by the upstream", s->gg[s->n], json_object_get(one, "upstream_grad_of_L"));
+}
+
+static bool run_double(golden *g, const json_t *one, op_case *c) {
+  record upstream;
+  second s = {.n = 0};
+  for (size_t i = 0; i < c->n; i++) {
+    if (!clg_requires_grad(c->inputs[i])) continue;
+    s.json[s.n] = json_array_get(json_object_get(one, "inputs"), i);
+    s.leaves[s.n++] = c->inputs[i];
+  }
+  if (!record_read(g, json_object_get(one, "upstream"), &upstream)) return false;
+  clg_tensor *v = record_tensor(g, &upstream);
+  if (!v) return false;
+  bool ok = clg_set_requires_grad(v, true) == CLG_OK ? run_second(g, one, c, &s, v) : golden_clg_error(g);
+  clg_tensor_unref(&v);
+  return ok;
+}
+
+/* ---- sections ---- */
+
+typedef bool (*case_fn)(golden *g, const json_t *one, op_case *c);
+
+static void run_case(golden *g, const char *section, const json_t *one, case_fn run) {
   const char *name = json_text(one, "name", "unnamed"), *op = json_text(one, "op", "?");
   char label[160];
+  op_case c = {.ctx = g->ctx, .attrs = json_object_get(one, "attrs")};
   snprintf(label, sizeof label, "%s (%s)", name, op);
-  size_t least = 0;
-  op_adapter adapter = op_find(op, &least);
-  if (!adapter) {
-    report_skip(&g->report, "ops", label, "the op does not exist");
+  c.adapter = op_find(op, &c.least);
+  if (!c.adapter) {
+    report_skip(&g->report, section, label, "the op does not exist");
     return;
   }
-  op_case c = {.ctx = g->ctx, .attrs = json_object_get(one, "attrs")};
   clg_scope *scope = clg_scope_open(g->ctx);
   bool ok = make_inputs(g, json_object_get(one, "inputs"), &c) &&
-            (c.n >= least || golden_error(g, "fewer inputs than the op has")) &&
-            run_forward_backward(g, one, &c, adapter);
+            (c.n >= c.least || golden_error(g, "fewer inputs than the op has")) && run(g, one, &c);
   clg_scope_close(scope);
   for (size_t i = 0; i < c.n; i++) clg_tensor_unref(&c.inputs[i]);
   clg_clear_error(g->ctx);
   if (!ok)
-    report_fail(&g->report, "ops", label, "%s", g->why);
+    report_fail(&g->report, section, label, "%s", g->why);
   else if (c.skip)
-    report_skip(&g->report, "ops", label, "%s", c.skip);
+    report_skip(&g->report, section, label, "%s", c.skip);
   else
     report_pass(&g->report);
 }
@@ -84,5 +160,11 @@ static void run_case(golden *g, const json_t *one) {
 void section_ops(golden *g, const json_t *cases) {
   size_t i;
   json_t *one;
-  json_array_foreach(cases, i, one) run_case(g, one);
+  json_array_foreach(cases, i, one) run_case(g, "ops", one, run_forward_backward);
+}
+
+void section_ops_double(golden *g, const json_t *cases) {
+  size_t i;
+  json_t *one;
+  json_array_foreach(cases, i, one) run_case(g, "ops_double", one, run_double);
 }

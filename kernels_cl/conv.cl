@@ -1,0 +1,388 @@
+/* Convolutions over images: y[n,o,q] = sum over c, k of x[n,c, q*stride - padding + k*dilation] w[o,c,k], for one of the three from the
+ * other two. x [N,C,H,W], w [O,C/groups,kh,kw], y [N,O,OH,OW], all contiguous.
+ *
+ * y from x and w ("down") and x from y and w ("up") are one gather: an output at (q*out_s + r) reads, for each tap t of the phase r, the
+ * input at q*in_s + at + t*step. Down there is one phase; up there are stride_y * stride_x of them, and a tap k belongs to the
+ * phase r for which (r + padding - k*dilation) is a multiple of the stride. Sums run over channels, then taps, with one fma a step,
+ * whatever the blocking. CLG_EPILOGUE(v, p), if the prelude defines it, follows the bias. */
+#define CONV_ADD 1u
+#define CONV_BIAS 2u
+#define CONV_UP 4u
+
+#ifdef CLG_EPILOGUE
+#define CONV_F(v) CLG_EPILOGUE(v, param)
+#else
+#define CONV_F(v) (v)
+#endif
+#define CONV_PUT(to, channel, v)                                                                                             \
+  {                                                                                                                          \
+    float put = (v);                                                                                                         \
+    if (flags & CONV_ADD) put = out[to] + put;                                                                               \
+    if (flags & CONV_BIAS) put += bias[bias_o + (channel)];                                                                  \
+    out[to] = CONV_F(put);                                                                                                   \
+  }
+
+/* The shapes as the gather sees them; channels are those of a group. Of the weight gradient, in is x and out is y. */
+#define CONV_SHAPE const int8 sa, const int8 sb, const int8 sc, const int8 sd, const uint flags
+typedef struct conv {
+  int in_ch, out_ch, in_h, in_w, out_h, out_w, q_h, q_w;               /* q_h x q_w outputs a phase */
+  int in_sy, in_sx, out_sy, out_sx, k_h, k_w, pad_y, pad_x;
+  int dil_y, dil_x, rows, cols, chunk, per, batch, groups;             /* a block has rows x cols of q, `chunk` channels at a time */
+  int min_y, min_x, patch_h, patch_w, blocks_y, blocks_x, images, spare;
+} conv;
+static conv conv_of(const int8 a, const int8 b, const int8 c, const int8 d) {
+  const conv s = {a.s0, a.s1, a.s2, a.s3, a.s4, a.s5, a.s6, a.s7, b.s0, b.s1, b.s2, b.s3, b.s4, b.s5, b.s6, b.s7,
+                  c.s0, c.s1, c.s2, c.s3, c.s4, c.s5, c.s6, c.s7, d.s0, d.s1, d.s2, d.s3, d.s4, d.s5, d.s6, d.s7};
+  return s;
+}
+
+/* The taps of a phase along one axis: k = first + t*every reads the input at q*in_s + at + t*step. */
+typedef struct taps {
+  int n, first, every, at, step;
+} taps;
+static taps taps_of(const bool up, const int r, const int k, const int pad, const int dil, const int stride) {
+  taps t = {k, 0, 1, -pad, dil};
+  if (up) {
+    while (t.first < k && (r + pad - t.first * dil) % stride != 0) t.first++;
+    while (t.every * dil % stride != 0) t.every++;
+    t.n = t.first < k ? (k - 1 - t.first) / t.every + 1 : 0;
+    t.at = (r + pad - t.first * dil) / stride;
+    t.step = -(t.every * dil / stride);
+  }
+  return t;
+}
+#define TAPS_Y(r) taps_of(flags & CONV_UP, r, s.k_h, s.pad_y, s.dil_y, s.out_sy)
+#define TAPS_X(r) taps_of(flags & CONV_UP, r, s.k_w, s.pad_x, s.dil_x, s.out_sx)
+
+/* ---- any shape: a work-group shares a tile of 32 x 32 results through local memory ---- */
+
+#define TILE 32
+#define TILE_K 16
+#define TILE_X (WG < 8 ? WG : 8)
+#define TILE_Y (WG / TILE_X)
+#define TILE_FOR(i, j)                                                                                                       \
+  for (uint i = 0; i < TILE / TILE_Y; i++)                                                                                   \
+    for (uint j = 0; j < TILE / TILE_X; j++)
+#define TILE_MULTIPLY(steps)                                                                                                 \
+  barrier(CLK_LOCAL_MEM_FENCE);                                                                                              \
+  for (uint p = 0; p < (steps); p++) TILE_FOR(i, j) sum[i][j] = fma(ta[p][y + TILE_Y * i], tb[p][x + TILE_X * j], sum[i][j]); \
+  barrier(CLK_LOCAL_MEM_FENCE);
+
+/* Rows: output channels. Columns: the outputs of a phase of all images. Group ids (tile of columns, tile of rows and group, phase). */
+__attribute__((reqd_work_group_size(WG, 1, 1)))
+__kernel void conv_tile(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o, __global float *out,
+                        const ulong out_o, __global const float *bias, const ulong bias_o, const float param, CONV_SHAPE) {
+  __local float ta[TILE_K][TILE + 1], tb[TILE_K][TILE + 1];
+  const conv s = conv_of(sa, sb, sc, sd);
+  const uint id = (uint)get_local_id(0), x = id % TILE_X, y = id / TILE_X, tiles = (s.out_ch + TILE - 1) / TILE;
+  const uint j0 = (uint)get_group_id(0) * TILE, g = (uint)get_group_id(1) / tiles, i0 = (uint)get_group_id(1) % tiles * TILE;
+  const int ry = (int)get_group_id(2) / s.out_sx, rx = (int)get_group_id(2) % s.out_sx;
+  const taps ty = TAPS_Y(ry), tx = TAPS_X(rx);
+  const uint nt = (uint)(ty.n * tx.n), k = (uint)s.in_ch * nt, columns = (uint)(s.batch * s.q_h * s.q_w), kk = s.k_h * s.k_w;
+  float sum[TILE / TILE_Y][TILE / TILE_X];
+  TILE_FOR(i, j) sum[i][j] = 0.0f;
+  for (uint p0 = 0; p0 < k; p0 += TILE_K) {
+    for (uint e = id; e < TILE * TILE_K; e += WG) {
+      const uint p = p0 + e % TILE_K, i = i0 + e / TILE_K;
+      float v = 0.0f;
+      if (p < k && i < (uint)s.out_ch) {
+        const uint c = p / nt, t = p % nt, kat = (ty.first + t / tx.n * ty.every) * s.k_w + tx.first + t % tx.n * tx.every;
+        v = w[w_o + (flags & CONV_UP ? ((size_t)g * s.in_ch + c) * s.out_ch + i : ((size_t)g * s.out_ch + i) * s.in_ch + c) * kk + kat];
+      }
+      ta[e % TILE_K][e / TILE_K] = v;
+    }
+    for (uint e = id; e < TILE * TILE_K; e += WG) {
+      const uint p = p0 + e / TILE, j = j0 + e % TILE;
+      float v = 0.0f;
+      if (p < k && j < columns) {
+        const uint c = p / nt, t = p % nt, q = j % (uint)(s.q_h * s.q_w), n = j / (uint)(s.q_h * s.q_w);
+        const int iy = (int)(q / (uint)s.q_w) * s.in_sy + ty.at + (int)(t / (uint)tx.n) * ty.step;
+        const int ix = (int)(q % (uint)s.q_w) * s.in_sx + tx.at + (int)(t % (uint)tx.n) * tx.step;
+        if (iy >= 0 && iy < s.in_h && ix >= 0 && ix < s.in_w)
+          v = in[in_o + ((((size_t)n * s.groups + g) * s.in_ch + c) * s.in_h + iy) * s.in_w + ix];
+      }
+      tb[e / TILE][e % TILE] = v;
+    }
+    TILE_MULTIPLY(min(k - p0, (uint)TILE_K))
+  }
+  TILE_FOR(i, j) {
+    const uint ch = i0 + y + TILE_Y * i, col = j0 + x + TILE_X * j, q = col % (uint)(s.q_h * s.q_w), n = col / (uint)(s.q_h * s.q_w);
+    const int oy = (int)(q / (uint)s.q_w) * s.out_sy + ry, ox = (int)(q % (uint)s.q_w) * s.out_sx + rx;
+    if (ch < (uint)s.out_ch && col < columns && oy < s.out_h && ox < s.out_w) {
+      const uint channel = g * s.out_ch + ch;
+      CONV_PUT(out_o + (((size_t)n * s.groups * s.out_ch + channel) * s.out_h + oy) * s.out_w + ox, channel, sum[i][j])
+    }
+  }
+}
+
+/* Weight gradient. Rows: channels of y. Columns: channels of x and taps. The sum over `per` of all images' positions goes to
+ * out [chunk][O][C/groups][kh*kw]. Group ids (tile of columns, tile of rows and group, chunk). */
+__attribute__((reqd_work_group_size(WG, 1, 1)))
+__kernel void conv_weight_tile(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
+                               __global float *out, const ulong out_o, CONV_SHAPE) {
+  __local float ta[TILE_K][TILE + 1], tb[TILE_K][TILE + 1];
+  const conv s = conv_of(sa, sb, sc, sd);
+  const uint id = (uint)get_local_id(0), x = id % TILE_X, y = id / TILE_X, tiles = (s.out_ch + TILE - 1) / TILE;
+  const uint j0 = (uint)get_group_id(0) * TILE, g = (uint)get_group_id(1) / tiles, i0 = (uint)get_group_id(1) % tiles * TILE;
+  const uint kk = s.k_h * s.k_w, columns = s.in_ch * kk, plane = s.out_h * s.out_w, all = s.batch * plane;
+  const uint first = (uint)get_group_id(2) * s.per, end = min(first + s.per, all);
+  float sum[TILE / TILE_Y][TILE / TILE_X];
+  TILE_FOR(i, j) sum[i][j] = 0.0f;
+  for (uint p0 = first; p0 < end; p0 += TILE_K) {
+    for (uint e = id; e < TILE * TILE_K; e += WG) {
+      const uint p = p0 + e % TILE_K, i = i0 + e / TILE_K, j = j0 + e / TILE_K, n = p / plane, q = p % plane;
+      ta[e % TILE_K][e / TILE_K] =
+          p < end && i < (uint)s.out_ch ? g_y[g_o + (((size_t)n * s.groups + g) * s.out_ch + i) * plane + q] : 0.0f;
+      float v = 0.0f;
+      if (p < end && j < columns) {
+        const int iy = (int)(q / s.out_w) * s.in_sy - s.pad_y + (int)(j % kk / s.k_w) * s.dil_y;
+        const int ix = (int)(q % s.out_w) * s.in_sx - s.pad_x + (int)(j % kk % s.k_w) * s.dil_x;
+        if (iy >= 0 && iy < s.in_h && ix >= 0 && ix < s.in_w)
+          v = in[in_o + ((((size_t)n * s.groups + g) * s.in_ch + j / kk) * s.in_h + iy) * s.in_w + ix];
+      }
+      tb[e % TILE_K][e / TILE_K] = v;
+    }
+    TILE_MULTIPLY(min(end - p0, (uint)TILE_K))
+  }
+  TILE_FOR(i, j) {
+    const uint ch = i0 + y + TILE_Y * i, col = j0 + x + TILE_X * j;
+    const size_t to = out_o + (((size_t)get_group_id(2) * s.groups + g) * s.out_ch + ch) * columns + col;
+    if (ch < (uint)s.out_ch && col < columns) out[to] = flags & CONV_ADD ? out[to] + sum[i][j] : sum[i][j];
+  }
+}
+
+/* out[i] (+)= the sum of parts [chunks][n], in their order. */
+__kernel void conv_parts(__global const float *parts, __global float *out, const ulong out_o, const uint n, const uint chunks,
+                         const uint flags) {
+  const uint i = (uint)get_global_id(0);
+  if (i >= n) return;
+  float sum = 0.0f;
+  for (uint c = 0; c < chunks; c++) sum += parts[(size_t)c * n + i];
+  out[out_o + i] = flags & CONV_ADD ? out[out_o + i] + sum : sum;
+}
+
+#if CLG_CPU
+/* ---- CPU: a work-item copies the piece of the input that its block of outputs reads, zeros around it, into private memory (the
+ * patch). Taps are then offsets into it, and the sums a register-tiled product: 8 pixels (or taps) by 32 channels. ---- */
+#define LANES 16
+#define PAIR 32      /* two vectors of channels */
+#define ROWS 8
+#define PIXELS 64    /* in a block */
+#define PATCH 12288
+#define OFFSETS 2048 /* channels x taps at a time */
+#define PHASES 64
+#define PART 32768
+
+/* part [ROWS][PAIR] (+)= patch[row[i] + step[p]] * b[p][lane] over kn steps: V vectors, the second `bs` behind the first. Rows past
+ * `last` repeat it. */
+#define CONV_TILE(NAME, B_SPACE, V)                                                                                          \
+  static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float *b,          \
+                   const size_t bs, const uint kn, const bool first, float *part) {                                          \
+    const float *from[ROWS];                                                                                                 \
+    float16 s[ROWS][V];                                                                                                      \
+    _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                                      \
+      from[i] = patch + row[min(i, last)];                                                                                   \
+      _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = first ? (float16)(0.0f) : vload16(2 * i + v, part);           \
+    }                                                                                                                        \
+    for (uint p = 0; p < kn; p++) {                                                                                          \
+      const size_t at = step[p];                                                                                             \
+      float16 w[V];                                                                                                          \
+      _Pragma("unroll") for (uint v = 0; v < V; v++) w[v] = vload16(0, b + v * bs);                                          \
+      _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                                    \
+        const float16 e = (float16)(from[i][at]);                                                                            \
+        _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = fma(e, w[v], s[i][v]);                                      \
+      }                                                                                                                      \
+      b += LANES;                                                                                                            \
+    }                                                                                                                        \
+    _Pragma("unroll") for (uint i = 0; i < ROWS; i++)                                                                        \
+      _Pragma("unroll") for (uint v = 0; v < V; v++) vstore16(s[i][v], 2 * i + v, part);                                     \
+  }
+CONV_TILE(tile_packed2, __global, 2)
+CONV_TILE(tile_packed1, __global, 1)
+CONV_TILE(tile_block2, __private, 2)
+CONV_TILE(tile_block1, __private, 1)
+
+static void copy_row(__global const float *from, float *to, int n) {
+  for (; n >= 16; n -= 16, from += 16, to += 16) vstore16(vload16(0, from), 0, to);
+  if (n >= 8) {
+    vstore8(vload8(0, from), 0, to);
+    n -= 8, from += 8, to += 8;
+  }
+  if (n >= 4) {
+    vstore4(vload4(0, from), 0, to);
+    n -= 4, from += 4, to += 4;
+  }
+  for (; n > 0; n--) *to++ = *from++;
+}
+
+/* patch [channels][h][w] = the input from (y0, x0), zeros outside of it. */
+static void fill_patch(__global const float *in, const int in_h, const int in_w, const int y0, const int x0, const int channels,
+                       const int h, const int w, float *patch) {
+  const int left = clamp(-x0, 0, w), right = clamp(in_w - x0, left, w);
+  for (int c = 0; c < channels; c++, in += (size_t)in_h * in_w) {
+    for (int r = 0; r < h; r++, patch += w) {
+      const int iy = y0 + r;
+      const bool inside = iy >= 0 && iy < in_h;
+      const int l = inside ? left : w;
+      for (int x = 0; x < l; x++) patch[x] = 0.0f;
+      if (!inside) continue;
+      copy_row(in + (ptrdiff_t)iy * in_w + x0 + left, patch + left, right - left);
+      for (int x = right; x < w; x++) patch[x] = 0.0f;
+    }
+  }
+}
+
+/* packed [group][panel of 16 output channels][phase][input channel][tap][16], zeros in lanes that do not exist. Global ids (panel
+ * of a group, input channel). */
+__kernel void conv_pack(__global const float *w, const ulong w_o, __global float *packed, CONV_SHAPE) {
+  const conv s = conv_of(sa, sb, sc, sd);
+  const int panels = (s.out_ch + LANES - 1) / LANES, i = (int)get_global_id(1), kk = s.k_h * s.k_w;
+  const int g = (int)get_global_id(0) / panels, j0 = (int)get_global_id(0) % panels * LANES, lanes = min(s.out_ch - j0, LANES);
+  if (g >= s.groups || i >= s.in_ch) return;
+  const size_t stride = flags & CONV_UP ? kk : (size_t)s.in_ch * kk;
+  w += w_o + (flags & CONV_UP ? ((size_t)g * s.in_ch + i) * s.out_ch + j0 : ((size_t)g * s.out_ch + j0) * s.in_ch + i) * kk;
+  packed += get_global_id(0) * s.in_ch * kk * LANES;
+  for (int ry = 0; ry < s.out_sy; ry++) {
+    const taps ty = TAPS_Y(ry);
+    for (int rx = 0; rx < s.out_sx; rx++) {
+      const taps tx = TAPS_X(rx);
+      __global float *to = packed + (size_t)i * ty.n * tx.n * LANES;
+      for (int t = 0; t < ty.n * tx.n; t++, to += LANES) {
+        const int k = (ty.first + t / tx.n * ty.every) * s.k_w + tx.first + t % tx.n * tx.every;
+        for (int l = 0; l < LANES; l++) to[l] = l < lanes ? w[l * stride + k] : 0.0f;
+      }
+      packed += (size_t)s.in_ch * ty.n * tx.n * LANES;
+    }
+  }
+}
+
+/* Where the taps of each phase lie in a plane of the patch: start[phase] is the first of them. */
+static void tap_offsets(const conv s, const uint flags, uint *start, uint *at) {
+  uint n = 0, phase = 0;
+  for (int ry = 0; ry < s.out_sy; ry++) {
+    const taps ty = TAPS_Y(ry);
+    for (int rx = 0; rx < s.out_sx; rx++) {
+      const taps tx = TAPS_X(rx);
+      start[phase++] = n;
+      for (int a = 0; a < ty.n; a++)
+        for (int b = 0; b < tx.n; b++)
+          at[n++] = (uint)((ty.at + a * ty.step - s.min_y) * s.patch_w + tx.at + b * tx.step - s.min_x);
+    }
+  }
+  start[phase] = n;
+}
+
+/* Stores the sums of up to PAIR channels from `channel` on: part [phase][PIXELS][PAIR]. */
+static void conv_finish(const float *part, const conv s, const int lanes, const int rows, const int cols, const int qy, const int qx,
+                        __global float *out, const size_t out_o, const uint channel, __global const float *bias,
+                        const size_t bias_o, const uint flags, const float param) {
+  for (int l = 0; l < lanes; l++) {
+    for (int y = 0; y < rows * s.out_sy; y++) {
+      const int oy = qy * s.out_sy + y, ry = y % s.out_sy, q = y / s.out_sy * cols;
+      if (oy >= s.out_h) break;
+      const size_t row = out_o + ((size_t)l * s.out_h + oy) * s.out_w;
+      for (int rx = 0; rx < s.out_sx; rx++) {
+        const float *from = part + ((size_t)(ry * s.out_sx + rx) * PIXELS + q) * PAIR + l;
+        for (int x = 0, ox = qx * s.out_sx + rx; x < cols && ox < s.out_w; x++, ox += s.out_sx)
+          CONV_PUT(row + ox, channel + l, from[x * PAIR])
+      }
+    }
+  }
+}
+
+/* Up and down. An item computes `per` pairs of panels for a block. Group ids (block of an image, slice of the pairs, group). */
+__kernel void conv_gather(__global const float *in, const ulong in_o, __global const float *packed, __global float *out,
+                          const ulong out_o, __global const float *bias, const ulong bias_o, const float param, CONV_SHAPE) {
+  const conv s = conv_of(sa, sb, sc, sd);
+  const int block = (int)get_group_id(0), g = (int)get_group_id(2), kk = s.k_h * s.k_w, phases = s.out_sy * s.out_sx;
+  const int n = block / (s.blocks_y * s.blocks_x), pairs = (s.out_ch + PAIR - 1) / PAIR, panels = (s.out_ch + LANES - 1) / LANES;
+  const int qy = block / s.blocks_x % s.blocks_y * s.rows, qx = block % s.blocks_x * s.cols;
+  const int p0 = (int)get_group_id(1) * s.per, p1 = min(p0 + s.per, pairs), plane = s.patch_h * s.patch_w;
+  if (n >= s.batch || p0 >= pairs || g >= s.groups) return;
+  const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), pixels = rows * cols;
+  float patch[PATCH] __attribute__((aligned(64))), part[PART] __attribute__((aligned(64)));
+  uint start[PHASES + 1], tap[OFFSETS], offset[OFFSETS], pixel[PIXELS];
+  for (int y = 0, i = 0; y < rows; y++)
+    for (int x = 0; x < cols; x++) pixel[i++] = (uint)(y * s.in_sy * s.patch_w + x * s.in_sx);
+  tap_offsets(s, flags, start, tap);
+  const size_t panel = (size_t)kk * s.in_ch * LANES;
+  for (int c = 0; c < s.in_ch; c += s.chunk) {
+    const int cn = min(s.chunk, s.in_ch - c);
+    fill_patch(in + in_o + (((size_t)n * s.groups + g) * s.in_ch + c) * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y,
+               qx * s.in_sx + s.min_x, cn, s.patch_h, s.patch_w, patch);
+    for (int f = 0; f < phases; f++) {
+      uint *to = offset + start[f] * cn;
+      for (int i = 0; i < cn; i++)
+        for (uint t = start[f]; t < start[f + 1]; t++) *to++ = (uint)(i * plane) + tap[t];
+    }
+    for (int p = p0; p < p1; p++) {
+      const int lanes = min(PAIR, s.out_ch - p * PAIR);
+      float *sums = part + (s.chunk < s.in_ch ? (size_t)(p - p0) * phases * PIXELS * PAIR : 0);
+      for (int f = 0; f < phases; f++) {
+        const uint nt = start[f + 1] - start[f];
+        __global const float *b = packed + ((size_t)g * panels + 2 * p) * panel + ((size_t)start[f] * s.in_ch + c * nt) * LANES;
+        for (int i = 0; i < pixels; i += ROWS) {
+          float *tile = sums + ((size_t)f * PIXELS + i) * PAIR;
+          if (lanes > LANES)
+            tile_packed2(patch, pixel + i, pixels - 1 - i, offset + start[f] * cn, b, panel, nt * cn, c == 0, tile);
+          else
+            tile_packed1(patch, pixel + i, pixels - 1 - i, offset + start[f] * cn, b, panel, nt * cn, c == 0, tile);
+        }
+      }
+      const uint channel = g * s.out_ch + p * PAIR;
+      if (c + cn == s.in_ch)
+        conv_finish(sums, s, lanes, rows, cols, qy, qx, out,
+                    out_o + ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w, channel, bias, bias_o, flags, param);
+    }
+  }
+}
+
+/* Weight gradient of `chunk` channels of x and a pair of panels of y, summed over `per` blocks into out [chunk][O][C/groups][kh*kw].
+ * A block has positions of `images` images. Group ids (pair of a group, chunk of channels, chunk of blocks). */
+__kernel void conv_weight(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
+                          __global float *out, const ulong out_o, CONV_SHAPE) {
+  const conv s = conv_of(sa, sb, sc, sd);
+  const int pairs = (s.out_ch + PAIR - 1) / PAIR, g = (int)get_group_id(0) / pairs, j0 = (int)get_group_id(0) % pairs * PAIR;
+  const int c = (int)get_group_id(1) * s.chunk, cn = min(s.chunk, s.in_ch - c), kk = s.k_h * s.k_w, taken = cn * kk;
+  const int plane = s.patch_h * s.patch_w, lanes = min(PAIR, s.out_ch - j0), across = s.blocks_y * s.blocks_x;
+  const int blocks = (s.batch + s.images - 1) / s.images * across, b0 = (int)get_group_id(2) * s.per, b1 = min(b0 + s.per, blocks);
+  if (g >= s.groups || cn <= 0) return;
+  float patch[PATCH] __attribute__((aligned(64))), part[OFFSETS * PAIR] __attribute__((aligned(64)));
+  float side[2 * PIXELS * LANES] __attribute__((aligned(64)));
+  uint start[2], tap[OFFSETS], offset[OFFSETS], pixel[PIXELS];
+  tap_offsets(s, flags, start, tap);
+  for (int i = 0; i < cn; i++)
+    for (int t = 0; t < kk; t++) offset[i * kk + t] = (uint)(i * plane) + tap[t];
+  for (int b = b0; b < b1; b++) {
+    const int n0 = b / across * s.images, images = min(s.images, s.batch - n0);
+    const int qy = b / s.blocks_x % s.blocks_y * s.rows, qx = b % s.blocks_x * s.cols;
+    const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx);
+    int pixels = 0;
+    for (int m = 0; m < images; m++) {
+      const size_t image = (size_t)(n0 + m) * s.groups + g;
+      fill_patch(in + in_o + (image * s.in_ch + c) * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y, qx * s.in_sx + s.min_x,
+                 cn, s.patch_h, s.patch_w, patch + m * cn * plane);
+      for (int l = 0; l < PAIR; l++) {
+        __global const float *from = g_y + g_o + (image * s.out_ch + j0 + min(l, lanes - 1)) * s.out_h * s.out_w;
+        float *to = side + (l / LANES * PIXELS + pixels) * LANES + l % LANES;
+        for (int y = 0; y < rows; y++)
+          for (int x = 0; x < cols; x++, to += LANES) *to = from[(size_t)(qy + y) * s.out_w + qx + x];
+      }
+      for (int y = 0; y < rows; y++)
+        for (int x = 0; x < cols; x++)
+          pixel[pixels++] = (uint)(m * cn * plane + y * s.in_sy * s.patch_w + x * s.in_sx);
+    }
+    for (int r = 0; r < taken; r += ROWS) {
+      if (lanes > LANES)
+        tile_block2(patch, offset + r, taken - 1 - r, pixel, side, PIXELS * LANES, pixels, b == b0, part + r * PAIR);
+      else
+        tile_block1(patch, offset + r, taken - 1 - r, pixel, side, PIXELS * LANES, pixels, b == b0, part + r * PAIR);
+    }
+  }
+  for (int l = 0; l < lanes; l++) {
+    __global float *to =
+        out + out_o + (((size_t)get_group_id(2) * s.groups + g) * s.out_ch + j0 + l) * s.in_ch * kk + (size_t)c * kk;
+    for (int r = 0; r < taken; r++) to[r] = flags & CONV_ADD ? to[r] + part[r * PAIR + l] : part[r * PAIR + l];
+  }
+}
+#endif

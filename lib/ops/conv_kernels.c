@@ -1,0 +1,261 @@
+/* Chooses and launches the kernels of a convolution (conv.cl; a matrix product where it is one). */
+#include "ops/conv_kernels.h"
+#include "device/launch.h"
+#include "ops/product.h"
+#include <string.h>
+
+/* As in conv.cl. */
+enum { FLAG_ADD = 1, FLAG_BIAS = 2, FLAG_UP = 4 };
+enum { TILE = 32, LANES = 16, PAIR = 32, PIXELS = 64, PATCH = 12288, OFFSETS = 2048, PHASES = 64, PART = 32768 };
+enum {
+  ROW = 32,         /* most outputs of a row in a block */
+  WEIGHT_TAPS = 256, /* channels x taps of a weight gradient's item */
+  ITEMS = 32,       /* fewer leave compute units without work */
+  CHUNKS = 16       /* most parts of a sum */
+};
+
+/* The shapes as conv.cl's `conv` has them, in its order. */
+typedef struct kernel_shape {
+  int32_t in_ch, out_ch, in[2], out[2], q[2];
+  int32_t in_s[2], out_s[2], k[2], pad[2];
+  int32_t dil[2], rows, cols, chunk, per, batch, groups;
+  int32_t min[2], patch[2], blocks[2], images, spare;
+} kernel_shape;
+_Static_assert(sizeof(kernel_shape) == 4 * 8 * sizeof(int32_t), "four int8");
+
+typedef struct arg_list {
+  clg_arg arg[16];
+  int n;
+} arg_list;
+
+static void add(arg_list *l, clg_arg a) { l->arg[l->n++] = a; }
+
+/* `spare` stands for a block that the kernel will not touch. */
+static void add_at(arg_list *l, clg_at at, clg_at spare) {
+  if (!at.block) at = spare;
+  add(l, clg_arg_block(at.block));
+  add(l, clg_arg_u64(at.offset));
+}
+
+static void add_shape(arg_list *l, const kernel_shape *s, uint32_t flags) {
+  int32_t all[4][8];
+  memcpy(all, s, sizeof all);
+  for (int i = 0; i < 4; i++) add(l, clg_arg_v8(all[i], 8, 0));
+  add(l, clg_arg_u32(flags));
+}
+
+static clg_status launch(clg_context *ctx, const char *epilogue, const char *name, const arg_list *l, size_t x, size_t y, size_t z,
+                         const char *op) {
+  const size_t wg = clg_wg(ctx), global[3] = {x * wg, y, z}, local[3] = {wg, 1, 1};
+  return clg_launch(ctx, clg_kernel_get(ctx, "conv.cl", epilogue, name), op, l->arg, l->n, global, local);
+}
+
+static int pieces(int n, int piece) { return n / piece + (n % piece != 0); }
+static int least(int a, int b) { return a < b ? a : b; }
+static int most(int a, int b) { return a > b ? a : b; }
+
+/* ---- the shapes of a gather: from x to y, or `up` from y to x ---- */
+
+/* The range of offsets that the taps of all phases read at, along one axis. */
+static void tap_range(const kernel_shape *k, bool up, int a, int *low, int *high) {
+  *low = -k->pad[a];
+  *high = (k->k[a] - 1) * k->dil[a] - k->pad[a];
+  if (!up) return;
+  /* Tap t serves the phase r < stride with r + pad - t*dil = stride * offset, if there is one: offset is the quotient rounded up. */
+  int first = k->pad[a], last = k->pad[a] - (k->k[a] - 1) * k->dil[a], s = k->out_s[a];
+  *high = first >= 0 ? pieces(first, s) : -(-first / s);
+  *low = last >= 0 ? pieces(last, s) : -(-last / s);
+}
+
+static kernel_shape shape_of(const clg_conv_shape *c, bool up) {
+  kernel_shape k = {.in_ch = (up ? c->o : c->c) / c->groups, .out_ch = (up ? c->c : c->o) / c->groups, .batch = c->batch,
+                    .groups = c->groups};
+  for (int a = 0; a < 2; a++) {
+    k.in[a] = up ? c->out[a] : c->in[a], k.out[a] = up ? c->in[a] : c->out[a];
+    k.in_s[a] = up ? 1 : c->stride[a], k.out_s[a] = up ? c->stride[a] : 1;
+    k.q[a] = pieces(k.out[a], k.out_s[a]);
+    k.k[a] = c->kernel[a], k.pad[a] = c->padding[a], k.dil[a] = c->dilation[a];
+  }
+  return k;
+}
+
+/* Cuts q into blocks of at most `pixels`, rows of at most ROW, and the channels into chunks so that a patch fits. False: it does
+ * not. */
+static bool cut(kernel_shape *k, bool up, int pixels) {
+  int high[2];
+  for (int a = 0; a < 2; a++) tap_range(k, up, a, &k->min[a], &high[a]);
+  k->images = 1;
+  k->cols = pieces(k->q[1], pieces(k->q[1], least(ROW, pixels)));
+  k->rows = least(k->q[0], pixels / k->cols);
+  k->rows = pieces(k->q[0], pieces(k->q[0], k->rows));
+  for (;; k->rows = (k->rows + 1) / 2) {
+    k->patch[0] = (k->rows - 1) * k->in_s[0] + high[0] - k->min[0] + 1;
+    k->patch[1] = (k->cols - 1) * k->in_s[1] + high[1] - k->min[1] + 1;
+    int64_t plane = (int64_t)k->patch[0] * k->patch[1], taps = (int64_t)k->k[0] * k->k[1];
+    if (plane <= PATCH && taps <= OFFSETS) {
+      k->chunk = least(k->in_ch, least((int)(PATCH / plane), (int)(OFFSETS / taps)));
+      break;
+    }
+    if (k->rows == 1) return false;
+  }
+  k->blocks[0] = pieces(k->q[0], k->rows), k->blocks[1] = pieces(k->q[1], k->cols);
+  return true;
+}
+
+/* ---- up and down ---- */
+
+static clg_status run_tile(clg_context *ctx, const clg_conv_call *c, kernel_shape *k, clg_conv_part from, uint32_t flags,
+                           const char *op) {
+  arg_list l = {.n = 0};
+  clg_at out = c->at[c->target];
+  add_at(&l, c->at[from], out);
+  add_at(&l, c->at[CLG_CONV_W], out);
+  add_at(&l, out, out);
+  add_at(&l, c->bias, out);
+  add(&l, clg_arg_f32(c->epilogue_param));
+  add_shape(&l, k, flags);
+  size_t columns = (size_t)k->batch * (size_t)k->q[0] * (size_t)k->q[1];
+  return launch(ctx, c->epilogue, "conv_tile", &l, (columns + TILE - 1) / TILE, (size_t)(pieces(k->out_ch, TILE) * k->groups),
+                (size_t)(k->out_s[0] * k->out_s[1]), op);
+}
+
+/* Whether the CPU's kernel can; fills in how it cuts the work. */
+static bool plan_gather(kernel_shape *k, bool up) {
+  int phases = k->out_s[0] * k->out_s[1], pairs = pieces(k->out_ch, PAIR);
+  if (phases > PHASES || !cut(k, up, PIXELS)) return false;
+  int blocks = k->batch * k->blocks[0] * k->blocks[1] * k->groups;
+  k->per = most(1, pairs / pieces(ITEMS, blocks));
+  if (k->chunk == k->in_ch) return phases * PIXELS * PAIR <= PART;
+  k->per = least(k->per, PART / (phases * PIXELS * PAIR)); /* the sums of all of them wait for the next channels */
+  return k->per > 0;
+}
+
+static clg_status pack_weights(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, clg_block *packed, uint32_t flags,
+                               const char *op) {
+  arg_list l = {.n = 0};
+  add_at(&l, c->at[CLG_CONV_W], (clg_at){NULL, 0});
+  add(&l, clg_arg_block(packed));
+  add_shape(&l, k, flags);
+  return launch(ctx, NULL, "conv_pack", &l, (size_t)(pieces(k->out_ch, LANES) * k->groups), (size_t)k->in_ch, 1, op);
+}
+
+static clg_status run_gather(clg_context *ctx, const clg_conv_call *c, kernel_shape *k, clg_conv_part from, uint32_t flags,
+                             const char *op) {
+  size_t vectors = (size_t)(pieces(k->out_ch, LANES) * k->groups) * (size_t)k->in_ch * (size_t)k->k[0] * (size_t)k->k[1];
+  clg_block *packed = clg_block_alloc(ctx, vectors * LANES * sizeof(float), CLG_ROLE_WORKSPACE, op);
+  if (!packed) return clg_last_status(ctx);
+  clg_status s = pack_weights(ctx, c, k, packed, flags, op);
+  arg_list l = {.n = 0};
+  add_at(&l, c->at[from], (clg_at){NULL, 0});
+  add(&l, clg_arg_block(packed));
+  add_at(&l, c->at[c->target], (clg_at){NULL, 0});
+  add_at(&l, c->bias, c->at[c->target]);
+  add(&l, clg_arg_f32(c->epilogue_param));
+  add_shape(&l, k, flags);
+  if (s == CLG_OK)
+    s = launch(ctx, c->epilogue, "conv_gather", &l, (size_t)k->batch * (size_t)(k->blocks[0] * k->blocks[1]),
+               (size_t)pieces(pieces(k->out_ch, PAIR), k->per), (size_t)k->groups, op);
+  clg_block_unref(packed);
+  return s;
+}
+
+static clg_status run_data(clg_context *ctx, const clg_conv_call *c, const char *op) {
+  bool up = c->target == CLG_CONV_X;
+  kernel_shape k = shape_of(c->shape, up);
+  clg_conv_part from = up ? CLG_CONV_Y : CLG_CONV_X;
+  uint32_t flags = (c->accumulate ? FLAG_ADD : 0) | (c->bias.block ? FLAG_BIAS : 0) | (up ? FLAG_UP : 0);
+  bool cpu = ctx->shape == CLG_SHAPE_CPU && plan_gather(&k, up);
+  return cpu ? run_gather(ctx, c, &k, from, flags, op) : run_tile(ctx, c, &k, from, flags, op);
+}
+
+/* ---- weight gradient ---- */
+
+/* Whether the CPU's kernel can; fills in how it cuts the work, `per` apart. */
+static bool plan_weight(kernel_shape *k) {
+  int taps = k->k[0] * k->k[1], positions = k->q[0] * k->q[1];
+  if (taps > OFFSETS || !cut(k, false, PIXELS)) return false;
+  k->chunk = least(k->chunk, most(1, WEIGHT_TAPS / taps));
+  if (k->blocks[0] * k->blocks[1] == 1)
+    k->images = most(1, least(PIXELS / positions, PATCH / (k->chunk * k->patch[0] * k->patch[1])));
+  return true;
+}
+
+static clg_status launch_weight(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, bool cpu, clg_at out, int chunks,
+                                uint32_t flags, const char *op) {
+  arg_list l = {.n = 0};
+  add_at(&l, c->at[CLG_CONV_X], out);
+  add_at(&l, c->at[CLG_CONV_Y], out);
+  add_at(&l, out, out);
+  add_shape(&l, k, flags);
+  int taps = k->k[0] * k->k[1];
+  if (cpu)
+    return launch(ctx, NULL, "conv_weight", &l, (size_t)(pieces(k->out_ch, PAIR) * k->groups), (size_t)pieces(k->in_ch, k->chunk),
+                  (size_t)chunks, op);
+  return launch(ctx, NULL, "conv_weight_tile", &l, (size_t)pieces(k->in_ch * taps, TILE),
+                (size_t)(pieces(k->out_ch, TILE) * k->groups), (size_t)chunks, op);
+}
+
+static clg_status add_parts(clg_context *ctx, clg_block *parts, clg_at out, size_t n, int chunks, uint32_t flags, const char *op) {
+  arg_list l = {.n = 0};
+  add(&l, clg_arg_block(parts));
+  add_at(&l, out, out);
+  add(&l, clg_arg_u32((uint32_t)n));
+  add(&l, clg_arg_u32((uint32_t)chunks));
+  add(&l, clg_arg_u32(flags));
+  const size_t global[3] = {n, 1, 1};
+  return clg_launch(ctx, clg_kernel_get(ctx, "conv.cl", NULL, "conv_parts"), op, l.arg, l.n, global, NULL);
+}
+
+/* The sum over batch and positions is cut into chunks where there are few weights; their sums are added in order. */
+static clg_status run_weight(clg_context *ctx, const clg_conv_call *c, const char *op) {
+  kernel_shape k = shape_of(c->shape, false);
+  bool cpu = ctx->shape == CLG_SHAPE_CPU && plan_weight(&k);
+  int taps = k.k[0] * k.k[1], units = cpu ? pieces(k.batch, k.images) * k.blocks[0] * k.blocks[1] : k.batch * k.q[0] * k.q[1];
+  int items = cpu ? pieces(k.out_ch, PAIR) * k.groups * pieces(k.in_ch, k.chunk)
+                  : pieces(k.in_ch * taps, TILE) * pieces(k.out_ch, TILE) * k.groups;
+  int want = cpu ? CHUNKS : 16 * CHUNKS, fewest = cpu ? 2 : 256;
+  int chunks = least(pieces(want, items), most(1, units / fewest));
+  uint32_t flags = c->accumulate ? FLAG_ADD : 0;
+  k.per = most(1, pieces(units, chunks));
+  chunks = most(1, pieces(units, k.per));
+  if (chunks == 1) return launch_weight(ctx, c, &k, cpu, c->at[CLG_CONV_W], 1, flags, op);
+  size_t n = (size_t)k.out_ch * (size_t)k.groups * (size_t)k.in_ch * (size_t)taps;
+  clg_block *parts = clg_block_alloc(ctx, n * (size_t)chunks * sizeof(float), CLG_ROLE_WORKSPACE, op);
+  if (!parts) return clg_last_status(ctx);
+  clg_status s = launch_weight(ctx, c, &k, cpu, (clg_at){parts, 0}, chunks, 0, op);
+  if (s == CLG_OK) s = add_parts(ctx, parts, c->at[CLG_CONV_W], n, chunks, flags, op);
+  clg_block_unref(parts);
+  return s;
+}
+
+/* ---- a matrix product where the kernel covers the image and y is one pixel ---- */
+
+static bool is_product(const clg_conv_call *c) {
+  const clg_conv_shape *s = c->shape;
+  bool whole = s->groups == 1 && s->batch > 0 && !(c->target == CLG_CONV_X && c->bias.block);
+  for (int a = 0; a < 2; a++)
+    whole = whole && s->out[a] == 1 && !s->padding[a] && s->kernel[a] == s->in[a] && (s->dilation[a] == 1 || s->kernel[a] == 1);
+  return whole;
+}
+
+static clg_status run_product(clg_context *ctx, const clg_conv_call *c, const char *op) {
+  const clg_conv_shape *s = c->shape;
+  uint32_t n = (uint32_t)s->batch, o = (uint32_t)s->o, k = (uint32_t)(s->c * s->in[0] * s->in[1]);
+  const clg_at *x = &c->at[CLG_CONV_X], *w = &c->at[CLG_CONV_W], *y = &c->at[CLG_CONV_Y];
+  clg_product down = {.tb = true, .m = n, .n = o, .k = k, .a_ld = k, .b_ld = k, .c_ld = o};
+  clg_product up = {.m = n, .n = k, .k = o, .a_ld = o, .b_ld = k, .c_ld = k};
+  clg_product weight = {.ta = true, .m = o, .n = k, .k = n, .a_ld = o, .b_ld = k, .c_ld = k};
+  clg_product p = c->target == CLG_CONV_Y ? down : c->target == CLG_CONV_X ? up : weight;
+  const clg_at *a = c->target == CLG_CONV_Y ? x : y, *b = c->target == CLG_CONV_W ? x : w, *to = &c->at[c->target];
+  p.a = a->block, p.b = b->block, p.c = to->block;
+  p.a_offset = a->offset, p.b_offset = b->offset, p.c_offset = to->offset;
+  p.bias = c->bias.block, p.bias_offset = c->bias.offset;
+  p.accumulate = c->accumulate, p.epilogue = c->epilogue, p.epilogue_param = c->epilogue_param;
+  return clg_product_run(ctx, &p, op);
+}
+
+clg_status clg_conv_run(clg_context *ctx, const clg_conv_call *c, const char *op) {
+  if (!c->shape->batch && c->target != CLG_CONV_W) return CLG_OK;
+  if (is_product(c)) return run_product(ctx, c, op);
+  return c->target == CLG_CONV_W ? run_weight(ctx, c, op) : run_data(ctx, c, op);
+}

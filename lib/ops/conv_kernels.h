@@ -1,0 +1,37 @@
+/* Convolutions over images, one kernel for each of the three that the other two determine (conv.cl):
+ *
+ *   y[n,o,q] = sum over c, k of x[n,c, q*stride - padding + k*dilation] w[o,c,k]      "down"
+ *   x[n,c,i] = sum over o, k, q of y[n,o,q] w[o,c,k] where q*stride - padding + k*dilation = i      "up"
+ *   w[o,c,k] = sum over n, q of y[n,o,q] x[n,c, q*stride - padding + k*dilation]
+ *
+ * x [N,C,H,W], w [O,C/groups,kh,kw], y [N,O,OH,OW], contiguous; channels o and c are of the same group. A convolution is "down", a
+ * transposed one "up", and each is the gradient of another: bilinear maps, closed under differentiation. */
+#ifndef CLG_OPS_CONV_KERNELS_H
+#define CLG_OPS_CONV_KERNELS_H
+
+#include "ops/at.h"
+
+typedef enum clg_conv_part { CLG_CONV_X, CLG_CONV_W, CLG_CONV_Y, CLG_CONV_PARTS } clg_conv_part;
+
+/* Sizes of the three, all positive but the batch; [0] is y, [1] is x. */
+typedef struct clg_conv_shape {
+  int batch, groups, c, o; /* all channels, not those of a group */
+  int in[2], out[2];       /* H, W and OH, OW */
+  int kernel[2], stride[2], padding[2], dilation[2];
+} clg_conv_shape;
+
+typedef struct clg_conv_call {
+  const clg_conv_shape *shape;
+  clg_conv_part target;     /* which one is computed: at[target] */
+  clg_at at[CLG_CONV_PARTS];
+  clg_at bias;              /* one number a channel of x or y; block NULL: none. Not for w */
+  bool accumulate;          /* adds to what is there */
+  const char *epilogue;     /* as in product.h; not for w */
+  float epilogue_param;
+} clg_conv_call;
+
+/* Queues it. Workspace (packed weights, partial sums) depends on the shapes and the shape of the device alone. Errors are those of
+ * clg_launch and clg_block_alloc, raised on the context for `op`. */
+clg_status clg_conv_run(clg_context *ctx, const clg_conv_call *call, const char *op);
+
+#endif

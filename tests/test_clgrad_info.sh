@@ -1,0 +1,71 @@
+#!/bin/sh
+# clgrad_info: what it lists, its self-test, its errors, and that no OpenCL object outlives it.
+# Usage: test_clgrad_info.sh CLGRAD_INFO WITNESS
+set -u
+info=$1
+witness=$2
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+failed=0
+
+complain() {
+  echo "FAIL: $*" >&2
+  failed=1
+}
+
+# want STATUS ARGUMENTS...: runs under the witness, which turns anything left alive into status 9.
+want() {
+  status=$1
+  shift
+  CLWITNESS_STRICT=9,all CLWITNESS_OUT="$folder/witness" LD_PRELOAD="$witness${LD_PRELOAD:+:$LD_PRELOAD}" \
+    "$info" "$@" >"$folder/out" 2>"$folder/err"
+  got=$?
+  [ $got -eq "$status" ] || complain "status $got, not $status: $*: $(cat "$folder/err")"
+}
+out_has() { grep -q "$1" "$folder/out" || complain "no '$1' in the output: $(cat "$folder/out")"; }
+# One clear line.
+err_has() {
+  grep -q "$1" "$folder/err" || complain "no '$1' in the error: $(cat "$folder/err")"
+  [ "$(wc -l <"$folder/err")" -eq 1 ] || complain "not one line: $(cat "$folder/err")"
+}
+
+want 0 --help
+out_has '^Usage: clgrad_info'
+want 0 --version
+out_has '^clgrad_info [0-9]'
+want 0
+out_has '(chosen)'
+out_has 'self-test  6 of 6 passed'
+for shape in cpu gpu; do
+  CLGRAD_SHAPE=$shape
+  export CLGRAD_SHAPE
+  want 0 --json
+  python3 - "$folder/out" "$shape" <<'END' || complain "--json in shape $shape"
+import json, sys
+info = json.load(open(sys.argv[1]))
+chosen = [d for d in info["devices"] if d["chosen"]]
+assert len(chosen) == 1 and chosen[0]["usable"] and chosen[0]["shape"] == sys.argv[2], chosen
+assert chosen[0]["self_test"]["passed"] == chosen[0]["self_test"]["tests"] == 6, chosen
+assert chosen[0]["global_bytes"] > 0 and info["version"]
+END
+done
+unset CLGRAD_SHAPE
+
+want 0 --no-self-test --profile "$folder/profile"
+grep -q '^gemm [0-9 ]*$' "$folder/profile" || complain "the profile: $(cat "$folder/profile")"
+want 1 --no-self-test --profile "$folder/none/profile"
+err_has 'cannot write'
+want 1 --device 'no such device'
+err_has 'no device matches "no such device": there is '
+want 1 --device 99:99
+err_has 'no device matches'
+want 2 --nonsense
+err_has 'nonsense'
+want 2 extra
+err_has 'unexpected argument: extra'
+CLGRAD_SHAPE=round want 1 --device "${CLGRAD_DEVICE:-cpu}"
+err_has 'CLGRAD_SHAPE'
+OCL_ICD_VENDORS=/nonexistent want 1
+err_has 'apt install pocl-opencl-icd'
+"$info" >/dev/full 2>/dev/null && complain 'a full disk is not noticed'
+exit $failed
