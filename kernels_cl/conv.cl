@@ -68,6 +68,7 @@ static taps taps_of(const bool up, const int r, const int k, const int pad, cons
   for (uint p = 0; p < (steps); p++) TILE_FOR(i, j) sum[i][j] = fma(ta[p][y + TILE_Y * i], tb[p][x + TILE_X * j], sum[i][j]); \
   barrier(CLK_LOCAL_MEM_FENCE);
 
+#if CLG_WANT(conv_tile)
 /* Rows: output channels. Columns: the outputs of a phase of all images. Group ids (tile of columns, tile of rows and group, phase). */
 __attribute__((reqd_work_group_size(WG, 1, 1)))
 __kernel void conv_tile(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o, __global float *out,
@@ -114,7 +115,9 @@ __kernel void conv_tile(__global const float *in, const ulong in_o, __global con
     }
   }
 }
+#endif
 
+#if CLG_WANT(conv_weight_tile)
 /* Weight gradient. Rows: channels of y. Columns: channels of x and taps. The sum over `per` of all images' positions goes to
  * out [chunk][O][C/groups][kh*kw]. Group ids (tile of columns, tile of rows and group, chunk). */
 __attribute__((reqd_work_group_size(WG, 1, 1)))
@@ -150,7 +153,9 @@ __kernel void conv_weight_tile(__global const float *in, const ulong in_o, __glo
     if (ch < (uint)s.out_ch && col < columns) out[to] = flags & CONV_ADD ? out[to] + sum[i][j] : sum[i][j];
   }
 }
+#endif
 
+#if CLG_WANT(conv_parts)
 /* out[i] (+)= the sum of parts [chunks][n], in their order. */
 __kernel void conv_parts(__global const float *parts, __global float *out, const ulong out_o, const uint n, const uint chunks,
                          const uint flags) {
@@ -160,6 +165,7 @@ __kernel void conv_parts(__global const float *parts, __global float *out, const
   for (uint c = 0; c < chunks; c++) sum += parts[(size_t)c * n + i];
   out[out_o + i] = flags & CONV_ADD ? out[out_o + i] + sum : sum;
 }
+#endif
 
 #if CLG_CPU
 /* ---- CPU: a work-item copies the piece of the input that its block of outputs reads, zeros around it, into private memory (the
@@ -172,6 +178,7 @@ __kernel void conv_parts(__global const float *parts, __global float *out, const
 #define OFFSETS 2048 /* channels x taps at a time */
 #define PHASES 64
 #define PART 32768
+#define THIN_PIXELS 1024
 
 /* part [ROWS][PAIR] (+)= patch[row[i] + step[p]] * b[p][lane] over kn steps: V vectors, the second `bs` behind the first. Rows past
  * `last` repeat it. */
@@ -215,6 +222,21 @@ static void copy_row(__global const float *from, float *to, int n) {
   for (; n > 0; n--) *to++ = *from++;
 }
 
+/* r[i].lane(j) and r[j].lane(i) exchanged, by ever smaller pieces. */
+#define EXCHANGE(d, first, second)                                                                                           \
+  _Pragma("unroll") for (uint i = 0; i < 16; i++) if (!(i & d)) {                                                            \
+    const float16 a = r[i], b = r[i | d];                                                                                    \
+    r[i] = (float16)first;                                                                                                   \
+    r[i | d] = (float16)second;                                                                                              \
+  }
+static void transpose16(float16 *r) {
+  EXCHANGE(8, (a.lo, b.lo), (a.hi, b.hi))
+  EXCHANGE(4, (a.s0123, b.s0123, a.s89ab, b.s89ab), (a.s4567, b.s4567, a.scdef, b.scdef))
+  EXCHANGE(2, (a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd), (a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef))
+  EXCHANGE(1, (a.s0, b.s0, a.s2, b.s2, a.s4, b.s4, a.s6, b.s6, a.s8, b.s8, a.sa, b.sa, a.sc, b.sc, a.se, b.se),
+           (a.s1, b.s1, a.s3, b.s3, a.s5, b.s5, a.s7, b.s7, a.s9, b.s9, a.sb, b.sb, a.sd, b.sd, a.sf, b.sf))
+}
+
 /* patch [channels][h][w] = the input from (y0, x0), zeros outside of it. */
 static void fill_patch(__global const float *in, const int in_h, const int in_w, const int y0, const int x0, const int channels,
                        const int h, const int w, float *patch) {
@@ -232,6 +254,7 @@ static void fill_patch(__global const float *in, const int in_h, const int in_w,
   }
 }
 
+#if CLG_WANT(conv_pack)
 /* packed [group][panel of 16 output channels][phase][input channel][tap][16], zeros in lanes that do not exist. Global ids (panel
  * of a group, input channel). */
 __kernel void conv_pack(__global const float *w, const ulong w_o, __global float *packed, CONV_SHAPE) {
@@ -242,19 +265,28 @@ __kernel void conv_pack(__global const float *w, const ulong w_o, __global float
   const size_t stride = flags & CONV_UP ? kk : (size_t)s.in_ch * kk;
   w += w_o + (flags & CONV_UP ? ((size_t)g * s.in_ch + i) * s.out_ch + j0 : ((size_t)g * s.out_ch + j0) * s.in_ch + i) * kk;
   packed += get_global_id(0) * s.in_ch * kk * LANES;
+  uint place[OFFSETS], before = 0;
   for (int ry = 0; ry < s.out_sy; ry++) {
     const taps ty = TAPS_Y(ry);
     for (int rx = 0; rx < s.out_sx; rx++) {
       const taps tx = TAPS_X(rx);
-      __global float *to = packed + (size_t)i * ty.n * tx.n * LANES;
-      for (int t = 0; t < ty.n * tx.n; t++, to += LANES) {
-        const int k = (ty.first + t / tx.n * ty.every) * s.k_w + tx.first + t % tx.n * tx.every;
-        for (int l = 0; l < LANES; l++) to[l] = l < lanes ? w[l * stride + k] : 0.0f;
-      }
-      packed += (size_t)s.in_ch * ty.n * tx.n * LANES;
+      uint to = (before * s.in_ch + (uint)(i * ty.n * tx.n)) * LANES;
+      before += ty.n * tx.n;
+      for (int a = 0; a < ty.n; a++)
+        for (int b = 0; b < tx.n; b++, to += LANES) place[(ty.first + a * ty.every) * s.k_w + tx.first + b * tx.every] = to;
     }
   }
+  int k = 0;
+  for (; lanes == LANES && k + 16 <= kk; k += 16) {
+    float16 r[16];
+    _Pragma("unroll") for (uint l = 0; l < 16; l++) r[l] = vload16(0, w + l * stride + k);
+    transpose16(r);
+    _Pragma("unroll") for (uint t = 0; t < 16; t++) vstore16(r[t], 0, packed + place[k + t]);
+  }
+  for (; k < kk; k++)
+    for (int l = 0; l < LANES; l++) packed[place[k] + l] = l < lanes ? w[l * stride + k] : 0.0f;
 }
+#endif
 
 /* Where the taps of each phase lie in a plane of the patch: start[phase] is the first of them. */
 static void tap_offsets(const conv s, const uint flags, uint *start, uint *at) {
@@ -272,24 +304,115 @@ static void tap_offsets(const conv s, const uint flags, uint *start, uint *at) {
   start[phase] = n;
 }
 
-/* Stores the sums of up to PAIR channels from `channel` on: part [phase][PIXELS][PAIR]. */
-static void conv_finish(const float *part, const conv s, const int lanes, const int rows, const int cols, const int qy, const int qx,
-                        __global float *out, const size_t out_o, const uint channel, __global const float *bias,
-                        const size_t bias_o, const uint flags, const float param) {
+/* What a stored result passes through, and where it goes. */
+typedef struct sink {
+  __global float *out;
+  __global const float *bias;
+  size_t out_o, bias_o; /* of the first channel */
+  uint flags;
+  float param;
+} sink;
+
+static void put1(const sink k, const size_t at, const uint channel, const float v) {
+  __global float *out = k.out + k.out_o;
+  __global const float *bias = k.bias;
+  const size_t bias_o = k.bias_o;
+  const uint flags = k.flags;
+  const float param = k.param;
+  CONV_PUT(at, channel, v)
+}
+
+/* `n` results that lie one after the other: 4, 8 or 16. */
+static void put_run(const sink k, const size_t at, const uint channel, const float16 v, const uint n) {
+#ifdef CLG_EPILOGUE
+  float lane[16];
+  vstore16(v, 0, lane);
+  for (uint l = 0; l < n; l++) put1(k, at + l, channel, lane[l]);
+#else
+  __global float *to = k.out + k.out_o + at;
+  const float16 b = (float16)(k.flags & CONV_BIAS ? k.bias[k.bias_o + channel] : 0.0f);
+  float16 w = v;
+  if (k.flags & CONV_ADD)
+    w = n == 16 ? vload16(0, to) + v : n == 8 ? (float16)(vload8(0, to) + v.lo, v.hi) : (float16)(vload4(0, to) + v.s0123, v.s4567, v.hi);
+  if (k.flags & CONV_BIAS) w += b;
+  if (n == 16) vstore16(w, 0, to);
+  else if (n == 8) vstore8(w.lo, 0, to);
+  else vstore4(w.s0123, 0, to);
+#endif
+}
+
+/* Where the 16 results from `first` on go that follow each other in rows of `width`, in runs of `run`. */
+static void run_places(const conv s, const int first, const int width, const int run, const int ry, const size_t corner, size_t *at) {
+  for (int i = 0; i < 16; i += run)
+    *at++ = corner + (size_t)((first + i) / width * s.out_sy + ry) * s.out_w + (first + i) % width;
+}
+
+static void put_runs(const sink k, const size_t *at, const size_t plane, const uint channel, const float16 v, const int run) {
+  if (run == 16) {
+    put_run(k, at[0] + plane, channel, v, 16);
+  } else if (run == 8) {
+    put_run(k, at[0] + plane, channel, v, 8);
+    put_run(k, at[1] + plane, channel, (float16)(v.hi, v.lo), 8);
+  } else {
+    put_run(k, at[0] + plane, channel, v, 4);
+    put_run(k, at[1] + plane, channel, (float16)(v.s4567, v.hi, v.lo.lo), 4);
+    put_run(k, at[2] + plane, channel, (float16)(v.hi, v.lo), 4);
+    put_run(k, at[3] + plane, channel, (float16)(v.scdef, v.hi.lo, v.lo), 4);
+  }
+}
+
+/* 16 pixels of 16 channels, of all the phases of a row: transposed, and two phases put in turn, so that they leave as vectors. */
+static void finish_tile(const float *part, const sink k, const conv s, const int lanes, const uint channel, const int first,
+                        const int cols, const int ry, const size_t corner) {
+  float16 r[16];
+  float line[2][256] __attribute__((aligned(64)));
+  const int width = cols * s.out_sx, run = width % 16 == 0 ? 16 : width % 8 == 0 ? 8 : 4;
+  const size_t plane = (size_t)s.out_h * s.out_w;
+  size_t at[2][4];
+  for (int h = 0; h < s.out_sx; h++) {
+    run_places(s, s.out_sx * first + 16 * h, width, run, ry, corner, at[h]);
+    __private const float *from = part + (size_t)(h * PIXELS + first) * PAIR;
+    _Pragma("unroll") for (uint i = 0; i < 16; i++) r[i] = vload16(0, from + i * PAIR);
+    transpose16(r);
+    _Pragma("unroll") for (uint l = 0; l < 16; l++) vstore16(r[l], l, line[h]);
+  }
   for (int l = 0; l < lanes; l++) {
-    for (int y = 0; y < rows * s.out_sy; y++) {
-      const int oy = qy * s.out_sy + y, ry = y % s.out_sy, q = y / s.out_sy * cols;
-      if (oy >= s.out_h) break;
-      const size_t row = out_o + ((size_t)l * s.out_h + oy) * s.out_w;
-      for (int rx = 0; rx < s.out_sx; rx++) {
-        const float *from = part + ((size_t)(ry * s.out_sx + rx) * PIXELS + q) * PAIR + l;
-        for (int x = 0, ox = qx * s.out_sx + rx; x < cols && ox < s.out_w; x++, ox += s.out_sx)
-          CONV_PUT(row + ox, channel + l, from[x * PAIR])
+    const float16 a = vload16(l, line[0]);
+    if (s.out_sx == 1) {
+      put_runs(k, at[0], (channel + l) * plane, channel + l, a, run);
+    } else {
+      const float16 b = vload16(l, line[1]);
+      put_runs(k, at[0], (channel + l) * plane, channel + l,
+               (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7), run);
+      put_runs(k, at[1], (channel + l) * plane, channel + l,
+               (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf), run);
+    }
+  }
+}
+
+/* Stores the sums of `lanes` channels: part [phase][PIXELS][PAIR], outputs from (qy, qx) of each phase. */
+static void conv_finish(const float *part, const sink k, const conv s, const int lanes, const int rows, const int cols, const int qy,
+                        const int qx) {
+  const int pixels = rows * cols;
+  const bool whole = s.out_sx <= 2 && cols * s.out_sx % 4 == 0 && (qy + rows) * s.out_sy <= s.out_h && (qx + cols) * s.out_sx <= s.out_w;
+  for (int ry = 0; ry < s.out_sy; ry++) {
+    const float *from = part + (size_t)ry * s.out_sx * PIXELS * PAIR;
+    int first = 0;
+    for (; whole && first + 16 <= pixels; first += 16)
+      for (int l = 0; l < lanes; l += LANES)
+        finish_tile(from + l, k, s, min(lanes - l, LANES), l, first, cols, ry, (size_t)qy * s.out_sy * s.out_w + qx * s.out_sx);
+    for (int i = first; i < pixels; i++) {
+      const int oy = (qy + i / cols) * s.out_sy + ry;
+      for (int rx = 0; oy < s.out_h && rx < s.out_sx; rx++) {
+        const int ox = (qx + i % cols) * s.out_sx + rx;
+        for (int l = 0; ox < s.out_w && l < lanes; l++)
+          put1(k, ((size_t)l * s.out_h + oy) * s.out_w + ox, l, from[((size_t)rx * PIXELS + i) * PAIR + l]);
       }
     }
   }
 }
 
+#if CLG_WANT(conv_gather)
 /* Up and down. An item computes `per` pairs of panels for a block. Group ids (block of an image, slice of the pairs, group). */
 __kernel void conv_gather(__global const float *in, const ulong in_o, __global const float *packed, __global float *out,
                           const ulong out_o, __global const float *bias, const ulong bias_o, const float param, CONV_SHAPE) {
@@ -329,14 +452,89 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
             tile_packed1(patch, pixel + i, pixels - 1 - i, offset + start[f] * cn, b, panel, nt * cn, c == 0, tile);
         }
       }
-      const uint channel = g * s.out_ch + p * PAIR;
-      if (c + cn == s.in_ch)
-        conv_finish(sums, s, lanes, rows, cols, qy, qx, out,
-                    out_o + ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w, channel, bias, bias_o, flags, param);
+      const size_t channel = (size_t)g * s.out_ch + p * PAIR, image = ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w;
+      const sink k = {out, bias, out_o + image, bias_o + channel, flags, param};
+      if (c + cn == s.in_ch) conv_finish(sums, k, s, lanes, rows, cols, qy, qx);
     }
   }
 }
+#endif
 
+#if CLG_WANT(conv_thin)
+/* Few output channels, inputs read at stride 1 along x: vectors of pixels instead of channels, `chunk` is all channels. Group ids
+ * (block of an image, output channel, group). */
+#define THIN_TILE 8 /* vectors of pixels in registers */
+__kernel void conv_thin(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o, __global float *out,
+                        const ulong out_o, __global const float *bias, const ulong bias_o, const float param, CONV_SHAPE) {
+  const conv s = conv_of(sa, sb, sc, sd);
+  const int block = (int)get_group_id(0), j = (int)get_group_id(1), g = (int)get_group_id(2), kk = s.k_h * s.k_w;
+  const int n = block / (s.blocks_y * s.blocks_x), plane = s.patch_h * s.patch_w;
+  const int qy = block / s.blocks_x % s.blocks_y * s.rows, qx = block % s.blocks_x * s.cols;
+  if (n >= s.batch || j >= s.out_ch || g >= s.groups) return;
+  const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), across = (cols + 15) / 16, vectors = rows * across;
+  /* The last vector of a row may reach beyond it. */
+  float patch[PATCH + 16] __attribute__((aligned(64))), part[THIN_PIXELS] __attribute__((aligned(64))), weight[OFFSETS];
+  uint offset[OFFSETS], start[PHASES + 1];
+  const size_t channel = (size_t)g * s.out_ch + j;
+  const sink k = {out, bias, out_o + ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w, bias_o + channel, flags, param};
+  fill_patch(in + in_o + ((size_t)n * s.groups + g) * s.in_ch * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y,
+             qx + s.min_x, s.in_ch, s.patch_h, s.patch_w, patch);
+  for (int i = s.in_ch * plane; i < s.in_ch * plane + 16; i++) patch[i] = 0.0f;
+  const size_t channels = flags & CONV_UP ? (size_t)s.out_ch * kk : kk;
+  w += w_o + (flags & CONV_UP ? (size_t)g * s.in_ch * s.out_ch + j : channel * s.in_ch) * kk;
+  for (int ry = 0; ry < s.out_sy; ry++) {
+    const taps ty = TAPS_Y(ry);
+    for (int rx = 0; rx < s.out_sx; rx++) {
+      const taps tx = TAPS_X(rx);
+      uint count = 0;
+      for (int i = 0; i < s.in_ch; i++)
+        for (int a = 0; a < ty.n; a++)
+          for (int b = 0; b < tx.n; b++) {
+            weight[count] = w[i * channels + (ty.first + a * ty.every) * s.k_w + tx.first + b * tx.every];
+            offset[count++] = (uint)(i * plane + (ty.at + a * ty.step - s.min_y) * s.patch_w + tx.at + b * tx.step - s.min_x);
+          }
+      for (int v = 0; v < vectors; v += THIN_TILE) {
+        const float *from[THIN_TILE];
+        float16 sum[THIN_TILE];
+        _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) {
+          const int u = min(v + i, vectors - 1);
+          from[i] = patch + u / across * s.in_sy * s.patch_w + u % across * 16;
+          sum[i] = (float16)(0.0f);
+        }
+        for (uint p = 0; p < count; p++) {
+          const float16 e = (float16)(weight[p]);
+          const size_t at = offset[p];
+          _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) sum[i] = fma(vload16(0, from[i] + at), e, sum[i]);
+        }
+        _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) if (v + i < vectors) vstore16(sum[i], v + i, part);
+      }
+      for (int y = 0, oy = qy * s.out_sy + ry; y < rows && oy < s.out_h; y++, oy += s.out_sy)
+        for (int x = 0, ox = qx * s.out_sx + rx; x < cols && ox < s.out_w; x++, ox += s.out_sx)
+          put1(k, (size_t)oy * s.out_w + ox, 0, part[y * across * 16 + x]);
+    }
+  }
+}
+#endif
+
+/* to [pixel][LANES] = rows x cols pixels of `lanes` planes; lanes beyond repeat the last. */
+static void pixels_to_rows(__global const float *from, const size_t plane, const int lanes, const int rows, const int cols,
+                           const int width, float *to) {
+  const bool along = cols == width; /* the rows lie one behind the other */
+  const int run = along ? rows * cols : cols;
+  for (int y = 0; y < (along ? 1 : rows); y++, from += width) {
+    int x = 0;
+    for (; x + 16 <= run; x += 16, to += 16 * LANES) {
+      float16 r[16];
+      _Pragma("unroll") for (int l = 0; l < 16; l++) r[l] = vload16(0, from + min(l, lanes - 1) * plane + x);
+      transpose16(r);
+      _Pragma("unroll") for (int l = 0; l < 16; l++) vstore16(r[l], l, to);
+    }
+    for (; x < run; x++, to += LANES)
+      for (int l = 0; l < LANES; l++) to[l] = from[min(l, lanes - 1) * plane + x];
+  }
+}
+
+#if CLG_WANT(conv_weight)
 /* Weight gradient of `chunk` channels of x and a pair of panels of y, summed over `per` blocks into out [chunk][O][C/groups][kh*kw].
  * A block has positions of `images` images. Group ids (pair of a group, chunk of channels, chunk of blocks). */
 __kernel void conv_weight(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
@@ -362,12 +560,9 @@ __kernel void conv_weight(__global const float *in, const ulong in_o, __global c
       const size_t image = (size_t)(n0 + m) * s.groups + g;
       fill_patch(in + in_o + (image * s.in_ch + c) * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y, qx * s.in_sx + s.min_x,
                  cn, s.patch_h, s.patch_w, patch + m * cn * plane);
-      for (int l = 0; l < PAIR; l++) {
-        __global const float *from = g_y + g_o + (image * s.out_ch + j0 + min(l, lanes - 1)) * s.out_h * s.out_w;
-        float *to = side + (l / LANES * PIXELS + pixels) * LANES + l % LANES;
-        for (int y = 0; y < rows; y++)
-          for (int x = 0; x < cols; x++, to += LANES) *to = from[(size_t)(qy + y) * s.out_w + qx + x];
-      }
+      __global const float *from = g_y + g_o + (image * s.out_ch + j0) * s.out_h * s.out_w + (size_t)qy * s.out_w + qx;
+      for (int l = 0; l < lanes; l += LANES, from += (size_t)LANES * s.out_h * s.out_w)
+        pixels_to_rows(from, (size_t)s.out_h * s.out_w, min(lanes - l, LANES), rows, cols, s.out_w, side + (l * PIXELS + pixels * LANES));
       for (int y = 0; y < rows; y++)
         for (int x = 0; x < cols; x++)
           pixel[pixels++] = (uint)(m * cn * plane + y * s.in_sy * s.patch_w + x * s.in_sx);
@@ -385,4 +580,5 @@ __kernel void conv_weight(__global const float *in, const ulong in_o, __global c
     for (int r = 0; r < taken; r++) to[r] = flags & CONV_ADD ? to[r] + part[r * PAIR + l] : part[r * PAIR + l];
   }
 }
+#endif
 #endif

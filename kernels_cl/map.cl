@@ -8,19 +8,19 @@
  *   MAP_COMPUTE                 float r0, r1, ... from the inputs
  *   MAP_STORE_AT(i, PUT), MAP_STORE(PUT)
  *   MAP_INDEX(OP)               applies OP(name) to every tensor
- * Inputs and results may be the same buffer. Names of ours begin with m_ so that they cannot meet a formula's. */
+ * Inputs and results may be the same buffer. Names of ours begin with mm_ so that they cannot meet a formula's. */
 #define MAP_SET(to, v) to = v
 #define MAP_ADD(to, v) to += v
 
 /* All tensors contiguous, n elements: one item an element. */
-#define MAP_FLAT(NAME, PUT)                                                                                                 \
-  __kernel void NAME(MAP_OUTPUTS MAP_INPUTS MAP_NUMBERS, const uint m_n) {                                                  \
-    const size_t m_i = get_global_id(0);                                                                                    \
-    if (m_i < m_n) {                                                                                                        \
-      MAP_LOAD_AT(m_i)                                                                                                      \
-      MAP_COMPUTE                                                                                                           \
-      MAP_STORE_AT(m_i, PUT)                                                                                                \
-    }                                                                                                                       \
+#define MAP_FLAT(NAME, PUT)                                                                                            \
+  __kernel void NAME(MAP_OUTPUTS MAP_INPUTS MAP_NUMBERS, const uint mm_n) {                                            \
+    const size_t mm_i = get_global_id(0);                                                                              \
+    if (mm_i < mm_n) {                                                                                                 \
+      MAP_LOAD_AT(mm_i)                                                                                                \
+      MAP_COMPUTE                                                                                                      \
+      MAP_STORE_AT(mm_i, PUT)                                                                                          \
+    }                                                                                                                  \
   }
 #if CLG_WANT(map_flat)
 MAP_FLAT(map_flat, MAP_SET)
@@ -30,33 +30,33 @@ MAP_FLAT(map_flat_add, MAP_ADD)
 #endif
 
 /* Any strides over up to 8 dimensions, innermost first: global ids are the first two dimensions and the product of the rest. */
-#define MAP_START(t) int t##_i = (int)t##_o + (int)m_g0 * t##_s.s0 + (int)m_g1 * t##_s.s1;
-#define MAP_REST(D)                                                                                                         \
-  {                                                                                                                         \
-    const int m_d = (int)(m_rest % m_dims.D);                                                                               \
-    m_rest /= m_dims.D;                                                                                                     \
-    MAP_INDEX(MAP_STEP_##D)                                                                                                 \
+#define MAP_START(t) int t##_i = (int)t##_o + (int)mm_g0 * t##_s.s0 + (int)mm_g1 * t##_s.s1;
+#define MAP_REST(D)                                                                                                    \
+  {                                                                                                                    \
+    const int mm_d = (int)(mm_rest % mm_dims.D);                                                                       \
+    mm_rest /= mm_dims.D;                                                                                              \
+    MAP_INDEX(MAP_STEP_##D)                                                                                            \
   }
-#define MAP_STEP_s2(t) t##_i += m_d * t##_s.s2;
-#define MAP_STEP_s3(t) t##_i += m_d * t##_s.s3;
-#define MAP_STEP_s4(t) t##_i += m_d * t##_s.s4;
-#define MAP_STEP_s5(t) t##_i += m_d * t##_s.s5;
-#define MAP_STEP_s6(t) t##_i += m_d * t##_s.s6;
-#define MAP_STEP_s7(t) t##_i += m_d * t##_s.s7;
-#define MAP_STRIDED(NAME, PUT)                                                                                              \
-  __kernel void NAME(MAP_OUTPUTS MAP_INPUTS MAP_STRIDES MAP_NUMBERS, const uint8 m_dims) {                                  \
-    const size_t m_g0 = get_global_id(0), m_g1 = get_global_id(1);                                                          \
-    uint m_rest = (uint)get_global_id(2);                                                                                   \
-    if (m_g0 < m_dims.s0 && m_g1 < m_dims.s1) {                                                                             \
-      MAP_INDEX(MAP_START)                                                                                                  \
-      MAP_REST(s2)                                                                                                          \
-      if (m_rest) {                                                                                                         \
-        MAP_REST(s3) MAP_REST(s4) MAP_REST(s5) MAP_REST(s6) MAP_REST(s7)                                                    \
-      }                                                                                                                     \
-      MAP_LOAD                                                                                                              \
-      MAP_COMPUTE                                                                                                           \
-      MAP_STORE(PUT)                                                                                                        \
-    }                                                                                                                       \
+#define MAP_STEP_s2(t) t##_i += mm_d * t##_s.s2;
+#define MAP_STEP_s3(t) t##_i += mm_d * t##_s.s3;
+#define MAP_STEP_s4(t) t##_i += mm_d * t##_s.s4;
+#define MAP_STEP_s5(t) t##_i += mm_d * t##_s.s5;
+#define MAP_STEP_s6(t) t##_i += mm_d * t##_s.s6;
+#define MAP_STEP_s7(t) t##_i += mm_d * t##_s.s7;
+#define MAP_STRIDED(NAME, PUT)                                                                                         \
+  __kernel void NAME(MAP_OUTPUTS MAP_INPUTS MAP_STRIDES MAP_NUMBERS, const uint8 mm_dims) {                            \
+    const size_t mm_g0 = get_global_id(0), mm_g1 = get_global_id(1);                                                   \
+    uint mm_rest = (uint)get_global_id(2);                                                                             \
+    if (mm_g0 < mm_dims.s0 && mm_g1 < mm_dims.s1) {                                                                    \
+      MAP_INDEX(MAP_START)                                                                                             \
+      MAP_REST(s2)                                                                                                     \
+      if (mm_rest) {                                                                                                   \
+        MAP_REST(s3) MAP_REST(s4) MAP_REST(s5) MAP_REST(s6) MAP_REST(s7)                                               \
+      }                                                                                                                \
+      MAP_LOAD                                                                                                         \
+      MAP_COMPUTE                                                                                                      \
+      MAP_STORE(PUT)                                                                                                   \
+    }                                                                                                                  \
   }
 #if CLG_WANT(map_strided)
 MAP_STRIDED(map_strided, MAP_SET)

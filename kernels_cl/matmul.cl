@@ -32,13 +32,11 @@
  * A a step. Columns past the end repeat earlier ones and rows past the end the last one; neither is stored. */
 #define TILE_ROWS 8
 #define TILE_COLS 32
-#define PANEL_K 256    /* steps of a packed panel: 16 KiB, so that it stays in the first cache */
-#define PANEL_ROWS 256 /* most rows that share a packed panel */
-#define TILE_STRIDE (PANEL_K * TILE_ROWS + 16) /* floats; never a multiple of a page, whose lines share cache sets */
-#ifndef BLOCK_COLS
-#define BLOCK_COLS 256 /* columns that share a packed block of A */
-#define BLOCK_ROWS 128
-#endif
+#define PANEL_K 256    /* steps of a packed panel of B */
+#define PANEL_ROWS 256 /* most rows that share it */
+#define BLOCK_ROWS 256 /* of a packed block of A */
+#define BLOCK_COLS 512 /* that share it */
+#define BLOCK_TILE (PANEL_K * TILE_ROWS + 16) /* floats of a packed tile of A: no multiple of a page, whose lines share cache sets */
 
 /* part [TILE_ROWS][TILE_COLS] = (first ? 0 : part) + A B over kn steps; `last` is the last row that exists. */
 #define TILE_PRODUCT(NAME, A_SPACE, B_SPACE)                                                                                 \
@@ -183,34 +181,41 @@ __kernel void product_panel(PRODUCT_ARGS, const uint span) {
   PANEL_FINISH(part, rows, i0)
 }
 
-/* block: tiles [PANEL_K][TILE_ROWS] of `rows` columns of a stored [k,m] matrix. */
-static void pack_tiles(__global const float *a, const size_t ps, const uint rows, const uint kn, float *block) {
-  for (uint p = 0; p < kn; p++) {
+/* Reads an element of each of the next rows: rows that lie far apart cost a page walk each, and so they overlap. */
+#define NEAR 16
+static void bring_near(__global const float *from, const size_t ld, const uint rows) {
+  for (uint i = 0; i < min(rows, (uint)NEAR); i++) *(volatile __global const float *)(from + i * ld);
+}
+
+/* tiles [][PANEL_K][TILE_ROWS], BLOCK_TILE apart: `rows` columns of a stored [k,m] matrix. */
+static void pack_tiles(__global const float *a, const size_t ps, const uint rows, const uint kn, float *tiles) {
+  for (uint p = 0; p < kn; p++, a += ps) {
+    float *to = tiles;
     uint i = 0;
-    for (; i + TILE_ROWS <= rows; i += TILE_ROWS, block += TILE_STRIDE) vstore8(vload8(0, a + i), p, block);
-    for (uint l = 0; i + l < rows; l++) block[p * TILE_ROWS + l] = a[i + l];
-    block -= i / TILE_ROWS * TILE_STRIDE;
-    a += ps;
+    if (p % NEAR == 0) bring_near(a, ps, kn - p);
+    for (; i + TILE_ROWS <= rows; i += TILE_ROWS, to += BLOCK_TILE) vstore8(vload8(0, a + i), p, to);
+    for (uint l = 0; i + l < rows; l++) to[p * TILE_ROWS + l] = a[i + l];
   }
 }
 
-/* A transposed and so large that its rows lie too far apart to be read in place: a block of it is packed too. BLOCK_ROWS x BLOCK_COLS
- * results an item. Group ids (block of rows, block of columns). */
+/* A transposed, and so large that its rows lie too far apart to be read in place: blocks of both operands are packed, and BLOCK_ROWS x
+ * BLOCK_COLS results are an item's. Group ids (block of rows, block of columns). */
 __kernel void product_block(PRODUCT_ARGS) {
   const uint i0 = (uint)get_group_id(0) * BLOCK_ROWS, g0 = (uint)get_group_id(1) * (BLOCK_COLS / TILE_COLS);
   if (i0 >= m || g0 * TILE_COLS >= n) return;
-  float block[BLOCK_ROWS / TILE_ROWS * TILE_STRIDE] __attribute__((aligned(64)));
+  float tiles[BLOCK_ROWS / TILE_ROWS * BLOCK_TILE] __attribute__((aligned(64)));
   float panel[PANEL_K * TILE_COLS] __attribute__((aligned(64)));
   float part[BLOCK_ROWS * BLOCK_COLS] __attribute__((aligned(64)));
-  const uint rows = min(m - i0, (uint)BLOCK_ROWS), end = min(g0 + BLOCK_COLS / TILE_COLS, (n + TILE_COLS - 1) / TILE_COLS);
+  const uint rows = min(m - i0, (uint)BLOCK_ROWS);
+  const uint end = min(g0 + BLOCK_COLS / TILE_COLS, (n + TILE_COLS - 1) / TILE_COLS);
   for (uint p = 0; p < k; p += PANEL_K) {
     const uint kn = min(k - p, (uint)PANEL_K);
-    pack_tiles(a + a_o + i0 + (size_t)p * a_ps, a_ps, rows, kn, block);
+    pack_tiles(a + a_o + i0 + (size_t)p * a_ps, a_ps, rows, kn, tiles);
     for (uint g = g0; g < end; g++) {
       PANEL_AT(g)
       pack_panel(b + b_o + (size_t)p * b_ps + (size_t)j0 * b_cs, b_ps, b_cs, kn, width, panel);
       for (uint i = 0; i < rows; i += TILE_ROWS)
-        tile_block(block + i / TILE_ROWS * TILE_STRIDE, 1, TILE_ROWS, rows - 1 - i, panel, TILE_COLS, kn, p == 0,
+        tile_block(tiles + i / TILE_ROWS * BLOCK_TILE, 1, TILE_ROWS, rows - 1 - i, panel, TILE_COLS, kn, p == 0,
                    part + ((g - g0) * BLOCK_ROWS + i) * TILE_COLS);
     }
   }

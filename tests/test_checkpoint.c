@@ -44,8 +44,10 @@ static clg_tensor *forward(void *user, clg_tensor *const *in, size_t n) {
   clg_tensor *h = clg_sigmoid(clg_mul(clg_add(in[0], noise), b->w));
   if (b->change && b->runs > 1) h = clg_exp(h);
   if (b->backward && b->runs > 1) ck_assert_int_eq(clg_backward(total(h), NULL), CLG_ERR_STATE);
-  if (b->inner) h = clg_checkpoint(ctx, inner_part, NULL, NULL, &h, 1);
-  else h = inner_part(NULL, &h, 1);
+  if (b->inner)
+    h = clg_checkpoint(ctx, inner_part, NULL, NULL, &h, 1);
+  else
+    h = inner_part(NULL, &h, 1);
   return clg_mul(clg_gelu(h), clg_exp(in[1]));
 }
 
@@ -220,9 +222,11 @@ static clg_module *act(clg_activation a) { return clg_activation_create(ctx, a, 
 static clg_module *linear(int64_t in, int64_t out) { return clg_linear_create(ctx, in, out, true); }
 static clg_module *net(void) {
   clg_seed(ctx, 3, 0);
-  return clg_sequential_create(
-      ctx, (clg_module *[]){linear(24, 32), act(CLG_ACT_LEAKY_RELU), clg_layer_norm_create(ctx, 32, 1e-5f), linear(32, 32),
-                            act(CLG_ACT_TANH), linear(32, 32), act(CLG_ACT_RELU), linear(32, 3)}, 8);
+  return clg_sequential_create(ctx,
+                               (clg_module *[]){linear(24, 32), act(CLG_ACT_LEAKY_RELU),
+                                                clg_layer_norm_create(ctx, 32, 1e-5f), linear(32, 32),
+                                                act(CLG_ACT_TANH), linear(32, 32), act(CLG_ACT_RELU), linear(32, 3)},
+                               8);
 }
 
 START_TEST(a_module_in_segments) {
@@ -244,13 +248,69 @@ START_TEST(a_module_in_segments) {
     if (layers) ck_assert_int_eq(memcmp(want[0], got[0], sizeof want[0]), 0);
     clg_module_unref(&m);
   }
-  /* segments of three: [linear act norm] [linear act, linear act] [linear]: two inputs of 200 x 32, and the loss's own */
+  /* segments of three: [linear act norm] [linear act, linear act] [linear]: two inputs of 200 x 32, and the loss's own
+   */
   ck_assert_uint_eq(peak[3], 2 * 200 * 32 * 4 + 200 * 3 * 4);
   ck_assert_uint_lt(5 * peak[3], 3 * all);
   clg_module *l = linear(2, 2);
   ck_assert_int_eq(clg_module_checkpoint(l, 1), CLG_ERR_ARGUMENT);
   expect_error(CLG_ERR_ARGUMENT, "Sequential");
   clg_module_unref(&l);
+}
+END_TEST
+
+/* Peaks are less than half of the plain run's, and known beforehand to the byte. */
+START_TEST(peaks_are_less_and_predicted) {
+  clg_context *const device = ctx;
+  clg_memory_stats seen[2][2];
+  for (int plan = 0; plan < 2; plan++)
+    for (int checkpoint = 0; checkpoint < 2; checkpoint++) {
+      if (plan) ck_assert_int_eq(clg_context_create_plan(&ctx, NULL), CLG_OK);
+      clg_module *layer[24];
+      for (int i = 0; i < 24; i++)
+        layer[i] = i % 3 == 0 ? linear(64, 64) : i % 3 == 1 ? act(CLG_ACT_TANH) : clg_layer_norm_create(ctx, 64, 1e-5f);
+      clg_module *m = clg_sequential_create(ctx, layer, 24);
+      ck_assert_int_eq(clg_module_checkpoint(m, checkpoint ? 6 : 0), CLG_OK);
+      clg_memory_reset_peak(ctx);
+      clg_scope *s = clg_scope_open(ctx);
+      clg_tensor *loss = clg_mean(clg_forward(m, clg_randn(ctx, 2, (int64_t[]){512, 64})), NULL, 0, false);
+      ck_assert_int_eq(clg_backward(loss, NULL), CLG_OK);
+      ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+      seen[plan][checkpoint] = clg_memory(ctx);
+      clg_module_unref(&m);
+      if (plan) test_context_close(&ctx);
+      ctx = device;
+    }
+  for (int checkpoint = 0; checkpoint < 2; checkpoint++) {
+    ck_assert_uint_eq(seen[0][checkpoint].peak_saved, seen[1][checkpoint].peak_saved);
+    ck_assert_uint_eq(seen[0][checkpoint].peak_live, seen[1][checkpoint].peak_live);
+  }
+  ck_assert_uint_le(2 * seen[0][1].peak_saved, seen[0][0].peak_saved);
+  ck_assert_uint_lt(seen[0][1].peak_live, seen[0][0].peak_live);
+}
+END_TEST
+
+/* Thousands of segments one behind the other run and are freed without deep recursion. */
+static clg_tensor *link_of_chain(void *user, clg_tensor *const *in, size_t n) {
+  (void)user, (void)n;
+  return clg_sin(clg_mul(in[0], in[0]));
+}
+
+START_TEST(a_long_chain) {
+  clg_tensor *x = leaf();
+  for (int backward = 0; backward < 2; backward++) {
+    clg_tensor *y = clg_tensor_ref(x);
+    for (int i = 0; i < 3000; i++) {
+      clg_tensor *z = clg_checkpoint(ctx, link_of_chain, NULL, NULL, &y, 1);
+      clg_tensor_unref(&y);
+      y = z;
+    }
+    clg_tensor *sum = total(y);
+    clg_tensor_unref(&y);
+    if (backward) ck_assert_int_eq(clg_backward(sum, NULL), CLG_OK);
+    clg_tensor_unref(&sum);
+  }
+  clg_tensor_unref(&x);
 }
 END_TEST
 
@@ -298,6 +358,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, changes_in_place_are_caught);
   tcase_add_test(c, bad_calls_still_drop);
   tcase_add_test(c, a_module_in_segments);
+  tcase_add_test(c, peaks_are_less_and_predicted);
+  tcase_add_test(c, a_long_chain);
   tcase_add_test(c, modes_are_those_of_the_first_run);
   suite_add_tcase(suite, c);
 }

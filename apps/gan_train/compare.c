@@ -4,7 +4,7 @@
 
 static bool run_one(const options *o, const run_setup *setup, variant v, result *r, message *why) {
   run_setup mine = *setup;
-  if (o->compare && v != VARIANT_DETACH) mine.n_samples = 0; /* one picture: detach's */
+  if (o->compare && v != VARIANT_DETACH) mine.n_samples = 0, mine.samples_every = 0; /* detach's alone */
   return o->plan ? run_plan(&mine, v, NULL, r, why) : run_variant(&mine, v, r, why);
 }
 

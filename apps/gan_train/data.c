@@ -1,5 +1,6 @@
 /* Finds the data set that an option names and hands out batches of it. */
 #include "data.h"
+#include "resize.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,57 +12,106 @@ static bool exists(const char *path) {
   return stat(path, &info) == 0;
 }
 
-/* The image file of a folder, plain before gzipped because it reads faster. False: the folder has none. */
-static bool image_file(const char *folder, char *path, size_t size) {
-  static const char *const names[] = {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    int n = snprintf(path, size, "%s/%s", folder, names[i]);
+/* A file of a folder, plain before gzipped because it reads faster. False: the folder has none. */
+static bool find_idx(const char *folder, const char *name, char *path, size_t size) {
+  static const char *const ends[] = {"", ".gz"};
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    int n = snprintf(path, size, "%s/%s%s", folder, name, ends[i]);
     if (n > 0 && (size_t)n < size && exists(path)) return true;
   }
   return false;
 }
 
-static bool open_fashion(data *d, bool fall_back, bool sizes_only, uint64_t seed, message *why) {
+static bool find_images(const char *folder, char *path, size_t size) {
+  return find_idx(folder, "train-images-idx3-ubyte", path, size);
+}
+
+static bool read_labels(data *d, const char *folder, message *why) {
+  char path[4096];
+  if (!find_idx(folder, "train-labels-idx1-ubyte", path, sizeof path))
+    return fail(why, "no train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz in %s: --conditional wants labels",
+                folder);
+  return idx_read_labels(d, path, why);
+}
+
+static bool resize_all(data *d, uint32_t side, message *why) {
+  resizer r;
+  size_t area = (size_t)side * side;
+  if (d->count > SIZE_MAX / area) return fail_no_memory(why);
+  uint8_t *out = malloc(d->count * area);
+  bool ok = resizer_make(&r, d->height, d->width, side, side) && out;
+  for (size_t i = 0; ok && i < d->count; i++)
+    resizer_run(&r, d->pixels + i * d->features, d->width, 1, out + i * area);
+  resizer_free(&r);
+  free(d->pixels);
+  d->pixels = out;
+  return ok || fail_no_memory(why);
+}
+
+/* The images of an IDX file, its labels, and the size that is wanted. */
+static bool open_idx(data *d, const char *folder, const char *path, const data_options *o, message *why) {
+  if (!idx_read(d, path, o->sizes_only, why)) return false;
+  if (o->labels && !read_labels(d, folder, why)) return false;
+  d->features = (size_t)d->height * d->width;
+  uint32_t side = o->image_size;
+  if (!side || (d->height == side && d->width == side)) return true;
+  if (d->count && !resize_all(d, side, why)) return false;
+  d->height = d->width = side;
+  return true;
+}
+
+static bool open_ring(data *d, const data_options *o, message *why) {
+  snprintf(d->name, sizeof d->name, "ring");
+  if (o->image_size) return fail(why, "ring is made of points: leave out --image-size");
+  if (o->labels) d->classes = RING_MODES;
+  if (!ring_make(d, o->sizes_only, o->seed, why)) return false;
+  if (o->labels) return true;
+  free(d->labels);
+  d->labels = NULL;
+  return true;
+}
+
+static bool open_fashion(data *d, const data_options *o, message *why) {
   char path[4096];
   snprintf(d->name, sizeof d->name, "fashion-mnist");
-  if (image_file(DATA_FASHION_FOLDER, path, sizeof path)) return idx_read(d, path, sizes_only, why);
-  if (sizes_only) {
-    d->height = d->width = 28;
+  if (find_images(DATA_FASHION_FOLDER, path, sizeof path)) return open_idx(d, DATA_FASHION_FOLDER, path, o, why);
+  if (o->sizes_only) {
+    d->height = d->width = o->image_size ? o->image_size : 28;
+    d->classes = o->labels ? 10 : 0;
     return true;
   }
-  if (!fall_back)
+  if (o->name || o->image_size)
     return fail(why, "no images in %s: install dataset-fashion-mnist, or name a folder with --data DIR",
                 DATA_FASHION_FOLDER);
   d->found_nothing = true;
-  snprintf(d->name, sizeof d->name, "ring");
-  return ring_make(d, sizes_only, seed, why);
+  return open_ring(d, o, why);
 }
 
-static bool open_folder(data *d, const char *folder, bool sizes_only, message *why) {
+static bool open_folder(data *d, const data_options *o, message *why) {
   char path[4096];
   struct stat info;
-  snprintf(d->name, sizeof d->name, "%s", folder);
-  if (stat(folder, &info) != 0)
-    return fail(why, "no data set '%s': there are fashion-mnist, ring, or a folder (%s)", folder, strerror(errno));
+  snprintf(d->name, sizeof d->name, "%s", o->name);
+  if (stat(o->name, &info) != 0)
+    return fail(why, "no data set '%s': there are fashion-mnist, ring, or a folder (%s)", o->name, strerror(errno));
   if (!S_ISDIR(info.st_mode))
-    return fail(why, "%s is not a folder: --data wants one with train-images-idx3-ubyte", folder);
-  if (!image_file(folder, path, sizeof path))
-    return fail(why, "no train-images-idx3-ubyte or train-images-idx3-ubyte.gz in %s", folder);
-  return idx_read(d, path, sizes_only, why);
+    return fail(why, "%s is not a folder: --data wants one with train-images-idx3-ubyte, PNG or JPEG files", o->name);
+  if (find_images(o->name, path, sizeof path)) return open_idx(d, o->name, path, o, why);
+  if (!folder_has_images(o->name))
+    return fail(why, "no train-images-idx3-ubyte or train-images-idx3-ubyte.gz in %s, and no PNG or JPEG files",
+                o->name);
+  return folder_read(d, o->name, o, why);
 }
 
-bool data_open(data *d, const char *name, bool sizes_only, uint64_t seed, message *why) {
-  memset(d, 0, sizeof *d);
+bool data_open(data *d, const data_options *o, message *why) {
+  *d = (data){.channels = 1, .low = o->low};
   bool ok;
-  if (!name || !strcmp(name, "fashion-mnist")) {
-    ok = open_fashion(d, !name, sizes_only, seed, why);
-  } else if (!strcmp(name, "ring")) {
-    snprintf(d->name, sizeof d->name, "ring");
-    ok = ring_make(d, sizes_only, seed, why);
-  } else {
-    ok = open_folder(d, name, sizes_only, why);
-  }
-  d->features = (size_t)d->height * d->width;
+  if (!o->name || !strcmp(o->name, "fashion-mnist"))
+    ok = open_fashion(d, o, why);
+  else if (!strcmp(o->name, "ring"))
+    ok = open_ring(d, o, why);
+  else
+    ok = open_folder(d, o, why);
+  d->features = (size_t)d->channels * d->height * d->width;
   if (!ok) data_close(d);
   return ok;
 }
@@ -69,17 +119,19 @@ bool data_open(data *d, const char *name, bool sizes_only, uint64_t seed, messag
 void data_close(data *d) {
   free(d->pixels);
   free(d->values);
-  d->pixels = NULL, d->values = NULL;
+  free(d->labels);
+  d->pixels = NULL, d->values = NULL, d->labels = NULL;
   d->count = 0;
 }
 
-void data_gather(const data *d, const uint32_t *order, size_t n, float *out) {
+void data_gather(const data *d, const uint32_t *order, size_t n, float *out, int32_t *labels) {
   size_t width = d->features;
   float scaled[256]; /* a look-up is faster than the division, and as exact */
-  for (int i = 0; i < 256; i++) scaled[i] = (float)i / 255.0f;
+  for (int i = 0; i < 256; i++) scaled[i] = (float)i / 255.0f * (1 - d->low) + d->low;
   for (size_t i = 0; i < n; i++, out += width) {
+    if (labels) labels[i] = d->labels[order[i]];
     if (d->values) {
-      memcpy(out, d->values + order[i] * width, width * sizeof *out);
+      for (size_t k = 0; k < width; k++) out[k] = d->values[order[i] * width + k] * (1 - d->low) + d->low;
     } else {
       const uint8_t *from = d->pixels + order[i] * width;
       for (size_t k = 0; k < width; k++) out[k] = scaled[from[k]];

@@ -5,21 +5,31 @@
 
 #include "data.h"
 
+/* What one step wants: `per_step` batches, one behind the other. */
+typedef struct feed_batches {
+  const float *images;   /* [per_step, batch, features] */
+  const int32_t *labels; /* [per_step, batch]; NULL without labels */
+} feed_batches;
+
 typedef struct feed {
   const data *d; /* borrowed */
-  size_t batch;
+  size_t batch, per_step;
   uint64_t seed, epoch;
   uint32_t *order;   /* of this epoch, [count]; NULL when the data has sizes only */
   size_t next;       /* first item of the next batch in `order` */
-  float *buffers[2]; /* [batch, features] */
+  float *buffers[2]; /* [per_step, batch, features] */
+  int32_t *labels[2];
   int turn;
 } feed;
 
 /* The batch must not be larger than the data, if the data has a count. feed_close takes a failed feed too. */
-bool feed_open(feed *f, const data *d, size_t batch, uint64_t seed, message *why);
+bool feed_open(feed *f, const data *d, size_t batch, size_t per_step, uint64_t seed, message *why);
 void feed_close(feed *f);
 
-/* The next batch; valid until the call after the next one. Not to be read when the data has sizes only. */
-const float *feed_next(feed *f);
+/* As if `steps` steps had been fed since it was opened. */
+void feed_seek(feed *f, uint64_t steps);
+
+/* The next step's; valid until the call after the next one. Not to be read when the data has sizes only. */
+feed_batches feed_next(feed *f);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reads images in IDX format (LeCun's MNIST page). Owns the file while it reads; trusts nothing that the header says:
+/* Reads images and labels in IDX format (LeCun's MNIST page). Owns the file while it reads; trusts nothing that the header says:
  * memory grows with the bytes that arrive, not with the number announced. */
 #include "data.h"
 #include <errno.h>
@@ -8,9 +8,11 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-#define IDX_HEADER 16
+#define IDX_HEADER       16
+#define IDX_LABELS       8 /* bytes of header in front of labels */
 #define IDX_IMAGES_MAGIC 0x00000803u
-#define FIRST_CHUNK ((size_t)1 << 20)
+#define IDX_LABELS_MAGIC 0x00000801u
+#define FIRST_CHUNK      ((size_t)1 << 20)
 
 static uint32_t big_endian(const uint8_t *b) {
   return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | (uint32_t)b[3];
@@ -80,26 +82,66 @@ static bool read_pixels(data *d, gzFile file, const char *path, size_t count, me
   return true;
 }
 
-static bool check_end(gzFile file, const char *path, size_t count, message *why) {
+static bool check_end(gzFile file, const char *path, size_t count, const char *what, message *why) {
   uint8_t extra;
   size_t got;
   if (!read_bytes(file, path, &extra, 1, &got, why)) return false;
-  if (got) return fail(why, "%s: there is more in the file than the %zu images that its header promises", path, count);
-  return true;
+  if (!got) return true;
+  return fail(why, "%s: there is more in the file than the %zu %s that its header promises", path, count, what);
 }
 
-bool idx_read(data *d, const char *path, bool sizes_only, message *why) {
+static bool open_file(gzFile *file, const char *path, message *why) {
   struct stat info;
   if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return fail(why, "%s is a folder, not an IDX file", path);
   errno = 0;
-  gzFile file = gzopen(path, "rb");
-  if (!file) return errno ? fail(why, "%s: cannot open: %s", path, strerror(errno)) : fail_no_memory(why);
-  gzbuffer(file, 1u << 17);
-  size_t count = 0;
-  bool ok = read_header(d, file, path, &count, why);
-  if (ok && !sizes_only) ok = read_pixels(d, file, path, count, why) && check_end(file, path, count, why);
-  /* The trailing checksum is looked at when the end is read; an early end of the gzip stream shows here. */
+  *file = gzopen(path, "rb");
+  if (!*file) return errno ? fail(why, "%s: cannot open: %s", path, strerror(errno)) : fail_no_memory(why);
+  gzbuffer(*file, 1u << 17);
+  return true;
+}
+
+/* The trailing checksum is looked at when the end is read; an early end of the gzip stream shows here. */
+static bool close_file(gzFile file, const char *path, bool read_all, message *why) {
   int closed = gzclose_r(file);
-  if (ok && !sizes_only && closed != Z_OK) return fail(why, "%s: the gzip data ends too early", path);
-  return ok;
+  return !read_all || closed == Z_OK || fail(why, "%s: the gzip data ends too early", path);
+}
+
+bool idx_read(data *d, const char *path, bool sizes_only, message *why) {
+  gzFile file;
+  size_t count = 0;
+  if (!open_file(&file, path, why)) return false;
+  bool ok = read_header(d, file, path, &count, why);
+  if (ok && !sizes_only) ok = read_pixels(d, file, path, count, why) && check_end(file, path, count, "images", why);
+  return close_file(file, path, ok && !sizes_only, why) && ok;
+}
+
+static bool read_label_bytes(data *d, gzFile file, const char *path, message *why) {
+  uint8_t head[IDX_LABELS];
+  size_t got;
+  if (!read_bytes(file, path, head, sizeof head, &got, why)) return false;
+  if (got < sizeof head)
+    return fail(why, "%s: truncated: %zu bytes, an IDX file of labels starts with a header of %d", path, got,
+                IDX_LABELS);
+  uint32_t magic = big_endian(head), count = big_endian(head + 4);
+  if (magic != IDX_LABELS_MAGIC)
+    return fail(why, "%s: not an IDX file of labels: magic 0x%08" PRIx32 ", want 0x%08x", path, magic,
+                IDX_LABELS_MAGIC);
+  if (!count || (d->count && count != d->count))
+    return fail(why, "%s: %" PRIu32 " labels for %zu images", path, count, d->count);
+  d->labels = calloc(count, 1); /* a lying count without images costs address space alone */
+  if (!d->labels) return fail_no_memory(why);
+  if (!read_bytes(file, path, d->labels, count, &got, why)) return false;
+  if (got < count)
+    return fail(why, "%s: truncated: the header promises %" PRIu32 " labels, the file has %zu of them", path, count,
+                got);
+  for (size_t i = 0; i < count; i++)
+    if (d->labels[i] >= d->classes) d->classes = d->labels[i] + 1u;
+  return check_end(file, path, count, "labels", why);
+}
+
+bool idx_read_labels(data *d, const char *path, message *why) {
+  gzFile file;
+  if (!open_file(&file, path, why)) return false;
+  bool ok = read_label_bytes(d, file, path, why);
+  return close_file(file, path, ok, why) && ok;
 }

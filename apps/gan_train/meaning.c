@@ -65,8 +65,10 @@ static void say_weights(text *t, const comparison *c) {
     say(t, "%s%s ends up to %.1e away from detach's weights", others++ ? ", " : "", variant_name(r->v),
         r->max_abs_diff);
   }
-  if (n && !others) say(t, "detach() decides what a step costs, not where it leads. ");
-  else if (others) say(t, ". ");
+  if (n && !others)
+    say(t, "detach() decides what a step costs, not where it leads. ");
+  else if (others)
+    say(t, ". ");
 }
 
 /* "1.2 times detach's time a step" */
@@ -93,7 +95,8 @@ static void say_retain(text *t, const comparison *c) {
 }
 
 static void say_others(text *t, const comparison *c) {
-  static const variant others[] = {VARIANT_INPUTS, VARIANT_RECOMPUTE, VARIANT_NO_GRAD, VARIANT_FROZEN_D};
+  static const variant others[] = {VARIANT_INPUTS, VARIANT_RECOMPUTE, VARIANT_NO_GRAD, VARIANT_FROZEN_D,
+                                   VARIANT_CHECKPOINT};
   int total = (int)(sizeof others / sizeof *others), n = 0, k = 0;
   const result *lowest = c->base;
   for (int i = 0; i < total; i++) {
@@ -109,7 +112,8 @@ static void say_others(text *t, const comparison *c) {
     if (r) say(t, "%s%s takes %.2f", separator(k++, n), variant_name(r->v), slower(c, r));
   }
   say(t, " times as long; ");
-  if (lowest == c->base) say(t, "%s a lower peak than detach. ", n == 1 ? "it has not" : "none of them has");
+  if (lowest == c->base)
+    say(t, "%s a lower peak than detach. ", n == 1 ? "it has not" : "none of them has");
   else
     say(t, "the lowest peak is %s's, %.2f MiB below detach's. ", variant_name(lowest->v),
         mib((double)(c->base->memory.peak_live - lowest->memory.peak_live)));
@@ -133,8 +137,10 @@ static void say_surprises(text *t, const comparison *c) {
   for (int i = 0; i < c->n; i++) {
     const result *r = &c->results[i];
     if (r->failed == variant_must_fail(r->v)) continue;
-    if (r->failed) say(t, "%s could not be trained: %s. ", variant_name(r->v), result_short_error(r));
-    else say(t, "%s should have failed, and did not. ", variant_name(r->v));
+    if (r->failed)
+      say(t, "%s could not be trained: %s. ", variant_name(r->v), result_short_error(r));
+    else
+      say(t, "%s should have failed, and did not. ", variant_name(r->v));
   }
 }
 

@@ -1,53 +1,84 @@
-/* The model "mlp": three hidden layers of 256 on either side, AdamW at 1e-3. */
+/* Puts a model together: networks, label embeddings, optimizers, losses. */
 #include "model.h"
+#include "networks.h"
+#include <stdlib.h>
 #include <string.h>
 
-#define HIDDEN 256
-#define SLOPE 0.2f
-#define EPS 1e-5f
+int64_t model_features(const model_spec *s) { return s->channels * s->height * s->width; }
 
-/* [Linear, LeakyReLU, LayerNorm], three times; writes nine layers. */
-static void hidden_layers(clg_context *ctx, int64_t in, clg_module **layers) {
-  for (int i = 0; i < 3; i++) {
-    *layers++ = clg_linear_create(ctx, i ? HIDDEN : in, HIDDEN, true);
-    *layers++ = clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, SLOPE);
-    *layers++ = clg_layer_norm_create(ctx, HIDDEN, EPS);
-  }
+/* ---- making ---- */
+
+static void make_networks(gan *m) {
+  const model_spec *s = &m->spec;
+  clg_module *(*generator)(clg_context *, const model_spec *) = mlp_generator;
+  clg_module *(*discriminator)(clg_context *, const model_spec *) = mlp_discriminator;
+  if (s->kind == MODEL_DCGAN) generator = dcgan_generator, discriminator = dcgan_discriminator;
+  if (s->kind == MODEL_WGAN_GP) generator = wgan_generator, discriminator = wgan_critic;
+  m->g = generator(m->ctx, s);
+  m->d = discriminator(m->ctx, s);
+  if (!s->classes) return;
+  /* An image of its own stands for the label before convolutions. */
+  int64_t seen_by_d = s->kind == MODEL_DCGAN ? s->height * s->width : LABEL_NUMBERS;
+  m->g_labels = clg_embedding_create(m->ctx, s->classes, LABEL_NUMBERS);
+  m->d_labels = clg_embedding_create(m->ctx, s->classes, seen_by_d);
 }
 
-/* z [N,latent] -> [N,features] in (0,1) */
-static clg_module *generator(clg_context *ctx, int64_t features) {
-  clg_module *layers[11];
-  hidden_layers(ctx, MODEL_LATENT, layers);
-  layers[9] = clg_linear_create(ctx, HIDDEN, features, true);
-  layers[10] = clg_activation_create(ctx, CLG_ACT_SIGMOID, 0);
-  return clg_sequential_create(ctx, layers, 11);
-}
-
-/* x [N,...] -> a logit [N,1] */
-static clg_module *discriminator(clg_context *ctx, int64_t features) {
-  clg_module *layers[11];
-  layers[0] = clg_flatten_create(ctx);
-  hidden_layers(ctx, features, layers + 1);
-  layers[10] = clg_linear_create(ctx, HIDDEN, 1, true);
-  return clg_sequential_create(ctx, layers, 11);
-}
-
-bool gan_make(gan *m, clg_context *ctx, int64_t batch, int64_t features, uint64_t seed) {
-  *m = (gan){.ctx = ctx, .batch = batch, .features = features};
-  clg_set_phase(ctx, "setup");
-  clg_seed(ctx, seed, 0);
-  m->g = generator(ctx, features);
-  m->d = discriminator(ctx, features);
+static bool make_parameters(gan *m) {
   size_t n;
   if (!m->g || !m->d || !clg_module_parameters(m->g, &n) || !clg_module_parameters(m->d, &n)) return false;
-  clg_optim_options adamw = clg_optim_defaults(CLG_ADAMW);
-  m->opt_g = clg_optim_create_for(m->g, &adamw);
-  m->opt_d = clg_optim_create_for(m->d, &adamw);
-  int64_t shape[] = {batch, 1};
+  if (m->spec.classes && (!m->g_labels || !m->d_labels)) return false;
+  if (m->spec.classes && (!clg_module_parameters(m->g_labels, &n) || !clg_module_parameters(m->d_labels, &n)))
+    return false;
+  if (m->spec.kind != MODEL_DCGAN) return true;
+  bool before = clg_set_grad_mode(m->ctx, false);
+  bool ok = dcgan_initialise(m->g) == CLG_OK && dcgan_initialise(m->d) == CLG_OK;
+  clg_set_grad_mode(m->ctx, before);
+  return ok;
+}
+
+static clg_optim_options optimizer_of(model_kind kind) {
+  clg_optim_options o = clg_optim_defaults(kind == MODEL_MLP ? CLG_ADAMW : CLG_ADAM);
+  if (kind == MODEL_DCGAN) o.lr = 2e-4, o.beta1 = 0.5;
+  if (kind == MODEL_WGAN_GP) o.lr = 5e-4, o.beta1 = 0, o.beta2 = 0.9;
+  return o;
+}
+
+/* The parameters of a network and its embedding; NULL: out of memory. */
+static clg_tensor **parameters_of(clg_module *network, clg_module *labels, size_t *n) {
+  size_t first, more = 0;
+  clg_tensor *const *a = clg_module_parameters(network, &first);
+  clg_tensor *const *b = labels ? clg_module_parameters(labels, &more) : NULL;
+  clg_tensor **all = malloc((first + more) * sizeof *all);
+  *n = first + more;
+  if (!all) return NULL;
+  memcpy(all, a, first * sizeof *all);
+  if (b) memcpy(all + first, b, more * sizeof *all);
+  return all;
+}
+
+static bool make_optimizers(gan *m) {
+  clg_optim_options o = optimizer_of(m->spec.kind);
+  size_t n;
+  clg_tensor **of_g = parameters_of(m->g, m->g_labels, &n);
+  if (of_g) m->opt_g = clg_optim_create(m->ctx, &o, of_g, n);
+  free(of_g);
+  m->d_parameters = parameters_of(m->d, m->d_labels, &m->n_d_parameters);
+  if (m->d_parameters) m->opt_d = clg_optim_create(m->ctx, &o, m->d_parameters, m->n_d_parameters);
+  return m->opt_g && m->opt_d;
+}
+
+bool gan_make(gan *m, clg_context *ctx, const model_spec *spec, bool checkpoint, uint64_t seed) {
+  *m = (gan){.ctx = ctx, .spec = *spec};
+  clg_set_phase(ctx, "setup");
+  clg_seed(ctx, seed, 0);
+  make_networks(m);
+  if (!make_parameters(m)) return false;
+  if (checkpoint && (clg_module_checkpoint(m->g, 1) != CLG_OK || clg_module_checkpoint(m->d, 1) != CLG_OK)) return false;
+  if (!make_optimizers(m)) return false;
+  int64_t shape[] = {spec->batch, 1};
   m->ones = clg_full(ctx, 2, shape, 1);
   m->zeros = clg_full(ctx, 2, shape, 0);
-  return m->opt_g && m->opt_d && m->ones && m->zeros;
+  return m->ones && m->zeros;
 }
 
 void gan_free(gan *m) {
@@ -56,21 +87,93 @@ void gan_free(gan *m) {
   clg_tensor_unref(&m->zeros);
   clg_optim_unref(&m->opt_g);
   clg_optim_unref(&m->opt_d);
+  free(m->d_parameters);
+  m->d_parameters = NULL;
+  clg_module_unref(&m->g_labels);
+  clg_module_unref(&m->d_labels);
   clg_module_unref(&m->g);
   clg_module_unref(&m->d);
 }
 
+/* ---- using ---- */
+
+/* x joined by the label's embedding, shaped as x is but for dimension 1. */
+static clg_tensor *with_labels(clg_module *embedding, clg_tensor *x, clg_tensor *labels) {
+  clg_tensor *e = clg_forward(embedding, labels);
+  if (clg_tensor_ndim(x) == 4) {
+    const int64_t *shape = clg_tensor_shape(x);
+    e = clg_reshape(e, 4, (int64_t[]){shape[0], -1, shape[2], shape[3]});
+  }
+  return clg_cat((clg_tensor *[]){x, e}, 2, 1);
+}
+
+clg_tensor *gan_generate(gan *m, clg_tensor *z, clg_tensor *labels) {
+  if (m->g_labels) z = with_labels(m->g_labels, z, labels);
+  if (z && m->spec.kind == MODEL_DCGAN) z = clg_reshape(z, 4, (int64_t[]){clg_tensor_dim(z, 0), -1, 1, 1});
+  return clg_forward(m->g, z);
+}
+
+clg_tensor *gan_judge(gan *m, clg_tensor *items, clg_tensor *labels) {
+  if (m->d_labels && items) items = with_labels(m->d_labels, items, labels);
+  return clg_forward(m->d, items);
+}
+
+clg_tensor *gan_loss(gan *m, clg_tensor *out, bool real) {
+  if (m->spec.kind != MODEL_WGAN_GP) return clg_bce_with_logits(out, real ? m->ones : m->zeros);
+  clg_tensor *mean = clg_mean(out, NULL, 0, false);
+  return real ? clg_neg(mean) : mean;
+}
+
+int gan_item_shape(const gan *m, int64_t rows, int64_t shape[4]) {
+  const model_spec *s = &m->spec;
+  const int64_t image[] = {rows, s->channels, s->height, s->width}, flat[] = {rows, model_features(s)};
+  bool is_image = s->kind == MODEL_DCGAN;
+  memcpy(shape, is_image ? image : flat, is_image ? sizeof image : sizeof flat);
+  return is_image ? 4 : 2;
+}
+
+clg_tensor *const *gan_d_parameters(const gan *m, size_t *n) {
+  *n = m->n_d_parameters;
+  return m->d_parameters;
+}
+
+void gan_freeze_d(gan *m, bool frozen) {
+  clg_module_set_requires_grad(m->d, !frozen);
+  if (m->d_labels) clg_module_set_requires_grad(m->d_labels, !frozen);
+}
+
+/* ---- samples ---- */
+
+static clg_tensor *sample_labels(gan *m, int64_t first, int64_t rows) {
+  int32_t *labels = malloc((size_t)rows * sizeof *labels);
+  if (!labels) return NULL;
+  for (int64_t i = 0; i < rows; i++) labels[i] = (int32_t)((first + i) % m->spec.classes);
+  clg_tensor *t = clg_tensor_create_i32(m->ctx, 1, &rows, labels);
+  free(labels);
+  return t;
+}
+
+static clg_status sample_rows(gan *m, int64_t first, int64_t rows, float *out) {
+  clg_scope *scope = clg_scope_open(m->ctx);
+  clg_tensor *labels = m->spec.classes ? sample_labels(m, first, rows) : NULL;
+  clg_tensor *fake = gan_generate(m, clg_randn(m->ctx, 2, (int64_t[]){rows, m->spec.nz}), labels);
+  clg_status status = fake ? clg_tensor_read(fake, out) : clg_last_status(m->ctx);
+  clg_tensor_unref(&labels);
+  clg_status closed = clg_scope_close(scope);
+  return status != CLG_OK ? status : closed;
+}
+
 /* In chunks of a training batch, so that samples never need more memory than a step. */
 static clg_status sample_chunks(gan *m, int64_t n, float *out) {
-  for (int64_t done = 0; done < n;) {
-    int64_t rows = n - done < m->batch ? n - done : m->batch;
-    clg_scope *scope = clg_scope_open(m->ctx);
-    clg_tensor *fake = clg_forward(m->g, clg_randn(m->ctx, 2, (int64_t[]){rows, MODEL_LATENT}));
-    clg_status status = fake ? clg_tensor_read(fake, out + done * m->features) : clg_last_status(m->ctx);
-    clg_status closed = clg_scope_close(scope);
-    if (status != CLG_OK || closed != CLG_OK) return status != CLG_OK ? status : closed;
-    done += rows;
+  int64_t width = model_features(&m->spec);
+  for (int64_t done = 0; done < n; done += m->spec.batch) {
+    int64_t rows = n - done < m->spec.batch ? n - done : m->spec.batch;
+    clg_status status = sample_rows(m, done, rows, out + done * width);
+    if (status != CLG_OK) return status;
   }
+  float low = model_low(m->spec.kind);
+  if (low == 0) return CLG_OK;
+  for (int64_t i = 0; i < n * width; i++) out[i] = (out[i] - low) / (1 - low);
   return CLG_OK;
 }
 
@@ -85,9 +188,19 @@ clg_status gan_sample(gan *m, uint64_t noise_seed, int64_t n, float *out) {
   return status;
 }
 
-size_t gan_numel(gan *m) { return clg_module_numel(m->g) + clg_module_numel(m->d); }
+/* ---- weights ---- */
+
+size_t gan_numel(gan *m) {
+  size_t n = clg_module_numel(m->g) + clg_module_numel(m->d);
+  return m->spec.classes ? n + clg_module_numel(m->g_labels) + clg_module_numel(m->d_labels) : n;
+}
 
 clg_status gan_read(gan *m, float *out) {
-  clg_status status = clg_module_read(m->g, out);
-  return status ? status : clg_module_read(m->d, out + clg_module_numel(m->g));
+  clg_module *const modules[] = {m->g, m->d, m->g_labels, m->d_labels};
+  clg_status status = CLG_OK;
+  for (int i = 0; i < 4 && modules[i] && status == CLG_OK; i++) {
+    status = clg_module_read(modules[i], out);
+    out += clg_module_numel(modules[i]);
+  }
+  return status;
 }

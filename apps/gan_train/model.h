@@ -2,27 +2,58 @@
 #ifndef GAN_MODEL_H
 #define GAN_MODEL_H
 
+#include "model_kind.h"
 #include <clgrad/clgrad.h>
 
-#define MODEL_LATENT 128
+/* All that weights and memory follow from, beside the seed and the variant. */
+typedef struct model_spec {
+  model_kind kind;
+  int64_t batch;
+  int64_t channels, height, width; /* of an item */
+  int64_t nz;                      /* numbers of noise */
+  int64_t ngf, ndf;                /* dcgan's: channels beside the images, of generator and discriminator */
+  int64_t classes;                 /* of a conditional model; 0: it is not */
+  int critic_steps;                /* discriminator steps for one of the generator */
+} model_spec;
+
+/* channels * height * width */
+int64_t model_features(const model_spec *s);
 
 typedef struct gan {
   clg_context *ctx; /* borrowed */
-  int64_t batch, features;
+  model_spec spec;
   clg_module *g, *d;
+  clg_module *g_labels, *d_labels; /* embeddings of a conditional model's labels, else NULL */
+  clg_tensor **d_parameters; /* [n_d_parameters] what opt_d trains; ours, the tensors are the modules' */
+  size_t n_d_parameters;
   clg_optim *opt_g, *opt_d;
-  clg_tensor *ones, *zeros; /* the labels, [batch,1] */
+  clg_tensor *ones, *zeros; /* the targets, [batch,1] */
   /* The loss of the fake batch, as the variable of a loop keeps naming it: whatever graph it has lives until the name
    * is used again. */
   clg_tensor *err_fake;
 } gan;
 
-/* Makes the model "mlp" for items of `features` numbers; the weights follow from the seed alone. False: the context has
+/* Weights follow from the seed alone. `checkpoint`: activations are recomputed, block by block. False: the context has
  * the error. gan_free takes a half-made or zeroed model too. */
-bool gan_make(gan *m, clg_context *ctx, int64_t batch, int64_t features, uint64_t seed);
+bool gan_make(gan *m, clg_context *ctx, const model_spec *spec, bool checkpoint, uint64_t seed);
 void gan_free(gan *m);
 
-/* Images from noise without a graph, in evaluation mode: out [n, features] host floats. Blocks. */
+/* Noise z [N,nz] (and labels int32 [N], NULL when not conditional) -> items, shaped as gan_item_shape says. */
+clg_tensor *gan_generate(gan *m, clg_tensor *z, clg_tensor *labels);
+/* Items -> [N,1]: logits, or scores of a critic. */
+clg_tensor *gan_judge(gan *m, clg_tensor *items, clg_tensor *labels);
+/* The loss of outputs [N,1] of gan_judge that should say "real" or "fake": binary cross-entropy, or the critic's
+ * -mean and mean. Zero-dimensional. */
+clg_tensor *gan_loss(gan *m, clg_tensor *out, bool real);
+/* Writes the shape of `rows` items; returns the number of dimensions. */
+int gan_item_shape(const gan *m, int64_t rows, int64_t shape[4]);
+
+/* All that the discriminator's optimizer trains: borrowed. And requires_grad of it. */
+clg_tensor *const *gan_d_parameters(const gan *m, size_t *n);
+void gan_freeze_d(gan *m, bool frozen);
+
+/* Items from noise without a graph, in evaluation mode: out [n, features] host floats in [0,1]. Item i has label i
+ * modulo classes. Blocks. */
 clg_status gan_sample(gan *m, uint64_t noise_seed, int64_t n, float *out);
 
 /* All parameters, the generator's first. Blocks. */

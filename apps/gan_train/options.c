@@ -1,10 +1,12 @@
 /* Reads and checks the command line. */
 #include "options.h"
 #include <getopt.h>
+#include <stddef.h>
 #include <string.h>
 
 #define MAX_STEPS 10000000
 #define MAX_BATCH INT32_MAX
+#define MAX_WIDTH 65536
 
 enum {
   OPT_COMPARE = 256,
@@ -12,66 +14,60 @@ enum {
   OPT_VARIANT,
   OPT_MODEL,
   OPT_DATA,
-  OPT_BATCH,
-  OPT_STEPS,
-  OPT_EPOCHS,
+  OPT_CONDITIONAL,
   OPT_SEED,
   OPT_DEVICE,
   OPT_PLAN,
   OPT_SHAPE,
   OPT_JSON,
   OPT_SAMPLES,
+  OPT_SAVE,
+  OPT_RESUME,
   OPT_QUIET,
   OPT_VERSION,
-  OPT_HELP
+  OPT_HELP,
+  OPT_NUMBER /* and above: numbers[code - OPT_NUMBER] */
 };
 
-static const struct option long_options[] = {
+/* Options that are a whole number and nothing else. */
+static const struct {
+  const char *name;
+  int64_t low, high;
+  size_t field;
+} numbers[] = {
+    {"batch", 1, MAX_BATCH, offsetof(options, batch)},
+    {"steps", 1, MAX_STEPS, offsetof(options, steps)},
+    {"epochs", 1, MAX_STEPS, offsetof(options, epochs)},
+    {"nz", 1, MAX_WIDTH, offsetof(options, nz)},
+    {"ngf", 1, MAX_WIDTH, offsetof(options, ngf)},
+    {"ndf", 1, MAX_WIDTH, offsetof(options, ndf)},
+    {"critic-steps", 1, 1000, offsetof(options, critic_steps)},
+    {"image-size", IMAGE_SIZE_MIN, IMAGE_SIZE_MAX, offsetof(options, image_size)},
+    {"channels", 1, 3, offsetof(options, channels)},
+    {"samples-every", 1, MAX_STEPS, offsetof(options, samples_every)},
+};
+#define N_NUMBERS (sizeof numbers / sizeof *numbers)
+
+static const struct option words[] = {
     {"compare", no_argument, NULL, OPT_COMPARE},
     {"variants", required_argument, NULL, OPT_VARIANTS},
     {"variant", required_argument, NULL, OPT_VARIANT},
     {"model", required_argument, NULL, OPT_MODEL},
     {"data", required_argument, NULL, OPT_DATA},
-    {"batch", required_argument, NULL, OPT_BATCH},
-    {"steps", required_argument, NULL, OPT_STEPS},
-    {"epochs", required_argument, NULL, OPT_EPOCHS},
+    {"conditional", no_argument, NULL, OPT_CONDITIONAL},
     {"seed", required_argument, NULL, OPT_SEED},
     {"device", required_argument, NULL, OPT_DEVICE},
     {"plan", no_argument, NULL, OPT_PLAN},
     {"shape", required_argument, NULL, OPT_SHAPE},
     {"json", required_argument, NULL, OPT_JSON},
     {"samples", required_argument, NULL, OPT_SAMPLES},
+    {"save", required_argument, NULL, OPT_SAVE},
+    {"resume", required_argument, NULL, OPT_RESUME},
     {"quiet", no_argument, NULL, OPT_QUIET},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
-    {NULL, 0, NULL, 0},
 };
-
-void options_help(FILE *to) {
-  fputs("Usage: gan_train [OPTION]...\n"
-        "Trains a GAN on any OpenCL device and measures what detach() and its alternatives cost.\n\n"
-        "  --compare          run all variants from the same weights, data and noise, and compare\n"
-        "  --variants A,B     compare these alone\n"
-        "  --variant NAME     train one variant (default: detach)\n"
-        "  --model NAME       mlp\n"
-        "  --data NAME        fashion-mnist, ring, or a folder with train-images-idx3-ubyte[.gz]\n"
-        "                     (default: fashion-mnist if it is installed, else ring)\n"
-        "  --batch N          images a step (default: 128)\n"
-        "  --steps N          steps to train (default: one epoch; 200 to compare)\n"
-        "  --epochs N         passes over the data instead\n"
-        "  --seed N           of weights, order and noise (default: 1)\n"
-        "  --device SEL       gpu, cpu, PLATFORM:DEVICE, or part of a name (see clgrad_info)\n"
-        "  --plan             predict the memory alone; needs no OpenCL\n"
-        "  --shape cpu|gpu    how kernels are written (default: as the device is)\n"
-        "  --json FILE        write the figures; - is standard output\n"
-        "  --samples FILE.png write generated images\n"
-        "  --quiet            no progress\n"
-        "  --version, --help\n\n"
-        "Variants:\n",
-        to);
-  for (int v = 0; v < VARIANT_COUNT; v++)
-    fprintf(to, "  %-13s %s\n", variant_name((variant)v), variant_summary((variant)v));
-}
+#define N_WORDS (sizeof words / sizeof *words)
 
 /* Decimal digits only: no sign, no blanks, nothing behind. */
 static bool parse_number(const char *flag, const char *text, int64_t low, int64_t high, int64_t *out, message *why) {
@@ -114,37 +110,48 @@ static bool parse_variants(options *o, const char *list, message *why) {
 }
 
 static bool parse_shape(options *o, const char *text, message *why) {
-  if (!strcmp(text, "cpu")) o->shape = CLG_SHAPE_CPU;
-  else if (!strcmp(text, "gpu")) o->shape = CLG_SHAPE_GPU;
-  else return fail(why, "unknown shape '%s': there are cpu and gpu", text);
+  if (!strcmp(text, "cpu"))
+    o->shape = CLG_SHAPE_CPU;
+  else if (!strcmp(text, "gpu"))
+    o->shape = CLG_SHAPE_GPU;
+  else
+    return fail(why, "unknown shape '%s': there are cpu and gpu", text);
   return true;
 }
 
 static bool parse_model(options *o, const char *text, message *why) {
-  o->model = text;
-  return !strcmp(text, "mlp") || fail(why, "unknown model '%s': there is mlp", text);
+  o->model = model_find(text);
+  return o->model != MODEL_COUNT || fail(why, "unknown model '%s': there are mlp, dcgan and wgan_gp", text);
+}
+
+static bool parse_seed(options *o, const char *text, message *why) {
+  int64_t seed = 0;
+  if (!parse_number("seed", text, 0, INT64_MAX, &seed, why)) return false;
+  o->seed = (uint64_t)seed;
+  return true;
 }
 
 static bool parse_option(options *o, int code, char *text, message *why) {
-  int64_t seed = 0;
+  if (code >= OPT_NUMBER) {
+    size_t i = (size_t)(code - OPT_NUMBER);
+    int64_t *field = (int64_t *)((char *)o + numbers[i].field);
+    return parse_number(numbers[i].name, text, numbers[i].low, numbers[i].high, field, why);
+  }
   switch (code) {
   case OPT_COMPARE: o->compare = true; return true;
   case OPT_VARIANTS: o->compare = true; return parse_variants(o, text, why);
   case OPT_VARIANT: return add_variant(o, text, strlen(text), why);
   case OPT_MODEL: return parse_model(o, text, why);
   case OPT_DATA: o->data = text; return true;
-  case OPT_BATCH: return parse_number("batch", text, 1, MAX_BATCH, &o->batch, why);
-  case OPT_STEPS: return parse_number("steps", text, 1, MAX_STEPS, &o->steps, why);
-  case OPT_EPOCHS: return parse_number("epochs", text, 1, MAX_STEPS, &o->epochs, why);
-  case OPT_SEED:
-    if (!parse_number("seed", text, 0, INT64_MAX, &seed, why)) return false;
-    o->seed = (uint64_t)seed;
-    return true;
+  case OPT_CONDITIONAL: o->conditional = true; return true;
+  case OPT_SEED: return parse_seed(o, text, why);
   case OPT_DEVICE: o->device = text; return true;
   case OPT_PLAN: o->plan = true; return true;
   case OPT_SHAPE: return parse_shape(o, text, why);
   case OPT_JSON: o->json = text; return true;
   case OPT_SAMPLES: o->samples = text; return true;
+  case OPT_SAVE: o->save = text; return true;
+  case OPT_RESUME: o->resume = text; return true;
   case OPT_QUIET: o->quiet = true; return true;
   case OPT_VERSION: o->version = true; return true;
   case OPT_HELP: o->help = true; return true;
@@ -152,21 +159,62 @@ static bool parse_option(options *o, int code, char *text, message *why) {
   return false;
 }
 
-/* What belongs together, and what is left to choose. */
+/* ---- what belongs together ---- */
+
+/* Two outputs must not be one file. */
+static bool check_files(const options *o, message *why) {
+  const char *const files[] = {o->json, o->samples, o->save}, *const names[] = {"json", "samples", "save"};
+  for (int i = 0; i < 3; i++)
+    for (int k = 0; k < i; k++)
+      if (files[i] && files[k] && !strcmp(files[i], files[k]))
+        return fail(why, "--%s and --%s name the same file", names[k], names[i]);
+  if (o->samples && !strcmp(o->samples, "-")) return fail(why, "--samples wants the name of a file");
+  if (o->save && !strcmp(o->save, "-")) return fail(why, "--save wants the name of a file");
+  if (o->samples_every && !o->samples) return fail(why, "--samples-every wants --samples FILE.png beside it");
+  if (o->plan && o->samples) return fail(why, "--plan trains nothing: leave out --samples");
+  if (o->plan && (o->save || o->resume)) return fail(why, "--plan trains nothing: leave out --save and --resume");
+  if (o->compare && (o->save || o->resume))
+    return fail(why, "--save and --resume want one variant: leave out --compare and --variants");
+  return true;
+}
+
+/* Completes what was not given as the model has it. */
+static bool complete_model(options *o, message *why) {
+  bool dcgan = o->model == MODEL_DCGAN;
+  if (!dcgan && (o->ngf || o->ndf)) return fail(why, "--ngf and --ndf belong to --model dcgan");
+  if (o->critic_steps && o->model != MODEL_WGAN_GP) return fail(why, "--critic-steps belongs to --model wgan_gp");
+  if (o->channels == 2) return fail(why, "--channels '2': there are 1 and 3");
+  if (dcgan && o->data && !strcmp(o->data, "ring")) return fail(why, "dcgan wants images: ring is made of points");
+  if (dcgan && !o->image_size) o->image_size = 64;
+  if (dcgan && (o->image_size & (o->image_size - 1)))
+    return fail(why, "--image-size '%lld': dcgan wants a power of two", (long long)o->image_size);
+  if (!o->ngf) o->ngf = dcgan ? 64 : 0;
+  if (!o->ndf) o->ndf = dcgan ? 64 : 0;
+  if (!o->nz) o->nz = model_default_nz(o->model);
+  if (!o->batch) o->batch = model_default_batch(o->model);
+  if (!o->critic_steps) o->critic_steps = model_default_critic_steps(o->model);
+  return true;
+}
+
 static bool complete(options *o, bool one, bool list, message *why) {
   if (one && (o->compare || list))
     return fail(why, "--variant runs one variant alone: to compare some, use --variants A,B");
   if (one && o->n_variants > 1) return fail(why, "--variant is given twice: to compare some, use --variants A,B");
   if (o->steps && o->epochs) return fail(why, "--steps and --epochs: give one of them");
   if (o->plan && o->device) return fail(why, "--plan opens no device: leave out --device");
-  if (o->plan && o->samples) return fail(why, "--plan trains nothing: leave out --samples");
-  if (o->samples && !strcmp(o->samples, "-")) return fail(why, "--samples wants the name of a file");
-  if (o->json && o->samples && !strcmp(o->json, o->samples))
-    return fail(why, "--json and --samples name the same file");
+  if (!check_files(o, why) || !complete_model(o, why)) return false;
   if (o->compare && !o->n_variants)
     for (int v = 0; v < VARIANT_COUNT; v++) o->variants[o->n_variants++] = (variant)v;
   if (!o->n_variants) o->variants[o->n_variants++] = VARIANT_DETACH;
   return true;
+}
+
+/* The words and the numbers as getopt wants them. */
+static void list_options(struct option list[N_WORDS + N_NUMBERS + 1]) {
+  memcpy(list, words, sizeof words);
+  for (size_t i = 0; i < N_NUMBERS; i++)
+    list[N_WORDS + i] = (struct option){numbers[i].name, required_argument, NULL, OPT_NUMBER + (int)i};
+  list[N_WORDS + N_NUMBERS] = (struct option){0};
 }
 
 static bool refuse(int code, char **argv, message *why) {
@@ -178,7 +226,9 @@ static bool refuse(int code, char **argv, message *why) {
 }
 
 bool options_parse(options *o, int argc, char **argv, message *why) {
-  *o = (options){.model = "mlp", .batch = 128, .seed = 1, .shape = CLG_SHAPE_AUTO};
+  *o = (options){.model = MODEL_MLP, .seed = 1, .shape = CLG_SHAPE_AUTO};
+  struct option long_options[N_WORDS + N_NUMBERS + 1];
+  list_options(long_options);
   bool one = false, list = false;
   opterr = 0;
   for (int code; (code = getopt_long(argc, argv, ":", long_options, NULL)) != -1;) {

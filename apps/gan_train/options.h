@@ -3,17 +3,25 @@
 #define GAN_OPTIONS_H
 
 #include "message.h"
+#include "model_kind.h"
 #include "variant.h"
 #include <clgrad/clgrad.h>
 #include <stdint.h>
 #include <stdio.h>
 
+/* Sides of square images: a power of two for dcgan. */
+#define IMAGE_SIZE_MIN 8
+#define IMAGE_SIZE_MAX 1024
+
 typedef struct options {
   variant variants[VARIANT_COUNT]; /* in the order given */
   int n_variants;
   bool compare;
-  const char *model;
+  model_kind model;
   const char *data; /* NULL: the first data set that is there */
+  bool conditional;
+  int64_t image_size, channels; /* 0: as the data is */
+  int64_t nz, ngf, ndf, critic_steps;
   int64_t batch;
   int64_t steps, epochs; /* 0: not given; at most one of them is */
   uint64_t seed;
@@ -22,6 +30,8 @@ typedef struct options {
   bool plan;
   const char *json;    /* a file or "-"; NULL: none */
   const char *samples; /* NULL: none */
+  int64_t samples_every;      /* 0: at the end alone */
+  const char *save, *resume;  /* NULL: none */
   bool quiet, help, version;
 } options;
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #define TERMINAL_EVERY_MS 100
-#define PIPE_EVERY_MS 5000
+#define PIPE_EVERY_MS     5000
 
 double clock_ms(void) {
   struct timespec t;

@@ -89,7 +89,20 @@ static void add_measured(json_t *to, const result *r) {
   json_object_set_new(to, "losses", losses_json(r));
 }
 
-static json_t *variant_json(const result *r, bool plan) {
+static json_t *ring_json(const result *r, const data *d) {
+  if (!d->is_ring || !r->samples) return json_null();
+  ring_quality q = ring_judge(r->samples, r->n_samples);
+  return json_pack("{s:i, s:o}", "modes_covered", q.modes, "good_share", real(q.good));
+}
+
+static json_t *model_json(const model_spec *s) {
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i}", "channels", (json_int_t)s->channels, "height",
+                   (json_int_t)s->height, "width", (json_int_t)s->width, "nz", (json_int_t)s->nz, "ngf",
+                   (json_int_t)s->ngf, "ndf", (json_int_t)s->ndf, "classes", (json_int_t)s->classes, "critic_steps",
+                   s->critic_steps);
+}
+
+static json_t *variant_json(const result *r, const run_setup *setup, bool plan) {
   json_t *v = json_object();
   json_object_set_new(v, "name", json_string(variant_name(r->v)));
   if (plan) {
@@ -99,15 +112,17 @@ static json_t *variant_json(const result *r, bool plan) {
   json_object_set_new(v, "status", json_string(r->failed ? "error" : "ok"));
   json_object_set_new(v, "error", r->failed ? foreign(r->error) : json_null());
   add_measured(v, r);
+  json_object_set_new(v, "ring", ring_json(r, setup->data));
   return v;
 }
 
-bool report_json(FILE *to, const comparison *c, const options *o, const run_setup *setup, message *why) {
+bool report_json(FILE *to, const comparison *c, const run_setup *setup, message *why) {
   json_t *variants = json_array();
-  for (int i = 0; i < c->n; i++) json_array_append_new(variants, variant_json(&c->results[i], c->plan));
-  json_t *all = json_pack("{s:s, s:o, s:s, s:o, s:I, s:I, s:I, s:o}", "version", clg_version(), "device",
-                          device_json(&c->results[0].device), "model", o->model, "data", foreign(setup->data->name),
-                          "batch", (json_int_t)setup->batch, "steps", (json_int_t)setup->steps, "seed",
+  for (int i = 0; i < c->n; i++) json_array_append_new(variants, variant_json(&c->results[i], setup, c->plan));
+  json_t *all = json_pack("{s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:o}", "version", clg_version(), "device",
+                          device_json(&c->results[0].device), "model", model_name(setup->spec.kind), "sizes",
+                          model_json(&setup->spec), "data", foreign(setup->data->name), "batch",
+                          (json_int_t)setup->spec.batch, "steps", (json_int_t)setup->steps, "seed",
                           (json_int_t)setup->seed, "variants", variants);
   bool ok = all && json_dumpf(all, to, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) == 0 && fputc('\n', to) != EOF;
   json_decref(all);

@@ -5,6 +5,6 @@
 #include "compare.h"
 
 /* One JSON object and a newline; numbers do not depend on the locale. */
-bool report_json(FILE *to, const comparison *c, const options *o, const run_setup *setup, message *why);
+bool report_json(FILE *to, const comparison *c, const run_setup *setup, message *why);
 
 #endif

@@ -1,6 +1,5 @@
 /* One variant in a context of its own. Owns the contexts. */
 #include "run.h"
-#include "random.h"
 #include "train.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,17 +17,6 @@ static void note_memory(result *r, const clg_context *ctx) {
   }
 }
 
-/* The same images for a seed in every variant that ends with the same weights. */
-static bool make_samples(training *t, message *why) {
-  result *r = t->r;
-  r->samples = calloc(t->setup->n_samples, t->setup->data->features * sizeof *r->samples);
-  if (!r->samples) return fail_no_memory(why);
-  r->n_samples = t->setup->n_samples;
-  uint64_t noise = random_mix(t->setup->seed, UINT64_MAX - 1); /* no step's */
-  return gan_sample(&t->model, noise, (int64_t)r->n_samples, r->samples) == CLG_OK ||
-         fail(why, "%s", clg_last_error(t->ctx));
-}
-
 static bool read_weights(training *t, message *why) {
   result *r = t->r;
   r->n_weights = gan_numel(&t->model);
@@ -39,12 +27,16 @@ static bool read_weights(training *t, message *why) {
 
 /* What follows the steps; the same in a plan, so that it reserves the same. */
 static bool after_training(training *t, message *why) {
-  note_memory(t->r, t->ctx);
-  if (t->r->failed) {
-    if (variant_must_fail(t->r->v)) train_recover(t);
+  result *r = t->r;
+  note_memory(r, t->ctx);
+  if (r->failed) {
+    if (variant_must_fail(r->v)) train_recover(t);
     return true;
   }
-  return read_weights(t, why) && (!t->setup->n_samples || make_samples(t, why));
+  if (!read_weights(t, why)) return false;
+  if (t->setup->save && !clg_context_is_plan(t->ctx) && !train_save(t, why)) return false;
+  r->n_samples = t->setup->n_samples;
+  return !r->n_samples || train_sample(t, r->n_samples, &r->samples, why);
 }
 
 /* Trains in `ctx`, which is empty, and takes the figures. */
@@ -53,8 +45,7 @@ static bool train_in(clg_context *ctx, const run_setup *setup, variant v, result
   r->v = v;
   bool ok = train_open(&t, setup, r, ctx, why);
   if (ok) {
-    train_run(&t, predict, !predict && !setup->quiet);
-    ok = after_training(&t, why);
+    ok = train_run(&t, predict, !predict && !setup->quiet, why) && after_training(&t, why);
   }
   r->memory.peak_reserved = clg_memory(ctx).peak_reserved; /* the context's whole life */
   r->device = *clg_context_device(ctx);
@@ -73,7 +64,7 @@ bool run_plan(const run_setup *setup, variant v, clg_context *like, result *r, m
   options.message_size = sizeof text;
   if (clg_context_create_plan(&ctx, &options) != CLG_OK) return fail(why, "%s", text);
   data sizes = *setup->data; /* a plan looks at no image */
-  sizes.count = 0, sizes.pixels = NULL, sizes.values = NULL;
+  sizes.count = 0, sizes.pixels = NULL, sizes.values = NULL, sizes.labels = NULL;
   run_setup without = *setup;
   without.data = &sizes;
   bool ok = train_in(ctx, &without, v, &plan, true, why);
@@ -96,7 +87,7 @@ static bool fits(const clg_context *ctx, const run_setup *setup, result *r) {
   r->failed = true;
   r->status = CLG_ERR_MEMORY;
   snprintf(r->error, sizeof r->error,
-           "batch %" PRId64 " needs %.1f MiB with %s, but %s has %.1f MiB: use a smaller --batch", setup->batch,
+           "batch %" PRId64 " needs %.1f MiB with %s, but %s has %.1f MiB: use a smaller --batch", setup->spec.batch,
            (double)r->predicted_reserved / 1048576, variant_name(r->v), device->name,
            (double)device->global_bytes / 1048576);
   return false;

@@ -3,13 +3,15 @@
 #define GAN_SAMPLES_H
 
 #include "data.h"
-#include "result.h"
 #include <stdio.h>
 
 /* How many items a picture shows: a grid of 8 x 8 images, or the points of a scatter plot. */
 size_t samples_wanted(const data *d);
 
-/* Writes a PNG of r's samples; values outside [0,1] are clamped. */
-bool samples_write(FILE *to, const data *d, const result *r, message *why);
+/* Writes a PNG of n items [n, features], which appears whole or not at all; values outside [0,1] are clamped. */
+bool samples_save(const char *path, const data *d, const float *items, size_t n, message *why);
+
+/* "a.png" and 100: "a-000100.png". False: too long. */
+bool samples_path(char *to, size_t size, const char *path, int64_t step, message *why);
 
 #endif

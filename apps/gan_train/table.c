@@ -4,25 +4,37 @@
 
 static double mib(uint64_t bytes) { return (double)bytes / 1048576; }
 
-void table_heading(FILE *to, const comparison *c, const options *o, const run_setup *setup) {
+void table_heading(FILE *to, const comparison *c, const run_setup *setup) {
   const clg_device_info *device = &c->results[0].device;
   bool gpu = device->shape == CLG_SHAPE_GPU;
-  if (c->plan) fprintf(to, "Plan, no device opened (%s-shaped kernels)\n", gpu ? "gpu" : "cpu");
-  else fprintf(to, "%s: %s (%s-shaped kernels)\n", device->platform, device->name, gpu ? "gpu" : "cpu");
-  fprintf(to, "%s on %s, batch %lld", o->model, setup->data->name, (long long)setup->batch);
+  if (c->plan)
+    fprintf(to, "Plan, no device opened (%s-shaped kernels)\n", gpu ? "gpu" : "cpu");
+  else
+    fprintf(to, "%s: %s (%s-shaped kernels)\n", device->platform, device->name, gpu ? "gpu" : "cpu");
+  const model_spec *spec = &setup->spec;
+  fprintf(to, "%s%s on %s", spec->classes ? "conditional " : "", model_name(spec->kind), setup->data->name);
+  if (spec->kind == MODEL_DCGAN)
+    fprintf(to, ", %lldx%lldx%lld, nz %lld, ngf %lld, ndf %lld", (long long)spec->width, (long long)spec->height,
+            (long long)spec->channels, (long long)spec->nz, (long long)spec->ngf, (long long)spec->ndf);
+  fprintf(to, ", batch %lld", (long long)spec->batch);
   if (!c->plan) fprintf(to, ", steps %lld, seed %llu", (long long)setup->steps, (unsigned long long)setup->seed);
   fputs("\n\n", to);
 }
 
 static void result_text(const result *r, char *text, size_t size) {
-  if (r->failed) snprintf(text, size, "fails: %s", result_short_error(r));
-  else snprintf(text, size, "%s", variant_must_fail(r->v) ? "ok (must fail)" : "ok");
+  if (r->failed)
+    snprintf(text, size, "fails: %s", result_short_error(r));
+  else
+    snprintf(text, size, "%s", variant_must_fail(r->v) ? "ok (must fail)" : "ok");
 }
 
 static void difference_text(const result *r, char *text, size_t size) {
-  if (!r->compared) snprintf(text, size, "-");
-  else if (r->bit_identical) snprintf(text, size, "0");
-  else snprintf(text, size, "%.1e", r->max_abs_diff);
+  if (!r->compared)
+    snprintf(text, size, "-");
+  else if (r->bit_identical)
+    snprintf(text, size, "0");
+  else
+    snprintf(text, size, "%.1e", r->max_abs_diff);
 }
 
 static void compare_row(FILE *to, const result *r) {
@@ -31,8 +43,10 @@ static void compare_row(FILE *to, const result *r) {
   difference_text(r, diff, sizeof diff);
   fprintf(to, "%-13s %-24s %8.2f %9.2f %9.2f ", variant_name(r->v), outcome, mib(r->memory.peak_live),
           mib(r->memory.peak_by_role[CLG_ROLE_SAVED]), mib(r->memory.peak_reserved));
-  if (r->failed) fprintf(to, "%8s %8s %14s\n", "-", "-", diff);
-  else fprintf(to, "%8.2f %8.4g %14s\n", r->step_ms.median, r->launches, diff);
+  if (r->failed)
+    fprintf(to, "%8s %8s %14s\n", "-", "-", diff);
+  else
+    fprintf(to, "%8.2f %8.4g %14s\n", r->step_ms.median, r->launches, diff);
 }
 
 void table_compare(FILE *to, const comparison *c) {
@@ -59,7 +73,7 @@ void table_plan(FILE *to, const comparison *c) {
   }
 }
 
-void table_single(FILE *to, const result *r) {
+void table_single(FILE *to, const result *r, const run_setup *setup) {
   const float *last = r->losses + 3 * (r->steps_done - 1);
   const clg_memory_stats *m = &r->memory;
   fprintf(to, "%-10s %s\n", "variant", variant_name(r->v));
@@ -72,4 +86,9 @@ void table_single(FILE *to, const result *r) {
   for (int role = 0; role < CLG_ROLE_COUNT; role++)
     fprintf(to, "%s %s %.2f", role ? "," : "", clg_role_name((clg_role)role), mib(m->peak_by_role[role]));
   fputs(" MiB\n", to);
+  if (setup->data->is_ring && r->samples) {
+    ring_quality q = ring_judge(r->samples, r->n_samples);
+    fprintf(to, "%-10s %d of %d modes covered, %.1f%% of %zu samples within %d sigma of one\n", "ring", q.modes,
+            RING_MODES, 100 * q.good, r->n_samples, RING_GOOD_SIGMAS);
+  }
 }

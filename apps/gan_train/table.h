@@ -5,13 +5,13 @@
 #include "compare.h"
 
 /* What was run, where. */
-void table_heading(FILE *to, const comparison *c, const options *o, const run_setup *setup);
+void table_heading(FILE *to, const comparison *c, const run_setup *setup);
 /* The comparison, one row a variant. */
 void table_compare(FILE *to, const comparison *c);
 /* The predicted peaks. */
 void table_plan(FILE *to, const comparison *c);
 /* One run. */
-void table_single(FILE *to, const result *r);
+void table_single(FILE *to, const result *r, const run_setup *setup);
 
 /* Below the comparison: what its figures mean, and the full text of the errors. */
 void table_meaning(FILE *to, const comparison *c);

@@ -2,6 +2,8 @@
 #include "train.h"
 #include "progress.h"
 #include "random.h"
+#include "samples.h"
+#include "state.h"
 #include "step.h"
 #include <stdlib.h>
 
@@ -9,14 +11,19 @@
 #define SETTLE_STEPS 3
 
 bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx, message *why) {
+  const model_spec *spec = &setup->spec;
   *t = (training){.setup = setup, .r = r, .ctx = ctx};
   r->losses = calloc((size_t)setup->steps + 1, 3 * sizeof *r->losses); /* one more for train_recover */
   t->step_ms = calloc((size_t)setup->steps, sizeof *t->step_ms);
   if (!r->losses || !t->step_ms) return fail_no_memory(why);
-  if (!feed_open(&t->feed, setup->data, (size_t)setup->batch, setup->seed, why)) return false;
-  if (gan_make(&t->model, ctx, setup->batch, (int64_t)setup->data->features, setup->seed)) return true;
-  r->status = clg_last_status(ctx);
-  return fail(why, "%s", clg_last_error(ctx));
+  if (!feed_open(&t->feed, setup->data, (size_t)spec->batch, (size_t)spec->critic_steps, setup->seed, why)) return false;
+  if (!gan_make(&t->model, ctx, spec, r->v == VARIANT_CHECKPOINT, setup->seed)) {
+    r->status = clg_last_status(ctx);
+    return fail(why, "%s", clg_last_error(ctx));
+  }
+  if (setup->resume && !state_load(&t->model, setup, &t->first, why)) return false;
+  feed_seek(&t->feed, (uint64_t)t->first);
+  return true;
 }
 
 void train_close(training *t) {
@@ -35,12 +42,37 @@ static void note_error(result *r, clg_context *ctx, clg_status status) {
 }
 
 /* One step, and the next batch made ready while the device works. */
-static clg_status one_step(training *t, variant v, int64_t step, bool last, const float **images) {
+static clg_status one_step(training *t, variant v, int64_t step, bool last, feed_batches *batches) {
   float *losses = t->r->losses + 3 * step;
-  clg_status status = gan_step(&t->model, v, *images, random_mix(t->setup->seed, (uint64_t)step), losses);
-  if (status == CLG_OK && !last) *images = feed_next(&t->feed);
+  uint64_t noise = random_mix(t->setup->seed, (uint64_t)(t->first + step));
+  clg_status status = gan_step(&t->model, v, *batches, noise, losses);
+  if (status == CLG_OK && !last) *batches = feed_next(&t->feed);
   clg_status finished = clg_finish(t->ctx);
   return status != CLG_OK ? status : finished;
+}
+
+bool train_sample(training *t, size_t n, float **items, message *why) {
+  *items = calloc(n, t->setup->data->features * sizeof **items);
+  if (!*items) return fail_no_memory(why);
+  uint64_t noise = random_mix(t->setup->seed, UINT64_MAX - 1); /* no step's */
+  return gan_sample(&t->model, noise, (int64_t)n, *items) == CLG_OK || fail(why, "%s", clg_last_error(t->ctx));
+}
+
+bool train_save(training *t, message *why) {
+  return state_save(&t->model, t->setup, t->first + t->r->steps_done, why);
+}
+
+/* A picture on the way; a plan makes none, but needs what it needs. */
+static bool show_samples(training *t, int64_t step, message *why) {
+  char path[4096];
+  float *items;
+  size_t n = samples_wanted(t->setup->data);
+  bool ok = train_sample(t, n, &items, why);
+  if (ok && !clg_context_is_plan(t->ctx))
+    ok = samples_path(path, sizeof path, t->setup->samples, step, why) &&
+         samples_save(path, t->setup->data, items, n, why);
+  free(items);
+  return ok;
 }
 
 static bool settled(const training *t, int64_t step, uint64_t peaks[2], int *quiet_steps) {
@@ -56,38 +88,50 @@ static void count_per_step(result *r, clg_counters from, clg_counters to, int64_
   r->waits = (double)(to.waits - from.waits) / (double)steps;
 }
 
-void train_run(training *t, bool until_settled, bool show_progress) {
+/* What a step gave, but for its losses. */
+static void note_step(training *t, int64_t step, double ms, clg_counters *first) {
+  t->step_ms[step] = ms;
+  t->r->steps_done = step + 1;
+  count_per_step(t->r, *first, clg_context_counters(t->ctx), step ? step : 1);
+  if (!step) *first = clg_context_counters(t->ctx); /* the first of several sets up the optimizers too */
+}
+
+bool train_run(training *t, bool until_settled, bool show_progress, message *why) {
   result *r = t->r;
   progress bar;
   uint64_t peaks[2] = {0, 0};
   int quiet_steps = 0;
-  const float *images = feed_next(&t->feed);
+  int64_t every = t->setup->samples_every;
+  bool ok = true, shown = !every;
+  feed_batches batches = feed_next(&t->feed);
   clg_counters first = clg_context_counters(t->ctx);
   progress_begin(&bar, show_progress, variant_name(r->v), t->setup->steps);
   double last = clock_ms();
-  for (int64_t step = 0; step < t->setup->steps; step++) {
-    clg_status status = one_step(t, r->v, step, step + 1 == t->setup->steps, &images);
+  for (int64_t step = 0; ok && step < t->setup->steps; step++) {
+    clg_status status = one_step(t, r->v, step, step + 1 == t->setup->steps, &batches);
     if (status != CLG_OK) {
       note_error(r, t->ctx, status);
       break;
     }
     double now = clock_ms();
-    t->step_ms[step] = now - last;
-    last = now;
-    r->steps_done = step + 1;
+    note_step(t, step, now - last, &first);
     progress_step(&bar, step + 1, r->losses + 3 * step);
-    count_per_step(r, first, clg_context_counters(t->ctx), step ? step : 1);
-    if (!step) first = clg_context_counters(t->ctx); /* the first of several sets up the optimizers too */
-    if (until_settled && settled(t, step + 1, peaks, &quiet_steps)) break;
+    bool still = until_settled && settled(t, step + 1, peaks, &quiet_steps);
+    bool due = every && ((t->first + step + 1) % every == 0 || (still && !shown));
+    if (due) ok = show_samples(t, t->first + step + 1, why);
+    if (still && shown) break;
+    shown = shown || due;
+    last = due ? clock_ms() : now;
   }
   progress_end(&bar);
   bool several = r->steps_done > 1;
   r->step_ms = spread_of(t->step_ms + several, (size_t)(r->steps_done - several));
+  return ok;
 }
 
 void train_recover(training *t) {
   clg_clear_error(t->ctx);
-  const float *images = feed_next(&t->feed);
-  t->r->recovered = one_step(t, VARIANT_DETACH, t->r->steps_done, true, &images) == CLG_OK;
+  feed_batches batches = feed_next(&t->feed);
+  t->r->recovered = one_step(t, VARIANT_DETACH, t->r->steps_done, true, &batches) == CLG_OK;
   clg_clear_error(t->ctx);
 }

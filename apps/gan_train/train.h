@@ -12,17 +12,25 @@ typedef struct training {
   clg_context *ctx; /* borrowed */
   gan model;
   feed feed;
+  int64_t first;   /* steps taken before this run */
   double *step_ms; /* [steps] */
 } training;
 
-/* Makes model and buffers. False: `why` is the context's error or the host's. train_close takes it half-made. */
+/* Makes model and buffers, and resumes if the setup says so; r->v is the variant. False: `why` is the context's error or
+ * the host's. train_close takes it half-made. */
 bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx, message *why);
 /* Waits for the device, then frees. */
 void train_close(training *t);
 
-/* Takes the steps. `until_settled` stops once the peaks no longer grow. An error goes to t->r. */
-void train_run(training *t, bool until_settled, bool show_progress);
+/* Takes the steps. `until_settled` stops once the peaks no longer grow. An error of the training goes to t->r, others
+ * (a picture that cannot be written) to `why`. */
+bool train_run(training *t, bool until_settled, bool show_progress, message *why);
 /* After an error: clears it and takes one step of detach in the same context. */
 void train_recover(training *t);
+
+/* n new items in [0,1] in *items, to be freed: the same for a seed in every variant with the same weights. */
+bool train_sample(training *t, size_t n, float **items, message *why);
+/* Writes the state to the setup's file. */
+bool train_save(training *t, message *why);
 
 #endif

@@ -11,6 +11,7 @@ static const struct {
     [VARIANT_RECOMPUTE] = {"recompute", "D(fake), plain backward, then G(z) again"},
     [VARIANT_NO_GRAD] = {"no_grad", "fake made without a graph, then G(z) again"},
     [VARIANT_FROZEN_D] = {"frozen_d", "as detach, D frozen while G learns"},
+    [VARIANT_CHECKPOINT] = {"checkpoint", "as detach, activations recomputed block by block"},
     [VARIANT_NAIVE] = {"naive", "D(fake), plain backward: must fail"},
     [VARIANT_STALE] = {"stale", "G learns from D's output of before D's step: must fail"},
 };

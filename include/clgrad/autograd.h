@@ -46,12 +46,13 @@ typedef struct clg_backward_options {
   clg_tensor *const *inputs; /* accumulate into these alone; NULL: into every leaf */
   size_t n_inputs;           /* 0 with inputs != NULL is an error */
 } clg_backward_options;
-#define CLG_BACKWARD_OPTIONS_INIT {NULL, false, false, NULL, 0}
+#define CLG_BACKWARD_OPTIONS_INIT                                                                                      \
+  { NULL, false, false, NULL, 0 }
 
 /* Accumulates d root / d leaf into the leaves. Errors (CLG_ERR_GRAPH): a released saved tensor is needed ("a second
  * time"), a saved tensor was changed in place, root does not require grad. Nodes that `inputs` does not need do not run
- * and keep what they saved. With create_graph a leaf and its gradient refer to each other until the gradient is dropped or the
- * context goes; clg_grad makes no such cycle. */
+ * and keep what they saved. With create_graph a leaf and its gradient refer to each other until the gradient is dropped
+ * or the context goes; clg_grad makes no such cycle. */
 CLG_API clg_status clg_backward(clg_tensor *root, const clg_backward_options *options);
 
 /* Returns d root / d inputs[i] in grads[i] (op results: they belong to the scope) and leaves .grad alone. An input that
@@ -77,14 +78,20 @@ typedef struct clg_saved_hooks {
 CLG_API clg_status clg_push_saved_hooks(clg_context *ctx, const clg_saved_hooks *hooks);
 CLG_API clg_status clg_pop_saved_hooks(clg_context *ctx);
 
-/* Checkpointing (Chen et al. 2016; PyTorch's non-reentrant form): a segment of a model runs without keeping what its ops
- * save, and again in backward when the first of them is asked for. `fn` makes the segment's result from in[0..n), as an
- * op does, NULL on error; it must do the same each time: same ops, parameters unchanged, no backward inside.
- * The second run sees the same random numbers and does not update running statistics. The graph keeps the inputs and
- * owns `user`: `drop` (may be NULL) is called when no backward can need it. Results and gradients are bit for bit those of the
- * plain run; works with inputs, retain_graph (each backward runs the segment again), create_graph, and one inside the
- * other. When nothing is recorded it is fn alone. CLG_ERR_GRAPH in backward if the second run saves another number of
- * tensors. */
+/* Anomaly mode: the first NaN or Inf in an op's result, or in a gradient that an op hands on in backward, is an error
+ * (CLG_ERR_GRAPH) that names the op, the phase, and whether it was forward or backward. For finding faults: every op
+ * waits for the device. In-place changes and data that you made yourself are seen at the first op that takes them up.
+ * Off when a context is made, and then of no cost. Returns the mode before. */
+CLG_API bool clg_set_anomaly(clg_context *ctx, bool on);
+
+/* Checkpointing (Chen et al. 2016; PyTorch's non-reentrant form): a segment of a model runs without keeping what its
+ * ops save, and again in backward when the first of them is asked for. `fn` makes the segment's result from in[0..n),
+ * as an op does, NULL on error; it must do the same each time: same ops, parameters unchanged, no backward inside. The
+ * second run sees the same random numbers and does not update running statistics. The graph keeps the inputs and owns
+ * `user`: `drop` (may be NULL) is called when no backward can need it. Results and gradients are bit for bit those of
+ * the plain run; works with inputs, retain_graph (each backward runs the segment again), create_graph, and one inside
+ * the other. When nothing is recorded it is fn alone. CLG_ERR_GRAPH in backward if the second run saves another number
+ * of tensors. */
 typedef clg_tensor *(*clg_segment)(void *user, clg_tensor *const *in, size_t n);
 CLG_API clg_tensor *clg_checkpoint(clg_context *ctx, clg_segment fn, void *user, void (*drop)(void *user),
                                    clg_tensor *const *in, size_t n);

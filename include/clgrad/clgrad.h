@@ -17,6 +17,8 @@
 #include <clgrad/autograd.h>
 #include <clgrad/context.h>
 #include <clgrad/core.h>
+#include <clgrad/custom.h>
+#include <clgrad/io.h>
 #include <clgrad/memory.h>
 #include <clgrad/nn.h>
 #include <clgrad/ops.h>

@@ -2,12 +2,12 @@
  *
  * Input is treated as hostile: a file that is truncated, lies about its sizes, overlaps, names something twice or holds
  * another type is an error of one line that names the file and the tensor, and leaves everything as it was. float32 and
- * int32 are loaded; other types may be in a file beside them. Output is atomic: it is written beside the old file, synced
- * and renamed, so that whenever the process dies the path names the old file or the new one, whole. A process that is
- * killed meanwhile can leave "PATH.PID-N.tmp" behind. All these calls block.
+ * int32 are loaded; other types may be in a file beside them. Output is atomic: it is written beside the old file,
+ * synced and renamed, so that whenever the process dies the path names the old file or the new one, whole. A process
+ * that is killed meanwhile can leave "PATH.PID-N.tmp" behind. All these calls block.
  *
- * Errors: CLG_ERR_IO (the file), CLG_ERR_SHAPE (names, shapes or types that do not fit), CLG_ERR_ARGUMENT, CLG_ERR_STATE (saving
- * from a plan context, which has no values). */
+ * Errors: CLG_ERR_IO (the file), CLG_ERR_SHAPE (names, shapes or types that do not fit), CLG_ERR_ARGUMENT,
+ * CLG_ERR_STATE (saving from a plan context, which has no values). */
 #ifndef CLGRAD_IO_H
 #define CLGRAD_IO_H
 
@@ -25,8 +25,8 @@ CLG_API clg_status clg_module_save(clg_module *m, const char *path);
 CLG_API clg_status clg_module_load(clg_module *m, const char *path);
 
 /* ---- several things in one file ---- */
-/* A saver collects what goes into a file, and holds it; values are read at commit. An add that fails makes commit fail, so
- * that one look is enough. */
+/* A saver collects what goes into a file, and holds it; values are read at commit. An add that fails makes commit fail,
+ * so that one look is enough. */
 typedef struct clg_saver clg_saver;
 CLG_API clg_saver *clg_saver_create(clg_context *ctx, const char *path);
 CLG_API void clg_saver_unref(clg_saver **s);
@@ -35,8 +35,9 @@ CLG_API clg_status clg_saver_add_tensor(clg_saver *s, const char *name, clg_tens
 CLG_API clg_status clg_saver_add_metadata(clg_saver *s, const char *key, const char *value);
 /* Prefixes stand before every name as they are: "G." makes "G.0.weight". NULL is none. */
 CLG_API clg_status clg_saver_add_module(clg_saver *s, const char *prefix, clg_module *m);
-/* Of every parameter i that was stepped, its state under PyTorch's names, "state.0.exp_avg", and its number of steps, "state.0.step"
- * (I64, zero-dimensional); the learning rate of each group, "param_groups.0.lr" (F64, zero-dimensional); in the metadata "kind"
+/* Of every parameter i that was stepped, its state under PyTorch's names, "state.0.exp_avg", and its number of steps,
+ * "state.0.step" (I64, zero-dimensional); the learning rate of each group, "param_groups.0.lr" (F64, zero-dimensional);
+ * in the metadata "kind"
  * ("adam"). Parameters are numbered as they were given to the optimizer. */
 CLG_API clg_status clg_saver_add_optim(clg_saver *s, const char *prefix, clg_optim *o);
 /* The context's random stream: "seed" and "position" in the metadata, as decimal numbers. */
@@ -58,9 +59,9 @@ CLG_API const char *clg_loader_metadata(const clg_loader *l, const char *key);
 CLG_API clg_tensor *clg_loader_load_tensor(clg_loader *l, const char *name);
 /* As clg_module_load, of the names that start with the prefix; other names are not looked at. */
 CLG_API clg_status clg_loader_load_module(clg_loader *l, const char *prefix, clg_module *m);
-/* State, steps and learning rate. The optimizer must be of the same kind and options over the same shapes. A parameter without
- * state in the file is as if it was never stepped. Steps may be F32 too, as PyTorch has them; SGD's may be missing, and without
- * "lr" the optimizer keeps its own. */
+/* State, steps and learning rate. The optimizer must be of the same kind and options over the same shapes. A parameter
+ * without state in the file is as if it was never stepped. Steps may be F32 too, as PyTorch has them; SGD's may be
+ * missing, and without "lr" the optimizer keeps its own. */
 CLG_API clg_status clg_loader_load_optim(clg_loader *l, const char *prefix, clg_optim *o);
 CLG_API clg_status clg_loader_load_random(clg_loader *l, const char *prefix);
 

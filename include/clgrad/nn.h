@@ -20,6 +20,12 @@ CLG_API clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out,
 CLG_API clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, float eps);
 /* An activation; `slope` is leaky ReLU's. */
 CLG_API clg_module *clg_activation_create(clg_context *ctx, clg_activation act, float slope);
+/* Convolutions over images [N,C,H,W] (ops.h); `options` NULL: the defaults. Weights [out,in/groups,kh,kw], transposed
+ * [in,out/groups,kh,kw]; uniform in +-1/sqrt(fan in) as PyTorch's default, the bias likewise. */
+CLG_API clg_module *clg_conv2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw,
+                                      const clg_conv_options *options, bool bias);
+CLG_API clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw,
+                                                const clg_conv_options *options, bool bias);
 /* [N,...] -> [N,-1] */
 CLG_API clg_module *clg_flatten_create(clg_context *ctx);
 /* Runs its layers in order, each in a scope of its own; a Linear followed by an activation runs as one kernel. Takes over

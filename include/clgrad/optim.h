@@ -1,6 +1,6 @@
-/* Optimizers, PyTorch's formulas and defaults. A step updates in one kernel every maximal run of parameters that lie side
- * by side and have a gradient; parameters without one are skipped (no decay, no moments), and steps are counted per
- * parameter. */
+/* Optimizers, PyTorch's formulas and defaults. A step updates in one kernel every maximal run of parameters that lie
+ * side by side and have a gradient; parameters without one are skipped (no decay, no moments), and steps are counted
+ * per parameter. */
 #ifndef CLGRAD_OPTIM_H
 #define CLGRAD_OPTIM_H
 
@@ -18,19 +18,20 @@ typedef enum clg_optim_kind { CLG_SGD, CLG_ADAM, CLG_ADAMW, CLG_RMSPROP } clg_op
 typedef struct clg_optim_options {
   clg_optim_kind kind;
   double lr;
-  double weight_decay;                /* SGD, Adam, RMSprop: added to the gradient; AdamW: decoupled */
-  double momentum, dampening;         /* SGD; RMSprop: momentum */
-  bool nesterov;                     /* SGD */
-  double beta1, beta2, eps;           /* Adam, AdamW; RMSprop: eps */
-  bool amsgrad;                      /* Adam, AdamW */
-  double alpha;                       /* RMSprop */
-  bool centered;                     /* RMSprop */
+  double weight_decay;        /* SGD, Adam, RMSprop: added to the gradient; AdamW: decoupled */
+  double momentum, dampening; /* SGD; RMSprop: momentum */
+  bool nesterov;              /* SGD */
+  double beta1, beta2, eps;   /* Adam, AdamW; RMSprop: eps */
+  bool amsgrad;               /* Adam, AdamW */
+  double alpha;               /* RMSprop */
+  bool centered;              /* RMSprop */
 } clg_optim_options;
 /* SGD: lr 1e-3, all else 0. Adam: 1e-3, (0.9, 0.999), 1e-8, decay 0. AdamW: the same, decay 1e-2. RMSprop: 1e-2, alpha
  * 0.99, 1e-8. */
 CLG_API clg_optim_options clg_optim_defaults(clg_optim_kind kind);
 
-CLG_API clg_optim *clg_optim_create(clg_context *ctx, const clg_optim_options *options, clg_tensor *const *params, size_t n);
+CLG_API clg_optim *clg_optim_create(clg_context *ctx, const clg_optim_options *options, clg_tensor *const *params,
+                                    size_t n);
 /* Over all parameters of a module. */
 CLG_API clg_optim *clg_optim_create_for(clg_module *m, const clg_optim_options *options);
 CLG_API clg_optim *clg_optim_ref(clg_optim *o);
@@ -38,8 +39,47 @@ CLG_API void clg_optim_unref(clg_optim **o);
 
 CLG_API void clg_optim_zero_grad(clg_optim *o); /* drops the gradients */
 CLG_API clg_status clg_optim_step(clg_optim *o);
-CLG_API void clg_optim_set_lr(clg_optim *o, double lr);
-CLG_API double clg_optim_lr(const clg_optim *o);
+CLG_API void clg_optim_set_lr(clg_optim *o, double lr); /* of every group */
+CLG_API double clg_optim_lr(const clg_optim *o);        /* of the first group */
+
+/* Parameter groups: more parameters with options of their own (the same kind of optimizer). A parameter is in one
+ * group. Groups are numbered from 0, the one made by _create. On an error the optimizer stays as it was. */
+CLG_API clg_status clg_optim_add_group(clg_optim *o, const clg_optim_options *options, clg_tensor *const *params,
+                                       size_t n);
+CLG_API size_t clg_optim_group_count(const clg_optim *o);
+CLG_API double clg_optim_group_lr(const clg_optim *o, size_t group); /* NaN if there is no such group */
+CLG_API clg_status clg_optim_group_set_lr(clg_optim *o, size_t group, double lr);
+
+/* ---- gradient clipping (torch.nn.utils), before the step; parameters without a gradient are left out ---- */
+
+/* Scales all gradients by min(1, max_norm/(norm + 1e-6)), norm being the 2-norm of all of them as one vector. Returns
+ * the norm before, a zero-dimensional op result; does not block. A norm that is NaN makes every gradient NaN. A
+ * gradient that has a graph is replaced by one that has none. */
+CLG_API clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size_t n, double max_norm);
+/* Clamps each element of the gradients to [-value, value]. */
+CLG_API clg_status clg_clip_grad_value(clg_context *ctx, clg_tensor *const *params, size_t n, double value);
+
+/* ---- learning rates at step t (from 0), for clg_optim_set_lr: pure functions ---- */
+
+CLG_API double clg_lr_step(double lr, uint64_t t, uint64_t every, double gamma); /* lr*gamma^floor(t/every): StepLR */
+/* lr_min + (lr - lr_min)*(1 + cos(pi*t/t_max))/2: CosineAnnealingLR */
+CLG_API double clg_lr_cosine(double lr, uint64_t t, uint64_t t_max, double lr_min);
+/* lr*(start + (1 - start)*min(t, steps)/steps): LinearLR, a linear warm-up */
+CLG_API double clg_lr_warmup(double lr, uint64_t t, uint64_t steps, double start);
+
+/* ---- exponential moving average of a module's parameters ---- */
+
+typedef struct clg_ema clg_ema;
+/* Starts from the parameters as they are. decay in [0, 1]. */
+CLG_API clg_ema *clg_ema_create(clg_module *m, double decay);
+CLG_API clg_ema *clg_ema_ref(clg_ema *e);
+CLG_API void clg_ema_unref(clg_ema **e);
+/* average = decay*average + (1 - decay)*parameter */
+CLG_API clg_status clg_ema_update(clg_ema *e, clg_module *m);
+/* Puts the averages into m's parameters (the same module, or one of the same shapes), or takes the parameters as
+ * averages. */
+CLG_API clg_status clg_ema_copy_to(const clg_ema *e, clg_module *m);
+CLG_API clg_status clg_ema_copy_from(clg_ema *e, clg_module *m);
 
 #ifdef __cplusplus
 }

@@ -16,6 +16,12 @@ typedef struct clg_kernel clg_kernel;
  * build. In a plan nothing is built. */
 clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelude, const char *name);
 
+/* A source of the user's own instead of a file: whether it builds, and a kernel of it. */
+clg_status clg_source_build(clg_context *ctx, const char *source);
+clg_kernel *clg_kernel_of_source(clg_context *ctx, const char *source, const char *name);
+/* How many arguments the kernel takes; -1: unknown (a plan). */
+int clg_kernel_args(const clg_kernel *k);
+
 /* The work-group size of kernels that share work (macro WG): 1 on a CPU shape. */
 size_t clg_wg(const clg_context *ctx);
 

@@ -65,7 +65,11 @@ size_t clg_wg(const clg_context *ctx) {
 
 /* ---- building ---- */
 
+/* A user's source comes whole as the prelude of this. */
+static const clg_source user_source = {"program", "", 0};
+
 static const clg_source *find_source(const char *name) {
+  if (!strcmp(name, user_source.name)) return &user_source;
   for (size_t i = 0; i < clg_sources_cl_count; i++)
     if (!strcmp(clg_sources_cl[i].name, name)) return &clg_sources_cl[i];
   return NULL;
@@ -217,4 +221,23 @@ clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelu
     return NULL;
   }
   return make_kernel(ctx, p, name);
+}
+
+clg_status clg_source_build(clg_context *ctx, const char *source) {
+  clg_status s = clg_queue_usable(ctx, user_source.name);
+  if (s != CLG_OK) return s;
+  const program *p = find_program(ctx, user_source.name, source, "");
+  if (!p) return clg_last_status(ctx);
+  if (!ctx->queue || p->program) return CLG_OK;
+  return clg_fail(ctx, CLG_ERR_BUILD, NULL, "%s", p->problem ? p->problem : "the program could not be made");
+}
+
+clg_kernel *clg_kernel_of_source(clg_context *ctx, const char *source, const char *name) {
+  return clg_kernel_get(ctx, user_source.name, source, name);
+}
+
+int clg_kernel_args(const clg_kernel *k) {
+  cl_uint n;
+  if (!k->kernel || clGetKernelInfo(k->kernel, CL_KERNEL_NUM_ARGS, sizeof n, &n, NULL) != CL_SUCCESS) return -1;
+  return (int)n;
 }

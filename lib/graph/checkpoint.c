@@ -75,6 +75,8 @@ static void drop_number(void *user, void *packed) {
   (void)user;
   slot *s = packed;
   release(s);
+  clg_storage_unref(s->fixed);
+  s->fixed = NULL;
   s->dropped = true;
   segment_unref(s->segment);
 }
@@ -127,9 +129,10 @@ static clg_status collect(segment *g, clg_tensor *const *in) {
   if (s == CLG_OK && (!made || g->failed))
     s = clg_fail(ctx, CLG_ERR_GRAPH, "checkpoint", "the segment gave no result when it ran again");
   if (s == CLG_OK && g->seen != g->n)
-    s = clg_fail(ctx, CLG_ERR_GRAPH, "checkpoint",
-                 "the segment saved %zu tensors when it ran again, and %zu the first time: it must do the same each time", g->seen,
-                 g->n);
+    s = clg_fail(
+        ctx, CLG_ERR_GRAPH, "checkpoint",
+        "the segment saved %zu tensors when it ran again, and %zu the first time: it must do the same each time",
+        g->seen, g->n);
   clg_status raised = clg_scope_close(scope); /* by an op whose failure the segment did not look at */
   return s == CLG_OK ? raised : s;
 }
@@ -163,7 +166,8 @@ static clg_tensor *unpack_number(void *user, void *packed) {
   segment *g = s->segment;
   if (s->fixed && s->fixed->version != s->fixed_version) {
     clg_fail(g->ctx, CLG_ERR_GRAPH, "checkpoint",
-             "a parameter that the segment needs to run again was changed in place by %s: it had version %u, now %u. Change it "
+             "a parameter that the segment needs to run again was changed in place by %s: it had version %u, now %u. "
+             "Change it "
              "after backward",
              s->fixed->changed_by, s->fixed_version, s->fixed->version);
     return NULL;
@@ -176,8 +180,8 @@ static clg_tensor *unpack_number(void *user, void *packed) {
     return t;
   }
   if (t)
-    clg_fail(g->ctx, CLG_ERR_GRAPH, "checkpoint", "a tensor of the segment was changed in place by %s after an op saved it",
-             t->storage->changed_by);
+    clg_fail(g->ctx, CLG_ERR_GRAPH, "checkpoint",
+             "a tensor of the segment was changed in place by %s after an op saved it", t->storage->changed_by);
   release(s);
   return NULL;
 }
@@ -204,10 +208,11 @@ static segment *segment_create(clg_context *ctx, clg_segment fn, void *user, clg
 }
 
 /* Parameters that fn reaches by itself make a segment recorded too, so grad mode alone decides. */
-clg_tensor *clg_checkpoint(clg_context *ctx, clg_segment fn, void *user, void (*drop)(void *user), clg_tensor *const *in,
-                           size_t n) {
-  if (!ctx || !fn || !in || !n || n > UINT16_MAX || !clg_inputs_ok(in, (int)n, "checkpoint")) {
-    if (ctx && ctx->error.status == CLG_OK) clg_fail(ctx, CLG_ERR_ARGUMENT, "checkpoint", "it needs a function and inputs");
+clg_tensor *clg_checkpoint(clg_context *ctx, clg_segment fn, void *user, void (*drop)(void *user),
+                           clg_tensor *const *in, size_t n) {
+  if (!ctx || !fn || !in || !n || n > UINT16_MAX || !clg_inputs_here(in, (int)n, "checkpoint")) {
+    if (ctx && ctx->error.status == CLG_OK)
+      clg_fail(ctx, CLG_ERR_ARGUMENT, "checkpoint", "it needs a function and inputs");
     if (drop) drop(user);
     return NULL;
   }
@@ -224,7 +229,9 @@ clg_tensor *clg_checkpoint(clg_context *ctx, clg_segment fn, void *user, void (*
     y = fn(user, in, n);
   }
   y = clg_scope_close_with(scope, y);
-  if (g) segment_unref(g);
-  else if (drop) drop(user);
+  if (g)
+    segment_unref(g);
+  else if (drop)
+    drop(user);
   return y;
 }

@@ -1,5 +1,6 @@
 /* How gradients flow between nodes: sums, hooks, accumulation into leaves. */
 #include "graph/backward.h"
+#include <stdio.h>
 #include <string.h>
 
 /* A tensor that nobody else can see, so that it may be added to in place. */
@@ -133,21 +134,33 @@ clg_tensor *clg_edge_begin(clg_node *n, int input, int ndim, const int64_t *shap
   return t ? clg_tensor_ref(t) : clg_tensor_new(n->ctx, ndim, shape, CLG_ROLE_GRADIENT, n->op);
 }
 
+static clg_status check_gradient(clg_node *n, int input, const clg_tensor *t) {
+  char what[64];
+  snprintf(what, sizeof what, "the gradient of its input %d", input);
+  return clg_anomaly_check(t, n->op, what);
+}
+
 clg_status clg_edge_end(clg_node *n, int input, clg_tensor *t) {
   if (!t) return clg_last_status(n->ctx);
   struct clg_autograd *a = n->edge[input].leaf ? n->edge[input].leaf->grad : NULL;
   if (!a || (t != a->grad && t != a->slice)) return clg_edge_give(n, input, t);
+  clg_status s = n->ctx->anomaly ? check_gradient(n, input, t) : CLG_OK;
   clg_storage_changed(t->storage, n->op);
   if (a->grad) {
     clg_tensor_unref(&t);
   } else {
     clg_grad_set(n->edge[input].leaf, t);
   }
-  return CLG_OK;
+  return s;
 }
 
 clg_status clg_edge_give(clg_node *n, int input, clg_tensor *t) {
   if (!t) return clg_last_status(n->ctx);
+  clg_status s = n->ctx->anomaly ? check_gradient(n, input, t) : CLG_OK;
+  if (s != CLG_OK) {
+    clg_tensor_unref(&t);
+    return s;
+  }
   clg_edge *e = &n->edge[input];
   return clg_flow_sum(e->leaf ? &e->leaf->grad->now.sum : &e->node->now.grad, t, n->op);
 }

@@ -56,6 +56,7 @@ struct clg_node {
   clg_edge *edge;
   clg_saved *saved;
   void *attrs;
+  void (*finish)(clg_node *n); /* frees what attrs points to; may be NULL */
   clg_hook *hooks;    /* on the result's gradient */
   clg_tensor *keeper; /* the result, if it retains its gradient; weak: cleared when the tensor goes */
   clg_node *next_dead;
@@ -101,12 +102,17 @@ void clg_grad_set(clg_tensor *t, clg_tensor *grad);
 /* Gradients that are computed now are to carry a graph: backward composes recorded ops. */
 static inline bool clg_creates_graph(const clg_context *ctx) { return ctx->in_backward && !ctx->no_grad; }
 
+/* Anomaly mode: whether t is free of NaN and Inf; if not, the error says so of `what` ("its result"). A wait. */
+clg_status clg_anomaly_check(const clg_tensor *t, const char *op, const char *what);
+
 /* ---- recording ---- */
 
 /* Results belong to the innermost scope. Takes the reference; returns t, or NULL with the error set. NULL stays NULL. */
 clg_tensor *clg_result(clg_tensor *t);
 /* Checks an op's inputs: false if one is NULL (the error is already set), they are of different contexts, or one is int32. */
 bool clg_inputs_ok(clg_tensor *const *in, int n, const char *op);
+/* The same for ops that take int32 too. */
+bool clg_inputs_here(clg_tensor *const *in, int n, const char *op);
 /* Whether an op on these inputs is recorded. */
 bool clg_records(clg_tensor *const *in, int n);
 /* A node over in[0..n_in) (NULL entries: none) with room for n_saved tensors and attr bytes (zeroed). NULL with the error set. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool clg_inputs_ok(clg_tensor *const *in, int n, const char *op) {
+bool clg_inputs_here(clg_tensor *const *in, int n, const char *op) {
   for (int i = 0; i < n; i++)
     if (!in[i]) return false;
   for (int i = 1; i < n; i++)
@@ -11,6 +11,11 @@ bool clg_inputs_ok(clg_tensor *const *in, int n, const char *op) {
       clg_fail(in[0]->ctx, CLG_ERR_ARGUMENT, op, "its inputs belong to different contexts");
       return false;
     }
+  return true;
+}
+
+bool clg_inputs_ok(clg_tensor *const *in, int n, const char *op) {
+  if (!clg_inputs_here(in, n, op)) return false;
   for (int i = 0; i < n; i++)
     if (!clg_tensor_holds(in[i], CLG_F32, op)) return false;
   return true;
@@ -76,6 +81,7 @@ static void bury(clg_node *n) {
     clg_node_unref(n->edge[i].node);
   }
   for (clg_hook *h = n->hooks, *next; h; h = next) next = h->next, free(h);
+  if (n->finish) n->finish(n);
   free(n);
   clg_context_release(ctx);
 }

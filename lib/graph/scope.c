@@ -62,6 +62,21 @@ clg_status clg_scope_close(clg_scope *scope) {
   return status;
 }
 
+static clg_tensor *own(clg_scope *s, clg_tensor *t) {
+  if (!s || !t) return t;
+  if (s->n == s->cap) {
+    size_t cap = s->cap ? 2 * s->cap : 16;
+    clg_tensor **list = realloc(s->own, cap * sizeof *list);
+    if (!list) {
+      clg_fail(t->ctx, CLG_ERR_HOST_MEMORY, "scope", "out of host memory");
+      clg_tensor_unref(&t);
+      return NULL;
+    }
+    s->own = list, s->cap = cap;
+  }
+  return s->own[s->n++] = t;
+}
+
 clg_tensor *clg_scope_close_with(clg_scope *scope, clg_tensor *result) {
   if (!scope) return result;
   clg_context *ctx = scope->ctx;
@@ -74,23 +89,12 @@ clg_tensor *clg_scope_close_with(clg_scope *scope, clg_tensor *result) {
     scope->n--;
   }
   clg_scope_close(scope);
-  return mine ? clg_result(result) : result;
+  return mine ? own(ctx->scope, result) : result;
 }
 
 clg_tensor *clg_result(clg_tensor *t) {
-  clg_scope *s = t ? t->ctx->scope : NULL;
-  if (!s) return t;
-  if (s->n == s->cap) {
-    size_t cap = s->cap ? 2 * s->cap : 16;
-    clg_tensor **own = realloc(s->own, cap * sizeof *own);
-    if (!own) {
-      clg_fail(t->ctx, CLG_ERR_HOST_MEMORY, "scope", "out of host memory");
-      clg_tensor_unref(&t);
-      return NULL;
-    }
-    s->own = own, s->cap = cap;
-  }
-  return s->own[s->n++] = t;
+  if (t && t->ctx->anomaly && clg_anomaly_check(t, NULL, "its result") != CLG_OK) clg_tensor_unref(&t);
+  return t ? own(t->ctx->scope, t) : NULL;
 }
 
 bool clg_set_grad_mode(clg_context *ctx, bool on) {

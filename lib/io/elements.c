@@ -27,7 +27,8 @@ clg_tensor *clg_elements_load(const clg_input *in, int type, int ndim, const int
   clg_tensor *t = NULL;
   if (clg_input_read(in, at, data, (size_t)n * 4) == CLG_OK) {
     clg_little_words(data, (size_t)n);
-    t = type == CLG_FILE_I32 ? clg_tensor_create_i32(in->ctx, ndim, shape, data) : clg_tensor_create(in->ctx, ndim, shape, data);
+    t = type == CLG_FILE_I32 ? clg_tensor_create_i32(in->ctx, ndim, shape, data)
+                             : clg_tensor_create(in->ctx, ndim, shape, data);
   }
   free(data);
   return t;

@@ -1,5 +1,7 @@
-/* Reads of regular files, and atomic replacement: a new file beside the old one, synced, renamed over it, and the folder synced.
- * Whenever the process dies, the path names the old file or the new one, whole. Owns descriptors and the temporary file. */
+/* Reads of regular files, and atomic replacement: a new file beside the old one, synced, renamed over it, and the
+ * folder synced. Whenever the process dies, the path names the old file or the new one, whole. Owns descriptors and the
+ * temporary file. */
+#define _XOPEN_SOURCE 700 /* realpath */
 #include "io/file.h"
 #include "core/str.h"
 #include <errno.h>
@@ -33,10 +35,14 @@ clg_status clg_input_open(clg_input *in, clg_context *ctx, const char *op, const
   if (in->fd < 0) return fail_errno(ctx, op, "read", path);
   struct stat st;
   clg_status s = CLG_OK;
-  if (fstat(in->fd, &st)) s = fail_errno(ctx, op, "read", path);
-  else if (!S_ISREG(st.st_mode)) s = clg_fail(ctx, CLG_ERR_IO, op, "cannot read " CLG_PATH ": it is no regular file", path);
-  else if (!(in->path = strdup(path))) s = fail_memory(ctx, op);
-  else in->size = (uint64_t)st.st_size;
+  if (fstat(in->fd, &st))
+    s = fail_errno(ctx, op, "read", path);
+  else if (!S_ISREG(st.st_mode))
+    s = clg_fail(ctx, CLG_ERR_IO, op, "cannot read " CLG_PATH ": it is no regular file", path);
+  else if (!(in->path = strdup(path)))
+    s = fail_memory(ctx, op);
+  else
+    in->size = (uint64_t)st.st_size;
   if (s != CLG_OK) clg_input_close(in);
   return s;
 }
@@ -132,8 +138,10 @@ clg_status clg_output_commit(clg_output *out) {
   bool ok = !fsync(out->fd);
   int fd = out->fd;
   out->fd = -1;
-  if (ok) ok = !close(fd);
-  else close(fd);
+  if (ok)
+    ok = !close(fd);
+  else
+    close(fd);
   ok = ok && !rename(out->temp, out->path);
   clg_status s = ok ? CLG_OK : fail_errno(out->ctx, out->op, "write", out->path);
   if (ok) {

@@ -9,9 +9,23 @@ static const struct {
   const char *name;
   int size;
 } types[] = {
-    [CLG_FILE_F32] = {"F32", 4}, [CLG_FILE_I32] = {"I32", 4}, [CLG_FILE_F64] = {"F64", 8}, [CLG_FILE_I64] = {"I64", 8},
-    [CLG_FILE_OTHER] = {"F16", 2}, {"BF16", 2}, {"BOOL", 1}, {"U8", 1}, {"I8", 1}, {"U16", 2}, {"I16", 2}, {"U32", 4},
-    {"U64", 8}, {"C64", 8}, {"F8_E5M2", 1}, {"F8_E4M3", 1}, {"F8_E8M0", 1},
+    [CLG_FILE_F32] = {"F32", 4},
+    [CLG_FILE_I32] = {"I32", 4},
+    [CLG_FILE_F64] = {"F64", 8},
+    [CLG_FILE_I64] = {"I64", 8},
+    [CLG_FILE_OTHER] = {"F16", 2},
+    {"BF16", 2},
+    {"BOOL", 1},
+    {"U8", 1},
+    {"I8", 1},
+    {"U16", 2},
+    {"I16", 2},
+    {"U32", 4},
+    {"U64", 8},
+    {"C64", 8},
+    {"F8_E5M2", 1},
+    {"F8_E4M3", 1},
+    {"F8_E8M0", 1},
 };
 enum { N_TYPES = sizeof types / sizeof *types };
 
@@ -71,7 +85,8 @@ static bool read_shape(reader *r, clg_entry *e, uint64_t *numel) {
   *numel = 1;
   for (e->ndim = 0; !clg_json_is(j, ']'); e->ndim++) {
     int64_t size;
-    if ((e->ndim && !clg_json_want(j, ',')) || !clg_json_whole(j, &size)) return refuse(r, "its shape is no list of sizes");
+    if ((e->ndim && !clg_json_want(j, ',')) || !clg_json_whole(j, &size))
+      return refuse(r, "its shape is no list of sizes");
     if (e->ndim == INT16_MAX) return refuse(r, "its shape has too many dimensions");
     if (size && *numel > (uint64_t)INT64_MAX / (uint64_t)size) return refuse(r, "its shape is too large");
     *numel *= (uint64_t)size;
@@ -110,7 +125,8 @@ static bool read_entry(reader *r, clg_entry *e) {
   }
   if (seen != 7) return refuse(r, "its dtype, shape or data_offsets are missing");
   if (numel > (uint64_t)INT64_MAX / 8) return refuse(r, "its shape is too large");
-  if (numel * (uint64_t)types[e->type].size != e->end - e->begin) return refuse(r, "its data_offsets do not fit its dtype and shape");
+  if (numel * (uint64_t)types[e->type].size != e->end - e->begin)
+    return refuse(r, "its data_offsets do not fit its dtype and shape");
   return true;
 }
 
@@ -173,10 +189,15 @@ static int by_place(const void *a, const void *b) {
   if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
   return (x->end > y->end) - (x->end < y->end);
 }
-static int by_name(const void *a, const void *b) { return strcmp(((const clg_entry *)a)->name, ((const clg_entry *)b)->name); }
-static int by_key(const void *a, const void *b) { return strcmp(((const clg_pair *)a)->key, ((const clg_pair *)b)->key); }
+static int by_name(const void *a, const void *b) {
+  return strcmp(((const clg_entry *)a)->name, ((const clg_entry *)b)->name);
+}
+static int by_key(const void *a, const void *b) {
+  return strcmp(((const clg_pair *)a)->key, ((const clg_pair *)b)->key);
+}
 
-/* The data is laid side by side from the first byte to the last, as the format demands; leaves the tables sorted by name. */
+/* The data is laid side by side from the first byte to the last, as the format demands; leaves the tables sorted by
+ * name. */
 static bool check_tables(reader *r) {
   clg_header *h = r->header;
   uint64_t at = r->data;
@@ -195,7 +216,8 @@ static bool check_tables(reader *r) {
     if (!by_name(&h->entry[i - 1], &h->entry[i])) return r->name = h->entry[i].name, refuse(r, "it stands there twice");
   if (h->n_meta) qsort(h->meta, h->n_meta, sizeof *h->meta, by_key);
   for (size_t i = 1; i < h->n_meta; i++)
-    if (!by_key(&h->meta[i - 1], &h->meta[i])) return r->name = h->meta[i].key, refuse(r, "this key of __metadata__ stands there twice");
+    if (!by_key(&h->meta[i - 1], &h->meta[i]))
+      return r->name = h->meta[i].key, refuse(r, "this key of __metadata__ stands there twice");
   return true;
 }
 
@@ -204,13 +226,15 @@ static bool check_tables(reader *r) {
 static clg_status read_text(clg_header *h, const clg_input *in, uint64_t *size) {
   unsigned char start[8];
   if (in->size < sizeof start)
-    return clg_fail(in->ctx, CLG_ERR_IO, in->op, CLG_PATH ": no safetensors file: it has only %d bytes", in->path, (int)in->size);
+    return clg_fail(in->ctx, CLG_ERR_IO, in->op, CLG_PATH ": no safetensors file: it has only %d bytes", in->path,
+                    (int)in->size);
   clg_status s = clg_input_read(in, 0, start, sizeof start);
   if (s != CLG_OK) return s;
   *size = clg_little_get(start, 8);
   if (*size > CLG_HEADER_MOST)
-    return clg_fail(in->ctx, CLG_ERR_IO, in->op, CLG_PATH ": no safetensors file: a header of %llu bytes is more than 100 MB",
-                    in->path, (unsigned long long)*size);
+    return clg_fail(in->ctx, CLG_ERR_IO, in->op,
+                    CLG_PATH ": no safetensors file: a header of %llu bytes is more than 100 MB", in->path,
+                    (unsigned long long)*size);
   if (*size > in->size - sizeof start)
     return clg_fail(in->ctx, CLG_ERR_IO, in->op, CLG_PATH ": the file ends within its header", in->path);
   h->text = malloc((size_t)*size + 1);
@@ -227,11 +251,13 @@ clg_status clg_header_read(clg_header *h, const clg_input *in) {
   uint64_t size = 0;
   clg_status s = read_text(h, in, &size);
   if (s == CLG_OK) {
-    reader r = {.json = {h->text, h->text + size, NULL}, .header = h, .data = 8 + size, .data_size = in->size - 8 - size};
+    reader r = {
+        .json = {h->text, h->text + size, NULL}, .header = h, .data = 8 + size, .data_size = in->size - 8 - size};
     char shown[CLG_SHOWN];
     if (read_all(&r) && check_tables(&r)) return CLG_OK;
     s = r.no_memory ? clg_fail(in->ctx, CLG_ERR_HOST_MEMORY, in->op, "out of host memory")
-        : r.name    ? clg_fail(in->ctx, CLG_ERR_IO, in->op, CLG_PATH ": \"%s\": %s", in->path, clg_shown(r.name, shown), r.json.problem)
+        : r.name    ? clg_fail(in->ctx, CLG_ERR_IO, in->op, CLG_PATH ": \"%s\": %s", in->path, clg_shown(r.name, shown),
+                               r.json.problem)
                     : clg_fail(in->ctx, CLG_ERR_IO, in->op, CLG_PATH ": the header: %s", in->path, r.json.problem);
   }
   clg_header_free(h);

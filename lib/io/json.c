@@ -55,7 +55,10 @@ static long hex4(clg_json *j) {
   if (j->end - j->at < 4) return -1;
   for (int i = 0; i < 4; i++) {
     char c = *j->at++;
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    int digit = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
     if (digit < 0) return -1;
     v = v << 4 | digit;
   }
@@ -130,8 +133,10 @@ void clg_json_add(clg_str *s, const char *text) {
     if (plain) clg_str_addf(s, "%.*s", (int)(plain < 4096 ? plain : 4096), c);
     c += plain < 4096 ? plain : 4096;
     if (plain || !*c) continue;
-    if (*c == '"' || *c == '\\') clg_str_addf(s, "\\%c", *c);
-    else clg_str_addf(s, "\\u%04x", (unsigned)(unsigned char)*c);
+    if (*c == '"' || *c == '\\')
+      clg_str_addf(s, "\\%c", *c);
+    else
+      clg_str_addf(s, "\\u%04x", (unsigned)(unsigned char)*c);
     c++;
   }
   clg_str_add(s, "\"");
@@ -144,7 +149,8 @@ bool clg_utf8_ok(const char *text, size_t n) {
     if (more < 0 || end - c <= more) return false;
     for (int i = 1; i <= more; i++)
       if ((c[i] & 0xc0) != 0x80) return false;
-    if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f))
+    if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90) ||
+        (*c == 0xf4 && c[1] > 0x8f))
       return false;
     c += more + 1;
   }

@@ -2,6 +2,7 @@
 #include "io/loader.h"
 #include "io/elements.h"
 #include "tensor/tensor.h"
+#include <clgrad/autograd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,9 @@ void clg_loader_unref(clg_loader **p) {
 }
 
 size_t clg_loader_count(const clg_loader *l) { return l ? l->header.n : 0; }
-const char *clg_loader_name(const clg_loader *l, size_t i) { return l && i < l->header.n ? l->header.entry[i].name : NULL; }
+const char *clg_loader_name(const clg_loader *l, size_t i) {
+  return l && i < l->header.n ? l->header.entry[i].name : NULL;
+}
 bool clg_loader_has(const clg_loader *l, const char *name) { return l && name && clg_header_find(&l->header, name); }
 const char *clg_loader_metadata(const clg_loader *l, const char *key) {
   return l && key ? clg_header_meta(&l->header, key) : NULL;
@@ -45,14 +48,18 @@ clg_tensor *clg_loader_load_tensor(clg_loader *l, const char *name) {
   const clg_entry *e = name ? clg_header_find(&l->header, name) : NULL;
   if (!e)
     return clg_fail(l->ctx, CLG_ERR_ARGUMENT, op, CLG_PATH ": there is no tensor \"%s\"", l->in.path,
-                    clg_shown(name ? name : "NULL", shown)), NULL;
+                    clg_shown(name ? name : "NULL", shown)),
+           NULL;
   clg_shown(name, shown);
   if (e->type != CLG_FILE_F32 && e->type != CLG_FILE_I32)
-    return clg_fail(l->ctx, CLG_ERR_SHAPE, op, CLG_PATH ": \"%s\" is %s: only F32 and I32 can be loaded", l->in.path, shown,
-                    clg_file_type_name(e->type)), NULL;
+    return clg_fail(l->ctx, CLG_ERR_SHAPE, op, CLG_PATH ": \"%s\" is %s: only F32 and I32 can be loaded", l->in.path,
+                    shown, clg_file_type_name(e->type)),
+           NULL;
   if (e->ndim > CLG_MAX_DIMS || (e->end - e->begin) / 4 > INT32_MAX)
-    return clg_fail(l->ctx, CLG_ERR_SHAPE, op, CLG_PATH ": \"%s\" of shape %s has more than %d dimensions or 2^31 - 1 elements",
-                    l->in.path, shown, clg_entry_shape(e, shape), CLG_MAX_DIMS), NULL;
+    return clg_fail(l->ctx, CLG_ERR_SHAPE, op,
+                    CLG_PATH ": \"%s\" of shape %s has more than %d dimensions or 2^31 - 1 elements", l->in.path, shown,
+                    clg_entry_shape(e, shape), CLG_MAX_DIMS),
+           NULL;
   return clg_elements_load(&l->in, e->type, e->ndim, e->shape, e->begin);
 }
 
@@ -67,13 +74,15 @@ const char *clg_loader_misfit(const clg_entry *e, const clg_tensor *t, char buf[
   char there[CLG_ENTRY_SHAPE], here[CLG_SHAPE_TEXT];
   int type = clg_elements_type(t);
   if (e->type != type) {
-    snprintf(buf, CLG_MISFIT, "is %s in the file, and must be %s", clg_file_type_name(e->type), clg_file_type_name(type));
+    snprintf(buf, CLG_MISFIT, "is %s in the file, and must be %s", clg_file_type_name(e->type),
+             clg_file_type_name(type));
     return buf;
   }
   bool same = e->ndim == t->ndim;
   for (int d = 0; same && d < t->ndim; d++) same = e->shape[d] == t->shape[d];
   if (same) return NULL;
-  snprintf(buf, CLG_MISFIT, "is %s in the file, %s here", clg_entry_shape(e, there), clg_shape_text(t->ndim, t->shape, here));
+  snprintf(buf, CLG_MISFIT, "is %s in the file, %s here", clg_entry_shape(e, there),
+           clg_shape_text(t->ndim, t->shape, here));
   return buf;
 }
 
@@ -84,7 +93,8 @@ static clg_status write_all(const clg_transfer *t, size_t n, char *data) {
   for (size_t i = 0; s == CLG_OK && i < n; data += (size_t)t[i++].tensor->numel * 4) {
     clg_tensor *to = t[i].tensor;
     clg_little_words(data, (size_t)to->numel);
-    s = clg_tensor_dtype(to) == CLG_I32 ? clg_tensor_write_i32(to, (const void *)data) : clg_tensor_write(to, (const void *)data);
+    s = clg_tensor_dtype(to) == CLG_I32 ? clg_tensor_write_i32(to, (const void *)data)
+                                        : clg_tensor_write(to, (const void *)data);
   }
   clg_set_grad_mode(ctx, mode);
   return s;

@@ -1,5 +1,5 @@
-/* Writes safetensors files: collects names and tensors, then header and data in one atomic replacement. Owns the collected names
- * and texts, and holds the tensors. */
+/* Writes safetensors files: collects names and tensors, then header and data in one atomic replacement. Owns the
+ * collected names and texts, and holds the tensors. */
 #include "io/saver.h"
 #include "io/elements.h"
 #include "io/json.h"
@@ -33,7 +33,8 @@ clg_saver *clg_saver_create(clg_context *ctx, const char *path) {
   if (!ctx) return NULL;
   if (!path || !*path) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "there is no path"), NULL;
   if (clg_context_is_plan(ctx))
-    return clg_fail(ctx, CLG_ERR_STATE, op, "cannot write " CLG_PATH ": a plan context has no values to save", path), NULL;
+    return clg_fail(ctx, CLG_ERR_STATE, op, "cannot write " CLG_PATH ": a plan context has no values to save", path),
+           NULL;
   clg_saver *s = calloc(1, sizeof *s);
   if (s) s->path = strdup(path);
   if (!s || !s->path) {
@@ -92,18 +93,23 @@ static clg_status add_item(clg_saver *s, const char *name, item it) {
   if (st == CLG_OK && s->n == s->cap) {
     size_t cap = s->cap ? 2 * s->cap : 32;
     item *more = realloc(s->item, cap * sizeof *more);
-    if (more) s->item = more, s->cap = cap;
-    else st = no_memory(s);
+    if (more)
+      s->item = more, s->cap = cap;
+    else
+      st = no_memory(s);
   }
   if (st == CLG_OK && !(it.name = strdup(name))) st = no_memory(s);
-  if (st == CLG_OK) s->item[s->n++] = it;
-  else clg_tensor_unref(&it.tensor);
+  if (st == CLG_OK)
+    s->item[s->n++] = it;
+  else
+    clg_tensor_unref(&it.tensor);
   return st;
 }
 
 clg_status clg_saver_add_tensor(clg_saver *s, const char *name, clg_tensor *t) {
   if (!s) return CLG_ERR_ARGUMENT;
-  if (t && t->ctx == s->ctx) return add_item(s, name, (item){.type = clg_elements_type(t), .tensor = clg_tensor_ref(t)});
+  if (t && t->ctx == s->ctx)
+    return add_item(s, name, (item){.type = clg_elements_type(t), .tensor = clg_tensor_ref(t)});
   char shown[CLG_SHOWN];
   return clg_saver_fail(s, clg_fail(s->ctx, CLG_ERR_ARGUMENT, op, "\"%s\" is NULL or of another context",
                                     clg_shown(name ? name : "NULL", shown)));
@@ -120,8 +126,10 @@ clg_status clg_saver_add_metadata(clg_saver *s, const char *key, const char *val
   if (st == CLG_OK && s->n_text == s->cap_text) {
     size_t cap = s->cap_text ? 2 * s->cap_text : 8;
     text *more = realloc(s->text, cap * sizeof *more);
-    if (more) s->text = more, s->cap_text = cap;
-    else st = no_memory(s);
+    if (more)
+      s->text = more, s->cap_text = cap;
+    else
+      st = no_memory(s);
   }
   if (st != CLG_OK) return st;
   text t = {strdup(key), strdup(value)};
@@ -134,10 +142,12 @@ clg_status clg_saver_add_metadata(clg_saver *s, const char *key, const char *val
 /* ---- writing ---- */
 
 static uint64_t size_of(const item *it) {
-  return it->tensor ? (uint64_t)it->tensor->numel * (uint64_t)clg_file_type_size(it->type) : (uint64_t)clg_file_type_size(it->type);
+  return it->tensor ? (uint64_t)it->tensor->numel * (uint64_t)clg_file_type_size(it->type)
+                    : (uint64_t)clg_file_type_size(it->type);
 }
 
-/* Wide types first, so that every tensor is aligned to its own; then by name, so that equal content gives equal files. */
+/* Wide types first, so that every tensor is aligned to its own; then by name, so that equal content gives equal files.
+ */
 static int by_size_and_name(const void *a, const void *b) {
   const item *x = a, *y = b;
   int wide = clg_file_type_size(y->type) - clg_file_type_size(x->type);
@@ -163,8 +173,10 @@ static clg_status sort_items(clg_saver *s) {
 static void add_header_item(clg_str *h, const item *it, uint64_t begin) {
   clg_json_add(h, it->name);
   clg_str_addf(h, ":{\"dtype\":\"%s\",\"shape\":[", clg_file_type_name(it->type));
-  for (int d = 0; it->tensor && d < it->tensor->ndim; d++) clg_str_addf(h, d ? ",%lld" : "%lld", (long long)it->tensor->shape[d]);
-  clg_str_addf(h, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)begin, (unsigned long long)(begin + size_of(it)));
+  for (int d = 0; it->tensor && d < it->tensor->ndim; d++)
+    clg_str_addf(h, d ? ",%lld" : "%lld", (long long)it->tensor->shape[d]);
+  clg_str_addf(h, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)begin,
+               (unsigned long long)(begin + size_of(it)));
 }
 
 /* Padded with spaces to 8 bytes, so that the data is aligned. */

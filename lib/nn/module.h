@@ -14,7 +14,7 @@ typedef struct clg_module_class {
 typedef struct clg_param {
   const char *name;
   int ndim;
-  int64_t shape[2];
+  int64_t shape[4];
   float bound, value;
   clg_tensor *tensor; /* NULL until made */
 } clg_param;
@@ -33,14 +33,15 @@ struct clg_module {
   const clg_module_class *cls;
   bool train;
   clg_module *owner; /* the Sequential it is in; weak */
-  clg_param param[2];
-  int n_params;
+  clg_param param[2], buffer[2]; /* buffers: state that is not trained, as running statistics */
+  int n_params, n_buffers;
   clg_module **layer;
   size_t n_layers;
   clg_flat flat; /* of an outermost module */
   size_t segment; /* a Sequential's layers in a checkpointed segment; 0: it is not checkpointed */
   clg_activation act;
-  float number; /* slope or eps */
+  float number, momentum; /* slope or eps; of running statistics */
+  clg_conv_options conv;
 };
 
 clg_module *clg_module_create(clg_context *ctx, const clg_module_class *cls);

@@ -7,9 +7,12 @@
 /* As in conv.cl. */
 enum { FLAG_ADD = 1, FLAG_BIAS = 2, FLAG_UP = 4 };
 enum { TILE = 32, LANES = 16, PAIR = 32, PIXELS = 64, PATCH = 12288, OFFSETS = 2048, PHASES = 64, PART = 32768 };
+enum { THIN_PIXELS = 1024 };
 enum {
   ROW = 32,         /* most outputs of a row in a block */
   WEIGHT_TAPS = 256, /* channels x taps of a weight gradient's item */
+  THIN = 4,         /* most output channels of the kernel for few */
+  THIN_BLOCK = 256, /* outputs of its blocks */
   ITEMS = 32,       /* fewer leave compute units without work */
   CHUNKS = 16       /* most parts of a sum */
 };
@@ -104,8 +107,9 @@ static bool cut(kernel_shape *k, bool up, int pixels) {
 
 /* ---- up and down ---- */
 
-static clg_status run_tile(clg_context *ctx, const clg_conv_call *c, kernel_shape *k, clg_conv_part from, uint32_t flags,
-                           const char *op) {
+/* Reads the weights as they are: "conv_tile" or "conv_thin". */
+static clg_status run_plain(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, clg_conv_part from, bool thin,
+                            uint32_t flags, const char *op) {
   arg_list l = {.n = 0};
   clg_at out = c->at[c->target];
   add_at(&l, c->at[from], out);
@@ -114,9 +118,18 @@ static clg_status run_tile(clg_context *ctx, const clg_conv_call *c, kernel_shap
   add_at(&l, c->bias, out);
   add(&l, clg_arg_f32(c->epilogue_param));
   add_shape(&l, k, flags);
+  if (thin)
+    return launch(ctx, c->epilogue, "conv_thin", &l, (size_t)k->batch * (size_t)(k->blocks[0] * k->blocks[1]), (size_t)k->out_ch,
+                  (size_t)k->groups, op);
   size_t columns = (size_t)k->batch * (size_t)k->q[0] * (size_t)k->q[1];
   return launch(ctx, c->epilogue, "conv_tile", &l, (columns + TILE - 1) / TILE, (size_t)(pieces(k->out_ch, TILE) * k->groups),
                 (size_t)(k->out_s[0] * k->out_s[1]), op);
+}
+
+/* Whether the kernel for few output channels is the one; fills in how it cuts the work. */
+static bool plan_thin(kernel_shape *k, bool up) {
+  return k->out_ch <= THIN && k->in_s[1] == 1 && cut(k, up, THIN_BLOCK) && k->chunk == k->in_ch &&
+         pieces(k->cols, LANES) * LANES * k->rows <= THIN_PIXELS;
 }
 
 /* Whether the CPU's kernel can; fills in how it cuts the work. */
@@ -164,8 +177,9 @@ static clg_status run_data(clg_context *ctx, const clg_conv_call *c, const char 
   kernel_shape k = shape_of(c->shape, up);
   clg_conv_part from = up ? CLG_CONV_Y : CLG_CONV_X;
   uint32_t flags = (c->accumulate ? FLAG_ADD : 0) | (c->bias.block ? FLAG_BIAS : 0) | (up ? FLAG_UP : 0);
-  bool cpu = ctx->shape == CLG_SHAPE_CPU && plan_gather(&k, up);
-  return cpu ? run_gather(ctx, c, &k, from, flags, op) : run_tile(ctx, c, &k, from, flags, op);
+  bool cpu = ctx->shape == CLG_SHAPE_CPU, thin = cpu && plan_thin(&k, up);
+  return cpu && !thin && plan_gather(&k, up) ? run_gather(ctx, c, &k, from, flags, op)
+                                             : run_plain(ctx, c, &k, from, thin, flags, op);
 }
 
 /* ---- weight gradient ---- */
@@ -209,7 +223,7 @@ static clg_status add_parts(clg_context *ctx, clg_block *parts, clg_at out, size
 /* The sum over batch and positions is cut into chunks where there are few weights; their sums are added in order. */
 static clg_status run_weight(clg_context *ctx, const clg_conv_call *c, const char *op) {
   kernel_shape k = shape_of(c->shape, false);
-  bool cpu = ctx->shape == CLG_SHAPE_CPU && plan_weight(&k);
+  bool cpu = ctx->shape == CLG_SHAPE_CPU && k.batch && plan_weight(&k);
   int taps = k.k[0] * k.k[1], units = cpu ? pieces(k.batch, k.images) * k.blocks[0] * k.blocks[1] : k.batch * k.q[0] * k.q[1];
   int items = cpu ? pieces(k.out_ch, PAIR) * k.groups * pieces(k.in_ch, k.chunk)
                   : pieces(k.in_ch * taps, TILE) * pieces(k.out_ch, TILE) * k.groups;

@@ -1,6 +1,7 @@
 /* The elementwise ops by name, user formulas, and makers of data. */
 #include "ops/formula.h"
 #include <clgrad/ops.h>
+#include <math.h>
 #include <string.h>
 
 static clg_tensor *one(clg_row_id id, clg_tensor *x, const float *params) { return clg_row_apply(id, &x, params); }
@@ -37,6 +38,21 @@ clg_tensor *clg_softplus(clg_tensor *x, float beta, float threshold) {
   return one(CLG_ROW_SOFTPLUS, x, (float[]){beta, threshold});
 }
 clg_tensor *clg_clamp(clg_tensor *x, float low, float high) { return one(CLG_ROW_CLAMP, x, (float[]){low, high}); }
+clg_tensor *clg_clamp_min(clg_tensor *x, float low) { return clg_clamp(x, low, INFINITY); }
+clg_tensor *clg_clamp_max(clg_tensor *x, float high) { return clg_clamp(x, -INFINITY, high); }
+clg_tensor *clg_log1p(clg_tensor *x) { return one(CLG_ROW_LOG1P, x, NULL); }
+clg_tensor *clg_expm1(clg_tensor *x) { return one(CLG_ROW_EXPM1, x, NULL); }
+clg_tensor *clg_erf(clg_tensor *x) { return one(CLG_ROW_ERF, x, NULL); }
+clg_tensor *clg_reciprocal(clg_tensor *x) { return one(CLG_ROW_RECIPROCAL, x, NULL); }
+clg_tensor *clg_sign(clg_tensor *x) { return one(CLG_ROW_SIGN, x, NULL); }
+clg_tensor *clg_floor(clg_tensor *x) { return one(CLG_ROW_FLOOR, x, NULL); }
+clg_tensor *clg_gelu_tanh(clg_tensor *x) { return one(CLG_ROW_GELU_TANH, x, NULL); }
+clg_tensor *clg_elu(clg_tensor *x, float alpha) { return one(CLG_ROW_ELU, x, &alpha); }
+clg_tensor *clg_pow(clg_tensor *x, clg_tensor *o) { return two(CLG_ROW_POW, x, o); }
+clg_tensor *clg_scalar_pow(float base, clg_tensor *x) { return one(CLG_ROW_SCALAR_POW, x, &base); }
+clg_tensor *clg_where(clg_tensor *c, clg_tensor *x, clg_tensor *o) {
+  return clg_row_apply(CLG_ROW_WHERE, (clg_tensor *[]){c, x, o}, NULL);
+}
 
 /* A user's inputs sorted into tensors and numbers. */
 typedef struct sorted {

@@ -1,4 +1,5 @@
 /* Matrix products and linear layers: the product kernels, recorded. */
+#include "ops/batch_matmul.h"
 #include "ops/formula.h"
 #include "ops/product.h"
 #include <clgrad/ops.h>
@@ -95,7 +96,8 @@ static clg_status matmul_record(clg_tensor *const in[2], clg_tensor *y) {
 clg_tensor *clg_matmul(clg_tensor *a, clg_tensor *b) {
   clg_tensor *const in[] = {a, b};
   if (!clg_inputs_ok(in, 2, "matmul")) return NULL;
-  if (a->ndim != 2 || b->ndim != 2 || a->shape[1] != b->shape[0]) {
+  if (a->ndim != 2 || b->ndim != 2) return clg_batch_matmul(a, b);
+  if (a->shape[1] != b->shape[0]) {
     char x[CLG_SHAPE_TEXT], y[CLG_SHAPE_TEXT];
     clg_fail(a->ctx, CLG_ERR_SHAPE, "matmul", "%s times %s: want [M,K] times [K,N]", clg_shape_text(a->ndim, a->shape, x),
              clg_shape_text(b->ndim, b->shape, y));

@@ -1,9 +1,12 @@
-/* Losses: formulas with a mean behind them. */
+/* Losses that are formulas with a reduction behind them. */
+#include "ops/compose.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
 
-static clg_tensor *mean_of(clg_row_id id, clg_tensor *x, clg_tensor *t) {
-  if (!x || !t) return NULL;
+static const clg_loss_options defaults = CLG_LOSS_OPTIONS_INIT;
+
+/* Row `id`, whose number s scales it, reduced. */
+static clg_tensor *reduced(clg_row_id id, clg_tensor *x, clg_tensor *t, clg_reduction how) {
   clg_formula *f = clg_formula_row(x->ctx, id);
   if (!f) return NULL;
   int ndim = x->ndim;
@@ -11,9 +14,39 @@ static clg_tensor *mean_of(clg_row_id id, clg_tensor *x, clg_tensor *t) {
   for (int d = 0; d < ndim; d++) shape[d] = x->shape[d];
   bool fits = clg_broadcast(&ndim, shape, t);
   for (int d = 0; fits && d < ndim; d++) n *= shape[d];
-  float s = 1.0f / (float)n;
-  return clg_formula_apply(f, (clg_tensor *[]){x, t}, &s, (1u << ndim) - 1, false);
+  float s = how == CLG_REDUCTION_MEAN ? 1.0f / (float)n : 1.0f;
+  return clg_formula_apply(f, (clg_tensor *[]){x, t}, &s, how == CLG_REDUCTION_NONE ? 0 : (1u << ndim) - 1, false);
 }
 
-clg_tensor *clg_bce_with_logits(clg_tensor *x, clg_tensor *t) { return mean_of(CLG_ROW_BCE_LOGITS, x, t); }
-clg_tensor *clg_mse_loss(clg_tensor *x, clg_tensor *t) { return mean_of(CLG_ROW_MSE, x, t); }
+static clg_tensor *reduce(clg_tensor *y, clg_reduction how) {
+  if (!y || how == CLG_REDUCTION_NONE) return y;
+  return how == CLG_REDUCTION_SUM ? clg_sum(y, NULL, 0, false) : clg_mean(y, NULL, 0, false);
+}
+
+static clg_tensor *weighted(clg_row_id id, clg_tensor *x, clg_tensor *t, const clg_loss_options *o) {
+  clg_scope *scope = clg_scope_open(x->ctx);
+  clg_tensor *y = o->pos_weight ? clg_row_apply(CLG_ROW_BCE_LOGITS_POS, (clg_tensor *[]){x, t, o->pos_weight}, NULL)
+                                : reduced(id, x, t, CLG_REDUCTION_NONE);
+  if (o->weight) y = clg_mul(y, o->weight);
+  return clg_scope_close_with(scope, reduce(y, o->reduction));
+}
+
+static clg_tensor *loss(clg_row_id id, clg_tensor *x, clg_tensor *t, const clg_loss_options *o) {
+  if (!x || !t) return NULL;
+  if (!o) o = &defaults;
+  const char *op = clg_rows[id].name;
+  if (o->reduction < CLG_REDUCTION_MEAN || o->reduction > CLG_REDUCTION_NONE)
+    return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "there is no reduction number %d", (int)o->reduction), NULL;
+  if ((o->pos_weight && id != CLG_ROW_BCE_LOGITS) || o->label_smoothing != 0 || o->ignore_index != defaults.ignore_index)
+    return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "an option is set that this loss does not have"), NULL;
+  return o->weight || o->pos_weight ? weighted(id, x, t, o) : reduced(id, x, t, o->reduction);
+}
+
+clg_tensor *clg_bce_with_logits(clg_tensor *x, clg_tensor *t) { return loss(CLG_ROW_BCE_LOGITS, x, t, NULL); }
+clg_tensor *clg_mse_loss(clg_tensor *x, clg_tensor *t) { return loss(CLG_ROW_MSE, x, t, NULL); }
+clg_tensor *clg_bce_with_logits_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *o) {
+  return loss(CLG_ROW_BCE_LOGITS, x, t, o);
+}
+clg_tensor *clg_bce_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *o) { return loss(CLG_ROW_BCE, x, t, o); }
+clg_tensor *clg_l1_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *o) { return loss(CLG_ROW_L1, x, t, o); }
+clg_tensor *clg_squared_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *o) { return loss(CLG_ROW_MSE, x, t, o); }

@@ -5,11 +5,10 @@
 
 /* As in matmul.cl. */
 enum { FLAG_ADD = 1, FLAG_BIAS = 2, FLAG_SWAPPED = 4 };
-#ifndef BR
-#define BR 128
-#define BC 256
-#endif
-enum { TILE_ROWS = 8, TILE_COLS = 32, PANEL_ROWS = 256, BLOCK_ROWS = BR, BLOCK_COLS = BC, GPU_TILE = 32 };
+enum { TILE_ROWS = 8, TILE_COLS = 32, PANEL_ROWS = 256, BLOCK_ROWS = 256, BLOCK_COLS = 512, GPU_TILE = 32 };
+
+/* Elements of an operand that a core keeps near: below, the matrix is read in place as fast as a packed copy. */
+#define CACHED (512u * 512)
 
 /* The operands by strides, so that a transposition is only another number. */
 typedef struct operands {
@@ -67,11 +66,11 @@ static clg_status run_cpu(clg_context *ctx, const clg_product *p, const char *op
   }
   /* A column times a transposed matrix reads the matrix by rows if taken as a row times the matrix. */
   if (o.n == 1 && o.a_rs == 1 && o.c_rs == 1) o = swapped(&o);
-  if (o.b_cs == 1 && o.n >= TILE_COLS && (o.m <= 4 * TILE_ROWS || (uint64_t)p->k * o.b_ps <= 512 * 512)) {
+  if (o.b_cs == 1 && o.n >= TILE_COLS && (o.m <= 4 * TILE_ROWS || (uint64_t)p->k * o.b_ps < CACHED)) {
     const size_t global[3] = {pieces(o.m, TILE_ROWS), pieces(o.n, TILE_COLS), 1};
     return launch(ctx, p, &o, "product_direct", 0, global, one, op);
   }
-  if (o.a_ps != 1 && o.m >= 512 && o.n >= 512 && p->k >= 512) {
+  if (o.a_ps != 1 && o.m >= 2 * BLOCK_ROWS && o.n >= BLOCK_COLS && (uint64_t)p->k * o.a_ps >= 4 * CACHED) {
     const size_t global[3] = {pieces(o.m, BLOCK_ROWS), pieces(o.n, BLOCK_COLS), 1};
     return launch(ctx, p, &o, "product_block", 0, global, one, op);
   }

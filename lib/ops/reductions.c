@@ -1,9 +1,9 @@
 /* Sums, means and maxima over dimensions. */
+#include "ops/compose.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
 
-/* A bit mask of dims[0..n), all for n = 0. False with the error set. */
-static bool mask_of(clg_tensor *x, const int *dims, int n, uint32_t *mask, const char *op) {
+bool clg_dims_mask(clg_tensor *x, const int *dims, int n, uint32_t *mask, const char *op) {
   *mask = n ? 0 : (1u << x->ndim) - 1;
   for (int i = 0; i < n; i++) {
     int d = clg_dim_of(x->ctx, dims[i], x->ndim, op);
@@ -14,7 +14,14 @@ static bool mask_of(clg_tensor *x, const int *dims, int n, uint32_t *mask, const
   return true;
 }
 
-static int64_t gathered(const clg_tensor *x, uint32_t mask) {
+int clg_mask_dims(const clg_tensor *x, uint32_t mask, int *dims) {
+  int n = 0;
+  for (int d = 0; d < x->ndim; d++)
+    if (mask >> d & 1) dims[n++] = d;
+  return n;
+}
+
+int64_t clg_mask_numel(const clg_tensor *x, uint32_t mask) {
   int64_t n = 1;
   for (int d = 0; d < x->ndim; d++)
     if (mask >> d & 1) n *= x->shape[d];
@@ -23,14 +30,14 @@ static int64_t gathered(const clg_tensor *x, uint32_t mask) {
 
 clg_tensor *clg_sum(clg_tensor *x, const int *dims, int n, bool keepdim) {
   uint32_t mask;
-  if (!x || !mask_of(x, dims, n, &mask, "sum")) return NULL;
+  if (!x || !clg_dims_mask(x, dims, n, &mask, "sum")) return NULL;
   return clg_formula_apply(clg_formula_row(x->ctx, CLG_ROW_SUM), &x, NULL, mask, keepdim);
 }
 
 clg_tensor *clg_mean(clg_tensor *x, const int *dims, int n, bool keepdim) {
   uint32_t mask;
-  if (!x || !mask_of(x, dims, n, &mask, "mean")) return NULL;
-  float s = 1.0f / (float)gathered(x, mask);
+  if (!x || !clg_dims_mask(x, dims, n, &mask, "mean")) return NULL;
+  float s = 1.0f / (float)clg_mask_numel(x, mask);
   return clg_formula_apply(clg_formula_row(x->ctx, CLG_ROW_MEAN), &x, &s, mask, keepdim);
 }
 
@@ -74,9 +81,7 @@ static clg_status amax_recorded(clg_node *n, clg_tensor *x, clg_tensor *y, clg_t
   clg_scope *scope = clg_scope_open(n->ctx);
   bool mode = clg_set_grad_mode(n->ctx, false);
   clg_tensor *m = clg_unreduced(y, dims, x->ndim, x->shape), *each = clg_row_apply(CLG_ROW_EQUAL, (clg_tensor *[]){x, m}, NULL);
-  int list[CLG_MAX_DIMS], count = 0;
-  for (int d = 0; d < x->ndim; d++)
-    if (dims >> d & 1) list[count++] = d;
+  int list[CLG_MAX_DIMS], count = clg_mask_dims(x, dims, list);
   clg_tensor *share = clg_div(each, clg_sum(each, list, count, true));
   clg_set_grad_mode(n->ctx, mode);
   clg_tensor *wide = clg_respread(g, dims, x->ndim, x->shape);
@@ -111,9 +116,10 @@ static clg_status amax_record(clg_tensor *x, clg_tensor *y, uint32_t dims) {
   return s;
 }
 
-clg_tensor *clg_amax(clg_tensor *x, const int *dims, int n, bool keepdim) {
+/* The maximum, or with `least` the minimum: the negative of the maximum of -x. */
+static clg_tensor *extreme(clg_tensor *x, const int *dims, int n, bool keepdim, bool least) {
   uint32_t mask;
-  if (!clg_inputs_ok(&x, 1, "amax") || !mask_of(x, dims, n, &mask, "amax")) return NULL;
+  if (!clg_inputs_ok(&x, 1, "amax") || !clg_dims_mask(x, dims, n, &mask, "amax")) return NULL;
   if (x->ndim == 0) return clg_reshape(x, 0, NULL);
   int ndim = 0;
   int64_t shape[CLG_MAX_DIMS];
@@ -121,10 +127,15 @@ clg_tensor *clg_amax(clg_tensor *x, const int *dims, int n, bool keepdim) {
     if (keepdim || !(mask >> d & 1)) shape[ndim++] = mask >> d & 1 ? 1 : x->shape[d];
   clg_tensor *y = clg_tensor_new(x->ctx, ndim, shape, clg_result_role(x->ctx), "amax");
   const clg_tensor *in[] = {x};
-  clg_status s = y ? clg_map_reduce(clg_maps_of(x->ctx, CLG_MAP_COPY), CLG_REDUCE_MAX, y, in, NULL, x->ndim, x->shape, mask,
-                                    false, "amax")
+  clg_formula *f = y ? clg_formula_row(x->ctx, least ? CLG_ROW_NEG : CLG_ROW_COPY) : NULL;
+  clg_status s = f ? clg_map_reduce(f->forward, CLG_REDUCE_MAX, y, in, NULL, x->ndim, x->shape, mask, false, "amax")
                    : clg_last_status(x->ctx);
+  const clg_tensor *negative[] = {y};
+  if (s == CLG_OK && least) s = clg_map_run(f->forward, &y, negative, NULL, false, "amin");
   if (s == CLG_OK && clg_records(&x, 1)) s = amax_record(x, y, mask);
   if (s != CLG_OK) clg_tensor_unref(&y);
   return clg_result(y);
 }
+
+clg_tensor *clg_amax(clg_tensor *x, const int *dims, int n, bool keepdim) { return extreme(x, dims, n, keepdim, false); }
+clg_tensor *clg_amin(clg_tensor *x, const int *dims, int n, bool keepdim) { return extreme(x, dims, n, keepdim, true); }

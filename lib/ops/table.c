@@ -1,5 +1,5 @@
 /* The table of elementwise ops. To add one: a row here, its number in formula.h, a line in ops.h and elementwise.c, and a row in the
- * tests' table. */
+ * tests' table. No name of an input or a number is "m" or begins with "m_": those are the kernels'. */
 #include "ops/formula.h"
 
 #define BCE "max(x, 0) - x*t + log1p(exp(-abs(x)))"
@@ -40,6 +40,31 @@ const clg_row clg_rows[CLG_ROWS] = {
     /* The algebra would give a second derivative of 0 at x = 0 instead of 1/4. */
     [CLG_ROW_BCE_LOGITS] = {"bce_with_logits", "(" BCE ")*s", {"x", "t"}, {"s"}, {"(sigmoid(x) - t)*s", "-x*s"}},
     [CLG_ROW_MSE] = {"mse_loss", "(x - t)*(x - t)*s", {"x", "t"}, {"s"}, {"2*(x - t)*s", "-2*(x - t)*s"}},
+    [CLG_ROW_LOG1P] = {"log1p", "log1p(x)", {"x"}, {0}, {0}},
+    [CLG_ROW_EXPM1] = {"expm1", "expm1(x)", {"x"}, {0}, {0}},
+    [CLG_ROW_ERF] = {"erf", "erf(x)", {"x"}, {0}, {0}},
+    [CLG_ROW_RECIPROCAL] = {"reciprocal", "1/x", {"x"}, {0}, {"-y*y"}},
+    [CLG_ROW_SIGN] = {"sign", "sign(x)", {"x"}, {0}, {0}},
+    [CLG_ROW_FLOOR] = {"floor", "floor(x)", {"x"}, {0}, {0}},
+    [CLG_ROW_GELU_TANH] = {"gelu_tanh", "0.5*x*(1 + tanh(0.7978845608028654*(x + 0.044715*x*x*x)))", {"x"}, {0}, {0}},
+    [CLG_ROW_ELU] = {"elu", "x > 0 ? x : alpha*expm1(x)", {"x"}, {"alpha"}, {0}},
+    [CLG_ROW_POW] = {"pow", "pow(x, o)", {"x", "o"}, {0}, {0}},
+    [CLG_ROW_SCALAR_POW] = {"scalar_pow", "pow(b, x)", {"x"}, {"b"}, {0}},
+    [CLG_ROW_WHERE] = {"where", "c != 0 ? x : o", {"c", "x", "o"}, {0}, {0}},
+    /* u is uniform in [0,1); k is 1/(1 - p), or 0 for p = 1. */
+    [CLG_ROW_DROPOUT] = {"dropout", "u >= p ? x*k : 0", {"x", "u"}, {"p", "k"}, {0}},
+    [CLG_ROW_VAR] = {"var", "(x - mu)*(x - mu)*s", {"x", "mu"}, {"s"}, {0}},
+    [CLG_ROW_CENTRED] = {"var", "(x - mu)*h*s", {"x", "mu", "h"}, {"s"}, {0}},
+    /* The root behind the sum of a norm: at 0 its gradient is taken as 0. */
+    [CLG_ROW_ROOT] = {"norm", "pow(x, q)", {"x"}, {"q"}, {"x > 0 ? q*pow(x, q - 1) : 0"}},
+    [CLG_ROW_POWER_OF_ABS] = {"norm", "pow(abs(x), p)", {"x"}, {"p"}, {"x != 0 ? p*pow(abs(x), p - 1)*sign(x) : 0"}},
+    [CLG_ROW_AFFINE] = {"affine", "x*a + b", {"x", "a", "b"}, {0}, {0}},
+    /* p is the weight of the positive targets. */
+    [CLG_ROW_BCE_LOGITS_POS] = {"bce_with_logits", "(1 - t)*x + (1 + (p - 1)*t)*(log1p(exp(-abs(x))) + max(-x, 0))",
+                                {"x", "t", "p"}, {0}, {"(1 - t) - (1 + (p - 1)*t)*sigmoid(-x)"}},
+    [CLG_ROW_BCE] = {"bce", "-(t*max(log(x), -100) + (1 - t)*max(log1p(-x), -100))*s", {"x", "t"}, {"s"},
+                     {"(x - t)/max(x*(1 - x), 1e-12)*s", "(max(log1p(-x), -100) - max(log(x), -100))*s"}},
+    [CLG_ROW_L1] = {"l1_loss", "abs(x - t)*s", {"x", "t"}, {"s"}, {"sign(x - t)*s", "-sign(x - t)*s"}},
     /* The gradient of a maximum over a range: how many equal it, and each one's share. */
     [CLG_ROW_EQUAL] = {"amax", "x == q ? 1 : 0", {"x", "q"}, {0}, {0}},
     [CLG_ROW_SHARE] = {"amax", "x == q ? h : 0", {"x", "q", "h"}, {0}, {0}},

@@ -1,4 +1,5 @@
-/* What saving and loading sees of an optimizer: its parameters in the order given, their state and steps, and learning rates. */
+/* What saving and loading sees of an optimizer: its parameters in the order given, their state and steps, and learning
+ * rates. */
 #ifndef CLG_OPTIM_STATE_H
 #define CLG_OPTIM_STATE_H
 
@@ -14,8 +15,5 @@ void clg_optim_set_steps(clg_optim *o, size_t i, uint64_t steps);
 const char *clg_optim_state_name(const clg_optim *o, size_t i, int k);
 /* That state in the parameter's shape, to read or to write; a new reference, NULL with the error set. */
 clg_tensor *clg_optim_state(const clg_optim *o, size_t i, int k);
-size_t clg_optim_group_count(const clg_optim *o);
-double clg_optim_group_lr(const clg_optim *o, size_t group);
-void clg_optim_group_set_lr(clg_optim *o, size_t group, double lr);
 
 #endif

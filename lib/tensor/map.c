@@ -152,8 +152,12 @@ clg_map_fn *clg_maps_of(clg_context *ctx, clg_map_builtin which) {
   clg_expr x = clg_expr_var(s->arena, "x"), e = x;
   if (which == CLG_MAP_FILL) e = clg_expr_var(s->arena, "s");
   if (which == CLG_MAP_ADD) e = clg_expr_make(s->arena, CLG_EX_ADD, x, clg_expr_var(s->arena, "o"), 0);
-  static const char *const name[] = {"copy", "fill", "add", "copy_i32"};
-  static const int n_in[] = {1, 0, 2, 1}, n_param[] = {0, 1, 0, 0};
+  if (which == CLG_MAP_NOT_FINITE) {
+    clg_parse_error error;
+    e = clg_expr_parse(s->arena, "x - x == 0 ? 0 : 1", in, 1, &error);
+  }
+  static const char *const name[] = {"copy", "fill", "add", "copy_i32", "not_finite"};
+  static const int n_in[] = {1, 0, 2, 1, 1}, n_param[] = {0, 1, 0, 0, 0};
   return s->builtin[which] = create(ctx, name[which], &e, 1, in, n_in[which], param, n_param[which], which == CLG_MAP_COPY_I32);
 }
 

@@ -35,7 +35,14 @@ clg_status clg_map_reduce(clg_map_fn *f, clg_reduce_kind kind, clg_tensor *out, 
                           const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate, const char *op);
 
 /* Maps that the rooms below the ops need themselves. */
-typedef enum clg_map_builtin { CLG_MAP_COPY, CLG_MAP_FILL, CLG_MAP_ADD, CLG_MAP_COPY_I32, CLG_MAP_BUILTINS } clg_map_builtin;
+typedef enum clg_map_builtin {
+  CLG_MAP_COPY,
+  CLG_MAP_FILL,
+  CLG_MAP_ADD,
+  CLG_MAP_COPY_I32,
+  CLG_MAP_NOT_FINITE, /* 1 where x is NaN or infinite, else 0 */
+  CLG_MAP_BUILTINS
+} clg_map_builtin;
 clg_map_fn *clg_maps_of(clg_context *ctx, clg_map_builtin which); /* NULL with the error set: no host memory */
 
 #endif

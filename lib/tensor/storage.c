@@ -19,6 +19,7 @@ clg_storage *clg_storage_create(clg_context *ctx, size_t numel, clg_role role, c
   if (numel && !block) return NULL;
   clg_storage *s = clg_storage_slice(ctx, block, 0, numel, role);
   clg_block_unref(block);
+  if (s) s->changed_by = op;
   return s;
 }
 

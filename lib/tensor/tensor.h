@@ -14,7 +14,7 @@ typedef struct clg_storage {
   size_t offset;          /* of the first element, in elements of the block */
   size_t numel;
   uint32_t version;
-  const char *changed_by; /* op of the last in-place change */
+  const char *changed_by; /* op of the last in-place change, or that made it; NULL: a slice */
   clg_role role;          /* as made; the block says SAVED while the graph holds an activation */
   clg_dtype dtype;
   bool ranged;            /* int32 that came from the host and was not changed since: */

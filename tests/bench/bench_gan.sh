@@ -29,7 +29,7 @@ for variant; do
       median_of "$work/b.json" >> "$work/$variant.$threads"
     done
   done
-  printf '%s %s %s %s\n' "$variant" "$(middle "$work/$variant.a")" "$(middle "$work/$variant.1")" "$(middle "$work/$variant.2")" |
+  echo "$variant" "$(middle "$work/$variant.a")" "$(middle "$work/$variant.1")" "$(middle "$work/$variant.2")" |
     awk '{best = $3 < $4 ? $3 : $4; printf "%-14s %12.2f %12.2f %12.2f %8.2f\n", $1, $2, $3, $4, $2 / best}'
 done
 echo "medians of $rounds rounds of $steps steps; ratio: gan_train to the faster of PyTorch's"

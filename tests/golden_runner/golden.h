@@ -68,8 +68,9 @@ bool json_flag(const json_t *object, const char *key, bool otherwise);
 const char *json_text(const json_t *object, const char *key, const char *otherwise);
 
 /* One case of the sections of ops. An adapter returns the op's result as a scope's, or NULL: with `skip` set when the library
- * has no such op, with the context's error otherwise. */
+ * has no such op, with the context's error otherwise. Further outputs go to `extra`, by name: borrowed tensors, also int32. */
 #define OP_INPUTS 8
+#define OP_EXTRAS 2
 typedef struct op_case op_case;
 typedef clg_tensor *(*op_adapter)(op_case *c);
 struct op_case {
@@ -78,6 +79,8 @@ struct op_case {
   size_t n;
   const char *names[OP_INPUTS];
   clg_tensor *inputs[OP_INPUTS];
+  const char *extra_names[OP_EXTRAS];
+  clg_tensor *extra[OP_EXTRAS];
   const char *skip;
   op_adapter adapter;
   size_t least; /* inputs that the adapter needs */

@@ -39,15 +39,16 @@ static int dims(const op_case *c, const char *key, int out[CLG_MAX_DIMS]) {
   return n;
 }
 
-static clg_tensor *two(op_case *c, const char *formula, const char *x, const char *t) {
-  const clg_map_input inputs[] = {{x, c->inputs[0], 0}, {t, c->inputs[1], 0}};
-  return clg_map(c->ctx, formula, inputs, 2);
-}
-
-static clg_tensor *reduced(op_case *c, clg_tensor *y) {
+static clg_loss_options loss_options(const op_case *c) {
+  clg_loss_options o = CLG_LOSS_OPTIONS_INIT;
   const char *how = json_text(c->attrs, "reduction", "mean");
-  if (strcmp(how, "none") == 0) return y;
-  return strcmp(how, "sum") == 0 ? clg_sum(y, NULL, 0, false) : clg_mean(y, NULL, 0, false);
+  if (strcmp(how, "none") == 0) o.reduction = CLG_REDUCTION_NONE;
+  if (strcmp(how, "sum") == 0) o.reduction = CLG_REDUCTION_SUM;
+  o.weight = in(c, "weight");
+  o.pos_weight = in(c, "pos_weight");
+  o.label_smoothing = number(c, "label_smoothing", 0);
+  o.ignore_index = (int)number(c, "ignore_index", -100);
+  return o;
 }
 
 /* ---- elementwise ---- */
@@ -58,7 +59,7 @@ static clg_tensor *reduced(op_case *c, clg_tensor *y) {
   static clg_tensor *run_##op(op_case *c) { return clg_##op(c->inputs[0], c->inputs[1]); }
 BINARY(add) BINARY(sub) BINARY(mul) BINARY(div) BINARY(maximum) BINARY(minimum)
 UNARY(neg) UNARY(abs) UNARY(exp) UNARY(log) UNARY(sqrt) UNARY(rsqrt) UNARY(square) UNARY(sin) UNARY(cos) UNARY(tanh)
-UNARY(sigmoid) UNARY(relu) UNARY(silu)
+UNARY(sigmoid) UNARY(relu) UNARY(silu) UNARY(log1p) UNARY(expm1) UNARY(erf) UNARY(reciprocal) UNARY(sign) UNARY(floor)
 
 static clg_tensor *run_mul_self(op_case *c) { return clg_mul(c->inputs[0], c->inputs[0]); }
 
@@ -81,8 +82,7 @@ static clg_tensor *run_leaky_relu(op_case *c) {
 
 static clg_tensor *run_gelu(op_case *c) {
   if (strcmp(json_text(c->attrs, "approximate", "none"), "none") == 0) return clg_gelu(c->inputs[0]);
-  const clg_map_input x = {"x", c->inputs[0], 0};
-  return clg_map(c->ctx, "0.5*x*(1 + tanh(0.7978845608028654*(x + 0.044715*x*x*x)))", &x, 1);
+  return clg_gelu_tanh(c->inputs[0]);
 }
 
 static clg_tensor *run_softplus(op_case *c) {
@@ -90,12 +90,10 @@ static clg_tensor *run_softplus(op_case *c) {
 }
 
 static clg_tensor *run_pow(op_case *c) { return clg_pow_scalar(c->inputs[0], number(c, "exponent", 1)); }
-static clg_tensor *run_pow_tensor(op_case *c) { return two(c, "pow(a, b)", "a", "b"); }
-
-static clg_tensor *run_scalar_pow(op_case *c) {
-  const clg_map_input inputs[] = {{"x", c->inputs[0], 0}, {"b", NULL, number(c, "base", 1)}};
-  return clg_map(c->ctx, "pow(b, x)", inputs, 2);
-}
+static clg_tensor *run_pow_tensor(op_case *c) { return clg_pow(c->inputs[0], c->inputs[1]); }
+static clg_tensor *run_scalar_pow(op_case *c) { return clg_scalar_pow(number(c, "base", 1), c->inputs[0]); }
+static clg_tensor *run_where(op_case *c) { return clg_where(c->inputs[0], c->inputs[1], c->inputs[2]); }
+static clg_tensor *run_elu(op_case *c) { return clg_elu(c->inputs[0], number(c, "alpha", 1)); }
 
 static clg_tensor *run_clamp(op_case *c) {
   return clg_clamp(c->inputs[0], number(c, "min", -INFINITY), number(c, "max", INFINITY));
@@ -112,39 +110,37 @@ REDUCTION(sum) REDUCTION(mean) REDUCTION(amax)
 
 static clg_tensor *run_max_all(op_case *c) { return clg_amax(c->inputs[0], NULL, 0, false); }
 
-static clg_tensor *run_bce_with_logits(op_case *c) {
-  if (c->n > 2) return skip(c, "no weights in this loss");
-  if (strcmp(json_text(c->attrs, "reduction", "mean"), "mean") == 0)
-    return clg_bce_with_logits(c->inputs[0], c->inputs[1]);
-  return reduced(c, two(c, "max(x, 0) - x*t + log1p(exp(-abs(x)))", "x", "t"));
+static clg_tensor *run_var(op_case *c) {
+  int d[CLG_MAX_DIMS], n = dims(c, "dim", d);
+  return clg_var(c->inputs[0], d, n, json_flag(c->attrs, "unbiased", true), json_flag(c->attrs, "keepdim", false));
 }
 
-static clg_tensor *run_mse(op_case *c) {
-  if (strcmp(json_text(c->attrs, "reduction", "mean"), "mean") == 0) return clg_mse_loss(c->inputs[0], c->inputs[1]);
-  return reduced(c, clg_square(clg_sub(c->inputs[0], c->inputs[1])));
-}
+#define EXTREME(op) \
+  static clg_tensor *run_##op##_dim(op_case *c) { \
+    c->extra_names[0] = "indices"; \
+    return clg_##op(c->inputs[0], (int)number(c, "dim", 0), json_flag(c->attrs, "keepdim", false), &c->extra[0]); \
+  }
+EXTREME(max) EXTREME(min)
 
-static clg_tensor *run_l1(op_case *c) { return reduced(c, two(c, "abs(x - t)", "x", "t")); }
+#define LOSS(op, call) \
+  static clg_tensor *run_##op(op_case *c) { \
+    clg_loss_options o = loss_options(c); \
+    return call(c->inputs[0], c->inputs[1], &o); \
+  }
+LOSS(bce_with_logits, clg_bce_with_logits_loss) LOSS(bce, clg_bce_loss) LOSS(mse, clg_squared_loss) LOSS(l1, clg_l1_loss)
+LOSS(cross_entropy, clg_cross_entropy) LOSS(cross_entropy_prob, clg_cross_entropy)
+
+#define ALONG(op) \
+  static clg_tensor *run_##op(op_case *c) { return clg_##op(c->inputs[0], (int)number(c, "dim", -1)); }
+ALONG(softmax) ALONG(log_softmax)
 
 /* ---- products and normalisation ---- */
 
 static clg_tensor *run_matmul(op_case *c) {
   clg_tensor *a = c->inputs[0], *b = c->inputs[1];
-  int da = clg_tensor_ndim(a), db = clg_tensor_ndim(b);
-  bool ta = json_flag(c->attrs, "transpose_a", false), tb = json_flag(c->attrs, "transpose_b", false);
-  if (db > 2 || (da > 2 && (ta || tb || db != 2))) return skip(c, "no batched matrix product");
-  int64_t k = clg_tensor_dim(a, -1), shape[CLG_MAX_DIMS];
-  /* Leading dimensions of a are rows; a vector is one row on the left, one column on the right, and vanishes after. */
-  int n = 0;
-  for (int d = 0; d + 1 < (ta ? 0 : da); d++) shape[n++] = clg_tensor_dim(a, d);
-  if (ta) shape[n++] = k;
-  if (db == 2) shape[n++] = clg_tensor_dim(b, tb ? 0 : 1);
-  if (ta) a = clg_transpose(a, 0, 1);
-  if (tb) b = clg_transpose(b, 0, 1);
-  if (da != 2) a = clg_reshape(a, 2, (int64_t[]){-1, k});
-  if (db == 1) b = clg_reshape(b, 2, (int64_t[]){-1, 1});
-  clg_tensor *y = clg_matmul(a, b);
-  return da == 2 && db == 2 ? y : clg_reshape(y, n, shape);
+  if (json_flag(c->attrs, "transpose_a", false)) a = clg_transpose(a, -1, -2);
+  if (json_flag(c->attrs, "transpose_b", false)) b = clg_transpose(b, -1, -2);
+  return clg_matmul(a, b);
 }
 
 static clg_tensor *run_linear(op_case *c) { return clg_linear(in(c, "x"), in(c, "w"), in(c, "b")); }
@@ -191,6 +187,41 @@ static clg_tensor *run_conv_transpose2d(op_case *c) {
   return clg_conv_transpose2d(in(c, "x"), in(c, "w"), in(c, "b"), &o);
 }
 
+static clg_tensor *run_batch_norm(op_case *c) {
+  clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
+  o.running_mean = in(c, "running_mean");
+  o.running_var = in(c, "running_var");
+  o.train = json_flag(c->attrs, "training", true);
+  o.momentum = number(c, "momentum", 0.1f);
+  o.eps = number(c, "eps", 1e-5f);
+  c->extra_names[0] = "running_mean_after", c->extra[0] = o.running_mean;
+  c->extra_names[1] = "running_var_after", c->extra[1] = o.running_var;
+  return clg_batch_norm(in(c, "x"), in(c, "w"), in(c, "b"), &o);
+}
+
+/* A pair from a list or a lone number. */
+static void pair(const op_case *c, const char *key, int out[2]) {
+  int d[CLG_MAX_DIMS], n = dims(c, key, d);
+  if (n) out[0] = d[0], out[1] = n > 1 ? d[1] : d[0];
+}
+
+static clg_pool_options pool_options(const op_case *c) {
+  clg_pool_options o = CLG_POOL_OPTIONS_INIT;
+  pair(c, "kernel_size", o.kernel);
+  pair(c, "stride", o.stride);
+  pair(c, "padding", o.padding);
+  pair(c, "dilation", o.dilation);
+  o.ceil_mode = json_flag(c->attrs, "ceil_mode", false);
+  o.exclude_pad = !json_flag(c->attrs, "count_include_pad", true);
+  return o;
+}
+#define POOL(op) \
+  static clg_tensor *run_##op(op_case *c) { \
+    clg_pool_options o = pool_options(c); \
+    return clg_##op(c->inputs[0], &o); \
+  }
+POOL(max_pool2d) POOL(avg_pool2d)
+
 /* ---- views ---- */
 
 static clg_tensor *run_reshape(op_case *c) {
@@ -223,12 +254,24 @@ static clg_tensor *run_narrow(op_case *c) {
 }
 
 static clg_tensor *run_slice(op_case *c) {
-  int dim = (int)json_number(c->attrs, "dim", 0);
-  double start = json_number(c->attrs, "start", 0), stop = json_number(c->attrs, "stop", INFINITY);
-  if (json_number(c->attrs, "step", 1) != 1) return skip(c, "no slices with a step");
-  if (start < 0 || stop < start) return skip(c, "no slices from the end");
-  double size = (double)clg_tensor_dim(c->inputs[0], dim);
-  return clg_narrow(c->inputs[0], dim, (int64_t)start, (int64_t)((stop < size ? stop : size) - start));
+  return clg_slice(c->inputs[0], (int)number(c, "dim", 0), (int64_t)json_number(c->attrs, "start", 0),
+                   (int64_t)json_number(c->attrs, "stop", INT32_MAX), (int64_t)json_number(c->attrs, "step", 1));
+}
+
+static clg_tensor *run_cat(op_case *c) { return clg_cat(c->inputs, (int)c->n, (int)number(c, "dim", 0)); }
+static clg_tensor *run_stack(op_case *c) { return clg_stack(c->inputs, (int)c->n, (int)number(c, "dim", 0)); }
+static clg_tensor *run_cat_same(op_case *c) {
+  return clg_cat((clg_tensor *[]){c->inputs[0], c->inputs[0]}, 2, (int)number(c, "dim", 0));
+}
+
+/* ---- indices ---- */
+
+static clg_tensor *run_embedding(op_case *c) {
+  return clg_embedding(c->inputs[0], c->inputs[1], (int)number(c, "padding_idx", -1));
+}
+static clg_tensor *run_gather(op_case *c) { return clg_gather(c->inputs[0], (int)number(c, "dim", 0), c->inputs[1]); }
+static clg_tensor *run_index_select(op_case *c) {
+  return clg_index_select(c->inputs[0], (int)number(c, "dim", 0), c->inputs[1]);
 }
 
 static clg_tensor *run_chain_shape(op_case *c) {
@@ -251,8 +294,13 @@ static const struct {
     ROW(sigmoid, 1), ROW(relu, 1), ROW(silu, 1), ROW(sum, 1), ROW(mean, 1), ROW(amax, 1), ROW(mul_self, 1),
     ROW(fanout, 1), ROW(detach_mul, 1), ROW(detach_partial, 2), ROW(leaky_relu, 1), ROW(gelu, 1), ROW(softplus, 1),
     ROW(pow, 1), ROW(pow_tensor, 2), ROW(scalar_pow, 1), ROW(clamp, 1), ROW(max_all, 1), ROW(bce_with_logits, 2),
-    ROW(mse, 2), ROW(l1, 2), ROW(matmul, 2), ROW(linear, 2), ROW(layer_norm, 1), ROW(conv2d, 2), ROW(conv_transpose2d, 2), ROW(reshape, 1), ROW(expand, 1),
+    ROW(mse, 2), ROW(l1, 2), ROW(matmul, 2), ROW(linear, 2), ROW(layer_norm, 1), ROW(conv2d, 2),
+    ROW(conv_transpose2d, 2), ROW(reshape, 1), ROW(expand, 1),
     ROW(transpose, 1), ROW(permute, 1), ROW(narrow, 1), ROW(slice, 1), ROW(chain_shape, 1),
+    ROW(log1p, 1), ROW(expm1, 1), ROW(erf, 1), ROW(reciprocal, 1), ROW(sign, 1), ROW(floor, 1), ROW(where, 3), ROW(elu, 1),
+    ROW(var, 1), ROW(max_dim, 1), ROW(min_dim, 1), ROW(bce, 2), ROW(cross_entropy, 2), ROW(cross_entropy_prob, 2),
+    ROW(softmax, 1), ROW(log_softmax, 1), ROW(cat, 1), ROW(stack, 1), ROW(cat_same, 1), ROW(embedding, 2), ROW(gather, 2),
+    ROW(index_select, 2), ROW(batch_norm, 3), ROW(max_pool2d, 1), ROW(avg_pool2d, 1),
 };
 
 op_adapter op_find(const char *op, size_t *least) {

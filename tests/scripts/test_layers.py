@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails on an #include that points upward, on OpenCL outside the device room, and on a file over 500 lines.
+"""Fails on an #include that points upward, on OpenCL outside the device room, on a file over 500 lines, and on a test that is not run.
 
 usage: test_layers.py SOURCE_ROOT
 """
@@ -12,7 +12,7 @@ RANK = {room: rank for rank, room in enumerate(ROOMS)}
 # The room that each public header speaks for.
 PUBLIC = {
     "core.h": "core", "context.h": "device", "memory.h": "device", "tensor.h": "tensor", "autograd.h": "graph",
-    "ops.h": "ops", "nn.h": "nn", "optim.h": "optim", "clgrad.h": "io",
+    "ops.h": "ops", "custom.h": "ops", "nn.h": "nn", "optim.h": "optim", "io.h": "io", "clgrad.h": "io",
     # Both halves of the interoperation: contexts (device room) and tensors (tensor room).
     "opencl.h": "tensor",
 }
@@ -98,6 +98,11 @@ def main(root):
     for folder in ("lib", "include", "apps", "kernels_cl", "tests"):
         for path in sources(root / folder, ".c", ".h", ".cl", ".py", ".sh"):
             check_length(root, path, complain)
+    listed = (root / "tests" / "meson.build").read_text(encoding="utf-8")
+    for path in sorted((root / "tests").glob("**/test_*")):
+        name = re.sub(r"^test_|\.\w+$", "", path.name)
+        if f"'{name}'" not in listed and f"test_{name}." not in listed:
+            complain(path, "is not run: tests/meson.build does not name it")
     print("\n".join(problems))
     sys.exit(1 if problems else 0)
 

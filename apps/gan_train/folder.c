@@ -1,0 +1,154 @@
+/* Reads a folder of pictures. Sub-folders are the classes, in the order of their names. */
+#include "data.h"
+#include "image.h"
+#include "resize.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+/* Labels are bytes. */
+#define MAX_CLASSES 256
+
+typedef struct names {
+  char **name;
+  size_t n, room;
+} names;
+
+static void names_free(names *list) {
+  for (size_t i = 0; i < list->n; i++) free(list->name[i]);
+  free(list->name);
+  *list = (names){0};
+}
+
+static bool names_add(names *list, const char *folder, const char *name) {
+  if (list->n == list->room) {
+    size_t room = list->room ? 2 * list->room : 64;
+    char **grown = realloc(list->name, room * sizeof *grown);
+    if (!grown) return false;
+    list->name = grown;
+    list->room = room;
+  }
+  size_t size = strlen(folder) + strlen(name) + 2;
+  char *path = malloc(size);
+  if (!path) return false;
+  snprintf(path, size, "%s/%s", folder, name);
+  list->name[list->n++] = path;
+  return true;
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static bool is_picture(const char *name) {
+  const char *dot = strrchr(name, '.');
+  return dot && name[0] != '.' && (!strcasecmp(dot, ".png") || !strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg"));
+}
+
+static bool is_folder(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* The pictures of a folder, or its sub-folders, in order. */
+static bool list_folder(names *list, const char *folder, bool folders, message *why) {
+  DIR *dir = opendir(folder);
+  if (!dir) return fail(why, "%s: cannot read: %s", folder, strerror(errno));
+  bool ok = true;
+  size_t begun = list->n;
+  for (struct dirent *entry; ok && (entry = readdir(dir));) {
+    if (folders ? entry->d_name[0] == '.' : !is_picture(entry->d_name)) continue;
+    ok = names_add(list, folder, entry->d_name);
+    if (ok && folders && !is_folder(list->name[list->n - 1])) free(list->name[--list->n]);
+  }
+  closedir(dir);
+  if (list->n > begun) qsort(list->name + begun, list->n - begun, sizeof *list->name, by_name);
+  return ok || fail_no_memory(why);
+}
+
+bool folder_has_images(const char *folder) {
+  names here = {0}, below = {0};
+  message unused = {""};
+  bool found = list_folder(&here, folder, false, &unused) && here.n;
+  if (!found && list_folder(&below, folder, true, &unused))
+    for (size_t i = 0; !found && i < below.n; i++)
+      found = list_folder(&here, below.name[i], false, &unused) && here.n;
+  names_free(&here);
+  names_free(&below);
+  return found;
+}
+
+/* All pictures; begins[c] is the first of class c. */
+static bool list_all(names *list, const char *folder, size_t begins[MAX_CLASSES + 1], uint32_t *classes, message *why) {
+  names below = {0};
+  *classes = 0;
+  if (!list_folder(list, folder, false, why)) return false;
+  if (list->n) return true;
+  bool ok = list_folder(&below, folder, true, why);
+  for (size_t i = 0; ok && i < below.n; i++) {
+    size_t before = list->n;
+    ok = list_folder(list, below.name[i], false, why);
+    if (list->n == before) continue;
+    if (ok && *classes == MAX_CLASSES) ok = fail(why, "%s: more than %d classes", folder, MAX_CLASSES);
+    if (ok) begins[(*classes)++] = before;
+  }
+  begins[*classes] = list->n;
+  names_free(&below);
+  return ok;
+}
+
+/* The middle square of a picture, brought to d's size, a plane a channel. */
+static bool take(data *d, const image *i, uint8_t *out) {
+  resizer r;
+  uint32_t side = i->width < i->height ? i->width : i->height;
+  size_t row = (size_t)i->width * i->channels;
+  const uint8_t *from = i->pixels + (i->height - side) / 2 * row + (size_t)((i->width - side) / 2) * i->channels;
+  bool ok = resizer_make(&r, side, side, d->height, d->width);
+  for (uint32_t c = 0; ok && c < i->channels; c++)
+    resizer_run(&r, from + c, row, i->channels, out + (size_t)c * d->height * d->width);
+  resizer_free(&r);
+  return ok;
+}
+
+static bool read_all(data *d, const names *list, message *why) {
+  d->pixels = calloc(list->n, d->features);
+  if (!d->pixels) return fail_no_memory(why);
+  for (size_t i = 0; i < list->n; i++) {
+    image one;
+    if (!image_read(&one, list->name[i], d->channels, why)) return false;
+    bool ok = take(d, &one, d->pixels + i * d->features);
+    image_free(&one);
+    if (!ok) return fail_no_memory(why);
+  }
+  d->count = list->n;
+  return true;
+}
+
+static bool label_all(data *d, const names *list, const size_t *begins, uint32_t classes, message *why) {
+  if (!classes)
+    return fail(why, "%s has no sub-folders with pictures: --conditional wants one for each class", d->name);
+  d->classes = classes;
+  d->labels = malloc(list->n);
+  if (!d->labels) return fail_no_memory(why);
+  for (uint32_t c = 0; c < classes; c++) memset(d->labels + begins[c], (int)c, begins[c + 1] - begins[c]);
+  return true;
+}
+
+bool folder_read(data *d, const char *folder, const data_options *o, message *why) {
+  names list = {0};
+  size_t begins[MAX_CLASSES + 1];
+  uint32_t classes;
+  image first = {.channels = o->channels};
+  bool ok = list_all(&list, folder, begins, &classes, why);
+  if (ok && !o->channels) ok = image_read(&first, list.name[0], 0, why);
+  image_free(&first);
+  d->channels = first.channels;
+  d->height = d->width = o->image_size ? o->image_size : DATA_FOLDER_SIDE;
+  d->features = (size_t)d->channels * d->height * d->width;
+  if (ok && o->labels) ok = label_all(d, &list, begins, classes, why);
+  if (ok && !o->sizes_only) ok = read_all(d, &list, why);
+  names_free(&list);
+  return ok;
+}

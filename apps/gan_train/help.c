@@ -1,0 +1,42 @@
+/* The text of --help. */
+#include "options.h"
+
+void options_help(FILE *to) {
+  fputs("Usage: gan_train [OPTION]...\n"
+        "Trains a GAN on any OpenCL device and measures what detach() and its alternatives cost.\n\n"
+        "  --compare          run all variants from the same weights, data and noise, and compare\n"
+        "  --variants A,B     compare these alone\n"
+        "  --variant NAME     train one variant (default: detach)\n"
+        "  --model NAME       mlp (default), dcgan or wgan_gp\n"
+        "  --data NAME        fashion-mnist, ring, or a folder: train-images-idx3-ubyte[.gz], or PNG and JPEG\n"
+        "                     files, also in a sub-folder a class\n"
+        "                     (default: fashion-mnist if it is installed, else ring)\n"
+        "  --image-size N     bring images to N x N, cut to a square and filtered (dcgan: a power of two,\n"
+        "                     default 64; else as the data is, pictures of a folder to 64)\n"
+        "  --channels 1|3     of a folder's pictures (default: as the first)\n"
+        "  --conditional      learn the labels too: train-labels-idx1-ubyte[.gz], sub-folders, the ring's modes\n"
+        "  --nz N             numbers of noise (default: 128, dcgan 100)\n"
+        "  --ngf N, --ndf N   dcgan: channels next to the image, in generator and discriminator (default: 64)\n"
+        "  --critic-steps N   wgan_gp: critic steps for one of the generator (default: 5)\n"
+        "  --batch N          images a step (default: 128)\n"
+        "  --steps N          steps to train (default: one epoch; 200 to compare)\n"
+        "  --epochs N         passes over the data instead\n"
+        "  --seed N           of weights, order and noise (default: 1)\n"
+        "  --device SEL       gpu, cpu, PLATFORM:DEVICE, or part of a name (see clgrad_info)\n"
+        "  --plan             predict the memory alone; needs no OpenCL\n"
+        "  --shape cpu|gpu    how kernels are written (default: as the device is)\n"
+        "  --json FILE        write the figures; - is standard output\n"
+        "  --samples FILE.png write generated images\n"
+        "  --samples-every N  also after every N steps, to FILE-000100.png and so on\n"
+        "  --save FILE        write the state of the training (safetensors)\n"
+        "  --resume FILE      go on from such a file, for --steps more, as if it had never stopped\n"
+        "  --quiet            no progress\n"
+        "  --version, --help\n\n"
+        "Models:\n",
+        to);
+  for (int k = 0; k < MODEL_COUNT; k++)
+    fprintf(to, "  %-13s %s\n", model_name((model_kind)k), model_summary((model_kind)k));
+  fputs("\nVariants, of every model:\n", to);
+  for (int v = 0; v < VARIANT_COUNT; v++)
+    fprintf(to, "  %-13s %s\n", variant_name((variant)v), variant_summary((variant)v));
+}

@@ -1,0 +1,22 @@
+/* The models' names, and what a model asks of its data. */
+#ifndef GAN_MODEL_KIND_H
+#define GAN_MODEL_KIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum model_kind { MODEL_MLP, MODEL_DCGAN, MODEL_WGAN_GP, MODEL_COUNT } model_kind;
+
+const char *model_name(model_kind kind);
+/* What it is, for --help. */
+const char *model_summary(model_kind kind);
+/* MODEL_COUNT if there is none of this name. */
+model_kind model_find(const char *name);
+
+/* What 0 of an image becomes: -1 where items are in [-1,1]. */
+float model_low(model_kind kind);
+int model_default_nz(model_kind kind);
+int model_default_batch(model_kind kind);
+int model_default_critic_steps(model_kind kind);
+
+#endif

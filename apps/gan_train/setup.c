@@ -1,0 +1,67 @@
+/* Fills in what a run needs. */
+#include "setup.h"
+#include "output.h"
+#include "samples.h"
+#include <string.h>
+
+/* Long enough for stable medians, short enough for a first look. */
+#define COMPARE_STEPS 200
+/* What the losses of a run are kept for. */
+#define MAX_STEPS 10000000
+
+data_options setup_data(const options *o) {
+  return (data_options){.name = o->data,
+                        .sizes_only = o->plan,
+                        .seed = o->seed,
+                        .image_size = (uint32_t)o->image_size,
+                        .channels = (uint32_t)o->channels,
+                        .labels = o->conditional,
+                        .low = model_low(o->model)};
+}
+
+static model_spec spec_of(const options *o, const data *d) {
+  return (model_spec){.kind = o->model,
+                      .batch = o->batch,
+                      .channels = d->channels,
+                      .height = d->height,
+                      .width = d->width,
+                      .nz = o->nz,
+                      .ngf = o->ngf,
+                      .ndf = o->ndf,
+                      .classes = d->classes,
+                      .critic_steps = (int)o->critic_steps};
+}
+
+static bool choose_steps(run_setup *setup, const options *o, const data *d, message *why) {
+  int64_t per_step = o->batch * o->critic_steps;
+  int64_t epoch = d->count ? (int64_t)d->count / per_step : COMPARE_STEPS;
+  if (epoch < 1) epoch = 1;
+  setup->steps = o->epochs ? o->epochs * epoch : o->steps;
+  if (!setup->steps) setup->steps = o->compare ? COMPARE_STEPS : epoch;
+  return setup->steps <= MAX_STEPS || fail(why, "%lld steps are more than %d", (long long)setup->steps, MAX_STEPS);
+}
+
+static bool check_outputs(const options *o, message *why) {
+  if (o->json && strcmp(o->json, "-") && !output_check(o->json, why)) return false;
+  if (o->save && !output_check(o->save, why)) return false;
+  return !o->samples || output_check(o->samples, why);
+}
+
+bool setup_make(run_setup *setup, const options *o, const data *d, message *why) {
+  bool want_samples = o->samples || (d->is_ring && !o->compare); /* points are judged */
+  *setup = (run_setup){.data = d,
+                       .spec = spec_of(o, d),
+                       .seed = o->seed,
+                       .device = o->device,
+                       .shape = o->shape,
+                       .quiet = o->quiet,
+                       .samples = o->samples,
+                       .samples_every = o->samples_every,
+                       .save = o->save,
+                       .resume = o->resume,
+                       .n_samples = want_samples ? samples_wanted(d) : 0};
+  if (!check_outputs(o, why)) return false;
+  if (d->count && (uint64_t)o->batch > d->count)
+    return fail(why, "batch %lld is larger than the data: %s has %zu items", (long long)o->batch, d->name, d->count);
+  return choose_steps(setup, o, d, why);
+}

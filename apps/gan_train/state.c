@@ -1,0 +1,71 @@
+/* What a file of a training's state has: the networks under "G." and "D.", their label embeddings, the optimizers, and in
+ * the metadata "run", which must be the same to go on bit for bit, and "step". Noise and order follow from seed and step. */
+#include "state.h"
+#include <inttypes.h>
+#include <string.h>
+
+/* Larger than any that can be trained. */
+#define MAX_STEP_DIGITS 15
+
+static void describe(const run_setup *setup, char *text, size_t size) {
+  const model_spec *s = &setup->spec;
+  snprintf(text, size,
+           "%s, items %" PRId64 "x%" PRId64 "x%" PRId64 ", nz %" PRId64 ", ngf %" PRId64 ", ndf %" PRId64
+           ", classes %" PRId64 ", critic steps %d, batch %" PRId64 ", seed %" PRIu64 ", data %s",
+           model_name(s->kind), s->channels, s->height, s->width, s->nz, s->ngf, s->ndf, s->classes, s->critic_steps,
+           s->batch, setup->seed, setup->data->name);
+}
+
+static bool library_fails(gan *m, message *why) { return fail(why, "%s", clg_last_error(m->ctx)); }
+
+bool state_save(gan *m, const run_setup *setup, int64_t step, message *why) {
+  char run[1024], number[24];
+  describe(setup, run, sizeof run);
+  snprintf(number, sizeof number, "%" PRId64, step);
+  clg_saver *s = clg_saver_create(m->ctx, setup->save);
+  if (!s) return library_fails(m, why);
+  clg_saver_add_metadata(s, "run", run);
+  clg_saver_add_metadata(s, "step", number);
+  clg_saver_add_module(s, "G.", m->g);
+  clg_saver_add_module(s, "D.", m->d);
+  if (m->g_labels) clg_saver_add_module(s, "G_labels.", m->g_labels);
+  if (m->d_labels) clg_saver_add_module(s, "D_labels.", m->d_labels);
+  clg_saver_add_optim(s, "optim_G.", m->opt_g);
+  clg_saver_add_optim(s, "optim_D.", m->opt_d);
+  bool ok = clg_saver_commit(s) == CLG_OK; /* says too what could not be added */
+  clg_saver_unref(&s);
+  return ok || library_fails(m, why);
+}
+
+static bool read_step(const char *text, int64_t *step) {
+  size_t n = text ? strlen(text) : 0;
+  *step = 0;
+  if (!n || n > MAX_STEP_DIGITS || strspn(text, "0123456789") != n) return false;
+  for (const char *c = text; *c; c++) *step = *step * 10 + (*c - '0');
+  return true;
+}
+
+static bool check_run(const clg_loader *l, const run_setup *setup, int64_t *step, message *why) {
+  char mine[1024];
+  const char *run = clg_loader_metadata(l, "run");
+  describe(setup, mine, sizeof mine);
+  if (!run || !read_step(clg_loader_metadata(l, "step"), step))
+    return fail(why, "%s: not a state that gan_train saved", setup->resume);
+  if (strcmp(run, mine)) return fail(why, "%s is of another run: %.400s; this is %s", setup->resume, run, mine);
+  return true;
+}
+
+bool state_load(gan *m, const run_setup *setup, int64_t *step, message *why) {
+  clg_loader *l = clg_loader_open(m->ctx, setup->resume);
+  if (!l) return library_fails(m, why);
+  bool ok = check_run(l, setup, step, why);
+  if (ok)
+    ok = (clg_loader_load_module(l, "G.", m->g) == CLG_OK && clg_loader_load_module(l, "D.", m->d) == CLG_OK &&
+          (!m->g_labels || clg_loader_load_module(l, "G_labels.", m->g_labels) == CLG_OK) &&
+          (!m->d_labels || clg_loader_load_module(l, "D_labels.", m->d_labels) == CLG_OK) &&
+          clg_loader_load_optim(l, "optim_G.", m->opt_g) == CLG_OK &&
+          clg_loader_load_optim(l, "optim_D.", m->opt_d) == CLG_OK) ||
+         library_fails(m, why);
+  clg_loader_unref(&l);
+  return ok;
+}

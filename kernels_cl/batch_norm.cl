@@ -1,0 +1,188 @@
+/* Batch norm of x [N,C,S] over N and S, one mean and rstd a channel. A work-group owns a channel: one item in vectors on a CPU, WG items
+ * that share their sums through local memory on a GPU. Work-groups of WG; group id: channel. Each image's part is summed
+ * by itself first, which keeps the rounding error of large batches down. */
+#define GAMMA 1u
+#define BETA 2u
+#define EVAL 4u
+#define UPDATE 8u
+#define WANT_X 16u
+#define WANT_GAMMA 32u
+#define WANT_BETA 64u
+#define ADD_X 128u
+#define ADD_GAMMA 256u
+#define ADD_BETA 512u
+
+#if WG > 1
+#define GROUP_LOCAL __local float group_part[WG];
+#define GROUP_SUM(v)                                                                                                         \
+  {                                                                                                                          \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                                            \
+    group_part[lane] = v;                                                                                                    \
+    for (uint w = WG / 2; w; w /= 2) {                                                                                       \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                                                          \
+      if (lane < w) group_part[lane] += group_part[lane + w];                                                                \
+    }                                                                                                                        \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                                            \
+    v = group_part[0];                                                                                                       \
+  }
+#else
+#define GROUP_LOCAL
+#define GROUP_SUM(v)
+#endif
+
+#if VW == 16
+typedef float16 VEC;
+#define VLOAD(p) vload16(0, p)
+#define VSTORE(v, p) vstore16(v, 0, p)
+inline float lanes_sum(const float16 v) {
+  const float8 e = v.lo + v.hi;
+  const float4 q = e.lo + e.hi;
+  return (q.x + q.y) + (q.z + q.w);
+}
+#else
+#define VLOAD(p) (*(p))
+#define VSTORE(v, p) (*(p) = (v))
+#define lanes_sum(v) (v)
+#endif
+#define LOAD1(p) (*(p))
+#define STORE1(v, p) (*(p) = (v))
+
+/* Runs BODY(V, LOAD, STORE) at every element `at` of the channel, and OPEN and CLOSE around each image (a GPU's lanes run through
+ * all images in one sweep). */
+#if VW == 16
+#define CHANNEL(OPEN, BODY, CLOSE)                                                                                           \
+  for (uint i = 0; i < images; i++) {                                                                                        \
+    const size_t base = ((size_t)i * channels + channel) * size;                                                             \
+    OPEN;                                                                                                                    \
+    for (uint j = 0; j + VW <= size; j += VW) {                                                                              \
+      const size_t at = base + j;                                                                                            \
+      BODY(VEC, VLOAD, VSTORE)                                                                                               \
+    }                                                                                                                        \
+    for (uint j = size / VW * VW; j < size; j++) {                                                                           \
+      const size_t at = base + j;                                                                                            \
+      BODY(float, LOAD1, STORE1)                                                                                             \
+    }                                                                                                                        \
+    CLOSE;                                                                                                                   \
+  }
+#else
+#define CHANNEL(OPEN, BODY, CLOSE)                                                                                           \
+  {                                                                                                                          \
+    OPEN;                                                                                                                    \
+    for (uint e = lane; e < images * size; e += WG) {                                                                        \
+      const uint i = e / size;                                                                                               \
+      const size_t at = ((size_t)i * channels + channel) * size + (e - i * size);                                            \
+      BODY(float, LOAD1, STORE1)                                                                                             \
+    }                                                                                                                        \
+    CLOSE;                                                                                                                   \
+  }
+#endif
+
+/* The sums of an image: whole vectors and what is left, by the type of what is added. */
+#if VW == 16
+#define OPEN_SUM VEC part = 0.0f; float rest = 0.0f
+#define TOTAL (lanes_sum(part) + rest)
+#define OPEN_SUM_H VEC part_h = 0.0f; float rest_h = 0.0f
+#define TOTAL_H (lanes_sum(part_h) + rest_h)
+#define ADD_VEC(v) part += v;
+#define ADD_float(v) rest += v;
+#define ADD_H_VEC(v) part_h += v;
+#define ADD_H_float(v) rest_h += v;
+#else
+#define OPEN_SUM float rest = 0.0f
+#define TOTAL rest
+#define OPEN_SUM_H float rest_h = 0.0f
+#define TOTAL_H rest_h
+#define ADD_float(v) rest += v;
+#define ADD_H_float(v) rest_h += v;
+#endif
+
+#if CLG_WANT(batch_norm_forward)
+/* y = (x - mean) * rstd * gamma + beta; mean and rstd [C] are kept for backward. Statistics of the batch, or with EVAL the running
+ * ones. With UPDATE the running ones move by `momentum` towards the batch's (variance times `unbias`). */
+__kernel void batch_norm_forward(__global const float *x, const uint x_o, __global const float *gamma, const uint gamma_o,
+                                 __global const float *beta, const uint beta_o, __global float *running_mean,
+                                 const uint running_mean_o, __global float *running_var, const uint running_var_o,
+                                 __global float *y, const uint y_o, __global float *mean, const uint mean_o,
+                                 __global float *rstd, const uint rstd_o, const uint images, const uint channels,
+                                 const uint size, const float eps, const float momentum, const float unbias,
+                                 const uint flags) {
+  GROUP_LOCAL
+  const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
+  x += x_o;
+  y += y_o;
+  running_mean += running_mean_o + channel;
+  running_var += running_var_o + channel;
+  float mu, var;
+  if (flags & EVAL) {
+    mu = *running_mean;
+    var = *running_var;
+  } else {
+    const float count = (float)images * (float)size;
+    float sum = 0.0f;
+#define SUM(V, LOAD, STORE) { const V v = LOAD(x + at); ADD_##V(v) }
+#define CLOSE_SUM sum += TOTAL
+    CHANNEL(OPEN_SUM, SUM, CLOSE_SUM)
+    GROUP_SUM(sum)
+    mu = sum / count;
+    /* A second pass: the difference of mean squares would cancel. */
+    sum = 0.0f;
+#define SUM_SQUARES(V, LOAD, STORE) { const V d = LOAD(x + at) - mu; ADD_##V(d * d) }
+    CHANNEL(OPEN_SUM, SUM_SQUARES, CLOSE_SUM)
+    GROUP_SUM(sum)
+    var = sum / count;
+    if ((flags & UPDATE) && lane == 0) {
+      *running_mean = (1.0f - momentum) * *running_mean + momentum * mu;
+      *running_var = (1.0f - momentum) * *running_var + momentum * (var * unbias);
+    }
+  }
+  const float scale = 1.0f / sqrt(var + eps);
+  const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale, b = flags & BETA ? beta[beta_o + channel] : 0.0f;
+#define NORMALISE(V, LOAD, STORE) { const V v = (LOAD(x + at) - mu) * a + b; STORE(v, y + at); }
+  CHANNEL(, NORMALISE, )
+  if (lane == 0) {
+    mean[mean_o + channel] = mu;
+    rstd[rstd_o + channel] = scale;
+  }
+}
+#endif
+
+#if CLG_WANT(batch_norm_backward)
+/* With xhat = (x - mean) * rstd: dbeta (+)= sum(g), dgamma (+)= sum(g * xhat), and dx (+)= gamma * rstd * (g - mean(g) - xhat *
+ * mean(g * xhat)), or gamma * rstd * g with EVAL: those that flags want. */
+__kernel void batch_norm_backward(__global const float *g, const uint g_o, __global const float *x, const uint x_o,
+                                  __global const float *gamma, const uint gamma_o, __global const float *mean,
+                                  const uint mean_o, __global const float *rstd, const uint rstd_o, __global float *dx,
+                                  const uint dx_o, __global float *dgamma, const uint dgamma_o, __global float *dbeta,
+                                  const uint dbeta_o, const uint images, const uint channels, const uint size,
+                                  const uint flags) {
+  GROUP_LOCAL
+  const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
+  g += g_o;
+  x += x_o;
+  dx += dx_o;
+  const float mu = mean[mean_o + channel], scale = rstd[rstd_o + channel];
+  float sum_g = 0.0f, sum_h = 0.0f;
+  if (!(flags & EVAL) || (flags & (WANT_GAMMA | WANT_BETA))) {
+#define SUM_BOTH(V, LOAD, STORE) { const V v = LOAD(g + at); ADD_##V(v) ADD_H_##V(v * ((LOAD(x + at) - mu) * scale)) }
+#define OPEN_SUMS OPEN_SUM; OPEN_SUM_H
+#define CLOSE_SUMS sum_g += TOTAL; sum_h += TOTAL_H
+    CHANNEL(OPEN_SUMS, SUM_BOTH, CLOSE_SUMS)
+    GROUP_SUM(sum_g)
+    GROUP_SUM(sum_h)
+  }
+  if (lane == 0 && (flags & WANT_GAMMA))
+    dgamma[dgamma_o + channel] = flags & ADD_GAMMA ? dgamma[dgamma_o + channel] + sum_h : sum_h;
+  if (lane == 0 && (flags & WANT_BETA))
+    dbeta[dbeta_o + channel] = flags & ADD_BETA ? dbeta[dbeta_o + channel] + sum_g : sum_g;
+  if (!(flags & WANT_X)) return;
+  const float count = (float)images * (float)size, a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale;
+  const float mean_g = flags & EVAL ? 0.0f : sum_g / count, mean_h = flags & EVAL ? 0.0f : sum_h / count;
+#define GRADIENT(V, LOAD, STORE)                                                                                             \
+  {                                                                                                                          \
+    V d = a * (LOAD(g + at) - mean_g - (LOAD(x + at) - mu) * scale * mean_h);                                                \
+    if (flags & ADD_X) d += LOAD(dx + at);                                                                                   \
+    STORE(d, dx + at);                                                                                                       \
+  }
+  CHANNEL(, GRADIENT, )
+}
+#endif

@@ -1,0 +1,159 @@
+/* Softmax and log softmax of x [outer,n,inner] along the middle, and their gradients. Two shapes of work: rows (inner == 1), a
+ * work-group each; columns, an item for VW neighbouring ones. What is left of a row is taken as a padded vector, so that exp is
+ * called at one width. */
+#define LOG_FLAG 1u
+#define ADD_FLAG 2u
+
+#if VW == 16
+#define VEC float16
+inline float16 part(__global const float *p, const uint at, const uint n, const float fill) {
+  if (at + 16 <= n) return vload16(0, p + at);
+  float t[16];
+  for (uint i = 0; i < 16; i++) t[i] = at + i < n ? p[at + i] : fill;
+  return vload16(0, t);
+}
+inline void put(__global float *p, const uint at, const uint n, const float16 v) {
+  if (at + 16 <= n) {
+    vstore16(v, 0, p + at);
+    return;
+  }
+  float t[16];
+  vstore16(v, 0, t);
+  for (uint i = 0; at + i < n; i++) p[at + i] = t[i];
+}
+inline float lanes_max(const float16 v) {
+  const float8 e = fmax(v.lo, v.hi);
+  const float4 q = fmax(e.lo, e.hi);
+  return fmax(fmax(q.x, q.y), fmax(q.z, q.w));
+}
+inline float lanes_sum(const float16 v) {
+  const float8 e = v.lo + v.hi;
+  const float4 q = e.lo + e.hi;
+  return (q.x + q.y) + (q.z + q.w);
+}
+#else
+#define VEC float
+#define part(p, at, n, fill) ((p)[at])
+#define put(p, at, n, v) ((p)[at] = (v))
+#define lanes_max(v) (v)
+#define lanes_sum(v) (v)
+#endif
+
+/* v over the work-group, in every item; the order is fixed. */
+#define JOIN_MAX(a, b) fmax(a, b)
+#define JOIN_SUM(a, b) ((a) + (b))
+#if WG > 1
+#define GROUP_LOCAL __local float group_part[WG];
+#define GROUP_JOIN(v, JOIN)                                                                                                  \
+  {                                                                                                                          \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                                            \
+    group_part[lane] = v;                                                                                                    \
+    for (uint w = WG / 2; w; w /= 2) {                                                                                       \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                                                          \
+      if (lane < w) group_part[lane] = JOIN(group_part[lane], group_part[lane + w]);                                         \
+    }                                                                                                                        \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                                            \
+    v = group_part[0];                                                                                                       \
+  }
+#else
+#define GROUP_LOCAL
+#define GROUP_JOIN(v, JOIN)
+#endif
+#define EACH_PART for (uint j = lane * VW; j < n; j += WG * VW)
+
+#if CLG_WANT(softmax_rows)
+/* x, y [rows,n]. Group id: row. */
+__kernel void softmax_rows(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
+                           const uint flags) {
+  GROUP_LOCAL
+  const uint lane = (uint)get_local_id(0);
+  const size_t row = get_group_id(0) * (size_t)n;
+  x += x_o + row;
+  y += y_o + row;
+  VEC v = -INFINITY;
+  EACH_PART v = fmax(v, part(x, j, n, -INFINITY));
+  float most = lanes_max(v);
+  GROUP_JOIN(most, JOIN_MAX)
+  v = 0.0f;
+  EACH_PART v += exp(part(x, j, n, -INFINITY) - most);
+  float sum = lanes_sum(v);
+  GROUP_JOIN(sum, JOIN_SUM)
+  if (flags & LOG_FLAG) {
+    const float shift = log(sum);
+    EACH_PART put(y, j, n, part(x, j, n, 0.0f) - most - shift);
+  } else {
+    EACH_PART put(y, j, n, exp(part(x, j, n, 0.0f) - most) / sum);
+  }
+}
+#endif
+
+#if CLG_WANT(softmax_rows_backward)
+/* dx (+)= y * (g - sum(g * y)), or g - exp(y) * sum(g) for the logarithm. Group id: row. */
+__kernel void softmax_rows_backward(__global const float *g, const uint g_o, __global const float *y, const uint y_o,
+                                    __global float *dx, const uint dx_o, const uint n, const uint flags) {
+  GROUP_LOCAL
+  const uint lane = (uint)get_local_id(0);
+  const size_t row = get_group_id(0) * (size_t)n;
+  g += g_o + row;
+  y += y_o + row;
+  dx += dx_o + row;
+  const bool logs = flags & LOG_FLAG;
+  VEC v = 0.0f;
+  EACH_PART v += logs ? part(g, j, n, 0.0f) : part(g, j, n, 0.0f) * part(y, j, n, 0.0f);
+  float sum = lanes_sum(v);
+  GROUP_JOIN(sum, JOIN_SUM)
+  EACH_PART {
+    const VEC u = part(g, j, n, 0.0f), w = part(y, j, n, 0.0f);
+    VEC d = logs ? u - exp(w) * sum : w * (u - sum);
+    if (flags & ADD_FLAG) d += part(dx, j, n, 0.0f);
+    put(dx, j, n, d);
+  }
+}
+#endif
+
+#if CLG_WANT(softmax_columns)
+/* x, y [outer,n,inner]. Global ids: stripe of VW columns, outer. */
+__kernel void softmax_columns(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
+                              const uint inner, const uint flags) {
+  const uint c = (uint)get_global_id(0) * VW;
+  if (c >= inner) return;
+  const size_t first = get_global_id(1) * (size_t)n * inner;
+  x += x_o + first;
+  y += y_o + first;
+  VEC most = -INFINITY, sum = 0.0f;
+  for (uint k = 0; k < n; k++) most = fmax(most, part(x + (size_t)k * inner, c, inner, 0.0f));
+  for (uint k = 0; k < n; k++) sum += exp(part(x + (size_t)k * inner, c, inner, 0.0f) - most);
+  const VEC shift = log(sum);
+  for (uint k = 0; k < n; k++) {
+    const VEC v = part(x + (size_t)k * inner, c, inner, 0.0f) - most;
+    put(y + (size_t)k * inner, c, inner, flags & LOG_FLAG ? v - shift : exp(v) / sum);
+  }
+}
+#endif
+
+#if CLG_WANT(softmax_columns_backward)
+/* As softmax_rows_backward. Global ids: stripe of VW columns, outer. */
+__kernel void softmax_columns_backward(__global const float *g, const uint g_o, __global const float *y, const uint y_o,
+                                       __global float *dx, const uint dx_o, const uint n, const uint inner,
+                                       const uint flags) {
+  const uint c = (uint)get_global_id(0) * VW;
+  if (c >= inner) return;
+  const size_t first = get_global_id(1) * (size_t)n * inner;
+  g += g_o + first;
+  y += y_o + first;
+  dx += dx_o + first;
+  const bool logs = flags & LOG_FLAG;
+  VEC sum = 0.0f;
+  for (uint k = 0; k < n; k++) {
+    const VEC u = part(g + (size_t)k * inner, c, inner, 0.0f);
+    sum += logs ? u : u * part(y + (size_t)k * inner, c, inner, 0.0f);
+  }
+  for (uint k = 0; k < n; k++) {
+    const size_t at = (size_t)k * inner;
+    const VEC u = part(g + at, c, inner, 0.0f), w = part(y + at, c, inner, 0.0f);
+    VEC d = logs ? u - exp(w) * sum : w * (u - sum);
+    if (flags & ADD_FLAG) d += part(dx + at, c, inner, 0.0f);
+    put(dx + at, c, inner, d);
+  }
+}
+#endif

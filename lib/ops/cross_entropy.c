@@ -1,0 +1,118 @@
+/* Cross entropy of logits with labels or with probabilities: log softmax, and a weighted pick or sum. */
+#include "ops/call.h"
+#include "ops/compose.h"
+#include "ops/indexing.h"
+#include <clgrad/ops.h>
+#include <string.h>
+
+static const clg_loss_options defaults = CLG_LOSS_OPTIONS_INIT;
+
+/* The weight of each label, of the label's shape; no gradient. An op result. */
+static clg_tensor *label_weights(clg_tensor *label, clg_tensor *weight, int64_t classes, int ignore) {
+  clg_tensor *p = clg_tensor_packed(label, "cross_entropy"), *w = p && weight ? clg_tensor_packed(weight, "cross_entropy") : NULL;
+  clg_tensor *y = p ? clg_tensor_new(label->ctx, label->ndim, label->shape, clg_result_role(label->ctx), "cross_entropy") : NULL;
+  clg_status s = y && (w || !weight) ? CLG_OK : clg_last_status(label->ctx);
+  if (s == CLG_OK && y->numel) {
+    clg_call c = {.n = 0};
+    clg_call_tensor(&c, p, y);
+    clg_call_tensor(&c, w, y);
+    clg_call_tensor(&c, y, y);
+    clg_call_u32(&c, classes);
+    clg_call_i32(&c, ignore);
+    clg_call_u32(&c, w != NULL);
+    clg_call_u32(&c, y->numel);
+    s = clg_call_items(label->ctx, &c, "index.cl", "index_weights", y->numel, 1, "cross_entropy");
+  }
+  clg_tensor_unref(&p);
+  clg_tensor_unref(&w);
+  if (s != CLG_OK) clg_tensor_unref(&y);
+  return clg_result(y);
+}
+
+/* weight [C] over dimension d of x. */
+static clg_tensor *over_classes(clg_tensor *weight, const clg_tensor *x, int d) {
+  int64_t shape[CLG_MAX_DIMS];
+  for (int k = 0; k < x->ndim; k++) shape[k] = k == d ? x->shape[d] : 1;
+  return clg_reshape(weight, x->ndim, shape);
+}
+
+/* The negative loss of each label, with 1 at the classes' dimension d. *total: what the mean divides by. */
+static clg_tensor *by_labels(clg_tensor *lp, clg_tensor *label, int d, const clg_loss_options *o, clg_tensor **total) {
+  int64_t shape[CLG_MAX_DIMS];
+  memcpy(shape, lp->shape, sizeof shape);
+  shape[d] = 1;
+  label = clg_reshape(label, lp->ndim, shape);
+  if (!label) return NULL;
+  clg_tensor *w = label_weights(label, o->weight, lp->shape[d], o->ignore_index);
+  clg_tensor *y = w ? clg_mul(clg_gather_along(lp, label, d, "cross_entropy"), w) : NULL;
+  if (o->reduction == CLG_REDUCTION_MEAN) *total = clg_sum(w, NULL, 0, false);
+  if (o->label_smoothing == 0) return y;
+  clg_tensor *counts = o->weight ? label_weights(label, NULL, lp->shape[d], o->ignore_index) : w;
+  clg_tensor *all = clg_sum(o->weight ? clg_mul(lp, over_classes(o->weight, lp, d)) : lp, (int[]){d}, 1, true);
+  float each = o->label_smoothing / (float)lp->shape[d];
+  return clg_add(clg_mul_scalar(y, 1 - o->label_smoothing), clg_mul_scalar(clg_mul(all, counts), each));
+}
+
+/* The same for probabilities t of lp's shape. */
+static clg_tensor *by_probabilities(clg_tensor *lp, clg_tensor *t, int d, const clg_loss_options *o) {
+  if (o->label_smoothing != 0)
+    t = clg_add_scalar(clg_mul_scalar(t, 1 - o->label_smoothing), o->label_smoothing / (float)lp->shape[d]);
+  clg_tensor *each = clg_mul(lp, t);
+  if (o->weight) each = clg_mul(each, over_classes(o->weight, lp, d));
+  return clg_sum(each, (int[]){d}, 1, true);
+}
+
+static bool shapes_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_options *o) {
+  bool labels = t->storage->dtype == CLG_I32, ok = x->ndim >= 1 && t->ndim == x->ndim - (labels ? 1 : 0);
+  for (int k = 0; ok && k < t->ndim; k++) ok = t->shape[k] == x->shape[labels && k >= d ? k + 1 : k];
+  if (ok && o->weight) ok = o->weight->ndim == 1 && o->weight->shape[0] == x->shape[d];
+  if (ok) return true;
+  char s[3][CLG_SHAPE_TEXT];
+  clg_fail(x->ctx, CLG_ERR_SHAPE, "cross_entropy",
+           "x %s, target %s, weight %s: want [N,C,..] or [C], int32 labels [N,..] or float32 probabilities of x's shape, [C]",
+           clg_shape_text(x->ndim, x->shape, s[0]), clg_shape_text(t->ndim, t->shape, s[1]),
+           o->weight ? clg_shape_text(o->weight->ndim, o->weight->shape, s[2]) : "none");
+  return false;
+}
+
+static bool inputs_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_options *o) {
+  clg_context *ctx = x->ctx;
+  clg_tensor *const floats[] = {x, o->weight ? o->weight : x};
+  if (!clg_inputs_ok(floats, 2, "cross_entropy") || !shapes_ok(x, t, d, o)) return false;
+  if (o->reduction < CLG_REDUCTION_MEAN || o->reduction > CLG_REDUCTION_NONE)
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "there is no reduction number %d", (int)o->reduction), false;
+  if (!(o->label_smoothing >= 0 && o->label_smoothing <= 1))
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "label_smoothing must be in [0,1]"), false;
+  if (o->pos_weight) return clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "pos_weight is bce_with_logits's"), false;
+  if (t->storage->dtype == CLG_F32) return clg_inputs_ok((clg_tensor *[]){x, t}, 2, "cross_entropy");
+  int64_t ignore = o->ignore_index, last = x->shape[d] - 1;
+  return clg_index_ok(x, t, ignore < 0 ? ignore : 0, ignore > last ? ignore : last, "cross_entropy");
+}
+
+/* Reduces the negative losses y, with 1 at dimension d. `count`: the mean's divisor without a total. */
+static clg_tensor *finish(clg_tensor *y, int d, clg_reduction how, clg_tensor *total, int64_t count) {
+  if (!y) return NULL;
+  if (how == CLG_REDUCTION_NONE) {
+    int64_t shape[CLG_MAX_DIMS];
+    int n = 0;
+    for (int k = 0; k < y->ndim; k++)
+      if (k != d) shape[n++] = y->shape[k];
+    return clg_neg(clg_reshape(y, n, shape));
+  }
+  y = clg_sum(y, NULL, 0, false);
+  if (how == CLG_REDUCTION_SUM) return clg_neg(y);
+  return total ? clg_neg(clg_div(y, total)) : clg_mul_scalar(y, -1.0f / (float)count);
+}
+
+clg_tensor *clg_cross_entropy(clg_tensor *x, clg_tensor *target, const clg_loss_options *options) {
+  const clg_loss_options *o = options ? options : &defaults;
+  if (!x || !target) return NULL;
+  int d = x->ndim > 1 ? 1 : 0;
+  if (!inputs_ok(x, target, d, o)) return NULL;
+  clg_scope *scope = clg_scope_open(x->ctx);
+  clg_tensor *lp = clg_log_softmax(x, d), *total = NULL, *y = NULL;
+  bool labels = target->storage->dtype == CLG_I32;
+  if (lp) y = labels ? by_labels(lp, target, d, o, &total) : by_probabilities(lp, target, d, o);
+  if (y && labels && o->reduction == CLG_REDUCTION_MEAN && !total) y = NULL;
+  return clg_scope_close_with(scope, finish(y, d, o->reduction, total, x->shape[d] ? x->numel / x->shape[d] : 0));
+}

@@ -1,0 +1,97 @@
+/* Gradient clipping, over lines of gradients. */
+#include "ops/formula.h"
+#include "optim/lines.h"
+#include <clgrad/ops.h>
+#include <clgrad/optim.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* A gradient that may be changed in place: another than p's own allocation may be seen by a graph or by another
+ * parameter. */
+static clg_tensor *own_gradient(clg_tensor *p, const char *op) {
+  clg_tensor *g = clg_grad_of(p);
+  bool ours = !g->has_graph && clg_tensor_is_contiguous(g) && (g == p->grad->slice || g->storage->refs == 1);
+  if (ours) return g;
+  clg_tensor *copy = clg_tensor_new(p->ctx, g->ndim, g->shape, CLG_ROLE_GRADIENT, op);
+  if (copy && clg_tensor_assign(copy, g, op) != CLG_OK) clg_tensor_unref(&copy);
+  if (copy) clg_grad_set(p, copy);
+  return copy;
+}
+
+/* The parameters' gradients, NULL where there is none; the caller frees the list. NULL with the error set. */
+static clg_tensor **gradients(clg_context *ctx, clg_tensor *const *params, size_t n, const char *op) {
+  clg_tensor **g = calloc(n + 1, sizeof *g);
+  if (!g) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory"), NULL;
+  bool ok = true;
+  for (size_t i = 0; ok && i < n; i++) {
+    ok = params[i] && params[i]->ctx == ctx;
+    if (!ok) clg_fail(ctx, CLG_ERR_ARGUMENT, op, "parameter %zu is no tensor of this context", i);
+    if (ok && clg_grad_of(params[i])) ok = (g[i] = own_gradient(params[i], op)) != NULL;
+  }
+  if (!ok) free(g);
+  return ok ? g : NULL;
+}
+
+/* Every gradient changed by the formula, one kernel a line. */
+static clg_status change(clg_tensor *const *g, size_t n, const char *formula, const clg_map_input *in, size_t n_in,
+                         const char *op) {
+  clg_status s = CLG_OK;
+  for (size_t i = 0, end, length; s == CLG_OK && i < n; i = end) {
+    end = i + 1;
+    if (!g[i] || !g[i]->numel) continue;
+    end = clg_line_end(g, n, i, &length);
+    clg_tensor *line = clg_line_make(g[i], 0, length);
+    s = line ? clg_map_(line, formula, in, n_in) : clg_last_status(g[i]->ctx);
+    clg_tensor_unref(&line);
+    for (size_t k = i; k < end; k++) clg_storage_changed(g[k]->storage, op);
+  }
+  return s;
+}
+
+/* In the scope that is open. */
+static clg_tensor *norm_of(clg_context *ctx, clg_tensor *const *g, size_t n) {
+  clg_tensor *sum = NULL;
+  for (size_t i = 0, end, length; i < n; i = end) {
+    end = i + 1;
+    if (!g[i] || !g[i]->numel) continue;
+    end = clg_line_end(g, n, i, &length);
+    clg_tensor *line = clg_line_make(g[i], 0, length);
+    clg_tensor *part = line ? clg_formula_apply(clg_formula_row(ctx, CLG_ROW_SQUARE), &line, NULL, 1, false) : NULL;
+    clg_tensor_unref(&line);
+    sum = sum ? clg_add(sum, part) : part;
+    if (!sum) return NULL;
+  }
+  return sum ? clg_sqrt(sum) : clg_full(ctx, 0, NULL, 0);
+}
+
+clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size_t n, double max_norm) {
+  static const char op[] = "clip_grad_norm";
+  if (!ctx || (n && !params)) return NULL;
+  if (!(max_norm >= 0)) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "max_norm must not be negative"), NULL;
+  bool mode = clg_set_grad_mode(ctx, false);
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_tensor **g = scope ? gradients(ctx, params, n, op) : NULL;
+  clg_tensor *norm = g ? norm_of(ctx, g, n) : NULL;
+  const clg_map_input in[] = {{"norm", norm, 0}, {"most", NULL, (float)max_norm}};
+  /* The comparison is this way round to let NaN through, as a clamp does. */
+  static const char scale[] = "x*(most/(norm + 1e-6) > 1 ? 1 : most/(norm + 1e-6))";
+  if (norm && change(g, n, scale, in, 2, op) != CLG_OK) norm = NULL;
+  free(g);
+  norm = clg_scope_close_with(scope, norm);
+  clg_set_grad_mode(ctx, mode);
+  return norm;
+}
+
+clg_status clg_clip_grad_value(clg_context *ctx, clg_tensor *const *params, size_t n, double value) {
+  static const char op[] = "clip_grad_value";
+  if (!ctx || (n && !params)) return CLG_ERR_ARGUMENT;
+  if (!(value >= 0)) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "the value must not be negative");
+  clg_tensor **g = gradients(ctx, params, n, op);
+  if (!g) return clg_last_status(ctx);
+  bool mode = clg_set_grad_mode(ctx, false);
+  const clg_map_input in[] = {{"most", NULL, (float)value}};
+  clg_status s = change(g, n, "x < -most ? -most : x > most ? most : x", in, 1, op);
+  clg_set_grad_mode(ctx, mode);
+  free(g);
+  return s;
+}

@@ -1,0 +1,91 @@
+/* Moving averages of a module's parameters, in one allocation laid out as the parameters are. */
+#include "nn/module.h"
+#include "optim/lines.h"
+#include <clgrad/optim.h>
+#include <stdlib.h>
+
+struct clg_ema {
+  uint32_t refs;
+  clg_context *ctx;
+  double decay;
+  clg_tensor *average; /* all of them, padded */
+  int64_t *numel;      /* of each */
+  size_t n;
+};
+
+typedef enum way { AVERAGE, TO_MODULE, FROM_MODULE } way;
+
+static clg_status move_line(const clg_ema *e, clg_tensor *param, clg_tensor *average, way how) {
+  if (!param || !average) return clg_last_status(e->ctx);
+  if (how == TO_MODULE) return clg_tensor_assign(param, average, "ema");
+  if (how == FROM_MODULE) return clg_tensor_assign(average, param, "ema");
+  const clg_map_input in[] = {{"w", param, 0}, {"keep", NULL, (float)e->decay}, {"take", NULL, (float)(1 - e->decay)}};
+  return clg_map_(average, "keep*x + take*w", in, 3);
+}
+
+static clg_status move_all(const clg_ema *e, clg_tensor *const *p, way how) {
+  bool mode = clg_set_grad_mode(e->ctx, false);
+  clg_status s = CLG_OK;
+  for (size_t i = 0, end, length, at = 0; s == CLG_OK && i < e->n; i = end) {
+    end = clg_line_end(p, e->n, i, &length);
+    clg_tensor *param = clg_line_make(p[i], 0, length), *average = clg_line_make(e->average, at, length);
+    s = move_line(e, param, average, how);
+    clg_tensor_unref(&param);
+    clg_tensor_unref(&average);
+    for (; i < end; i++) {
+      at += clg_line_padded(e->numel[i]);
+      if (how == TO_MODULE) clg_storage_changed(p[i]->storage, "ema");
+    }
+  }
+  clg_set_grad_mode(e->ctx, mode);
+  return s;
+}
+
+static clg_status move(const clg_ema *e, clg_module *m, way how) {
+  if (!e || !m) return CLG_ERR_ARGUMENT;
+  size_t n;
+  clg_tensor *const *p = clg_module_parameters(m, &n);
+  if (!p) return clg_last_status(m->ctx);
+  bool fits = m->ctx == e->ctx && n == e->n;
+  for (size_t i = 0; fits && i < n; i++) fits = p[i]->numel == e->numel[i];
+  return fits ? move_all(e, p, how)
+              : clg_fail(m->ctx, CLG_ERR_SHAPE, "ema", "the module's parameters are not those of the averages");
+}
+
+clg_ema *clg_ema_create(clg_module *m, double decay) {
+  size_t n;
+  clg_tensor *const *p = m ? clg_module_parameters(m, &n) : NULL;
+  if (!p) return NULL;
+  if (!(decay >= 0 && decay <= 1)) return clg_fail(m->ctx, CLG_ERR_ARGUMENT, "ema", "decay must be in [0, 1]"), NULL;
+  clg_ema *e = calloc(1, sizeof *e);
+  if (!e) return clg_fail(m->ctx, CLG_ERR_HOST_MEMORY, "ema", "out of host memory"), NULL;
+  *e = (clg_ema){.refs = 1, .ctx = m->ctx, .decay = decay, .n = n, .numel = calloc(n, sizeof *e->numel)};
+  clg_context_hold(e->ctx);
+  int64_t floats = 0;
+  for (size_t i = 0; e->numel && i < n; i++) floats += (int64_t)clg_line_padded(e->numel[i] = p[i]->numel);
+  e->average = e->numel ? clg_tensor_new(e->ctx, 1, &floats, CLG_ROLE_OPTIMIZER, "ema") : NULL;
+  if (!e->numel) clg_fail(e->ctx, CLG_ERR_HOST_MEMORY, "ema", "out of host memory");
+  if (!e->average || clg_fill_(e->average, 0) != CLG_OK || move_all(e, p, FROM_MODULE) != CLG_OK) clg_ema_unref(&e);
+  return e;
+}
+
+clg_ema *clg_ema_ref(clg_ema *e) {
+  if (e) e->refs++;
+  return e;
+}
+
+void clg_ema_unref(clg_ema **p) {
+  if (!p || !*p) return;
+  clg_ema *e = *p;
+  *p = NULL;
+  if (--e->refs) return;
+  clg_context *ctx = e->ctx;
+  clg_tensor_unref(&e->average);
+  free(e->numel);
+  free(e);
+  clg_context_release(ctx);
+}
+
+clg_status clg_ema_update(clg_ema *e, clg_module *m) { return move(e, m, AVERAGE); }
+clg_status clg_ema_copy_to(const clg_ema *e, clg_module *m) { return move(e, m, TO_MODULE); }
+clg_status clg_ema_copy_from(clg_ema *e, clg_module *m) { return move(e, m, FROM_MODULE); }

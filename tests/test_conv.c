@@ -1,0 +1,394 @@
+/* Convolutions: a table of shapes feeds each of the three kernels alone, between canaries and NaNs, and then the recorded ops:
+ * values, gradients, gradients of gradients and a third order, against sums in double. Then error paths. */
+#include "context.h"
+#include "device/context.h"
+#include "harness.h"
+#include "ops/conv_kernels.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static clg_context *ctx;
+static void open_context(void) { ctx = test_context_open(); }
+static void close_context(void) { test_context_close(&ctx); }
+
+enum { X = CLG_CONV_X, W = CLG_CONV_W, Y = CLG_CONV_Y };
+
+/* Sizes of x, kernel and channels as clg_conv_shape has them: x is the larger side, whichever op made it. `extra` is
+ * output_padding. */
+typedef struct conv_case {
+  const char *name;
+  int batch, groups, c, o, in[2], kernel[2], stride[2], padding[2], dilation[2], extra[2];
+} conv_case;
+#define ONE {1, 1}
+#define NONE {0, 0}
+static const conv_case cases[] = {
+    {"3x3", 2, 1, 4, 6, {9, 7}, {3, 3}, ONE, NONE, ONE, NONE},
+    {"3x3 padded", 2, 1, 3, 5, {6, 11}, {3, 3}, ONE, ONE, ONE, NONE},
+    {"1x1", 3, 1, 5, 19, {5, 4}, ONE, ONE, NONE, ONE, NONE},
+    {"1x1 stride 2", 2, 1, 17, 3, {6, 5}, ONE, {2, 2}, NONE, ONE, {1, 0}},
+    {"4x4 stride 2", 2, 1, 3, 33, {8, 12}, {4, 4}, {2, 2}, ONE, ONE, NONE},
+    {"4x4 stride 2, one channel to 16", 2, 1, 1, 16, {20, 20}, {4, 4}, {2, 2}, ONE, ONE, NONE},
+    {"4x4 stride 2, 40 channels", 2, 1, 40, 50, {4, 4}, {4, 4}, {2, 2}, ONE, ONE, NONE},
+    {"kernel over the whole image", 5, 1, 7, 9, {4, 4}, {4, 4}, ONE, NONE, ONE, NONE},
+    {"stride 3, kernel 5, padding 2", 2, 1, 3, 4, {16, 13}, {5, 5}, {3, 3}, {2, 2}, ONE, {0, 0}},
+    {"stride 3, kernel 2", 2, 1, 3, 4, {11, 9}, {2, 2}, {3, 3}, NONE, ONE, {0, 1}},
+    {"unlike in height and width", 2, 1, 3, 5, {12, 9}, {2, 3}, {3, 2}, {0, 1}, {2, 1}, {0, 0}},
+    {"dilation 2", 2, 1, 3, 4, {9, 8}, {3, 3}, ONE, ONE, {2, 2}, NONE},
+    {"dilation 3, stride 2", 2, 1, 3, 4, {14, 15}, {3, 3}, {2, 2}, {3, 2}, {3, 3}, {1, 0}},
+    {"dilation 2, stride 2: phases without taps", 2, 1, 3, 4, {12, 11}, {3, 2}, {2, 2}, {1, 0}, {2, 2}, {1, 0}},
+    {"output padding above the stride", 2, 1, 3, 4, {11, 11}, {3, 3}, ONE, NONE, {3, 3}, {2, 1}},
+    {"two groups", 2, 2, 4, 6, {7, 8}, {3, 3}, {2, 1}, ONE, ONE, NONE},
+    {"depthwise", 2, 6, 6, 12, {7, 8}, {3, 3}, ONE, ONE, ONE, NONE},
+    {"three groups, stride 2", 2, 3, 9, 51, {6, 6}, {4, 4}, {2, 2}, ONE, ONE, NONE},
+    {"kernel larger than the image", 2, 1, 2, 3, {2, 3}, {5, 4}, ONE, {2, 1}, ONE, NONE},
+    {"padding wider than the kernel", 2, 1, 2, 3, {3, 3}, {2, 2}, {2, 2}, {4, 3}, ONE, {1, 1}},
+    {"one pixel", 3, 1, 4, 2, ONE, {3, 3}, ONE, ONE, ONE, NONE},
+    {"rows of several blocks", 1, 1, 2, 3, {37, 71}, {3, 3}, ONE, ONE, ONE, NONE},
+    {"rows of several blocks, stride 2", 1, 1, 2, 3, {41, 75}, {4, 3}, {2, 2}, {1, 1}, ONE, {1, 0}},
+    {"channels of several chunks", 1, 1, 300, 70, {5, 5}, {3, 3}, ONE, ONE, ONE, NONE},
+    {"many channels, stride 2", 1, 1, 70, 600, {4, 6}, {4, 4}, {2, 2}, ONE, ONE, NONE},
+    {"a kernel of many taps", 1, 1, 2, 2, {48, 47}, {47, 45}, ONE, {1, 0}, ONE, NONE},
+    {"a reach beyond the patch", 1, 1, 2, 3, {125, 123}, {3, 3}, {2, 1}, NONE, {60, 61}, {0, 0}},
+    {"stride above the kernel and the phases", 1, 1, 2, 3, {30, 29}, {2, 3}, {9, 8}, {1, 0}, ONE, NONE},
+    {"no image", 0, 1, 2, 3, {4, 4}, {3, 3}, ONE, NONE, ONE, NONE},
+};
+enum { CASES = sizeof cases / sizeof *cases };
+
+static clg_conv_shape shape_of(const conv_case *c) {
+  clg_conv_shape s = {.batch = c->batch, .groups = c->groups, .c = c->c, .o = c->o};
+  for (int a = 0; a < 2; a++) {
+    s.in[a] = c->in[a], s.kernel[a] = c->kernel[a], s.stride[a] = c->stride[a];
+    s.padding[a] = c->padding[a], s.dilation[a] = c->dilation[a];
+    s.out[a] = (c->in[a] - c->extra[a] + 2 * c->padding[a] - c->dilation[a] * (c->kernel[a] - 1) - 1) / c->stride[a] + 1;
+  }
+  return s;
+}
+
+static void dims_of(const clg_conv_shape *s, int part, int64_t d[4]) {
+  const int all[CLG_CONV_PARTS][4] = {{s->batch, s->c, s->in[0], s->in[1]},
+                                      {s->o, s->c / s->groups, s->kernel[0], s->kernel[1]},
+                                      {s->batch, s->o, s->out[0], s->out[1]}};
+  for (int i = 0; i < 4; i++) d[i] = all[part][i];
+}
+static size_t numel_of(const clg_conv_shape *s, int part) {
+  int64_t d[4];
+  dims_of(s, part, d);
+  return (size_t)(d[0] * d[1] * d[2] * d[3]);
+}
+
+/* ---- the reference ---- */
+
+/* to += the target from the other two; size += the sum of the absolute products, which bounds the rounding. */
+static void reference(const clg_conv_shape *s, int target, const float *x, const float *w, const float *y, double *to, double *size) {
+  const int cg = s->c / s->groups, og = s->o / s->groups;
+  size_t iy = 0;
+  for (int n = 0; n < s->batch; n++)
+    for (int o = 0; o < s->o; o++)
+      for (int q = 0; q < s->out[0] * s->out[1]; q++, iy++)
+        for (int c = 0; c < cg; c++)
+          for (int k = 0; k < s->kernel[0] * s->kernel[1]; k++) {
+            int h = q / s->out[1] * s->stride[0] - s->padding[0] + k / s->kernel[1] * s->dilation[0];
+            int v = q % s->out[1] * s->stride[1] - s->padding[1] + k % s->kernel[1] * s->dilation[1];
+            if (h < 0 || h >= s->in[0] || v < 0 || v >= s->in[1]) continue;
+            size_t ix = (((size_t)n * (size_t)s->c + (size_t)(o / og * cg + c)) * (size_t)s->in[0] + (size_t)h) * (size_t)s->in[1] +
+                        (size_t)v;
+            size_t iw = ((size_t)o * (size_t)cg + (size_t)c) * (size_t)(s->kernel[0] * s->kernel[1]) + (size_t)k;
+            double p = target == X ? (double)y[iy] * w[iw] : target == W ? (double)y[iy] * x[ix] : (double)x[ix] * w[iw];
+            size_t at = target == X ? ix : target == W ? iw : iy;
+            to[at] += p, size[at] += fabs(p);
+          }
+}
+
+typedef struct sums {
+  size_t n;
+  double *v, *size;
+} sums;
+static sums sums_of(size_t n) {
+  sums s = {n, calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(double))};
+  ck_assert(s.v && s.size);
+  return s;
+}
+static void sums_free(sums *s) { free(s->v), free(s->size); }
+
+static void compare(const char *name, const char *what, const float *got, const sums *want) {
+  for (size_t i = 0; i < want->n; i++)
+    ck_assert_msg(fabs(got[i] - want->v[i]) <= 2e-6 * want->size[i] + 1e-30, "%s, %s, element %d: %.9g, want %.9g", name, what,
+                  (int)i, got[i], want->v[i]);
+}
+
+static uint32_t random_state;
+static float random_value(void) {
+  random_state = random_state * 1664525u + 1013904223u;
+  return (float)(random_state >> 8) / 8388608.0f - 1.0f;
+}
+static float *random_floats(size_t n) {
+  float *v = malloc((n + 1) * sizeof *v);
+  ck_assert(v != NULL);
+  for (size_t i = 0; i < n; i++) v[i] = random_value();
+  return v;
+}
+
+/* ---- kernels alone ---- */
+
+enum { MARGIN = 37 };
+
+/* v between margins of `rim`. */
+static clg_at framed(const float *v, size_t n, float rim) {
+  float *all = malloc((n + 2 * MARGIN) * sizeof *all);
+  ck_assert(all != NULL);
+  for (size_t i = 0; i < n + 2 * MARGIN; i++) all[i] = i < MARGIN || i >= MARGIN + n ? rim : v[i - MARGIN];
+  clg_at at = {clg_block_alloc(ctx, (n + 2 * MARGIN) * sizeof *all, CLG_ROLE_DATA, "test"), MARGIN};
+  ck_assert(at.block && clg_block_write(at.block, 0, (n + 2 * MARGIN) * sizeof *all, all, false, "test") == CLG_OK);
+  free(all);
+  return at;
+}
+
+static void check_kernel(const conv_case *c, int target, bool accumulate) {
+  clg_conv_shape s = shape_of(c);
+  float *v[CLG_CONV_PARTS], *got;
+  clg_conv_call call = {.shape = &s, .target = (clg_conv_part)target, .accumulate = accumulate};
+  for (int i = 0; i < CLG_CONV_PARTS; i++) {
+    v[i] = random_floats(numel_of(&s, i));
+    call.at[i] = framed(v[i], numel_of(&s, i), i == target ? 7777 : NAN);
+  }
+  size_t n = numel_of(&s, target);
+  sums want = sums_of(n);
+  if (accumulate)
+    for (size_t i = 0; i < n; i++) want.v[i] = v[target][i], want.size[i] = fabs(want.v[i]);
+  reference(&s, target, v[X], v[W], v[Y], want.v, want.size);
+  ck_assert_msg(clg_conv_run(ctx, &call, "test") == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
+  got = malloc((n + 2 * MARGIN) * sizeof *got);
+  ck_assert(clg_block_read(call.at[target].block, 0, (n + 2 * MARGIN) * sizeof *got, got, true, "test") == CLG_OK);
+  compare(c->name, target == X ? "x" : target == W ? "w" : "y", got + MARGIN, &want);
+  for (size_t i = 0; i < MARGIN; i++)
+    ck_assert_msg(got[i] == 7777 && got[MARGIN + n + i] == 7777, "%s: written outside of the result", c->name);
+  free(got), sums_free(&want);
+  for (int i = 0; i < CLG_CONV_PARTS; i++) free(v[i]), clg_block_unref(call.at[i].block);
+}
+
+START_TEST(kernels) {
+  random_state = 5u + (uint32_t)_i;
+  for (int target = 0; target < CLG_CONV_PARTS; target++) {
+    check_kernel(&cases[_i], target, false);
+    check_kernel(&cases[_i], target, true);
+  }
+}
+END_TEST
+
+/* ---- recorded ops ---- */
+
+/* A leaf of the shape; strided: a view whose last dimensions are exchanged in memory. */
+static clg_tensor *leaf(const clg_conv_shape *s, int part, const float *v, bool strided, clg_tensor **base) {
+  int64_t d[4];
+  dims_of(s, part, d);
+  if (!strided) {
+    *base = clg_tensor_create(ctx, 4, d, v);
+  } else {
+    int64_t turned[4] = {d[0], d[1], d[3], d[2]};
+    float *t = malloc((numel_of(s, part) + 1) * sizeof *t);
+    for (int64_t i = 0; i < d[0] * d[1]; i++)
+      for (int64_t h = 0; h < d[2]; h++)
+        for (int64_t k = 0; k < d[3]; k++) t[(i * d[3] + k) * d[2] + h] = v[(i * d[2] + h) * d[3] + k];
+    *base = clg_tensor_create(ctx, 4, turned, t);
+    free(t);
+  }
+  ck_assert(*base && clg_set_requires_grad(*base, true) == CLG_OK);
+  return strided ? clg_transpose(*base, 2, 3) : clg_tensor_ref(*base);
+}
+
+static void read_and_compare(const conv_case *c, const char *what, clg_tensor *t, sums *want) {
+  ck_assert_msg(t != NULL, "%s, %s: %s", c->name, what, clg_last_error(ctx));
+  ck_assert_uint_eq((size_t)clg_tensor_numel(t), want->n);
+  float *got = malloc((want->n + 1) * sizeof *got);
+  ck_assert_int_eq(clg_tensor_read(t, got), CLG_OK);
+  compare(c->name, what, got, want);
+  free(got), sums_free(want);
+}
+
+static sums sum_of(const clg_conv_shape *s, int target, const float *x, const float *w, const float *y) {
+  sums r = sums_of(numel_of(s, target));
+  reference(s, target, x, w, y, r.v, r.size);
+  return r;
+}
+
+static void add_bias(const clg_conv_shape *s, int part, const float *bias, sums *to) {
+  int64_t d[4];
+  dims_of(s, part, d);
+  for (size_t i = 0; i < to->n; i++) {
+    float b = bias[i / (size_t)(d[2] * d[3]) % (size_t)d[1]];
+    to->v[i] += b, to->size[i] += fabs(b);
+  }
+}
+
+static clg_tensor *inner(clg_tensor *a, clg_tensor *b) { return clg_sum(clg_mul(a, b), NULL, 0, false); }
+
+/* The op from `in` (x, or transposed y) to the other side `to`. v: values of x, w, y; u: weights of the gradients' sums, v[to] the
+ * gradient from above. L = <u[in], d in> + <u[w], d w>: its gradients are the same maps of other arguments. */
+static void check_op(const conv_case *c, bool transposed, bool strided) {
+  clg_conv_shape s = shape_of(c);
+  const int from = transposed ? Y : X, to = transposed ? X : Y;
+  float *v[CLG_CONV_PARTS], *u[CLG_CONV_PARTS];
+  for (int i = 0; i < CLG_CONV_PARTS; i++) v[i] = random_floats(numel_of(&s, i)), u[i] = random_floats(numel_of(&s, i));
+  const int64_t channels = transposed ? s.c : s.o;
+  float *b = random_floats((size_t)channels);
+  clg_conv_options o = CLG_CONV_OPTIONS_INIT;
+  for (int a = 0; a < 2; a++) {
+    o.stride[a] = c->stride[a], o.padding[a] = c->padding[a], o.dilation[a] = c->dilation[a];
+    if (transposed) o.output_padding[a] = s.in[a] - ((s.out[a] - 1) * s.stride[a] - 2 * s.padding[a] + s.dilation[a] * (s.kernel[a] - 1) + 1);
+  }
+  o.groups = s.groups;
+  clg_tensor *base[CLG_CONV_PARTS], *t[CLG_CONV_PARTS], *grad[3], *second[3], *weight[CLG_CONV_PARTS];
+  clg_scope *scope = clg_scope_open(ctx);
+  for (int i = 0; i < CLG_CONV_PARTS; i++) {
+    int64_t d[4];
+    dims_of(&s, i, d);
+    t[i] = leaf(&s, i, v[i], strided, &base[i]);
+    weight[i] = clg_tensor_create(ctx, 4, d, u[i]);
+  }
+  clg_tensor *bias = clg_tensor_create(ctx, 1, &channels, b);
+  clg_set_requires_grad(bias, true);
+  clg_tensor *y = transposed ? clg_conv_transpose2d(t[from], t[W], bias, &o) : clg_conv2d(t[from], t[W], bias, &o);
+  sums want = sum_of(&s, to, v[X], v[W], v[Y]);
+  add_bias(&s, to, b, &want);
+  read_and_compare(c, "result", y, &want);
+
+  /* v with one or two entries replaced: x, w, y */
+#define WITH(part, p, a, q, d) \
+  sum_of(&s, part, p == X ? a : q == X ? d : v[X], p == W ? a : q == W ? d : v[W], p == Y ? a : q == Y ? d : v[Y])
+  clg_tensor *const in[] = {t[from], t[W], bias};
+  clg_backward_options first = {.grad = t[to], .retain_graph = true}, graph = {.grad = t[to], .create_graph = true};
+  for (int composed = 0; composed < 2; composed++) {
+    ck_assert_msg(clg_grad(y, in, 3, false, composed ? &graph : &first, grad) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
+    want = sum_of(&s, from, v[X], v[W], v[Y]);
+    read_and_compare(c, "gradient of the input", grad[0], &want);
+    want = sum_of(&s, W, v[X], v[W], v[Y]);
+    read_and_compare(c, "gradient of the weight", grad[1], &want);
+    want = sums_of((size_t)channels);
+    for (size_t i = 0, plane = numel_of(&s, to) / (size_t)(s.batch ? s.batch * channels : 1); i < numel_of(&s, to); i++)
+      want.v[i / plane % (size_t)channels] += v[to][i], want.size[i / plane % (size_t)channels] += fabs(v[to][i]);
+    read_and_compare(c, "gradient of the bias", grad[2], &want);
+  }
+  clg_tensor *L = clg_add(inner(grad[0], weight[from]), inner(grad[1], weight[W]));
+  clg_tensor *const again[] = {t[from], t[W], t[to]};
+  clg_backward_options deeper = {.create_graph = true};
+  ck_assert_msg(clg_grad(L, again, 3, false, &deeper, second) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
+  want = WITH(from, W, u[W], W, NULL);
+  read_and_compare(c, "second order, input", second[0], &want);
+  want = WITH(W, from, u[from], from, NULL);
+  read_and_compare(c, "second order, weight", second[1], &want);
+  want = WITH(to, from, u[from], from, NULL);
+  reference(&s, to, from == X ? v[X] : NULL, u[W], from == Y ? v[Y] : NULL, want.v, want.size);
+  read_and_compare(c, "second order, gradient from above", second[2], &want);
+  /* <u[to], d L / d above> depends on w through u[from], and on the input through u[w]. */
+  clg_tensor *third[2], *M = inner(second[2], weight[to]);
+  ck_assert_msg(clg_grad(M, again, 2, false, NULL, third) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
+  want = WITH(from, W, u[W], to, u[to]);
+  read_and_compare(c, "third order, input", third[0], &want);
+  want = WITH(W, from, u[from], to, u[to]);
+  read_and_compare(c, "third order, weight", third[1], &want);
+
+  /* Into leaves, twice: the second time adds to what is there. */
+  for (int i = 0; i < 2; i++) ck_assert_int_eq(clg_backward(y, &first), CLG_OK);
+  want = sum_of(&s, W, v[X], v[W], v[Y]);
+  for (size_t i = 0; i < want.n; i++) want.v[i] *= 2, want.size[i] *= 2;
+  clg_tensor *of_w = clg_grad_of(base[W]);
+  read_and_compare(c, "accumulated", strided ? clg_transpose(of_w, 2, 3) : of_w, &want);
+  clg_scope_close(scope);
+  clg_tensor_unref(&bias);
+  for (int i = 0; i < CLG_CONV_PARTS; i++) {
+    if (!strided) clg_tensor_unref(&t[i]);
+    clg_tensor_unref(&base[i]), clg_tensor_unref(&weight[i]);
+    free(v[i]), free(u[i]);
+  }
+  free(b);
+}
+
+START_TEST(conv2d) {
+  random_state = 50u + (uint32_t)_i;
+  if (cases[_i].extra[0] < cases[_i].stride[0]) check_op(&cases[_i], false, _i % 2);
+}
+END_TEST
+START_TEST(conv_transpose2d) {
+  random_state = 90u + (uint32_t)_i;
+  check_op(&cases[_i], true, _i % 2 == 0);
+}
+END_TEST
+
+/* Two kernels that cut the work differently give the same bits, whatever the batch. */
+START_TEST(batches) {
+  const conv_case c = {"batch", 3, 1, 20, 40, {8, 8}, {4, 4}, {2, 2}, ONE, ONE, NONE};
+  clg_scope *scope = clg_scope_open(ctx);
+  random_state = 3;
+  clg_conv_shape s = shape_of(&c);
+  float *x = random_floats(numel_of(&s, X)), *w = random_floats(numel_of(&s, W)), all[2][3 * 40 * 16];
+  int64_t d[2][4];
+  dims_of(&s, X, d[0]), dims_of(&s, W, d[1]);
+  clg_tensor *tx = clg_tensor_create(ctx, 4, d[0], x), *tw = clg_tensor_create(ctx, 4, d[1], w);
+  clg_conv_options o = {{2, 2}, {1, 1}, {0, 0}, {1, 1}, 1};
+  ck_assert_int_eq(clg_tensor_read(clg_conv2d(tx, tw, NULL, &o), all[0]), CLG_OK);
+  for (int n = 0; n < 3; n++)
+    ck_assert_int_eq(clg_tensor_read(clg_conv2d(clg_narrow(tx, 0, n, 1), tw, NULL, &o), all[1] + n * 40 * 16), CLG_OK);
+  ck_assert(memcmp(all[0], all[1], sizeof all[0]) == 0);
+  clg_scope_close(scope);
+  clg_tensor_unref(&tx), clg_tensor_unref(&tw);
+  free(x), free(w);
+}
+END_TEST
+
+/* ---- errors ---- */
+
+static void expect(clg_tensor *got, clg_status status, const char *part) {
+  ck_assert_ptr_null(got);
+  ck_assert_int_eq(clg_last_status(ctx), status);
+  ck_assert_msg(strstr(clg_last_error(ctx), part) != NULL, "\"%s\" is not in: %s", part, clg_last_error(ctx));
+  ck_assert_ptr_null(strchr(clg_last_error(ctx), '\n'));
+  clg_clear_error(ctx);
+}
+
+START_TEST(errors) {
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_tensor *x = clg_full(ctx, 4, (int64_t[]){2, 4, 5, 5}, 1), *w = clg_full(ctx, 4, (int64_t[]){6, 4, 3, 3}, 1);
+  clg_tensor *b = clg_full(ctx, 1, (int64_t[]){5}, 1), *flat = clg_full(ctx, 2, (int64_t[]){4, 4}, 1);
+  clg_tensor *empty = clg_full(ctx, 4, (int64_t[]){2, 4, 0, 5}, 1), *large = clg_full(ctx, 4, (int64_t[]){6, 4, 6, 3}, 1);
+#define OPTIONS(...) &(clg_conv_options){__VA_ARGS__}
+  ck_assert_ptr_null(clg_conv2d(NULL, w, NULL, NULL));
+  ck_assert_str_eq(clg_last_error(ctx), "");
+  expect(clg_conv2d(flat, w, NULL, NULL), CLG_ERR_SHAPE, "x [4,4]");
+  expect(clg_conv2d(x, flat, NULL, NULL), CLG_ERR_SHAPE, "weight [4,4]");
+  expect(clg_conv2d(x, w, b, NULL), CLG_ERR_SHAPE, "bias [5]");
+  expect(clg_conv2d(x, w, flat, NULL), CLG_ERR_SHAPE, "bias [4,4]");
+  expect(clg_conv2d(empty, w, NULL, NULL), CLG_ERR_SHAPE, "x [2,4,0,5]");
+  expect(clg_conv_transpose2d(x, w, NULL, NULL), CLG_ERR_SHAPE, "[C,O/groups,kh,kw]");
+  expect(clg_conv2d(x, w, NULL, OPTIONS({1, 1}, {0, 0}, {0, 0}, {1, 1}, 2)), CLG_ERR_SHAPE, "2 groups");
+  expect(clg_conv2d(x, w, NULL, OPTIONS({1, 1}, {0, 0}, {0, 0}, {1, 1}, 0)), CLG_ERR_ARGUMENT, "groups");
+  expect(clg_conv2d(x, w, NULL, OPTIONS({0, 1}, {0, 0}, {0, 0}, {1, 1}, 1)), CLG_ERR_ARGUMENT, "stride");
+  expect(clg_conv2d(x, w, NULL, OPTIONS({1, 1}, {0, 0}, {0, 0}, {1, 0}, 1)), CLG_ERR_ARGUMENT, "dilation");
+  expect(clg_conv2d(x, w, NULL, OPTIONS({1, 1}, {0, -1}, {0, 0}, {1, 1}, 1)), CLG_ERR_ARGUMENT, "padding");
+  expect(clg_conv2d(x, w, NULL, OPTIONS({2, 2}, {0, 0}, {1, 1}, {1, 1}, 1)), CLG_ERR_ARGUMENT, "output_padding");
+  expect(clg_conv_transpose2d(x, clg_transpose(w, 0, 1), NULL, OPTIONS({2, 2}, {0, 0}, {2, 0}, {1, 1}, 1)), CLG_ERR_ARGUMENT,
+         "output_padding");
+  expect(clg_conv2d(x, large, NULL, NULL), CLG_ERR_SHAPE, "height 5");
+  expect(clg_conv2d(x, w, NULL, OPTIONS({1, 1}, {0, 0}, {0, 0}, {1, 3}, 1)), CLG_ERR_SHAPE, "width 5");
+  expect(clg_conv2d(x, w, NULL, OPTIONS({1, 1}, {INT32_MAX, 0}, {0, 0}, {1, 1}, 1)), CLG_ERR_SHAPE, "2^28");
+  expect(clg_conv_transpose2d(x, clg_transpose(w, 0, 1), NULL, OPTIONS({INT32_MAX, 1}, {0, 0}, {0, 0}, {1, 1}, 1)), CLG_ERR_SHAPE,
+         "2^28");
+  expect(clg_conv_transpose2d(x, clg_transpose(w, 0, 1), NULL, OPTIONS({1 << 20, 1 << 20}, {0, 0}, {0, 0}, {1, 1}, 1)),
+         CLG_ERR_SHAPE, "2^31");
+  expect(clg_conv_transpose2d(x, clg_transpose(w, 0, 1), NULL, OPTIONS({1, 1}, {4, 0}, {0, 0}, {1, 1}, 1)), CLG_ERR_SHAPE, "height 5");
+  ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *t = tcase_create("conv");
+  tcase_add_checked_fixture(t, open_context, close_context);
+  tcase_set_timeout(t, 300);
+  tcase_add_loop_test(t, kernels, 0, CASES);
+  tcase_add_loop_test(t, conv2d, 0, CASES);
+  tcase_add_loop_test(t, conv_transpose2d, 0, CASES);
+  tcase_add_test(t, batches);
+  tcase_add_test(t, errors);
+  suite_add_tcase(suite, t);
+}
+CHECK_MAIN("conv", add_cases)
