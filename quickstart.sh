@@ -85,6 +85,13 @@ if [ -n "$missing" ]; then
   [ -z "$missing" ] || give_up "still not found after installing"
 fi
 
+# In a root without /sys, as of debootstrap, PoCL finds no memory and aborts: tell it what there is.
+if [ ! -d /sys/devices/system/cpu ] && [ -z "${HWLOC_SYNTHETIC:-}" ]; then
+  kib=$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo 2> /dev/null) || true
+  HWLOC_SYNTHETIC="node:1(memory=$((${kib:-2097152} * 1024))) core:$(nproc) pu:1"
+  export HWLOC_SYNTHETIC
+fi
+
 [ -f build/build.ninja ] || meson setup build
 if [ "$mode" = test ]; then
   meson configure build -Dtests=enabled

@@ -47,11 +47,11 @@ inline float lanes_sum(const float16 v) {
 #define LOAD1(p) (*(p))
 #define STORE1(v, p) (*(p) = (v))
 
-/* Runs BODY(V, LOAD, STORE) at every element `at` of the channel, and OPEN and CLOSE around each image (a GPU's lanes run through
+/* Runs BODY(V, LOAD, STORE) at every element `at` of the channel in the first N images, and OPEN and CLOSE around each image (a GPU's lanes run through
  * all images in one sweep). */
 #if VW == 16
-#define CHANNEL(OPEN, BODY, CLOSE)                                                                                           \
-  for (uint i = 0; i < images; i++) {                                                                                        \
+#define CHANNEL(N, OPEN, BODY, CLOSE)                                                                                          \
+  for (uint i = 0; i < (N); i++) {                                                                                           \
     const size_t base = ((size_t)i * channels + channel) * size;                                                             \
     OPEN;                                                                                                                    \
     for (uint j = 0; j + VW <= size; j += VW) {                                                                              \
@@ -65,10 +65,10 @@ inline float lanes_sum(const float16 v) {
     CLOSE;                                                                                                                   \
   }
 #else
-#define CHANNEL(OPEN, BODY, CLOSE)                                                                                           \
+#define CHANNEL(N, OPEN, BODY, CLOSE)                                                                                          \
   {                                                                                                                          \
     OPEN;                                                                                                                    \
-    for (uint e = lane; e < images * size; e += WG) {                                                                        \
+    for (uint e = lane; e < (N) * size; e += WG) {                                                                           \
       const uint i = e / size;                                                                                               \
       const size_t at = ((size_t)i * channels + channel) * size + (e - i * size);                                            \
       BODY(float, LOAD1, STORE1)                                                                                             \
@@ -112,33 +112,29 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
   y += y_o;
   running_mean += running_mean_o + channel;
   running_var += running_var_o + channel;
-  float mu, var;
-  if (flags & EVAL) {
-    mu = *running_mean;
-    var = *running_var;
-  } else {
-    const float count = (float)images * (float)size;
-    float sum = 0.0f;
+  /* The barriers stand outside of any condition: with EVAL the sums are empty. */
+  const uint summed = flags & EVAL ? 0 : images;
+  const float count = (float)images * (float)size;
+  float sum = 0.0f;
 #define SUM(V, LOAD, STORE) { const V v = LOAD(x + at); ADD_##V(v) }
 #define CLOSE_SUM sum += TOTAL
-    CHANNEL(OPEN_SUM, SUM, CLOSE_SUM)
-    GROUP_SUM(sum)
-    mu = sum / count;
-    /* A second pass: the difference of mean squares would cancel. */
-    sum = 0.0f;
+  CHANNEL(summed, OPEN_SUM, SUM, CLOSE_SUM)
+  GROUP_SUM(sum)
+  const float mu = flags & EVAL ? *running_mean : sum / count;
+  /* A second pass: the difference of mean squares would cancel. */
+  sum = 0.0f;
 #define SUM_SQUARES(V, LOAD, STORE) { const V d = LOAD(x + at) - mu; ADD_##V(d * d) }
-    CHANNEL(OPEN_SUM, SUM_SQUARES, CLOSE_SUM)
-    GROUP_SUM(sum)
-    var = sum / count;
-    if ((flags & UPDATE) && lane == 0) {
-      *running_mean = (1.0f - momentum) * *running_mean + momentum * mu;
-      *running_var = (1.0f - momentum) * *running_var + momentum * (var * unbias);
-    }
-  }
+  CHANNEL(summed, OPEN_SUM, SUM_SQUARES, CLOSE_SUM)
+  GROUP_SUM(sum)
+  const float var = flags & EVAL ? *running_var : sum / count;
   const float scale = 1.0f / sqrt(var + eps);
   const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale, b = flags & BETA ? beta[beta_o + channel] : 0.0f;
 #define NORMALISE(V, LOAD, STORE) { const V v = (LOAD(x + at) - mu) * a + b; STORE(v, y + at); }
-  CHANNEL(, NORMALISE, )
+  CHANNEL(images, , NORMALISE, )
+  if (lane == 0 && (flags & UPDATE)) {
+    *running_mean = (1.0f - momentum) * *running_mean + momentum * mu;
+    *running_var = (1.0f - momentum) * *running_var + momentum * (var * unbias);
+  }
   if (lane == 0) {
     mean[mean_o + channel] = mu;
     rstd[rstd_o + channel] = scale;
@@ -162,14 +158,14 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
   dx += dx_o;
   const float mu = mean[mean_o + channel], scale = rstd[rstd_o + channel];
   float sum_g = 0.0f, sum_h = 0.0f;
-  if (!(flags & EVAL) || (flags & (WANT_GAMMA | WANT_BETA))) {
+  /* The barriers stand outside of any condition. */
+  const uint summed = !(flags & EVAL) || (flags & (WANT_GAMMA | WANT_BETA)) ? images : 0;
 #define SUM_BOTH(V, LOAD, STORE) { const V v = LOAD(g + at); ADD_##V(v) ADD_H_##V(v * ((LOAD(x + at) - mu) * scale)) }
 #define OPEN_SUMS OPEN_SUM; OPEN_SUM_H
 #define CLOSE_SUMS sum_g += TOTAL; sum_h += TOTAL_H
-    CHANNEL(OPEN_SUMS, SUM_BOTH, CLOSE_SUMS)
-    GROUP_SUM(sum_g)
-    GROUP_SUM(sum_h)
-  }
+  CHANNEL(summed, OPEN_SUMS, SUM_BOTH, CLOSE_SUMS)
+  GROUP_SUM(sum_g)
+  GROUP_SUM(sum_h)
   if (lane == 0 && (flags & WANT_GAMMA))
     dgamma[dgamma_o + channel] = flags & ADD_GAMMA ? dgamma[dgamma_o + channel] + sum_h : sum_h;
   if (lane == 0 && (flags & WANT_BETA))
@@ -183,6 +179,6 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
     if (flags & ADD_X) d += LOAD(dx + at);                                                                                   \
     STORE(d, dx + at);                                                                                                       \
   }
-  CHANNEL(, GRADIENT, )
+  CHANNEL(images, , GRADIENT, )
 }
 #endif

@@ -181,18 +181,11 @@ __kernel void product_panel(PRODUCT_ARGS, const uint span) {
   PANEL_FINISH(part, rows, i0)
 }
 
-/* Reads an element of each of the next rows: rows that lie far apart cost a page walk each, and so they overlap. */
-#define NEAR 16
-static void bring_near(__global const float *from, const size_t ld, const uint rows) {
-  for (uint i = 0; i < min(rows, (uint)NEAR); i++) *(volatile __global const float *)(from + i * ld);
-}
-
 /* tiles [][PANEL_K][TILE_ROWS], BLOCK_TILE apart: `rows` columns of a stored [k,m] matrix. */
 static void pack_tiles(__global const float *a, const size_t ps, const uint rows, const uint kn, float *tiles) {
   for (uint p = 0; p < kn; p++, a += ps) {
     float *to = tiles;
     uint i = 0;
-    if (p % NEAR == 0) bring_near(a, ps, kn - p);
     for (; i + TILE_ROWS <= rows; i += TILE_ROWS, to += BLOCK_TILE) vstore8(vload8(0, a + i), p, to);
     for (uint l = 0; i + l < rows; l++) to[p * TILE_ROWS + l] = a[i + l];
   }

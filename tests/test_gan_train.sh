@@ -60,6 +60,18 @@ silent() { check "nothing on stderr" test ! -s "$work/err"; }
 # The integer field NAME of the JSON in FILE, its first place.
 field() { sed -n "s/.*\"$1\": *\([0-9.e+-]*\).*/\1/p" "$2" | head -n 1; }
 
+# The integers of field NAME in the variants of a report; those of their phases are indented more.
+fields() { sed -n "s/^      \"$1\": *\([0-9]*\),*\$/\1/p" "$2"; }
+# predicted FILE: in each variant the plan was right to the byte.
+predicted() {
+  for kind in live reserved; do
+    fields "peak_${kind}_bytes" "$1" > "$work/measured"
+    fields "predicted_peak_${kind}_bytes" "$1" > "$work/predicted"
+    check "every variant of $1 was predicted ($kind)" \
+      sh -c "[ -s '$work/measured' ] && cmp '$work/measured' '$work/predicted'"
+  done
+}
+
 # An IDX file of N zero images of 4x4, its header promising M of them.
 idx() { # FILE N M(octal)
   printf '\000\000\010\003\000\000\000%b\000\000\000\004\000\000\000\004' "\\0$3" > "$1"
@@ -81,13 +93,13 @@ refuses "unknown option '-x'" -x
 refuses "--batch wants a value" --batch
 refuses "--quiet=1 takes no value" --quiet=1
 refuses "unexpected argument 'more'" more
-all="detach retain_graph inputs recompute no_grad frozen_d naive stale"
+all="detach retain_graph inputs recompute no_grad frozen_d checkpoint naive stale"
 refuses "unknown variant 'foo': there are $all" --variant foo
 refuses "unknown variant 'foo'" --compare --variants detach,foo
 refuses "unknown variant ''" --variants detach,
 refuses "variant inputs is named twice" --variants inputs,inputs
 refuses "--variant runs one variant alone" --compare --variant detach
-refuses "unknown model 'foo': there is mlp" --model foo
+refuses "unknown model 'foo': there are mlp, dcgan and wgan_gp" --model foo
 refuses "unknown shape 'foo'" --plan --shape foo
 for bad in 0 -1 -128 1x x '' ' 1' 1.5 1e3 +1 99999999999999999999; do
   refuses "--batch '$bad': want a whole number" --batch "$bad"
@@ -98,6 +110,21 @@ refuses "--seed '-1'" --seed -1
 refuses "give one of them" --steps 1 --epochs 1
 refuses "leave out --device" --plan --device cpu
 refuses "leave out --samples" --plan --samples "$work/x.png"
+refuses "--ngf and --ndf belong to --model dcgan" --ngf 16
+refuses "--ngf and --ndf belong to --model dcgan" --model wgan_gp --ndf 16
+refuses "--critic-steps belongs to --model wgan_gp" --critic-steps 2
+refuses "--nz '0': want a whole number" --nz 0
+refuses "--image-size '4': want a whole number from 8" --image-size 4
+refuses "--image-size '48': dcgan wants a power of two" --model dcgan --image-size 48
+refuses "dcgan wants images: ring is made of points" --model dcgan --data ring
+refuses "leave out --image-size" --data ring --image-size 8
+refuses "--channels '2': there are 1 and 3" --channels 2
+refuses "--samples-every wants --samples" --samples-every 5
+refuses "leave out --save and --resume" --plan --save "$work/x.st"
+refuses "leave out --save and --resume" --plan --resume "$work/x.st"
+refuses "--save and --resume want one variant" --compare --save "$work/x.st"
+refuses "--json and --save name the same file" --json "$work/x" --save "$work/x"
+refuses "--json and --samples name the same file" --json "$work/x" --samples "$work/x"
 
 # ---- the data ----
 refuses "no data set '/nonexistent'" --data /nonexistent
@@ -114,6 +141,10 @@ idx "$images" 8 010
 refuses "batch 9 is larger than the data" --data "$work/data" --batch 9
 refuses "batch 128 is larger than the data" --data "$work/data"
 refuses "batch 20000 is larger than the data: ring has 16384" --data ring --batch 20000
+refuses "no train-labels-idx1-ubyte" --data "$work/data" --conditional
+printf '\000\000\010\001\000\000\000\007\000\001\002\003\000\001\002' > "$work/data/train-labels-idx1-ubyte"
+refuses "7 labels for 8 images" --data "$work/data" --conditional
+rm "$work/data/train-labels-idx1-ubyte"
 gzip -c "$images" | head -c 20 > "$images.gz"
 rm "$images"
 refuses "train-images-idx3-ubyte.gz: " --data "$work/data"
@@ -181,7 +212,8 @@ done
 # shellcheck disable=SC2086
 accepts $short --compare --quiet --json "$work/all.json"
 silent
-check "six variants are bit-identical" test "$(grep -c '"bit_identical": true' "$work/all.json")" = 6
+check "seven variants are bit-identical" test "$(grep -c '"bit_identical": true' "$work/all.json")" = 7
+predicted "$work/all.json"
 check "two have failed" test "$(grep -c '"status": "error"' "$work/all.json")" = 2
 says "bit-identical to detach's"
 says "the same context trained on"
@@ -190,6 +222,74 @@ check "the table fits 100 columns" sh -c "! grep -v '^naive: \|^stale: ' '$work/
 accepts $short --variants no_grad,stale --quiet --json "$work/two.json"
 check "detach is not listed" sh -c "! grep -q '\"name\": \"detach\"' '$work/two.json'"
 check "detach ran unseen" grep -q bit_identical "$work/two.json"
+
+# ---- the other models ----
+# shellcheck disable=SC2086
+accepts --model wgan_gp $short --compare --quiet --json "$work/wgan.json"
+check "seven variants of wgan_gp are bit-identical" test "$(grep -c '"bit_identical": true' "$work/wgan.json")" = 7
+check "two of them have failed" test "$(grep -c '"status": "error"' "$work/wgan.json")" = 2
+predicted "$work/wgan.json"
+# shellcheck disable=SC2086
+accepts --model wgan_gp $short --critic-steps 2 --quiet --json "$work/wgan.json"
+says "of 8 modes covered"
+check "the ring is judged" grep -q '"good_share"' "$work/wgan.json"
+
+small="--model dcgan --image-size 16 --ngf 4 --ndf 4 --nz 8 --batch 4 --steps 3 --quiet"
+# shellcheck disable=SC2086
+accepts $small --data "$work/data" --compare --json "$work/dcgan.json"
+check "seven variants of dcgan are bit-identical" test "$(grep -c '"bit_identical": true' "$work/dcgan.json")" = 7
+predicted "$work/dcgan.json"
+
+# ---- save, resume, pictures on the way ----
+# resumes ARGUMENT...: 3 steps and then 2 leave the same state as 5.
+resumes() {
+  accepts "$@" --steps 5 --save "$work/five.st"
+  accepts "$@" --steps 3 --save "$work/three.st"
+  accepts "$@" --steps 2 --resume "$work/three.st" --save "$work/again.st" --json "$work/again.json"
+  check "resumed to the same state: $*" cmp "$work/five.st" "$work/again.st"
+  predicted "$work/again.json"
+}
+resumes --data ring --batch 5000 --quiet
+resumes --model wgan_gp --data ring --batch 1000 --quiet --variant retain_graph
+resumes --model dcgan --image-size 16 --ngf 4 --ndf 4 --batch 4 --quiet --data "$work/data"
+refuses "is of another run" --data ring --batch 16 --steps 1 --quiet --resume "$work/five.st"
+head -c 100 "$work/five.st" > "$work/cut.st"
+# shellcheck disable=SC2086
+refuses "$work/cut.st" $short --quiet --resume "$work/cut.st"
+# shellcheck disable=SC2086
+refuses "/nonexistent" $short --quiet --resume /nonexistent
+# shellcheck disable=SC2086
+refuses "/nonexistent/a.st: cannot write" $short --quiet --save /nonexistent/a.st
+# shellcheck disable=SC2086
+accepts $small --steps 5 --data "$work/data" --samples "$work/on.way.png" --samples-every 2 --json "$work/on.json"
+check "pictures on the way" \
+  sh -c "cd '$work' && [ -s on.way-000002.png ] && [ -s on.way-000004.png ] && [ -s on.way.png ] && [ ! -e on.way-000005.png ]"
+predicted "$work/on.json"
+
+# ---- pictures as data, labels ----
+mkdir -p "$work/pictures/one" "$work/pictures/two"
+cp "$work/on.way.png" "$work/pictures/one/a.png"
+cp "$work/b.png" "$work/pictures/two/b.png"
+cp "$work/b.png" "$work/pictures/two/c.PNG"
+# shellcheck disable=SC2086
+accepts $small --batch 3 --data "$work/pictures"
+# shellcheck disable=SC2086
+accepts $small --batch 3 --data "$work/pictures" --channels 3 --samples "$work/colour.png"
+check "a picture in colour" sh -c "dd if='$work/colour.png' bs=1 skip=25 count=1 2> /dev/null | od -An -tu1 | grep -q 2"
+cp "$work/on.way.png" "$work/pictures/a.png"
+# shellcheck disable=SC2086
+refuses "has no sub-folders with pictures" $small --batch 1 --data "$work/pictures" --conditional
+rm "$work/pictures/a.png"
+for model in mlp wgan_gp "dcgan --image-size 16 --ngf 4 --ndf 4"; do
+  # shellcheck disable=SC2086
+  accepts --model $model --batch 3 --steps 3 --quiet --data "$work/pictures" --conditional --compare --json "$work/c.json"
+  check "conditional $model is bit-identical" test "$(grep -c '"bit_identical": true' "$work/c.json")" = 7
+  predicted "$work/c.json"
+done
+resumes --data ring --batch 16 --quiet --conditional
+head -c 60 "$work/on.way.png" > "$work/pictures/two/d.png"
+# shellcheck disable=SC2086
+refuses "two/d.png: damaged PNG file" $small --data "$work/pictures"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

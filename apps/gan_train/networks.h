@@ -4,7 +4,6 @@
 #define GAN_NETWORKS_H
 
 #include "model.h"
-#include "zz_stub.h"
 
 /* z [N, nz + LABEL_NUMBERS if conditional] -> [N,features] */
 clg_module *mlp_generator(clg_context *ctx, const model_spec *s);

@@ -26,6 +26,16 @@ CLG_API clg_module *clg_conv2d_create(clg_context *ctx, int64_t in, int64_t out,
                                       const clg_conv_options *options, bool bias);
 CLG_API clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw,
                                                 const clg_conv_options *options, bool bias);
+/* Batch norm over the channels of [N,C,..], gamma 1 and beta 0; in train mode by the batch's statistics, whose running averages
+ * (buffers running_mean, running_var) serve in eval mode. */
+CLG_API clg_module *clg_batch_norm2d_create(clg_context *ctx, int64_t channels, float eps, float momentum);
+CLG_API clg_module *clg_max_pool2d_create(clg_context *ctx, const clg_pool_options *options);
+CLG_API clg_module *clg_avg_pool2d_create(clg_context *ctx, const clg_pool_options *options);
+CLG_API clg_module *clg_upsample_create(clg_context *ctx, int scale_h, int scale_w); /* nearest neighbour */
+/* A row of the weight [n,size] for each int32 index [..] -> [..,size]; N(0, 1) as PyTorch's default. */
+CLG_API clg_module *clg_embedding_create(clg_context *ctx, int64_t n, int64_t size);
+/* Zeroes each element with probability p and scales the others by 1/(1 - p), in train mode. */
+CLG_API clg_module *clg_dropout_create(clg_context *ctx, float p);
 /* [N,...] -> [N,-1] */
 CLG_API clg_module *clg_flatten_create(clg_context *ctx);
 /* Runs its layers in order, each in a scope of its own; a Linear followed by an activation runs as one kernel. Takes over
@@ -47,6 +57,9 @@ CLG_API bool clg_module_is_train(const clg_module *m);
 CLG_API clg_tensor *const *clg_module_parameters(clg_module *m, size_t *n);
 /* "0.weight": as in PyTorch's state_dict. Borrowed. NULL if i is out of range. */
 CLG_API const char *clg_module_parameter_name(clg_module *m, size_t i);
+/* Buffer number i (state that is saved but not trained), borrowed, and its name as in PyTorch's state_dict, cut to `size` bytes
+ * (`name` may be NULL). NULL behind the last one. */
+CLG_API clg_tensor *clg_module_buffer(clg_module *m, size_t i, char *name, size_t size);
 CLG_API size_t clg_module_numel(clg_module *m); /* of all parameters */
 /* requires_grad of every parameter: freezing and thawing. */
 CLG_API clg_status clg_module_set_requires_grad(clg_module *m, bool on);

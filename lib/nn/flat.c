@@ -70,9 +70,10 @@ static clg_status make_new(maker *k, clg_param *p) {
   p->tensor = clg_tensor_view(s, 0, p->ndim, p->shape, NULL);
   clg_storage_unref(s);
   if (!p->tensor) return CLG_ERR_HOST_MEMORY;
-  clg_status st = p->bound > 0    ? clg_rand_(p->tensor, -p->bound, p->bound)
-                  : p->value != 0 ? clg_fill_(p->tensor, p->value)
-                                  : CLG_OK;
+  clg_status st = p->bound > 0       ? clg_rand_(p->tensor, -p->bound, p->bound)
+                  : p->deviation > 0 ? clg_randn_(p->tensor, 0, p->deviation)
+                  : p->value != 0    ? clg_fill_(p->tensor, p->value)
+                                     : CLG_OK;
   p->tensor->storage->version = 0;
   return st == CLG_OK ? clg_set_requires_grad(p->tensor, true) : st;
 }

@@ -5,12 +5,12 @@
 static clg_tensor *bias_of(const clg_module *m) { return m->n_params > 1 ? m->param[1].tensor : NULL; }
 
 static clg_tensor *conv2d_forward(clg_module *m, clg_tensor *x) {
-  return clg_conv2d(x, m->param[0].tensor, bias_of(m), &m->conv);
+  return clg_conv2d(x, m->param[0].tensor, bias_of(m), &m->how.conv);
 }
 static const clg_module_class conv2d_class = {"conv2d", conv2d_forward};
 
 static clg_tensor *conv_transpose2d_forward(clg_module *m, clg_tensor *x) {
-  return clg_conv_transpose2d(x, m->param[0].tensor, bias_of(m), &m->conv);
+  return clg_conv_transpose2d(x, m->param[0].tensor, bias_of(m), &m->how.conv);
 }
 static const clg_module_class conv_transpose2d_class = {"conv_transpose2d", conv_transpose2d_forward};
 
@@ -29,7 +29,7 @@ static clg_module *create(clg_context *ctx, const clg_module_class *cls, int64_t
   }
   clg_module *m = clg_module_create(ctx, cls);
   if (!m) return NULL;
-  m->conv = *o;
+  m->how.conv = *o;
   second /= o->groups;
   float bound = (float)(1.0 / sqrt((double)(second * kernel[0] * kernel[1])));
   m->param[0] = (clg_param){.name = "weight", .ndim = 4, .shape = {first, second, kernel[0], kernel[1]}, .bound = bound};
@@ -46,4 +46,60 @@ clg_module *clg_conv2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t
 clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw,
                                         const clg_conv_options *options, bool bias) {
   return create(ctx, &conv_transpose2d_class, in, out, out, (int64_t[]){kh, kw}, options, bias);
+}
+
+static clg_tensor *batch_norm_forward(clg_module *m, clg_tensor *x) {
+  clg_batch_norm_options o = {m->buffer[0].tensor, m->buffer[1].tensor, m->train, m->momentum, m->number};
+  return clg_batch_norm(x, m->param[0].tensor, m->param[1].tensor, &o);
+}
+static const clg_module_class batch_norm_class = {"batch_norm", batch_norm_forward};
+
+static clg_status make_buffer(clg_module *m, const char *name, int64_t size, float value) {
+  clg_param *b = &m->buffer[m->n_buffers++];
+  *b = (clg_param){.name = name, .ndim = 1, .shape = {size}};
+  b->tensor = clg_tensor_new(m->ctx, 1, &size, CLG_ROLE_PARAMETER, name);
+  clg_status s = b->tensor ? clg_fill_(b->tensor, value) : clg_last_status(m->ctx);
+  if (s == CLG_OK) b->tensor->storage->version = 0;
+  return s;
+}
+
+clg_module *clg_batch_norm2d_create(clg_context *ctx, int64_t channels, float eps, float momentum) {
+  if (ctx && (channels < 1 || !(eps >= 0) || !(momentum >= 0 && momentum <= 1)))
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, "batch_norm", "channels must be positive, eps not negative, momentum in [0, 1]"), NULL;
+  clg_module *m = clg_module_create(ctx, &batch_norm_class);
+  if (!m) return NULL;
+  m->number = eps;
+  m->momentum = momentum;
+  m->param[0] = (clg_param){.name = "weight", .ndim = 1, .shape = {channels}, .value = 1};
+  m->param[1] = (clg_param){.name = "bias", .ndim = 1, .shape = {channels}};
+  m->n_params = 2;
+  if (make_buffer(m, "running_mean", channels, 0) != CLG_OK || make_buffer(m, "running_var", channels, 1) != CLG_OK)
+    clg_module_unref(&m);
+  return m;
+}
+
+static clg_tensor *max_pool_forward(clg_module *m, clg_tensor *x) { return clg_max_pool2d(x, &m->how.pool); }
+static const clg_module_class max_pool_class = {"max_pool2d", max_pool_forward};
+static clg_tensor *avg_pool_forward(clg_module *m, clg_tensor *x) { return clg_avg_pool2d(x, &m->how.pool); }
+static const clg_module_class avg_pool_class = {"avg_pool2d", avg_pool_forward};
+
+static clg_module *pool_create(clg_context *ctx, const clg_module_class *cls, const clg_pool_options *options) {
+  if (ctx && !options) return clg_fail(ctx, CLG_ERR_ARGUMENT, cls->name, "it needs options that give its kernel"), NULL;
+  clg_module *m = clg_module_create(ctx, cls);
+  if (m) m->how.pool = *options;
+  return m;
+}
+
+clg_module *clg_max_pool2d_create(clg_context *ctx, const clg_pool_options *options) { return pool_create(ctx, &max_pool_class, options); }
+clg_module *clg_avg_pool2d_create(clg_context *ctx, const clg_pool_options *options) { return pool_create(ctx, &avg_pool_class, options); }
+
+static clg_tensor *upsample_forward(clg_module *m, clg_tensor *x) {
+  return clg_upsample_nearest(x, m->how.scale[0], m->how.scale[1]);
+}
+static const clg_module_class upsample_class = {"upsample", upsample_forward};
+
+clg_module *clg_upsample_create(clg_context *ctx, int scale_h, int scale_w) {
+  clg_module *m = clg_module_create(ctx, &upsample_class);
+  if (m) m->how.scale[0] = scale_h, m->how.scale[1] = scale_w;
+  return m;
 }

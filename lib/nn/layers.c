@@ -61,6 +61,29 @@ clg_module *clg_activation_create(clg_context *ctx, clg_activation act, float sl
   return m;
 }
 
+static clg_tensor *embedding_forward(clg_module *m, clg_tensor *x) { return clg_embedding(m->param[0].tensor, x, -1); }
+static const clg_module_class embedding_class = {"embedding", embedding_forward};
+
+clg_module *clg_embedding_create(clg_context *ctx, int64_t n, int64_t size) {
+  if (ctx && (n < 1 || size < 1 || n > INT32_MAX / size))
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, "embedding", "%lld rows of %lld are not possible", (long long)n, (long long)size), NULL;
+  clg_module *m = clg_module_create(ctx, &embedding_class);
+  if (!m) return NULL;
+  m->param[0] = (clg_param){.name = "weight", .ndim = 2, .shape = {n, size}, .deviation = 1};
+  m->n_params = 1;
+  return m;
+}
+
+static clg_tensor *dropout_forward(clg_module *m, clg_tensor *x) { return clg_dropout(x, m->number, m->train); }
+static const clg_module_class dropout_class = {"dropout", dropout_forward};
+
+clg_module *clg_dropout_create(clg_context *ctx, float p) {
+  if (ctx && !(p >= 0 && p < 1)) return clg_fail(ctx, CLG_ERR_ARGUMENT, "dropout", "p must be in [0, 1)"), NULL;
+  clg_module *m = clg_module_create(ctx, &dropout_class);
+  if (m) m->number = p;
+  return m;
+}
+
 static clg_tensor *flatten_forward(clg_module *m, clg_tensor *x) {
   if (x->ndim < 2) return clg_fail(m->ctx, CLG_ERR_SHAPE, "flatten", "the input needs at least 2 dimensions"), NULL;
   int64_t rest = 1;

@@ -1,5 +1,6 @@
 /* Modules: references, mode, and the parameters' names, values and gradients. flat.c makes the parameters. */
 #include "nn/module.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ void clg_module_unref(clg_module **p) {
     clg_module_unref(&m->layer[i]);
   }
   for (int i = 0; i < m->n_params; i++) clg_tensor_unref(&m->param[i].tensor);
+  for (int i = 0; i < m->n_buffers; i++) clg_tensor_unref(&m->buffer[i].tensor);
   for (size_t i = 0; i < m->flat.n; i++) free(m->flat.name[i]);
   free(m->flat.name);
   free(m->flat.tensor);
@@ -93,6 +95,26 @@ const char *clg_module_parameter_name(clg_module *m, size_t i) {
   name = top->flat.name[at + i];
   while (depth--) name = strchr(name, '.') + 1; /* without the numbers of the modules around it */
   return name;
+}
+
+/* Counts i down to the buffer asked for; writes the part of the name that is m's. */
+static clg_tensor *find_buffer(clg_module *m, size_t *i, char *name, size_t size) {
+  if (*i < (size_t)m->n_buffers) {
+    if (size) snprintf(name, size, "%s", m->buffer[*i].name);
+    return m->buffer[*i].tensor;
+  }
+  *i -= (size_t)m->n_buffers;
+  for (size_t k = 0; k < m->n_layers; k++) {
+    int at = size ? snprintf(name, size, "%zu.", k) : 0;
+    size_t used = at > 0 && (size_t)at < size ? (size_t)at : size;
+    clg_tensor *t = find_buffer(m->layer[k], i, used < size ? name + used : NULL, size - used);
+    if (t) return t;
+  }
+  return NULL;
+}
+
+clg_tensor *clg_module_buffer(clg_module *m, size_t i, char *name, size_t size) {
+  return m ? find_buffer(m, &i, name, name ? size : 0) : NULL;
 }
 
 size_t clg_module_numel(clg_module *m) {

@@ -10,12 +10,12 @@ typedef struct clg_module_class {
   clg_tensor *(*forward)(clg_module *m, clg_tensor *x);
 } clg_module_class;
 
-/* A parameter before and after it is made: uniform in +-bound, or `value` when bound is 0. */
+/* A parameter before and after it is made. */
 typedef struct clg_param {
   const char *name;
   int ndim;
   int64_t shape[4];
-  float bound, value;
+  float bound, deviation, value; /* uniform; normal; or `value` where both are 0 */
   clg_tensor *tensor; /* NULL until made */
 } clg_param;
 
@@ -41,7 +41,11 @@ struct clg_module {
   size_t segment; /* a Sequential's layers in a checkpointed segment; 0: it is not checkpointed */
   clg_activation act;
   float number, momentum; /* slope or eps; of running statistics */
-  clg_conv_options conv;
+  union {
+    clg_conv_options conv;
+    clg_pool_options pool;
+    int scale[2];
+  } how;
 };
 
 clg_module *clg_module_create(clg_context *ctx, const clg_module_class *cls);

@@ -159,12 +159,10 @@ static clg_tensor *run_layer_norm(op_case *c) {
 
 /* ---- convolutions ---- */
 
-static void pair(const op_case *c, const char *key, int to[2]) {
-  int64_t v[CLG_MAX_DIMS];
-  int n = integers(c, key, v);
-  if (n < 1) return;
-  to[0] = (int)v[0];
-  to[1] = (int)v[n > 1];
+/* A pair from a list or a lone number. */
+static void pair(const op_case *c, const char *key, int out[2]) {
+  int d[CLG_MAX_DIMS], n = dims(c, key, d);
+  if (n) out[0] = d[0], out[1] = n > 1 ? d[1] : d[0];
 }
 
 static clg_conv_options conv_options(const op_case *c) {
@@ -197,12 +195,6 @@ static clg_tensor *run_batch_norm(op_case *c) {
   c->extra_names[0] = "running_mean_after", c->extra[0] = o.running_mean;
   c->extra_names[1] = "running_var_after", c->extra[1] = o.running_var;
   return clg_batch_norm(in(c, "x"), in(c, "w"), in(c, "b"), &o);
-}
-
-/* A pair from a list or a lone number. */
-static void pair(const op_case *c, const char *key, int out[2]) {
-  int d[CLG_MAX_DIMS], n = dims(c, key, d);
-  if (n) out[0] = d[0], out[1] = n > 1 ? d[1] : d[0];
 }
 
 static clg_pool_options pool_options(const op_case *c) {
