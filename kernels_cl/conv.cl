@@ -176,33 +176,33 @@ __kernel void conv_parts(__global const float *parts, __global float *out, const
 #define PIXELS 64    /* in a block */
 #define PATCH 12288
 #define OFFSETS 2048 /* channels x taps at a time */
+#define WEIGHT_TAPS 2048
 #define PHASES 64
 #define PART 32768
 #define THIN_PIXELS 1024
 
-/* part [ROWS][PAIR] (+)= patch[row[i] + step[p]] * b[p][lane] over kn steps: V vectors, the second `bs` behind the first. Rows past
- * `last` repeat it. */
+/* part [ROWS][2] (+)= patch[row[i] + step[p]] * b[p] over kn steps: V vectors, the second `bs` behind the first. Rows past `last`
+ * repeat it. */
 #define CONV_TILE(NAME, B_SPACE, V)                                                                                          \
-  static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float *b,          \
-                   const size_t bs, const uint kn, const bool first, float *part) {                                          \
+  static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float16 *b,        \
+                   const size_t bs, const uint kn, const bool first, float16 *part) {                                        \
     const float *from[ROWS];                                                                                                 \
     float16 s[ROWS][V];                                                                                                      \
     _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                                      \
       from[i] = patch + row[min(i, last)];                                                                                   \
-      _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = first ? (float16)(0.0f) : vload16(2 * i + v, part);           \
+      _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = first ? (float16)(0.0f) : part[2 * i + v];                    \
     }                                                                                                                        \
     for (uint p = 0; p < kn; p++) {                                                                                          \
       const size_t at = step[p];                                                                                             \
       float16 w[V];                                                                                                          \
-      _Pragma("unroll") for (uint v = 0; v < V; v++) w[v] = vload16(0, b + v * bs);                                          \
+      _Pragma("unroll") for (uint v = 0; v < V; v++) w[v] = b[v * bs + p];                                                   \
       _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                                    \
         const float16 e = (float16)(from[i][at]);                                                                            \
         _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = fma(e, w[v], s[i][v]);                                      \
       }                                                                                                                      \
-      b += LANES;                                                                                                            \
     }                                                                                                                        \
     _Pragma("unroll") for (uint i = 0; i < ROWS; i++)                                                                        \
-      _Pragma("unroll") for (uint v = 0; v < V; v++) vstore16(s[i][v], 2 * i + v, part);                                     \
+      _Pragma("unroll") for (uint v = 0; v < V; v++) part[2 * i + v] = s[i][v];                                              \
   }
 CONV_TILE(tile_packed2, __global, 2)
 CONV_TILE(tile_packed1, __global, 1)
@@ -222,19 +222,22 @@ static void copy_row(__global const float *from, float *to, int n) {
   for (; n > 0; n--) *to++ = *from++;
 }
 
-/* r[i].lane(j) and r[j].lane(i) exchanged, by ever smaller pieces. */
+/* to[i].lane(j) = from[j*stride].lane(i): pieces are exchanged, ever smaller. */
 #define EXCHANGE(d, first, second)                                                                                           \
   _Pragma("unroll") for (uint i = 0; i < 16; i++) if (!(i & d)) {                                                            \
     const float16 a = r[i], b = r[i | d];                                                                                    \
     r[i] = (float16)first;                                                                                                   \
     r[i | d] = (float16)second;                                                                                              \
   }
-static void transpose16(float16 *r) {
+static void transpose16(const float16 *from, const uint stride, float16 *to) {
+  float16 r[16];
+  _Pragma("unroll") for (uint i = 0; i < 16; i++) r[i] = from[i * stride];
   EXCHANGE(8, (a.lo, b.lo), (a.hi, b.hi))
   EXCHANGE(4, (a.s0123, b.s0123, a.s89ab, b.s89ab), (a.s4567, b.s4567, a.scdef, b.scdef))
   EXCHANGE(2, (a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd), (a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef))
   EXCHANGE(1, (a.s0, b.s0, a.s2, b.s2, a.s4, b.s4, a.s6, b.s6, a.s8, b.s8, a.sa, b.sa, a.sc, b.sc, a.se, b.se),
            (a.s1, b.s1, a.s3, b.s3, a.s5, b.s5, a.s7, b.s7, a.s9, b.s9, a.sb, b.sb, a.sd, b.sd, a.sf, b.sf))
+  _Pragma("unroll") for (uint i = 0; i < 16; i++) to[i] = r[i];
 }
 
 /* patch [channels][h][w] = the input from (y0, x0), zeros outside of it. */
@@ -257,34 +260,37 @@ static void fill_patch(__global const float *in, const int in_h, const int in_w,
 #if CLG_WANT(conv_pack)
 /* packed [group][panel of 16 output channels][phase][input channel][tap][16], zeros in lanes that do not exist. Global ids (panel
  * of a group, input channel). */
-__kernel void conv_pack(__global const float *w, const ulong w_o, __global float *packed, CONV_SHAPE) {
+__kernel void conv_pack(__global const float *w, const ulong w_o, __global float16 *packed, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int panels = (s.out_ch + LANES - 1) / LANES, i = (int)get_global_id(1), kk = s.k_h * s.k_w;
   const int g = (int)get_global_id(0) / panels, j0 = (int)get_global_id(0) % panels * LANES, lanes = min(s.out_ch - j0, LANES);
   if (g >= s.groups || i >= s.in_ch) return;
   const size_t stride = flags & CONV_UP ? kk : (size_t)s.in_ch * kk;
   w += w_o + (flags & CONV_UP ? ((size_t)g * s.in_ch + i) * s.out_ch + j0 : ((size_t)g * s.out_ch + j0) * s.in_ch + i) * kk;
-  packed += get_global_id(0) * s.in_ch * kk * LANES;
+  packed += get_global_id(0) * s.in_ch * kk;
   uint place[OFFSETS], before = 0;
   for (int ry = 0; ry < s.out_sy; ry++) {
     const taps ty = TAPS_Y(ry);
     for (int rx = 0; rx < s.out_sx; rx++) {
       const taps tx = TAPS_X(rx);
-      uint to = (before * s.in_ch + (uint)(i * ty.n * tx.n)) * LANES;
+      uint to = before * s.in_ch + (uint)(i * ty.n * tx.n);
       before += ty.n * tx.n;
       for (int a = 0; a < ty.n; a++)
-        for (int b = 0; b < tx.n; b++, to += LANES) place[(ty.first + a * ty.every) * s.k_w + tx.first + b * tx.every] = to;
+        for (int b = 0; b < tx.n; b++) place[(ty.first + a * ty.every) * s.k_w + tx.first + b * tx.every] = to++;
     }
   }
   int k = 0;
   for (; lanes == LANES && k + 16 <= kk; k += 16) {
     float16 r[16];
-    _Pragma("unroll") for (uint l = 0; l < 16; l++) r[l] = vload16(0, w + l * stride + k);
-    transpose16(r);
-    _Pragma("unroll") for (uint t = 0; t < 16; t++) vstore16(r[t], 0, packed + place[k + t]);
+    for (uint l = 0; l < 16; l++) r[l] = vload16(0, w + l * stride + k);
+    transpose16(r, 1, r);
+    for (uint t = 0; t < 16; t++) packed[place[k + t]] = r[t];
   }
-  for (; k < kk; k++)
-    for (int l = 0; l < LANES; l++) packed[place[k] + l] = l < lanes ? w[l * stride + k] : 0.0f;
+  for (; k < kk; k++) {
+    float lane[LANES];
+    for (int l = 0; l < LANES; l++) lane[l] = l < lanes ? w[l * stride + k] : 0.0f;
+    packed[place[k]] = vload16(0, lane);
+  }
 }
 #endif
 
@@ -323,90 +329,62 @@ static void put1(const sink k, const size_t at, const uint channel, const float 
 }
 
 /* `n` results that lie one after the other: 4, 8 or 16. */
-static void put_run(const sink k, const size_t at, const uint channel, const float16 v, const uint n) {
+static void put_run(const sink k, const size_t at, const uint channel, const float *v, const int n) {
 #ifdef CLG_EPILOGUE
-  float lane[16];
-  vstore16(v, 0, lane);
-  for (uint l = 0; l < n; l++) put1(k, at + l, channel, lane[l]);
+  const bool plain = false;
 #else
-  __global float *to = k.out + k.out_o + at;
-  const float16 b = (float16)(k.flags & CONV_BIAS ? k.bias[k.bias_o + channel] : 0.0f);
-  float16 w = v;
-  if (k.flags & CONV_ADD)
-    w = n == 16 ? vload16(0, to) + v : n == 8 ? (float16)(vload8(0, to) + v.lo, v.hi) : (float16)(vload4(0, to) + v.s0123, v.s4567, v.hi);
-  if (k.flags & CONV_BIAS) w += b;
-  if (n == 16) vstore16(w, 0, to);
-  else if (n == 8) vstore8(w.lo, 0, to);
-  else vstore4(w.s0123, 0, to);
+  const bool plain = !(k.flags & CONV_ADD);
 #endif
-}
-
-/* Where the 16 results from `first` on go that follow each other in rows of `width`, in runs of `run`. */
-static void run_places(const conv s, const int first, const int width, const int run, const int ry, const size_t corner, size_t *at) {
-  for (int i = 0; i < 16; i += run)
-    *at++ = corner + (size_t)((first + i) / width * s.out_sy + ry) * s.out_w + (first + i) % width;
-}
-
-static void put_runs(const sink k, const size_t *at, const size_t plane, const uint channel, const float16 v, const int run) {
-  if (run == 16) {
-    put_run(k, at[0] + plane, channel, v, 16);
-  } else if (run == 8) {
-    put_run(k, at[0] + plane, channel, v, 8);
-    put_run(k, at[1] + plane, channel, (float16)(v.hi, v.lo), 8);
-  } else {
-    put_run(k, at[0] + plane, channel, v, 4);
-    put_run(k, at[1] + plane, channel, (float16)(v.s4567, v.hi, v.lo.lo), 4);
-    put_run(k, at[2] + plane, channel, (float16)(v.hi, v.lo), 4);
-    put_run(k, at[3] + plane, channel, (float16)(v.scdef, v.hi.lo, v.lo), 4);
-  }
+  __global float *to = k.out + k.out_o + at;
+  const float b = plain && (k.flags & CONV_BIAS) ? k.bias[k.bias_o + channel] : 0.0f;
+  if (!plain)
+    for (int i = 0; i < n; i++) put1(k, at + i, channel, v[i]);
+  else if (n == 16)
+    vstore16(vload16(0, v) + b, 0, to);
+  else if (n == 8)
+    vstore8(vload8(0, v) + b, 0, to);
+  else
+    vstore4(vload4(0, v) + b, 0, to);
 }
 
 /* 16 pixels of 16 channels, of all the phases of a row: transposed, and two phases put in turn, so that they leave as vectors. */
-static void finish_tile(const float *part, const sink k, const conv s, const int lanes, const uint channel, const int first,
+static void finish_tile(const float16 *part, const sink k, const conv s, const int lanes, const uint channel, const int first,
                         const int cols, const int ry, const size_t corner) {
-  float16 r[16];
-  float line[2][256] __attribute__((aligned(64)));
-  const int width = cols * s.out_sx, run = width % 16 == 0 ? 16 : width % 8 == 0 ? 8 : 4;
-  const size_t plane = (size_t)s.out_h * s.out_w;
-  size_t at[2][4];
-  for (int h = 0; h < s.out_sx; h++) {
-    run_places(s, s.out_sx * first + 16 * h, width, run, ry, corner, at[h]);
-    __private const float *from = part + (size_t)(h * PIXELS + first) * PAIR;
-    _Pragma("unroll") for (uint i = 0; i < 16; i++) r[i] = vload16(0, from + i * PAIR);
-    transpose16(r);
-    _Pragma("unroll") for (uint l = 0; l < 16; l++) vstore16(r[l], l, line[h]);
-  }
+  float16 line[2][16], v[2];
+  const int width = cols * s.out_sx, run = width % 16 == 0 ? 16 : width % 8 == 0 ? 8 : 4, runs = 16 * s.out_sx / run;
+  size_t at[8];
+  for (int i = 0, x = s.out_sx * first; i < runs; i++, x += run)
+    at[i] = corner + (size_t)(x / width * s.out_sy + ry) * s.out_w + x % width;
+  for (int h = 0; h < s.out_sx; h++) transpose16(part + (h * PIXELS + first) * 2, 2, line[h]);
   for (int l = 0; l < lanes; l++) {
-    const float16 a = vload16(l, line[0]);
-    if (s.out_sx == 1) {
-      put_runs(k, at[0], (channel + l) * plane, channel + l, a, run);
-    } else {
-      const float16 b = vload16(l, line[1]);
-      put_runs(k, at[0], (channel + l) * plane, channel + l,
-               (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7), run);
-      put_runs(k, at[1], (channel + l) * plane, channel + l,
-               (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf), run);
+    v[0] = line[0][l];
+    if (s.out_sx == 2) {
+      const float16 a = v[0], b = line[1][l];
+      v[0] = (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7);
+      v[1] = (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf);
     }
+    for (int i = 0; i < runs; i++)
+      put_run(k, at[i] + (size_t)(channel + l) * s.out_h * s.out_w, channel + l, (const float *)v + i * run, run);
   }
 }
 
-/* Stores the sums of `lanes` channels: part [phase][PIXELS][PAIR], outputs from (qy, qx) of each phase. */
-static void conv_finish(const float *part, const sink k, const conv s, const int lanes, const int rows, const int cols, const int qy,
-                        const int qx) {
+/* Stores the sums of `lanes` channels: part [phase][PIXELS][2], outputs from (qy, qx) of each phase. */
+static void conv_finish(const float16 *part, const sink k, const conv s, const int lanes, const int rows, const int cols,
+                        const int qy, const int qx) {
   const int pixels = rows * cols;
   const bool whole = s.out_sx <= 2 && cols * s.out_sx % 4 == 0 && (qy + rows) * s.out_sy <= s.out_h && (qx + cols) * s.out_sx <= s.out_w;
   for (int ry = 0; ry < s.out_sy; ry++) {
-    const float *from = part + (size_t)ry * s.out_sx * PIXELS * PAIR;
+    const float16 *from = part + (size_t)ry * s.out_sx * PIXELS * 2;
     int first = 0;
     for (; whole && first + 16 <= pixels; first += 16)
       for (int l = 0; l < lanes; l += LANES)
-        finish_tile(from + l, k, s, min(lanes - l, LANES), l, first, cols, ry, (size_t)qy * s.out_sy * s.out_w + qx * s.out_sx);
+        finish_tile(from + l / LANES, k, s, min(lanes - l, LANES), l, first, cols, ry, (size_t)qy * s.out_sy * s.out_w + qx * s.out_sx);
     for (int i = first; i < pixels; i++) {
       const int oy = (qy + i / cols) * s.out_sy + ry;
       for (int rx = 0; oy < s.out_h && rx < s.out_sx; rx++) {
         const int ox = (qx + i % cols) * s.out_sx + rx;
-        for (int l = 0; ox < s.out_w && l < lanes; l++)
-          put1(k, ((size_t)l * s.out_h + oy) * s.out_w + ox, l, from[((size_t)rx * PIXELS + i) * PAIR + l]);
+        const float *sum = (const float *)(from + (rx * PIXELS + i) * 2);
+        for (int l = 0; ox < s.out_w && l < lanes; l++) put1(k, ((size_t)l * s.out_h + oy) * s.out_w + ox, l, sum[l]);
       }
     }
   }
@@ -414,7 +392,7 @@ static void conv_finish(const float *part, const sink k, const conv s, const int
 
 #if CLG_WANT(conv_gather)
 /* Up and down. An item computes `per` pairs of panels for a block. Group ids (block of an image, slice of the pairs, group). */
-__kernel void conv_gather(__global const float *in, const ulong in_o, __global const float *packed, __global float *out,
+__kernel void conv_gather(__global const float *in, const ulong in_o, __global const float16 *packed, __global float *out,
                           const ulong out_o, __global const float *bias, const ulong bias_o, const float param, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int block = (int)get_group_id(0), g = (int)get_group_id(2), kk = s.k_h * s.k_w, phases = s.out_sy * s.out_sx;
@@ -423,12 +401,13 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
   const int p0 = (int)get_group_id(1) * s.per, p1 = min(p0 + s.per, pairs), plane = s.patch_h * s.patch_w;
   if (n >= s.batch || p0 >= pairs || g >= s.groups) return;
   const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), pixels = rows * cols;
-  float patch[PATCH] __attribute__((aligned(64))), part[PART] __attribute__((aligned(64)));
+  float patch[PATCH] __attribute__((aligned(64)));
+  float16 part[PART / LANES];
   uint start[PHASES + 1], tap[OFFSETS], offset[OFFSETS], pixel[PIXELS];
   for (int y = 0, i = 0; y < rows; y++)
     for (int x = 0; x < cols; x++) pixel[i++] = (uint)(y * s.in_sy * s.patch_w + x * s.in_sx);
   tap_offsets(s, flags, start, tap);
-  const size_t panel = (size_t)kk * s.in_ch * LANES;
+  const size_t panel = (size_t)kk * s.in_ch;
   for (int c = 0; c < s.in_ch; c += s.chunk) {
     const int cn = min(s.chunk, s.in_ch - c);
     fill_patch(in + in_o + (((size_t)n * s.groups + g) * s.in_ch + c) * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y,
@@ -440,12 +419,12 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
     }
     for (int p = p0; p < p1; p++) {
       const int lanes = min(PAIR, s.out_ch - p * PAIR);
-      float *sums = part + (s.chunk < s.in_ch ? (size_t)(p - p0) * phases * PIXELS * PAIR : 0);
+      float16 *sums = part + (s.chunk < s.in_ch ? (p - p0) * phases * PIXELS * 2 : 0);
       for (int f = 0; f < phases; f++) {
         const uint nt = start[f + 1] - start[f];
-        __global const float *b = packed + ((size_t)g * panels + 2 * p) * panel + ((size_t)start[f] * s.in_ch + c * nt) * LANES;
+        __global const float16 *b = packed + ((size_t)g * panels + 2 * p) * panel + (size_t)start[f] * s.in_ch + c * nt;
         for (int i = 0; i < pixels; i += ROWS) {
-          float *tile = sums + ((size_t)f * PIXELS + i) * PAIR;
+          float16 *tile = sums + (f * PIXELS + i) * 2;
           if (lanes > LANES)
             tile_packed2(patch, pixel + i, pixels - 1 - i, offset + start[f] * cn, b, panel, nt * cn, c == 0, tile);
           else
@@ -473,7 +452,8 @@ __kernel void conv_thin(__global const float *in, const ulong in_o, __global con
   if (n >= s.batch || j >= s.out_ch || g >= s.groups) return;
   const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), across = (cols + 15) / 16, vectors = rows * across;
   /* The last vector of a row may reach beyond it. */
-  float patch[PATCH + 16] __attribute__((aligned(64))), part[THIN_PIXELS] __attribute__((aligned(64))), weight[OFFSETS];
+  float patch[PATCH + 16] __attribute__((aligned(64))), weight[OFFSETS];
+  float16 part[THIN_PIXELS / LANES];
   uint offset[OFFSETS], start[PHASES + 1];
   const size_t channel = (size_t)g * s.out_ch + j;
   const sink k = {out, bias, out_o + ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w, bias_o + channel, flags, param};
@@ -506,11 +486,11 @@ __kernel void conv_thin(__global const float *in, const ulong in_o, __global con
           const size_t at = offset[p];
           _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) sum[i] = fma(vload16(0, from[i] + at), e, sum[i]);
         }
-        _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) if (v + i < vectors) vstore16(sum[i], v + i, part);
+        _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) if (v + i < vectors) part[v + i] = sum[i];
       }
       for (int y = 0, oy = qy * s.out_sy + ry; y < rows && oy < s.out_h; y++, oy += s.out_sy)
         for (int x = 0, ox = qx * s.out_sx + rx; x < cols && ox < s.out_w; x++, ox += s.out_sx)
-          put1(k, (size_t)oy * s.out_w + ox, 0, part[y * across * 16 + x]);
+          put1(k, (size_t)oy * s.out_w + ox, 0, ((const float *)part)[y * across * 16 + x]);
     }
   }
 }
@@ -518,19 +498,20 @@ __kernel void conv_thin(__global const float *in, const ulong in_o, __global con
 
 /* to [pixel][LANES] = rows x cols pixels of `lanes` planes; lanes beyond repeat the last. */
 static void pixels_to_rows(__global const float *from, const size_t plane, const int lanes, const int rows, const int cols,
-                           const int width, float *to) {
+                           const int width, float16 *to) {
   const bool along = cols == width; /* the rows lie one behind the other */
   const int run = along ? rows * cols : cols;
   for (int y = 0; y < (along ? 1 : rows); y++, from += width) {
     int x = 0;
-    for (; x + 16 <= run; x += 16, to += 16 * LANES) {
+    for (; x + 16 <= run; x += 16, to += 16) {
       float16 r[16];
-      _Pragma("unroll") for (int l = 0; l < 16; l++) r[l] = vload16(0, from + min(l, lanes - 1) * plane + x);
-      transpose16(r);
-      _Pragma("unroll") for (int l = 0; l < 16; l++) vstore16(r[l], l, to);
+      for (int l = 0; l < 16; l++) r[l] = vload16(0, from + min(l, lanes - 1) * plane + x);
+      transpose16(r, 1, to);
     }
-    for (; x < run; x++, to += LANES)
-      for (int l = 0; l < LANES; l++) to[l] = from[min(l, lanes - 1) * plane + x];
+    for (; x < run; x++, to++) {
+      float *lane = (float *)to;
+      for (int l = 0; l < LANES; l++) lane[l] = from[min(l, lanes - 1) * plane + x];
+    }
   }
 }
 
@@ -545,8 +526,8 @@ __kernel void conv_weight(__global const float *in, const ulong in_o, __global c
   const int plane = s.patch_h * s.patch_w, lanes = min(PAIR, s.out_ch - j0), across = s.blocks_y * s.blocks_x;
   const int blocks = (s.batch + s.images - 1) / s.images * across, b0 = (int)get_group_id(2) * s.per, b1 = min(b0 + s.per, blocks);
   if (g >= s.groups || cn <= 0) return;
-  float patch[PATCH] __attribute__((aligned(64))), part[OFFSETS * PAIR] __attribute__((aligned(64)));
-  float side[2 * PIXELS * LANES] __attribute__((aligned(64)));
+  float patch[PATCH] __attribute__((aligned(64)));
+  float16 part[WEIGHT_TAPS * 2], side[2 * PIXELS];
   uint start[2], tap[OFFSETS], offset[OFFSETS], pixel[PIXELS];
   tap_offsets(s, flags, start, tap);
   for (int i = 0; i < cn; i++)
@@ -562,22 +543,23 @@ __kernel void conv_weight(__global const float *in, const ulong in_o, __global c
                  cn, s.patch_h, s.patch_w, patch + m * cn * plane);
       __global const float *from = g_y + g_o + (image * s.out_ch + j0) * s.out_h * s.out_w + (size_t)qy * s.out_w + qx;
       for (int l = 0; l < lanes; l += LANES, from += (size_t)LANES * s.out_h * s.out_w)
-        pixels_to_rows(from, (size_t)s.out_h * s.out_w, min(lanes - l, LANES), rows, cols, s.out_w, side + (l * PIXELS + pixels * LANES));
+        pixels_to_rows(from, (size_t)s.out_h * s.out_w, min(lanes - l, LANES), rows, cols, s.out_w, side + l / LANES * PIXELS + pixels);
       for (int y = 0; y < rows; y++)
         for (int x = 0; x < cols; x++)
           pixel[pixels++] = (uint)(m * cn * plane + y * s.in_sy * s.patch_w + x * s.in_sx);
     }
     for (int r = 0; r < taken; r += ROWS) {
       if (lanes > LANES)
-        tile_block2(patch, offset + r, taken - 1 - r, pixel, side, PIXELS * LANES, pixels, b == b0, part + r * PAIR);
+        tile_block2(patch, offset + r, taken - 1 - r, pixel, side, PIXELS, pixels, b == b0, part + r * 2);
       else
-        tile_block1(patch, offset + r, taken - 1 - r, pixel, side, PIXELS * LANES, pixels, b == b0, part + r * PAIR);
+        tile_block1(patch, offset + r, taken - 1 - r, pixel, side, PIXELS, pixels, b == b0, part + r * 2);
     }
   }
   for (int l = 0; l < lanes; l++) {
     __global float *to =
         out + out_o + (((size_t)get_group_id(2) * s.groups + g) * s.out_ch + j0 + l) * s.in_ch * kk + (size_t)c * kk;
-    for (int r = 0; r < taken; r++) to[r] = flags & CONV_ADD ? to[r] + part[r * PAIR + l] : part[r * PAIR + l];
+    const float *sum = (const float *)part + l;
+    for (int r = 0; r < taken; r++) to[r] = flags & CONV_ADD ? to[r] + sum[r * PAIR] : sum[r * PAIR];
   }
 }
 #endif

@@ -1,29 +1,9 @@
 /* Ops: one table of cases feeds gradient checks by finite differences, on contiguous and strided inputs; then the forms of a
  * formula against each other bit for bit, edge shapes, and error paths. Values against PyTorch's are golden_runner's. */
-#include "context.h"
-#include "harness.h"
-#include <math.h>
-#include <string.h>
-
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
-
-#define MAX 2048
+#include "op_check.h"
 
 /* ---- the table ---- */
 
-typedef clg_tensor *(*op_fn)(clg_tensor **in);
-#define UNARY(name, call)                                                                                                    \
-  static clg_tensor *op_##name(clg_tensor **in) {                                                                            \
-    clg_tensor *x = in[0];                                                                                                   \
-    return call;                                                                                                             \
-  }
-#define BINARY(name, call)                                                                                                   \
-  static clg_tensor *op_##name(clg_tensor **in) {                                                                            \
-    clg_tensor *x = in[0], *o = in[1];                                                                                       \
-    return call;                                                                                                             \
-  }
 UNARY(exp, clg_exp(x))
 UNARY(log, clg_log(x))
 UNARY(sqrt, clg_sqrt(x))
@@ -80,22 +60,6 @@ static clg_tensor *op_linear_leaky(clg_tensor **in) { return clg_linear_act(in[0
 static clg_tensor *op_linear_sigmoid(clg_tensor **in) { return clg_linear_act(in[0], in[1], in[2], CLG_ACT_SIGMOID, 0); }
 static clg_tensor *op_norm(clg_tensor **in) { return clg_layer_norm(in[0], in[1], in[2], 1e-3f); }
 
-typedef struct shape {
-  int ndim;
-  int64_t dim[4];
-} shape;
-typedef struct op_case {
-  const char *name;
-  op_fn fn;
-  int n_in;
-  shape in[3];
-  float low, high; /* of the values: away from kinks and poles */
-  bool sums;       /* in an order that depends on the strides */
-} op_case;
-
-#define S1(a) {1, {a}}
-#define S2(a, b) {2, {a, b}}
-#define S3(a, b, c) {3, {a, b, c}}
 static const op_case cases[] = {
     {"exp", op_exp, 1, {S2(3, 5)}, -1, 1, false},
     {"log", op_log, 1, {S2(3, 5)}, 0.5f, 2, false},
@@ -162,177 +126,6 @@ static const op_case cases[] = {
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
-static int64_t numel(const shape *s) {
-  int64_t n = 1;
-  for (int d = 0; d < s->ndim; d++) n *= s->dim[d];
-  return n;
-}
-
-static uint32_t random_state;
-static float random_in(float low, float high) {
-  random_state = random_state * 1664525u + 1013904223u;
-  return low + (high - low) * (float)(random_state >> 8) / 16777216.0f;
-}
-
-/* x as a view of its leaf: the leaf itself, or a window of a wider one with its dimensions reversed. */
-static clg_tensor *view_of(const shape *s, bool strided, clg_tensor *base) {
-  if (!strided || !s->ndim) return base;
-  int order[4];
-  for (int d = 0; d < s->ndim; d++) order[d] = s->ndim - 1 - d;
-  return clg_permute(clg_narrow(base, s->ndim - 1, 1, s->dim[0]), order);
-}
-
-static clg_tensor *leaf_of(const shape *s, const float *v, bool strided) {
-  if (!strided || !s->ndim) return clg_tensor_create(ctx, s->ndim, s->dim, v);
-  int64_t wide[4];
-  for (int d = 0; d < s->ndim; d++) wide[d] = s->dim[s->ndim - 1 - d];
-  wide[s->ndim - 1] += 3;
-  static float spread[MAX];
-  for (int i = 0; i < MAX; i++) spread[i] = NAN; /* read by nobody */
-  for (int64_t i = 0, n = numel(s); i < n; i++) {
-    int64_t rest = i, at = 0, index[4];
-    for (int d = s->ndim; d-- > 0; rest /= s->dim[d]) index[d] = rest % s->dim[d];
-    for (int d = s->ndim; d-- > 0;) at = at * wide[s->ndim - 1 - d] + index[d] + (d == 0);
-    spread[at] = v[i];
-  }
-  return clg_tensor_create(ctx, s->ndim, wide, spread);
-}
-
-typedef struct values {
-  float v[3][MAX];
-} values;
-
-/* sum(u * op(in)) in double, without a graph. */
-static double weighted(const op_case *c, const values *x, const float *u, bool strided) {
-  float out[MAX];
-  clg_tensor *base[3], *in[3];
-  clg_scope *s = clg_scope_open(ctx);
-  bool mode = clg_set_grad_mode(ctx, false);
-  for (int i = 0; i < c->n_in; i++) in[i] = view_of(&c->in[i], strided, base[i] = leaf_of(&c->in[i], x->v[i], strided));
-  clg_tensor *y = c->fn(in);
-  ck_assert_msg(y != NULL, "%s: %s", c->name, clg_last_error(ctx));
-  ck_assert_int_eq(clg_tensor_read(y, out), CLG_OK);
-  double sum = 0;
-  for (int64_t i = 0; i < clg_tensor_numel(y); i++) sum += (double)out[i] * u[i];
-  clg_set_grad_mode(ctx, mode);
-  clg_scope_close(s);
-  for (int i = 0; i < c->n_in; i++) clg_tensor_unref(&base[i]);
-  return sum;
-}
-
-static void gradients(const op_case *c, const values *x, const float *u, bool strided, values *grad) {
-  clg_tensor *base[3], *in[3];
-  clg_scope *s = clg_scope_open(ctx);
-  for (int i = 0; i < c->n_in; i++) {
-    base[i] = leaf_of(&c->in[i], x->v[i], strided);
-    clg_set_requires_grad(base[i], true);
-    in[i] = view_of(&c->in[i], strided, base[i]);
-  }
-  clg_tensor *y = c->fn(in);
-  ck_assert_msg(y != NULL, "%s: %s", c->name, clg_last_error(ctx));
-  clg_tensor *up = clg_tensor_create(ctx, clg_tensor_ndim(y), clg_tensor_shape(y), u);
-  clg_backward_options o = {.grad = up};
-  ck_assert_msg(clg_backward(y, &o) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
-  for (int i = 0; i < c->n_in; i++)
-    ck_assert_int_eq(clg_tensor_read(view_of(&c->in[i], strided, clg_grad_of(base[i])), grad->v[i]), CLG_OK);
-  clg_tensor_unref(&up);
-  clg_scope_close(s);
-  for (int i = 0; i < c->n_in; i++) clg_tensor_unref(&base[i]);
-}
-
-static void check_case(const op_case *c, bool strided) {
-  static values x, grad, moved;
-  static float u[MAX];
-  random_state = 7;
-  for (int i = 0; i < MAX; i++) u[i] = random_in(-1, 1);
-  for (int i = 0; i < c->n_in; i++)
-    for (int64_t k = 0; k < numel(&c->in[i]); k++) x.v[i][k] = random_in(c->low, c->high);
-  gradients(c, &x, u, strided, &grad);
-  const float h = 1e-2f;
-  for (int i = 0; i < c->n_in; i++)
-    for (int64_t k = 0; k < numel(&c->in[i]); k++) {
-      moved = x;
-      moved.v[i][k] = x.v[i][k] + h;
-      double up = weighted(c, &moved, u, strided), high = moved.v[i][k];
-      moved.v[i][k] = x.v[i][k] - h;
-      double want = (up - weighted(c, &moved, u, strided)) / (high - (double)moved.v[i][k]), got = grad.v[i][k];
-      ck_assert_msg(fabs(got - want) <= 4e-3 * (1 + fabs(want)), "%s%s: input %d, element %d: gradient %g, differences say %g",
-                    c->name, strided ? " (strided)" : "", i, (int)k, got, want);
-    }
-}
-
-/* ---- second order ---- */
-
-static void fill_random(float *v, int n, float low, float high) {
-  for (int i = 0; i < n; i++) v[i] = random_in(low, high);
-}
-
-/* L = sum over inputs of <w, d<u, y>/d in>; its gradients by create_graph. Also the first gradients, composed of recorded ops. */
-static void second_gradients(const op_case *c, const values *x, const float *u, const values *w, bool strided, values *first,
-                             values *grad) {
-  clg_tensor *base[3], *in[3], *g[3], *L = NULL, *up, *weight[3];
-  clg_scope *s = clg_scope_open(ctx);
-  for (int i = 0; i < c->n_in; i++) {
-    base[i] = leaf_of(&c->in[i], x->v[i], strided);
-    clg_set_requires_grad(base[i], true);
-    in[i] = view_of(&c->in[i], strided, base[i]);
-    weight[i] = clg_tensor_create(ctx, c->in[i].ndim, c->in[i].dim, w->v[i]);
-  }
-  clg_tensor *y = c->fn(in);
-  up = clg_tensor_create(ctx, clg_tensor_ndim(y), clg_tensor_shape(y), u);
-  clg_backward_options o = {.grad = up, .create_graph = true};
-  ck_assert_msg(clg_grad(y, in, (size_t)c->n_in, false, &o, g) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
-  for (int i = 0; i < c->n_in; i++) {
-    clg_tensor *part = clg_sum(clg_mul(g[i], weight[i]), NULL, 0, false);
-    L = L ? clg_add(L, part) : part;
-    ck_assert_int_eq(clg_tensor_read(g[i], first->v[i]), CLG_OK);
-  }
-  if (clg_requires_grad(L)) ck_assert_msg(clg_backward(L, NULL) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
-  for (int i = 0; i < c->n_in; i++) {
-    memset(grad->v[i], 0, sizeof grad->v[i]);
-    clg_tensor *d = clg_grad_of(base[i]);
-    if (d) ck_assert_int_eq(clg_tensor_read(view_of(&c->in[i], strided, d), grad->v[i]), CLG_OK);
-  }
-  clg_scope_close(s);
-  clg_tensor_unref(&up);
-  for (int i = 0; i < c->n_in; i++) clg_tensor_unref(&base[i]), clg_tensor_unref(&weight[i]);
-}
-
-static double weighted_gradients(const op_case *c, const values *x, const float *u, const values *w, bool strided) {
-  static values g;
-  double sum = 0;
-  gradients(c, x, u, strided, &g);
-  for (int i = 0; i < c->n_in; i++)
-    for (int64_t k = 0; k < numel(&c->in[i]); k++) sum += (double)g.v[i][k] * w->v[i][k];
-  return sum;
-}
-
-static void check_second(const op_case *c, bool strided) {
-  static values x, w, first, fused, grad, moved;
-  static float u[MAX];
-  random_state = 23;
-  fill_random(u, MAX, -1, 1);
-  for (int i = 0; i < c->n_in; i++) {
-    fill_random(x.v[i], (int)numel(&c->in[i]), c->low, c->high);
-    fill_random(w.v[i], (int)numel(&c->in[i]), -1, 1);
-  }
-  gradients(c, &x, u, strided, &fused);
-  second_gradients(c, &x, u, &w, strided, &first, &grad);
-  const float h = 2e-3f;
-  for (int i = 0; i < c->n_in; i++)
-    for (int64_t k = 0; k < numel(&c->in[i]); k++) {
-      ck_assert_msg(fabs((double)first.v[i][k] - fused.v[i][k]) <= 1e-5 * (1 + fabs(fused.v[i][k])),
-                    "%s: input %d, element %d: composed gradient %g, fused %g", c->name, i, (int)k, first.v[i][k], fused.v[i][k]);
-      moved = x;
-      moved.v[i][k] = x.v[i][k] + h;
-      double up = weighted_gradients(c, &moved, u, &w, strided), high = moved.v[i][k];
-      moved.v[i][k] = x.v[i][k] - h;
-      double want = (up - weighted_gradients(c, &moved, u, &w, strided)) / (high - (double)moved.v[i][k]), got = grad.v[i][k];
-      ck_assert_msg(fabs(got - want) <= 1e-2 * (1 + fabs(want)), "%s%s: input %d, element %d: second gradient %g, differences say %g",
-                    c->name, strided ? " (strided)" : "", i, (int)k, got, want);
-    }
-}
-
 START_TEST(second_gradients_match_differences) { check_second(&cases[_i], _i % 2); }
 END_TEST
 
@@ -344,35 +137,7 @@ END_TEST
 /* ---- forms of one formula ---- */
 
 enum { N = 1000 };
-static void read_all(clg_tensor *t, float *out) {
-  ck_assert_msg(t != NULL, "%s", clg_last_error(ctx));
-  ck_assert_int_eq(clg_tensor_read(t, out), CLG_OK);
-}
-
-/* Flat and strided kernels, forward and gradient, of every case that is elementwise. */
-START_TEST(strided_equals_flat_bit_for_bit) {
-  const op_case *c = &cases[_i];
-  if (c->sums) return;
-  static values x, a, b;
-  static float u[MAX], ya[MAX], yb[MAX];
-  random_state = 11;
-  fill_random(u, MAX, -1, 1);
-  for (int i = 0; i < c->n_in; i++) fill_random(x.v[i], (int)numel(&c->in[i]), c->low, c->high);
-  gradients(c, &x, u, false, &a);
-  gradients(c, &x, u, true, &b);
-  for (int i = 0; i < c->n_in; i++)
-    ck_assert_msg(!memcmp(a.v[i], b.v[i], (size_t)numel(&c->in[i]) * sizeof(float)), "%s: gradient %d differs", c->name, i);
-  for (int strided = 0; strided < 2; strided++) {
-    clg_tensor *base[3], *in[3];
-    clg_scope *s = clg_scope_open(ctx);
-    for (int i = 0; i < c->n_in; i++) in[i] = view_of(&c->in[i], strided, base[i] = leaf_of(&c->in[i], x.v[i], strided));
-    clg_tensor *y = c->fn(in);
-    read_all(y, strided ? yb : ya);
-    if (strided) ck_assert_msg(!memcmp(ya, yb, (size_t)clg_tensor_numel(y) * sizeof(float)), "%s: result differs", c->name);
-    clg_scope_close(s);
-    for (int i = 0; i < c->n_in; i++) clg_tensor_unref(&base[i]);
-  }
-}
+START_TEST(strided_equals_flat_bit_for_bit) { check_strided_bits(&cases[_i]); }
 END_TEST
 
 START_TEST(fused_activation_equals_two_ops) {
@@ -517,13 +282,6 @@ START_TEST(empty_tensors_flow_through) {
 END_TEST
 
 /* ---- error paths ---- */
-
-static void refused(clg_tensor *t, clg_status status, const char *word) {
-  ck_assert_ptr_null(t);
-  ck_assert_msg(clg_last_status(ctx) == status && strstr(clg_last_error(ctx), word), "\"%s\" (%s) lacks \"%s\"",
-                clg_last_error(ctx), clg_status_name(clg_last_status(ctx)), word);
-  clg_clear_error(ctx);
-}
 
 START_TEST(bad_arguments_are_refused) {
   clg_scope *s = clg_scope_open(ctx);

@@ -123,15 +123,20 @@ typedef enum clg_activation {
   CLG_ACT_RELU,
   CLG_ACT_LEAKY_RELU,
   CLG_ACT_TANH,
-  CLG_ACT_SIGMOID
+  CLG_ACT_SIGMOID,
+  CLG_ACT_GELU,
+  CLG_ACT_SILU,
+  CLG_ACT_SOFTPLUS
 } clg_activation;
+CLG_API clg_tensor *clg_activate(clg_tensor *x, clg_activation act, float slope); /* by number; see linear_act for `slope` */
 /* a [M,K], b [K,N] -> [M,N]; views may be transposed. More dimensions in front are batches, which broadcast: a [..,M,K],
  * b [..,K,N] -> [..,M,N]. A vector is a row on the left and a column on the right; that dimension is left out of the result
  * (torch.matmul). */
 CLG_API clg_tensor *clg_matmul(clg_tensor *a, clg_tensor *b);
 /* y = x w^T + b: x [..,K], w [N,K], b [N] or NULL -> [..,N] (torch.nn.functional.linear) */
 CLG_API clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b);
-/* act(x w^T + b) in one kernel; `slope` is leaky ReLU's. Bit for bit what the two ops give one after the other. */
+/* act(x w^T + b) in one kernel; `slope` is leaky ReLU's, or softplus's beta (its threshold is 20). Bit for bit what the two ops
+ * give one after the other; activations whose gradient needs the value before them run as two. */
 CLG_API clg_tensor *clg_linear_act(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_activation act, float slope);
 
 /* ---- convolutions over images [N,C,H,W] (torch.nn.functional; cross-correlations). [0] is the height's, [1] the width's ---- */

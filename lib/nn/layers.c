@@ -40,19 +40,11 @@ clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, float eps) {
   return m;
 }
 
-static clg_tensor *activation_forward(clg_module *m, clg_tensor *x) {
-  switch (m->act) {
-  case CLG_ACT_RELU: return clg_relu(x);
-  case CLG_ACT_LEAKY_RELU: return clg_leaky_relu(x, m->number);
-  case CLG_ACT_TANH: return clg_tanh(x);
-  case CLG_ACT_SIGMOID: return clg_sigmoid(x);
-  default: return clg_result(clg_tensor_ref(x));
-  }
-}
+static clg_tensor *activation_forward(clg_module *m, clg_tensor *x) { return clg_activate(x, m->act, m->number); }
 const clg_module_class clg_activation_class = {"activation", activation_forward};
 
 clg_module *clg_activation_create(clg_context *ctx, clg_activation act, float slope) {
-  if (ctx && (act < CLG_ACT_NONE || act > CLG_ACT_SIGMOID))
+  if (ctx && (act < CLG_ACT_NONE || act > CLG_ACT_SOFTPLUS))
     return clg_fail(ctx, CLG_ERR_ARGUMENT, "activation", "there is no activation number %d", (int)act), NULL;
   clg_module *m = clg_module_create(ctx, &clg_activation_class);
   if (!m) return NULL;

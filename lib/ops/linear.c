@@ -264,12 +264,11 @@ clg_tensor *clg_linear_act(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_acti
   static const clg_row_id row[] = {[CLG_ACT_RELU] = CLG_ROW_RELU, [CLG_ACT_LEAKY_RELU] = CLG_ROW_LEAKY_RELU,
                                    [CLG_ACT_TANH] = CLG_ROW_TANH, [CLG_ACT_SIGMOID] = CLG_ROW_SIGMOID};
   if (!x || act == CLG_ACT_NONE) return linear(x, w, b, NULL, 0);
-  if (act < CLG_ACT_NONE || act > CLG_ACT_SIGMOID)
-    return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "linear_act", "there is no activation number %d", (int)act), NULL;
   /* The fused backward knows the result alone; a slope that loses the sign needs the value before it. */
-  if (act == CLG_ACT_LEAKY_RELU && !(slope > 0)) {
+  bool by_result = act < CLG_ACT_GELU && !(act == CLG_ACT_LEAKY_RELU && !(slope > 0));
+  if (!by_result || act < CLG_ACT_NONE) {
     clg_scope *scope = clg_scope_open(x->ctx);
-    return scope ? clg_scope_close_with(scope, clg_leaky_relu(linear(x, w, b, NULL, 0), slope)) : NULL;
+    return scope ? clg_scope_close_with(scope, clg_activate(linear(x, w, b, NULL, 0), act, slope)) : NULL;
   }
   clg_formula *f = clg_formula_row(x->ctx, row[act]);
   return f ? linear(x, w, b, f, slope) : NULL;

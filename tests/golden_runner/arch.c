@@ -37,6 +37,45 @@ static clg_module *make_leaky_relu(clg_context *ctx, const char *args) {
   return clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, (float)argument(args, "negative_slope", 0.01));
 }
 
+/* Number `index` of a tuple "key=(a, b)", or of the arguments in front for an empty key. */
+static int64_t element(const char *args, const char *key, int index, int64_t otherwise) {
+  const char *at = args;
+  if (key[0]) {
+    at = strstr(args, key);
+    if (!at || at[strlen(key)] != '=') return otherwise;
+    at += strlen(key) + 1;
+  }
+  for (; index && at; index--) at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL;
+  return at ? (int64_t)argument(at, "", (double)otherwise) : otherwise;
+}
+
+static clg_module *make_conv(clg_context *ctx, const char *args, bool transposed) {
+  clg_conv_options o = CLG_CONV_OPTIONS_INIT;
+  for (int i = 0; i < 2; i++) {
+    o.stride[i] = (int)element(args, "stride", i, 1);
+    o.padding[i] = (int)element(args, " padding", i, 0);
+    o.output_padding[i] = (int)element(args, "output_padding", i, 0);
+    o.dilation[i] = (int)element(args, "dilation", i, 1);
+  }
+  o.groups = (int)argument(args, "groups", 1);
+  int64_t in = element(args, "", 0, 0), out = element(args, "", 1, 0);
+  int64_t kh = element(args, "kernel_size", 0, 0), kw = element(args, "kernel_size", 1, 0);
+  bool bias = argument_flag(args, "bias", true);
+  return transposed ? clg_conv_transpose2d_create(ctx, in, out, kh, kw, &o, bias) : clg_conv2d_create(ctx, in, out, kh, kw, &o, bias);
+}
+
+static clg_module *make_conv2d(clg_context *ctx, const char *args) { return make_conv(ctx, args, false); }
+static clg_module *make_conv_transpose2d(clg_context *ctx, const char *args) { return make_conv(ctx, args, true); }
+
+static clg_module *make_batch_norm2d(clg_context *ctx, const char *args) {
+  return clg_batch_norm2d_create(ctx, (int64_t)argument(args, "", 0), (float)argument(args, "eps", 1e-5),
+                                 (float)argument(args, "momentum", 0.1));
+}
+
+static clg_module *make_softplus(clg_context *ctx, const char *args) {
+  return clg_activation_create(ctx, CLG_ACT_SOFTPLUS, (float)argument(args, "beta", 1));
+}
+
 #define ACTIVATION(name, act) \
   static clg_module *make_##name(clg_context *ctx, const char *args) { \
     (void)args; \
@@ -45,6 +84,8 @@ static clg_module *make_leaky_relu(clg_context *ctx, const char *args) {
 ACTIVATION(relu, CLG_ACT_RELU)
 ACTIVATION(tanh, CLG_ACT_TANH)
 ACTIVATION(sigmoid, CLG_ACT_SIGMOID)
+ACTIVATION(gelu, CLG_ACT_GELU)
+ACTIVATION(silu, CLG_ACT_SILU)
 
 static clg_module *make_flatten(clg_context *ctx, const char *args) {
   (void)args;
@@ -57,6 +98,8 @@ static const struct {
 } layers[] = {
     {"Linear", make_linear}, {"LayerNorm", make_layer_norm}, {"LeakyReLU", make_leaky_relu}, {"ReLU", make_relu},
     {"Tanh", make_tanh},     {"Sigmoid", make_sigmoid},      {"Flatten", make_flatten},
+    {"GELU", make_gelu},     {"SiLU", make_silu},            {"Softplus", make_softplus},
+    {"Conv2d", make_conv2d}, {"ConvTranspose2d", make_conv_transpose2d}, {"BatchNorm2d", make_batch_norm2d},
 };
 
 /* One layer of a "(i): Name(arguments)" line. */

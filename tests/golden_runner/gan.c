@@ -112,7 +112,10 @@ static clg_module *make_model(golden *g, const json_t *gan, const char *which, b
   return NULL;
 }
 
+static clg_tensor *bce(clg_tensor *x, clg_tensor *t) { return clg_bce_loss(x, t, NULL); }
+
 static loss_fn find_loss(const char *name) {
+  if (strcmp(name, "bce") == 0) return bce;
   if (strcmp(name, "bce_with_logits") == 0) return clg_bce_with_logits;
   return strcmp(name, "mse") == 0 ? clg_mse_loss : NULL;
 }
@@ -217,6 +220,32 @@ static void check_results(replay *r, const json_t *expected, const results *got,
   }
 }
 
+/* The running statistics of a model, one behind the other as the layout of the manifest has them. */
+static void check_buffers(replay *r, const json_t *expected, const char *which, clg_module *m) {
+  char key[80], name[80];
+  record want;
+  snprintf(key, sizeof key, "%s_buffers_f64", which);
+  const json_t *json = json_object_get(expected, key);
+  if (!json) return;
+  bool ok = record_read(r->g, json, &want);
+  size_t at = 0;
+  for (size_t i = 0; ok; i++) {
+    clg_tensor *t = clg_module_buffer(m, i, name, sizeof name);
+    if (!t) break;
+    size_t n = (size_t)clg_tensor_numel(t);
+    record one = want;
+    if (at + n > want.n) {
+      ok = golden_error(r->g, "more buffers than expected");
+      break;
+    }
+    one.data += at, one.n = n, one.ndim = 1, one.shape[0] = (int64_t)n;
+    ok = record_compare_tensor(r->g, name, t, &one, TOLERANCE);
+    at += n;
+  }
+  if (ok && at != want.n) ok = golden_error(r->g, "fewer buffers than expected");
+  count(r, key, ok);
+}
+
 /* A variant is skipped as a whole when the library lacks a layer, the loss or the optimizer. */
 static void run_variant(golden *g, const char *section, const json_t *gan, const variant *v, const json_t *expected,
                         results *v1) {
@@ -232,6 +261,8 @@ static void run_variant(golden *g, const char *section, const json_t *gan, const
     count(&r, "training", false);
   } else {
     check_results(&r, expected, &got, v1);
+    check_buffers(&r, expected, "G", r.G);
+    check_buffers(&r, expected, "D", r.D);
     if (strcmp(v->name, "V1") == 0) {
       results_free(v1);
       *v1 = got;
