@@ -1,182 +1,14 @@
-/* Convolutions over images: y[n,o,q] = sum over c, k of x[n,c, q*stride - padding + k*dilation] w[o,c,k], for one of the three from the
- * other two. x [N,C,H,W], w [O,C/groups,kh,kw], y [N,O,OH,OW], all contiguous.
- *
- * y from x and w ("down") and x from y and w ("up") are one gather: an output at (q*out_s + r) reads, for each tap t of the phase r, the
- * input at q*in_s + at + t*step. Down there is one phase; up there are stride_y * stride_x of them, and a tap k belongs to the
- * phase r for which (r + padding - k*dilation) is a multiple of the stride. Sums run over channels, then taps, with one fma a step,
- * whatever the blocking. CLG_EPILOGUE(v, p), if the prelude defines it, follows the bias. */
-#define CONV_ADD 1u
-#define CONV_BIAS 2u
-#define CONV_UP 4u
+/* Convolutions on a CPU: a work-item copies the piece of the input that its block of outputs reads, zeros around it, into
+ * private memory (the patch). Taps are then offsets into it, and the sums a register-tiled product: 8 pixels (or taps) by 32
+ * channels. */
+#include "conv_shape.clh"
 
-#ifdef CLG_EPILOGUE
-#define CONV_F(v) CLG_EPILOGUE(v, param)
-#else
-#define CONV_F(v) (v)
-#endif
-#define CONV_PUT(to, channel, v)                                                                                             \
-  {                                                                                                                          \
-    float put = (v);                                                                                                         \
-    if (flags & CONV_ADD) put = out[to] + put;                                                                               \
-    if (flags & CONV_BIAS) put += bias[bias_o + (channel)];                                                                  \
-    out[to] = CONV_F(put);                                                                                                   \
-  }
-
-/* The shapes as the gather sees them; channels are those of a group. Of the weight gradient, in is x and out is y. */
-#define CONV_SHAPE const int8 sa, const int8 sb, const int8 sc, const int8 sd, const uint flags
-typedef struct conv {
-  int in_ch, out_ch, in_h, in_w, out_h, out_w, q_h, q_w;               /* q_h x q_w outputs a phase */
-  int in_sy, in_sx, out_sy, out_sx, k_h, k_w, pad_y, pad_x;
-  int dil_y, dil_x, rows, cols, chunk, per, batch, groups;             /* a block has rows x cols of q, `chunk` channels at a time */
-  int min_y, min_x, patch_h, patch_w, blocks_y, blocks_x, images, spare;
-} conv;
-static conv conv_of(const int8 a, const int8 b, const int8 c, const int8 d) {
-  const conv s = {a.s0, a.s1, a.s2, a.s3, a.s4, a.s5, a.s6, a.s7, b.s0, b.s1, b.s2, b.s3, b.s4, b.s5, b.s6, b.s7,
-                  c.s0, c.s1, c.s2, c.s3, c.s4, c.s5, c.s6, c.s7, d.s0, d.s1, d.s2, d.s3, d.s4, d.s5, d.s6, d.s7};
-  return s;
-}
-
-/* The taps of a phase along one axis: k = first + t*every reads the input at q*in_s + at + t*step. */
-typedef struct taps {
-  int n, first, every, at, step;
-} taps;
-static taps taps_of(const bool up, const int r, const int k, const int pad, const int dil, const int stride) {
-  taps t = {k, 0, 1, -pad, dil};
-  if (up) {
-    while (t.first < k && (r + pad - t.first * dil) % stride != 0) t.first++;
-    while (t.every * dil % stride != 0) t.every++;
-    t.n = t.first < k ? (k - 1 - t.first) / t.every + 1 : 0;
-    t.at = (r + pad - t.first * dil) / stride;
-    t.step = -(t.every * dil / stride);
-  }
-  return t;
-}
-#define TAPS_Y(r) taps_of(flags & CONV_UP, r, s.k_h, s.pad_y, s.dil_y, s.out_sy)
-#define TAPS_X(r) taps_of(flags & CONV_UP, r, s.k_w, s.pad_x, s.dil_x, s.out_sx)
-
-/* ---- any shape: a work-group shares a tile of 32 x 32 results through local memory ---- */
-
-#define TILE 32
-#define TILE_K 16
-#define TILE_X (WG < 8 ? WG : 8)
-#define TILE_Y (WG / TILE_X)
-#define TILE_FOR(i, j)                                                                                                       \
-  for (uint i = 0; i < TILE / TILE_Y; i++)                                                                                   \
-    for (uint j = 0; j < TILE / TILE_X; j++)
-#define TILE_MULTIPLY(steps)                                                                                                 \
-  barrier(CLK_LOCAL_MEM_FENCE);                                                                                              \
-  for (uint p = 0; p < (steps); p++) TILE_FOR(i, j) sum[i][j] = fma(ta[p][y + TILE_Y * i], tb[p][x + TILE_X * j], sum[i][j]); \
-  barrier(CLK_LOCAL_MEM_FENCE);
-
-#if CLG_WANT(conv_tile)
-/* Rows: output channels. Columns: the outputs of a phase of all images. Group ids (tile of columns, tile of rows and group, phase). */
-__attribute__((reqd_work_group_size(WG, 1, 1)))
-__kernel void conv_tile(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o, __global float *out,
-                        const ulong out_o, __global const float *bias, const ulong bias_o, const float param, CONV_SHAPE) {
-  __local float ta[TILE_K][TILE + 1], tb[TILE_K][TILE + 1];
-  const conv s = conv_of(sa, sb, sc, sd);
-  const uint id = (uint)get_local_id(0), x = id % TILE_X, y = id / TILE_X, tiles = (s.out_ch + TILE - 1) / TILE;
-  const uint j0 = (uint)get_group_id(0) * TILE, g = (uint)get_group_id(1) / tiles, i0 = (uint)get_group_id(1) % tiles * TILE;
-  const int ry = (int)get_group_id(2) / s.out_sx, rx = (int)get_group_id(2) % s.out_sx;
-  const taps ty = TAPS_Y(ry), tx = TAPS_X(rx);
-  const uint nt = (uint)(ty.n * tx.n), k = (uint)s.in_ch * nt, columns = (uint)(s.batch * s.q_h * s.q_w), kk = s.k_h * s.k_w;
-  float sum[TILE / TILE_Y][TILE / TILE_X];
-  TILE_FOR(i, j) sum[i][j] = 0.0f;
-  for (uint p0 = 0; p0 < k; p0 += TILE_K) {
-    for (uint e = id; e < TILE * TILE_K; e += WG) {
-      const uint p = p0 + e % TILE_K, i = i0 + e / TILE_K;
-      float v = 0.0f;
-      if (p < k && i < (uint)s.out_ch) {
-        const uint c = p / nt, t = p % nt, kat = (ty.first + t / tx.n * ty.every) * s.k_w + tx.first + t % tx.n * tx.every;
-        v = w[w_o + (flags & CONV_UP ? ((size_t)g * s.in_ch + c) * s.out_ch + i : ((size_t)g * s.out_ch + i) * s.in_ch + c) * kk + kat];
-      }
-      ta[e % TILE_K][e / TILE_K] = v;
-    }
-    for (uint e = id; e < TILE * TILE_K; e += WG) {
-      const uint p = p0 + e / TILE, j = j0 + e % TILE;
-      float v = 0.0f;
-      if (p < k && j < columns) {
-        const uint c = p / nt, t = p % nt, q = j % (uint)(s.q_h * s.q_w), n = j / (uint)(s.q_h * s.q_w);
-        const int iy = (int)(q / (uint)s.q_w) * s.in_sy + ty.at + (int)(t / (uint)tx.n) * ty.step;
-        const int ix = (int)(q % (uint)s.q_w) * s.in_sx + tx.at + (int)(t % (uint)tx.n) * tx.step;
-        if (iy >= 0 && iy < s.in_h && ix >= 0 && ix < s.in_w)
-          v = in[in_o + ((((size_t)n * s.groups + g) * s.in_ch + c) * s.in_h + iy) * s.in_w + ix];
-      }
-      tb[e / TILE][e % TILE] = v;
-    }
-    TILE_MULTIPLY(min(k - p0, (uint)TILE_K))
-  }
-  TILE_FOR(i, j) {
-    const uint ch = i0 + y + TILE_Y * i, col = j0 + x + TILE_X * j, q = col % (uint)(s.q_h * s.q_w), n = col / (uint)(s.q_h * s.q_w);
-    const int oy = (int)(q / (uint)s.q_w) * s.out_sy + ry, ox = (int)(q % (uint)s.q_w) * s.out_sx + rx;
-    if (ch < (uint)s.out_ch && col < columns && oy < s.out_h && ox < s.out_w) {
-      const uint channel = g * s.out_ch + ch;
-      CONV_PUT(out_o + (((size_t)n * s.groups * s.out_ch + channel) * s.out_h + oy) * s.out_w + ox, channel, sum[i][j])
-    }
-  }
-}
-#endif
-
-#if CLG_WANT(conv_weight_tile)
-/* Weight gradient. Rows: channels of y. Columns: channels of x and taps. The sum over `per` of all images' positions goes to
- * out [chunk][O][C/groups][kh*kw]. Group ids (tile of columns, tile of rows and group, chunk). */
-__attribute__((reqd_work_group_size(WG, 1, 1)))
-__kernel void conv_weight_tile(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
-                               __global float *out, const ulong out_o, CONV_SHAPE) {
-  __local float ta[TILE_K][TILE + 1], tb[TILE_K][TILE + 1];
-  const conv s = conv_of(sa, sb, sc, sd);
-  const uint id = (uint)get_local_id(0), x = id % TILE_X, y = id / TILE_X, tiles = (s.out_ch + TILE - 1) / TILE;
-  const uint j0 = (uint)get_group_id(0) * TILE, g = (uint)get_group_id(1) / tiles, i0 = (uint)get_group_id(1) % tiles * TILE;
-  const uint kk = s.k_h * s.k_w, columns = s.in_ch * kk, plane = s.out_h * s.out_w, all = s.batch * plane;
-  const uint first = (uint)get_group_id(2) * s.per, end = min(first + s.per, all);
-  float sum[TILE / TILE_Y][TILE / TILE_X];
-  TILE_FOR(i, j) sum[i][j] = 0.0f;
-  for (uint p0 = first; p0 < end; p0 += TILE_K) {
-    for (uint e = id; e < TILE * TILE_K; e += WG) {
-      const uint p = p0 + e % TILE_K, i = i0 + e / TILE_K, j = j0 + e / TILE_K, n = p / plane, q = p % plane;
-      ta[e % TILE_K][e / TILE_K] =
-          p < end && i < (uint)s.out_ch ? g_y[g_o + (((size_t)n * s.groups + g) * s.out_ch + i) * plane + q] : 0.0f;
-      float v = 0.0f;
-      if (p < end && j < columns) {
-        const int iy = (int)(q / s.out_w) * s.in_sy - s.pad_y + (int)(j % kk / s.k_w) * s.dil_y;
-        const int ix = (int)(q % s.out_w) * s.in_sx - s.pad_x + (int)(j % kk % s.k_w) * s.dil_x;
-        if (iy >= 0 && iy < s.in_h && ix >= 0 && ix < s.in_w)
-          v = in[in_o + ((((size_t)n * s.groups + g) * s.in_ch + j / kk) * s.in_h + iy) * s.in_w + ix];
-      }
-      tb[e % TILE_K][e / TILE_K] = v;
-    }
-    TILE_MULTIPLY(min(end - p0, (uint)TILE_K))
-  }
-  TILE_FOR(i, j) {
-    const uint ch = i0 + y + TILE_Y * i, col = j0 + x + TILE_X * j;
-    const size_t to = out_o + (((size_t)get_group_id(2) * s.groups + g) * s.out_ch + ch) * columns + col;
-    if (ch < (uint)s.out_ch && col < columns) out[to] = flags & CONV_ADD ? out[to] + sum[i][j] : sum[i][j];
-  }
-}
-#endif
-
-#if CLG_WANT(conv_parts)
-/* out[i] (+)= the sum of parts [chunks][n], in their order. */
-__kernel void conv_parts(__global const float *parts, __global float *out, const ulong out_o, const uint n, const uint chunks,
-                         const uint flags) {
-  const uint i = (uint)get_global_id(0);
-  if (i >= n) return;
-  float sum = 0.0f;
-  for (uint c = 0; c < chunks; c++) sum += parts[(size_t)c * n + i];
-  out[out_o + i] = flags & CONV_ADD ? out[out_o + i] + sum : sum;
-}
-#endif
-
-#if CLG_CPU
-/* ---- CPU: a work-item copies the piece of the input that its block of outputs reads, zeros around it, into private memory (the
- * patch). Taps are then offsets into it, and the sums a register-tiled product: 8 pixels (or taps) by 32 channels. ---- */
 #define LANES 16
 #define PAIR 32      /* two vectors of channels */
 #define ROWS 8
 #define PIXELS 64    /* in a block */
 #define PATCH 12288
 #define OFFSETS 2048 /* channels x taps at a time */
-#define WEIGHT_TAPS 2048
 #define PHASES 64
 #define PART 32768
 #define THIN_PIXELS 1024
@@ -310,7 +142,7 @@ static void tap_offsets(const conv s, const uint flags, uint *start, uint *at) {
   start[phase] = n;
 }
 
-/* What a stored result passes through, and where it goes. */
+/* Where results go, and what they pass through. */
 typedef struct sink {
   __global float *out;
   __global const float *bias;
@@ -328,28 +160,9 @@ static void put1(const sink k, const size_t at, const uint channel, const float 
   CONV_PUT(at, channel, v)
 }
 
-/* `n` results that lie one after the other: 4, 8 or 16. */
-static void put_run(const sink k, const size_t at, const uint channel, const float *v, const int n) {
-#ifdef CLG_EPILOGUE
-  const bool plain = false;
-#else
-  const bool plain = !(k.flags & CONV_ADD);
-#endif
-  __global float *to = k.out + k.out_o + at;
-  const float b = plain && (k.flags & CONV_BIAS) ? k.bias[k.bias_o + channel] : 0.0f;
-  if (!plain)
-    for (int i = 0; i < n; i++) put1(k, at + i, channel, v[i]);
-  else if (n == 16)
-    vstore16(vload16(0, v) + b, 0, to);
-  else if (n == 8)
-    vstore8(vload8(0, v) + b, 0, to);
-  else
-    vstore4(vload4(0, v) + b, 0, to);
-}
-
 /* 16 pixels of 16 channels, of all the phases of a row: transposed, and two phases put in turn, so that they leave as vectors. */
-static void finish_tile(const float16 *part, const sink k, const conv s, const int lanes, const uint channel, const int first,
-                        const int cols, const int ry, const size_t corner) {
+static void finish_tile(const float16 *part, const sink k, const conv s, const int lanes, const int first, const int cols,
+                        const int ry, const size_t corner) {
   float16 line[2][16], v[2];
   const int width = cols * s.out_sx, run = width % 16 == 0 ? 16 : width % 8 == 0 ? 8 : 4, runs = 16 * s.out_sx / run;
   size_t at[8];
@@ -363,8 +176,17 @@ static void finish_tile(const float16 *part, const sink k, const conv s, const i
       v[0] = (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7);
       v[1] = (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf);
     }
-    for (int i = 0; i < runs; i++)
-      put_run(k, at[i] + (size_t)(channel + l) * s.out_h * s.out_w, channel + l, (const float *)v + i * run, run);
+    const float b = k.flags & CONV_BIAS ? k.bias[k.bias_o + l] : 0.0f;
+    for (int i = 0; i < runs; i++) {
+      __global float *to = k.out + k.out_o + (size_t)l * s.out_h * s.out_w + at[i];
+      const float *from = (const float *)v + i * run;
+      if (run == 16)
+        vstore16(vload16(0, from) + b, 0, to);
+      else if (run == 8)
+        vstore8(vload8(0, from) + b, 0, to);
+      else
+        vstore4(vload4(0, from) + b, 0, to);
+    }
   }
 }
 
@@ -372,13 +194,20 @@ static void finish_tile(const float16 *part, const sink k, const conv s, const i
 static void conv_finish(const float16 *part, const sink k, const conv s, const int lanes, const int rows, const int cols,
                         const int qy, const int qx) {
   const int pixels = rows * cols;
-  const bool whole = s.out_sx <= 2 && cols * s.out_sx % 4 == 0 && (qy + rows) * s.out_sy <= s.out_h && (qx + cols) * s.out_sx <= s.out_w;
+  bool whole = s.out_sx <= 2 && cols * s.out_sx % 4 == 0 && !(k.flags & CONV_ADD);
+  whole = whole && (qy + rows) * s.out_sy <= s.out_h && (qx + cols) * s.out_sx <= s.out_w;
+#ifdef CLG_EPILOGUE
+  whole = false; /* it is called on scalars, as the elementwise kernel does */
+#endif
   for (int ry = 0; ry < s.out_sy; ry++) {
     const float16 *from = part + (size_t)ry * s.out_sx * PIXELS * 2;
     int first = 0;
     for (; whole && first + 16 <= pixels; first += 16)
-      for (int l = 0; l < lanes; l += LANES)
-        finish_tile(from + l / LANES, k, s, min(lanes - l, LANES), l, first, cols, ry, (size_t)qy * s.out_sy * s.out_w + qx * s.out_sx);
+      for (int l = 0; l < lanes; l += LANES) {
+        const size_t corner = ((size_t)l * s.out_h + qy * s.out_sy) * s.out_w + qx * s.out_sx;
+        const sink lower = {k.out, k.bias, k.out_o, k.bias_o + l, k.flags, k.param};
+        finish_tile(from + l / LANES, lower, s, min(lanes - l, LANES), first, cols, ry, corner);
+      }
     for (int i = first; i < pixels; i++) {
       const int oy = (qy + i / cols) * s.out_sy + ry;
       for (int rx = 0; oy < s.out_h && rx < s.out_sx; rx++) {
@@ -454,7 +283,7 @@ __kernel void conv_thin(__global const float *in, const ulong in_o, __global con
   /* The last vector of a row may reach beyond it. */
   float patch[PATCH + 16] __attribute__((aligned(64))), weight[OFFSETS];
   float16 part[THIN_PIXELS / LANES];
-  uint offset[OFFSETS], start[PHASES + 1];
+  uint offset[OFFSETS];
   const size_t channel = (size_t)g * s.out_ch + j;
   const sink k = {out, bias, out_o + ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w, bias_o + channel, flags, param};
   fill_patch(in + in_o + ((size_t)n * s.groups + g) * s.in_ch * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y,
@@ -527,7 +356,7 @@ __kernel void conv_weight(__global const float *in, const ulong in_o, __global c
   const int blocks = (s.batch + s.images - 1) / s.images * across, b0 = (int)get_group_id(2) * s.per, b1 = min(b0 + s.per, blocks);
   if (g >= s.groups || cn <= 0) return;
   float patch[PATCH] __attribute__((aligned(64)));
-  float16 part[WEIGHT_TAPS * 2], side[2 * PIXELS];
+  float16 part[OFFSETS * 2], side[2 * PIXELS];
   uint start[2], tap[OFFSETS], offset[OFFSETS], pixel[PIXELS];
   tap_offsets(s, flags, start, tap);
   for (int i = 0; i < cn; i++)
@@ -562,5 +391,4 @@ __kernel void conv_weight(__global const float *in, const ulong in_o, __global c
     for (int r = 0; r < taken; r++) to[r] = flags & CONV_ADD ? to[r] + sum[r * PAIR] : sum[r * PAIR];
   }
 }
-#endif
 #endif

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes a C file with each OpenCL source as a byte array, by the contract of lib/device/sources.h.
 
-Each text starts with a #line directive, so that build logs name the file, and ends with a NUL that `size` leaves out.
+Each text starts with a #line directive, so that build logs name the file, and ends with a NUL that `size` leaves out. A line
+#include "NAME" is replaced by that file, which lies beside: drivers have no include path.
 """
 import os
 import re
@@ -16,18 +17,27 @@ def array(name, data):
     return "\n".join(lines)
 
 
+def read(path):
+    """The file after a #line directive, its includes in place."""
+    base = os.path.basename(path)
+    text = f'#line 1 "{base}"\n'.encode()
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            include = re.match(rb'#include "(.+)"$', line.rstrip())
+            if include:
+                line = read(os.path.join(os.path.dirname(path), include[1].decode())) + f'#line {number + 1} "{base}"\n'.encode()
+            text += line if line.endswith(b"\n") else line + b"\n"
+    return text
+
+
 def main(out, *paths):
     arrays, rows = [], []
     for path in paths:
         base = os.path.basename(path)
-        with open(path, "rb") as file:
-            text = file.read()
+        text = read(path)
         # A byte over 127 would not fit a char, and OpenCL C asks for ASCII outside comments.
         if any(byte > 127 or byte == 0 for byte in text):
             sys.exit(f"{path}: not plain ASCII")
-        text = f'#line 1 "{base}"\n'.encode() + text
-        if not text.endswith(b"\n"):
-            text += b"\n"
         name = "source_" + re.sub(r"\W", "_", base)
         arrays.append(array(name, text + b"\0"))
         rows.append(f'  {{"{base}", {name}, sizeof {name} - 1}},')

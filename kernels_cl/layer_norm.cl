@@ -132,48 +132,43 @@ __kernel void norm_backward_x(__global const float *g, const ulong g_o, __global
 }
 #endif
 
-/* Column sums over rows: dgamma (+)= sum g * xhat, dbeta (+)= sum g, those that flags ask for. One item VW neighbouring columns and a
- * chunk of rows; with several chunks the results are parts [chunks,n] for norm_parts. Global ids (stripe, chunk). */
-#if CLG_WANT(norm_backward_params)
+#if CLG_CPU
+#define STRIPE 1024
+#else
+#define STRIPE 1
+#endif
+/* Column sums over rows: dgamma (+)= sum g * xhat, dbeta (+)= sum g, those that flags ask for. An item has a stripe of `width` <= STRIPE
+ * neighbouring columns and a chunk of rows; with several chunks the results are parts [chunks,n] for norm_parts. Global ids (stripe,
+ * chunk). */
 __kernel void norm_backward_params(__global const float *g, const ulong g_o, __global const float *x, const ulong x_o,
                                    __global const float *mean, const ulong mean_o, __global const float *rstd,
                                    const ulong rstd_o, __global float *dgamma, const ulong dgamma_o, __global float *dbeta,
-                                   const ulong dbeta_o, const uint rows, const uint n, const uint chunk, const uint flags) {
-  const uint j = (uint)get_global_id(0) * VW, c = (uint)get_global_id(1), first = c * chunk;
-  if (j >= n || first >= rows) return;
-  const uint end = min(rows, first + chunk);
-  g += g_o + j;
-  x += x_o + j;
-  mean += mean_o;
-  rstd += rstd_o;
-  dgamma += dgamma_o + (size_t)c * n + j;
-  dbeta += dbeta_o + (size_t)c * n + j;
-#define NORM_COLUMNS(V, LOAD, STORE)                                                                                         \
+                                   const ulong dbeta_o, const uint rows, const uint n, const uint width, const uint chunk,
+                                   const uint flags) {
+  const uint j0 = (uint)get_global_id(0) * width, c = (uint)get_global_id(1), first = c * chunk;
+  if (j0 >= n || first >= rows) return;
+  const uint end = min(rows, first + chunk), w = min(width, n - j0);
+  float s[STRIPE] __attribute__((aligned(64))), t[STRIPE] __attribute__((aligned(64)));
+  for (uint j = 0; j < w; j++) s[j] = t[j] = 0.0f;
+  for (uint i = first; i < end; i++) {
+    __global const float *gi = g + g_o + (size_t)i * n + j0, *xi = x + x_o + (size_t)i * n + j0;
+    const float mu = mean[mean_o + i], scale = rstd[rstd_o + i];
+#define NORM_COLUMN(V, LOAD, STORE)                                                                                          \
   {                                                                                                                          \
-    V s = 0.0f, t = 0.0f;                                                                                                    \
-    for (uint i = first; i < end; i++) {                                                                                     \
-      const size_t at = (size_t)i * n + l;                                                                                   \
-      const V v = LOAD(g + at);                                                                                              \
-      s += v;                                                                                                                \
-      if (flags & GAMMA) t += v * ((LOAD(x + at) - mean[i]) * rstd[i]);                                                      \
-    }                                                                                                                        \
-    if (flags & GAMMA) {                                                                                                     \
-      if (flags & ADD_GAMMA) t += LOAD(dgamma + l);                                                                          \
-      STORE(t, dgamma + l);                                                                                                  \
-    }                                                                                                                        \
-    if (flags & BETA) {                                                                                                      \
-      if (flags & ADD_BETA) s += LOAD(dbeta + l);                                                                            \
-      STORE(s, dbeta + l);                                                                                                   \
-    }                                                                                                                        \
+    const V v = LOAD(gi + j), hat = (LOAD(xi + j) - mu) * scale;                                                             \
+    STORE(LOAD(s + j) + v, s + j);                                                                                           \
+    STORE(LOAD(t + j) + v * hat, t + j);                                                                                     \
   }
-  if (j + VW <= n) {
-    const uint l = 0;
-    NORM_COLUMNS(VEC, VLOAD, VSTORE)
-  } else {
-    for (uint l = 0; j + l < n; l++) NORM_COLUMNS(float, LOAD1, STORE1)
+    uint j = 0;
+    for (; j + VW <= w; j += VW) NORM_COLUMN(VEC, VLOAD, VSTORE)
+    for (; j < w; j++) NORM_COLUMN(float, LOAD1, STORE1)
+  }
+  const size_t to = (size_t)c * n + j0;
+  for (uint j = 0; j < w; j++) {
+    if (flags & GAMMA) dgamma[dgamma_o + to + j] = flags & ADD_GAMMA ? t[j] + dgamma[dgamma_o + to + j] : t[j];
+    if (flags & BETA) dbeta[dbeta_o + to + j] = flags & ADD_BETA ? s[j] + dbeta[dbeta_o + to + j] : s[j];
   }
 }
-#endif
 
 /* Adds up the chunks' parts [chunks,n]. Global id: column. */
 #if CLG_WANT(norm_parts)

@@ -98,7 +98,7 @@ static void tile_finish(const float *part, const uint rows, const uint skip, con
 
 /* First column of panel `g`, moved left where it would pass the end; `skip` columns of it belong to the panel before. */
 #define PANEL_AT(g)                                                                                                          \
-  const uint j0 = min((g)*TILE_COLS, n > TILE_COLS ? n - TILE_COLS : 0u), skip = (g)*TILE_COLS - j0,                         \
+  const uint j0 = n < TILE_COLS ? 0u : min((g)*TILE_COLS, n - TILE_COLS), skip = (g)*TILE_COLS - j0,                         \
              width = min(n - j0, (uint)TILE_COLS);
 #define PANEL_FINISH(part, rows, i0)                                                                                         \
   tile_finish(part, rows, skip, width, i0, j0, c, c_o, c_rs, bias, bias_o, flags, param);
@@ -201,7 +201,7 @@ __kernel void product_block(PRODUCT_ARGS) {
   float part[BLOCK_ROWS * BLOCK_COLS] __attribute__((aligned(64)));
   const uint rows = min(m - i0, (uint)BLOCK_ROWS);
   const uint end = min(g0 + BLOCK_COLS / TILE_COLS, (n + TILE_COLS - 1) / TILE_COLS);
-  for (uint p = 0; p < k; p += PANEL_K) {
+  for (uint p = 0; p < k || p == 0; p += PANEL_K) {
     const uint kn = min(k - p, (uint)PANEL_K);
     pack_tiles(a + a_o + i0 + (size_t)p * a_ps, a_ps, rows, kn, tiles);
     for (uint g = g0; g < end; g++) {

@@ -1,5 +1,6 @@
-/* Checks of one op by a row of a table: finite differences at first and second order on contiguous and strided inputs, the forms
- * of an elementwise op against each other bit for bit, and refusals. Shared by the tests of ops; `ctx` is the test's context. */
+/* Checks of one op by a row of a table: finite differences at first and second order on contiguous and strided inputs,
+ * the forms of an elementwise op against each other bit for bit, and refusals. Shared by the tests of ops; `ctx` is the
+ * test's context. */
 #ifndef CLG_TESTS_OP_CHECK_H
 #define CLG_TESTS_OP_CHECK_H
 
@@ -15,15 +16,15 @@ static inline void close_context(void) { test_context_close(&ctx); }
 #define MAX 2048
 
 typedef clg_tensor *(*op_fn)(clg_tensor **in);
-#define UNARY(name, call)                                                                                                    \
-  static clg_tensor *op_##name(clg_tensor **in) {                                                                            \
-    clg_tensor *x = in[0];                                                                                                   \
-    return call;                                                                                                             \
+#define UNARY(name, call)                                                                                              \
+  static clg_tensor *op_##name(clg_tensor **in) {                                                                      \
+    clg_tensor *x = in[0];                                                                                             \
+    return call;                                                                                                       \
   }
-#define BINARY(name, call)                                                                                                   \
-  static clg_tensor *op_##name(clg_tensor **in) {                                                                            \
-    clg_tensor *x = in[0], *o = in[1];                                                                                       \
-    return call;                                                                                                             \
+#define BINARY(name, call)                                                                                             \
+  static clg_tensor *op_##name(clg_tensor **in) {                                                                      \
+    clg_tensor *x = in[0], *o = in[1];                                                                                 \
+    return call;                                                                                                       \
   }
 
 typedef struct shape {
@@ -39,9 +40,18 @@ typedef struct op_case {
   bool sums;       /* in an order that depends on the strides */
 } op_case;
 
-#define S1(a) {1, {a}}
-#define S2(a, b) {2, {a, b}}
-#define S3(a, b, c) {3, {a, b, c}}
+#define S1(a)                                                                                                          \
+  {                                                                                                                    \
+    1, { a }                                                                                                           \
+  }
+#define S2(a, b)                                                                                                       \
+  {                                                                                                                    \
+    2, { a, b }                                                                                                        \
+  }
+#define S3(a, b, c)                                                                                                    \
+  {                                                                                                                    \
+    3, { a, b, c }                                                                                                     \
+  }
 
 static inline int64_t numel(const shape *s) {
   int64_t n = 1;
@@ -137,8 +147,9 @@ static inline void check_case(const op_case *c, bool strided) {
       double up = weighted(c, &moved, u, strided), high = moved.v[i][k];
       moved.v[i][k] = x.v[i][k] - h;
       double want = (up - weighted(c, &moved, u, strided)) / (high - (double)moved.v[i][k]), got = grad.v[i][k];
-      ck_assert_msg(fabs(got - want) <= 4e-3 * (1 + fabs(want)), "%s%s: input %d, element %d: gradient %g, differences say %g",
-                    c->name, strided ? " (strided)" : "", i, (int)k, got, want);
+      ck_assert_msg(fabs(got - want) <= 4e-3 * (1 + fabs(want)),
+                    "%s%s: input %d, element %d: gradient %g, differences say %g", c->name, strided ? " (strided)" : "",
+                    i, (int)k, got, want);
     }
 }
 
@@ -148,9 +159,10 @@ static inline void fill_random(float *v, int n, float low, float high) {
   for (int i = 0; i < n; i++) v[i] = random_in(low, high);
 }
 
-/* L = sum over inputs of <w, d<u, y>/d in>; its gradients by create_graph. Also the first gradients, composed of recorded ops. */
-static inline void second_gradients(const op_case *c, const values *x, const float *u, const values *w, bool strided, values *first,
-                             values *grad) {
+/* L = sum over inputs of <w, d<u, y>/d in>; its gradients by create_graph. Also the first gradients, composed of
+ * recorded ops. */
+static inline void second_gradients(const op_case *c, const values *x, const float *u, const values *w, bool strided,
+                                    values *first, values *grad) {
   clg_tensor *base[3], *in[3], *g[3], *L = NULL, *up, *weight[3];
   clg_scope *s = clg_scope_open(ctx);
   for (int i = 0; i < c->n_in; i++) {
@@ -179,7 +191,8 @@ static inline void second_gradients(const op_case *c, const values *x, const flo
   for (int i = 0; i < c->n_in; i++) clg_tensor_unref(&base[i]), clg_tensor_unref(&weight[i]);
 }
 
-static inline double weighted_gradients(const op_case *c, const values *x, const float *u, const values *w, bool strided) {
+static inline double weighted_gradients(const op_case *c, const values *x, const float *u, const values *w,
+                                        bool strided) {
   static values g;
   double sum = 0;
   gradients(c, x, u, strided, &g);
@@ -203,14 +216,17 @@ static inline void check_second(const op_case *c, bool strided) {
   for (int i = 0; i < c->n_in; i++)
     for (int64_t k = 0; k < numel(&c->in[i]); k++) {
       ck_assert_msg(fabs((double)first.v[i][k] - fused.v[i][k]) <= 1e-5 * (1 + fabs(fused.v[i][k])),
-                    "%s: input %d, element %d: composed gradient %g, fused %g", c->name, i, (int)k, first.v[i][k], fused.v[i][k]);
+                    "%s: input %d, element %d: composed gradient %g, fused %g", c->name, i, (int)k, first.v[i][k],
+                    fused.v[i][k]);
       moved = x;
       moved.v[i][k] = x.v[i][k] + h;
       double up = weighted_gradients(c, &moved, u, &w, strided), high = moved.v[i][k];
       moved.v[i][k] = x.v[i][k] - h;
-      double want = (up - weighted_gradients(c, &moved, u, &w, strided)) / (high - (double)moved.v[i][k]), got = grad.v[i][k];
-      ck_assert_msg(fabs(got - want) <= 1e-2 * (1 + fabs(want)), "%s%s: input %d, element %d: second gradient %g, differences say %g",
-                    c->name, strided ? " (strided)" : "", i, (int)k, got, want);
+      double want = (up - weighted_gradients(c, &moved, u, &w, strided)) / (high - (double)moved.v[i][k]),
+             got = grad.v[i][k];
+      ck_assert_msg(fabs(got - want) <= 1e-2 * (1 + fabs(want)),
+                    "%s%s: input %d, element %d: second gradient %g, differences say %g", c->name,
+                    strided ? " (strided)" : "", i, (int)k, got, want);
     }
 }
 
@@ -230,14 +246,17 @@ static inline void check_strided_bits(const op_case *c) {
   gradients(c, &x, u, false, &a);
   gradients(c, &x, u, true, &b);
   for (int i = 0; i < c->n_in; i++)
-    ck_assert_msg(!memcmp(a.v[i], b.v[i], (size_t)numel(&c->in[i]) * sizeof(float)), "%s: gradient %d differs", c->name, i);
+    ck_assert_msg(!memcmp(a.v[i], b.v[i], (size_t)numel(&c->in[i]) * sizeof(float)), "%s: gradient %d differs", c->name,
+                  i);
   for (int strided = 0; strided < 2; strided++) {
     clg_tensor *base[3], *in[3];
     clg_scope *s = clg_scope_open(ctx);
-    for (int i = 0; i < c->n_in; i++) in[i] = view_of(&c->in[i], strided, base[i] = leaf_of(&c->in[i], x.v[i], strided));
+    for (int i = 0; i < c->n_in; i++)
+      in[i] = view_of(&c->in[i], strided, base[i] = leaf_of(&c->in[i], x.v[i], strided));
     clg_tensor *y = c->fn(in);
     read_all(y, strided ? yb : ya);
-    if (strided) ck_assert_msg(!memcmp(ya, yb, (size_t)clg_tensor_numel(y) * sizeof(float)), "%s: result differs", c->name);
+    if (strided)
+      ck_assert_msg(!memcmp(ya, yb, (size_t)clg_tensor_numel(y) * sizeof(float)), "%s: result differs", c->name);
     clg_scope_close(s);
     for (int i = 0; i < c->n_in; i++) clg_tensor_unref(&base[i]);
   }

@@ -1,5 +1,6 @@
-/* Convolutions: a table of shapes feeds each of the three kernels alone, between canaries and NaNs, and then the recorded ops:
- * values, gradients, gradients of gradients and a third order, against sums in double. Then error paths. */
+/* Convolutions: a table of shapes feeds each of the three kernels alone, between canaries and NaNs, and then the
+ * recorded ops: values, gradients, gradients of gradients and a third order, against sums in double. Then error paths.
+ */
 #include "context.h"
 #include "device/context.h"
 #include "harness.h"
@@ -20,8 +21,10 @@ typedef struct conv_case {
   const char *name;
   int batch, groups, c, o, in[2], kernel[2], stride[2], padding[2], dilation[2], extra[2];
 } conv_case;
-#define ONE {1, 1}
-#define NONE {0, 0}
+#define ONE                                                                                                            \
+  { 1, 1 }
+#define NONE                                                                                                           \
+  { 0, 0 }
 static const conv_case cases[] = {
     {"3x3", 2, 1, 4, 6, {9, 7}, {3, 3}, ONE, NONE, ONE, NONE},
     {"3x3 padded", 2, 1, 3, 5, {6, 11}, {3, 3}, ONE, ONE, ONE, NONE},
@@ -30,6 +33,14 @@ static const conv_case cases[] = {
     {"4x4 stride 2", 2, 1, 3, 33, {8, 12}, {4, 4}, {2, 2}, ONE, ONE, NONE},
     {"4x4 stride 2, one channel to 16", 2, 1, 1, 16, {20, 20}, {4, 4}, {2, 2}, ONE, ONE, NONE},
     {"4x4 stride 2, 40 channels", 2, 1, 40, 50, {4, 4}, {4, 4}, {2, 2}, ONE, ONE, NONE},
+    {"stride 2, channels past a panel", 2, 1, 21, 18, {13, 16}, {4, 3}, {2, 2}, ONE, ONE, NONE},
+    {"stride 2, 16 wide", 1, 1, 18, 6, {16, 32}, {4, 4}, {2, 2}, ONE, ONE, NONE},
+    {"stride 2, 6 wide", 2, 1, 18, 17, {8, 12}, {4, 4}, {2, 2}, ONE, ONE, NONE},
+    {"stride 2, 3 high", 2, 1, 5, 20, {6, 40}, {2, 4}, {1, 2}, {0, 1}, ONE, NONE},
+    {"stride 3, 20 channels", 2, 1, 20, 6, {12, 13}, {4, 4}, {3, 3}, ONE, ONE, {1, 0}},
+    {"12 and 20 wide", 2, 1, 6, 33, {5, 20}, {3, 3}, ONE, ONE, ONE, NONE},
+    {"three channels", 2, 1, 3, 8, {32, 48}, {3, 3}, ONE, ONE, ONE, NONE},
+    {"from three channels to many images", 9, 1, 20, 3, {6, 4}, {3, 3}, ONE, ONE, ONE, NONE},
     {"kernel over the whole image", 5, 1, 7, 9, {4, 4}, {4, 4}, ONE, NONE, ONE, NONE},
     {"stride 3, kernel 5, padding 2", 2, 1, 3, 4, {16, 13}, {5, 5}, {3, 3}, {2, 2}, ONE, {0, 0}},
     {"stride 3, kernel 2", 2, 1, 3, 4, {11, 9}, {2, 2}, {3, 3}, NONE, ONE, {0, 1}},
@@ -60,7 +71,8 @@ static clg_conv_shape shape_of(const conv_case *c) {
   for (int a = 0; a < 2; a++) {
     s.in[a] = c->in[a], s.kernel[a] = c->kernel[a], s.stride[a] = c->stride[a];
     s.padding[a] = c->padding[a], s.dilation[a] = c->dilation[a];
-    s.out[a] = (c->in[a] - c->extra[a] + 2 * c->padding[a] - c->dilation[a] * (c->kernel[a] - 1) - 1) / c->stride[a] + 1;
+    s.out[a] =
+        (c->in[a] - c->extra[a] + 2 * c->padding[a] - c->dilation[a] * (c->kernel[a] - 1) - 1) / c->stride[a] + 1;
   }
   return s;
 }
@@ -80,7 +92,8 @@ static size_t numel_of(const clg_conv_shape *s, int part) {
 /* ---- the reference ---- */
 
 /* to += the target from the other two; size += the sum of the absolute products, which bounds the rounding. */
-static void reference(const clg_conv_shape *s, int target, const float *x, const float *w, const float *y, double *to, double *size) {
+static void reference(const clg_conv_shape *s, int target, const float *x, const float *w, const float *y, double *to,
+                      double *size) {
   const int cg = s->c / s->groups, og = s->o / s->groups;
   size_t iy = 0;
   for (int n = 0; n < s->batch; n++)
@@ -91,10 +104,13 @@ static void reference(const clg_conv_shape *s, int target, const float *x, const
             int h = q / s->out[1] * s->stride[0] - s->padding[0] + k / s->kernel[1] * s->dilation[0];
             int v = q % s->out[1] * s->stride[1] - s->padding[1] + k % s->kernel[1] * s->dilation[1];
             if (h < 0 || h >= s->in[0] || v < 0 || v >= s->in[1]) continue;
-            size_t ix = (((size_t)n * (size_t)s->c + (size_t)(o / og * cg + c)) * (size_t)s->in[0] + (size_t)h) * (size_t)s->in[1] +
+            size_t ix = (((size_t)n * (size_t)s->c + (size_t)(o / og * cg + c)) * (size_t)s->in[0] + (size_t)h) *
+                            (size_t)s->in[1] +
                         (size_t)v;
             size_t iw = ((size_t)o * (size_t)cg + (size_t)c) * (size_t)(s->kernel[0] * s->kernel[1]) + (size_t)k;
-            double p = target == X ? (double)y[iy] * w[iw] : target == W ? (double)y[iy] * x[ix] : (double)x[ix] * w[iw];
+            double p = target == X   ? (double)y[iy] * w[iw]
+                       : target == W ? (double)y[iy] * x[ix]
+                                     : (double)x[ix] * w[iw];
             size_t at = target == X ? ix : target == W ? iw : iy;
             to[at] += p, size[at] += fabs(p);
           }
@@ -113,8 +129,8 @@ static void sums_free(sums *s) { free(s->v), free(s->size); }
 
 static void compare(const char *name, const char *what, const float *got, const sums *want) {
   for (size_t i = 0; i < want->n; i++)
-    ck_assert_msg(fabs(got[i] - want->v[i]) <= 2e-6 * want->size[i] + 1e-30, "%s, %s, element %d: %.9g, want %.9g", name, what,
-                  (int)i, got[i], want->v[i]);
+    ck_assert_msg(fabs(got[i] - want->v[i]) <= 2e-6 * want->size[i] + 1e-30, "%s, %s, element %d: %.9g, want %.9g",
+                  name, what, (int)i, got[i], want->v[i]);
 }
 
 static uint32_t random_state;
@@ -223,8 +239,9 @@ static void add_bias(const clg_conv_shape *s, int part, const float *bias, sums 
 
 static clg_tensor *inner(clg_tensor *a, clg_tensor *b) { return clg_sum(clg_mul(a, b), NULL, 0, false); }
 
-/* The op from `in` (x, or transposed y) to the other side `to`. v: values of x, w, y; u: weights of the gradients' sums, v[to] the
- * gradient from above. L = <u[in], d in> + <u[w], d w>: its gradients are the same maps of other arguments. */
+/* The op from `in` (x, or transposed y) to the other side `to`. v: values of x, w, y; u: weights of the gradients'
+ * sums, v[to] the gradient from above. L = <u[in], d in> + <u[w], d w>: its gradients are the same maps of other
+ * arguments. */
 static void check_op(const conv_case *c, bool transposed, bool strided) {
   clg_conv_shape s = shape_of(c);
   const int from = transposed ? Y : X, to = transposed ? X : Y;
@@ -235,7 +252,9 @@ static void check_op(const conv_case *c, bool transposed, bool strided) {
   clg_conv_options o = CLG_CONV_OPTIONS_INIT;
   for (int a = 0; a < 2; a++) {
     o.stride[a] = c->stride[a], o.padding[a] = c->padding[a], o.dilation[a] = c->dilation[a];
-    if (transposed) o.output_padding[a] = s.in[a] - ((s.out[a] - 1) * s.stride[a] - 2 * s.padding[a] + s.dilation[a] * (s.kernel[a] - 1) + 1);
+    if (transposed)
+      o.output_padding[a] =
+          s.in[a] - ((s.out[a] - 1) * s.stride[a] - 2 * s.padding[a] + s.dilation[a] * (s.kernel[a] - 1) + 1);
   }
   o.groups = s.groups;
   clg_tensor *base[CLG_CONV_PARTS], *t[CLG_CONV_PARTS], *grad[3], *second[3], *weight[CLG_CONV_PARTS];
@@ -254,12 +273,13 @@ static void check_op(const conv_case *c, bool transposed, bool strided) {
   read_and_compare(c, "result", y, &want);
 
   /* v with one or two entries replaced: x, w, y */
-#define WITH(part, p, a, q, d) \
+#define WITH(part, p, a, q, d)                                                                                         \
   sum_of(&s, part, p == X ? a : q == X ? d : v[X], p == W ? a : q == W ? d : v[W], p == Y ? a : q == Y ? d : v[Y])
   clg_tensor *const in[] = {t[from], t[W], bias};
   clg_backward_options first = {.grad = t[to], .retain_graph = true}, graph = {.grad = t[to], .create_graph = true};
   for (int composed = 0; composed < 2; composed++) {
-    ck_assert_msg(clg_grad(y, in, 3, false, composed ? &graph : &first, grad) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
+    ck_assert_msg(clg_grad(y, in, 3, false, composed ? &graph : &first, grad) == CLG_OK, "%s: %s", c->name,
+                  clg_last_error(ctx));
     want = sum_of(&s, from, v[X], v[W], v[Y]);
     read_and_compare(c, "gradient of the input", grad[0], &want);
     want = sum_of(&s, W, v[X], v[W], v[Y]);
@@ -350,7 +370,8 @@ START_TEST(errors) {
   clg_scope *scope = clg_scope_open(ctx);
   clg_tensor *x = clg_full(ctx, 4, (int64_t[]){2, 4, 5, 5}, 1), *w = clg_full(ctx, 4, (int64_t[]){6, 4, 3, 3}, 1);
   clg_tensor *b = clg_full(ctx, 1, (int64_t[]){5}, 1), *flat = clg_full(ctx, 2, (int64_t[]){4, 4}, 1);
-  clg_tensor *empty = clg_full(ctx, 4, (int64_t[]){2, 4, 0, 5}, 1), *large = clg_full(ctx, 4, (int64_t[]){6, 4, 6, 3}, 1);
+  clg_tensor *empty = clg_full(ctx, 4, (int64_t[]){2, 4, 0, 5}, 1),
+             *large = clg_full(ctx, 4, (int64_t[]){6, 4, 6, 3}, 1);
 #define OPTIONS(...) &(clg_conv_options){__VA_ARGS__}
   ck_assert_ptr_null(clg_conv2d(NULL, w, NULL, NULL));
   ck_assert_str_eq(clg_last_error(ctx), "");
@@ -366,16 +387,17 @@ START_TEST(errors) {
   expect(clg_conv2d(x, w, NULL, OPTIONS({1, 1}, {0, 0}, {0, 0}, {1, 0}, 1)), CLG_ERR_ARGUMENT, "dilation");
   expect(clg_conv2d(x, w, NULL, OPTIONS({1, 1}, {0, -1}, {0, 0}, {1, 1}, 1)), CLG_ERR_ARGUMENT, "padding");
   expect(clg_conv2d(x, w, NULL, OPTIONS({2, 2}, {0, 0}, {1, 1}, {1, 1}, 1)), CLG_ERR_ARGUMENT, "output_padding");
-  expect(clg_conv_transpose2d(x, clg_transpose(w, 0, 1), NULL, OPTIONS({2, 2}, {0, 0}, {2, 0}, {1, 1}, 1)), CLG_ERR_ARGUMENT,
-         "output_padding");
+  expect(clg_conv_transpose2d(x, clg_transpose(w, 0, 1), NULL, OPTIONS({2, 2}, {0, 0}, {2, 0}, {1, 1}, 1)),
+         CLG_ERR_ARGUMENT, "output_padding");
   expect(clg_conv2d(x, large, NULL, NULL), CLG_ERR_SHAPE, "height 5");
   expect(clg_conv2d(x, w, NULL, OPTIONS({1, 1}, {0, 0}, {0, 0}, {1, 3}, 1)), CLG_ERR_SHAPE, "width 5");
   expect(clg_conv2d(x, w, NULL, OPTIONS({1, 1}, {INT32_MAX, 0}, {0, 0}, {1, 1}, 1)), CLG_ERR_SHAPE, "2^28");
-  expect(clg_conv_transpose2d(x, clg_transpose(w, 0, 1), NULL, OPTIONS({INT32_MAX, 1}, {0, 0}, {0, 0}, {1, 1}, 1)), CLG_ERR_SHAPE,
-         "2^28");
+  expect(clg_conv_transpose2d(x, clg_transpose(w, 0, 1), NULL, OPTIONS({INT32_MAX, 1}, {0, 0}, {0, 0}, {1, 1}, 1)),
+         CLG_ERR_SHAPE, "2^28");
   expect(clg_conv_transpose2d(x, clg_transpose(w, 0, 1), NULL, OPTIONS({1 << 20, 1 << 20}, {0, 0}, {0, 0}, {1, 1}, 1)),
          CLG_ERR_SHAPE, "2^31");
-  expect(clg_conv_transpose2d(x, clg_transpose(w, 0, 1), NULL, OPTIONS({1, 1}, {4, 0}, {0, 0}, {1, 1}, 1)), CLG_ERR_SHAPE, "height 5");
+  expect(clg_conv_transpose2d(x, clg_transpose(w, 0, 1), NULL, OPTIONS({1, 1}, {4, 0}, {0, 0}, {1, 1}, 1)),
+         CLG_ERR_SHAPE, "height 5");
   ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
 }
 END_TEST

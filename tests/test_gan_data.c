@@ -226,9 +226,10 @@ static const struct {
   uint8_t value;
   const char *part;
 } wrong_labels[] = {
-    {0, 0, 0, "truncated"},         {7, 0, 0, "truncated"},           {7 + COUNT, 0, 0, "truncated"},
-    {9 + COUNT, 0, 0, "more in"},   {8 + COUNT, 3, 3, "0x00000803"},  {8 + COUNT, 7, 4, "4 labels for 5 images"},
-    {8 + COUNT, 7, 0, "0 labels"},  {8 + COUNT, 4, 255, "labels for 5 images"},
+    {0, 0, 0, "truncated"},          {7, 0, 0, "truncated"},
+    {7 + COUNT, 0, 0, "truncated"},  {9 + COUNT, 0, 0, "more in"},
+    {8 + COUNT, 3, 3, "0x00000803"}, {8 + COUNT, 7, 4, "4 labels for 5 images"},
+    {8 + COUNT, 7, 0, "0 labels"},   {8 + COUNT, 4, 255, "labels for 5 images"},
 };
 
 START_TEST(refuses_wrong_labels) {
@@ -313,7 +314,7 @@ END_TEST
 /* Two batches of two of the five images an epoch: the fifth is dropped, none comes twice. */
 START_TEST(feed_drops_the_last_partial_batch) {
   uint8_t pixels[COUNT] = {0, 51, 102, 153, 255};
-  data d = {.height = 1, .width = 1, .features = 1, .count = COUNT, .pixels = pixels};
+  data d = {.height = 1, .width = 1, .features = 1, .stored = 1, .count = COUNT, .pixels = pixels};
   message why = {""};
   feed f;
   ck_assert(feed_open(&f, &d, 2, 1, 1, &why));
@@ -336,6 +337,24 @@ START_TEST(feed_drops_the_last_partial_batch) {
   }
   ck_assert(!same_order);
   feed_close(&f);
+}
+END_TEST
+
+/* Images get their size and range as they join a batch. */
+START_TEST(gathers_other_sizes) {
+  uint8_t bytes[WHOLE + 16];
+  message why = {""};
+  data d;
+  float got[2 * 64];
+  make_idx(bytes);
+  memset(bytes + HEADER, 51, COUNT * HEIGHT * WIDTH);
+  write_plain(bytes, WHOLE);
+  const data_options o = {.name = folder, .image_size = 8, .low = -1};
+  ck_assert_msg(data_open(&d, &o, &why), "%s", why.text);
+  ck_assert(d.features == 64 && d.height == 8 && d.width == 8);
+  data_gather(&d, (const uint32_t[]){4, 0}, 2, got, NULL);
+  for (int i = 0; i < 128; i++) ck_assert(fabsf(got[i] + 0.6f) < 1e-6f);
+  data_close(&d);
 }
 END_TEST
 
@@ -390,6 +409,7 @@ static void add_cases(Suite *s) {
   tcase_add_loop_test(files, refuses_wrong_files, 0, (int)(sizeof wrong / sizeof *wrong));
   tcase_add_test(files, refuses_damaged_gzip);
   tcase_add_test(files, refuses_other_names);
+  tcase_add_test(files, gathers_other_sizes);
   tcase_add_test(files, reads_labels);
   tcase_add_loop_test(files, refuses_wrong_labels, 0, (int)(sizeof wrong_labels / sizeof *wrong_labels));
   suite_add_tcase(s, files);

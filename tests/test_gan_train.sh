@@ -113,6 +113,7 @@ refuses "leave out --samples" --plan --samples "$work/x.png"
 refuses "--ngf and --ndf belong to --model dcgan" --ngf 16
 refuses "--ngf and --ndf belong to --model dcgan" --model wgan_gp --ndf 16
 refuses "--critic-steps belongs to --model wgan_gp" --critic-steps 2
+refuses "--lambda belongs to --model wgan_gp" --lambda 2
 refuses "--nz '0': want a whole number" --nz 0
 refuses "--image-size '4': want a whole number from 8" --image-size 4
 refuses "--image-size '48': dcgan wants a power of two" --model dcgan --image-size 48
@@ -265,6 +266,7 @@ accepts $small --steps 5 --data "$work/data" --samples "$work/on.way.png" --samp
 check "pictures on the way" \
   sh -c "cd '$work' && [ -s on.way-000002.png ] && [ -s on.way-000004.png ] && [ -s on.way.png ] && [ ! -e on.way-000005.png ]"
 predicted "$work/on.json"
+check "pictures are no part of a step" test "$(field waits_per_step "$work/on.json")" = 1
 
 # ---- pictures as data, labels ----
 mkdir -p "$work/pictures/one" "$work/pictures/two"

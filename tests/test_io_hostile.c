@@ -22,7 +22,10 @@ static void close_all(void) {
   unlink(path);
 }
 
-static void put(const void *data, size_t n) { ck_assert(pwrite(fd, data, n, 0) == (ssize_t)n && !ftruncate(fd, (off_t)n)); }
+static void put(const void *data, size_t n) {
+  ck_assert(pwrite(fd, data, n, 0) == (ssize_t)n);
+  ck_assert(!ftruncate(fd, (off_t)n));
+}
 
 /* One line that names the file. */
 static void expect(const char *part, size_t row) {

@@ -1,5 +1,5 @@
-/* More ops: pooling, norms over batches, indices, losses with options, joins, batched products. The same checks as test_ops.c's;
- * refusals and edges are in test_ops_edges.c. */
+/* More ops: pooling, norms over batches, indices, losses with options, joins, batched products. The same checks as
+ * test_ops.c's; refusals and edges are in test_ops_edges.c. */
 #include "graph/graph.h"
 #include "op_check.h"
 
@@ -60,15 +60,18 @@ BINARY(bce_loss, clg_bce_loss(x, o, NULL))
 BINARY(bce_logits_sum, clg_bce_with_logits_loss(x, o, LOSS({CLG_REDUCTION_SUM, NULL, NULL, 0, -100})))
 BINARY(l1_loss, clg_l1_loss(x, clg_add_scalar(clg_square(o), 3), LOSS({CLG_REDUCTION_NONE, NULL, NULL, 0, -100})))
 BINARY(squared, clg_squared_loss(x, o, LOSS({CLG_REDUCTION_SUM, constant(1, (int64_t[]){5}, positive), NULL, 0, -100})))
-BINARY(bce_positive, clg_bce_with_logits_loss(x, o, LOSS({CLG_REDUCTION_MEAN, NULL, constant(1, (int64_t[]){5}, positive), 0, -100})))
+BINARY(bce_positive,
+       clg_bce_with_logits_loss(x, o, LOSS({CLG_REDUCTION_MEAN, NULL, constant(1, (int64_t[]){5}, positive), 0, -100})))
 UNARY(cross_entropy, clg_cross_entropy(x, labels(1, (int64_t[]){4}, some), NULL))
-UNARY(cross_entropy_sum, clg_cross_entropy(x, labels(2, (int64_t[]){2, 3}, some),
-                                           LOSS({CLG_REDUCTION_SUM, NULL, NULL, 0.1f, 2})))
-UNARY(cross_entropy_all, clg_cross_entropy(x, labels(1, (int64_t[]){12}, some),
-                                           LOSS({CLG_REDUCTION_MEAN, constant(1, (int64_t[]){5}, positive), NULL, 0.2f, 1})))
+UNARY(cross_entropy_sum,
+      clg_cross_entropy(x, labels(2, (int64_t[]){2, 3}, some), LOSS({CLG_REDUCTION_SUM, NULL, NULL, 0.1f, 2})))
+UNARY(cross_entropy_all,
+      clg_cross_entropy(x, labels(1, (int64_t[]){12}, some),
+                        LOSS({CLG_REDUCTION_MEAN, constant(1, (int64_t[]){5}, positive), NULL, 0.2f, 1})))
 UNARY(cross_entropy_none, clg_cross_entropy(x, labels(0, NULL, some), LOSS({CLG_REDUCTION_NONE, NULL, NULL, 0, -100})))
-BINARY(cross_entropy_probabilities, clg_cross_entropy(x, clg_softmax(o, 1), LOSS({CLG_REDUCTION_MEAN, NULL, NULL, 0.1f, -100})))
-UNARY(embedding, clg_square(clg_embedding(x, labels(2, (int64_t[]){2, 3}, some), 3)))
+BINARY(cross_entropy_probabilities,
+       clg_cross_entropy(x, clg_softmax(o, 1), LOSS({CLG_REDUCTION_MEAN, NULL, NULL, 0.1f, -100})))
+UNARY(embedding, clg_square(clg_embedding(x, labels(2, (int64_t[]){2, 3}, some), 4)))
 UNARY(embedding_few, clg_square(clg_embedding(x, labels(1, (int64_t[]){4}, some), -1)))
 UNARY(index_select, clg_square(clg_index_select(x, 1, labels(1, (int64_t[]){12}, some))))
 UNARY(gather, clg_square(clg_gather(x, 1, labels(2, (int64_t[]){2, 6}, some))))
@@ -82,11 +85,15 @@ static clg_tensor *op_batch_norm_plain(clg_tensor **in) {
   return clg_batch_norm(in[0], NULL, NULL, &o);
 }
 static clg_tensor *op_batch_norm_eval(clg_tensor **in) {
-  clg_batch_norm_options o = {constant(1, (int64_t[]){3}, positive), constant(1, (int64_t[]){3}, positive + 1), false, 0.1f, 1e-3f};
+  clg_batch_norm_options o = {constant(1, (int64_t[]){3}, positive), constant(1, (int64_t[]){3}, positive + 1), false,
+                              0.1f, 1e-3f};
   return clg_batch_norm(in[0], in[1], in[2], &o);
 }
 
-#define S4(a, b, c, d) {4, {a, b, c, d}}
+#define S4(a, b, c, d)                                                                                                 \
+  {                                                                                                                    \
+    4, { a, b, c, d }                                                                                                  \
+  }
 static const op_case cases[] = {
     {"log1p", op_log1p, 1, {S2(3, 5)}, -0.5f, 2, false},
     {"expm1", op_expm1, 1, {S2(3, 5)}, -1, 1, false},

@@ -34,28 +34,22 @@ static bool read_labels(data *d, const char *folder, message *why) {
   return idx_read_labels(d, path, why);
 }
 
-static bool resize_all(data *d, uint32_t side, message *why) {
-  resizer r;
-  size_t area = (size_t)side * side;
-  if (d->count > SIZE_MAX / area) return fail_no_memory(why);
-  uint8_t *out = malloc(d->count * area);
-  bool ok = resizer_make(&r, d->height, d->width, side, side) && out;
-  for (size_t i = 0; ok && i < d->count; i++)
-    resizer_run(&r, d->pixels + i * d->features, d->width, 1, out + i * area);
-  resizer_free(&r);
-  free(d->pixels);
-  d->pixels = out;
-  return ok || fail_no_memory(why);
+/* Images are resized when they join a batch: all at once might not fit into memory. */
+static bool make_fit(data *d, uint32_t side, message *why) {
+  d->fit = calloc(1, sizeof *d->fit);
+  d->fitted = malloc((size_t)side * side);
+  if (d->fit && d->fitted && resizer_make(d->fit, d->height, d->width, side, side)) return true;
+  return fail_no_memory(why);
 }
 
 /* The images of an IDX file, its labels, and the size that is wanted. */
 static bool open_idx(data *d, const char *folder, const char *path, const data_options *o, message *why) {
   if (!idx_read(d, path, o->sizes_only, why)) return false;
   if (o->labels && !read_labels(d, folder, why)) return false;
-  d->features = (size_t)d->height * d->width;
+  d->stored = (size_t)d->height * d->width;
   uint32_t side = o->image_size;
   if (!side || (d->height == side && d->width == side)) return true;
-  if (d->count && !resize_all(d, side, why)) return false;
+  if (d->count && !make_fit(d, side, why)) return false;
   d->height = d->width = side;
   return true;
 }
@@ -120,7 +114,10 @@ void data_close(data *d) {
   free(d->pixels);
   free(d->values);
   free(d->labels);
-  d->pixels = NULL, d->values = NULL, d->labels = NULL;
+  if (d->fit) resizer_free(d->fit);
+  free(d->fit);
+  free(d->fitted);
+  d->pixels = d->labels = d->fitted = NULL, d->values = NULL, d->fit = NULL;
   d->count = 0;
 }
 
@@ -133,7 +130,9 @@ void data_gather(const data *d, const uint32_t *order, size_t n, float *out, int
     if (d->values) {
       for (size_t k = 0; k < width; k++) out[k] = d->values[order[i] * width + k] * (1 - d->low) + d->low;
     } else {
-      const uint8_t *from = d->pixels + order[i] * width;
+      const uint8_t *from = d->pixels + order[i] * d->stored;
+      if (d->fit) resizer_run(d->fit, from, d->fit->columns.in, 1, d->fitted);
+      if (d->fit) from = d->fitted;
       for (size_t k = 0; k < width; k++) out[k] = scaled[from[k]];
     }
   }

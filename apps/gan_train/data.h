@@ -21,7 +21,10 @@ typedef struct data {
   size_t features;                  /* channels * height * width */
   float low;                        /* what 0 becomes in a batch; 1 stays 1 */
   size_t count;                     /* 0: only the sizes are known */
-  uint8_t *pixels;                  /* [count, channels, height, width], or NULL */
+  uint8_t *pixels;                  /* [count, stored], or NULL */
+  size_t stored;                    /* bytes of an image in `pixels`: [channels, height, width] unless it is fitted */
+  struct resizer *fit;              /* brings one to its size when it joins a batch; NULL: they have it */
+  uint8_t *fitted;                  /* [features], room for one; NULL without fit */
   float *values;                    /* [count, features] of the ring in [0,1], or NULL */
   uint8_t *labels;                  /* [count], or NULL when none were wanted */
   uint32_t classes;                 /* labels are less; 0 when none were wanted */
@@ -67,8 +70,8 @@ bool ring_make(data *d, bool sizes_only, uint64_t seed, message *why);
 /* The centre of a mode. */
 void ring_centre(int mode, float xy[2]);
 
-/* How well points [n, 2] of the unit square keep to the ring: a point is good within RING_GOOD_SIGMAS of a centre, and a
- * mode is covered when it has a quarter of its even share of the points or more, all good. */
+/* How well points [n, 2] of the unit square keep to the ring: a point is good within RING_GOOD_SIGMAS of a centre, and
+ * a mode is covered when it has a quarter of its even share of the points or more, all good. */
 #define RING_GOOD_SIGMAS 4
 typedef struct ring_quality {
   int modes;   /* covered */

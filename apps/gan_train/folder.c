@@ -73,8 +73,7 @@ bool folder_has_images(const char *folder) {
   message unused = {""};
   bool found = list_folder(&here, folder, false, &unused) && here.n;
   if (!found && list_folder(&below, folder, true, &unused))
-    for (size_t i = 0; !found && i < below.n; i++)
-      found = list_folder(&here, below.name[i], false, &unused) && here.n;
+    for (size_t i = 0; !found && i < below.n; i++) found = list_folder(&here, below.name[i], false, &unused) && here.n;
   names_free(&here);
   names_free(&below);
   return found;
@@ -146,7 +145,7 @@ bool folder_read(data *d, const char *folder, const data_options *o, message *wh
   image_free(&first);
   d->channels = first.channels;
   d->height = d->width = o->image_size ? o->image_size : DATA_FOLDER_SIDE;
-  d->features = (size_t)d->channels * d->height * d->width;
+  d->features = d->stored = (size_t)d->channels * d->height * d->width;
   if (ok && o->labels) ok = label_all(d, &list, begins, classes, why);
   if (ok && !o->sizes_only) ok = read_all(d, &list, why);
   names_free(&list);

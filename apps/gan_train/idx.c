@@ -1,5 +1,5 @@
-/* Reads images and labels in IDX format (LeCun's MNIST page). Owns the file while it reads; trusts nothing that the header says:
- * memory grows with the bytes that arrive, not with the number announced. */
+/* Reads images and labels in IDX format (LeCun's MNIST page). Owns the file while it reads; trusts nothing that the
+ * header says: memory grows with the bytes that arrive, not with the number announced. */
 #include "data.h"
 #include <errno.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
-/* Decodes PNG through libpng's simplified interface and JPEG through libjpeg. Neither may print or exit: libjpeg reports
- * errors by a long jump to read_jpeg. */
+/* Decodes PNG through libpng's simplified interface and JPEG through libjpeg. Neither may print or exit: libjpeg
+ * reports errors by a long jump to read_jpeg. */
 #include "image.h"
 #include <errno.h>
 #include <png.h>

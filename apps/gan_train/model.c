@@ -73,7 +73,8 @@ bool gan_make(gan *m, clg_context *ctx, const model_spec *spec, bool checkpoint,
   clg_seed(ctx, seed, 0);
   make_networks(m);
   if (!make_parameters(m)) return false;
-  if (checkpoint && (clg_module_checkpoint(m->g, 1) != CLG_OK || clg_module_checkpoint(m->d, 1) != CLG_OK)) return false;
+  if (checkpoint && (clg_module_checkpoint(m->g, 1) != CLG_OK || clg_module_checkpoint(m->d, 1) != CLG_OK))
+    return false;
   if (!make_optimizers(m)) return false;
   int64_t shape[] = {spec->batch, 1};
   m->ones = clg_full(ctx, 2, shape, 1);

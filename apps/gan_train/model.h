@@ -14,6 +14,7 @@ typedef struct model_spec {
   int64_t ngf, ndf;                /* dcgan's: channels beside the images, of generator and discriminator */
   int64_t classes;                 /* of a conditional model; 0: it is not */
   int critic_steps;                /* discriminator steps for one of the generator */
+  float lambda;                    /* weight of wgan_gp's penalty */
 } model_spec;
 
 /* channels * height * width */
@@ -24,7 +25,7 @@ typedef struct gan {
   model_spec spec;
   clg_module *g, *d;
   clg_module *g_labels, *d_labels; /* embeddings of a conditional model's labels, else NULL */
-  clg_tensor **d_parameters; /* [n_d_parameters] what opt_d trains; ours, the tensors are the modules' */
+  clg_tensor **d_parameters;       /* [n_d_parameters] what opt_d trains; ours, the tensors are the modules' */
   size_t n_d_parameters;
   clg_optim *opt_g, *opt_d;
   clg_tensor *ones, *zeros; /* the targets, [batch,1] */

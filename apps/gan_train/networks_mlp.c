@@ -17,12 +17,12 @@ static void hidden_blocks(clg_context *ctx, int64_t in, clg_module **blocks) {
                                       3);
 }
 
-/* [Linear, ReLU or LeakyReLU], three times. */
-static void plain_blocks(clg_context *ctx, int64_t in, clg_activation act, clg_module **blocks) {
+/* [Linear, ReLU], three times. */
+static void plain_blocks(clg_context *ctx, int64_t in, clg_module **blocks) {
   for (int i = 0; i < 3; i++)
     blocks[i] = clg_sequential_create(ctx,
                                       (clg_module *[]){clg_linear_create(ctx, i ? HIDDEN : in, HIDDEN, true),
-                                                       clg_activation_create(ctx, act, SLOPE)},
+                                                       clg_activation_create(ctx, CLG_ACT_RELU, 0)},
                                       2);
 }
 
@@ -47,14 +47,14 @@ clg_module *mlp_discriminator(clg_context *ctx, const model_spec *s) {
 
 clg_module *wgan_generator(clg_context *ctx, const model_spec *s) {
   clg_module *blocks[4];
-  plain_blocks(ctx, with_label(s, s->nz), CLG_ACT_RELU, blocks);
+  plain_blocks(ctx, with_label(s, s->nz), blocks);
   blocks[3] = last_block(ctx, model_features(s), CLG_ACT_TANH);
   return clg_sequential_create(ctx, blocks, 4);
 }
 
 clg_module *wgan_critic(clg_context *ctx, const model_spec *s) {
   clg_module *blocks[4];
-  plain_blocks(ctx, with_label(s, model_features(s)), CLG_ACT_LEAKY_RELU, blocks);
+  plain_blocks(ctx, with_label(s, model_features(s)), blocks);
   blocks[3] = clg_linear_create(ctx, HIDDEN, 1, true);
   return clg_sequential_create(ctx, blocks, 4);
 }

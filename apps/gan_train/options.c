@@ -42,6 +42,7 @@ static const struct {
     {"ngf", 1, MAX_WIDTH, offsetof(options, ngf)},
     {"ndf", 1, MAX_WIDTH, offsetof(options, ndf)},
     {"critic-steps", 1, 1000, offsetof(options, critic_steps)},
+    {"lambda", 1, 1000, offsetof(options, lambda)},
     {"image-size", IMAGE_SIZE_MIN, IMAGE_SIZE_MAX, offsetof(options, image_size)},
     {"channels", 1, 3, offsetof(options, channels)},
     {"samples-every", 1, MAX_STEPS, offsetof(options, samples_every)},
@@ -183,6 +184,7 @@ static bool complete_model(options *o, message *why) {
   bool dcgan = o->model == MODEL_DCGAN;
   if (!dcgan && (o->ngf || o->ndf)) return fail(why, "--ngf and --ndf belong to --model dcgan");
   if (o->critic_steps && o->model != MODEL_WGAN_GP) return fail(why, "--critic-steps belongs to --model wgan_gp");
+  if (o->lambda && o->model != MODEL_WGAN_GP) return fail(why, "--lambda belongs to --model wgan_gp");
   if (o->channels == 2) return fail(why, "--channels '2': there are 1 and 3");
   if (dcgan && o->data && !strcmp(o->data, "ring")) return fail(why, "dcgan wants images: ring is made of points");
   if (dcgan && !o->image_size) o->image_size = 64;
@@ -190,7 +192,6 @@ static bool complete_model(options *o, message *why) {
     return fail(why, "--image-size '%lld': dcgan wants a power of two", (long long)o->image_size);
   if (!o->ngf) o->ngf = dcgan ? 64 : 0;
   if (!o->ndf) o->ndf = dcgan ? 64 : 0;
-  if (!o->nz) o->nz = model_default_nz(o->model);
   if (!o->batch) o->batch = model_default_batch(o->model);
   if (!o->critic_steps) o->critic_steps = model_default_critic_steps(o->model);
   return true;

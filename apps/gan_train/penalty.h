@@ -4,8 +4,6 @@
 
 #include "model.h"
 
-#define PENALTY_LAMBDA 10
-
 /* lambda * mean((|d D(x)/dx| - 1)^2) at points x between the items, each eps*real + (1-eps)*fake with an eps of its own
  * from the context's stream: zero-dimensional, with a graph to D's parameters alone. NULL on error. */
 clg_tensor *gradient_penalty(gan *m, clg_tensor *real, clg_tensor *fake, clg_tensor *labels);

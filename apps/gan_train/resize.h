@@ -9,7 +9,7 @@
 
 /* What each place of the output takes from the input, along one side. */
 typedef struct resize_side {
-  uint32_t in, out, most; /* most: taps of a place */
+  uint32_t in, out, most;  /* most: taps of a place */
   uint32_t *first, *count; /* [out] */
   float *weight;           /* [out, most] */
 } resize_side;

@@ -64,7 +64,7 @@ bool run_plan(const run_setup *setup, variant v, clg_context *like, result *r, m
   options.message_size = sizeof text;
   if (clg_context_create_plan(&ctx, &options) != CLG_OK) return fail(why, "%s", text);
   data sizes = *setup->data; /* a plan looks at no image */
-  sizes.count = 0, sizes.pixels = NULL, sizes.values = NULL, sizes.labels = NULL;
+  sizes.count = 0, sizes.pixels = NULL, sizes.values = NULL, sizes.labels = NULL, sizes.fit = NULL;
   run_setup without = *setup;
   without.data = &sizes;
   bool ok = train_in(ctx, &without, v, &plan, true, why);

@@ -14,11 +14,11 @@ typedef struct run_setup {
   uint64_t seed;
   const char *device; /* NULL: the library's choice */
   clg_device_shape shape;
-  size_t n_samples;       /* items to generate afterwards */
-  const char *samples;    /* file of pictures on the way, numbered; NULL: none */
-  int64_t samples_every;  /* steps */
-  const char *save;       /* file for the state afterwards; NULL: none */
-  const char *resume;     /* file of the state to begin with; NULL: none */
+  size_t n_samples;      /* items to generate afterwards */
+  const char *samples;   /* file of pictures on the way, numbered; NULL: none */
+  int64_t samples_every; /* steps */
+  const char *save;      /* file for the state afterwards; NULL: none */
+  const char *resume;    /* file of the state to begin with; NULL: none */
   bool quiet;
 } run_setup;
 

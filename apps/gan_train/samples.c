@@ -48,7 +48,8 @@ static void draw_dot(picture *p, const float xy[2], int radius, uint8_t grey) {
   int cx = (int)(xy[0] * (float)p->width), cy = (int)((1 - xy[1]) * (float)p->height);
   for (int y = cy - radius; y <= cy + radius; y++)
     for (int x = cx - radius; x <= cx + radius; x++)
-      if (x >= 0 && y >= 0 && x < (int)p->width && y < (int)p->height) p->bytes[(size_t)y * p->width + (size_t)x] = grey;
+      if (x >= 0 && y >= 0 && x < (int)p->width && y < (int)p->height)
+        p->bytes[(size_t)y * p->width + (size_t)x] = grey;
 }
 
 static bool draw_scatter(picture *p, const float *items, size_t n) {

@@ -25,11 +25,12 @@ static model_spec spec_of(const options *o, const data *d) {
                       .channels = d->channels,
                       .height = d->height,
                       .width = d->width,
-                      .nz = o->nz,
+                      .nz = o->nz ? o->nz : model_default_nz(o->model, d->is_ring),
                       .ngf = o->ngf,
                       .ndf = o->ndf,
                       .classes = d->classes,
-                      .critic_steps = (int)o->critic_steps};
+                      .critic_steps = (int)o->critic_steps,
+                      .lambda = (float)(o->lambda ? o->lambda : model_default_lambda(d->is_ring))};
 }
 
 static bool choose_steps(run_setup *setup, const options *o, const data *d, message *why) {

@@ -1,5 +1,6 @@
-/* What a file of a training's state has: the networks under "G." and "D.", their label embeddings, the optimizers, and in
- * the metadata "run", which must be the same to go on bit for bit, and "step". Noise and order follow from seed and step. */
+/* What a file of a training's state has: the networks under "G." and "D.", their label embeddings, the optimizers, and
+ * in the metadata "run", which must be the same to go on bit for bit, and "step". Noise and order follow from seed and
+ * step. */
 #include "state.h"
 #include <inttypes.h>
 #include <string.h>
@@ -11,9 +12,9 @@ static void describe(const run_setup *setup, char *text, size_t size) {
   const model_spec *s = &setup->spec;
   snprintf(text, size,
            "%s, items %" PRId64 "x%" PRId64 "x%" PRId64 ", nz %" PRId64 ", ngf %" PRId64 ", ndf %" PRId64
-           ", classes %" PRId64 ", critic steps %d, batch %" PRId64 ", seed %" PRIu64 ", data %s",
+           ", classes %" PRId64 ", critic steps %d, lambda %d, batch %" PRId64 ", seed %" PRIu64 ", data %s",
            model_name(s->kind), s->channels, s->height, s->width, s->nz, s->ngf, s->ndf, s->classes, s->critic_steps,
-           s->batch, setup->seed, setup->data->name);
+           (int)s->lambda, s->batch, setup->seed, setup->data->name);
 }
 
 static bool library_fails(gan *m, message *why) { return fail(why, "%s", clg_last_error(m->ctx)); }

@@ -20,7 +20,7 @@ typedef struct step {
   variant v;
   float *losses;
   clg_tensor *z, *real, *labels, *fake; /* ours; labels NULL when the model is not conditional */
-  clg_tensor *out_fake; /* stale's, ours: D's output of before its step */
+  clg_tensor *out_fake;                 /* stale's, ours: D's output of before its step */
 } step;
 
 /* ---- what differs ---- */
@@ -154,7 +154,8 @@ static bool run_loop_body(step *s, feed_batches batches) {
   for (int i = 0; i < spec->critic_steps; i++) {
     clg_scope *scope = clg_scope_open(s->ctx);
     int64_t at = i * spec->batch;
-    bool ok = learn_discriminator(s, batches.images + at * model_features(spec), batches.labels ? batches.labels + at : NULL);
+    bool ok =
+        learn_discriminator(s, batches.images + at * model_features(spec), batches.labels ? batches.labels + at : NULL);
     if (clg_scope_close(scope) != CLG_OK || !ok) return false;
   }
   clg_optim_zero_grad(s->m->opt_g);

@@ -16,7 +16,8 @@ bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx
   r->losses = calloc((size_t)setup->steps + 1, 3 * sizeof *r->losses); /* one more for train_recover */
   t->step_ms = calloc((size_t)setup->steps, sizeof *t->step_ms);
   if (!r->losses || !t->step_ms) return fail_no_memory(why);
-  if (!feed_open(&t->feed, setup->data, (size_t)spec->batch, (size_t)spec->critic_steps, setup->seed, why)) return false;
+  if (!feed_open(&t->feed, setup->data, (size_t)spec->batch, (size_t)spec->critic_steps, setup->seed, why))
+    return false;
   if (!gan_make(&t->model, ctx, spec, r->v == VARIANT_CHECKPOINT, setup->seed)) {
     r->status = clg_last_status(ctx);
     return fail(why, "%s", clg_last_error(ctx));
@@ -58,20 +59,33 @@ bool train_sample(training *t, size_t n, float **items, message *why) {
   return gan_sample(&t->model, noise, (int64_t)n, *items) == CLG_OK || fail(why, "%s", clg_last_error(t->ctx));
 }
 
-bool train_save(training *t, message *why) {
-  return state_save(&t->model, t->setup, t->first + t->r->steps_done, why);
+bool train_save(training *t, message *why) { return state_save(&t->model, t->setup, t->first + t->r->steps_done, why); }
+
+/* Whether pictures are due after `step` steps of this run. */
+static bool samples_due(const training *t, int64_t step) {
+  int64_t every = t->setup->samples_every;
+  return every && (t->first + step) % every == 0;
 }
 
-/* A picture on the way; a plan makes none, but needs what it needs. */
-static bool show_samples(training *t, int64_t step, message *why) {
+static bool samples_ever_due(const training *t) {
+  int64_t every = t->setup->samples_every;
+  return every && (t->first + t->setup->steps) / every > t->first / every;
+}
+
+/* A picture on the way; a plan makes none, but needs what it needs. `counters` are moved on: no step did this. */
+static bool show_samples(training *t, int64_t step, clg_counters *counters, message *why) {
   char path[4096];
   float *items;
   size_t n = samples_wanted(t->setup->data);
+  clg_counters before = clg_context_counters(t->ctx);
   bool ok = train_sample(t, n, &items, why);
   if (ok && !clg_context_is_plan(t->ctx))
-    ok = samples_path(path, sizeof path, t->setup->samples, step, why) &&
+    ok = samples_path(path, sizeof path, t->setup->samples, t->first + step, why) &&
          samples_save(path, t->setup->data, items, n, why);
   free(items);
+  clg_counters after = clg_context_counters(t->ctx);
+  counters->launches += after.launches - before.launches;
+  counters->waits += after.waits - before.waits;
   return ok;
 }
 
@@ -101,8 +115,7 @@ bool train_run(training *t, bool until_settled, bool show_progress, message *why
   progress bar;
   uint64_t peaks[2] = {0, 0};
   int quiet_steps = 0;
-  int64_t every = t->setup->samples_every;
-  bool ok = true, shown = !every;
+  bool ok = true, shown = !samples_ever_due(t);
   feed_batches batches = feed_next(&t->feed);
   clg_counters first = clg_context_counters(t->ctx);
   progress_begin(&bar, show_progress, variant_name(r->v), t->setup->steps);
@@ -117,8 +130,8 @@ bool train_run(training *t, bool until_settled, bool show_progress, message *why
     note_step(t, step, now - last, &first);
     progress_step(&bar, step + 1, r->losses + 3 * step);
     bool still = until_settled && settled(t, step + 1, peaks, &quiet_steps);
-    bool due = every && ((t->first + step + 1) % every == 0 || (still && !shown));
-    if (due) ok = show_samples(t, t->first + step + 1, why);
+    bool due = samples_due(t, step + 1) || (still && !shown);
+    if (due) ok = show_samples(t, step + 1, &first, why);
     if (still && shown) break;
     shown = shown || due;
     last = due ? clock_ms() : now;

@@ -16,8 +16,8 @@ typedef struct training {
   double *step_ms; /* [steps] */
 } training;
 
-/* Makes model and buffers, and resumes if the setup says so; r->v is the variant. False: `why` is the context's error or
- * the host's. train_close takes it half-made. */
+/* Makes model and buffers, and resumes if the setup says so; r->v is the variant. False: `why` is the context's error
+ * or the host's. train_close takes it half-made. */
 bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx, message *why);
 /* Waits for the device, then frees. */
 void train_close(training *t);

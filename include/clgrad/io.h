@@ -17,8 +17,8 @@
 extern "C" {
 #endif
 
-/* ---- one module, one file: what torch.save_file(model.state_dict(), path) of safetensors writes ---- */
-/* Parameters under their names ("0.weight"). */
+/* ---- one module, one file: as safetensors.torch.save_file(model.state_dict(), path) writes it ---- */
+/* Parameters and buffers under their names ("0.weight"). */
 CLG_API clg_status clg_module_save(clg_module *m, const char *path);
 /* All names and shapes must be the module's; the error says which are not, and nothing is loaded then. BatchNorm's
  * "num_batches_tracked", which is of no use here, is passed over. */

@@ -13,7 +13,8 @@ typedef struct matrices {
   int64_t stride[CLG_MAX_DIMS]; /* of the batch dimensions of the product */
 } matrices;
 
-/* t as it lies, if one of its last two strides is 1; else a packed copy. Its batch dimensions broadcast to batch[0..n). */
+/* t as it lies, if one of its last two strides is 1; else a packed copy. Its batch dimensions broadcast to batch[0..n).
+ */
 static bool matrices_of(matrices *m, clg_tensor *t, int n, const int64_t *batch, const char *op) {
   int r = t->ndim - 2, c = t->ndim - 1;
   bool rows = t->stride[c] == 1 && t->stride[r] >= t->shape[c], cols = t->stride[r] == 1 && t->stride[c] >= t->shape[r];
@@ -28,13 +29,15 @@ static bool matrices_of(matrices *m, clg_tensor *t, int n, const int64_t *batch,
   return true;
 }
 
-/* out[b] (+)= op(a[b]) op(b[b]) for every index b of batch[0..n). Where out does not move with b its products add up. */
+/* out[b] (+)= op(a[b]) op(b[b]) for every index b of batch[0..n). Where out does not move with b its products add up.
+ */
 static clg_status multiply(clg_tensor *out, clg_tensor *a, bool ta, clg_tensor *b, bool tb, int n, const int64_t *batch,
                            bool accumulate, const char *op) {
   matrices ma = {0}, mb = {0}, mo = {0};
-  clg_status s = matrices_of(&ma, a, n, batch, op) && matrices_of(&mb, b, n, batch, op) && matrices_of(&mo, out, n, batch, op)
-                     ? CLG_OK
-                     : clg_last_status(out->ctx);
+  clg_status s =
+      matrices_of(&ma, a, n, batch, op) && matrices_of(&mb, b, n, batch, op) && matrices_of(&mo, out, n, batch, op)
+          ? CLG_OK
+          : clg_last_status(out->ctx);
   int64_t count = 1, k = a->shape[a->ndim - (ta ? 2 : 1)];
   for (int d = 0; d < n; d++) count *= batch[d];
   for (int64_t i = 0; s == CLG_OK && i < count; i++) {
@@ -45,11 +48,21 @@ static clg_status multiply(clg_tensor *out, clg_tensor *a, bool ta, clg_tensor *
       at[0] += index * ma.stride[d], at[1] += index * mb.stride[d], at[2] += index * mo.stride[d];
       add = add || (index && batch[d] != 1 && !mo.stride[d]);
     }
-    clg_product p = {.ta = ta != ma.transposed, .tb = tb != mb.transposed, .m = (uint32_t)out->shape[out->ndim - 2],
-                     .n = (uint32_t)out->shape[out->ndim - 1], .k = (uint32_t)k, .a = ma.t->storage->block,
-                     .b = mb.t->storage->block, .c = out->storage->block, .a_offset = clg_tensor_at(ma.t) + (size_t)at[0],
-                     .b_offset = clg_tensor_at(mb.t) + (size_t)at[1], .c_offset = clg_tensor_at(out) + (size_t)at[2],
-                     .a_ld = ma.ld, .b_ld = mb.ld, .c_ld = (uint32_t)out->shape[out->ndim - 1], .accumulate = add};
+    clg_product p = {.ta = ta != ma.transposed,
+                     .tb = tb != mb.transposed,
+                     .m = (uint32_t)out->shape[out->ndim - 2],
+                     .n = (uint32_t)out->shape[out->ndim - 1],
+                     .k = (uint32_t)k,
+                     .a = ma.t->storage->block,
+                     .b = mb.t->storage->block,
+                     .c = out->storage->block,
+                     .a_offset = clg_tensor_at(ma.t) + (size_t)at[0],
+                     .b_offset = clg_tensor_at(mb.t) + (size_t)at[1],
+                     .c_offset = clg_tensor_at(out) + (size_t)at[2],
+                     .a_ld = ma.ld,
+                     .b_ld = mb.ld,
+                     .c_ld = (uint32_t)out->shape[out->ndim - 1],
+                     .accumulate = add};
     s = clg_product_run(out->ctx, &p, op);
   }
   clg_tensor_unref(&ma.t);
@@ -64,7 +77,8 @@ typedef struct batch_attrs {
 } batch_attrs;
 
 /* With create_graph: the product by recorded ops, summed over the batches that were broadcast. */
-static clg_status give_recorded(clg_node *n, int input, const batch_attrs *a, clg_tensor *l, bool tl, clg_tensor *r, bool tr) {
+static clg_status give_recorded(clg_node *n, int input, const batch_attrs *a, clg_tensor *l, bool tl, clg_tensor *r,
+                                bool tr) {
   clg_scope *scope = clg_scope_open(n->ctx);
   clg_tensor *y = clg_matmul(tl ? clg_transpose(l, -1, -2) : l, tr ? clg_transpose(r, -1, -2) : r);
   int dims[CLG_MAX_DIMS], count = 0, lead = y ? y->ndim - a->ndim[input] : 0;
@@ -81,7 +95,8 @@ static clg_status give(clg_node *n, int input, const batch_attrs *a, clg_tensor 
   clg_tensor *to = clg_edge_begin(n, input, a->ndim[input], a->shape[input], &add);
   clg_status s = to ? multiply(to, l, tl, r, tr, g->ndim - 2, g->shape, add, n->op) : clg_last_status(n->ctx);
   bool any = g->numel || !to || !to->numel; /* without a batch nobody wrote zeros */
-  if (s == CLG_OK && !any && !add) s = clg_map_run(clg_maps_of(n->ctx, CLG_MAP_FILL), &to, NULL, (float[]){0}, false, n->op);
+  if (s == CLG_OK && !any && !add)
+    s = clg_map_run(clg_maps_of(n->ctx, CLG_MAP_FILL), &to, NULL, (float[]){0}, false, n->op);
   if (s == CLG_OK) return clg_edge_end(n, input, to);
   clg_tensor_unref(&to);
   return s;
@@ -90,7 +105,8 @@ static clg_status give(clg_node *n, int input, const batch_attrs *a, clg_tensor 
 static clg_status batch_backward(clg_node *n, clg_tensor *g) {
   const batch_attrs *attrs = n->attrs;
   bool wants_a = clg_node_wants(n, 0), wants_b = clg_node_wants(n, 1);
-  clg_tensor *b = wants_a ? clg_node_unpack(n, 1) : NULL, *a = wants_b && (b || !wants_a) ? clg_node_unpack(n, 0) : NULL;
+  clg_tensor *b = wants_a ? clg_node_unpack(n, 1) : NULL,
+             *a = wants_b && (b || !wants_a) ? clg_node_unpack(n, 0) : NULL;
   clg_status s = (wants_a && !b) || (wants_b && !a) ? clg_last_status(n->ctx) : CLG_OK;
   if (s == CLG_OK && wants_a) s = give(n, 0, attrs, g, false, b, true, g);
   if (s == CLG_OK && wants_b) s = give(n, 1, attrs, a, true, g, false, g);

@@ -22,8 +22,8 @@ static void call_sizes(clg_call *c, const clg_tensor *x) {
 /* ---- backward ---- */
 
 /* d[i] (+)= the gradient of input i, where it is not NULL; contiguous all. */
-static clg_status backward_kernel(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *x, clg_tensor *g, clg_tensor *const d[3],
-                                  const bool add[3]) {
+static clg_status backward_kernel(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *x, clg_tensor *g,
+                                  clg_tensor *const d[3], const bool add[3]) {
   uint32_t flags = (t[SAVED_GAMMA] ? GAMMA : 0) | (((batch_attrs *)n->attrs)->train ? 0 : EVAL);
   for (uint32_t i = 0; i < 3; i++) flags |= (d[i] ? WANT_X << i : 0) | (add[i] ? ADD_X << i : 0);
   clg_call c = {.n = 0};
@@ -51,7 +51,8 @@ static clg_status give_computed(clg_node *n, clg_tensor *const t[SAVED], clg_ten
   clg_status s = x ? CLG_OK : clg_last_status(n->ctx);
   for (int i = 0; s == CLG_OK && i < 3; i++) {
     if (!clg_node_wants(n, i)) continue;
-    d[i] = i == IN_X ? clg_edge_begin(n, i, x->ndim, x->shape, &add[i]) : clg_edge_begin(n, i, 1, &x->shape[1], &add[i]);
+    d[i] =
+        i == IN_X ? clg_edge_begin(n, i, x->ndim, x->shape, &add[i]) : clg_edge_begin(n, i, 1, &x->shape[1], &add[i]);
     if (!d[i]) s = clg_last_status(n->ctx);
   }
   if (s == CLG_OK) s = x->numel ? backward_kernel(n, t, x, g, d, add) : fill_empty(d, add, n->op);
@@ -82,7 +83,8 @@ static clg_status give_recorded(clg_node *n, clg_tensor *const t[SAVED], clg_ten
   int dims[CLG_MAX_DIMS], count = 0;
   for (int d = 0; d < x->ndim; d++)
     if (d != 1) dims[count++] = d;
-  clg_tensor *mean = a->train ? clg_mean(x, dims, count, true) : over_channels(t[SAVED_MEAN], x), *centred = clg_sub(x, mean);
+  clg_tensor *mean = a->train ? clg_mean(x, dims, count, true) : over_channels(t[SAVED_MEAN], x),
+             *centred = clg_sub(x, mean);
   clg_tensor *rstd = a->train ? clg_rsqrt(clg_add_scalar(clg_mean(clg_square(centred), dims, count, true), a->eps))
                               : over_channels(t[SAVED_RSTD], x);
   clg_tensor *xhat = clg_mul(centred, rstd), *h = t[SAVED_GAMMA] ? clg_mul(g, over_channels(t[SAVED_GAMMA], x)) : g;
@@ -92,7 +94,8 @@ static clg_status give_recorded(clg_node *n, clg_tensor *const t[SAVED], clg_ten
       s = clg_edge_give(n, i, clg_tensor_ref(clg_sum(i == IN_GAMMA ? clg_mul(g, xhat) : g, dims, count, false)));
   if (s == CLG_OK && clg_node_wants(n, IN_X)) {
     if (a->train)
-      h = clg_sub(clg_sub(h, clg_mean(h, dims, count, true)), clg_mul(xhat, clg_mean(clg_mul(h, xhat), dims, count, true)));
+      h = clg_sub(clg_sub(h, clg_mean(h, dims, count, true)),
+                  clg_mul(xhat, clg_mean(clg_mul(h, xhat), dims, count, true)));
     s = clg_edge_give(n, IN_X, clg_tensor_ref(clg_mul(rstd, h)));
   }
   clg_scope_close(scope);
@@ -110,7 +113,8 @@ static clg_status batch_norm_backward(clg_node *n, clg_tensor *g) {
 }
 static const clg_node_class batch_norm_class = {batch_norm_backward};
 
-static clg_status record(clg_tensor *const in[3], clg_tensor *mean, clg_tensor *rstd, clg_tensor *y, batch_attrs attrs) {
+static clg_status record(clg_tensor *const in[3], clg_tensor *mean, clg_tensor *rstd, clg_tensor *y,
+                         batch_attrs attrs) {
   clg_node *n = clg_node_create(in, 3, SAVED, sizeof attrs, &batch_norm_class, "batch_norm");
   if (!n) return CLG_ERR_HOST_MEMORY;
   *(batch_attrs *)n->attrs = attrs;
@@ -191,7 +195,8 @@ clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, c
   bool ok = true;
   for (int i = 0; i < 5; i++) ok = ok && (!all[i] || (in[i] = clg_tensor_packed(all[i], "batch_norm")));
   if (ok) out[0] = clg_tensor_like(x, "batch_norm");
-  for (int i = 1; i < 3 && out[0]; i++) out[i] = clg_tensor_new(ctx, 1, &x->shape[1], clg_result_role(ctx), "batch_norm");
+  for (int i = 1; i < 3 && out[0]; i++)
+    out[i] = clg_tensor_new(ctx, 1, &x->shape[1], clg_result_role(ctx), "batch_norm");
   clg_status s = out[1] && out[2] ? forward_kernel(in, out, o, updates) : clg_last_status(ctx);
   if (s == CLG_OK && clg_records(all, 3)) s = record(all, out[1], out[2], out[0], (batch_attrs){o->eps, o->train});
   for (int i = 0; i < 5; i++) clg_tensor_unref(&in[i]);

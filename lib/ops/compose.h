@@ -1,5 +1,5 @@
-/* Ops made of other ops: small helpers for forwards and backwards that call the public ones. Under create_graph such a backward is
- * recorded, otherwise it just runs, so one text serves both. */
+/* Ops made of other ops: small helpers for forwards and backwards that call the public ones. Under create_graph such a
+ * backward is recorded, otherwise it just runs, so one text serves both. */
 #ifndef CLG_OPS_COMPOSE_H
 #define CLG_OPS_COMPOSE_H
 

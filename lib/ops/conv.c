@@ -1,6 +1,6 @@
-/* Convolutions, recorded. x, w and y of a convolution are bound by a map that is linear in each pair: any one of them is computed
- * from the other two, and the gradient of each such map is again one of the three. So one kind of node serves conv2d (y),
- * conv_transpose2d (x) and the weight gradient (w), to any order. */
+/* Convolutions, recorded. x, w and y of a convolution are bound by a map that is linear in each pair: any one of them
+ * is computed from the other two, and the gradient of each such map is again one of the three. So one kind of node
+ * serves conv2d (y), conv_transpose2d (x) and the weight gradient (w), to any order. */
 #include "graph/graph.h"
 #include "ops/conv_kernels.h"
 #include <clgrad/ops.h>
@@ -12,8 +12,9 @@ typedef struct conv_attrs {
 } conv_attrs;
 
 /* The inputs of a map, in order; a bias follows them. */
-static const clg_conv_part inputs_of[CLG_CONV_PARTS][2] = {
-    [CLG_CONV_X] = {CLG_CONV_Y, CLG_CONV_W}, [CLG_CONV_W] = {CLG_CONV_Y, CLG_CONV_X}, [CLG_CONV_Y] = {CLG_CONV_X, CLG_CONV_W}};
+static const clg_conv_part inputs_of[CLG_CONV_PARTS][2] = {[CLG_CONV_X] = {CLG_CONV_Y, CLG_CONV_W},
+                                                           [CLG_CONV_W] = {CLG_CONV_Y, CLG_CONV_X},
+                                                           [CLG_CONV_Y] = {CLG_CONV_X, CLG_CONV_W}};
 static const char *const names[CLG_CONV_PARTS] = {
     [CLG_CONV_X] = "conv_transpose2d", [CLG_CONV_W] = "conv2d_weight", [CLG_CONV_Y] = "conv2d"};
 enum { IN_BIAS = 2, SAVED = 2 };
@@ -28,8 +29,8 @@ static void dims_of(const clg_conv_shape *s, clg_conv_part part, int64_t d[4]) {
 static clg_at at(const clg_tensor *t) { return t ? (clg_at){t->storage->block, clg_tensor_at(t)} : (clg_at){NULL, 0}; }
 
 /* to (+)= the target from the other two of t and the bias. */
-static clg_status compute(const clg_conv_shape *s, clg_conv_part target, clg_tensor *const t[CLG_CONV_PARTS], clg_tensor *bias,
-                          clg_tensor *to, bool accumulate, const char *op) {
+static clg_status compute(const clg_conv_shape *s, clg_conv_part target, clg_tensor *const t[CLG_CONV_PARTS],
+                          clg_tensor *bias, clg_tensor *to, bool accumulate, const char *op) {
   const clg_conv_part *from = inputs_of[target];
   clg_tensor *a = clg_tensor_packed(t[from[0]], op), *b = a ? clg_tensor_packed(t[from[1]], op) : NULL;
   clg_tensor *c = b && bias ? clg_tensor_packed(bias, op) : NULL;
@@ -42,7 +43,8 @@ static clg_status compute(const clg_conv_shape *s, clg_conv_part target, clg_ten
   return status;
 }
 
-static clg_tensor *apply(const clg_conv_shape *s, clg_conv_part target, clg_tensor *const t[CLG_CONV_PARTS], clg_tensor *bias);
+static clg_tensor *apply(const clg_conv_shape *s, clg_conv_part target, clg_tensor *const t[CLG_CONV_PARTS],
+                         clg_tensor *bias);
 
 /* Hands input i its part: from the gradient in the target's place, and the other input in its own. */
 static clg_status give_part(clg_node *n, int i, clg_tensor *const t[CLG_CONV_PARTS]) {
@@ -78,7 +80,8 @@ static clg_status give_bias(clg_node *n, clg_tensor *g) {
   clg_tensor *to = clg_edge_begin(n, IN_BIAS, 1, g->shape + 1, &add);
   const clg_tensor *in[] = {g};
   const uint32_t dims = 1 | 1 << 2 | 1 << 3;
-  clg_status s = to ? clg_map_reduce(clg_maps_of(n->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, to, in, NULL, 4, g->shape, dims, add, n->op)
+  clg_status s = to ? clg_map_reduce(clg_maps_of(n->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, to, in, NULL, 4, g->shape, dims,
+                                     add, n->op)
                     : clg_last_status(n->ctx);
   if (s == CLG_OK) return clg_edge_end(n, IN_BIAS, to);
   clg_tensor_unref(&to);
@@ -93,7 +96,8 @@ static clg_status conv_backward(clg_node *n, clg_tensor *g) {
   for (int i = 0; s == CLG_OK && i < SAVED; i++)
     if (clg_node_wants(n, 1 - i) && !(t[part[i]] = clg_node_unpack(n, i))) s = clg_last_status(n->ctx);
   /* Packed once for both; under create_graph it must stay the tensor that has the graph. */
-  if (s == CLG_OK && !clg_creates_graph(n->ctx) && !(g = packed = clg_tensor_packed(g, n->op))) s = clg_last_status(n->ctx);
+  if (s == CLG_OK && !clg_creates_graph(n->ctx) && !(g = packed = clg_tensor_packed(g, n->op)))
+    s = clg_last_status(n->ctx);
   t[a->target] = g;
   if (s == CLG_OK && n->n_edges > IN_BIAS && clg_node_wants(n, IN_BIAS)) s = give_bias(n, g);
   for (int i = SAVED - 1; s == CLG_OK && i >= 0; i--)
@@ -118,7 +122,8 @@ static clg_status record(const conv_attrs *attrs, clg_tensor *const in[3], clg_t
 }
 
 /* The target as an op result. */
-static clg_tensor *apply(const clg_conv_shape *s, clg_conv_part target, clg_tensor *const t[CLG_CONV_PARTS], clg_tensor *bias) {
+static clg_tensor *apply(const clg_conv_shape *s, clg_conv_part target, clg_tensor *const t[CLG_CONV_PARTS],
+                         clg_tensor *bias) {
   clg_tensor *const in[] = {t[inputs_of[target][0]], t[inputs_of[target][1]], bias};
   clg_context *ctx = in[0]->ctx;
   int64_t d[4];
@@ -140,7 +145,8 @@ static bool refuse(clg_tensor *x, clg_status status, const char *op, const char 
 
 static bool options_ok(clg_tensor *x, const clg_conv_options *o, bool transposed, const char *op) {
   for (int a = 0; a < 2; a++) {
-    if (o->stride[a] < 1 || o->dilation[a] < 1) return refuse(x, CLG_ERR_ARGUMENT, op, "stride and dilation are 1 or more");
+    if (o->stride[a] < 1 || o->dilation[a] < 1)
+      return refuse(x, CLG_ERR_ARGUMENT, op, "stride and dilation are 1 or more");
     if (o->padding[a] < 0 || o->output_padding[a] < 0)
       return refuse(x, CLG_ERR_ARGUMENT, op, "padding and output_padding are not negative");
     if (!transposed && o->output_padding[a])
@@ -161,7 +167,8 @@ static bool ranks_ok(clg_tensor *x, clg_tensor *w, clg_tensor *bias, int64_t gro
   }
   if (ok) return true;
   char s[3][CLG_SHAPE_TEXT];
-  clg_fail(x->ctx, CLG_ERR_SHAPE, op, "x %s, weight %s, bias %s, %d group%s: want [N,C,H,W], %s, [O], groups dividing C and O",
+  clg_fail(x->ctx, CLG_ERR_SHAPE, op,
+           "x %s, weight %s, bias %s, %d group%s: want [N,C,H,W], %s, [O], groups dividing C and O",
            clg_shape_text(x->ndim, x->shape, s[0]), clg_shape_text(w->ndim, w->shape, s[1]),
            bias ? clg_shape_text(bias->ndim, bias->shape, s[2]) : "none", (int)groups, groups == 1 ? "" : "s",
            transposed ? "[C,O/groups,kh,kw]" : "[O,C/groups,kh,kw]");
@@ -169,17 +176,20 @@ static bool ranks_ok(clg_tensor *x, clg_tensor *w, clg_tensor *bias, int64_t gro
 }
 
 /* The sizes on both sides. Limits keep the kernels' index arithmetic within 32 bits. */
-static bool sizes_of(clg_conv_shape *s, clg_tensor *x, clg_tensor *w, const clg_conv_options *o, bool transposed, const char *op) {
+static bool sizes_of(clg_conv_shape *s, clg_tensor *x, clg_tensor *w, const clg_conv_options *o, bool transposed,
+                     const char *op) {
   const int64_t limit = 1 << 28;
   for (int a = 0; a < 2; a++) {
-    int64_t size = x->shape[2 + a], reach = (w->shape[2 + a] - 1) * o->dilation[a] + 1, pad = 2 * (int64_t)o->padding[a];
-    int64_t other = transposed ? (size - 1) * o->stride[a] - pad + reach + o->output_padding[a]
-                               : size + pad < reach ? 0 : (size + pad - reach) / o->stride[a] + 1;
+    int64_t size = x->shape[2 + a], reach = (w->shape[2 + a] - 1) * o->dilation[a] + 1,
+            pad = 2 * (int64_t)o->padding[a];
+    int64_t other = transposed           ? (size - 1) * o->stride[a] - pad + reach + o->output_padding[a]
+                    : size + pad < reach ? 0
+                                         : (size + pad - reach) / o->stride[a] + 1;
     if (size + pad > limit || reach > limit || o->stride[a] > limit || other > limit)
       return refuse(x, CLG_ERR_SHAPE, op, "sizes, padding, stride and the kernel's reach are at most 2^28");
     if (other < 1) {
-      clg_fail(x->ctx, CLG_ERR_SHAPE, op, "%s %d of %s %d leaves no output (padding %d, dilation %d)", a ? "width" : "height",
-               (int)size, "a kernel of", (int)w->shape[2 + a], o->padding[a], o->dilation[a]);
+      clg_fail(x->ctx, CLG_ERR_SHAPE, op, "%s %d of %s %d leaves no output (padding %d, dilation %d)",
+               a ? "width" : "height", (int)size, "a kernel of", (int)w->shape[2 + a], o->padding[a], o->dilation[a]);
       return false;
     }
     s->in[a] = (int)(transposed ? other : size), s->out[a] = (int)(transposed ? size : other);
@@ -189,7 +199,8 @@ static bool sizes_of(clg_conv_shape *s, clg_tensor *x, clg_tensor *w, const clg_
   return true;
 }
 
-static clg_tensor *convolve(clg_tensor *x, clg_tensor *w, clg_tensor *bias, const clg_conv_options *options, bool transposed) {
+static clg_tensor *convolve(clg_tensor *x, clg_tensor *w, clg_tensor *bias, const clg_conv_options *options,
+                            bool transposed) {
   static const clg_conv_options usual = CLG_CONV_OPTIONS_INIT;
   const clg_conv_options *o = options ? options : &usual;
   clg_conv_part target = transposed ? CLG_CONV_X : CLG_CONV_Y;

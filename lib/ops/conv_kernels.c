@@ -1,23 +1,23 @@
-/* Chooses and launches the kernels of a convolution (conv.cl; a matrix product where it is one). */
+/* Chooses and launches the kernels of a convolution (conv.cl, conv_tile.cl; a matrix product where it is one). */
 #include "ops/conv_kernels.h"
 #include "device/launch.h"
 #include "ops/product.h"
 #include <string.h>
 
-/* As in conv.cl. */
+/* As in conv.cl and conv_shape.clh. */
 enum { FLAG_ADD = 1, FLAG_BIAS = 2, FLAG_UP = 4 };
 enum { TILE = 32, LANES = 16, PAIR = 32, PIXELS = 64, PATCH = 12288, OFFSETS = 2048, PHASES = 64, PART = 32768 };
 enum { THIN_PIXELS = 1024 };
 enum {
-  ROW = 32,         /* most outputs of a row in a block */
+  ROW = 32,          /* most outputs of a row in a block */
   WEIGHT_TAPS = 256, /* channels x taps of a weight gradient's item */
-  THIN = 4,         /* most output channels of the kernel for few */
-  THIN_BLOCK = 256, /* outputs of its blocks */
-  ITEMS = 32,       /* fewer leave compute units without work */
-  CHUNKS = 16       /* most parts of a sum */
+  THIN = 4,          /* most output channels of the kernel for few */
+  THIN_BLOCK = 256,  /* outputs of its blocks */
+  ITEMS = 32,        /* fewer leave compute units without work */
+  CHUNKS = 16        /* most parts of a sum */
 };
 
-/* The shapes as conv.cl's `conv` has them, in its order. */
+/* The shapes as conv_shape.clh's `conv` has them, in its order. */
 typedef struct kernel_shape {
   int32_t in_ch, out_ch, in[2], out[2], q[2];
   int32_t in_s[2], out_s[2], k[2], pad[2];
@@ -47,10 +47,11 @@ static void add_shape(arg_list *l, const kernel_shape *s, uint32_t flags) {
   add(l, clg_arg_u32(flags));
 }
 
-static clg_status launch(clg_context *ctx, const char *epilogue, const char *name, const arg_list *l, size_t x, size_t y, size_t z,
-                         const char *op) {
+static clg_status launch(clg_context *ctx, const char *epilogue, const char *name, const arg_list *l, size_t x,
+                         size_t y, size_t z, const char *op) {
   const size_t wg = clg_wg(ctx), global[3] = {x * wg, y, z}, local[3] = {wg, 1, 1};
-  return clg_launch(ctx, clg_kernel_get(ctx, "conv.cl", epilogue, name), op, l->arg, l->n, global, local);
+  const char *file = strstr(name, "_tile") ? "conv_tile.cl" : "conv.cl";
+  return clg_launch(ctx, clg_kernel_get(ctx, file, epilogue, name), op, l->arg, l->n, global, local);
 }
 
 static int pieces(int n, int piece) { return n / piece + (n % piece != 0); }
@@ -64,14 +65,17 @@ static void tap_range(const kernel_shape *k, bool up, int a, int *low, int *high
   *low = -k->pad[a];
   *high = (k->k[a] - 1) * k->dil[a] - k->pad[a];
   if (!up) return;
-  /* Tap t serves the phase r < stride with r + pad - t*dil = stride * offset, if there is one: offset is the quotient rounded up. */
+  /* Tap t serves the phase r < stride with r + pad - t*dil = stride * offset, if there is one: offset is the quotient
+   * rounded up. */
   int first = k->pad[a], last = k->pad[a] - (k->k[a] - 1) * k->dil[a], s = k->out_s[a];
   *high = first >= 0 ? pieces(first, s) : -(-first / s);
   *low = last >= 0 ? pieces(last, s) : -(-last / s);
 }
 
 static kernel_shape shape_of(const clg_conv_shape *c, bool up) {
-  kernel_shape k = {.in_ch = (up ? c->o : c->c) / c->groups, .out_ch = (up ? c->c : c->o) / c->groups, .batch = c->batch,
+  kernel_shape k = {.in_ch = (up ? c->o : c->c) / c->groups,
+                    .out_ch = (up ? c->c : c->o) / c->groups,
+                    .batch = c->batch,
                     .groups = c->groups};
   for (int a = 0; a < 2; a++) {
     k.in[a] = up ? c->out[a] : c->in[a], k.out[a] = up ? c->in[a] : c->out[a];
@@ -82,8 +86,8 @@ static kernel_shape shape_of(const clg_conv_shape *c, bool up) {
   return k;
 }
 
-/* Cuts q into blocks of at most `pixels`, rows of at most ROW, and the channels into chunks so that a patch fits. False: it does
- * not. */
+/* Cuts q into blocks of at most `pixels`, rows of at most ROW, and the channels into chunks so that a patch fits.
+ * False: it does not. */
 static bool cut(kernel_shape *k, bool up, int pixels) {
   int high[2];
   for (int a = 0; a < 2; a++) tap_range(k, up, a, &k->min[a], &high[a]);
@@ -108,8 +112,8 @@ static bool cut(kernel_shape *k, bool up, int pixels) {
 /* ---- up and down ---- */
 
 /* Reads the weights as they are: "conv_tile" or "conv_thin". */
-static clg_status run_plain(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, clg_conv_part from, bool thin,
-                            uint32_t flags, const char *op) {
+static clg_status run_plain(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, clg_conv_part from,
+                            bool thin, uint32_t flags, const char *op) {
   arg_list l = {.n = 0};
   clg_at out = c->at[c->target];
   add_at(&l, c->at[from], out);
@@ -119,11 +123,11 @@ static clg_status run_plain(clg_context *ctx, const clg_conv_call *c, const kern
   add(&l, clg_arg_f32(c->epilogue_param));
   add_shape(&l, k, flags);
   if (thin)
-    return launch(ctx, c->epilogue, "conv_thin", &l, (size_t)k->batch * (size_t)(k->blocks[0] * k->blocks[1]), (size_t)k->out_ch,
-                  (size_t)k->groups, op);
+    return launch(ctx, c->epilogue, "conv_thin", &l, (size_t)k->batch * (size_t)(k->blocks[0] * k->blocks[1]),
+                  (size_t)k->out_ch, (size_t)k->groups, op);
   size_t columns = (size_t)k->batch * (size_t)k->q[0] * (size_t)k->q[1];
-  return launch(ctx, c->epilogue, "conv_tile", &l, (columns + TILE - 1) / TILE, (size_t)(pieces(k->out_ch, TILE) * k->groups),
-                (size_t)(k->out_s[0] * k->out_s[1]), op);
+  return launch(ctx, c->epilogue, "conv_tile", &l, (columns + TILE - 1) / TILE,
+                (size_t)(pieces(k->out_ch, TILE) * k->groups), (size_t)(k->out_s[0] * k->out_s[1]), op);
 }
 
 /* Whether the kernel for few output channels is the one; fills in how it cuts the work. */
@@ -143,8 +147,8 @@ static bool plan_gather(kernel_shape *k, bool up) {
   return k->per > 0;
 }
 
-static clg_status pack_weights(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, clg_block *packed, uint32_t flags,
-                               const char *op) {
+static clg_status pack_weights(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, clg_block *packed,
+                               uint32_t flags, const char *op) {
   arg_list l = {.n = 0};
   add_at(&l, c->at[CLG_CONV_W], (clg_at){NULL, 0});
   add(&l, clg_arg_block(packed));
@@ -152,9 +156,10 @@ static clg_status pack_weights(clg_context *ctx, const clg_conv_call *c, const k
   return launch(ctx, NULL, "conv_pack", &l, (size_t)(pieces(k->out_ch, LANES) * k->groups), (size_t)k->in_ch, 1, op);
 }
 
-static clg_status run_gather(clg_context *ctx, const clg_conv_call *c, kernel_shape *k, clg_conv_part from, uint32_t flags,
-                             const char *op) {
-  size_t vectors = (size_t)(pieces(k->out_ch, LANES) * k->groups) * (size_t)k->in_ch * (size_t)k->k[0] * (size_t)k->k[1];
+static clg_status run_gather(clg_context *ctx, const clg_conv_call *c, kernel_shape *k, clg_conv_part from,
+                             uint32_t flags, const char *op) {
+  size_t vectors =
+      (size_t)(pieces(k->out_ch, LANES) * k->groups) * (size_t)k->in_ch * (size_t)k->k[0] * (size_t)k->k[1];
   clg_block *packed = clg_block_alloc(ctx, vectors * LANES * sizeof(float), CLG_ROLE_WORKSPACE, op);
   if (!packed) return clg_last_status(ctx);
   clg_status s = pack_weights(ctx, c, k, packed, flags, op);
@@ -194,8 +199,8 @@ static bool plan_weight(kernel_shape *k) {
   return true;
 }
 
-static clg_status launch_weight(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, bool cpu, clg_at out, int chunks,
-                                uint32_t flags, const char *op) {
+static clg_status launch_weight(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, bool cpu, clg_at out,
+                                int chunks, uint32_t flags, const char *op) {
   arg_list l = {.n = 0};
   add_at(&l, c->at[CLG_CONV_X], out);
   add_at(&l, c->at[CLG_CONV_Y], out);
@@ -203,13 +208,14 @@ static clg_status launch_weight(clg_context *ctx, const clg_conv_call *c, const 
   add_shape(&l, k, flags);
   int taps = k->k[0] * k->k[1];
   if (cpu)
-    return launch(ctx, NULL, "conv_weight", &l, (size_t)(pieces(k->out_ch, PAIR) * k->groups), (size_t)pieces(k->in_ch, k->chunk),
-                  (size_t)chunks, op);
+    return launch(ctx, NULL, "conv_weight", &l, (size_t)(pieces(k->out_ch, PAIR) * k->groups),
+                  (size_t)pieces(k->in_ch, k->chunk), (size_t)chunks, op);
   return launch(ctx, NULL, "conv_weight_tile", &l, (size_t)pieces(k->in_ch * taps, TILE),
                 (size_t)(pieces(k->out_ch, TILE) * k->groups), (size_t)chunks, op);
 }
 
-static clg_status add_parts(clg_context *ctx, clg_block *parts, clg_at out, size_t n, int chunks, uint32_t flags, const char *op) {
+static clg_status add_parts(clg_context *ctx, clg_block *parts, clg_at out, size_t n, int chunks, uint32_t flags,
+                            const char *op) {
   arg_list l = {.n = 0};
   add(&l, clg_arg_block(parts));
   add_at(&l, out, out);
@@ -217,14 +223,15 @@ static clg_status add_parts(clg_context *ctx, clg_block *parts, clg_at out, size
   add(&l, clg_arg_u32((uint32_t)chunks));
   add(&l, clg_arg_u32(flags));
   const size_t global[3] = {n, 1, 1};
-  return clg_launch(ctx, clg_kernel_get(ctx, "conv.cl", NULL, "conv_parts"), op, l.arg, l.n, global, NULL);
+  return clg_launch(ctx, clg_kernel_get(ctx, "conv_tile.cl", NULL, "conv_parts"), op, l.arg, l.n, global, NULL);
 }
 
 /* The sum over batch and positions is cut into chunks where there are few weights; their sums are added in order. */
 static clg_status run_weight(clg_context *ctx, const clg_conv_call *c, const char *op) {
   kernel_shape k = shape_of(c->shape, false);
   bool cpu = ctx->shape == CLG_SHAPE_CPU && k.batch && plan_weight(&k);
-  int taps = k.k[0] * k.k[1], units = cpu ? pieces(k.batch, k.images) * k.blocks[0] * k.blocks[1] : k.batch * k.q[0] * k.q[1];
+  int taps = k.k[0] * k.k[1],
+      units = cpu ? pieces(k.batch, k.images) * k.blocks[0] * k.blocks[1] : k.batch * k.q[0] * k.q[1];
   int items = cpu ? pieces(k.out_ch, PAIR) * k.groups * pieces(k.in_ch, k.chunk)
                   : pieces(k.in_ch * taps, TILE) * pieces(k.out_ch, TILE) * k.groups;
   int want = cpu ? CHUNKS : 16 * CHUNKS, fewest = cpu ? 2 : 256;
@@ -248,7 +255,8 @@ static bool is_product(const clg_conv_call *c) {
   const clg_conv_shape *s = c->shape;
   bool whole = s->groups == 1 && s->batch > 0 && !(c->target == CLG_CONV_X && c->bias.block);
   for (int a = 0; a < 2; a++)
-    whole = whole && s->out[a] == 1 && !s->padding[a] && s->kernel[a] == s->in[a] && (s->dilation[a] == 1 || s->kernel[a] == 1);
+    whole = whole && s->out[a] == 1 && !s->padding[a] && s->kernel[a] == s->in[a] &&
+            (s->dilation[a] == 1 || s->kernel[a] == 1);
   return whole;
 }
 

@@ -1,11 +1,12 @@
-/* Convolutions over images, one kernel for each of the three that the other two determine (conv.cl):
+/* Convolutions over images, one kernel for each of the three that the other two determine (conv.cl, conv_tile.cl):
  *
  *   y[n,o,q] = sum over c, k of x[n,c, q*stride - padding + k*dilation] w[o,c,k]      "down"
  *   x[n,c,i] = sum over o, k, q of y[n,o,q] w[o,c,k] where q*stride - padding + k*dilation = i      "up"
  *   w[o,c,k] = sum over n, q of y[n,o,q] x[n,c, q*stride - padding + k*dilation]
  *
- * x [N,C,H,W], w [O,C/groups,kh,kw], y [N,O,OH,OW], contiguous; channels o and c are of the same group. A convolution is "down", a
- * transposed one "up", and each is the gradient of another: bilinear maps, closed under differentiation. */
+ * x [N,C,H,W], w [O,C/groups,kh,kw], y [N,O,OH,OW], contiguous; channels o and c are of the same group. A convolution
+ * is "down", a transposed one "up", and each is the gradient of another: bilinear maps, closed under differentiation.
+ */
 #ifndef CLG_OPS_CONV_KERNELS_H
 #define CLG_OPS_CONV_KERNELS_H
 
@@ -22,16 +23,16 @@ typedef struct clg_conv_shape {
 
 typedef struct clg_conv_call {
   const clg_conv_shape *shape;
-  clg_conv_part target;     /* which one is computed: at[target] */
+  clg_conv_part target; /* which one is computed: at[target] */
   clg_at at[CLG_CONV_PARTS];
-  clg_at bias;              /* one number a channel of x or y; block NULL: none. Not for w */
-  bool accumulate;          /* adds to what is there */
-  const char *epilogue;     /* as in product.h; not for w */
+  clg_at bias;          /* one number a channel of x or y; block NULL: none. Not for w */
+  bool accumulate;      /* adds to what is there */
+  const char *epilogue; /* as in product.h; not for w */
   float epilogue_param;
 } clg_conv_call;
 
-/* Queues it. Workspace (packed weights, partial sums) depends on the shapes and the shape of the device alone. Errors are those of
- * clg_launch and clg_block_alloc, raised on the context for `op`. */
+/* Queues it. Workspace (packed weights, partial sums) depends on the shapes and the shape of the device alone. Errors
+ * are those of clg_launch and clg_block_alloc, raised on the context for `op`. */
 clg_status clg_conv_run(clg_context *ctx, const clg_conv_call *call, const char *op);
 
 #endif

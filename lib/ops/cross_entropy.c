@@ -9,8 +9,10 @@ static const clg_loss_options defaults = CLG_LOSS_OPTIONS_INIT;
 
 /* The weight of each label, of the label's shape; no gradient. An op result. */
 static clg_tensor *label_weights(clg_tensor *label, clg_tensor *weight, int64_t classes, int ignore) {
-  clg_tensor *p = clg_tensor_packed(label, "cross_entropy"), *w = p && weight ? clg_tensor_packed(weight, "cross_entropy") : NULL;
-  clg_tensor *y = p ? clg_tensor_new(label->ctx, label->ndim, label->shape, clg_result_role(label->ctx), "cross_entropy") : NULL;
+  clg_tensor *p = clg_tensor_packed(label, "cross_entropy"),
+             *w = p && weight ? clg_tensor_packed(weight, "cross_entropy") : NULL;
+  clg_tensor *y =
+      p ? clg_tensor_new(label->ctx, label->ndim, label->shape, clg_result_role(label->ctx), "cross_entropy") : NULL;
   clg_status s = y && (w || !weight) ? CLG_OK : clg_last_status(label->ctx);
   if (s == CLG_OK && y->numel) {
     clg_call c = {.n = 0};
@@ -69,7 +71,8 @@ static bool shapes_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_option
   if (ok) return true;
   char s[3][CLG_SHAPE_TEXT];
   clg_fail(x->ctx, CLG_ERR_SHAPE, "cross_entropy",
-           "x %s, target %s, weight %s: want [N,C,..] or [C], int32 labels [N,..] or float32 probabilities of x's shape, [C]",
+           "x %s, target %s, weight %s: want [N,C,..] or [C], int32 labels [N,..] or float32 probabilities of x's "
+           "shape, [C]",
            clg_shape_text(x->ndim, x->shape, s[0]), clg_shape_text(t->ndim, t->shape, s[1]),
            o->weight ? clg_shape_text(o->weight->ndim, o->weight->shape, s[2]) : "none");
   return false;
@@ -80,7 +83,8 @@ static bool inputs_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_option
   clg_tensor *const floats[] = {x, o->weight ? o->weight : x};
   if (!clg_inputs_ok(floats, 2, "cross_entropy") || !shapes_ok(x, t, d, o)) return false;
   if (o->reduction < CLG_REDUCTION_MEAN || o->reduction > CLG_REDUCTION_NONE)
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "there is no reduction number %d", (int)o->reduction), false;
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "there is no reduction number %d", (int)o->reduction),
+           false;
   if (!(o->label_smoothing >= 0 && o->label_smoothing <= 1))
     return clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "label_smoothing must be in [0,1]"), false;
   if (o->pos_weight) return clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "pos_weight is bce_with_logits's"), false;

@@ -48,7 +48,8 @@ static clg_tensor *dropout_at(clg_tensor *x, dropout_attrs a) {
 
 clg_tensor *clg_dropout(clg_tensor *x, float p, bool training) {
   if (!clg_inputs_ok(&x, 1, "dropout")) return NULL;
-  if (!(p >= 0 && p <= 1)) return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "dropout", "the probability must be in [0,1]"), NULL;
+  if (!(p >= 0 && p <= 1))
+    return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "dropout", "the probability must be in [0,1]"), NULL;
   if (!training || p == 0) return clg_result(clg_tensor_ref(x));
   dropout_attrs a = {.p = p};
   clg_seed_get(x->ctx, &a.seed, &a.position);

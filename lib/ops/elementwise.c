@@ -5,7 +5,9 @@
 #include <string.h>
 
 static clg_tensor *one(clg_row_id id, clg_tensor *x, const float *params) { return clg_row_apply(id, &x, params); }
-static clg_tensor *two(clg_row_id id, clg_tensor *x, clg_tensor *o) { return clg_row_apply(id, (clg_tensor *[]){x, o}, NULL); }
+static clg_tensor *two(clg_row_id id, clg_tensor *x, clg_tensor *o) {
+  return clg_row_apply(id, (clg_tensor *[]){x, o}, NULL);
+}
 
 clg_tensor *clg_add(clg_tensor *x, clg_tensor *o) { return two(CLG_ROW_ADD, x, o); }
 clg_tensor *clg_sub(clg_tensor *x, clg_tensor *o) { return two(CLG_ROW_SUB, x, o); }
@@ -81,7 +83,8 @@ static clg_status sort_inputs(clg_context *ctx, sorted *s, const clg_map_input *
   for (size_t i = 0; i < n; i++) {
     bool tensor = inputs[i].tensor != NULL;
     if (tensor ? s->n_in == CLG_FORMULA_INPUTS : s->n_param == CLG_FORMULA_PARAMS)
-      return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "at most %d tensors and %d numbers", CLG_FORMULA_INPUTS, CLG_FORMULA_PARAMS);
+      return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "at most %d tensors and %d numbers", CLG_FORMULA_INPUTS,
+                      CLG_FORMULA_PARAMS);
     for (size_t k = 0; k < i; k++)
       if (inputs[i].name && inputs[k].name && !strcmp(inputs[i].name, inputs[k].name))
         return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "the name \"%s\" is given twice", inputs[i].name);
@@ -118,7 +121,8 @@ static clg_status check_in_place(clg_tensor *x, const sorted *s) {
   for (int i = 1; i < s->n_in; i++) {
     if (s->in[i] && !strcmp(s->in[i], "x"))
       return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "map_", "the name \"x\" is the result's own");
-    if (!clg_broadcast(&ndim, shape, s->tensor[i]) || ndim != x->ndim || memcmp(shape, x->shape, (size_t)ndim * sizeof *shape))
+    if (!clg_broadcast(&ndim, shape, s->tensor[i]) || ndim != x->ndim ||
+        memcmp(shape, x->shape, (size_t)ndim * sizeof *shape))
       return clg_fail(x->ctx, CLG_ERR_SHAPE, "map_", "input \"%s\" does not broadcast to the result", s->in[i]);
   }
   return CLG_OK;

@@ -50,7 +50,8 @@ static clg_status launch(clg_tensor *p, clg_tensor *y, clg_tensor *index, int di
 }
 
 /* *y (a reference) and *index of shape a->kept. */
-static clg_status compute(clg_tensor *x, const extreme_attrs *a, bool least, clg_tensor **y, clg_tensor **index, const char *op) {
+static clg_status compute(clg_tensor *x, const extreme_attrs *a, bool least, clg_tensor **y, clg_tensor **index,
+                          const char *op) {
   clg_tensor *p = clg_tensor_packed(x, op);
   *y = p ? clg_tensor_new(x->ctx, x->ndim, a->kept, clg_result_role(x->ctx), op) : NULL;
   *index = *y ? clg_tensor_new_i32(x->ctx, x->ndim, a->kept, clg_result_role(x->ctx), op) : NULL;
@@ -71,7 +72,8 @@ static clg_tensor *squeezed(clg_tensor *t, const extreme_attrs *a, bool keepdim)
   return view;
 }
 
-static clg_tensor *extreme(clg_tensor *x, int dim, bool keepdim, clg_tensor **indices, bool values, bool least, const char *op) {
+static clg_tensor *extreme(clg_tensor *x, int dim, bool keepdim, clg_tensor **indices, bool values, bool least,
+                           const char *op) {
   if (indices) *indices = NULL;
   int d = clg_inputs_ok(&x, 1, op) ? clg_dim_of(x->ctx, dim, x->ndim, op) : -1;
   if (d < 0) return NULL;
@@ -99,5 +101,9 @@ clg_tensor *clg_max(clg_tensor *x, int dim, bool keepdim, clg_tensor **indices) 
 clg_tensor *clg_min(clg_tensor *x, int dim, bool keepdim, clg_tensor **indices) {
   return extreme(x, dim, keepdim, indices, true, true, "min");
 }
-clg_tensor *clg_argmax(clg_tensor *x, int dim, bool keepdim) { return extreme(x, dim, keepdim, NULL, false, false, "argmax"); }
-clg_tensor *clg_argmin(clg_tensor *x, int dim, bool keepdim) { return extreme(x, dim, keepdim, NULL, false, true, "argmin"); }
+clg_tensor *clg_argmax(clg_tensor *x, int dim, bool keepdim) {
+  return extreme(x, dim, keepdim, NULL, false, false, "argmax");
+}
+clg_tensor *clg_argmin(clg_tensor *x, int dim, bool keepdim) {
+  return extreme(x, dim, keepdim, NULL, false, true, "argmin");
+}

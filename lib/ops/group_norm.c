@@ -8,13 +8,16 @@ static bool shapes_ok(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *
   for (int i = 0; ok && i < 2; i++) ok = !p[i] || (p[i]->ndim == 1 && p[i]->shape[0] == x->shape[1]);
   if (ok) return true;
   char s[3][CLG_SHAPE_TEXT];
-  clg_fail(x->ctx, CLG_ERR_SHAPE, op, "x %s in %d groups, gamma %s, beta %s: want [N,C,..] with C a multiple of the groups, [C], [C]",
-           clg_shape_text(x->ndim, x->shape, s[0]), groups, gamma ? clg_shape_text(gamma->ndim, gamma->shape, s[1]) : "none",
+  clg_fail(x->ctx, CLG_ERR_SHAPE, op,
+           "x %s in %d groups, gamma %s, beta %s: want [N,C,..] with C a multiple of the groups, [C], [C]",
+           clg_shape_text(x->ndim, x->shape, s[0]), groups,
+           gamma ? clg_shape_text(gamma->ndim, gamma->shape, s[1]) : "none",
            beta ? clg_shape_text(beta->ndim, beta->shape, s[2]) : "none");
   return false;
 }
 
-static clg_tensor *group_norm(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *beta, float eps, const char *op) {
+static clg_tensor *group_norm(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *beta, float eps,
+                              const char *op) {
   clg_tensor *const all[] = {x, gamma ? gamma : x, beta ? beta : x};
   if (!clg_inputs_ok(all, 3, op) || !shapes_ok(x, groups, gamma, beta, op)) return NULL;
   clg_scope *scope = clg_scope_open(x->ctx);
@@ -22,7 +25,8 @@ static clg_tensor *group_norm(clg_tensor *x, int groups, clg_tensor *gamma, clg_
   int64_t channel[CLG_MAX_DIMS] = {x->shape[1], 1, 1, 1, 1, 1, 1};
   clg_tensor *rows = clg_reshape(x, 3, (int64_t[]){x->shape[0], groups, width});
   clg_tensor *y = clg_reshape(clg_layer_norm(rows, NULL, NULL, eps), x->ndim, x->shape);
-  clg_tensor *a = gamma ? clg_reshape(gamma, x->ndim - 1, channel) : NULL, *b = beta ? clg_reshape(beta, x->ndim - 1, channel) : NULL;
+  clg_tensor *a = gamma ? clg_reshape(gamma, x->ndim - 1, channel) : NULL,
+             *b = beta ? clg_reshape(beta, x->ndim - 1, channel) : NULL;
   if (a && b) {
     y = y ? clg_row_apply(CLG_ROW_AFFINE, (clg_tensor *[]){y, a, b}, NULL) : NULL;
   } else if (a || b) {

@@ -17,12 +17,13 @@ static bool seen_whole(const clg_tensor *t) {
 
 bool clg_index_ok(clg_tensor *x, clg_tensor *index, int64_t low, int64_t high, const char *op) {
   if (!x || !index || !clg_inputs_ok(&x, 1, op)) return false;
-  if (index->ctx != x->ctx) return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "its inputs belong to different contexts"), false;
+  if (index->ctx != x->ctx)
+    return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "its inputs belong to different contexts"), false;
   if (!clg_tensor_holds(index, CLG_I32, op)) return false;
   const clg_storage *s = index->storage;
   if (!s->ranged || (s->low >= low && s->high <= high) || !seen_whole(index)) return true;
-  clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "index %ld is out of range: want %ld to %ld", (long)(s->low < low ? s->low : s->high),
-           (long)low, (long)high);
+  clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "index %ld is out of range: want %ld to %ld",
+           (long)(s->low < low ? s->low : s->high), (long)low, (long)high);
   return false;
 }
 
@@ -32,8 +33,8 @@ clg_along clg_along_of(const clg_tensor *x, int dim, int skip) {
   return a;
 }
 
-static clg_tensor *recorded(clg_tensor *x, clg_tensor *index, clg_tensor *y, const clg_along *a, const clg_node_class *cls,
-                            const char *op) {
+static clg_tensor *recorded(clg_tensor *x, clg_tensor *index, clg_tensor *y, const clg_along *a,
+                            const clg_node_class *cls, const char *op) {
   if (!y || !clg_records(&x, 1)) return clg_result(y);
   clg_node *n = clg_node_create(&x, 1, 1, sizeof *a, cls, op);
   if (n) *(clg_along *)n->attrs = *a;
@@ -48,8 +49,8 @@ static clg_tensor *recorded(clg_tensor *x, clg_tensor *index, clg_tensor *y, con
 }
 
 /* Launches `kernel` from contiguous `from` and index to `to`. m: how many indices a range of n has. */
-static clg_status launch(const char *kernel, clg_tensor *from, clg_tensor *index, clg_tensor *to, const clg_along *a, int64_t m,
-                         bool rows, int flags, const char *op) {
+static clg_status launch(const char *kernel, clg_tensor *from, clg_tensor *index, clg_tensor *to, const clg_along *a,
+                         int64_t m, bool rows, int flags, const char *op) {
   if (!to->numel) return CLG_OK;
   clg_around s = clg_around_of(a->ndim, a->shape, a->dim);
   clg_call c = {.n = 0};
@@ -129,7 +130,8 @@ clg_tensor *clg_gather(clg_tensor *x, int dim, clg_tensor *index) {
 static clg_tensor *rows_gather(clg_tensor *x, clg_tensor *index, const clg_along *a, const char *op);
 
 /* to (+)= g by the index; contiguous all. */
-static clg_status add_rows(clg_tensor *to, clg_tensor *g, clg_tensor *index, const clg_along *a, bool add, const char *op) {
+static clg_status add_rows(clg_tensor *to, clg_tensor *g, clg_tensor *index, const clg_along *a, bool add,
+                           const char *op) {
   clg_around s = clg_around_of(a->ndim, a->shape, a->dim);
   bool few = index->numel < s.n;
   if (!to->numel) return CLG_OK;
@@ -211,7 +213,8 @@ clg_tensor *clg_index_select(clg_tensor *x, int dim, clg_tensor *index) {
   if (d < 0 || !clg_index_ok(x, index, 0, x->shape[d] - 1, "index_select")) return NULL;
   if (index->ndim != 1) {
     char text[CLG_SHAPE_TEXT];
-    clg_fail(x->ctx, CLG_ERR_SHAPE, "index_select", "index %s: want [M]", clg_shape_text(index->ndim, index->shape, text));
+    clg_fail(x->ctx, CLG_ERR_SHAPE, "index_select", "index %s: want [M]",
+             clg_shape_text(index->ndim, index->shape, text));
     return NULL;
   }
   clg_along a = clg_along_of(x, d, CLG_SKIP_NONE);
@@ -222,14 +225,19 @@ clg_tensor *clg_embedding(clg_tensor *weight, clg_tensor *index, int padding_idx
   if (!weight) return NULL;
   char text[CLG_SHAPE_TEXT];
   if (weight->ndim != 2) {
-    clg_fail(weight->ctx, CLG_ERR_SHAPE, "embedding", "weight %s: want [V,D]", clg_shape_text(weight->ndim, weight->shape, text));
+    clg_fail(weight->ctx, CLG_ERR_SHAPE, "embedding", "weight %s: want [V,D]",
+             clg_shape_text(weight->ndim, weight->shape, text));
     return NULL;
   }
   if (!clg_index_ok(weight, index, 0, weight->shape[0] - 1, "embedding")) return NULL;
   if (padding_idx < -1 || padding_idx >= weight->shape[0])
-    return clg_fail(weight->ctx, CLG_ERR_ARGUMENT, "embedding", "padding_idx %d is no row, and not -1 (none)", padding_idx), NULL;
+    return clg_fail(weight->ctx, CLG_ERR_ARGUMENT, "embedding", "padding_idx %d is no row, and not -1 (none)",
+                    padding_idx),
+           NULL;
   if (index->ndim == CLG_MAX_DIMS)
-    return clg_fail(weight->ctx, CLG_ERR_SHAPE, "embedding", "an index of %d dimensions leaves none for the result", index->ndim), NULL;
+    return clg_fail(weight->ctx, CLG_ERR_SHAPE, "embedding", "an index of %d dimensions leaves none for the result",
+                    index->ndim),
+           NULL;
   clg_along a = clg_along_of(weight, 0, padding_idx);
   int64_t shape[CLG_MAX_DIMS];
   memcpy(shape, index->shape, sizeof shape);
@@ -249,7 +257,8 @@ clg_tensor *clg_to_float(clg_tensor *x) {
     clg_call_tensor(&c, p, y);
     clg_call_tensor(&c, y, y);
     clg_call_u32(&c, y->numel);
-    if (clg_call_items(x->ctx, &c, "index.cl", "index_to_float", y->numel, 1, "to_float") != CLG_OK) clg_tensor_unref(&y);
+    if (clg_call_items(x->ctx, &c, "index.cl", "index_to_float", y->numel, 1, "to_float") != CLG_OK)
+      clg_tensor_unref(&y);
   }
   clg_tensor_unref(&p);
   return clg_result(y);

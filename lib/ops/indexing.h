@@ -4,8 +4,8 @@
 
 #include "graph/graph.h"
 
-/* False, with the error set, unless both belong to one context, x is float32, index is int32, and, where that is known without
- * waiting for the device, all indices are in [low, high]. */
+/* False, with the error set, unless both belong to one context, x is float32, index is int32, and, where that is known
+ * without waiting for the device, all indices are in [low, high]. */
 bool clg_index_ok(clg_tensor *x, clg_tensor *index, int64_t low, int64_t high, const char *op);
 
 /* Around dimension `dim` of a tensor of this shape. */
@@ -17,7 +17,8 @@ typedef struct clg_along {
 #define CLG_SKIP_NONE (-1)
 clg_along clg_along_of(const clg_tensor *x, int dim, int skip);
 
-/* y[.., j, ..] = x[.., index[.., j, ..], ..], index of x's shape but for `dim`; recorded. Op results, as are those below. */
+/* y[.., j, ..] = x[.., index[.., j, ..], ..], index of x's shape but for `dim`; recorded. Op results, as are those
+ * below. */
 clg_tensor *clg_gather_along(clg_tensor *x, clg_tensor *index, int dim, const char *op);
 /* Its adjoint: g and index of one shape, summed into zeros of a.shape. */
 clg_tensor *clg_scatter_along(clg_tensor *g, clg_tensor *index, const clg_along *a, const char *op);

@@ -63,7 +63,8 @@ static clg_status copy_parts(clg_tensor *const *in, int n, int d, clg_tensor *y)
 clg_tensor *clg_cat(clg_tensor *const *tensors, int n, int dim) {
   if (!tensors || n < 1 || !clg_inputs_ok(tensors, n, "cat")) return NULL;
   clg_context *ctx = tensors[0]->ctx;
-  if (n > UINT16_MAX) return clg_fail(ctx, CLG_ERR_ARGUMENT, "cat", "%d tensors, but at most 65535 can be joined", n), NULL;
+  if (n > UINT16_MAX)
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, "cat", "%d tensors, but at most 65535 can be joined", n), NULL;
   int d = clg_dim_of(ctx, dim, tensors[0]->ndim, "cat");
   int64_t shape[CLG_MAX_DIMS];
   if (d < 0 || !cat_shape(tensors, n, d, shape)) return NULL;
@@ -84,8 +85,8 @@ clg_tensor *clg_stack(clg_tensor *const *tensors, int n, int dim) {
   for (int i = 1; i < n; i++)
     if (!clg_same_shape(tensors[i], tensors[0])) {
       char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
-      clg_fail(ctx, CLG_ERR_SHAPE, "stack", "%s and %s are not of one shape", clg_shape_text(ndim - 1, tensors[0]->shape, a),
-               clg_shape_text(tensors[i]->ndim, tensors[i]->shape, b));
+      clg_fail(ctx, CLG_ERR_SHAPE, "stack", "%s and %s are not of one shape",
+               clg_shape_text(ndim - 1, tensors[0]->shape, a), clg_shape_text(tensors[i]->ndim, tensors[i]->shape, b));
       return NULL;
     }
   clg_tensor **wide = malloc((size_t)n * sizeof *wide);

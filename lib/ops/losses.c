@@ -37,7 +37,8 @@ static clg_tensor *loss(clg_row_id id, clg_tensor *x, clg_tensor *t, const clg_l
   const char *op = clg_rows[id].name;
   if (o->reduction < CLG_REDUCTION_MEAN || o->reduction > CLG_REDUCTION_NONE)
     return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "there is no reduction number %d", (int)o->reduction), NULL;
-  if ((o->pos_weight && id != CLG_ROW_BCE_LOGITS) || o->label_smoothing != 0 || o->ignore_index != defaults.ignore_index)
+  if ((o->pos_weight && id != CLG_ROW_BCE_LOGITS) || o->label_smoothing != 0 ||
+      o->ignore_index != defaults.ignore_index)
     return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "an option is set that this loss does not have"), NULL;
   return o->weight || o->pos_weight ? weighted(id, x, t, o) : reduced(id, x, t, o->reduction);
 }
@@ -49,4 +50,6 @@ clg_tensor *clg_bce_with_logits_loss(clg_tensor *x, clg_tensor *t, const clg_los
 }
 clg_tensor *clg_bce_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *o) { return loss(CLG_ROW_BCE, x, t, o); }
 clg_tensor *clg_l1_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *o) { return loss(CLG_ROW_L1, x, t, o); }
-clg_tensor *clg_squared_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *o) { return loss(CLG_ROW_MSE, x, t, o); }
+clg_tensor *clg_squared_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *o) {
+  return loss(CLG_ROW_MSE, x, t, o);
+}

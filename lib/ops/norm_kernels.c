@@ -4,6 +4,7 @@
 
 /* As in layer_norm.cl. */
 enum { FLAG_GAMMA = 1, FLAG_BETA = 2, FLAG_ADD_GAMMA = 4, FLAG_ADD_BETA = 8, FLAG_ADD_X = 16 };
+enum { STRIPE = 1024, VECTOR = 16 };
 enum { MAX_ARGS = 20 };
 
 typedef struct arg_list {
@@ -61,9 +62,34 @@ clg_status clg_layer_norm_backward_x(clg_context *ctx, const clg_norm_backward_x
   return launch_rows(ctx, "norm_backward_x", &l, b->rows, op);
 }
 
+/* How column sums are shared out: an item has `width` columns and `chunk` rows. By the shapes alone. */
+typedef struct sharing {
+  uint32_t width, stripes, chunk, chunks;
+} sharing;
+
+static uint32_t pieces(uint32_t n, uint32_t piece) { return n / piece + (n % piece != 0); }
+
+/* Columns first. Rows are cut too, which costs a second launch, where the columns alone leave a device idle. On a CPU wide stripes
+ * read memory in longer runs. */
+static sharing share(const clg_context *ctx, uint32_t rows, uint32_t n) {
+  bool cpu = ctx->shape == CLG_SHAPE_CPU, many = rows >= 512;
+  uint32_t want = cpu ? 64 : 8192, least_rows = cpu ? 64 : 32;
+  sharing s = {.width = 1, .chunks = 1};
+  if (cpu) {
+    s.width = pieces(pieces(n, want), VECTOR) * VECTOR;
+    if (many && s.width < 256) s.width = 256;
+    if (s.width > STRIPE) s.width = STRIPE;
+  }
+  s.stripes = pieces(n, s.width);
+  if (many && s.stripes < want) s.chunks = want / s.stripes < rows / least_rows ? want / s.stripes : rows / least_rows;
+  s.chunk = pieces(rows, s.chunks);
+  s.chunks = pieces(rows, s.chunk);
+  return s;
+}
+
 /* One launch over the rows; writes into `dgamma` and `dbeta` as flags say. */
-static clg_status sum_columns(clg_context *ctx, const clg_norm_backward_params *b, clg_at dgamma, clg_at dbeta, uint32_t chunks,
-                              uint32_t chunk, uint32_t flags, const char *op) {
+static clg_status sum_columns(clg_context *ctx, const clg_norm_backward_params *b, clg_at dgamma, clg_at dbeta,
+                              const sharing *s, uint32_t flags, const char *op) {
   clg_at any = dgamma.block ? dgamma : dbeta;
   arg_list l = {.n = 0};
   add_at(&l, b->g, any);
@@ -74,11 +100,11 @@ static clg_status sum_columns(clg_context *ctx, const clg_norm_backward_params *
   add_at(&l, dbeta, any);
   add_u32(&l, b->rows);
   add_u32(&l, b->n);
-  add_u32(&l, chunk);
+  add_u32(&l, s->width);
+  add_u32(&l, s->chunk);
   add_u32(&l, flags);
-  bool cpu = ctx->shape == CLG_SHAPE_CPU;
-  const size_t one[3] = {1, 1, 1}, global[3] = {cpu ? (b->n + 15) / 16 : b->n, chunks, 1};
-  return launch(ctx, "norm_backward_params", &l, global, cpu ? one : NULL, op);
+  const size_t one[3] = {1, 1, 1}, global[3] = {s->stripes, s->chunks, 1};
+  return launch(ctx, "norm_backward_params", &l, global, ctx->shape == CLG_SHAPE_CPU ? one : NULL, op);
 }
 
 static clg_status add_parts(clg_context *ctx, const clg_norm_backward_params *b, clg_at gamma, clg_at beta, uint32_t chunks,
@@ -96,29 +122,19 @@ static clg_status add_parts(clg_context *ctx, const clg_norm_backward_params *b,
   return launch(ctx, "norm_parts", &l, global, NULL, op);
 }
 
-/* Chunks of rows: one while the columns alone fill a device or there is little to do; by the shapes alone. */
-static uint32_t chunks_of(const clg_context *ctx, uint32_t rows, uint32_t n) {
-  uint32_t stripe = ctx->shape == CLG_SHAPE_CPU ? 16 : 1, stripes = (n + stripe - 1) / stripe;
-  uint32_t want = ctx->shape == CLG_SHAPE_CPU ? 64 : 8192, least = ctx->shape == CLG_SHAPE_CPU ? 256 : 32;
-  if (rows < 2 * least || stripes >= want) return 1;
-  uint32_t chunks = want / stripes, most = rows / least;
-  return chunks < most ? chunks : most;
-}
-
 clg_status clg_layer_norm_backward_params(clg_context *ctx, const clg_norm_backward_params *b, const char *op) {
   uint32_t asked = (b->dgamma.block ? FLAG_GAMMA : 0) | (b->dbeta.block ? FLAG_BETA : 0);
   uint32_t flags = asked | (b->accumulate_gamma ? FLAG_ADD_GAMMA : 0) | (b->accumulate_beta ? FLAG_ADD_BETA : 0);
   if (!b->n || !asked) return CLG_OK;
   if (!b->rows) return add_parts(ctx, b, b->dgamma, b->dbeta, 0, flags, op);
-  uint32_t chunks = chunks_of(ctx, b->rows, b->n), chunk = (b->rows + chunks - 1) / chunks;
-  chunks = (b->rows + chunk - 1) / chunk;
-  if (chunks == 1) return sum_columns(ctx, b, b->dgamma, b->dbeta, 1, chunk, flags, op);
-  size_t part = (size_t)chunks * b->n;
+  sharing share_out = share(ctx, b->rows, b->n);
+  if (share_out.chunks == 1) return sum_columns(ctx, b, b->dgamma, b->dbeta, &share_out, flags, op);
+  size_t part = (size_t)share_out.chunks * b->n;
   clg_block *work = clg_block_alloc(ctx, 2 * part * sizeof(float), CLG_ROLE_WORKSPACE, op);
   if (!work) return clg_last_status(ctx);
   clg_at gamma = {work, 0}, beta = {work, part};
-  clg_status s = sum_columns(ctx, b, gamma, beta, chunks, chunk, asked, op);
-  if (s == CLG_OK) s = add_parts(ctx, b, gamma, beta, chunks, flags, op);
+  clg_status s = sum_columns(ctx, b, gamma, beta, &share_out, asked, op);
+  if (s == CLG_OK) s = add_parts(ctx, b, gamma, beta, share_out.chunks, flags, op);
   clg_block_unref(work);
   return s;
 }

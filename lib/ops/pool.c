@@ -1,5 +1,5 @@
-/* Max and average pooling over planes: their kernels, recorded. The maximum saves where it was, the average nothing; each has its
- * adjoint as a recorded op, so that gradients of gradients are theirs again. */
+/* Max and average pooling over planes: their kernels, recorded. The maximum saves where it was, the average nothing;
+ * each has its adjoint as a recorded op, so that gradients of gradients are theirs again. */
 #include "ops/call.h"
 #include "ops/compose.h"
 #include <clgrad/ops.h>
@@ -18,7 +18,8 @@ typedef struct pool_attrs {
 
 static const char *name_of(const pool_attrs *a) { return a->average ? "avg_pool2d" : "max_pool2d"; }
 
-/* `kernel` from `from` to `to`, contiguous both, over the elements of `to`; index may be NULL. flags < 0: it takes none. */
+/* `kernel` from `from` to `to`, contiguous both, over the elements of `to`; index may be NULL. flags < 0: it takes
+ * none. */
 static clg_status launch(const char *kernel, clg_tensor *from, clg_tensor *to, clg_tensor *index, const pool_attrs *a,
                          int64_t flags) {
   if (!to->numel) return CLG_OK;
@@ -35,7 +36,8 @@ static clg_status launch(const char *kernel, clg_tensor *from, clg_tensor *to, c
 }
 
 /* A node over `from` that saves the index, if there is one. Takes y's reference; returns it as a result. */
-static clg_tensor *recorded(clg_tensor *from, clg_tensor *index, clg_tensor *y, const pool_attrs *a, const clg_node_class *cls) {
+static clg_tensor *recorded(clg_tensor *from, clg_tensor *index, clg_tensor *y, const pool_attrs *a,
+                            const clg_node_class *cls) {
   if (!y || !clg_records(&from, 1)) return clg_result(y);
   clg_node *n = clg_node_create(&from, 1, index ? 1 : 0, sizeof *a, cls, name_of(a));
   if (n) *(pool_attrs *)n->attrs = *a;
@@ -50,8 +52,8 @@ static clg_tensor *recorded(clg_tensor *from, clg_tensor *index, clg_tensor *y, 
 }
 
 /* Runs `kernel` from a packed `from` to a new tensor and records it. */
-static clg_tensor *apply(const char *kernel, clg_tensor *from, clg_tensor *index, const int64_t *shape, const pool_attrs *a,
-                         int64_t flags, const clg_node_class *cls) {
+static clg_tensor *apply(const char *kernel, clg_tensor *from, clg_tensor *index, const int64_t *shape,
+                         const pool_attrs *a, int64_t flags, const clg_node_class *cls) {
   clg_tensor *p = clg_tensor_packed(from, name_of(a));
   clg_tensor *to = p ? clg_tensor_new(from->ctx, a->ndim, shape, clg_result_role(from->ctx), name_of(a)) : NULL;
   if (to && launch(kernel, p, to, index, a, flags) != CLG_OK) clg_tensor_unref(&to);
@@ -65,8 +67,8 @@ static clg_status pick_backward(clg_node *n, clg_tensor *g);
 static clg_status unpick_backward(clg_node *n, clg_tensor *g);
 static clg_status average_backward(clg_node *n, clg_tensor *g);
 static clg_status spread_backward(clg_node *n, clg_tensor *g);
-static const clg_node_class pick_class = {pick_backward}, unpick_class = {unpick_backward}, average_class = {average_backward},
-                            spread_class = {spread_backward};
+static const clg_node_class pick_class = {pick_backward}, unpick_class = {unpick_backward},
+                            average_class = {average_backward}, spread_class = {spread_backward};
 
 static clg_status give_indexed(clg_node *n, clg_tensor *g, bool pick) {
   const pool_attrs *a = n->attrs;
@@ -100,7 +102,9 @@ static bool window_ok(clg_tensor *x, const clg_pool_options *o, const pool_attrs
   for (int i = 0; i < 2; i++) {
     int k = a->window[i], s = a->window[2 + i], p = a->window[4 + i], d = a->window[6 + i];
     if (k < 1 || s < 1 || p < 0 || d < 1 || k > 1 << 20 || s > 1 << 20 || d > 1 << 10)
-      return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "kernel %d, stride %d, padding %d, dilation %d: out of range", k, s, p, d), false;
+      return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "kernel %d, stride %d, padding %d, dilation %d: out of range", k, s,
+                      p, d),
+             false;
     if (p > k / 2)
       return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "padding %d is more than half of the kernel %d", p, k), false;
   }
@@ -115,7 +119,8 @@ static bool sizes_ok(clg_tensor *x, const clg_pool_options *o, pool_attrs *a) {
   for (int i = 0; i < 2; i++) {
     int at = x->ndim - 2 + i;
     int64_t k = a->window[i], s = a->window[2 + i], p = a->window[4 + i], d = a->window[6 + i];
-    int64_t room = x->shape[at] + 2 * p - d * (k - 1) - 1, n = room < 0 ? 0 : (room + (o->ceil_mode ? s - 1 : 0)) / s + 1;
+    int64_t room = x->shape[at] + 2 * p - d * (k - 1) - 1,
+            n = room < 0 ? 0 : (room + (o->ceil_mode ? s - 1 : 0)) / s + 1;
     if (n > 0 && o->ceil_mode && (n - 1) * s >= x->shape[at] + p) n--; /* a window must begin inside */
     if (n < 1) {
       char text[CLG_SHAPE_TEXT];
@@ -134,7 +139,8 @@ static bool attrs_ok(clg_tensor *x, const clg_pool_options *o, pool_attrs *a) {
   if (!o) return clg_fail(x->ctx, CLG_ERR_ARGUMENT, name_of(a), "no options: the size of the kernel is needed"), false;
   if (x->ndim < 2) {
     char text[CLG_SHAPE_TEXT];
-    return clg_fail(x->ctx, CLG_ERR_SHAPE, name_of(a), "x %s: want [..,H,W]", clg_shape_text(x->ndim, x->shape, text)), false;
+    return clg_fail(x->ctx, CLG_ERR_SHAPE, name_of(a), "x %s: want [..,H,W]", clg_shape_text(x->ndim, x->shape, text)),
+           false;
   }
   a->ndim = x->ndim;
   for (int i = 0; i < 2; i++) {

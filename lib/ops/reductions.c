@@ -51,7 +51,8 @@ static clg_tensor *shares(clg_tensor *x, clg_tensor *m, clg_tensor *y, clg_tenso
   clg_tensor *count = equal && div ? clg_tensor_like(y, "amax") : NULL;
   if (!count) return NULL;
   const clg_tensor *pair[] = {x, m};
-  clg_status s = clg_map_reduce(equal->forward, CLG_REDUCE_SUM, count, pair, NULL, x->ndim, x->shape, dims, false, "amax");
+  clg_status s =
+      clg_map_reduce(equal->forward, CLG_REDUCE_SUM, count, pair, NULL, x->ndim, x->shape, dims, false, "amax");
   const clg_tensor *ratio[] = {g, count};
   if (s == CLG_OK) s = clg_map_run(div->forward, &count, ratio, NULL, false, "amax");
   if (s != CLG_OK) clg_tensor_unref(&count);
@@ -59,7 +60,8 @@ static clg_tensor *shares(clg_tensor *x, clg_tensor *m, clg_tensor *y, clg_tenso
 }
 
 static clg_status amax_gradient(clg_node *n, clg_tensor *x, clg_tensor *y, clg_tensor *g, uint32_t dims) {
-  clg_tensor *m = clg_unreduced(y, dims, x->ndim, x->shape), *h = m ? shares(x, m, y, g, dims) : NULL, *over = h ? clg_unreduced(h, dims, x->ndim, x->shape) : NULL;
+  clg_tensor *m = clg_unreduced(y, dims, x->ndim, x->shape), *h = m ? shares(x, m, y, g, dims) : NULL,
+             *over = h ? clg_unreduced(h, dims, x->ndim, x->shape) : NULL;
   clg_formula *share = over ? clg_formula_row(x->ctx, CLG_ROW_SHARE) : NULL;
   bool add = false;
   clg_tensor *to = share ? clg_edge_begin(n, 0, x->ndim, x->shape, &add) : NULL;
@@ -80,7 +82,8 @@ static clg_status amax_gradient(clg_node *n, clg_tensor *x, clg_tensor *y, clg_t
 static clg_status amax_recorded(clg_node *n, clg_tensor *x, clg_tensor *y, clg_tensor *g, uint32_t dims) {
   clg_scope *scope = clg_scope_open(n->ctx);
   bool mode = clg_set_grad_mode(n->ctx, false);
-  clg_tensor *m = clg_unreduced(y, dims, x->ndim, x->shape), *each = clg_row_apply(CLG_ROW_EQUAL, (clg_tensor *[]){x, m}, NULL);
+  clg_tensor *m = clg_unreduced(y, dims, x->ndim, x->shape),
+             *each = clg_row_apply(CLG_ROW_EQUAL, (clg_tensor *[]){x, m}, NULL);
   int list[CLG_MAX_DIMS], count = clg_mask_dims(x, dims, list);
   clg_tensor *share = clg_div(each, clg_sum(each, list, count, true));
   clg_set_grad_mode(n->ctx, mode);
@@ -95,7 +98,7 @@ static clg_status amax_recorded(clg_node *n, clg_tensor *x, clg_tensor *y, clg_t
 static clg_status amax_backward(clg_node *n, clg_tensor *g) {
   const amax_attrs *a = n->attrs;
   clg_tensor *x = clg_node_unpack(n, 0), *y = x ? clg_node_unpack(n, 1) : NULL;
-  clg_status s = !y                         ? clg_last_status(n->ctx)
+  clg_status s = !y                          ? clg_last_status(n->ctx)
                  : clg_creates_graph(n->ctx) ? amax_recorded(n, x, y, g, a->dims)
                                              : amax_gradient(n, x, y, g, a->dims);
   clg_tensor_unref(&x);
@@ -137,5 +140,7 @@ static clg_tensor *extreme(clg_tensor *x, const int *dims, int n, bool keepdim, 
   return clg_result(y);
 }
 
-clg_tensor *clg_amax(clg_tensor *x, const int *dims, int n, bool keepdim) { return extreme(x, dims, n, keepdim, false); }
+clg_tensor *clg_amax(clg_tensor *x, const int *dims, int n, bool keepdim) {
+  return extreme(x, dims, n, keepdim, false);
+}
 clg_tensor *clg_amin(clg_tensor *x, const int *dims, int n, bool keepdim) { return extreme(x, dims, n, keepdim, true); }

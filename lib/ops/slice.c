@@ -49,7 +49,8 @@ static clg_tensor *unslice(clg_tensor *g, slice_attrs a) {
   shape[a.dim] = a.size;
   clg_tensor *y = clg_tensor_new(g->ctx, g->ndim, shape, clg_result_role(g->ctx), "slice");
   clg_map_fn *fill = clg_maps_of(g->ctx, CLG_MAP_FILL);
-  clg_tensor *w = y && clg_map_run(fill, &y, NULL, (float[]){0}, false, "slice") == CLG_OK ? window(y, a, g->shape[a.dim]) : NULL;
+  clg_tensor *w =
+      y && clg_map_run(fill, &y, NULL, (float[]){0}, false, "slice") == CLG_OK ? window(y, a, g->shape[a.dim]) : NULL;
   if (!w || clg_tensor_assign(w, g, "slice") != CLG_OK) clg_tensor_unref(&y);
   clg_tensor_unref(&w);
   return recorded(g, y, a, &unslice_class);

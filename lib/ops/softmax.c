@@ -14,8 +14,8 @@ typedef struct softmax_attrs {
 static const char *name_of(bool logs) { return logs ? "log_softmax" : "softmax"; }
 
 /* Launches the kernel for rows or columns over contiguous tensors list[0..count). */
-static clg_status launch(clg_tensor *const *list, int count, const char *rows, const char *columns, const softmax_attrs *a,
-                         uint32_t flags) {
+static clg_status launch(clg_tensor *const *list, int count, const char *rows, const char *columns,
+                         const softmax_attrs *a, uint32_t flags) {
   clg_tensor *x = list[0];
   if (!x->numel) return CLG_OK;
   clg_around s = clg_around_of(x->ndim, x->shape, a->dim);
@@ -53,7 +53,7 @@ static clg_status give_computed(clg_node *n, const softmax_attrs *a, clg_tensor 
 static clg_status softmax_backward(clg_node *n, clg_tensor *g) {
   const softmax_attrs *a = n->attrs;
   clg_tensor *y = clg_node_unpack(n, 0);
-  clg_status s = !y                         ? clg_last_status(n->ctx)
+  clg_status s = !y                          ? clg_last_status(n->ctx)
                  : clg_creates_graph(n->ctx) ? give_recorded(n, a, y, g)
                                              : give_computed(n, a, y, g);
   clg_tensor_unref(&y);

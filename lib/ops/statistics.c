@@ -17,7 +17,8 @@ static clg_status var_backward(clg_node *n, clg_tensor *g) {
   clg_scope *scope = clg_scope_open(n->ctx);
   int dims[CLG_MAX_DIMS], count = clg_mask_dims(x, a->dims, dims);
   clg_tensor *wide = clg_respread(g, a->dims, x->ndim, x->shape), *m = clg_mean(x, dims, count, true);
-  clg_tensor *d = m && wide ? clg_row_apply(CLG_ROW_CENTRED, (clg_tensor *[]){x, m, wide}, (float[]){2 * a->scale}) : NULL;
+  clg_tensor *d =
+      m && wide ? clg_row_apply(CLG_ROW_CENTRED, (clg_tensor *[]){x, m, wide}, (float[]){2 * a->scale}) : NULL;
   clg_tensor_unref(&wide);
   clg_status s = clg_give_result(n, 0, scope, d);
   clg_tensor_unref(&x);
@@ -42,7 +43,8 @@ clg_tensor *clg_var(clg_tensor *x, const int *dims, int n, bool unbiased, bool k
   clg_scope *scope = clg_scope_open(x->ctx);
   bool mode = clg_set_grad_mode(x->ctx, false);
   clg_tensor *in[] = {x, clg_mean(x, dims, n, true)};
-  clg_tensor *y = clg_tensor_ref(clg_formula_apply(clg_formula_row(x->ctx, CLG_ROW_VAR), in, &a.scale, a.dims, keepdim));
+  clg_tensor *y =
+      clg_tensor_ref(clg_formula_apply(clg_formula_row(x->ctx, CLG_ROW_VAR), in, &a.scale, a.dims, keepdim));
   clg_set_grad_mode(x->ctx, mode);
   clg_scope_close(scope);
   if (y && clg_records(&x, 1) && var_record(x, y, a) != CLG_OK) clg_tensor_unref(&y);
@@ -61,6 +63,10 @@ clg_tensor *clg_norm(clg_tensor *x, float p, const int *dims, int n, bool keepdi
   if (!(p > 0)) return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "norm", "the order p of a norm must be positive"), NULL;
   clg_scope *scope = clg_scope_open(x->ctx);
   clg_tensor *y = isinf(p) ? clg_amax(clg_abs(x), dims, n, keepdim)
-                  : root_of_sum(x, p == 2 ? CLG_ROW_SQUARE : p == 1 ? CLG_ROW_ABS : CLG_ROW_POWER_OF_ABS, p, mask, keepdim);
+                           : root_of_sum(x,
+                                         p == 2   ? CLG_ROW_SQUARE
+                                         : p == 1 ? CLG_ROW_ABS
+                                                  : CLG_ROW_POWER_OF_ABS,
+                                         p, mask, keepdim);
   return clg_scope_close_with(scope, y);
 }

@@ -1,7 +1,8 @@
-/* Convolutions of the DCGAN (64x64x1, ngf = ndf = 16, nz = 100): us and GFLOP/s of each layer's three kernels, medians, and what they
- * add up to in a training step of variant detach. tests/bench/peers/conv.py times the same in PyTorch.
+/* Convolutions of the DCGAN (64x64x1, ngf = ndf = 16, nz = 100): us and GFLOP/s of each layer's three kernels, medians,
+ * and what they add up to in a training step of variant detach. tests/bench/peers/conv.py times the same in PyTorch.
  *
- * usage: bench_conv [-r ROUNDS] [-b BATCH]. PoCL's threads are pinned (POCL_AFFINITY) unless the environment says otherwise. */
+ * usage: bench_conv [-r ROUNDS] [-b BATCH]. PoCL's threads are pinned (POCL_AFFINITY) unless the environment says
+ * otherwise. */
 #include "ops/conv_kernels.h"
 #include <clgrad/clgrad.h>
 #include <stdio.h>
@@ -16,11 +17,11 @@ typedef struct layer {
   int times[CLG_CONV_PARTS];
 } layer;
 static const layer layers[] = {
-    {"G 100->128   1->4", 128, 100, 4, 1, 1, 0, {1, 1, 0}},   {"G 128->64   4->8", 64, 128, 8, 4, 2, 1, {1, 1, 1}},
-    {"G  64->32   8->16", 32, 64, 16, 8, 2, 1, {1, 1, 1}},    {"G  32->16  16->32", 16, 32, 32, 16, 2, 1, {1, 1, 1}},
-    {"G  16->1   32->64", 1, 16, 64, 32, 2, 1, {1, 1, 1}},    {"D   1->16  64->32", 1, 16, 64, 32, 2, 1, {1, 3, 3}},
-    {"D  16->32  32->16", 16, 32, 32, 16, 2, 1, {3, 3, 3}},   {"D  32->64  16->8", 32, 64, 16, 8, 2, 1, {3, 3, 3}},
-    {"D  64->128  8->4", 64, 128, 8, 4, 2, 1, {3, 3, 3}},     {"D 128->1    4->1", 128, 1, 4, 1, 1, 0, {3, 3, 3}},
+    {"G 100->128   1->4", 128, 100, 4, 1, 1, 0, {1, 1, 0}}, {"G 128->64   4->8", 64, 128, 8, 4, 2, 1, {1, 1, 1}},
+    {"G  64->32   8->16", 32, 64, 16, 8, 2, 1, {1, 1, 1}},  {"G  32->16  16->32", 16, 32, 32, 16, 2, 1, {1, 1, 1}},
+    {"G  16->1   32->64", 1, 16, 64, 32, 2, 1, {1, 1, 1}},  {"D   1->16  64->32", 1, 16, 64, 32, 2, 1, {1, 3, 3}},
+    {"D  16->32  32->16", 16, 32, 32, 16, 2, 1, {3, 3, 3}}, {"D  32->64  16->8", 32, 64, 16, 8, 2, 1, {3, 3, 3}},
+    {"D  64->128  8->4", 64, 128, 8, 4, 2, 1, {3, 3, 3}},   {"D 128->1    4->1", 128, 1, 4, 1, 1, 0, {3, 3, 3}},
 };
 
 static double now(void) {
@@ -60,8 +61,16 @@ static double measure(clg_context *ctx, const clg_conv_call *call, double flops,
 
 /* Adds to the totals; false on an error. */
 static bool bench_layer(clg_context *ctx, const layer *l, int batch, int rounds, double *seconds, double *work) {
-  clg_conv_shape s = {.batch = batch, .groups = 1, .c = l->c, .o = l->o, .in = {l->in, l->in}, .out = {l->out, l->out},
-                      .kernel = {4, 4}, .stride = {l->stride, l->stride}, .padding = {l->padding, l->padding}, .dilation = {1, 1}};
+  clg_conv_shape s = {.batch = batch,
+                      .groups = 1,
+                      .c = l->c,
+                      .o = l->o,
+                      .in = {l->in, l->in},
+                      .out = {l->out, l->out},
+                      .kernel = {4, 4},
+                      .stride = {l->stride, l->stride},
+                      .padding = {l->padding, l->padding},
+                      .dilation = {1, 1}};
   size_t n[CLG_CONV_PARTS] = {(size_t)(batch * l->c * l->in * l->in), (size_t)(l->c * l->o * 16),
                               (size_t)(batch * l->o * l->out * l->out)};
   clg_conv_call call = {.shape = &s};

@@ -161,7 +161,7 @@ static clg_tensor *run_layer_norm(op_case *c) {
 
 /* A pair from a list or a lone number. */
 static void pair(const op_case *c, const char *key, int out[2]) {
-  int d[CLG_MAX_DIMS], n = dims(c, key, d);
+  int d[CLG_MAX_DIMS] = {0}, n = dims(c, key, d);
   if (n) out[0] = d[0], out[1] = n > 1 ? d[1] : d[0];
 }
 

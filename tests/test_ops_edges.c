@@ -1,0 +1,252 @@
+/* int32 tensors, conventions and edges of the ops in test_ops_more.c, and what each of them refuses. */
+#include "op_check.h"
+
+static clg_tensor *op_none;
+static clg_tensor *ones(int ndim, const int64_t *dims) { return clg_full(ctx, ndim, dims, 1); }
+#define DIMS(...) ((int64_t[]){__VA_ARGS__})
+
+/* ---- int32 ---- */
+
+START_TEST(integers_move_as_integers) {
+  int32_t v[6] = {1, -1, 1 << 30, 0x00400000, 0x7f800001, INT32_MIN}, got[6]; /* as floats: denormals and NaN */
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *t = clg_tensor_create_i32(ctx, 2, DIMS(2, 3), v), *copy = clg_tensor_create_i32(ctx, 2, DIMS(3, 2), NULL);
+  ck_assert_int_eq(clg_tensor_dtype(t), CLG_I32);
+  ck_assert_int_eq(clg_tensor_dtype(clg_transpose(t, 0, 1)), CLG_I32);
+  ck_assert_int_eq(clg_tensor_read_i32(clg_transpose(t, 0, 1), got), CLG_OK);
+  for (int i = 0; i < 6; i++) ck_assert_int_eq(got[i], v[i % 2 * 3 + i / 2]);
+  ck_assert_int_eq(clg_copy_(copy, clg_transpose(t, 0, 1)), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read_i32(clg_contiguous(clg_transpose(copy, 0, 1)), got), CLG_OK);
+  ck_assert_int_eq(memcmp(got, v, sizeof v), 0);
+  ck_assert_int_eq(clg_tensor_write_i32(copy, v), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read_i32(copy, got), CLG_OK);
+  ck_assert_int_eq(memcmp(got, v, sizeof v), 0);
+  ck_assert_float_eq(clg_tensor_item(clg_to_float(clg_narrow(clg_reshape(t, 1, DIMS(6)), 0, 2, 1))), 1073741824.0f);
+  clg_scope_close(s);
+  clg_tensor_unref(&t);
+  clg_tensor_unref(&copy);
+}
+END_TEST
+
+static void refused_status(clg_status got, clg_status want, const char *word) {
+  ck_assert_int_eq(got, want);
+  refused(NULL, want, word);
+}
+
+START_TEST(dtypes_do_not_mix) {
+  float f[2];
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *i = clg_tensor_create_i32(ctx, 1, DIMS(2), (int32_t[]){0, 1}), *x = ones(1, DIMS(2));
+  refused(clg_add(x, i), CLG_ERR_ARGUMENT, "add: takes float32, not int32");
+  refused(clg_sum(i, NULL, 0, false), CLG_ERR_ARGUMENT, "float32");
+  refused(clg_amax(i, NULL, 0, false), CLG_ERR_ARGUMENT, "float32");
+  refused(clg_softmax(i, 0), CLG_ERR_ARGUMENT, "float32");
+  refused(clg_pad(i, 0, 1, 1, 0), CLG_ERR_ARGUMENT, "float32");
+  refused(clg_gather(x, 0, x), CLG_ERR_ARGUMENT, "clg_tensor_create_i32");
+  refused(clg_gather(i, 0, i), CLG_ERR_ARGUMENT, "float32");
+  refused(clg_to_float(x), CLG_ERR_ARGUMENT, "int32");
+  refused_status(clg_tensor_read(i, f), CLG_ERR_ARGUMENT, "float32");
+  refused_status(clg_fill_(i, 1), CLG_ERR_ARGUMENT, "float32");
+  refused_status(clg_rand_(i, 0, 1), CLG_ERR_ARGUMENT, "float32");
+  refused_status(clg_copy_(i, x), CLG_ERR_ARGUMENT, "int32");
+  refused_status(clg_copy_(x, i), CLG_ERR_ARGUMENT, "float32");
+  refused_status(clg_set_requires_grad(i, true), CLG_ERR_ARGUMENT, "float32");
+  clg_scope_close(s);
+  clg_tensor_unref(&i);
+}
+END_TEST
+
+/* ---- indices ---- */
+
+START_TEST(indices_out_of_range) {
+  int32_t v[3] = {0, 7, 1};
+  float got[6], want[] = {1, 2, 0, 0, 3, 4};
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *w = clg_tensor_create(ctx, 2, DIMS(2, 2), (float[]){1, 2, 3, 4}),
+             *i = clg_tensor_create_i32(ctx, 1, DIMS(3), v);
+  clg_set_requires_grad(w, true);
+  refused(clg_embedding(w, i, -1), CLG_ERR_ARGUMENT, "index 7 is out of range: want 0 to 1");
+  refused(clg_index_select(w, 0, i), CLG_ERR_ARGUMENT, "index 7");
+  ck_assert_ptr_nonnull(clg_embedding(w, clg_narrow(i, 0, 0, 1), -1)); /* the bad one is not in the view */
+  ck_assert_int_eq(clg_copy_(i, clg_narrow(i, 0, 0, 3)), CLG_OK);      /* in place: its range is no longer known */
+  clg_tensor *y = clg_embedding(w, i, -1);
+  read_all(y, got);
+  for (int k = 0; k < 6; k++) ck_assert_float_eq(got[k], want[k]);
+  ck_assert_int_eq(clg_backward(clg_sum(y, NULL, 0, false), NULL), CLG_OK);
+  read_all(clg_grad_of(w), got);
+  for (int k = 0; k < 4; k++) ck_assert_float_eq(got[k], 1);
+  clg_scope_close(s);
+  clg_tensor_unref(&w);
+  clg_tensor_unref(&i);
+}
+END_TEST
+
+START_TEST(extremes_tell_where) {
+  float v[8] = {1, 5, 5, 0, NAN, 3, 2, NAN}, g[8];
+  int32_t at[2];
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(2, 4), v), *index = NULL, *y;
+  clg_set_requires_grad(x, true);
+  y = clg_max(x, 1, false, &index);
+  ck_assert_int_eq(clg_tensor_read_i32(index, at), CLG_OK);
+  ck_assert_int_eq(at[0], 1);
+  ck_assert_int_eq(at[1], 0);
+  ck_assert_int_eq(clg_tensor_read_i32(clg_argmin(x, -1, true), at), CLG_OK);
+  ck_assert_int_eq(at[0], 3);
+  ck_assert_int_eq(clg_backward(y, &(clg_backward_options){.grad = ones(1, DIMS(2))}), CLG_OK);
+  read_all(clg_grad_of(x), g);
+  for (int i = 0; i < 8; i++) ck_assert_float_eq(g[i], i == 1 || i == 4 ? 1 : 0);
+  clg_scope_close(s);
+  clg_tensor_unref(&x);
+}
+END_TEST
+
+/* ---- norms, dropout, empty ---- */
+
+START_TEST(running_statistics_move) {
+  float got[2];
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(3, 2), (float[]){0, 1, 3, 1, 6, 4}), *m = ones(1, DIMS(2)),
+             *v = ones(1, DIMS(2));
+  clg_batch_norm_options o = {m, v, true, 0.5f, 1e-5f};
+  uint32_t version = clg_tensor_version(m);
+  ck_assert_ptr_nonnull(clg_batch_norm(x, NULL, NULL, &o));
+  ck_assert_uint_gt(clg_tensor_version(m), version);
+  read_all(m, got);
+  ck_assert_float_eq_tol(got[0], 2, 1e-6f);
+  ck_assert_float_eq_tol(got[1], 1.5f, 1e-6f);
+  read_all(v, got);
+  ck_assert_float_eq_tol(got[0], 5, 1e-5f); /* unbiased 9 */
+  ck_assert_float_eq_tol(got[1], 2, 1e-6f); /* unbiased 3 */
+  version = clg_tensor_version(m);
+  o.train = false;
+  ck_assert_ptr_nonnull(clg_batch_norm(x, NULL, NULL, &o));
+  ck_assert_uint_eq(clg_tensor_version(m), version);
+  clg_scope_close(s);
+  clg_tensor_unref(&x);
+}
+END_TEST
+
+START_TEST(dropout_drops_its_share) {
+  enum { COUNT = 2000 };
+  static float y[COUNT], g[COUNT];
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_tensor_create(ctx, 1, DIMS(COUNT), NULL);
+  clg_set_grad_mode(ctx, false), clg_fill_(x, 3), clg_set_grad_mode(ctx, true);
+  clg_set_requires_grad(x, true);
+  clg_tensor *d = clg_dropout(x, 0.25f, true), *next = clg_dropout(x, 0.25f, true);
+  read_all(d, y);
+  ck_assert_int_eq(clg_backward(clg_sum(d, NULL, 0, false), NULL), CLG_OK);
+  read_all(clg_grad_of(x), g);
+  int dropped = 0;
+  for (int i = 0; i < COUNT; i++) {
+    dropped += y[i] == 0;
+    ck_assert_float_eq(g[i], y[i] == 0 ? 0 : 1 / 0.75f);
+  }
+  ck_assert_int_gt(dropped, 400);
+  ck_assert_int_lt(dropped, 600);
+  read_all(next, g);
+  ck_assert_int_ne(memcmp(y, g, sizeof y), 0);
+  ck_assert_float_eq(clg_tensor_item(clg_sum(clg_dropout(x, 1, true), NULL, 0, false)), 0);
+  ck_assert_ptr_eq(clg_dropout(x, 0.5f, false), x);
+  clg_scope_close(s);
+  clg_tensor_unref(&x);
+}
+END_TEST
+
+START_TEST(empty_tensors_and_zero_norms) {
+  float g[4];
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(0, 4), NULL), *zero = clg_tensor_create(ctx, 1, DIMS(4), NULL);
+  clg_set_requires_grad(x, true), clg_set_requires_grad(zero, true);
+  clg_tensor *y =
+      clg_cat((clg_tensor *[]){clg_softmax(x, 1), clg_slice(x, 1, 0, 4, 1), clg_dropout(x, 0.5f, true)}, 3, 0);
+  ck_assert_int_eq(clg_backward(clg_sum(y, NULL, 0, false), NULL), CLG_OK);
+  ck_assert_int_eq(clg_tensor_numel(clg_matmul(clg_reshape(x, 3, DIMS(0, 2, 2)), ones(2, DIMS(2, 3)))), 0);
+  ck_assert_int_eq(clg_backward(clg_norm(zero, 2, NULL, 0, false), NULL), CLG_OK);
+  read_all(clg_grad_of(zero), g);
+  for (int i = 0; i < 4; i++) ck_assert_float_eq(g[i], 0);
+  clg_scope_close(s);
+  clg_tensor_unref(&x);
+  clg_tensor_unref(&zero);
+}
+END_TEST
+
+/* ---- refusals ---- */
+
+START_TEST(bad_arguments_are_refused) {
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = ones(2, DIMS(3, 5)), *v = ones(1, DIMS(4)), *im = ones(4, DIMS(1, 2, 4, 4)),
+             *many = ones(3, DIMS(2, 5, 3));
+  clg_tensor *i = clg_tensor_create_i32(ctx, 1, DIMS(3), (int32_t[]){0, 1, 2});
+  clg_loss_options lo = CLG_LOSS_OPTIONS_INIT;
+  clg_pool_options po = CLG_POOL_OPTIONS_INIT;
+  clg_batch_norm_options bo = CLG_BATCH_NORM_OPTIONS_INIT;
+  refused(clg_softmax(x, 2), CLG_ERR_SHAPE, "softmax: dimension 2");
+  refused(clg_max(x, -3, false, NULL), CLG_ERR_SHAPE, "max: dimension -3");
+  refused(clg_argmax(clg_narrow(x, 0, 0, 0), 0, false), CLG_ERR_SHAPE, "no elements");
+  refused(clg_var(x, (int[]){0, 0}, 2, true, false), CLG_ERR_SHAPE, "twice");
+  refused(clg_norm(x, 0, NULL, 0, false), CLG_ERR_ARGUMENT, "positive");
+  refused(clg_dropout(x, 1.5f, true), CLG_ERR_ARGUMENT, "[0,1]");
+  refused(clg_slice(x, 0, 0, 3, 0), CLG_ERR_ARGUMENT, "step of 0");
+  refused(clg_cat((clg_tensor *[]){x, v}, 2, 0), CLG_ERR_SHAPE, "[3,5] and [4]");
+  refused(clg_stack((clg_tensor *[]){x, v}, 2, 0), CLG_ERR_SHAPE, "[3,5] and [4]");
+  refused(clg_stack((clg_tensor *[]){x, x}, 2, 3), CLG_ERR_SHAPE, "dimension 3");
+  refused(clg_matmul(x, v), CLG_ERR_SHAPE, "matmul: [3,5] times [4]");
+  refused(clg_matmul(many, many), CLG_ERR_SHAPE, "matmul: [2,5,3] times [2,5,3]");
+  refused(clg_gather(x, 0, i), CLG_ERR_SHAPE, "index [3]");
+  refused(clg_index_select(x, 1, clg_reshape(i, 2, DIMS(1, 3))), CLG_ERR_SHAPE, "index [1,3]");
+  refused(clg_embedding(v, i, -1), CLG_ERR_SHAPE, "weight [4]");
+  refused(clg_embedding(x, i, 3), CLG_ERR_ARGUMENT, "padding_idx 3");
+  refused(clg_group_norm(im, 3, NULL, NULL, 1e-5f), CLG_ERR_SHAPE, "3 groups");
+  refused(clg_instance_norm(x, NULL, NULL, 1e-5f), CLG_ERR_SHAPE, "x [3,5]");
+  refused(clg_batch_norm(im, v, NULL, NULL), CLG_ERR_SHAPE, "gamma [4]");
+  refused(clg_batch_norm(v, NULL, NULL, NULL), CLG_ERR_SHAPE, "x [4]");
+  refused(clg_batch_norm(ones(2, DIMS(1, 3)), NULL, NULL, NULL), CLG_ERR_SHAPE, "more than one value");
+  bo.train = false;
+  refused(clg_batch_norm(im, NULL, NULL, &bo), CLG_ERR_ARGUMENT, "running statistics");
+  bo.running_mean = v;
+  refused(clg_batch_norm(im, NULL, NULL, &bo), CLG_ERR_SHAPE, "running_mean [4]");
+  refused(clg_max_pool2d(im, NULL), CLG_ERR_ARGUMENT, "no options");
+  po.kernel[0] = po.kernel[1] = 5;
+  refused(clg_max_pool2d(im, &po), CLG_ERR_SHAPE, "smaller than the window 5");
+  po.padding[0] = 3;
+  refused(clg_avg_pool2d(im, &po), CLG_ERR_ARGUMENT, "padding 3");
+  refused(clg_avg_pool2d(v, &po), CLG_ERR_SHAPE, "x [4]");
+  po = (clg_pool_options){{2, 2}, {0, 0}, {0, 0}, {2, 2}, false, false};
+  refused(clg_avg_pool2d(im, &po), CLG_ERR_ARGUMENT, "dilation");
+  po.kernel[1] = 0;
+  refused(clg_max_pool2d(im, &po), CLG_ERR_ARGUMENT, "kernel 0");
+  refused(clg_upsample_nearest(im, 0, 2), CLG_ERR_ARGUMENT, "scales 0 and 2");
+  refused(clg_upsample_nearest(v, 2, 2), CLG_ERR_SHAPE, "x [4]");
+  refused(clg_cross_entropy(x, clg_narrow(i, 0, 0, 2), NULL), CLG_ERR_SHAPE, "target [2]");
+  refused(clg_cross_entropy(clg_narrow(x, 1, 0, 2), i, NULL), CLG_ERR_ARGUMENT, "index 2");
+  lo.label_smoothing = 2;
+  refused(clg_cross_entropy(x, i, &lo), CLG_ERR_ARGUMENT, "label_smoothing");
+  refused(clg_l1_loss(x, x, &lo), CLG_ERR_ARGUMENT, "an option is set");
+  lo = (clg_loss_options){(clg_reduction)9, NULL, NULL, 0, -100};
+  refused(clg_bce_loss(x, x, &lo), CLG_ERR_ARGUMENT, "reduction number 9");
+  refused(clg_squared_loss(x, v, NULL), CLG_ERR_SHAPE, "[3,5] and [4]");
+  lo = (clg_loss_options){CLG_REDUCTION_MEAN, v, NULL, 0, -100};
+  refused(clg_cross_entropy(x, i, &lo), CLG_ERR_SHAPE, "weight [4]");
+  ck_assert_ptr_null(clg_softmax(op_none, 0));
+  clg_scope_close(s);
+  clg_tensor_unref(&i);
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *c = tcase_create("edges");
+  tcase_add_checked_fixture(c, open_context, close_context);
+  tcase_set_timeout(c, 0);
+  tcase_add_test(c, integers_move_as_integers);
+  tcase_add_test(c, dtypes_do_not_mix);
+  tcase_add_test(c, indices_out_of_range);
+  tcase_add_test(c, extremes_tell_where);
+  tcase_add_test(c, running_statistics_move);
+  tcase_add_test(c, dropout_drops_its_share);
+  tcase_add_test(c, empty_tensors_and_zero_norms);
+  tcase_add_test(c, bad_arguments_are_refused);
+  suite_add_tcase(suite, c);
+}
+CHECK_MAIN("ops_edges", add_cases)
