@@ -148,25 +148,35 @@ __kernel void norm_backward_params(__global const float *g, const ulong g_o, __g
   const uint j0 = (uint)get_global_id(0) * width, c = (uint)get_global_id(1), first = c * chunk;
   if (j0 >= n || first >= rows) return;
   const uint end = min(rows, first + chunk), w = min(width, n - j0);
-  float s[STRIPE] __attribute__((aligned(64))), t[STRIPE] __attribute__((aligned(64)));
-  for (uint j = 0; j < w; j++) s[j] = t[j] = 0.0f;
+  VEC s[STRIPE / VW], t[STRIPE / VW];
+  float s_rest[VW], t_rest[VW]; /* of the columns that fill no vector */
+  for (uint v = 0; v < w / VW; v++) s[v] = t[v] = 0.0f;
+  for (uint l = 0; l < VW; l++) s_rest[l] = t_rest[l] = 0.0f;
   for (uint i = first; i < end; i++) {
     __global const float *gi = g + g_o + (size_t)i * n + j0, *xi = x + x_o + (size_t)i * n + j0;
     const float mu = mean[mean_o + i], scale = rstd[rstd_o + i];
-#define NORM_COLUMN(V, LOAD, STORE)                                                                                          \
+#define NORM_COLUMN(V, LOAD, s, t)                                                                                           \
   {                                                                                                                          \
-    const V v = LOAD(gi + j), hat = (LOAD(xi + j) - mu) * scale;                                                             \
-    STORE(LOAD(s + j) + v, s + j);                                                                                           \
-    STORE(LOAD(t + j) + v * hat, t + j);                                                                                     \
+    const V v = LOAD(gi + j);                                                                                                \
+    s += v;                                                                                                                  \
+    t += v * ((LOAD(xi + j) - mu) * scale);                                                                                  \
   }
     uint j = 0;
-    for (; j + VW <= w; j += VW) NORM_COLUMN(VEC, VLOAD, VSTORE)
-    for (; j < w; j++) NORM_COLUMN(float, LOAD1, STORE1)
+    for (; j + VW <= w; j += VW) NORM_COLUMN(VEC, VLOAD, s[j / VW], t[j / VW])
+    for (; j < w; j++) NORM_COLUMN(float, LOAD1, s_rest[j % VW], t_rest[j % VW])
   }
-  const size_t to = (size_t)c * n + j0;
-  for (uint j = 0; j < w; j++) {
-    if (flags & GAMMA) dgamma[dgamma_o + to + j] = flags & ADD_GAMMA ? t[j] + dgamma[dgamma_o + to + j] : t[j];
-    if (flags & BETA) dbeta[dbeta_o + to + j] = flags & ADD_BETA ? s[j] + dbeta[dbeta_o + to + j] : s[j];
+  if (flags & GAMMA) {
+    dgamma += dgamma_o + (size_t)c * n + j0;
+#define NORM_STORE(LOAD, STORE, sum, to, add) STORE((add) ? LOAD(to) + sum : sum, to);
+    uint j = 0;
+    for (; j + VW <= w; j += VW) NORM_STORE(VLOAD, VSTORE, t[j / VW], dgamma + j, flags & ADD_GAMMA)
+    for (; j < w; j++) NORM_STORE(LOAD1, STORE1, t_rest[j % VW], dgamma + j, flags & ADD_GAMMA)
+  }
+  if (flags & BETA) {
+    dbeta += dbeta_o + (size_t)c * n + j0;
+    uint j = 0;
+    for (; j + VW <= w; j += VW) NORM_STORE(VLOAD, VSTORE, s[j / VW], dbeta + j, flags & ADD_BETA)
+    for (; j < w; j++) NORM_STORE(LOAD1, STORE1, s_rest[j % VW], dbeta + j, flags & ADD_BETA)
   }
 }
 

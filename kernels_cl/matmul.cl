@@ -104,6 +104,7 @@ static void tile_finish(const float *part, const uint rows, const uint skip, con
   tile_finish(part, rows, skip, width, i0, j0, c, c_o, c_rs, bias, bias_o, flags, param);
 
 /* B untransposed and read in place, n >= TILE_COLS. Group ids (tile of rows, panel). */
+#if CLG_WANT(product_direct)
 __kernel void product_direct(PRODUCT_ARGS) {
   const uint i0 = (uint)get_group_id(0) * TILE_ROWS, g = (uint)get_group_id(1);
   if (i0 >= m || g * TILE_COLS >= n) return;
@@ -113,6 +114,7 @@ __kernel void product_direct(PRODUCT_ARGS) {
   tile_in_place(a + a_o + (size_t)i0 * a_rs, a_rs, a_ps, rows - 1, b + b_o + j0, b_ps, k, true, part);
   PANEL_FINISH(part, rows, i0)
 }
+#endif
 
 /* to[p*TILE_COLS + l] = b[p + l*ld] for 16 x 16 elements: rows of vectors exchanged by ever larger pieces. */
 static void transpose16(__global const float *b, const size_t ld, float *to) {
@@ -164,6 +166,7 @@ static void pack_panel(__global const float *b, const size_t ps, const size_t cs
 
 /* A panel of B, packed PANEL_K steps at a time, against `span` rows (<= PANEL_ROWS, a multiple of TILE_ROWS). Group ids
  * (span, panel). */
+#if CLG_WANT(product_panel)
 __kernel void product_panel(PRODUCT_ARGS, const uint span) {
   const uint i0 = (uint)get_group_id(0) * span, g = (uint)get_group_id(1);
   if (i0 >= m || g * TILE_COLS >= n) return;
@@ -180,6 +183,7 @@ __kernel void product_panel(PRODUCT_ARGS, const uint span) {
   }
   PANEL_FINISH(part, rows, i0)
 }
+#endif
 
 /* tiles [][PANEL_K][TILE_ROWS], BLOCK_TILE apart: `rows` columns of a stored [k,m] matrix. */
 static void pack_tiles(__global const float *a, const size_t ps, const uint rows, const uint kn, float *tiles) {
@@ -193,6 +197,7 @@ static void pack_tiles(__global const float *a, const size_t ps, const uint rows
 
 /* A transposed, and so large that its rows lie too far apart to be read in place: blocks of both operands are packed, and BLOCK_ROWS x
  * BLOCK_COLS results are an item's. Group ids (block of rows, block of columns). */
+#if CLG_WANT(product_block)
 __kernel void product_block(PRODUCT_ARGS) {
   const uint i0 = (uint)get_group_id(0) * BLOCK_ROWS, g0 = (uint)get_group_id(1) * (BLOCK_COLS / TILE_COLS);
   if (i0 >= m || g0 * TILE_COLS >= n) return;
@@ -217,8 +222,10 @@ __kernel void product_block(PRODUCT_ARGS) {
     PANEL_FINISH(part + (g - g0) * BLOCK_ROWS * TILE_COLS, rows, i0)
   }
 }
+#endif
 
 /* Dot products of rows that both run along k: TILE_ROWS rows of A against one column of B. Group ids (tile of rows, column). */
+#if CLG_WANT(product_dot)
 __kernel void product_dot(PRODUCT_ARGS) {
   const uint i0 = (uint)get_group_id(0) * TILE_ROWS, j = (uint)get_group_id(1);
   if (i0 >= m || j >= n) return;
@@ -244,6 +251,7 @@ __kernel void product_dot(PRODUCT_ARGS) {
     for (uint i = 0; i < TILE_ROWS; i++) sum[i] = fma(row[i][p], y[p], sum[i]);
   for (uint i = 0; i < rows; i++) PRODUCT_PUT(i0 + i, j, sum[i])
 }
+#endif
 
 #else
 /* A work-group shares a tile of 32 x 32 results through local memory, an item a grid of them (4 x 4 with 64 items). Group ids
@@ -253,6 +261,7 @@ __kernel void product_dot(PRODUCT_ARGS) {
 #define TILE_X (WG < 8 ? WG : 8)
 #define TILE_Y (WG / TILE_X)
 __attribute__((reqd_work_group_size(WG, 1, 1)))
+#if CLG_WANT(product_tile)
 __kernel void product_tile(PRODUCT_ARGS) {
   __local float ta[TILE_K][TILE + 1], tb[TILE_K][TILE + 1];
   const uint id = (uint)get_local_id(0), j0 = (uint)get_group_id(0) * TILE, i0 = (uint)get_group_id(1) * TILE;
@@ -281,9 +290,11 @@ __kernel void product_tile(PRODUCT_ARGS) {
       if (ci < m && cj < n) PRODUCT_PUT(ci, cj, s[i][j])
     }
 }
+#endif
 
 /* Both operands run along k: a work-group a result. Group ids (row, column). */
 __attribute__((reqd_work_group_size(WG, 1, 1)))
+#if CLG_WANT(product_dot)
 __kernel void product_dot(PRODUCT_ARGS) {
   __local float part[WG];
   const uint id = (uint)get_local_id(0), i = (uint)get_group_id(0), j = (uint)get_group_id(1);
@@ -296,8 +307,10 @@ __kernel void product_dot(PRODUCT_ARGS) {
   }
   if (id == 0) PRODUCT_PUT(i, j, part[0])
 }
+#endif
 
 /* One row or few: an item a result. Global ids (column, row). */
+#if CLG_WANT(product_row)
 __kernel void product_row(PRODUCT_ARGS) {
   const uint j = (uint)get_global_id(0), i = (uint)get_global_id(1);
   if (j >= n || i >= m) return;
@@ -306,8 +319,10 @@ __kernel void product_row(PRODUCT_ARGS) {
     s = fma(a[a_o + (size_t)i * a_rs + (size_t)p * a_ps], b[b_o + (size_t)p * b_ps + (size_t)j * b_cs], s);
   PRODUCT_PUT(i, j, s)
 }
+#endif
 
 /* What follows a product that another library computed: C is f(C + bias). Global ids (column, row). */
+#if CLG_WANT(product_finish)
 __kernel void product_finish(__global float *c, const ulong c_o, const uint c_rs, const uint m, const uint n,
                              __global const float *bias, const ulong bias_o, const uint flags, const float param) {
   const uint j = (uint)get_global_id(0), i = (uint)get_global_id(1);
@@ -317,4 +332,5 @@ __kernel void product_finish(__global float *c, const ulong c_o, const uint c_rs
   if (flags & PRODUCT_BIAS) s += bias[bias_o + j];
   c[to] = PRODUCT_F(s);
 }
+#endif
 #endif

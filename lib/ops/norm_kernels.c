@@ -77,8 +77,7 @@ static sharing share(const clg_context *ctx, uint32_t rows, uint32_t n) {
   sharing s = {.width = 1, .chunks = 1};
   if (cpu) {
     s.width = pieces(pieces(n, want), VECTOR) * VECTOR;
-    if (many && s.width < 256) s.width = 256;
-    if (s.width > STRIPE) s.width = STRIPE;
+    if (many || s.width > STRIPE) s.width = STRIPE;
   }
   s.stripes = pieces(n, s.width);
   if (many && s.stripes < want) s.chunks = want / s.stripes < rows / least_rows ? want / s.stripes : rows / least_rows;
