@@ -140,11 +140,11 @@ static void product_compare(const product_case *t, const product_data *d, const 
 
 static void product_check(const product_case *t) {
   product_data d = product_make(t);
-  ck_assert_int_eq(clg_product_run(ctx, &d.p, "test"), CLG_OK);
+  ck_assert_msg(clg_product_run(ctx, &d.p, "test") == CLG_OK, "%s", clg_last_error(ctx));
   float *got = array_fetch(&d.c);
   product_compare(t, &d, got);
   if (!t->accumulate) {
-    ck_assert_int_eq(clg_product_run(ctx, &d.p, "test"), CLG_OK);
+    ck_assert_msg(clg_product_run(ctx, &d.p, "test") == CLG_OK, "%s", clg_last_error(ctx));
     float *again = array_fetch(&d.c);
     ck_assert_msg(!memcmp(got, again, d.c.size * sizeof(float)), "%ux%ux%u does not repeat", t->m, t->n, t->k);
     free(again);
@@ -237,10 +237,10 @@ START_TEST(epilogue_bits) {
       product_case t = {false, true, size[i][0], size[i][1], size[i][2], false, true, f, 0, false};
       if (slow_device()) t.m = t.m % 32 + 1, t.n = t.n % 64;
       product_data d = product_make(&t);
-      ck_assert_int_eq(clg_product_run(ctx, &d.p, "test"), CLG_OK);
+      ck_assert_msg(clg_product_run(ctx, &d.p, "test") == CLG_OK, "%s", clg_last_error(ctx));
       float *fused = array_fetch(&d.c);
       d.p.epilogue = NULL;
-      ck_assert_int_eq(clg_product_run(ctx, &d.p, "test"), CLG_OK);
+      ck_assert_msg(clg_product_run(ctx, &d.p, "test") == CLG_OK, "%s", clg_last_error(ctx));
       char prelude[2048];
       snprintf(prelude, sizeof prelude, "%s%s", epilogues[f], separate);
       uint32_t n = t.m * t.n;
@@ -261,12 +261,12 @@ START_TEST(products_same_bits) {
   if (slow_device() || ctx->shape != CLG_SHAPE_CPU) return;
   product_case t = {_i, false, 1024, 1024, 1024, false, false, PLAIN, 0, false};
   product_data d = product_make(&t);
-  ck_assert_int_eq(clg_product_run(ctx, &d.p, "test"), CLG_OK);
+  ck_assert_msg(clg_product_run(ctx, &d.p, "test") == CLG_OK, "%s", clg_last_error(ctx));
   float *whole = array_fetch(&d.c);
   static const uint32_t rows[] = {8, 100, 300};
   for (int i = 0; i < 3; i++) {
     d.p.m = rows[i];
-    ck_assert_int_eq(clg_product_run(ctx, &d.p, "test"), CLG_OK);
+    ck_assert_msg(clg_product_run(ctx, &d.p, "test") == CLG_OK, "%s", clg_last_error(ctx));
     float *some = array_fetch(&d.c);
     ck_assert(!memcmp(whole, some, (size_t)t.m * t.n * sizeof(float)));
     free(some);
