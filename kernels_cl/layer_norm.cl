@@ -152,18 +152,26 @@ __kernel void norm_backward_params(__global const float *g, const ulong g_o, __g
   float s_rest[VW], t_rest[VW]; /* of the columns that fill no vector */
   for (uint v = 0; v < w / VW; v++) s[v] = t[v] = 0.0f;
   for (uint l = 0; l < VW; l++) s_rest[l] = t_rest[l] = 0.0f;
-  for (uint i = first; i < end; i++) {
-    __global const float *gi = g + g_o + (size_t)i * n + j0, *xi = x + x_o + (size_t)i * n + j0;
-    const float mu = mean[mean_o + i], scale = rstd[rstd_o + i];
+  g += g_o + (size_t)first * n + j0;
+  x += x_o + (size_t)first * n + j0;
 #define NORM_COLUMN(V, LOAD, s, t)                                                                                           \
   {                                                                                                                          \
-    const V v = LOAD(gi + j);                                                                                                \
+    const V v = LOAD(g + j);                                                                                                 \
     s += v;                                                                                                                  \
-    t += v * ((LOAD(xi + j) - mu) * scale);                                                                                  \
+    t += v * ((LOAD(x + j) - mean[mean_o + i]) * rstd[rstd_o + i]);                                                          \
   }
-    uint j = 0;
-    for (; j + VW <= w; j += VW) NORM_COLUMN(VEC, VLOAD, s[j / VW], t[j / VW])
-    for (; j < w; j++) NORM_COLUMN(float, LOAD1, s_rest[j % VW], t_rest[j % VW])
+  if (w == VW) { /* sums that stay in registers */
+    const uint j = 0;
+    VEC sv = 0.0f, tv = 0.0f;
+    for (uint i = first; i < end; i++, g += n, x += n) NORM_COLUMN(VEC, VLOAD, sv, tv)
+    s[0] = sv;
+    t[0] = tv;
+  } else {
+    for (uint i = first; i < end; i++, g += n, x += n) {
+      uint j = 0;
+      for (; j + VW <= w; j += VW) NORM_COLUMN(VEC, VLOAD, s[j / VW], t[j / VW])
+      for (; j < w; j++) NORM_COLUMN(float, LOAD1, s_rest[j % VW], t_rest[j % VW])
+    }
   }
   if (flags & GAMMA) {
     dgamma += dgamma_o + (size_t)c * n + j0;

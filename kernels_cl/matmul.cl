@@ -103,8 +103,8 @@ static void tile_finish(const float *part, const uint rows, const uint skip, con
 #define PANEL_FINISH(part, rows, i0)                                                                                         \
   tile_finish(part, rows, skip, width, i0, j0, c, c_o, c_rs, bias, bias_o, flags, param);
 
-/* B untransposed and read in place, n >= TILE_COLS. Group ids (tile of rows, panel). */
 #if CLG_WANT(product_direct)
+/* B untransposed and read in place, n >= TILE_COLS. Group ids (tile of rows, panel). */
 __kernel void product_direct(PRODUCT_ARGS) {
   const uint i0 = (uint)get_group_id(0) * TILE_ROWS, g = (uint)get_group_id(1);
   if (i0 >= m || g * TILE_COLS >= n) return;
@@ -164,9 +164,9 @@ static void pack_panel(__global const float *b, const size_t ps, const size_t cs
   }
 }
 
+#if CLG_WANT(product_panel)
 /* A panel of B, packed PANEL_K steps at a time, against `span` rows (<= PANEL_ROWS, a multiple of TILE_ROWS). Group ids
  * (span, panel). */
-#if CLG_WANT(product_panel)
 __kernel void product_panel(PRODUCT_ARGS, const uint span) {
   const uint i0 = (uint)get_group_id(0) * span, g = (uint)get_group_id(1);
   if (i0 >= m || g * TILE_COLS >= n) return;
@@ -195,9 +195,9 @@ static void pack_tiles(__global const float *a, const size_t ps, const uint rows
   }
 }
 
+#if CLG_WANT(product_block)
 /* A transposed, and so large that its rows lie too far apart to be read in place: blocks of both operands are packed, and BLOCK_ROWS x
  * BLOCK_COLS results are an item's. Group ids (block of rows, block of columns). */
-#if CLG_WANT(product_block)
 __kernel void product_block(PRODUCT_ARGS) {
   const uint i0 = (uint)get_group_id(0) * BLOCK_ROWS, g0 = (uint)get_group_id(1) * (BLOCK_COLS / TILE_COLS);
   if (i0 >= m || g0 * TILE_COLS >= n) return;
@@ -224,8 +224,8 @@ __kernel void product_block(PRODUCT_ARGS) {
 }
 #endif
 
-/* Dot products of rows that both run along k: TILE_ROWS rows of A against one column of B. Group ids (tile of rows, column). */
 #if CLG_WANT(product_dot)
+/* Dot products of rows that both run along k: TILE_ROWS rows of A against one column of B. Group ids (tile of rows, column). */
 __kernel void product_dot(PRODUCT_ARGS) {
   const uint i0 = (uint)get_group_id(0) * TILE_ROWS, j = (uint)get_group_id(1);
   if (i0 >= m || j >= n) return;
@@ -260,9 +260,8 @@ __kernel void product_dot(PRODUCT_ARGS) {
 #define TILE_K 16
 #define TILE_X (WG < 8 ? WG : 8)
 #define TILE_Y (WG / TILE_X)
-__attribute__((reqd_work_group_size(WG, 1, 1)))
 #if CLG_WANT(product_tile)
-__kernel void product_tile(PRODUCT_ARGS) {
+__kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODUCT_ARGS) {
   __local float ta[TILE_K][TILE + 1], tb[TILE_K][TILE + 1];
   const uint id = (uint)get_local_id(0), j0 = (uint)get_group_id(0) * TILE, i0 = (uint)get_group_id(1) * TILE;
   const uint x = id % TILE_X, y = id / TILE_X;
@@ -292,10 +291,9 @@ __kernel void product_tile(PRODUCT_ARGS) {
 }
 #endif
 
-/* Both operands run along k: a work-group a result. Group ids (row, column). */
-__attribute__((reqd_work_group_size(WG, 1, 1)))
 #if CLG_WANT(product_dot)
-__kernel void product_dot(PRODUCT_ARGS) {
+/* Both operands run along k: a work-group a result. Group ids (row, column). */
+__kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_dot(PRODUCT_ARGS) {
   __local float part[WG];
   const uint id = (uint)get_local_id(0), i = (uint)get_group_id(0), j = (uint)get_group_id(1);
   float s = 0.0f;
@@ -309,8 +307,8 @@ __kernel void product_dot(PRODUCT_ARGS) {
 }
 #endif
 
-/* One row or few: an item a result. Global ids (column, row). */
 #if CLG_WANT(product_row)
+/* One row or few: an item a result. Global ids (column, row). */
 __kernel void product_row(PRODUCT_ARGS) {
   const uint j = (uint)get_global_id(0), i = (uint)get_global_id(1);
   if (j >= n || i >= m) return;
@@ -321,8 +319,8 @@ __kernel void product_row(PRODUCT_ARGS) {
 }
 #endif
 
-/* What follows a product that another library computed: C is f(C + bias). Global ids (column, row). */
 #if CLG_WANT(product_finish)
+/* What follows a product that another library computed: C is f(C + bias). Global ids (column, row). */
 __kernel void product_finish(__global float *c, const ulong c_o, const uint c_rs, const uint m, const uint n,
                              __global const float *bias, const ulong bias_o, const uint flags, const float param) {
   const uint j = (uint)get_global_id(0), i = (uint)get_global_id(1);
