@@ -1,8 +1,9 @@
-/* Matrix products and layer norm at the level of their launchers, against references in double: every edge of the tiles, any
- * leading dimension and offset, and nothing written outside the result. The shape comes from $CLGRAD_SHAPE. */
+/* Matrix products and layer norm at the level of their launchers, against references in double: every edge of the
+ * tiles, any leading dimension and offset, and nothing written outside the result. The shape comes from $CLGRAD_SHAPE.
+ */
 #include "context.h"
-#include "harness.h"
 #include "device/launch.h"
+#include "harness.h"
 #include "ops/norm_kernels.h"
 #include "ops/product.h"
 #include <math.h>
@@ -83,8 +84,15 @@ typedef struct product_data {
 } product_data;
 
 static product_data product_make(const product_case *t) {
-  product_data d = {.p = {.ta = t->ta, .tb = t->tb, .m = t->m, .n = t->n, .k = t->k, .accumulate = t->accumulate,
-                          .epilogue = epilogues[t->epilogue], .epilogue_param = slope, .own = !t->clblast}};
+  product_data d = {.p = {.ta = t->ta,
+                          .tb = t->tb,
+                          .m = t->m,
+                          .n = t->n,
+                          .k = t->k,
+                          .accumulate = t->accumulate,
+                          .epilogue = epilogues[t->epilogue],
+                          .epilogue_param = slope,
+                          .own = !t->clblast}};
   clg_product *p = &d.p;
   uint32_t a_rows = t->ta ? t->k : t->m, b_rows = t->tb ? t->n : t->k;
   p->a_ld = (t->ta ? t->m : t->k) + t->pad;
@@ -128,12 +136,13 @@ static void product_compare(const product_case *t, const product_data *d, const 
     size_t at = e - p->c_offset;
     uint32_t i = (uint32_t)(at / p->c_ld), j = (uint32_t)(at % p->c_ld);
     if (e < p->c_offset || i >= t->m || j >= t->n) {
-      ck_assert_msg(!memcmp(&got[e], &d->c.host[e], sizeof(float)), "%ux%ux%u ta %d tb %d: element %zu outside was written",
-                    t->m, t->n, t->k, t->ta, t->tb, e);
+      ck_assert_msg(!memcmp(&got[e], &d->c.host[e], sizeof(float)),
+                    "%ux%ux%u ta %d tb %d: element %zu outside was written", t->m, t->n, t->k, t->ta, t->tb, e);
     } else if (i % step == j % step) {
       double scale, want = product_exact(t, d, i, j, &scale);
-      ck_assert_msg(fabs(got[e] - want) <= 4e-7 * scale, "%ux%ux%u ta %d tb %d acc %d bias %d f %d pad %u: (%u,%u) is %g not %g",
-                    t->m, t->n, t->k, t->ta, t->tb, t->accumulate, t->bias, t->epilogue, t->pad, i, j, got[e], want);
+      ck_assert_msg(fabs(got[e] - want) <= 4e-7 * scale,
+                    "%ux%ux%u ta %d tb %d acc %d bias %d f %d pad %u: (%u,%u) is %g not %g", t->m, t->n, t->k, t->ta,
+                    t->tb, t->accumulate, t->bias, t->epilogue, t->pad, i, j, got[e], want);
     }
   }
 }
@@ -165,7 +174,8 @@ START_TEST(products_edges) {
         if (slow_device() && (turn % 31 || (uint64_t)size[i] * size[j] * size[l] > 20000)) continue;
         for (int tr = 0; tr < 4; tr++) {
           uint32_t v = turn * 4 + (uint32_t)tr * 5;
-          product_case t = {tr & 1, tr >> 1, size[i], size[j], size[l], v % 3 == 0, v % 5 < 2, (int)(v / 4 % 3), v % 4, false};
+          product_case t = {tr & 1,     tr >> 1,   size[i],          size[j], size[l],
+                            v % 3 == 0, v % 5 < 2, (int)(v / 4 % 3), v % 4,   false};
           product_check(&t);
         }
       }
@@ -173,20 +183,30 @@ START_TEST(products_edges) {
 END_TEST
 
 static const product_case large[] = {
-    {false, true, 128, 256, 784, false, true, LEAKY, 0, false}, {false, true, 128, 784, 256, false, true, SIGMOID, 0, false},
-    {false, true, 128, 1, 256, false, true, PLAIN, 0, false},   {false, false, 128, 256, 1, false, false, PLAIN, 0, false},
-    {true, false, 1, 256, 128, true, false, PLAIN, 0, false},   {true, false, 256, 784, 128, true, false, PLAIN, 0, false},
-    {true, false, 256, 1, 128, false, true, PLAIN, 0, false},   {true, true, 300, 1, 77, true, true, SIGMOID, 0, false},
-    {false, false, 128, 256, 784, true, true, PLAIN, 3, false}, {false, false, 1, 1000, 300, true, true, LEAKY, 1, false},
-    {false, false, 1, 1, 5000, false, false, PLAIN, 0, false},  {false, true, 3, 1000, 100, true, true, LEAKY, 1, false},
-    {false, false, 521, 557, 530, true, true, SIGMOID, 1, false}, {true, false, 557, 521, 530, false, false, PLAIN, 0, false},
-    {false, true, 640, 530, 512, false, true, LEAKY, 0, false}, {true, true, 515, 640, 600, true, false, PLAIN, 2, false},
-    {true, false, 1101, 530, 960, true, true, LEAKY, 3, false}, {true, true, 1030, 1061, 1027, false, false, PLAIN, 0, false},
+    {false, true, 128, 256, 784, false, true, LEAKY, 0, false},
+    {false, true, 128, 784, 256, false, true, SIGMOID, 0, false},
+    {false, true, 128, 1, 256, false, true, PLAIN, 0, false},
+    {false, false, 128, 256, 1, false, false, PLAIN, 0, false},
+    {true, false, 1, 256, 128, true, false, PLAIN, 0, false},
+    {true, false, 256, 784, 128, true, false, PLAIN, 0, false},
+    {true, false, 256, 1, 128, false, true, PLAIN, 0, false},
+    {true, true, 300, 1, 77, true, true, SIGMOID, 0, false},
+    {false, false, 128, 256, 784, true, true, PLAIN, 3, false},
+    {false, false, 1, 1000, 300, true, true, LEAKY, 1, false},
+    {false, false, 1, 1, 5000, false, false, PLAIN, 0, false},
+    {false, true, 3, 1000, 100, true, true, LEAKY, 1, false},
+    {false, false, 521, 557, 530, true, true, SIGMOID, 1, false},
+    {true, false, 557, 521, 530, false, false, PLAIN, 0, false},
+    {false, true, 640, 530, 512, false, true, LEAKY, 0, false},
+    {true, true, 515, 640, 600, true, false, PLAIN, 2, false},
+    {true, false, 1101, 530, 960, true, true, LEAKY, 3, false},
+    {true, true, 1030, 1061, 1027, false, false, PLAIN, 0, false},
 };
 
 START_TEST(products_large) {
   product_case t = large[_i];
-  if (slow_device()) t.m = t.m > 40 ? t.m % 40 + 1 : t.m, t.n = t.n > 70 ? t.n % 70 + 1 : t.n, t.k = t.k > 150 ? 150 : t.k;
+  if (slow_device())
+    t.m = t.m > 40 ? t.m % 40 + 1 : t.m, t.n = t.n > 70 ? t.n % 70 + 1 : t.n, t.k = t.k > 150 ? 150 : t.k;
   product_check(&t);
 }
 END_TEST
@@ -211,24 +231,24 @@ START_TEST(products_clblast) {
   if (slow_device()) return;
   for (int tr = 0; tr < 4; tr++)
     for (int v = 0; v < 4; v++) {
-      product_case t = {tr & 1, tr >> 1, v & 1 ? 33 : 128, v & 2 ? 100 : 17, 50, v & 1, v & 2, v % 3, (uint32_t)v, true};
+      product_case t = {tr & 1,      tr >> 1, v & 1 ? 33 : 128, v & 2 ? 100 : 17, 50, v & 1, v & 2, v % 3,
+                        (uint32_t)v, true};
       product_check(&t);
     }
 }
 END_TEST
 
 /* The elementwise kernel of map.cl applying CLG_EPILOGUE. */
-static const char separate[] =
-    "#define MAP_OUTPUTS __global float *y, const uint y_o\n"
-    "#define MAP_INPUTS , __global const float *x, const uint x_o\n"
-    "#define MAP_STRIDES , const int8 y_s, const int8 x_s\n"
-    "#define MAP_NUMBERS , const float p\n"
-    "#define MAP_LOAD_AT(i) const float v = x[x_o + i];\n"
-    "#define MAP_LOAD const float v = x[x_i];\n"
-    "#define MAP_COMPUTE const float r = CLG_EPILOGUE(v, p);\n"
-    "#define MAP_STORE_AT(i, PUT) PUT(y[y_o + i], r);\n"
-    "#define MAP_STORE(PUT) PUT(y[y_i], r);\n"
-    "#define MAP_INDEX(OP) OP(y) OP(x)\n";
+static const char separate[] = "#define MAP_OUTPUTS __global float *y, const uint y_o\n"
+                               "#define MAP_INPUTS , __global const float *x, const uint x_o\n"
+                               "#define MAP_STRIDES , const int8 y_s, const int8 x_s\n"
+                               "#define MAP_NUMBERS , const float p\n"
+                               "#define MAP_LOAD_AT(i) const float v = x[x_o + i];\n"
+                               "#define MAP_LOAD const float v = x[x_i];\n"
+                               "#define MAP_COMPUTE const float r = CLG_EPILOGUE(v, p);\n"
+                               "#define MAP_STORE_AT(i, PUT) PUT(y[y_o + i], r);\n"
+                               "#define MAP_STORE(PUT) PUT(y[y_i], r);\n"
+                               "#define MAP_INDEX(OP) OP(y) OP(x)\n";
 
 START_TEST(epilogue_bits) {
   static const uint32_t size[][3] = {{128, 256, 100}, {37, 43, 19}, {40, 3, 50}, {64, 1, 128}, {5, 96, 7}};
@@ -244,10 +264,11 @@ START_TEST(epilogue_bits) {
       char prelude[2048];
       snprintf(prelude, sizeof prelude, "%s%s", epilogues[f], separate);
       uint32_t n = t.m * t.n;
-      clg_arg arg[] = {clg_arg_block(d.c.block), clg_arg_u32(0), clg_arg_block(d.c.block), clg_arg_u32(0),
-                       clg_arg_f32(slope), clg_arg_u32(n)};
+      clg_arg arg[] = {clg_arg_block(d.c.block), clg_arg_u32(0),     clg_arg_block(d.c.block),
+                       clg_arg_u32(0),           clg_arg_f32(slope), clg_arg_u32(n)};
       const size_t global[3] = {n, 1, 1};
-      ck_assert_int_eq(clg_launch(ctx, clg_kernel_get(ctx, "map.cl", prelude, "map_flat"), "test", arg, 6, global, NULL), CLG_OK);
+      ck_assert_int_eq(
+          clg_launch(ctx, clg_kernel_get(ctx, "map.cl", prelude, "map_flat"), "test", arg, 6, global, NULL), CLG_OK);
       float *apart = array_fetch(&d.c);
       ck_assert_msg(!memcmp(fused, apart, n * sizeof(float)), "%ux%ux%u f %d: bits differ", t.m, t.n, t.k, f);
       free(fused), free(apart);
@@ -291,9 +312,15 @@ enum { NORM_ARRAYS = sizeof(norm_data) / sizeof(array) };
 
 static norm_data norm_make(const norm_case *t) {
   size_t all = (size_t)t->rows * t->n + t->pad, row = t->rows + t->pad, column = t->n + t->pad;
-  norm_data d = {.x = array_new(all, 0), .g = array_new(all, 0), .gamma = array_new(column, 0), .beta = array_new(column, 0),
-                 .y = array_new(all, NAN), .mean = array_new(row, NAN), .rstd = array_new(row, NAN),
-                 .dx = array_new(all, t->accumulate ? 0 : NAN), .dgamma = array_new(column, t->accumulate ? 0 : NAN),
+  norm_data d = {.x = array_new(all, 0),
+                 .g = array_new(all, 0),
+                 .gamma = array_new(column, 0),
+                 .beta = array_new(column, 0),
+                 .y = array_new(all, NAN),
+                 .mean = array_new(row, NAN),
+                 .rstd = array_new(row, NAN),
+                 .dx = array_new(all, t->accumulate ? 0 : NAN),
+                 .dgamma = array_new(column, t->accumulate ? 0 : NAN),
                  .dbeta = array_new(column, t->accumulate ? 0 : NAN)};
   /* A mean far from zero, as a difference of squares would not survive. */
   for (size_t i = 0; i < d.x.size; i++) d.x.host[i] = d.x.host[i] * 2 + 50;
@@ -309,28 +336,50 @@ static clg_at at(const array *a, const norm_case *t) { return (clg_at){a->block,
 static clg_at maybe(const array *a, const norm_case *t, bool there) { return there ? at(a, t) : (clg_at){NULL, 0}; }
 
 static void norm_run(const norm_case *t, const norm_data *d) {
-  clg_norm_forward f = {.x = at(&d->x, t), .gamma = maybe(&d->gamma, t, t->gamma), .beta = maybe(&d->beta, t, t->beta),
-                        .y = at(&d->y, t), .mean = at(&d->mean, t), .rstd = at(&d->rstd, t), .rows = t->rows, .n = t->n,
+  clg_norm_forward f = {.x = at(&d->x, t),
+                        .gamma = maybe(&d->gamma, t, t->gamma),
+                        .beta = maybe(&d->beta, t, t->beta),
+                        .y = at(&d->y, t),
+                        .mean = at(&d->mean, t),
+                        .rstd = at(&d->rstd, t),
+                        .rows = t->rows,
+                        .n = t->n,
                         .eps = 1e-5f};
   ck_assert_int_eq(clg_layer_norm_forward(ctx, &f, "test"), CLG_OK);
-  clg_norm_backward_x b = {.g = at(&d->g, t), .x = f.x, .mean = f.mean, .rstd = f.rstd, .gamma = f.gamma, .dx = at(&d->dx, t),
-                           .rows = t->rows, .n = t->n, .accumulate = t->accumulate};
+  clg_norm_backward_x b = {.g = at(&d->g, t),
+                           .x = f.x,
+                           .mean = f.mean,
+                           .rstd = f.rstd,
+                           .gamma = f.gamma,
+                           .dx = at(&d->dx, t),
+                           .rows = t->rows,
+                           .n = t->n,
+                           .accumulate = t->accumulate};
   ck_assert_int_eq(clg_layer_norm_backward_x(ctx, &b, "test"), CLG_OK);
-  clg_norm_backward_params p = {.g = b.g, .x = f.x, .mean = f.mean, .rstd = f.rstd, .dgamma = maybe(&d->dgamma, t, t->gamma),
-                                .dbeta = maybe(&d->dbeta, t, t->beta), .rows = t->rows, .n = t->n,
-                                .accumulate_gamma = t->accumulate, .accumulate_beta = t->accumulate};
+  clg_norm_backward_params p = {.g = b.g,
+                                .x = f.x,
+                                .mean = f.mean,
+                                .rstd = f.rstd,
+                                .dgamma = maybe(&d->dgamma, t, t->gamma),
+                                .dbeta = maybe(&d->dbeta, t, t->beta),
+                                .rows = t->rows,
+                                .n = t->n,
+                                .accumulate_gamma = t->accumulate,
+                                .accumulate_beta = t->accumulate};
   ck_assert_int_eq(clg_layer_norm_backward_params(ctx, &p, "test"), CLG_OK);
 }
 
 /* The whole array: `want` from the offset on, untouched outside. */
-static void norm_compare(const char *what, const norm_case *t, const array *a, const double *want, size_t n, double tolerance) {
+static void norm_compare(const char *what, const norm_case *t, const array *a, const double *want, size_t n,
+                         double tolerance) {
   float *got = array_fetch(a);
   for (size_t i = 0; i < a->size; i++) {
     if (i < t->pad || i >= t->pad + n)
-      ck_assert_msg(!memcmp(&got[i], &a->host[i], sizeof(float)), "%s %ux%u: element %zu outside was written", what, t->rows, t->n, i);
+      ck_assert_msg(!memcmp(&got[i], &a->host[i], sizeof(float)), "%s %ux%u: element %zu outside was written", what,
+                    t->rows, t->n, i);
     else
-      ck_assert_msg(fabs(got[i] - want[i - t->pad]) <= tolerance * (1 + fabs(want[i - t->pad])), "%s %ux%u: %zu is %g not %g", what,
-                    t->rows, t->n, i - t->pad, got[i], want[i - t->pad]);
+      ck_assert_msg(fabs(got[i] - want[i - t->pad]) <= tolerance * (1 + fabs(want[i - t->pad])),
+                    "%s %ux%u: %zu is %g not %g", what, t->rows, t->n, i - t->pad, got[i], want[i - t->pad]);
   }
   free(got);
 }
@@ -341,7 +390,8 @@ typedef struct norm_exact {
 
 static void norm_exact_row(const norm_case *t, const norm_data *d, norm_exact *e, uint32_t r) {
   const float *x = d->x.host + t->pad + (size_t)r * t->n, *g = d->g.host + t->pad + (size_t)r * t->n;
-  const float *gamma = d->gamma.host + t->pad, *beta = d->beta.host + t->pad, *dx = d->dx.host + t->pad + (size_t)r * t->n;
+  const float *gamma = d->gamma.host + t->pad, *beta = d->beta.host + t->pad,
+              *dx = d->dx.host + t->pad + (size_t)r * t->n;
   double mean = 0, var = 0, mean_h = 0, mean_hat = 0;
   for (uint32_t j = 0; j < t->n; j++) mean += x[j] / (double)t->n;
   for (uint32_t j = 0; j < t->n; j++) var += (x[j] - mean) * (x[j] - mean) / t->n;
@@ -364,14 +414,19 @@ static void norm_check(const norm_case *t) {
   size_t all = (size_t)t->rows * t->n;
   double *mem = calloc(2 * all + 2 * t->rows + 2 * t->n + 1, sizeof(double));
   ck_assert_ptr_nonnull(mem);
-  norm_exact e = {mem, mem + 2 * all, mem + 2 * all + t->rows, mem + all, mem + 2 * all + 2 * t->rows,
-                  mem + 2 * all + 2 * t->rows + t->n, 1};
+  norm_exact e = {mem,
+                  mem + 2 * all,
+                  mem + 2 * all + t->rows,
+                  mem + all,
+                  mem + 2 * all + 2 * t->rows,
+                  mem + 2 * all + 2 * t->rows + t->n,
+                  1};
   for (uint32_t j = 0; j < t->n && t->accumulate; j++)
     e.dgamma[j] = d.dgamma.host[t->pad + j], e.dbeta[j] = d.dbeta.host[t->pad + j];
   for (uint32_t r = 0; r < t->rows; r++) norm_exact_row(t, &d, &e, r);
   norm_run(t, &d);
-  /* Around 50 a float is good to 4e-6, and so is the mean; rstd, which may be large, multiplies that once in xhat and twice in
-   * dx. A row of one has no spread at all. */
+  /* Around 50 a float is good to 4e-6, and so is the mean; rstd, which may be large, multiplies that once in xhat and
+   * twice in dx. A row of one has no spread at all. */
   double once = 4e-6 * e.steepest, twice = once * e.steepest;
   norm_compare("mean", t, &d.mean, e.mean, t->n ? t->rows : 0, 1e-6);
   if (t->n > 1) norm_compare("rstd", t, &d.rstd, e.rstd, t->rows, once);

@@ -21,8 +21,8 @@ static void add_at(arg_list *l, clg_at at, clg_at spare) {
   l->arg[l->n++] = clg_arg_u64(at.offset);
 }
 
-static clg_status launch(clg_context *ctx, const char *name, const arg_list *l, const size_t global[3], const size_t local[3],
-                         const char *op) {
+static clg_status launch(clg_context *ctx, const char *name, const arg_list *l, const size_t global[3],
+                         const size_t local[3], const char *op) {
   return clg_launch(ctx, clg_kernel_get(ctx, "layer_norm.cl", NULL, name), op, l->arg, l->n, global, local);
 }
 
@@ -69,8 +69,8 @@ typedef struct sharing {
 
 static uint32_t pieces(uint32_t n, uint32_t piece) { return n / piece + (n % piece != 0); }
 
-/* Columns first. Rows are cut too, which costs a second launch, where the columns alone leave a device idle. On a CPU wide stripes
- * read memory in longer runs. */
+/* Columns first. Rows are cut too, which costs a second launch, where the columns alone leave a device idle. On a CPU
+ * wide stripes read memory in longer runs. */
 static sharing share(const clg_context *ctx, uint32_t rows, uint32_t n) {
   bool cpu = ctx->shape == CLG_SHAPE_CPU, many = rows >= 512;
   uint32_t want = cpu ? 64 : 8192, least_rows = cpu ? 64 : 32;
@@ -106,8 +106,8 @@ static clg_status sum_columns(clg_context *ctx, const clg_norm_backward_params *
   return launch(ctx, "norm_backward_params", &l, global, ctx->shape == CLG_SHAPE_CPU ? one : NULL, op);
 }
 
-static clg_status add_parts(clg_context *ctx, const clg_norm_backward_params *b, clg_at gamma, clg_at beta, uint32_t chunks,
-                            uint32_t flags, const char *op) {
+static clg_status add_parts(clg_context *ctx, const clg_norm_backward_params *b, clg_at gamma, clg_at beta,
+                            uint32_t chunks, uint32_t flags, const char *op) {
   clg_at any = gamma.block ? gamma : beta;
   arg_list l = {.n = 0};
   add_at(&l, gamma, any);

@@ -25,8 +25,8 @@ typedef struct clg_norm_backward_x {
 } clg_norm_backward_x;
 clg_status clg_layer_norm_backward_x(clg_context *ctx, const clg_norm_backward_x *b, const char *op);
 
-/* dgamma (+)= sum over rows of g * xhat, dbeta (+)= sum over rows of g. A NULL block is not computed. No rows: zeros where
- * nothing is accumulated. */
+/* dgamma (+)= sum over rows of g * xhat, dbeta (+)= sum over rows of g. A NULL block is not computed. No rows: zeros
+ * where nothing is accumulated. */
 typedef struct clg_norm_backward_params {
   clg_at g, x, mean, rstd;
   clg_at dgamma, dbeta;

@@ -27,27 +27,51 @@ static operands operands_of(const clg_product *p) {
 
 /* C^T = B^T A^T: exchanges the operands. */
 static operands swapped(const operands *o) {
-  operands s = {o->b, o->a, o->b_offset, o->a_offset, o->n, o->m, o->b_cs, o->b_ps, o->a_ps, o->a_rs, o->c_cs, o->c_rs,
+  operands s = {o->b,
+                o->a,
+                o->b_offset,
+                o->a_offset,
+                o->n,
+                o->m,
+                o->b_cs,
+                o->b_ps,
+                o->a_ps,
+                o->a_rs,
+                o->c_cs,
+                o->c_rs,
                 o->flags & FLAG_BIAS ? o->flags | FLAG_SWAPPED : o->flags};
   return s;
 }
 
 static clg_status launch(clg_context *ctx, const clg_product *p, const operands *o, const char *name, uint32_t span,
                          const size_t global[3], const size_t local[3], const char *op) {
-  clg_arg arg[20] = {
-      clg_arg_block(p->k ? o->a : p->c), clg_arg_u64(o->a_offset), clg_arg_u32(o->a_rs), clg_arg_u32(o->a_ps),
-      clg_arg_block(p->k ? o->b : p->c), clg_arg_u64(o->b_offset), clg_arg_u32(o->b_ps), clg_arg_u32(o->b_cs),
-      clg_arg_block(p->c), clg_arg_u64(p->c_offset), clg_arg_u32(o->c_rs), clg_arg_u32(o->c_cs),
-      clg_arg_u32(o->m), clg_arg_u32(o->n), clg_arg_u32(p->k),
-      clg_arg_block(p->bias ? p->bias : p->c), clg_arg_u64(p->bias_offset), clg_arg_u32(o->flags),
-      clg_arg_f32(p->epilogue_param), clg_arg_u32(span)};
+  clg_arg arg[20] = {clg_arg_block(p->k ? o->a : p->c),
+                     clg_arg_u64(o->a_offset),
+                     clg_arg_u32(o->a_rs),
+                     clg_arg_u32(o->a_ps),
+                     clg_arg_block(p->k ? o->b : p->c),
+                     clg_arg_u64(o->b_offset),
+                     clg_arg_u32(o->b_ps),
+                     clg_arg_u32(o->b_cs),
+                     clg_arg_block(p->c),
+                     clg_arg_u64(p->c_offset),
+                     clg_arg_u32(o->c_rs),
+                     clg_arg_u32(o->c_cs),
+                     clg_arg_u32(o->m),
+                     clg_arg_u32(o->n),
+                     clg_arg_u32(p->k),
+                     clg_arg_block(p->bias ? p->bias : p->c),
+                     clg_arg_u64(p->bias_offset),
+                     clg_arg_u32(o->flags),
+                     clg_arg_f32(p->epilogue_param),
+                     clg_arg_u32(span)};
   return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", p->epilogue, name), op, arg, span ? 20 : 19, global, local);
 }
 
 static uint32_t pieces(uint32_t n, uint32_t piece) { return n / piece + (n % piece != 0); }
 
-/* Rows that share one packed panel: all that fit, unless that leaves compute units without work. The bits do not depend on
- * it. */
+/* Rows that share one packed panel: all that fit, unless that leaves compute units without work. The bits do not depend
+ * on it. */
 static uint32_t panel_span(const clg_context *ctx, const operands *o) {
   uint32_t span = PANEL_ROWS, want = 4 * (ctx->info.compute_units ? ctx->info.compute_units : 1);
   while (span > 2 * TILE_ROWS && (uint64_t)pieces(o->m, span) * pieces(o->n, TILE_COLS) < want) span /= 2;
@@ -80,14 +104,21 @@ static clg_status run_cpu(clg_context *ctx, const clg_product *p, const char *op
 }
 
 static clg_status run_clblast(clg_context *ctx, const clg_product *p, const char *op) {
-  clg_gemm_call call = {p->ta, p->tb, p->m, p->n, p->k, p->a, p->b, p->c, p->a_offset, p->b_offset, p->c_offset,
-                        p->a_ld, p->b_ld, p->c_ld, p->accumulate ? 1.0f : 0.0f};
+  clg_gemm_call call = {p->ta,       p->tb,   p->m,    p->n,        p->k,
+                        p->a,        p->b,    p->c,    p->a_offset, p->b_offset,
+                        p->c_offset, p->a_ld, p->b_ld, p->c_ld,     p->accumulate ? 1.0f : 0.0f};
   clg_status status = clg_gemm_clblast(ctx, &call, op);
   if (status != CLG_OK || (!p->bias && !p->epilogue)) return status;
   clg_kernel *kernel = clg_kernel_get(ctx, "matmul.cl", p->epilogue, "product_finish");
-  clg_arg arg[] = {clg_arg_block(p->c), clg_arg_u64(p->c_offset), clg_arg_u32(p->c_ld), clg_arg_u32(p->m),
-                   clg_arg_u32(p->n), clg_arg_block(p->bias ? p->bias : p->c), clg_arg_u64(p->bias_offset),
-                   clg_arg_u32(p->bias ? FLAG_BIAS : 0), clg_arg_f32(p->epilogue_param)};
+  clg_arg arg[] = {clg_arg_block(p->c),
+                   clg_arg_u64(p->c_offset),
+                   clg_arg_u32(p->c_ld),
+                   clg_arg_u32(p->m),
+                   clg_arg_u32(p->n),
+                   clg_arg_block(p->bias ? p->bias : p->c),
+                   clg_arg_u64(p->bias_offset),
+                   clg_arg_u32(p->bias ? FLAG_BIAS : 0),
+                   clg_arg_f32(p->epilogue_param)};
   const size_t global[3] = {p->n, p->m, 1};
   return clg_launch(ctx, kernel, op, arg, 9, global, NULL);
 }

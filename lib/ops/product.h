@@ -2,9 +2,9 @@
  *
  *   C = f(C0 + op(A) op(B) + bias)     C [m,n], op(A) [m,k], op(B) [k,n], bias [n]; C0 is C if `accumulate`, else 0
  *
- * All row-major. `ta` says that A is stored as [k,m], `tb` that B is stored as [n,k]. Leading dimensions and offsets are in
- * elements; c must not overlap a, b or bias. k == 0 leaves f(C0 + bias); an empty C launches nothing. Which kernel runs, and
- * so the bits of the result, follows from the shapes and the shape of the device alone. */
+ * All row-major. `ta` says that A is stored as [k,m], `tb` that B is stored as [n,k]. Leading dimensions and offsets
+ * are in elements; c must not overlap a, b or bias. k == 0 leaves f(C0 + bias); an empty C launches nothing. Which
+ * kernel runs, and so the bits of the result, follows from the shapes and the shape of the device alone. */
 #ifndef CLG_OPS_PRODUCT_H
 #define CLG_OPS_PRODUCT_H
 
@@ -19,8 +19,8 @@ typedef struct clg_product {
   clg_block *bias; /* NULL: none */
   size_t bias_offset;
   bool accumulate;
-  /* OpenCL C that defines the macro CLG_EPILOGUE(v, p): the activation of a scalar v with a parameter p, the same text as
-   * the elementwise kernel's, so that both give the same bits. NULL: none. */
+  /* OpenCL C that defines the macro CLG_EPILOGUE(v, p): the activation of a scalar v with a parameter p, the same text
+   * as the elementwise kernel's, so that both give the same bits. NULL: none. */
   const char *epilogue;
   float epilogue_param;
   bool own; /* on a GPU shape: our kernels where CLBlast would serve; means nothing on a CPU shape */

@@ -1,5 +1,5 @@
 /* The table of elementwise ops. To add one: a row here, its number in formula.h, a line in ops.h and elementwise.c, and a row in the
- * tests' table. No name of an input or a number is "m" or begins with "m_": those are the kernels'. */
+ * tests' table. No name of an input or a number is "mm" or begins with "mm_": those are the kernels'. */
 #include "ops/formula.h"
 
 #define BCE "max(x, 0) - x*t + log1p(exp(-abs(x)))"
