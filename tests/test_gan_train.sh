@@ -268,6 +268,19 @@ check "pictures on the way" \
 predicted "$work/on.json"
 check "pictures are no part of a step" test "$(field waits_per_step "$work/on.json")" = 1
 
+# ---- rematerialisation ----
+# remat ARGUMENT...: leaves the same state, saves less, as predicted.
+remat() {
+  accepts "$@" --steps 3 --save "$work/plain.st" --json "$work/plain.json"
+  accepts "$@" --steps 3 --save "$work/remat.st" --json "$work/remat.json" --remat
+  check "the same weights with --remat: $*" cmp "$work/plain.st" "$work/remat.st"
+  check "--remat saves less: $*" \
+    test "$(field peak_saved_bytes "$work/remat.json")" -lt "$(field peak_saved_bytes "$work/plain.json")"
+  predicted "$work/remat.json"
+}
+remat --data ring --batch 48 --quiet --variant retain_graph
+remat --data "$work/data" --model dcgan --image-size 16 --ngf 4 --ndf 4 --batch 4 --quiet
+
 # ---- pictures as data, labels ----
 mkdir -p "$work/pictures/one" "$work/pictures/two"
 cp "$work/on.way.png" "$work/pictures/one/a.png"

@@ -11,6 +11,7 @@ typedef struct model_spec {
   int64_t batch;
   int64_t channels, height, width; /* of an item */
   int64_t nz;                      /* numbers of noise */
+  int64_t hidden;                  /* width of the hidden layers; 0: dcgan */
   int64_t ngf, ndf;                /* dcgan's: channels beside the images, of generator and discriminator */
   int64_t classes;                 /* of a conditional model; 0: it is not */
   int critic_steps;                /* discriminator steps for one of the generator */

@@ -1,60 +1,59 @@
 /* Networks of Linear layers. */
 #include "networks.h"
 
-#define HIDDEN 256
-#define SLOPE  0.2f
-#define EPS    1e-5f
+#define SLOPE 0.2f
+#define EPS   1e-5f
 
 static int64_t with_label(const model_spec *s, int64_t n) { return s->classes ? n + LABEL_NUMBERS : n; }
 
 /* [Linear, LeakyReLU, LayerNorm], three times; writes three blocks. */
-static void hidden_blocks(clg_context *ctx, int64_t in, clg_module **blocks) {
+static void hidden_blocks(clg_context *ctx, int64_t in, int64_t hidden, clg_module **blocks) {
   for (int i = 0; i < 3; i++)
     blocks[i] = clg_sequential_create(ctx,
-                                      (clg_module *[]){clg_linear_create(ctx, i ? HIDDEN : in, HIDDEN, true),
+                                      (clg_module *[]){clg_linear_create(ctx, i ? hidden : in, hidden, true),
                                                        clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, SLOPE),
-                                                       clg_layer_norm_create(ctx, HIDDEN, EPS)},
+                                                       clg_layer_norm_create(ctx, hidden, EPS)},
                                       3);
 }
 
 /* [Linear, ReLU], three times. */
-static void plain_blocks(clg_context *ctx, int64_t in, clg_module **blocks) {
+static void plain_blocks(clg_context *ctx, int64_t in, int64_t hidden, clg_module **blocks) {
   for (int i = 0; i < 3; i++)
     blocks[i] = clg_sequential_create(ctx,
-                                      (clg_module *[]){clg_linear_create(ctx, i ? HIDDEN : in, HIDDEN, true),
+                                      (clg_module *[]){clg_linear_create(ctx, i ? hidden : in, hidden, true),
                                                        clg_activation_create(ctx, CLG_ACT_RELU, 0)},
                                       2);
 }
 
-static clg_module *last_block(clg_context *ctx, int64_t out, clg_activation act) {
+static clg_module *last_block(clg_context *ctx, int64_t hidden, int64_t out, clg_activation act) {
   return clg_sequential_create(
-      ctx, (clg_module *[]){clg_linear_create(ctx, HIDDEN, out, true), clg_activation_create(ctx, act, 0)}, 2);
+      ctx, (clg_module *[]){clg_linear_create(ctx, hidden, out, true), clg_activation_create(ctx, act, 0)}, 2);
 }
 
 clg_module *mlp_generator(clg_context *ctx, const model_spec *s) {
   clg_module *blocks[4];
-  hidden_blocks(ctx, with_label(s, s->nz), blocks);
-  blocks[3] = last_block(ctx, model_features(s), CLG_ACT_SIGMOID);
+  hidden_blocks(ctx, with_label(s, s->nz), s->hidden, blocks);
+  blocks[3] = last_block(ctx, s->hidden, model_features(s), CLG_ACT_SIGMOID);
   return clg_sequential_create(ctx, blocks, 4);
 }
 
 clg_module *mlp_discriminator(clg_context *ctx, const model_spec *s) {
   clg_module *blocks[4];
-  hidden_blocks(ctx, with_label(s, model_features(s)), blocks);
-  blocks[3] = clg_linear_create(ctx, HIDDEN, 1, true);
+  hidden_blocks(ctx, with_label(s, model_features(s)), s->hidden, blocks);
+  blocks[3] = clg_linear_create(ctx, s->hidden, 1, true);
   return clg_sequential_create(ctx, blocks, 4);
 }
 
 clg_module *wgan_generator(clg_context *ctx, const model_spec *s) {
   clg_module *blocks[4];
-  plain_blocks(ctx, with_label(s, s->nz), blocks);
-  blocks[3] = last_block(ctx, model_features(s), CLG_ACT_TANH);
+  plain_blocks(ctx, with_label(s, s->nz), s->hidden, blocks);
+  blocks[3] = last_block(ctx, s->hidden, model_features(s), CLG_ACT_TANH);
   return clg_sequential_create(ctx, blocks, 4);
 }
 
 clg_module *wgan_critic(clg_context *ctx, const model_spec *s) {
   clg_module *blocks[4];
-  plain_blocks(ctx, with_label(s, model_features(s)), blocks);
-  blocks[3] = clg_linear_create(ctx, HIDDEN, 1, true);
+  plain_blocks(ctx, with_label(s, model_features(s)), s->hidden, blocks);
+  blocks[3] = clg_linear_create(ctx, s->hidden, 1, true);
   return clg_sequential_create(ctx, blocks, 4);
 }

@@ -18,6 +18,7 @@ enum {
   OPT_SEED,
   OPT_DEVICE,
   OPT_PLAN,
+  OPT_REMAT,
   OPT_SHAPE,
   OPT_JSON,
   OPT_SAMPLES,
@@ -39,6 +40,7 @@ static const struct {
     {"steps", 1, MAX_STEPS, offsetof(options, steps)},
     {"epochs", 1, MAX_STEPS, offsetof(options, epochs)},
     {"nz", 1, MAX_WIDTH, offsetof(options, nz)},
+    {"hidden", 1, MAX_WIDTH, offsetof(options, hidden)},
     {"ngf", 1, MAX_WIDTH, offsetof(options, ngf)},
     {"ndf", 1, MAX_WIDTH, offsetof(options, ndf)},
     {"critic-steps", 1, 1000, offsetof(options, critic_steps)},
@@ -59,6 +61,7 @@ static const struct option words[] = {
     {"seed", required_argument, NULL, OPT_SEED},
     {"device", required_argument, NULL, OPT_DEVICE},
     {"plan", no_argument, NULL, OPT_PLAN},
+    {"remat", no_argument, NULL, OPT_REMAT},
     {"shape", required_argument, NULL, OPT_SHAPE},
     {"json", required_argument, NULL, OPT_JSON},
     {"samples", required_argument, NULL, OPT_SAMPLES},
@@ -148,6 +151,7 @@ static bool parse_option(options *o, int code, char *text, message *why) {
   case OPT_SEED: return parse_seed(o, text, why);
   case OPT_DEVICE: o->device = text; return true;
   case OPT_PLAN: o->plan = true; return true;
+  case OPT_REMAT: o->remat = true; return true;
   case OPT_SHAPE: return parse_shape(o, text, why);
   case OPT_JSON: o->json = text; return true;
   case OPT_SAMPLES: o->samples = text; return true;
@@ -183,6 +187,7 @@ static bool check_files(const options *o, message *why) {
 static bool complete_model(options *o, message *why) {
   bool dcgan = o->model == MODEL_DCGAN;
   if (!dcgan && (o->ngf || o->ndf)) return fail(why, "--ngf and --ndf belong to --model dcgan");
+  if (dcgan && o->hidden) return fail(why, "--hidden belongs to --model mlp and wgan_gp");
   if (o->critic_steps && o->model != MODEL_WGAN_GP) return fail(why, "--critic-steps belongs to --model wgan_gp");
   if (o->lambda && o->model != MODEL_WGAN_GP) return fail(why, "--lambda belongs to --model wgan_gp");
   if (o->channels == 2) return fail(why, "--channels '2': there are 1 and 3");
@@ -190,6 +195,7 @@ static bool complete_model(options *o, message *why) {
   if (dcgan && !o->image_size) o->image_size = 64;
   if (dcgan && (o->image_size & (o->image_size - 1)))
     return fail(why, "--image-size '%lld': dcgan wants a power of two", (long long)o->image_size);
+  if (!o->hidden) o->hidden = dcgan ? 0 : 256;
   if (!o->ngf) o->ngf = dcgan ? 64 : 0;
   if (!o->ndf) o->ndf = dcgan ? 64 : 0;
   if (!o->batch) o->batch = model_default_batch(o->model);

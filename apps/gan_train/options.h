@@ -22,13 +22,13 @@ typedef struct options {
   bool conditional;
   int64_t image_size, channels; /* 0: as the data is */
   int64_t nz, lambda;           /* 0: as model and data want it */
-  int64_t ngf, ndf, critic_steps;
+  int64_t hidden, ngf, ndf, critic_steps;
   int64_t batch;
   int64_t steps, epochs; /* 0: not given; at most one of them is */
   uint64_t seed;
   const char *device; /* NULL: the library's choice */
   clg_device_shape shape;
-  bool plan;
+  bool plan, remat;
   const char *json;          /* a file or "-"; NULL: none */
   const char *samples;       /* NULL: none */
   int64_t samples_every;     /* 0: at the end alone */

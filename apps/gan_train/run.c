@@ -43,6 +43,7 @@ static bool after_training(training *t, message *why) {
 static bool train_in(clg_context *ctx, const run_setup *setup, variant v, result *r, bool predict, message *why) {
   training t;
   r->v = v;
+  clg_set_remat(ctx, setup->remat);
   bool ok = train_open(&t, setup, r, ctx, why);
   if (ok) {
     ok = train_run(&t, predict, !predict && !setup->quiet, why) && after_training(&t, why);

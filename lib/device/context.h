@@ -49,6 +49,7 @@ struct clg_context {
   bool no_grad;            /* grad mode is off: the graph room's */
   bool in_backward;        /* new results are gradients, not activations */
   bool recomputing;        /* a checkpointed segment runs again: what a forward changes on the side must stay as it is */
+  bool remat;              /* the graph keeps formulas instead of tensors where it can: the graph room's */
   bool anomaly;            /* results and gradients are looked through for NaN and Inf */
 };
 

@@ -1,5 +1,6 @@
 /* Backward: finds what root depends on, then runs it consumers first, releasing saved tensors on the way. */
 #include "graph/backward.h"
+#include "graph/recipe.h"
 #include <stdlib.h>
 
 static clg_status grow(clg_context *ctx, void **list, size_t n, size_t *cap) {
@@ -20,6 +21,7 @@ static clg_status visit(clg_run *r, clg_node *n) {
   n->now.needed = !r->inputs;
   n->now.capture = 0;
   n->now.grad = NULL;
+  n->now.remade = NULL;
   r->node[r->n_nodes++] = n;
   return CLG_OK;
 }
@@ -110,6 +112,7 @@ static clg_status keep(clg_run *r, clg_node *n, clg_tensor *g) {
 static clg_status run_node(clg_run *r, clg_node *n) {
   clg_tensor *g = n->now.grad;
   n->now.grad = NULL;
+  if (!clg_remakes_itself(n)) clg_tensor_unref(&n->now.remade); /* consumers have run */
   clg_status s = CLG_OK;
   if (g && (n->hooks || n->keeper || n->now.capture)) {
     g = clg_flow_hooks(n->hooks, g, n->op);
@@ -148,6 +151,7 @@ static clg_tensor *root_gradient(clg_graph *g, clg_tensor *root, const clg_backw
 static void finish(clg_run *r) {
   for (size_t i = 0; i < r->n_nodes; i++) {
     clg_tensor_unref(&r->node[i]->now.grad);
+    clg_tensor_unref(&r->node[i]->now.remade);
     r->node[i]->now.run = 0;
   }
   for (size_t i = 0; i < r->n_leaves; i++) {

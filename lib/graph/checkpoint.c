@@ -189,7 +189,7 @@ static clg_tensor *unpack_number(void *user, void *packed) {
 /* ---- */
 
 static clg_status save_inputs(segment *g, clg_tensor *const *in, size_t n) {
-  static const clg_node_class never = {NULL};
+  static const clg_node_class never = {.backward = NULL};
   g->inputs = clg_node_create(in, (int)n, (int)n, 0, &never, "checkpoint");
   clg_status s = g->inputs ? CLG_OK : clg_last_status(g->ctx);
   for (size_t i = 0; s == CLG_OK && i < n; i++) s = clg_node_save(g->inputs, (int)i, in[i], CLG_SAVED_OTHER);

@@ -15,7 +15,7 @@ static clg_status sum_backward(clg_node *n, clg_tensor *g) {
     if (clg_node_wants(n, i)) s = clg_edge_give(n, i, clg_tensor_ref(g));
   return s;
 }
-static const clg_node_class sum_class = {sum_backward};
+static const clg_node_class sum_class = {.backward = sum_backward};
 
 /* a + b, in a's place where nobody else can see it. */
 static clg_tensor *sum_of(clg_tensor *a, clg_tensor *b, const char *op) {

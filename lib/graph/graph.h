@@ -11,21 +11,28 @@
 #include <clgrad/autograd.h>
 
 typedef struct clg_node clg_node;
+typedef struct clg_recipe clg_recipe; /* recipe.h */
 
 /* What a kind of node does. */
 typedef struct clg_node_class {
   /* Given d root / d result, hands d root / d input to every input that clg_node_wants. Unpacks what it needs first, so that an
    * error leaves the nodes upstream as they were. */
   clg_status (*backward)(clg_node *n, clg_tensor *grad);
+  /* Elementwise kinds: the result as an expression over what the node has saved and over its inputs' recipes, in the same
+   * arithmetic as the forward kernel, bit for bit. 0: this node's can't be. NULL: there is none. */
+  clg_expr (*recipe)(clg_node *n, clg_recipe *r);
+  bool views; /* the result is a view of input 0 */
 } clg_node_class;
 
 /* An input: the node that made it, or the leaf itself, or neither (it needs no gradient). */
 typedef struct clg_edge {
   clg_node *node;
   clg_tensor *leaf;
+  bool as_made; /* not changed in place between its producer and this node */
+  bool leaned;  /* counted in node->leaned_on: this node's recipe passes through it */
 } clg_edge;
 
-/* A saved tensor: its storage and view, or what a saved-tensor hook made of it. */
+/* A saved tensor: its storage and view, or what a saved-tensor hook made of it, or the node whose recipe makes it again. */
 typedef struct clg_saved {
   clg_storage *storage;
   size_t offset;
@@ -34,6 +41,7 @@ typedef struct clg_saved {
   int64_t shape[CLG_MAX_DIMS], stride[CLG_MAX_DIMS];
   clg_saved_hooks hooks; /* unpack is NULL: none */
   void *packed;
+  clg_node *remade_by; /* this node or one upstream, which its edges keep; offset and stride are in that one's result */
 } clg_saved;
 enum { CLG_SAVED_OUTPUT = -1, CLG_SAVED_OTHER = -2 };
 
@@ -47,7 +55,9 @@ typedef struct clg_hook {
 struct clg_node {
   uint32_t refs;
   uint16_t n_edges, n_saved;
-  bool released; /* its saved tensors are gone */
+  bool released; /* its saved tensors are gone, or will be when nobody leans on them */
+  signed char remakes; /* it has a recipe: 1, or -1: it has none; 0: not known yet */
+  uint32_t leaned_on; /* saved tensors and recipes of other nodes that need its recipe */
   uint64_t seq;
   clg_context *ctx;
   const clg_node_class *cls;
@@ -65,6 +75,7 @@ struct clg_node {
     bool needed;  /* runs its backward */
     int capture;  /* 1 + its number among the inputs asked for; 0: none */
     clg_tensor *grad;
+    clg_tensor *remade; /* its result, made again for those that saved it, until it runs itself */
   } now;
 };
 
@@ -93,6 +104,8 @@ typedef struct clg_graph {
   clg_tensor *cyclic; /* leaves that their gradients' graphs refer to: ended when the context closes */
   clg_saved_hooks *hooks;
   size_t n_hooks, hooks_cap;
+  struct clg_remade *maps; /* compiled recipes: recipe.c */
+  size_t n_maps, maps_cap;
 } clg_graph;
 clg_graph *clg_graph_of(clg_context *ctx); /* NULL with the error set */
 
@@ -131,6 +144,8 @@ bool clg_node_wants(const clg_node *n, int input);
 /* The saved tensor (a new reference), or NULL with the error set: released, or changed in place. */
 clg_tensor *clg_node_unpack(clg_node *n, int slot);
 bool clg_node_has_saved(const clg_node *n, int slot);
+/* False, with an error that names `op`, if the storage was changed in place since it was saved. */
+bool clg_saved_intact(const clg_saved *s, const char *op);
 /* Where the gradient of an input is to be written: a fresh tensor, or straight the leaf's gradient, then perhaps with
  * *accumulate (add to what is there). Contiguous. Give it back to clg_edge_end, or unref it on failure. */
 clg_tensor *clg_edge_begin(clg_node *n, int input, int ndim, const int64_t *shape, bool *accumulate);

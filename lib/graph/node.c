@@ -1,5 +1,5 @@
 /* Nodes: recording an op, saving and unpacking its tensors, and freeing long chains without recursion. */
-#include "graph/graph.h"
+#include "graph/recipe.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +48,7 @@ clg_node *clg_node_create(clg_tensor *const *in, int n_in, int n_saved, size_t a
   n->attrs = memory + sizeof *n + edges + saved;
   for (int i = 0; i < n_in; i++) {
     if (!in[i] || !in[i]->requires_grad) continue;
+    n->edge[i].as_made = !in[i]->storage->version;
     if (in[i]->has_graph) {
       n->edge[i].node = in[i]->grad->node;
       n->edge[i].node->refs++;
@@ -59,23 +60,44 @@ clg_node *clg_node_create(clg_tensor *const *in, int n_in, int n_saved, size_t a
   return n;
 }
 
-static void drop_saved(clg_saved *s) {
+static void drop_tensor(clg_saved *s) {
   if (s->storage) clg_storage_unsave(s->storage);
   if (s->hooks.unpack && s->hooks.drop) s->hooks.drop(s->hooks.user, s->packed);
   s->storage = NULL;
   s->packed = NULL;
+  s->hooks.unpack = NULL;
+}
+
+/* What others need of it goes with the last of them. */
+static void drop_saved(clg_node *n) {
+  for (int i = 0; i < n->n_saved; i++) {
+    clg_node *by = n->saved[i].remade_by;
+    n->saved[i].remade_by = NULL;
+    if (by && by != n) clg_unlean(by);
+  }
+  if (n->leaned_on) return;
+  for (int i = 0; i < n->n_saved; i++) drop_tensor(&n->saved[i]);
+  for (int i = 0; n->remakes > 0 && i < n->n_edges; i++) {
+    bool leaned = n->edge[i].leaned;
+    n->edge[i].leaned = false;
+    if (leaned) clg_unlean(n->edge[i].node);
+  }
+}
+
+void clg_unlean(clg_node *n) {
+  if (--n->leaned_on == 0 && n->released) drop_saved(n);
 }
 
 void clg_node_release_saved(clg_node *n) {
-  if (!n->n_saved || n->released) return;
-  for (int i = 0; i < n->n_saved; i++) drop_saved(&n->saved[i]);
+  if (n->released || (!n->n_saved && n->remakes <= 0)) return;
   n->released = true;
   n->released_in = clg_phase(n->ctx);
+  drop_saved(n);
 }
 
 static void bury(clg_node *n) {
   clg_context *ctx = n->ctx;
-  for (int i = 0; i < n->n_saved && !n->released; i++) drop_saved(&n->saved[i]);
+  drop_saved(n);
   for (int i = 0; i < n->n_edges; i++) {
     clg_tensor_unref(&n->edge[i].leaf);
     clg_node_unref(n->edge[i].node);
@@ -116,16 +138,31 @@ clg_status clg_node_save(clg_node *n, int slot, clg_tensor *t, int source) {
     s->hooks.unpack = NULL; /* nothing to drop */
     return clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook packed nothing");
   }
+  s->offset = t->offset;
+  memcpy(s->stride, t->stride, sizeof s->stride);
+  if (n->ctx->remat && (s->remade_by = clg_remakes(n, source))) {
+    if (s->remade_by != n) s->remade_by->leaned_on++;
+    return CLG_OK;
+  }
   s->storage = t->storage;
   clg_storage_save(t->storage);
-  s->offset = t->offset;
   s->version = t->storage->version;
-  memcpy(s->stride, t->stride, sizeof s->stride);
   return CLG_OK;
 }
 
 bool clg_node_has_saved(const clg_node *n, int slot) {
-  return n->saved[slot].storage || n->saved[slot].hooks.unpack || n->released;
+  const clg_saved *s = &n->saved[slot];
+  return s->storage || s->hooks.unpack || s->remade_by || n->released;
+}
+
+bool clg_saved_intact(const clg_saved *s, const char *op) {
+  if (s->version == s->storage->version) return true;
+  char shape[CLG_SHAPE_TEXT];
+  clg_fail(s->storage->ctx, CLG_ERR_GRAPH, op,
+           "a tensor %s that backward needs was changed in place by %s after this op saved it: saved at version %u, now %u. "
+           "Change it after backward, or run the forward again",
+           clg_shape_text(s->ndim, s->shape, shape), s->storage->changed_by, s->version, s->storage->version);
+  return false;
 }
 
 static clg_tensor *unpack_hooked(clg_node *n, clg_saved *s) {
@@ -166,13 +203,7 @@ clg_tensor *clg_node_unpack(clg_node *n, int slot) {
     return NULL;
   }
   if (s->hooks.unpack) return reattach(n, s, unpack_hooked(n, s));
-  if (s->version != s->storage->version) {
-    char shape[CLG_SHAPE_TEXT];
-    clg_fail(n->ctx, CLG_ERR_GRAPH, n->op,
-             "a tensor %s that backward needs was changed in place by %s after this op saved it: saved at version %u, now %u. "
-             "Change it after backward, or run the forward again",
-             clg_shape_text(s->ndim, s->shape, shape), s->storage->changed_by, s->version, s->storage->version);
-    return NULL;
-  }
+  if (s->remade_by) return reattach(n, s, clg_remade(n, s));
+  if (!clg_saved_intact(s, n->op)) return NULL;
   return reattach(n, s, clg_tensor_view(s->storage, s->offset, s->ndim, s->shape, s->stride));
 }

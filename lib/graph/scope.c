@@ -25,6 +25,7 @@ static void graph_destroy(clg_context *ctx, void *state) {
   (void)ctx;
   clg_graph *g = state;
   free(g->hooks);
+  free(g->maps);
   free(g);
 }
 

@@ -1,4 +1,5 @@
 /* Runs formulas over tensors: broadcasting, the sum behind, recording, and the backward of what was recorded. */
+#include "graph/recipe.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
 #include <string.h>
@@ -106,12 +107,24 @@ static clg_status formula_backward(clg_node *n, clg_tensor *grad) {
   return s;
 }
 
-static const clg_node_class formula_class = {formula_backward};
+static clg_expr formula_recipe(clg_node *n, clg_recipe *r) {
+  const formula_attrs *a = n->attrs;
+  clg_expr in[CLG_FORMULA_INPUTS], number[CLG_FORMULA_PARAMS];
+  bool ok = !a->dims && clg_recipe_shape(r, a->ndim, a->shape);
+  for (int i = 0; ok && i < a->f->n_in; i++) ok = (in[i] = clg_recipe_input(r, n, i));
+  for (int i = 0; ok && i < a->f->n_param; i++) ok = (number[i] = clg_recipe_number(r, a->params[i]));
+  return ok ? clg_formula_over(n->ctx, a->f, in, number) : 0;
+}
+
+static const clg_node_class formula_class = {.backward = formula_backward, .recipe = formula_recipe};
 
 static clg_status record(clg_formula *f, clg_tensor *const *in, clg_tensor *y, const formula_attrs *attrs) {
   uint32_t uses = 0;
   for (int i = 0; i < f->n_in; i++)
     if (in[i]->requires_grad) uses |= f->grad[i].uses;
+  /* A parameter is there anyway; a recipe may read it. */
+  for (int i = 0; !attrs->dims && clg_keeps_recipes(in[0]->ctx) && i < f->n_in; i++)
+    if (in[i]->storage->role == CLG_ROLE_PARAMETER) uses |= 1u << i;
   clg_node *n = clg_node_create(in, f->n_in, uses ? f->n_in + 1 : 0, sizeof *attrs, &formula_class, f->name);
   if (!n) return CLG_ERR_HOST_MEMORY;
   memcpy(n->attrs, attrs, sizeof *attrs);

@@ -114,7 +114,7 @@ static clg_status batch_backward(clg_node *n, clg_tensor *g) {
   clg_tensor_unref(&b);
   return s;
 }
-static const clg_node_class batch_class = {batch_backward};
+static const clg_node_class batch_class = {.backward = batch_backward};
 
 static clg_status batch_record(clg_tensor *const in[2], clg_tensor *y) {
   clg_node *n = clg_node_create(in, 2, 2, sizeof(batch_attrs), &batch_class, "matmul");

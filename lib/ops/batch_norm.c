@@ -1,10 +1,11 @@
 /* Batch norm: its kernels, recorded. Saves the input and, a channel each, mean and 1/std. */
+#include "graph/recipe.h"
 #include "ops/call.h"
 #include "ops/compose.h"
 #include <clgrad/ops.h>
 
 enum { IN_X, IN_GAMMA, IN_BETA };
-enum { SAVED_X, SAVED_MEAN, SAVED_RSTD, SAVED_GAMMA, SAVED };
+enum { SAVED_X, SAVED_MEAN, SAVED_RSTD, SAVED_GAMMA, SAVED, SAVED_BETA = SAVED, SLOTS }; /* beta: for a recipe alone */
 /* As in batch_norm.cl. */
 enum { GAMMA = 1, BETA = 2, EVAL = 4, UPDATE = 8, WANT_X = 16, WANT_GAMMA = 32, WANT_BETA = 64, ADD_X = 128 };
 
@@ -111,17 +112,35 @@ static clg_status batch_norm_backward(clg_node *n, clg_tensor *g) {
   for (int i = 0; i < SAVED; i++) clg_tensor_unref(&t[i]);
   return s;
 }
-static const clg_node_class batch_norm_class = {batch_norm_backward};
+
+/* A saved [C] along dimension 1 of the result. */
+static clg_expr along_channels(clg_recipe *r, const clg_saved *s) {
+  return clg_recipe_base(r, s, (int64_t[CLG_MAX_DIMS]){0, s->stride[0]});
+}
+
+/* As batch_norm_forward computes it; without beta that adds a zero, which an expression would not. */
+static clg_expr batch_norm_recipe(clg_node *n, clg_recipe *r) {
+  const clg_saved *s = n->saved;
+  if (!s[SAVED_GAMMA].storage || !s[SAVED_BETA].storage || !clg_recipe_shape(r, s[SAVED_X].ndim, s[SAVED_X].shape)) return 0;
+  clg_arena *a = clg_arena_of(n->ctx);
+  clg_expr x = clg_recipe_input(r, n, IN_X), mean = along_channels(r, &s[SAVED_MEAN]);
+  clg_expr scale = clg_expr_make(a, CLG_EX_MUL, along_channels(r, &s[SAVED_RSTD]), along_channels(r, &s[SAVED_GAMMA]), 0);
+  clg_expr y = clg_expr_make(a, CLG_EX_MUL, clg_expr_make(a, CLG_EX_SUB, x, mean, 0), scale, 0);
+  return clg_expr_make(a, CLG_EX_ADD, y, along_channels(r, &s[SAVED_BETA]), 0);
+}
+
+static const clg_node_class batch_norm_class = {.backward = batch_norm_backward, .recipe = batch_norm_recipe};
 
 static clg_status record(clg_tensor *const in[3], clg_tensor *mean, clg_tensor *rstd, clg_tensor *y,
                          batch_attrs attrs) {
-  clg_node *n = clg_node_create(in, 3, SAVED, sizeof attrs, &batch_norm_class, "batch_norm");
+  clg_node *n = clg_node_create(in, 3, SLOTS, sizeof attrs, &batch_norm_class, "batch_norm");
   if (!n) return CLG_ERR_HOST_MEMORY;
   *(batch_attrs *)n->attrs = attrs;
   clg_status s = clg_node_save(n, SAVED_X, in[IN_X], IN_X);
   if (s == CLG_OK) s = clg_node_save(n, SAVED_MEAN, mean, CLG_SAVED_OTHER);
   if (s == CLG_OK) s = clg_node_save(n, SAVED_RSTD, rstd, CLG_SAVED_OTHER);
   if (s == CLG_OK && in[IN_GAMMA]) s = clg_node_save(n, SAVED_GAMMA, in[IN_GAMMA], IN_GAMMA);
+  if (s == CLG_OK && in[IN_BETA] && clg_keeps_recipes(n->ctx)) s = clg_node_save(n, SAVED_BETA, in[IN_BETA], IN_BETA);
   if (s == CLG_OK) return clg_node_attach(n, y);
   clg_node_unref(n);
   return s;

@@ -107,7 +107,7 @@ static clg_status conv_backward(clg_node *n, clg_tensor *g) {
   return s;
 }
 
-static const clg_node_class conv_class = {conv_backward};
+static const clg_node_class conv_class = {.backward = conv_backward};
 
 static clg_status record(const conv_attrs *attrs, clg_tensor *const in[3], clg_tensor *y) {
   clg_node *n = clg_node_create(in, in[IN_BIAS] ? 3 : 2, SAVED, sizeof *attrs, &conv_class, names[attrs->target]);

@@ -191,7 +191,7 @@ static clg_status custom_backward(clg_node *n, clg_tensor *grad) {
 
 static void custom_finish(clg_node *n) { owner_unref(((custom_attrs *)n->attrs)->owner); }
 
-static const clg_node_class custom_class = {custom_backward};
+static const clg_node_class custom_class = {.backward = custom_backward};
 
 static clg_status record(const clg_custom_op *op, owner *own, clg_tensor *const *in, size_t n, clg_tensor *y) {
   clg_node *node = clg_node_create(in, (int)n, (int)n + 1, sizeof(custom_attrs), &custom_class, op->name);

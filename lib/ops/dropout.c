@@ -14,7 +14,7 @@ static clg_status dropout_backward(clg_node *n, clg_tensor *g) {
   clg_scope *scope = clg_scope_open(n->ctx);
   return clg_give_result(n, 0, scope, dropout_at(g, *(dropout_attrs *)n->attrs));
 }
-static const clg_node_class dropout_class = {dropout_backward};
+static const clg_node_class dropout_class = {.backward = dropout_backward};
 
 /* x with the elements dropped that the stream at a says; moves the stream. */
 static clg_tensor *drop(clg_tensor *x, dropout_attrs a) {

@@ -23,7 +23,7 @@ static clg_status extreme_backward(clg_node *n, clg_tensor *g) {
   clg_tensor_unref(&index);
   return s;
 }
-static const clg_node_class extreme_class = {extreme_backward};
+static const clg_node_class extreme_class = {.backward = extreme_backward};
 
 static clg_status record(clg_tensor *x, clg_tensor *index, clg_tensor *y, const extreme_attrs *a, const char *op) {
   clg_node *n = clg_node_create(&x, 1, 1, sizeof *a, &extreme_class, op);

@@ -197,6 +197,15 @@ clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *co
   return f;
 }
 
+/* The new names are a recipe's, which no formula uses. */
+clg_expr clg_formula_over(clg_context *ctx, const clg_formula *f, const clg_expr *in, const clg_expr *number) {
+  clg_arena *a = clg_arena_of(ctx);
+  clg_expr e = f->f;
+  for (int i = 0; i < f->n_in; i++) e = clg_expr_replace(a, e, clg_expr_var(a, f->in[i]), in[i]);
+  for (int i = 0; i < f->n_param; i++) e = clg_expr_replace(a, e, clg_expr_var(a, f->param[i]), number[i]);
+  return e;
+}
+
 const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f) {
   if (f->epilogue) return f->epilogue;
   clg_arena *a = clg_arena_of(ctx);

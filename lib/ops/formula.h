@@ -69,6 +69,8 @@ clg_tensor *clg_formula_gradient(clg_formula *f, int input, clg_tensor *const *t
                                  const char *op);
 /* grad[i].recorded, made if need be. NULL with the error set. */
 clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i);
+/* The forward expression over other expressions: in[i] for tensor i, number[i] for number i. */
+clg_expr clg_formula_over(clg_context *ctx, const clg_formula *f, const clg_expr *in, const clg_expr *number);
 /* OpenCL C that defines clg_epilogue(v, p): an activation's formula, v for its x and p for its slope. NULL with the error set. */
 const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f);
 

@@ -95,7 +95,7 @@ static clg_status scatter_backward(clg_node *n, clg_tensor *g) {
   clg_tensor_unref(&index);
   return s;
 }
-static const clg_node_class gather_class = {gather_backward}, scatter_class = {scatter_backward};
+static const clg_node_class gather_class = {.backward = gather_backward}, scatter_class = {.backward = scatter_backward};
 
 clg_tensor *clg_gather_along(clg_tensor *x, clg_tensor *index, int dim, const char *op) {
   clg_along a = clg_along_of(x, dim, CLG_SKIP_NONE);
@@ -160,7 +160,7 @@ static clg_status rows_scatter_backward(clg_node *n, clg_tensor *g) {
   clg_tensor_unref(&index);
   return s;
 }
-static const clg_node_class rows_scatter_class = {rows_scatter_backward};
+static const clg_node_class rows_scatter_class = {.backward = rows_scatter_backward};
 
 static clg_status give_rows_recorded(clg_node *n, clg_tensor *g, clg_tensor *index, const clg_along *a) {
   clg_scope *scope = clg_scope_open(n->ctx);
@@ -192,7 +192,7 @@ static clg_status rows_gather_backward(clg_node *n, clg_tensor *g) {
   clg_tensor_unref(&index);
   return s;
 }
-static const clg_node_class rows_gather_class = {rows_gather_backward};
+static const clg_node_class rows_gather_class = {.backward = rows_gather_backward};
 
 /* Reads rows of x, whose shape is a's; the gradient skips a->skip, and so does reading if `skips`. */
 static clg_tensor *read_rows(clg_tensor *x, clg_tensor *index, const clg_along *a, bool skips, const char *op) {

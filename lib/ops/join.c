@@ -20,7 +20,7 @@ static clg_status cat_backward(clg_node *n, clg_tensor *g) {
   }
   return s;
 }
-static const clg_node_class cat_class = {cat_backward};
+static const clg_node_class cat_class = {.backward = cat_backward};
 
 static clg_status cat_record(clg_tensor *const *in, int n_in, int dim, clg_tensor *y) {
   clg_node *n = clg_node_create(in, n_in, 0, sizeof(cat_attrs) + (size_t)n_in * sizeof(int64_t), &cat_class, "cat");

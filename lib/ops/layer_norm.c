@@ -1,10 +1,10 @@
 /* Layer norm: its kernels, recorded. Saves the input and, a row each, mean and 1/std. */
-#include "graph/graph.h"
+#include "graph/recipe.h"
 #include "ops/norm_kernels.h"
 #include <clgrad/ops.h>
 
 enum { IN_X, IN_GAMMA, IN_BETA };
-enum { SAVED_X, SAVED_MEAN, SAVED_RSTD, SAVED_GAMMA, SAVED };
+enum { SAVED_X, SAVED_MEAN, SAVED_RSTD, SAVED_GAMMA, SAVED, SAVED_BETA = SAVED, SLOTS }; /* beta: for a recipe alone */
 
 static clg_at at(const clg_tensor *t) { return t ? (clg_at){t->storage->block, clg_tensor_at(t)} : (clg_at){NULL, 0}; }
 static uint32_t width_of(const clg_tensor *x) { return (uint32_t)x->shape[x->ndim - 1]; }
@@ -44,6 +44,7 @@ static clg_status give_params(clg_node *n, clg_tensor *const t[SAVED], clg_tenso
 
 typedef struct norm_attrs {
   float eps;
+  bool gamma, beta; /* there are such */
 } norm_attrs;
 
 /* With create_graph: the same by recorded ops, from x alone. */
@@ -95,16 +96,32 @@ static clg_status layer_norm_backward(clg_node *n, clg_tensor *grad) {
   return s;
 }
 
-static const clg_node_class layer_norm_class = {layer_norm_backward};
+/* As norm_forward computes it. */
+static clg_expr layer_norm_recipe(clg_node *n, clg_recipe *r) {
+  clg_arena *a = clg_arena_of(n->ctx);
+  const norm_attrs *attrs = n->attrs;
+  const clg_saved *x = &n->saved[SAVED_X];
+  if (!clg_recipe_shape(r, x->ndim, x->shape)) return 0;
+  int64_t row[CLG_MAX_DIMS] = {0}, rows = 1;
+  for (int d = x->ndim - 1; d-- > 0;) row[d] = rows, rows *= x->shape[d];
+  clg_expr mean = clg_recipe_base(r, &n->saved[SAVED_MEAN], row), rstd = clg_recipe_base(r, &n->saved[SAVED_RSTD], row);
+  clg_expr y = clg_expr_make(a, CLG_EX_SUB, clg_recipe_input(r, n, IN_X), mean, 0);
+  y = clg_expr_make(a, CLG_EX_MUL, y, rstd, 0);
+  if (attrs->gamma) y = clg_expr_make(a, CLG_EX_MUL, y, clg_recipe_base(r, &n->saved[SAVED_GAMMA], NULL), 0);
+  return attrs->beta ? clg_expr_make(a, CLG_EX_ADD, y, clg_recipe_base(r, &n->saved[SAVED_BETA], NULL), 0) : y;
+}
+
+static const clg_node_class layer_norm_class = {.backward = layer_norm_backward, .recipe = layer_norm_recipe};
 
 static clg_status layer_norm_record(clg_tensor *const in[3], clg_tensor *mean, clg_tensor *rstd, clg_tensor *y, float eps) {
-  clg_node *n = clg_node_create(in, 3, SAVED, sizeof(norm_attrs), &layer_norm_class, "layer_norm");
+  clg_node *n = clg_node_create(in, 3, SLOTS, sizeof(norm_attrs), &layer_norm_class, "layer_norm");
   if (!n) return CLG_ERR_HOST_MEMORY;
-  ((norm_attrs *)n->attrs)->eps = eps;
+  *(norm_attrs *)n->attrs = (norm_attrs){eps, in[IN_GAMMA] != NULL, in[IN_BETA] != NULL};
   clg_status s = clg_node_save(n, SAVED_X, in[IN_X], IN_X);
   if (s == CLG_OK) s = clg_node_save(n, SAVED_MEAN, mean, CLG_SAVED_OTHER);
   if (s == CLG_OK) s = clg_node_save(n, SAVED_RSTD, rstd, CLG_SAVED_OTHER);
   if (s == CLG_OK && in[IN_GAMMA]) s = clg_node_save(n, SAVED_GAMMA, in[IN_GAMMA], IN_GAMMA);
+  if (s == CLG_OK && in[IN_BETA] && clg_keeps_recipes(n->ctx)) s = clg_node_save(n, SAVED_BETA, in[IN_BETA], IN_BETA);
   if (s == CLG_OK) return clg_node_attach(n, y);
   clg_node_unref(n);
   return s;

@@ -80,7 +80,7 @@ static clg_status matmul_backward(clg_node *n, clg_tensor *g) {
   return s;
 }
 
-static const clg_node_class matmul_class = {matmul_backward};
+static const clg_node_class matmul_class = {.backward = matmul_backward};
 
 static clg_status matmul_record(clg_tensor *const in[2], clg_tensor *y) {
   clg_node *n = clg_node_create(in, 2, 2, 0, &matmul_class, "matmul");
@@ -197,7 +197,7 @@ static clg_status linear_backward(clg_node *n, clg_tensor *g) {
   return s;
 }
 
-static const clg_node_class linear_class = {linear_backward};
+static const clg_node_class linear_class = {.backward = linear_backward};
 
 static clg_status linear_record(clg_tensor *const in[3], clg_tensor *y, const linear_attrs *attrs) {
   clg_node *n = clg_node_create(in, in[IN_B] ? 3 : 2, SAVED, sizeof *attrs, &linear_class, "linear");

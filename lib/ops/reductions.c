@@ -106,7 +106,7 @@ static clg_status amax_backward(clg_node *n, clg_tensor *g) {
   return s;
 }
 
-static const clg_node_class amax_class = {amax_backward};
+static const clg_node_class amax_class = {.backward = amax_backward};
 
 static clg_status amax_record(clg_tensor *x, clg_tensor *y, uint32_t dims) {
   clg_node *n = clg_node_create(&x, 1, 2, sizeof(amax_attrs), &amax_class, "amax");

@@ -21,7 +21,7 @@ static clg_status unslice_backward(clg_node *n, clg_tensor *g) {
   int64_t length = (a.size - a.start + a.step - 1) / a.step;
   return clg_give_result(n, 0, scope, clg_slice(g, a.dim, a.start, stop_of(a, length), a.step));
 }
-static const clg_node_class slice_class = {slice_backward}, unslice_class = {unslice_backward};
+static const clg_node_class slice_class = {.backward = slice_backward}, unslice_class = {.backward = unslice_backward};
 
 static clg_tensor *recorded(clg_tensor *x, clg_tensor *y, slice_attrs a, const clg_node_class *cls) {
   if (!y || !clg_records(&x, 1)) return clg_result(y);

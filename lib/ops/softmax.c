@@ -59,7 +59,7 @@ static clg_status softmax_backward(clg_node *n, clg_tensor *g) {
   clg_tensor_unref(&y);
   return s;
 }
-static const clg_node_class softmax_class = {softmax_backward};
+static const clg_node_class softmax_class = {.backward = softmax_backward};
 
 static clg_status softmax_record(clg_tensor *x, clg_tensor *y, const softmax_attrs *a) {
   clg_node *n = clg_node_create(&x, 1, 1, sizeof *a, &softmax_class, name_of(a->logs));

@@ -24,7 +24,7 @@ static clg_status var_backward(clg_node *n, clg_tensor *g) {
   clg_tensor_unref(&x);
   return s;
 }
-static const clg_node_class var_class = {var_backward};
+static const clg_node_class var_class = {.backward = var_backward};
 
 static clg_status var_record(clg_tensor *x, clg_tensor *y, var_attrs attrs) {
   clg_node *n = clg_node_create(&x, 1, 1, sizeof attrs, &var_class, "var");

@@ -90,7 +90,7 @@ static clg_status view_backward(clg_node *n, clg_tensor *g) {
   }
 }
 
-static const clg_node_class view_class = {view_backward};
+static const clg_node_class view_class = {.backward = view_backward, .views = true};
 
 /* Records `view` of x, which it takes, and returns it as an op's result. */
 static clg_tensor *viewed(clg_tensor *x, clg_tensor *view, view_attrs a, const char *op) {
@@ -215,7 +215,7 @@ static clg_status pad_backward(clg_node *n, clg_tensor *g) {
   clg_scope_close(scope);
   return s;
 }
-static const clg_node_class pad_class = {pad_backward};
+static const clg_node_class pad_class = {.backward = pad_backward};
 
 clg_tensor *clg_pad(clg_tensor *x, int dim, int64_t before, int64_t after, float value) {
   int d = clg_inputs_ok(&x, 1, "pad") ? clg_dim_of(x->ctx, dim, x->ndim, "pad") : -1;

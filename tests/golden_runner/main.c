@@ -1,11 +1,11 @@
-/* golden_runner DIR [--section NAME]: replays a folder of golden data through the library and compares. Everything is read from
+/* golden_runner DIR [--section NAME] [--remat]: replays a folder of golden data through the library and compares. Everything is read from
  * the folder's manifest.json. Exits 0 only if something passed and nothing failed. */
 #include "golden.h"
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] = "usage: golden_runner DIR [--section NAME]\n";
+static const char usage[] = "usage: golden_runner DIR [--section NAME] [--remat]\n";
 
 static bool wanted(const char *section, const char *name) { return !section || strcmp(section, name) == 0; }
 
@@ -40,7 +40,7 @@ static json_t *load_manifest(const char *folder) {
   return manifest;
 }
 
-static int run_folder(const char *folder, const char *section) {
+static int run_folder(const char *folder, const char *section, bool remat) {
   golden g = {.folder = folder};
   char message[512];
   clg_context_options options = CLG_CONTEXT_OPTIONS_INIT;
@@ -53,6 +53,7 @@ static int run_folder(const char *folder, const char *section) {
     json_decref(g.manifest);
     return 2;
   }
+  clg_set_remat(g.ctx, remat);
   bool found = run(&g, section);
   clg_context_unref(&g.ctx);
   npy_close_all(&g);
@@ -63,13 +64,21 @@ static int run_folder(const char *folder, const char *section) {
 }
 
 int main(int argc, char **argv) {
-  static const struct option known[] = {{"section", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'}, {0}};
+  static const struct option known[] = {{"section", required_argument, NULL, 's'},
+                                        {"remat", no_argument, NULL, 'r'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {0}};
+  bool remat = false;
   const char *section = NULL;
   for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
     if (c == 'h') return fputs(usage, stdout) < 0;
+    if (c == 'r') {
+      remat = true;
+      continue;
+    }
     if (c != 's') return fputs(usage, stderr), 2;
     section = optarg;
   }
   if (optind + 1 != argc) return fputs(usage, stderr), 2;
-  return run_folder(argv[optind], section);
+  return run_folder(argv[optind], section, remat);
 }

@@ -1,0 +1,166 @@
+/* Rematerialisation: decides which saved tensors are kept as recipes, and makes them again. */
+#include "graph/recipe.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A recipe's expression, compiled. */
+struct clg_remade {
+  clg_expr e;
+  int n_bases, n_numbers;
+  clg_map_fn *fn;
+};
+
+static const char *const base_name[CLG_RECIPE_BASES] = {"s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"};
+static const char *const number_name[CLG_RECIPE_NUMBERS] = {"q0", "q1", "q2", "q3", "q4",  "q5",
+                                                            "q6", "q7", "q8", "q9", "q10", "q11"};
+
+bool clg_set_remat(clg_context *ctx, bool on) {
+  bool before = ctx->remat;
+  ctx->remat = on;
+  return before;
+}
+
+bool clg_keeps_recipes(clg_context *ctx) {
+  clg_graph *g = ctx->remat ? clg_graph_of(ctx) : NULL;
+  return g && !g->n_hooks;
+}
+
+/* ---- writing ---- */
+
+bool clg_recipe_shape(clg_recipe *r, int ndim, const int64_t *shape) {
+  if (r->ndim < 0) {
+    r->ndim = ndim;
+    memcpy(r->shape, shape, (size_t)ndim * sizeof *shape);
+    return true;
+  }
+  return r->ndim == ndim && !memcmp(r->shape, shape, (size_t)ndim * sizeof *shape);
+}
+
+static bool broadcasts(const clg_recipe *r, const clg_saved *s, int64_t *stride) {
+  int lead = r->ndim - s->ndim;
+  for (int d = 0; d < r->ndim; d++) stride[d] = d < lead || s->shape[d - lead] == 1 ? 0 : s->stride[d - lead];
+  return lead >= 0;
+}
+
+clg_expr clg_recipe_base(clg_recipe *r, const clg_saved *s, const int64_t *stride) {
+  int64_t own[CLG_MAX_DIMS] = {0};
+  if (!s->storage) return 0;
+  if (stride) memcpy(own, stride, (size_t)r->ndim * sizeof *own);
+  if (!stride && !broadcasts(r, s, own)) return 0;
+  int i = 0;
+  while (i < r->n_bases && (r->base[i]->storage != s->storage || r->base[i]->offset != s->offset ||
+                            memcmp(r->stride[i], own, sizeof own)))
+    i++;
+  if (i == CLG_RECIPE_BASES) return 0;
+  if (i == r->n_bases) r->n_bases++;
+  r->base[i] = s;
+  memcpy(r->stride[i], own, sizeof own);
+  return clg_expr_var(clg_arena_of(r->ctx), base_name[i]);
+}
+
+clg_expr clg_recipe_number(clg_recipe *r, float value) {
+  if (r->n_numbers == CLG_RECIPE_NUMBERS) return 0;
+  r->number[r->n_numbers] = value;
+  return clg_expr_var(clg_arena_of(r->ctx), number_name[r->n_numbers++]);
+}
+
+static clg_expr write_recipe(clg_recipe *r, clg_node *n) {
+  return n->remakes >= 0 && n->cls->recipe && ++r->n_ops <= CLG_RECIPE_OPS ? n->cls->recipe(n, r) : 0;
+}
+
+clg_expr clg_recipe_input(clg_recipe *r, clg_node *n, int i) {
+  if (i < n->n_saved && n->saved[i].storage) return clg_recipe_base(r, &n->saved[i], NULL);
+  const clg_edge *e = &n->edge[i];
+  return e->node && e->as_made ? write_recipe(r, e->node) : 0;
+}
+
+/* ---- deciding ---- */
+
+static bool has_recipe(clg_node *n);
+
+/* What a recipe reads through an edge must stay as long as the recipe may be used. */
+static void lean(clg_node *n) {
+  for (int i = 0; i < n->n_edges; i++) {
+    clg_edge *e = &n->edge[i];
+    bool own = i < n->n_saved && n->saved[i].storage;
+    if (own || !e->node || !has_recipe(e->node)) continue;
+    e->leaned = true;
+    e->node->leaned_on++;
+  }
+}
+
+static bool has_recipe(clg_node *n) {
+  if (!n->remakes && n->cls->recipe) {
+    clg_recipe r = {.ctx = n->ctx, .ndim = -1};
+    n->remakes = write_recipe(&r, n) ? 1 : -1;
+    if (n->remakes > 0) lean(n);
+  }
+  return n->remakes > 0 && !n->released;
+}
+
+clg_node *clg_remakes(clg_node *n, int source) {
+  if (source == CLG_SAVED_OUTPUT) return has_recipe(n) ? n : NULL;
+  const clg_edge *e = source >= 0 ? &n->edge[source] : NULL;
+  while (e && e->node && e->as_made && e->node->cls->views) e = &e->node->edge[0];
+  return e && e->node && e->as_made && has_recipe(e->node) ? e->node : NULL;
+}
+
+bool clg_remakes_itself(const clg_node *n) {
+  for (int i = 0; n->remakes > 0 && i < n->n_saved; i++)
+    if (n->saved[i].remade_by == n) return true;
+  return false;
+}
+
+/* ---- making ---- */
+
+static clg_map_fn *compiled(clg_context *ctx, clg_expr e, const clg_recipe *r, const char *op) {
+  clg_graph *g = clg_graph_of(ctx);
+  for (size_t i = 0; i < g->n_maps; i++)
+    if (g->maps[i].e == e && g->maps[i].n_bases == r->n_bases && g->maps[i].n_numbers == r->n_numbers) return g->maps[i].fn;
+  if (g->n_maps == g->maps_cap) {
+    size_t cap = g->maps_cap ? 2 * g->maps_cap : 8;
+    struct clg_remade *p = realloc(g->maps, cap * sizeof *p);
+    if (!p) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory"), NULL;
+    g->maps = p, g->maps_cap = cap;
+  }
+  clg_map_fn *fn = clg_map_create(ctx, op, &e, 1, base_name, r->n_bases, number_name, r->n_numbers);
+  if (fn) g->maps[g->n_maps++] = (struct clg_remade){e, r->n_bases, r->n_numbers, fn};
+  return fn;
+}
+
+static clg_tensor *run(const clg_recipe *r, clg_map_fn *fn, const char *op) {
+  clg_tensor *y = clg_tensor_new(r->ctx, r->ndim, r->shape, CLG_ROLE_ACTIVATION, op);
+  clg_tensor *in[CLG_RECIPE_BASES] = {NULL};
+  bool ok = y;
+  for (int i = 0; ok && i < r->n_bases; i++) {
+    const clg_saved *s = r->base[i];
+    ok = clg_saved_intact(s, op) && (in[i] = clg_tensor_view(s->storage, s->offset, r->ndim, r->shape, r->stride[i]));
+  }
+  if (!ok || clg_map_run(fn, &y, (const clg_tensor *const *)in, r->number, false, op) != CLG_OK) clg_tensor_unref(&y);
+  for (int i = 0; i < r->n_bases; i++) clg_tensor_unref(&in[i]);
+  return y;
+}
+
+static clg_tensor *make(clg_node *n) {
+  clg_recipe r = {.ctx = n->ctx, .ndim = -1};
+  clg_expr e = write_recipe(&r, n);
+  clg_map_fn *fn = e ? compiled(n->ctx, e, &r, n->op) : NULL;
+  if (!e) clg_fail(n->ctx, CLG_ERR_HOST_MEMORY, n->op, "out of host memory");
+  return fn ? run(&r, fn, n->op) : NULL;
+}
+
+/* Those that saved the same result share it during a backward; the node itself comes last and takes it. */
+clg_tensor *clg_remade(clg_node *n, const clg_saved *s) {
+  clg_node *by = s->remade_by;
+  bool running = n->ctx->in_backward && by->now.run == clg_graph_of(n->ctx)->run;
+  clg_tensor *whole = running ? by->now.remade : NULL;
+  if (running) by->now.remade = NULL;
+  if (!whole && !(whole = make(by))) return NULL;
+  clg_tensor *t = clg_tensor_view(whole->storage, s->offset, s->ndim, s->shape, s->stride);
+  if (running && by != n) {
+    by->now.remade = whole;
+  } else {
+    clg_tensor_unref(&whole);
+  }
+  return t;
+}

@@ -1,0 +1,42 @@
+/* Recipes: the result of elementwise nodes as an expression over tensors that the graph keeps anyway, so that a saved tensor can
+ * be kept as its formula and made again when backward unpacks it (rematerialisation). */
+#ifndef CLG_GRAPH_RECIPE_H
+#define CLG_GRAPH_RECIPE_H
+
+#include "graph/graph.h"
+
+enum { CLG_RECIPE_BASES = 8, CLG_RECIPE_NUMBERS = 12, CLG_RECIPE_OPS = 8 };
+
+struct clg_recipe {
+  clg_context *ctx;
+  int ndim; /* of the result, -1: not known yet */
+  int64_t shape[CLG_MAX_DIMS];
+  int n_bases, n_numbers, n_ops;
+  const clg_saved *base[CLG_RECIPE_BASES]; /* saved tensors that it reads, with their strides in the result's shape */
+  int64_t stride[CLG_RECIPE_BASES][CLG_MAX_DIMS];
+  float number[CLG_RECIPE_NUMBERS];
+};
+
+/* ---- for the classes' recipes; 0 and false: the recipe can't be written ---- */
+
+/* The shape of the node's result; false if another is wanted. */
+bool clg_recipe_shape(clg_recipe *r, int ndim, const int64_t *shape);
+/* A saved tensor, broadcast to the result; or by strides of the caller's (in the result's shape). */
+clg_expr clg_recipe_base(clg_recipe *r, const clg_saved *s, const int64_t *stride);
+clg_expr clg_recipe_number(clg_recipe *r, float value);
+/* Input i, which slot i would hold: as it was saved, or by its producer's recipe. */
+clg_expr clg_recipe_input(clg_recipe *r, clg_node *n, int i);
+
+/* ---- for the nodes ---- */
+
+/* Whether formulas are kept now: with saved-tensor hooks the hooks see the tensors instead. */
+bool clg_keeps_recipes(clg_context *ctx);
+/* The node whose recipe gives the tensor that n is about to save (input `source` or its own result), or NULL. */
+clg_node *clg_remakes(clg_node *n, int source);
+/* A tensor that was kept as a recipe (a new reference), or NULL with the error set. */
+clg_tensor *clg_remade(clg_node *n, const clg_saved *s);
+/* One of n's own slots is made again by n. */
+bool clg_remakes_itself(const clg_node *n);
+void clg_unlean(clg_node *n);
+
+#endif
