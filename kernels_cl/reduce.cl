@@ -9,8 +9,16 @@
 #define REDUCE_START 0.0f
 #define REDUCE_JOIN(a, b) ((a) + (b))
 #endif
+/* REDUCE_KEEP: a reduce_outer over the first dimension of two that also stores the values it sums, at mm_keep_p[mm_keep_o + q*n_out + o]. */
+#ifdef REDUCE_KEEP
+#define REDUCE_KEPT_ARGS , __global float *mm_keep_p, const uint mm_keep_o
+#define REDUCE_STORE mm_keep_p[mm_keep_o + (size_t)(mm_r + (uint)mm_j) * mm_n_out + mm_o + (uint)mm_l] = r0;
+#else
+#define REDUCE_KEPT_ARGS
+#define REDUCE_STORE
+#endif
 #define REDUCE_ARGS                                                                                                    \
-  __global float *r0_p, const uint r0_o MAP_INPUTS MAP_INPUT_STRIDES MAP_NUMBERS, const uint8 mm_kept, const uint8 mm_red, \
+  __global float *r0_p, const uint r0_o REDUCE_KEPT_ARGS MAP_INPUTS MAP_INPUT_STRIDES MAP_NUMBERS, const uint8 mm_kept, const uint8 mm_red, \
       const uint mm_n_out, const uint mm_n_red, const uint mm_chunk, const uint mm_add
 
 /* x_k: where the range of result (first, rest) begins. */
@@ -149,6 +157,7 @@ REDUCE_INNER(reduce_inner_unit, REDUCE_AT_UNIT)
     MAP_INPUT_INDEX(AT)                                                                                                \
     MAP_LOAD                                                                                                           \
     MAP_COMPUTE                                                                                                        \
+    REDUCE_STORE                                                                                                       \
     mm_acc[mm_l] = REDUCE_JOIN(mm_acc[mm_l], r0);                                                                      \
   }
 #define REDUCE_ACROSS(t) const int t##_i = t##_b + mm_j * t##_r.s0 + mm_l * t##_s.s0;

@@ -59,7 +59,7 @@ static clg_tensor *output_for_g(const step *s) {
 static bool upload(step *s, const float *images, const int32_t *labels) {
   int64_t shape[4], batch = s->m->spec.batch;
   int ndim = gan_item_shape(s->m, batch, shape);
-  s->real = clg_tensor_create(s->ctx, ndim, shape, NULL);
+  s->real = clg_tensor_empty(s->ctx, ndim, shape);
   if (s->m->spec.classes) {
     clg_tensor_unref(&s->labels);
     s->labels = clg_tensor_create_i32(s->ctx, 1, &batch, labels);

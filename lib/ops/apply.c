@@ -178,14 +178,3 @@ clg_tensor *clg_formula_apply(clg_formula *f, clg_tensor *const *in, const float
 clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *params) {
   return in[0] ? clg_formula_apply(clg_formula_row(in[0]->ctx, id), in, params, 0, false) : NULL;
 }
-
-clg_tensor *clg_formula_gradient(clg_formula *f, int input, clg_tensor *const *tensors, clg_tensor *g, const float *params,
-                                 const char *op) {
-  clg_tensor *out = clg_tensor_like(g, op);
-  if (!out) return NULL;
-  const clg_tensor *in[CLG_FORMULA_INPUTS + 2];
-  memcpy(in, tensors, (size_t)(f->n_in + 1) * sizeof *in);
-  in[f->n_in + 1] = g;
-  if (clg_map_run(f->grad[input].fn, &out, in, params, false, op) != CLG_OK) clg_tensor_unref(&out);
-  return out;
-}

@@ -64,9 +64,6 @@ clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *par
 /* A reduced tensor seen over the shape before: the same value for every element that it was made of. With dims = 0 t itself. */
 clg_tensor *clg_unreduced(const clg_tensor *t, uint32_t dims, int ndim, const int64_t *shape);
 
-/* g * d f / d in[input] elementwise into a new tensor like g: `tensors` is in[] with y at n_in; unused ones may be NULL. */
-clg_tensor *clg_formula_gradient(clg_formula *f, int input, clg_tensor *const *tensors, clg_tensor *g, const float *params,
-                                 const char *op);
 /* grad[i].recorded, made if need be. NULL with the error set. */
 clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i);
 /* The forward expression over other expressions: in[i] for tensor i, number[i] for number i. */

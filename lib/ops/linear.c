@@ -126,38 +126,55 @@ typedef struct linear_attrs {
   int64_t shape[CLG_MAX_DIMS];
 } linear_attrs;
 
-/* g as [rows, n], behind the activation: a reference. */
-static clg_tensor *linear_inner_gradient(clg_node *n, const linear_attrs *a, clg_tensor *y, clg_tensor *g) {
-  clg_tensor *z = a->act ? clg_formula_gradient(a->act, 0, (clg_tensor *[]){NULL, y}, g, &a->slope, n->op)
-                         : clg_tensor_packed(g, n->op);
-  int64_t cols = g->shape[g->ndim - 1];
-  clg_tensor *flat = z ? clg_tensor_view(z->storage, z->offset, 2, (int64_t[]){cols ? g->numel / cols : 0, cols}, NULL) : NULL;
-  clg_tensor_unref(&z);
-  return flat;
+/* t [..,n] as [rows, n], packed: a reference. */
+static clg_tensor *rows_of(clg_tensor *t, const char *op) {
+  clg_tensor *p = clg_tensor_packed(t, op);
+  int64_t cols = t->shape[t->ndim - 1];
+  clg_tensor *rows = p ? clg_tensor_view(p->storage, p->offset, 2, (int64_t[]){cols ? t->numel / cols : 0, cols}, NULL) : NULL;
+  clg_tensor_unref(&p);
+  return rows;
 }
 
-static clg_status give_bias(clg_node *n, clg_tensor *z) {
+/* db (+)= the sum of z over its rows; with `act`, z is written on the way: the gradient g behind the activation with result y. */
+static clg_status give_bias(clg_node *n, const linear_attrs *a, clg_formula *act, clg_tensor *y, clg_tensor *g, clg_tensor *z) {
   bool add;
   clg_tensor *to = clg_edge_begin(n, IN_B, 1, z->shape + 1, &add);
-  const clg_tensor *in[] = {z};
-  clg_status s = to ? clg_map_reduce(clg_maps_of(n->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, to, in, NULL, 2, z->shape, 1, add, n->op)
-                    : clg_last_status(n->ctx);
+  const clg_tensor *in[] = {act ? NULL : z, y, g};
+  clg_status s = !to   ? clg_last_status(n->ctx)
+                 : act ? clg_map_sum_keep(act->grad[0].fn, to, z, in, &a->slope, add, n->op)
+                       : clg_map_reduce(clg_maps_of(n->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, to, in, NULL, 2, z->shape, 1, add, n->op);
   if (s == CLG_OK) return clg_edge_end(n, IN_B, to);
   clg_tensor_unref(&to);
   return s;
+}
+
+/* z [rows, n] from g: a reference. Gives the bias its gradient. */
+static clg_tensor *inner_gradient(clg_node *n, const linear_attrs *a, clg_tensor *y, clg_tensor *grad) {
+  bool bias = n->n_edges > IN_B && clg_node_wants(n, IN_B);
+  clg_tensor *g = rows_of(grad, n->op), *out = NULL, *z = g;
+  clg_status s = g ? CLG_OK : clg_last_status(n->ctx);
+  if (s == CLG_OK && a->act) {
+    out = rows_of(y, n->op);
+    z = out ? clg_tensor_like(g, n->op) : NULL;
+    s = z ? CLG_OK : clg_last_status(n->ctx);
+  }
+  if (s == CLG_OK && a->act && !bias)
+    s = clg_map_run(a->act->grad[0].fn, &z, (const clg_tensor *[]){NULL, out, g}, &a->slope, false, n->op);
+  if (s == CLG_OK && bias) s = give_bias(n, a, a->act, out, g, z);
+  if (z != g) clg_tensor_unref(&g);
+  clg_tensor_unref(&out);
+  if (s != CLG_OK) clg_tensor_unref(&z);
+  return z;
 }
 
 static clg_status linear_gradients(clg_node *n, const linear_attrs *a, clg_tensor *x, clg_tensor *w, clg_tensor *z) {
   clg_status s = CLG_OK;
   int64_t rows = z->shape[0], out = z->shape[1], in = a->shape[a->ndim - 1];
   if (clg_node_wants(n, IN_W)) {
-    clg_tensor *packed = clg_tensor_packed(x, n->op);
-    clg_tensor *flat = packed ? clg_tensor_view(packed->storage, packed->offset, 2, (int64_t[]){rows, in}, NULL) : NULL;
-    clg_tensor_unref(&packed);
+    clg_tensor *flat = rows_of(x, n->op);
     s = flat ? give_product(n, IN_W, 2, (int64_t[]){out, in}, out, in, rows, z, true, flat, false) : clg_last_status(n->ctx);
     clg_tensor_unref(&flat);
   }
-  if (s == CLG_OK && n->n_edges > IN_B && clg_node_wants(n, IN_B)) s = give_bias(n, z);
   if (s == CLG_OK && clg_node_wants(n, IN_X)) s = give_product(n, IN_X, a->ndim, a->shape, rows, in, out, z, false, w, false);
   return s;
 }
@@ -190,7 +207,7 @@ static clg_status linear_backward(clg_node *n, clg_tensor *g) {
   for (int i = 0; s == CLG_OK && i < SAVED; i++)
     if (need[i] && !(t[i] = clg_node_unpack(n, i))) s = clg_last_status(n->ctx);
   if (s == CLG_OK && recorded) s = linear_recorded(n, a, t, g);
-  if (s == CLG_OK && !recorded && !(z = linear_inner_gradient(n, a, t[SAVED_Y], g))) s = clg_last_status(n->ctx);
+  if (s == CLG_OK && !recorded && !(z = inner_gradient(n, a, t[SAVED_Y], g))) s = clg_last_status(n->ctx);
   if (s == CLG_OK && !recorded) s = linear_gradients(n, a, t[SAVED_X], t[SAVED_W], z);
   for (int i = 0; i < SAVED; i++) clg_tensor_unref(&t[i]);
   clg_tensor_unref(&z);

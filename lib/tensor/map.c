@@ -14,7 +14,7 @@ typedef struct map_state {
 static void map_free(clg_map_fn *f) {
   free(f->name);
   free(f->prelude);
-  free(f->prelude_max);
+  for (int i = 0; i < CLG_REDUCTIONS; i++) free(f->reduce_prelude[i]);
   free(f);
 }
 

@@ -7,6 +7,9 @@
 
 typedef enum clg_map_form { CLG_FLAT, CLG_STRIDED, CLG_FLAT_ADD, CLG_STRIDED_ADD, CLG_FORMS } clg_map_form;
 
+/* CLG_REDUCE_SUM, CLG_REDUCE_MAX, and a sum that keeps the values: */
+enum { CLG_REDUCE_KEEP = 2, CLG_REDUCTIONS };
+
 struct clg_map {
   struct clg_map *next; /* of the context's list */
   clg_context *ctx;
@@ -15,12 +18,12 @@ struct clg_map {
   int n_out, n_in, n_param;
   uint32_t in_used, param_used; /* bit masks */
   clg_kernel *kernel[CLG_FORMS];
-  clg_kernel *reduce[2][4]; /* by kind; inner, inner of unit stride, outer, outer of unit stride */
-  char *prelude_max;        /* prelude with REDUCE_MAX; made when needed */
+  clg_kernel *reduce[CLG_REDUCTIONS][4]; /* inner, inner of unit stride, outer, outer of unit stride */
+  char *reduce_prelude[CLG_REDUCTIONS];  /* prelude and what chooses the reduction; made when needed */
 };
 
-/* A reduction has most: the result, 10 tensors with 4 arguments each, 12 numbers, 5 sizes. */
-#define CLG_MAP_ARGS 64
+/* A reduction has most: the result and the kept values, 10 tensors with 4 arguments each, 12 numbers, 6 sizes: 64. */
+#define CLG_MAP_ARGS 66
 typedef struct clg_args {
   clg_arg arg[CLG_MAP_ARGS];
   int n;

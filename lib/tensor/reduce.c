@@ -51,28 +51,31 @@ static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *lis
   choose_chunks(p, f->ctx->shape == CLG_SHAPE_CPU);
 }
 
-static clg_kernel *kernel_of(clg_map_fn *f, clg_reduce_kind kind, const plan *p) {
+static clg_kernel *kernel_of(clg_map_fn *f, int kind, const plan *p) {
   static const char *const name[] = {"reduce_inner", "reduce_inner_unit", "reduce_outer", "reduce_outer_unit"};
   int which = (p->inner ? 0 : 2) + (p->unit ? 1 : 0);
   if (f->reduce[kind][which]) return f->reduce[kind][which];
-  if (kind == CLG_REDUCE_MAX && !f->prelude_max) {
+  if (!f->reduce_prelude[kind]) {
+    static const char *const chooses[] = {"", "#define REDUCE_MAX\n", "#define REDUCE_KEEP\n"};
     clg_str s = {0};
     clg_str_add(&s, f->prelude);
-    clg_str_add(&s, "#define REDUCE_MAX\n");
-    f->prelude_max = s.data;
+    clg_str_add(&s, chooses[kind]);
     if (s.failed) {
+      clg_str_free(&s);
       clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
       return NULL;
     }
+    f->reduce_prelude[kind] = s.data;
   }
-  return f->reduce[kind][which] =
-             clg_kernel_get(f->ctx, "reduce.cl", kind == CLG_REDUCE_MAX ? f->prelude_max : f->prelude, name[which]);
+  return f->reduce[kind][which] = clg_kernel_get(f->ctx, "reduce.cl", f->reduce_prelude[kind], name[which]);
 }
 
-static clg_status run_pass(clg_map_fn *f, clg_reduce_kind kind, const clg_tensor *out, const clg_tensor *const *list, int n,
-                           const float *params, const plan *p, bool accumulate, const char *op) {
+/* `keep` is NULL unless kind is CLG_REDUCE_KEEP. */
+static clg_status run_pass(clg_map_fn *f, int kind, const clg_tensor *out, const clg_tensor *keep, const clg_tensor *const *list,
+                           int n, const float *params, const plan *p, bool accumulate, const char *op) {
   clg_args a = {.n = 0};
   clg_args_tensor(&a, out);
+  if (keep) clg_args_tensor(&a, keep);
   for (int i = 0; i < n; i++) clg_args_tensor(&a, list[i]);
   for (int i = 0; i < n; i++) {
     clg_args_add(&a, clg_arg_v8(p->kept.stride[i], p->kept.ndim, 0));
@@ -94,15 +97,15 @@ static clg_status run_pass(clg_map_fn *f, clg_reduce_kind kind, const clg_tensor
   return clg_launch(f->ctx, kernel_of(f, kind, p), op, a.arg, a.n, global, local);
 }
 
-static clg_status empty(clg_reduce_kind kind, clg_tensor *out, bool accumulate, const char *op) {
-  if (kind == CLG_REDUCE_MAX) return clg_fail(out->ctx, CLG_ERR_SHAPE, op, "the maximum of no elements does not exist");
+static clg_status empty(bool max, clg_tensor *out, bool accumulate, const char *op) {
+  if (max) return clg_fail(out->ctx, CLG_ERR_SHAPE, op, "the maximum of no elements does not exist");
   if (accumulate) return CLG_OK;
   float zero = 0;
   return clg_map_run(clg_maps_of(out->ctx, CLG_MAP_FILL), &out, NULL, &zero, false, op);
 }
 
-clg_status clg_map_reduce(clg_map_fn *f, clg_reduce_kind kind, clg_tensor *out, const clg_tensor *const *ins,
-                          const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate, const char *op) {
+static clg_status reduce(clg_map_fn *f, int kind, clg_tensor *out, const clg_tensor *keep, const clg_tensor *const *ins,
+                         const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate, const char *op) {
   if (!f) return CLG_ERR_HOST_MEMORY;
   const clg_tensor *list[CLG_MAP_INPUTS];
   int n = 0;
@@ -110,17 +113,33 @@ clg_status clg_map_reduce(clg_map_fn *f, clg_reduce_kind kind, clg_tensor *out, 
     if (f->in_used >> i & 1) list[n++] = ins[i];
   if (!out->numel) return CLG_OK;
   for (int i = 0; i < ndim; i++)
-    if ((dims >> i & 1) && shape[i] == 0) return empty(kind, out, accumulate, op);
+    if ((dims >> i & 1) && shape[i] == 0) return empty(kind == CLG_REDUCE_MAX, out, accumulate, op);
   plan p;
   make_plan(&p, f, list, n, ndim, shape, dims);
-  if (p.chunks == 1) return run_pass(f, kind, out, list, n, params, &p, accumulate, op);
+  if (p.chunks == 1) return run_pass(f, kind, out, keep, list, n, params, &p, accumulate, op);
   int64_t parts[2] = {p.chunks, p.n_out};
   clg_tensor *part = clg_tensor_new(f->ctx, 2, parts, CLG_ROLE_WORKSPACE, op);
   if (!part) return clg_last_status(f->ctx);
-  clg_status s = run_pass(f, kind, part, list, n, params, &p, false, op);
+  clg_status s = run_pass(f, kind, part, keep, list, n, params, &p, false, op);
   const clg_tensor *in[] = {part};
   if (s == CLG_OK)
-    s = clg_map_reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), kind, out, in, NULL, 2, parts, 1, accumulate, op);
+    s = reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), kind == CLG_REDUCE_KEEP ? CLG_REDUCE_SUM : kind, out, NULL, in, NULL, 2, parts, 1,
+               accumulate, op);
   clg_tensor_unref(&part);
   return s;
+}
+
+clg_status clg_map_reduce(clg_map_fn *f, clg_reduce_kind kind, clg_tensor *out, const clg_tensor *const *ins,
+                          const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate, const char *op) {
+  return reduce(f, (int)kind, out, NULL, ins, params, ndim, shape, dims, accumulate, op);
+}
+
+/* Where the range is one column, or one element, results run along memory no longer and are not worth it. */
+clg_status clg_map_sum_keep(clg_map_fn *f, clg_tensor *out, clg_tensor *keep, const clg_tensor *const *ins, const float *params,
+                            bool accumulate, const char *op) {
+  if (keep->shape[1] > 1) return reduce(f, CLG_REDUCE_KEEP, out, keep, ins, params, 2, keep->shape, 1, accumulate, op);
+  const clg_tensor *in[] = {keep};
+  clg_status s = clg_map_run(f, &keep, ins, params, false, op);
+  return s == CLG_OK ? reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, out, NULL, in, NULL, 2, keep->shape, 1, accumulate, op)
+                     : s;
 }

@@ -67,6 +67,10 @@ clg_tensor *clg_tensor_create(clg_context *ctx, int ndim, const int64_t *shape, 
   return t;
 }
 
+clg_tensor *clg_tensor_empty(clg_context *ctx, int ndim, const int64_t *shape) {
+  return ctx ? clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "tensor_empty") : NULL;
+}
+
 clg_tensor *clg_tensor_ref(clg_tensor *t) {
   if (t) t->refs++;
   return t;
