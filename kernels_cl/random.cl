@@ -1,36 +1,56 @@
-/* Philox 4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11): a block of four numbers for each counter value, keyed by the seed. */
-uint4 philox(uint4 c, uint2 k) {
-  for (int round = 0; round < 10; round++) {
-    const uint h0 = mul_hi(0xD2511F53u, c.s0), l0 = 0xD2511F53u * c.s0;
-    const uint h1 = mul_hi(0xCD9E8D57u, c.s2), l1 = 0xCD9E8D57u * c.s2;
-    c = (uint4)(h1 ^ c.s1 ^ k.s0, l1, h0 ^ c.s3 ^ k.s1, l0);
-    k += (uint2)(0x9E3779B9u, 0xBB67AE85u);
+/* Philox 4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11): a block of four numbers for each counter value, keyed by the seed. An item
+ * has VW blocks, one a lane; all lanes are computed, so that a number's bits do not depend on how many are asked for. */
+#if VW == 16
+#define UINTS uint16
+#define FLOATS float16
+#define TO_FLOATS convert_float16
+#define LANES (uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#define CARRY(low, first) as_uint16((low) < (first)) /* all bits where it wrapped */
+#define PUT(v, to) vstore16(v, 0, to)
+#else
+#define UINTS uint
+#define FLOATS float
+#define TO_FLOATS convert_float
+#define LANES 0u
+#define CARRY(low, first) 0u
+#define PUT(v, to) (*(to) = (v))
+#endif
+
+static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]) {
+  UINTS c0 = low + LANES, c1 = high - CARRY(c0, (UINTS)(low)), c2 = 0, c3 = 0;
+  for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+    const UINTS h0 = mul_hi((UINTS)(0xD2511F53u), c0), l0 = 0xD2511F53u * c0;
+    const UINTS h1 = mul_hi((UINTS)(0xCD9E8D57u), c2), l1 = 0xCD9E8D57u * c2;
+    c0 = h1 ^ c1 ^ k0, c1 = l1, c2 = h0 ^ c3 ^ k1, c3 = l0;
   }
-  return c;
+  u[0] = c0, u[1] = c1, u[2] = c2, u[3] = c3;
 }
 
 /* 24 bits: [0, 1) in steps that float holds exactly, whatever the rounding. */
-#define UNIT(u) ((float)((u) >> 8) * 5.9604644775390625e-8f)
+#define UNIT(u) (TO_FLOATS((u) >> 8) * 5.9604644775390625e-8f)
 
-/* out[4i..4i+3] of n elements from counter block position + i; one item a block. a, b: low and width, or mean and deviation. */
+/* out[4i..4i+3] of n elements from counter block position + i; one item a VW blocks. a, b: low and width, or mean and deviation. */
 #define RANDOM(NAME, FOUR)                                                                                                   \
   __kernel void NAME(__global float *out_p, const uint out_o, const uint n, const ulong seed, const ulong position,          \
                      const float a, const float b) {                                                                         \
-    const size_t i = get_global_id(0);                                                                                       \
+    const size_t i = get_global_id(0) * VW;                                                                                  \
     if (4 * i >= n) return;                                                                                                  \
     const ulong at = position + i;                                                                                           \
-    const uint4 u = philox((uint4)((uint)at, (uint)(at >> 32), 0, 0), (uint2)((uint)seed, (uint)(seed >> 32)));              \
-    float v[4];                                                                                                              \
+    UINTS u[4];                                                                                                              \
+    FLOATS v[4];                                                                                                             \
+    philox((uint)at, (uint)(at >> 32), (uint)seed, (uint)(seed >> 32), u);                                                   \
     FOUR                                                                                                                     \
-    for (size_t e = 0; e < 4 && 4 * i + e < n; e++) out_p[out_o + 4 * i + e] = v[e];                                         \
+    float lane[4 * VW];                                                                                                      \
+    for (int e = 0; e < 4; e++) PUT(v[e], lane + e * VW);                                                                    \
+    for (uint e = 0; e < 4 * VW && 4 * i + e < n; e++) out_p[out_o + 4 * i + e] = lane[e % 4 * VW + e / 4];                  \
   }
-#define UNIFORM                                                                                                              \
-  v[0] = a + b * UNIT(u.s0), v[1] = a + b * UNIT(u.s1), v[2] = a + b * UNIT(u.s2), v[3] = a + b * UNIT(u.s3);
+#define UNIFORM for (int e = 0; e < 4; e++) v[e] = a + b * UNIT(u[e]);
 /* Box-Muller: 1 - UNIT is in (0, 1], so that the logarithm is finite. */
 #define NORMAL                                                                                                               \
-  const float r0 = sqrt(-2.0f * log(1.0f - UNIT(u.s0))), r1 = sqrt(-2.0f * log(1.0f - UNIT(u.s2)));                          \
-  const float p0 = 6.28318530717958648f * UNIT(u.s1), p1 = 6.28318530717958648f * UNIT(u.s3);                                \
-  v[0] = a + b * (r0 * cos(p0)), v[1] = a + b * (r0 * sin(p0)), v[2] = a + b * (r1 * cos(p1)), v[3] = a + b * (r1 * sin(p1));
+  for (int e = 0; e < 4; e += 2) {                                                                                           \
+    const FLOATS r = sqrt(-2.0f * log(1.0f - UNIT(u[e]))), p = 6.28318530717958648f * UNIT(u[e + 1]);                        \
+    v[e] = a + b * (r * cos(p)), v[e + 1] = a + b * (r * sin(p));                                                            \
+  }
 #if CLG_WANT(random_uniform)
 RANDOM(random_uniform, UNIFORM)
 #endif

@@ -24,6 +24,8 @@ int clg_kernel_args(const clg_kernel *k);
 
 /* The work-group size of kernels that share work (macro WG): 1 on a CPU shape. */
 size_t clg_wg(const clg_context *ctx);
+/* The vector width that kernels see as VW. */
+unsigned clg_vector_width(const clg_context *ctx);
 
 /* Kernel arguments. */
 typedef struct clg_arg {

@@ -22,9 +22,6 @@ void clg_programs_report(clg_context *ctx);
 clg_status clg_profile_add(clg_context *ctx, clg_kernel *k, cl_event event);
 void clg_profile_report(clg_context *ctx, const char *file, const clg_kernel *k);
 
-/* The vector width that kernels see as VW. */
-unsigned clg_vector_width(const clg_context *ctx);
-
 /* A piece of source or key. */
 typedef struct clg_part {
   const char *text;

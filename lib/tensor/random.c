@@ -53,7 +53,8 @@ static clg_status fill(clg_tensor *t, bool normal, float a, float b, const char 
   clg_arg args[] = {clg_arg_block(t->storage->block), clg_arg_u32((uint32_t)clg_tensor_at(t)), clg_arg_u32((uint32_t)t->numel),
                     clg_arg_u64(s->seed), clg_arg_u64(s->position), clg_arg_f32(a), clg_arg_f32(b)};
   s->position += blocks;
-  return clg_launch(ctx, s->kernel[normal], op, args, 7, (size_t[3]){blocks, 1, 1}, NULL);
+  const size_t lanes = clg_vector_width(ctx), items[3] = {(blocks + lanes - 1) / lanes, 1, 1};
+  return clg_launch(ctx, s->kernel[normal], op, args, 7, items, NULL);
 }
 
 static clg_status fill_changed(clg_tensor *t, bool normal, float a, float b, const char *op) {
