@@ -379,6 +379,21 @@ START_TEST(feed_keeps_the_batch_before) {
 }
 END_TEST
 
+START_TEST(points_are_scaled) {
+  message why = {""};
+  const uint32_t order[] = {0, 7, 16383};
+  float plain[6], scaled[6];
+  for (int i = 0; i < 2; i++) {
+    data d;
+    const data_options o = {.name = "ring", .seed = 1, .low = -1, .point_scale = i ? 10 : 0};
+    ck_assert(data_open(&d, &o, &why));
+    data_gather(&d, order, 3, i ? scaled : plain, NULL);
+    data_close(&d);
+  }
+  for (int i = 0; i < 6; i++) ck_assert(plain[i] != 0 && scaled[i] == plain[i] * 10);
+}
+END_TEST
+
 /* What a run that goes on is fed is what an uninterrupted one would have been. */
 START_TEST(feed_seeks) {
   message why = {""};
@@ -421,6 +436,7 @@ static void add_cases(Suite *s) {
   tcase_add_test(host, feed_drops_the_last_partial_batch);
   tcase_add_test(host, feed_keeps_the_batch_before);
   tcase_add_test(host, feed_seeks);
+  tcase_add_test(host, points_are_scaled);
   suite_add_tcase(s, host);
 }
 

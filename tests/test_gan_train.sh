@@ -121,6 +121,8 @@ refuses "dcgan wants images: ring is made of points" --model dcgan --data ring
 refuses "leave out --image-size" --data ring --image-size 8
 refuses "--channels '2': there are 1 and 3" --channels 2
 refuses "--samples-every wants --samples" --samples-every 5
+refuses "--save-every wants --save" --save-every 5
+refuses "--save-every '0': want a whole number" --save "$work/x" --save-every 0
 refuses "leave out --save and --resume" --plan --save "$work/x.st"
 refuses "leave out --save and --resume" --plan --resume "$work/x.st"
 refuses "--save and --resume want one variant" --compare --save "$work/x.st"
@@ -234,6 +236,17 @@ predicted "$work/wgan.json"
 accepts --model wgan_gp $short --critic-steps 2 --quiet --json "$work/wgan.json"
 says "of 8 modes covered"
 check "the ring is judged" grep -q '"good_share"' "$work/wgan.json"
+check "lambda is 10 on the ring too" test "$(field lambda "$work/wgan.json")" = 10
+for name in detach retain_graph checkpoint; do
+  # shellcheck disable=SC2086
+  accepts --model wgan_gp $short --variant $name --lambda 5 --conditional --quiet --json "$work/$name.json"
+  predicted "$work/$name.json"
+done
+for name in naive stale; do
+  # shellcheck disable=SC2086
+  refuses "gan_train: " --model wgan_gp $short --variant $name --quiet --json "$work/$name.json"
+  check "wgan_gp's $name reports its error" grep -q '"status": "error"' "$work/$name.json"
+done
 
 small="--model dcgan --image-size 16 --ngf 4 --ndf 4 --nz 8 --batch 4 --steps 3 --quiet"
 # shellcheck disable=SC2086
@@ -253,6 +266,12 @@ resumes() {
 resumes --data ring --batch 5000 --quiet
 resumes --model wgan_gp --data ring --batch 1000 --quiet --variant retain_graph
 resumes --model dcgan --image-size 16 --ngf 4 --ndf 4 --batch 4 --quiet --data "$work/data"
+# Saving on the way changes nothing; what was saved last before the end is a state to go on from.
+accepts --data ring --batch 5000 --quiet --steps 5 --save "$work/way.st" --save-every 2 --json "$work/way.json"
+accepts --data ring --batch 5000 --quiet --steps 5 --save "$work/once.st"
+check "saved on the way to the same state" cmp "$work/once.st" "$work/way.st"
+check "saving is no part of a step" test "$(field waits_per_step "$work/way.json")" = 1
+predicted "$work/way.json"
 refuses "is of another run" --data ring --batch 16 --steps 1 --quiet --resume "$work/five.st"
 head -c 100 "$work/five.st" > "$work/cut.st"
 # shellcheck disable=SC2086

@@ -58,6 +58,7 @@ static bool open_ring(data *d, const data_options *o, message *why) {
   snprintf(d->name, sizeof d->name, "ring");
   if (o->image_size) return fail(why, "ring is made of points: leave out --image-size");
   if (o->labels) d->classes = RING_MODES;
+  if (o->point_scale > 0) d->scale = o->point_scale;
   if (!ring_make(d, o->sizes_only, o->seed, why)) return false;
   if (o->labels) return true;
   free(d->labels);
@@ -97,7 +98,7 @@ static bool open_folder(data *d, const data_options *o, message *why) {
 }
 
 bool data_open(data *d, const data_options *o, message *why) {
-  *d = (data){.channels = 1, .low = o->low};
+  *d = (data){.channels = 1, .low = o->low, .scale = 1};
   bool ok;
   if (!o->name || !strcmp(o->name, "fashion-mnist"))
     ok = open_fashion(d, o, why);
@@ -128,7 +129,7 @@ void data_gather(const data *d, const uint32_t *order, size_t n, float *out, int
   for (size_t i = 0; i < n; i++, out += width) {
     if (labels) labels[i] = d->labels[order[i]];
     if (d->values) {
-      for (size_t k = 0; k < width; k++) out[k] = d->values[order[i] * width + k] * (1 - d->low) + d->low;
+      for (size_t k = 0; k < width; k++) out[k] = (d->values[order[i] * width + k] * (1 - d->low) + d->low) * d->scale;
     } else {
       const uint8_t *from = d->pixels + order[i] * d->stored;
       if (d->fit) resizer_run(d->fit, from, d->fit->columns.in, 1, d->fitted);

@@ -20,6 +20,7 @@ typedef struct data {
   uint32_t channels, height, width; /* of an image; 1 x 1 x 2 for a point */
   size_t features;                  /* channels * height * width */
   float low;                        /* what 0 becomes in a batch; 1 stays 1 */
+  float scale;                      /* and what both are multiplied with: 1 for images */
   size_t count;                     /* 0: only the sizes are known */
   uint8_t *pixels;                  /* [count, stored], or NULL */
   size_t stored;                    /* bytes of an image in `pixels`: [channels, height, width] unless it is fitted */
@@ -38,6 +39,7 @@ typedef struct data_options {
   uint32_t channels;   /* of a folder's images, 1 or 3; 0: as its first */
   bool labels;         /* to be read too; it is an error when there are none */
   float low;
+  float point_scale; /* of the ring; 0: 1 */
 } data_options;
 
 /* A folder has train-images-idx3-ubyte[.gz] (and train-labels-idx1-ubyte[.gz]), or PNG and JPEG files, either in it or
@@ -45,7 +47,8 @@ typedef struct data_options {
 bool data_open(data *d, const data_options *o, message *why);
 void data_close(data *d);
 
-/* out [n, features] = the items order[0..n), scaled from [0,1] to [low,1]; labels [n] unless it is NULL. */
+/* out [n, features] = the items order[0..n), scaled from [0,1] to [low,1] * scale; labels [n] unless it is NULL.
+ */
 void data_gather(const data *d, const uint32_t *order, size_t n, float *out, int32_t *labels);
 
 /* ---- the sources; each fills sizes and elements of a zeroed `data` ---- */

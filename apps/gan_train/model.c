@@ -172,9 +172,9 @@ static clg_status sample_chunks(gan *m, int64_t n, float *out) {
     clg_status status = sample_rows(m, done, rows, out + done * width);
     if (status != CLG_OK) return status;
   }
-  float low = model_low(m->spec.kind);
-  if (low == 0) return CLG_OK;
-  for (int64_t i = 0; i < n * width; i++) out[i] = (out[i] - low) / (1 - low);
+  float low = model_low(m->spec.kind), scale = m->spec.points ? model_point_scale(m->spec.kind) : 1;
+  if (low == 0 && scale == 1) return CLG_OK;
+  for (int64_t i = 0; i < n * width; i++) out[i] = (out[i] / scale - low) / (1 - low);
   return CLG_OK;
 }
 

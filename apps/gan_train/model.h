@@ -10,6 +10,7 @@ typedef struct model_spec {
   model_kind kind;
   int64_t batch;
   int64_t channels, height, width; /* of an item */
+  bool points;                     /* items are points of the plane, no images */
   int64_t nz;                      /* numbers of noise */
   int64_t hidden;                  /* width of the hidden layers; 0: dcgan */
   int64_t ngf, ndf;                /* dcgan's: channels beside the images, of generator and discriminator */

@@ -15,9 +15,12 @@ model_kind model_find(const char *name);
 
 /* What 0 of an image becomes: -1 where items are in [-1,1]. */
 float model_low(model_kind kind);
-/* Points of the plane want less noise and a weaker penalty than images. */
+/* What points of the plane are multiplied with then: a critic's slope of 1 is one of the data's unit, and where modes
+ * are less than a unit apart the penalty outweighs what is to be told apart. */
+float model_point_scale(model_kind kind);
+/* Points of the plane want less noise than images. */
 int model_default_nz(model_kind kind, bool is_ring);
-int model_default_lambda(bool is_ring);
+int model_default_lambda(void);
 int model_default_batch(model_kind kind);
 int model_default_critic_steps(model_kind kind);
 

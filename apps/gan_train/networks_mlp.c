@@ -47,7 +47,8 @@ clg_module *mlp_discriminator(clg_context *ctx, const model_spec *s) {
 clg_module *wgan_generator(clg_context *ctx, const model_spec *s) {
   clg_module *blocks[4];
   plain_blocks(ctx, with_label(s, s->nz), s->hidden, blocks);
-  blocks[3] = last_block(ctx, s->hidden, model_features(s), CLG_ACT_TANH);
+  blocks[3] = s->points ? clg_linear_create(ctx, s->hidden, model_features(s), true)
+                        : last_block(ctx, s->hidden, model_features(s), CLG_ACT_TANH);
   return clg_sequential_create(ctx, blocks, 4);
 }
 

@@ -20,6 +20,7 @@ enum {
   OPT_PLAN,
   OPT_REMAT,
   OPT_SHAPE,
+  OPT_TUNING,
   OPT_JSON,
   OPT_SAMPLES,
   OPT_SAVE,
@@ -48,6 +49,7 @@ static const struct {
     {"image-size", IMAGE_SIZE_MIN, IMAGE_SIZE_MAX, offsetof(options, image_size)},
     {"channels", 1, 3, offsetof(options, channels)},
     {"samples-every", 1, MAX_STEPS, offsetof(options, samples_every)},
+    {"save-every", 1, MAX_STEPS, offsetof(options, save_every)},
 };
 #define N_NUMBERS (sizeof numbers / sizeof *numbers)
 
@@ -63,6 +65,7 @@ static const struct option words[] = {
     {"plan", no_argument, NULL, OPT_PLAN},
     {"remat", no_argument, NULL, OPT_REMAT},
     {"shape", required_argument, NULL, OPT_SHAPE},
+    {"tuning", required_argument, NULL, OPT_TUNING},
     {"json", required_argument, NULL, OPT_JSON},
     {"samples", required_argument, NULL, OPT_SAMPLES},
     {"save", required_argument, NULL, OPT_SAVE},
@@ -153,6 +156,7 @@ static bool parse_option(options *o, int code, char *text, message *why) {
   case OPT_PLAN: o->plan = true; return true;
   case OPT_REMAT: o->remat = true; return true;
   case OPT_SHAPE: return parse_shape(o, text, why);
+  case OPT_TUNING: o->tuning = text; return true;
   case OPT_JSON: o->json = text; return true;
   case OPT_SAMPLES: o->samples = text; return true;
   case OPT_SAVE: o->save = text; return true;
@@ -175,6 +179,7 @@ static bool check_files(const options *o, message *why) {
         return fail(why, "--%s and --%s name the same file", names[k], names[i]);
   if (o->samples && !strcmp(o->samples, "-")) return fail(why, "--samples wants the name of a file");
   if (o->save && !strcmp(o->save, "-")) return fail(why, "--save wants the name of a file");
+  if (o->save_every && !o->save) return fail(why, "--save-every wants --save FILE beside it");
   if (o->samples_every && !o->samples) return fail(why, "--samples-every wants --samples FILE.png beside it");
   if (o->plan && o->samples) return fail(why, "--plan trains nothing: leave out --samples");
   if (o->plan && (o->save || o->resume)) return fail(why, "--plan trains nothing: leave out --save and --resume");

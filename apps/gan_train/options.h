@@ -28,11 +28,13 @@ typedef struct options {
   uint64_t seed;
   const char *device; /* NULL: the library's choice */
   clg_device_shape shape;
+  const char *tuning; /* a table of clgrad_tune; NULL: none */
   bool plan, remat;
   const char *json;          /* a file or "-"; NULL: none */
   const char *samples;       /* NULL: none */
   int64_t samples_every;     /* 0: at the end alone */
   const char *save, *resume; /* NULL: none */
+  int64_t save_every;        /* 0: at the end alone */
   bool quiet, help, version;
 } options;
 

@@ -33,6 +33,12 @@ static json_t *device_json(const clg_device_info *d) {
                    foreign(d->driver), "type", types[d->type], "shape", d->shape == CLG_SHAPE_GPU ? "gpu" : "cpu");
 }
 
+static json_t *tuning_json(uint64_t hash) {
+  char text[20];
+  snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
+  return hash ? json_string(text) : json_null();
+}
+
 static json_t *roles_json(const clg_memory_stats *m) {
   json_t *roles = json_object();
   for (int i = 0; i < CLG_ROLE_COUNT; i++)
@@ -121,11 +127,11 @@ bool report_json(FILE *to, const comparison *c, const run_setup *setup, message 
   json_t *variants = json_array();
   for (int i = 0; i < c->n; i++) json_array_append_new(variants, variant_json(&c->results[i], setup, c->plan));
   json_t *all =
-      json_pack("{s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:b, s:o}", "version", clg_version(), "device",
+      json_pack("{s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:b, s:o, s:o}", "version", clg_version(), "device",
                 device_json(&c->results[0].device), "model", model_name(setup->spec.kind), "sizes",
                 model_json(&setup->spec), "data", foreign(setup->data->name), "batch", (json_int_t)setup->spec.batch,
                 "steps", (json_int_t)setup->steps, "seed", (json_int_t)setup->seed, "remat",
-                setup->remat, "variants", variants);
+                setup->remat, "tuning", tuning_json(c->results[0].tuning), "variants", variants);
   bool ok = all && json_dumpf(all, to, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) == 0 && fputc('\n', to) != EOF;
   json_decref(all);
   return ok || fail(why, "cannot write the JSON report");

@@ -50,8 +50,14 @@ static bool train_in(clg_context *ctx, const run_setup *setup, variant v, result
   }
   r->memory.peak_reserved = clg_memory(ctx).peak_reserved; /* the context's whole life */
   r->device = *clg_context_device(ctx);
+  r->tuning = clg_tuning_hash(ctx);
   train_close(&t);
   return ok;
+}
+
+/* A plan made like another context has its table already. */
+static bool tune(clg_context *ctx, const run_setup *setup, message *why) {
+  return !setup->tuning || clg_tuning_load(ctx, setup->tuning) == CLG_OK || fail(why, "%s", clg_last_error(ctx));
 }
 
 bool run_plan(const run_setup *setup, variant v, clg_context *like, result *r, message *why) {
@@ -68,14 +74,14 @@ bool run_plan(const run_setup *setup, variant v, clg_context *like, result *r, m
   sizes.count = 0, sizes.pixels = NULL, sizes.values = NULL, sizes.labels = NULL, sizes.fit = NULL;
   run_setup without = *setup;
   without.data = &sizes;
-  bool ok = train_in(ctx, &without, v, &plan, true, why);
+  bool ok = (like || tune(ctx, setup, why)) && train_in(ctx, &without, v, &plan, true, why);
   if (ok && plan.failed && !variant_must_fail(v)) ok = fail(why, "%s", plan.error);
   r->v = v;
   r->failed = plan.failed, r->recovered = plan.recovered, r->status = plan.status;
   memcpy(r->error, plan.error, sizeof r->error);
   r->predicted_live = plan.memory.peak_live;
   r->predicted_reserved = plan.memory.peak_reserved;
-  r->device = plan.device;
+  r->device = plan.device, r->tuning = plan.tuning;
   result_free(&plan);
   clg_context_unref(&ctx);
   return ok;
@@ -104,7 +110,7 @@ bool run_variant(const run_setup *setup, variant v, result *r, message *why) {
   options.message_size = sizeof text;
   if (clg_context_create(&ctx, &options) != CLG_OK) return fail(why, "%s", text);
   result plan = {0};
-  bool ok = run_plan(setup, v, ctx, &plan, why);
+  bool ok = tune(ctx, setup, why) && run_plan(setup, v, ctx, &plan, why);
   r->v = v;
   r->device = *clg_context_device(ctx);
   r->predicted_live = plan.predicted_live, r->predicted_reserved = plan.predicted_reserved;

@@ -16,7 +16,8 @@ data_options setup_data(const options *o) {
                         .image_size = (uint32_t)o->image_size,
                         .channels = (uint32_t)o->channels,
                         .labels = o->conditional,
-                        .low = model_low(o->model)};
+                        .low = model_low(o->model),
+                        .point_scale = model_point_scale(o->model)};
 }
 
 static model_spec spec_of(const options *o, const data *d) {
@@ -25,13 +26,14 @@ static model_spec spec_of(const options *o, const data *d) {
                       .channels = d->channels,
                       .height = d->height,
                       .width = d->width,
+                      .points = d->is_ring,
                       .nz = o->nz ? o->nz : model_default_nz(o->model, d->is_ring),
                       .hidden = o->hidden,
                       .ngf = o->ngf,
                       .ndf = o->ndf,
                       .classes = d->classes,
                       .critic_steps = (int)o->critic_steps,
-                      .lambda = (float)(o->lambda ? o->lambda : model_default_lambda(d->is_ring))};
+                      .lambda = (float)(o->lambda ? o->lambda : model_default_lambda())};
 }
 
 static bool choose_steps(run_setup *setup, const options *o, const data *d, message *why) {
@@ -56,11 +58,13 @@ bool setup_make(run_setup *setup, const options *o, const data *d, message *why)
                        .seed = o->seed,
                        .device = o->device,
                        .shape = o->shape,
+                       .tuning = o->tuning,
                        .remat = o->remat,
                        .quiet = o->quiet,
                        .samples = o->samples,
                        .samples_every = o->samples_every,
                        .save = o->save,
+                       .save_every = o->save_every,
                        .resume = o->resume,
                        .n_samples = want_samples ? samples_wanted(d) : 0};
   if (!check_outputs(o, why)) return false;

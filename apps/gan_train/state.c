@@ -1,6 +1,6 @@
 /* What a file of a training's state has: the networks under "G." and "D.", their label embeddings, the optimizers, and
- * in the metadata "run", which must be the same to go on bit for bit, and "step". Noise and order follow from seed and
- * step. */
+ * in the metadata "run" and "tuning" (the table's hash), which must be the same to go on bit for bit, and "step".
+ * Noise and order follow from seed and step. */
 #include "state.h"
 #include <inttypes.h>
 #include <string.h>
@@ -18,6 +18,14 @@ static void describe(const run_setup *setup, char *text, size_t size) {
            s->critic_steps, (int)s->lambda, s->batch, setup->seed, setup->data->name);
 }
 
+static void describe_tuning(const gan *m, char text[24]) {
+  uint64_t hash = clg_tuning_hash(m->ctx);
+  if (hash)
+    snprintf(text, 24, "%016" PRIx64, hash);
+  else
+    snprintf(text, 24, "none");
+}
+
 static bool library_fails(gan *m, message *why) { return fail(why, "%s", clg_last_error(m->ctx)); }
 
 bool state_save(gan *m, const run_setup *setup, int64_t step, message *why) {
@@ -28,6 +36,8 @@ bool state_save(gan *m, const run_setup *setup, int64_t step, message *why) {
   if (!s) return library_fails(m, why);
   clg_saver_add_metadata(s, "run", run);
   clg_saver_add_metadata(s, "step", number);
+  describe_tuning(m, number);
+  clg_saver_add_metadata(s, "tuning", number);
   clg_saver_add_module(s, "G.", m->g);
   clg_saver_add_module(s, "D.", m->d);
   if (m->g_labels) clg_saver_add_module(s, "G_labels.", m->g_labels);
@@ -47,20 +57,25 @@ static bool read_step(const char *text, int64_t *step) {
   return true;
 }
 
-static bool check_run(const clg_loader *l, const run_setup *setup, int64_t *step, message *why) {
-  char mine[1024];
+static bool check_run(const gan *m, const clg_loader *l, const run_setup *setup, int64_t *step, message *why) {
+  char mine[1024], tuning[24];
   const char *run = clg_loader_metadata(l, "run");
   describe(setup, mine, sizeof mine);
   if (!run || !read_step(clg_loader_metadata(l, "step"), step))
     return fail(why, "%s: not a state that gan_train saved", setup->resume);
   if (strcmp(run, mine)) return fail(why, "%s is of another run: %.400s; this is %s", setup->resume, run, mine);
+  const char *its = clg_loader_metadata(l, "tuning");
+  if (!its) its = "none";
+  describe_tuning(m, tuning);
+  if (strcmp(its, tuning))
+    return fail(why, "%s was trained with another tuning table: %.40s; this run's is %s", setup->resume, its, tuning);
   return true;
 }
 
 bool state_load(gan *m, const run_setup *setup, int64_t *step, message *why) {
   clg_loader *l = clg_loader_open(m->ctx, setup->resume);
   if (!l) return library_fails(m, why);
-  bool ok = check_run(l, setup, step, why);
+  bool ok = check_run(m, l, setup, step, why);
   if (ok)
     ok = (clg_loader_load_module(l, "G.", m->g) == CLG_OK && clg_loader_load_module(l, "D.", m->d) == CLG_OK &&
           (!m->g_labels || clg_loader_load_module(l, "G_labels.", m->g_labels) == CLG_OK) &&

@@ -72,17 +72,29 @@ static bool samples_ever_due(const training *t) {
   return every && (t->first + t->setup->steps) / every > t->first / every;
 }
 
-/* A picture on the way; a plan makes none, but needs what it needs. `counters` are moved on: no step did this. */
-static bool show_samples(training *t, int64_t step, clg_counters *counters, message *why) {
+/* A picture on the way; a plan makes none, but needs what it needs. */
+static bool show_samples(training *t, int64_t step, message *why) {
   char path[4096];
   float *items;
   size_t n = samples_wanted(t->setup->data);
-  clg_counters before = clg_context_counters(t->ctx);
   bool ok = train_sample(t, n, &items, why);
   if (ok && !clg_context_is_plan(t->ctx))
     ok = samples_path(path, sizeof path, t->setup->samples, t->first + step, why) &&
          samples_save(path, t->setup->data, items, n, why);
   free(items);
+  return ok;
+}
+
+/* Whether the state is due after `step` steps of this run; the last one is saved when all is done. */
+static bool save_due(const training *t, int64_t step) {
+  int64_t every = t->setup->save_every;
+  return every && (t->first + step) % every == 0 && step < t->setup->steps && !clg_context_is_plan(t->ctx);
+}
+
+/* Pictures and the state on the way. `counters` are moved on: no step did this. */
+static bool leave_files(training *t, int64_t step, bool pictures, bool state, clg_counters *counters, message *why) {
+  clg_counters before = clg_context_counters(t->ctx);
+  bool ok = (!pictures || show_samples(t, step, why)) && (!state || train_save(t, why));
   clg_counters after = clg_context_counters(t->ctx);
   counters->launches += after.launches - before.launches;
   counters->waits += after.waits - before.waits;
@@ -131,10 +143,11 @@ bool train_run(training *t, bool until_settled, bool show_progress, message *why
     progress_step(&bar, step + 1, r->losses + 3 * step);
     bool still = until_settled && settled(t, step + 1, peaks, &quiet_steps);
     bool due = samples_due(t, step + 1) || (still && !shown);
-    if (due) ok = show_samples(t, step + 1, &first, why);
+    bool save = save_due(t, step + 1);
+    if (due || save) ok = leave_files(t, step + 1, due, save, &first, why);
     if (still && shown) break;
     shown = shown || due;
-    last = due ? clock_ms() : now;
+    last = due || save ? clock_ms() : now;
   }
   progress_end(&bar);
   bool several = r->steps_done > 1;

@@ -1,6 +1,6 @@
 /* Reads of regular files, and atomic replacement: a new file beside the old one, synced, renamed over it, and the
- * folder synced. Whenever the process dies, the path names the old file or the new one, whole. Owns descriptors and the
- * temporary file. */
+ * folder synced. Writers of one path take turns. Whenever the process dies, the path names the old file or the new one,
+ * whole. Owns descriptors and the temporary file. */
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "io/file.h"
 #include "core/str.h"
@@ -9,10 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { MOST_TEMPS = 100 };
 
 /* "op: cannot read PATH: No such file or directory" */
 static clg_status fail_errno(clg_context *ctx, const char *op, const char *what, const char *path) {
@@ -77,20 +76,42 @@ static char *target_of(const char *path) {
   return real ? real : strdup(path);
 }
 
-/* A new file whose name nobody else uses; its mode follows the umask, as that of any new file. */
+/* Waits until nobody else writes the file. A lock ends with its process, so what a dead one left can be taken over. */
+static bool lock(int fd) {
+  int failed;
+  do failed = flock(fd, LOCK_EX);
+  while (failed && errno == EINTR);
+  return !failed;
+}
+
+/* Empties a file that is ours. `moved`: while we waited, its writer has put it in place or removed it. */
+static bool take_over(int fd, const char *name, bool *moved) {
+  struct stat open, named;
+  if (!lock(fd) || fstat(fd, &open)) return false;
+  *moved = lstat(name, &named) || named.st_ino != open.st_ino || named.st_dev != open.st_dev;
+  if (*moved) return false;
+  if (S_ISREG(open.st_mode) && open.st_nlink == 1) return !ftruncate(fd, 0);
+  errno = EEXIST; /* nobody that saves has made it */
+  return false;
+}
+
+/* The temporary file. Its name follows from the path, so that the next save replaces what a killed one left; its mode
+ * follows the umask, as that of any new file. */
 static int open_temp(const char *path, char **name) {
-  for (int i = 0; i < MOST_TEMPS; i++) {
-    clg_str temp = {0};
-    clg_str_addf(&temp, "%s.%ld-%d.tmp", path, (long)getpid(), i);
-    int fd = temp.failed ? -1 : open(temp.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+  clg_str temp = {0};
+  clg_str_addf(&temp, "%s.tmp", path);
+  for (;;) {
+    bool moved = false;
+    int fd = temp.failed ? -1 : open(temp.data, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (temp.failed) errno = ENOMEM;
-    if (fd >= 0) return *name = temp.data, fd;
+    if (fd >= 0 && take_over(fd, temp.data, &moved)) return *name = temp.data, fd;
     int code = errno;
+    if (fd >= 0) close(fd);
+    if (moved) continue;
     clg_str_free(&temp);
     errno = code;
-    if (code != EEXIST) break;
+    return -1;
   }
-  return -1;
 }
 
 clg_status clg_output_open(clg_output *out, clg_context *ctx, const char *op, const char *path) {
@@ -134,17 +155,12 @@ static clg_status sync_folder(const clg_output *out) {
   return s;
 }
 
+/* The file stays open, and so locked, until it has its name. */
 clg_status clg_output_commit(clg_output *out) {
-  bool ok = !fsync(out->fd);
-  int fd = out->fd;
-  out->fd = -1;
-  if (ok)
-    ok = !close(fd);
-  else
-    close(fd);
-  ok = ok && !rename(out->temp, out->path);
-  clg_status s = ok ? CLG_OK : fail_errno(out->ctx, out->op, "write", out->path);
-  if (ok) {
+  clg_status s = CLG_OK;
+  if (fsync(out->fd) || rename(out->temp, out->path)) {
+    s = fail_errno(out->ctx, out->op, "write", out->path);
+  } else {
     free(out->temp);
     out->temp = NULL;
     s = sync_folder(out);
@@ -154,9 +170,9 @@ clg_status clg_output_commit(clg_output *out) {
 }
 
 void clg_output_discard(clg_output *out) {
+  if (out->temp) unlink(out->temp);
   if (out->fd >= 0) close(out->fd);
   out->fd = -1;
-  if (out->temp) unlink(out->temp);
   free(out->temp);
   free(out->path);
   out->temp = out->path = NULL;

@@ -28,7 +28,8 @@ typedef struct clg_output {
   int fd;
 } clg_output;
 
-/* Opens a new file beside `path` (beside what it links to). On failure there is nothing to discard. */
+/* Opens a new file beside `path` (beside what it links to); waits while another writer of the same path has it open. On
+ * failure there is nothing to discard. */
 clg_status clg_output_open(clg_output *out, clg_context *ctx, const char *op, const char *path);
 clg_status clg_output_write(clg_output *out, const void *data, size_t n);
 /* Puts the new file in the place of the old one once it is on the disk. Ends the output, on failure too. */
