@@ -1,16 +1,24 @@
-/* Matrix products C = f(C0 + A B + bias): A [m,k], B [k,n], C [m,n], any of them transposed by its strides.
+/* Matrix products C = f(C0 + A B + bias): A [m,k], B [k,n], C [m,n], any of them transposed by its strides, and batches of them.
  *
  * Element A(i,p) is a[a_o + i*a_rs + p*a_ps], B(p,j) is b[b_o + p*b_ps + j*b_cs], C(i,j) is c[c_o + i*c_rs + j*c_cs]; one of the
  * strides of A and one of B is 1. bias is [n], or [m] with PRODUCT_SWAPPED (operands exchanged, C transposed). CLG_EPILOGUE(v, p),
- * if the prelude defines it, is f. Sums run along k from 0 with one fma a step, whatever the blocking. */
+ * if the prelude defines it, is f. Sums run along k from 0 with one fma a step, whatever the blocking, except in product_dot.
+ * Group id 2 is the batch: offset.sN of operand N (A, B, C, bias) moves by step.sN a batch. */
 #define PRODUCT_ADD 1u
 #define PRODUCT_BIAS 2u
 #define PRODUCT_SWAPPED 4u
 
+/* Few arguments, since drivers take their time over each: strides are a_rs, a_ps, b_ps, b_cs, c_rs, c_cs, sizes m, n, k, flags,
+ * the bits of the epilogue's parameter, and span. */
 #define PRODUCT_ARGS                                                                                                         \
-  __global const float *a, const ulong a_o, const uint a_rs, const uint a_ps, __global const float *b, const ulong b_o,      \
-      const uint b_ps, const uint b_cs, __global float *c, const ulong c_o, const uint c_rs, const uint c_cs, const uint m,  \
-      const uint n, const uint k, __global const float *bias, const ulong bias_o, const uint flags, const float param
+  __global const float *a, __global const float *b, __global float *c, __global const float *bias, const ulong4 offset,      \
+      const ulong4 step, const uint8 strides, const uint8 sizes
+#define PRODUCT_UNPACK                                                                                                       \
+  const ulong4 start = offset + step * (ulong)get_group_id(2);                                                               \
+  const ulong a_o = start.s0, b_o = start.s1, c_o = start.s2, bias_o = start.s3;                                             \
+  const uint a_rs = strides.s0, a_ps = strides.s1, b_ps = strides.s2, b_cs = strides.s3, c_rs = strides.s4,                  \
+             c_cs = strides.s5, m = sizes.s0, n = sizes.s1, k = sizes.s2, flags = sizes.s3, span = sizes.s5;                 \
+  const float param = as_float(sizes.s4);
 
 /* C(i,j) from its sum v. */
 #ifdef CLG_EPILOGUE
@@ -69,30 +77,45 @@ TILE_PRODUCT(tile_in_place, __global, __global)
 TILE_PRODUCT(tile_panel, __global, __private)
 TILE_PRODUCT(tile_block, __private, __private)
 
-/* Stores `rows` rows of sums at C(i,j0), lanes from `skip` to `width`: the only place that touches C. The epilogue is called on
- * scalars, as the elementwise kernel does. */
-static void tile_finish(const float *part, const uint rows, const uint skip, const uint width, const uint i0, const uint j0,
-                        __global float *c, const ulong c_o, const uint c_rs, __global const float *bias, const ulong bias_o,
-                        const uint flags, const float param) {
-  const uint c_cs = 1;
-  for (uint i = 0; i < rows; i++, part += TILE_COLS) {
-    if (skip == 0 && width == TILE_COLS && !(flags & PRODUCT_SWAPPED)) {
-      __global float *to = c + c_o + (size_t)(i0 + i) * c_rs + j0;
-      for (uint h = 0; h < 2; h++) {
-        float16 v = vload16(h, part);
-        if (flags & PRODUCT_ADD) v = vload16(h, to) + v;
-        if (flags & PRODUCT_BIAS) v += vload16(h, bias + bias_o + j0);
+/* Lanes from `skip` to `width` of sums v are C(i,j) on: the only place where a vector goes to C. The epilogue is called on scalars,
+ * as the elementwise kernel does. */
+static void put16(float16 v, const uint skip, const uint width, const uint i, const uint j, __global float *c, const ulong c_o,
+                  const uint c_rs, const uint c_cs, __global const float *bias, const ulong bias_o, const uint flags,
+                  const float param) {
+  if (skip == 0 && width == 16 && c_cs == 1) {
+    __global float *to = c + c_o + (size_t)i * c_rs + j;
+    if (flags & PRODUCT_ADD) v = vload16(0, to) + v;
+    if (flags & PRODUCT_SWAPPED)
+      v = flags & PRODUCT_BIAS ? v + bias[bias_o + i] : v;
+    else if (flags & PRODUCT_BIAS)
+      v += vload16(0, bias + bias_o + j);
 #ifdef CLG_EPILOGUE
-        float lane[16];
-        vstore16(v, 0, lane);
-        for (uint l = 0; l < 16; l++) lane[l] = PRODUCT_F(lane[l]);
-        v = vload16(0, lane);
+    float lane[16];
+    vstore16(v, 0, lane);
+    for (uint l = 0; l < 16; l++) lane[l] = PRODUCT_F(lane[l]);
+    v = vload16(0, lane);
 #endif
-        vstore16(v, h, to);
-      }
-    } else {
-      for (uint l = skip; l < width; l++) PRODUCT_PUT(i0 + i, j0 + l, part[l])
+    vstore16(v, 0, to);
+  } else {
+    float lane[16];
+    vstore16(v, 0, lane);
+    for (uint l = skip; l < width; l++) PRODUCT_PUT(i, j + l, lane[l])
+  }
+}
+#define PUT16(v, skip, width, i, j) put16(v, skip, width, i, j, c, c_o, c_rs, c_cs, bias, bias_o, flags, param);
+
+/* Stores `rows` rows of sums at C(i0,j0), lanes from `skip` to `width`. */
+static void tile_finish(const float *part, const uint rows, const uint skip, const uint width, const uint i0, const uint j0,
+                        __global float *c, const ulong c_o, const uint c_rs, const uint c_cs, __global const float *bias,
+                        const ulong bias_o, const uint flags, const float param) {
+  if (skip == 0 && width == TILE_COLS && c_cs == 1) {
+    for (uint i = 0; i < rows; i++, part += TILE_COLS) {
+      PUT16(vload16(0, part), 0, 16, i0 + i, j0)
+      PUT16(vload16(1, part), 0, 16, i0 + i, j0 + 16)
     }
+  } else {
+    for (uint i = 0; i < rows; i++, part += TILE_COLS)
+      for (uint l = skip; l < width; l++) PRODUCT_PUT(i0 + i, j0 + l, part[l])
   }
 }
 
@@ -101,11 +124,12 @@ static void tile_finish(const float *part, const uint rows, const uint skip, con
   const uint j0 = n < TILE_COLS ? 0u : min((g)*TILE_COLS, n - TILE_COLS), skip = (g)*TILE_COLS - j0,                         \
              width = min(n - j0, (uint)TILE_COLS);
 #define PANEL_FINISH(part, rows, i0)                                                                                         \
-  tile_finish(part, rows, skip, width, i0, j0, c, c_o, c_rs, bias, bias_o, flags, param);
+  tile_finish(part, rows, skip, width, i0, j0, c, c_o, c_rs, c_cs, bias, bias_o, flags, param);
 
 #if CLG_WANT(product_direct)
 /* B untransposed and read in place, n >= TILE_COLS. Group ids (tile of rows, panel). */
 __kernel void product_direct(PRODUCT_ARGS) {
+  PRODUCT_UNPACK
   const uint i0 = (uint)get_group_id(0) * TILE_ROWS, g = (uint)get_group_id(1);
   if (i0 >= m || g * TILE_COLS >= n) return;
   PANEL_AT(g)
@@ -167,7 +191,8 @@ static void pack_panel(__global const float *b, const size_t ps, const size_t cs
 #if CLG_WANT(product_panel)
 /* A panel of B, packed PANEL_K steps at a time, against `span` rows (<= PANEL_ROWS, a multiple of TILE_ROWS). Group ids
  * (span, panel). */
-__kernel void product_panel(PRODUCT_ARGS, const uint span) {
+__kernel void product_panel(PRODUCT_ARGS) {
+  PRODUCT_UNPACK
   const uint i0 = (uint)get_group_id(0) * span, g = (uint)get_group_id(1);
   if (i0 >= m || g * TILE_COLS >= n) return;
   PANEL_AT(g)
@@ -199,6 +224,7 @@ static void pack_tiles(__global const float *a, const size_t ps, const uint rows
 /* A transposed, and so large that its rows lie too far apart to be read in place: blocks of both operands are packed, and BLOCK_ROWS x
  * BLOCK_COLS results are an item's. Group ids (block of rows, block of columns). */
 __kernel void product_block(PRODUCT_ARGS) {
+  PRODUCT_UNPACK
   const uint i0 = (uint)get_group_id(0) * BLOCK_ROWS, g0 = (uint)get_group_id(1) * (BLOCK_COLS / TILE_COLS);
   if (i0 >= m || g0 * TILE_COLS >= n) return;
   float tiles[BLOCK_ROWS / TILE_ROWS * BLOCK_TILE] __attribute__((aligned(64)));
@@ -225,15 +251,13 @@ __kernel void product_block(PRODUCT_ARGS) {
 #endif
 
 #if CLG_WANT(product_dot)
-/* Dot products of rows that both run along k: TILE_ROWS rows of A against one column of B. Group ids (tile of rows, column). */
-__kernel void product_dot(PRODUCT_ARGS) {
-  const uint i0 = (uint)get_group_id(0) * TILE_ROWS, j = (uint)get_group_id(1);
-  if (i0 >= m || j >= n) return;
-  __global const float *row[TILE_ROWS], *y = b + b_o + (size_t)j * b_cs;
-  const uint rows = min(m - i0, (uint)TILE_ROWS);
+/* Dot products of rows that both run along k: TILE_ROWS rows of A against one column of B, `span` such rows an item. Group ids
+ * (span, column). */
+static void dots(__global const float *a, const uint a_rs, const uint rows, __global const float *y, const uint k, float *sum) {
+  __global const float *row[TILE_ROWS];
   float16 s[TILE_ROWS];
   _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {
-    row[i] = a + a_o + (size_t)(i0 + min(i, rows - 1)) * a_rs;
+    row[i] = a + (size_t)min(i, rows - 1) * a_rs;
     s[i] = (float16)(0.0f);
   }
   uint p = 0;
@@ -241,7 +265,6 @@ __kernel void product_dot(PRODUCT_ARGS) {
     const float16 v = vload16(0, y + p);
     _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) s[i] = fma(vload16(0, row[i] + p), v, s[i]);
   }
-  float sum[TILE_ROWS];
   _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {
     const float8 e = s[i].lo + s[i].hi;
     const float4 q = e.lo + e.hi;
@@ -249,7 +272,53 @@ __kernel void product_dot(PRODUCT_ARGS) {
   }
   for (; p < k; p++)
     for (uint i = 0; i < TILE_ROWS; i++) sum[i] = fma(row[i][p], y[p], sum[i]);
-  for (uint i = 0; i < rows; i++) PRODUCT_PUT(i0 + i, j, sum[i])
+}
+__kernel void product_dot(PRODUCT_ARGS) {
+  PRODUCT_UNPACK
+  const uint first = (uint)get_group_id(0) * span, j = (uint)get_group_id(1);
+  if (first >= m || j >= n) return;
+  const uint last = first + min(m - first, span);
+  for (uint i0 = first; i0 < last; i0 += TILE_ROWS) {
+    const uint rows = min(last - i0, (uint)TILE_ROWS);
+    float sum[TILE_ROWS];
+    dots(a + a_o + (size_t)i0 * a_rs, a_rs, rows, b + b_o + (size_t)j * b_cs, k, sum);
+    for (uint i = 0; i < rows; i++) PRODUCT_PUT(i0 + i, j, sum[i])
+  }
+}
+#endif
+
+#if CLG_WANT(product_row)
+/* A row of A against ROW_COLS columns of an untransposed B: for few rows. Group ids (columns, row). */
+#define ROW_VECTORS 8
+#define ROW_COLS (16 * ROW_VECTORS)
+__kernel void product_row(PRODUCT_ARGS) {
+  PRODUCT_UNPACK
+  const uint i = (uint)get_group_id(1), g = (uint)get_group_id(0) * ROW_COLS;
+  if (i >= m || g >= n) return;
+  const uint end = g + min(n - g, (uint)ROW_COLS);
+  __global const float *x = a + a_o + (size_t)i * a_rs, *y = b + b_o;
+  if (end - g == ROW_COLS) {
+    float16 s[ROW_VECTORS];
+    _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) s[h] = (float16)(0.0f);
+    for (uint p = 0; p < k; p++) {
+      const float16 v = (float16)(x[(size_t)p * a_ps]);
+      _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) s[h] = fma(v, vload16(h, y + (size_t)p * b_ps + g), s[h]);
+    }
+    for (uint h = 0; h < ROW_VECTORS; h++) PUT16(s[h], 0, 16, i, g + 16 * h)
+  } else if (n >= 16) {
+    for (uint j = g; j < end; j += 16) {
+      const uint at = min(j, n - 16);
+      float16 s = (float16)(0.0f);
+      for (uint p = 0; p < k; p++) s = fma((float16)(x[(size_t)p * a_ps]), vload16(0, y + (size_t)p * b_ps + at), s);
+      PUT16(s, j - at, 16, i, at)
+    }
+  } else {
+    for (uint j = 0; j < n; j++) {
+      float s = 0.0f;
+      for (uint p = 0; p < k; p++) s = fma(x[(size_t)p * a_ps], y[(size_t)p * b_ps + j], s);
+      PRODUCT_PUT(i, j, s)
+    }
+  }
 }
 #endif
 
@@ -262,6 +331,7 @@ __kernel void product_dot(PRODUCT_ARGS) {
 #define TILE_Y (WG / TILE_X)
 #if CLG_WANT(product_tile)
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODUCT_ARGS) {
+  PRODUCT_UNPACK
   __local float ta[TILE_K][TILE + 1], tb[TILE_K][TILE + 1];
   const uint id = (uint)get_local_id(0), j0 = (uint)get_group_id(0) * TILE, i0 = (uint)get_group_id(1) * TILE;
   const uint x = id % TILE_X, y = id / TILE_X;
@@ -294,6 +364,7 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODU
 #if CLG_WANT(product_dot)
 /* Both operands run along k: a work-group a result. Group ids (row, column). */
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_dot(PRODUCT_ARGS) {
+  PRODUCT_UNPACK
   __local float part[WG];
   const uint id = (uint)get_local_id(0), i = (uint)get_group_id(0), j = (uint)get_group_id(1);
   float s = 0.0f;
@@ -310,6 +381,7 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_dot(PRODUC
 #if CLG_WANT(product_row)
 /* One row or few: an item a result. Global ids (column, row). */
 __kernel void product_row(PRODUCT_ARGS) {
+  PRODUCT_UNPACK
   const uint j = (uint)get_global_id(0), i = (uint)get_global_id(1);
   if (j >= n || i >= m) return;
   float s = 0.0f;

@@ -12,7 +12,17 @@
 
 static clg_context *ctx;
 
-static void setup(void) { ctx = test_context_open(); }
+/* $TEST_PRODUCT: a kernel that every class of products takes, where it can. */
+static void setup(void) {
+  ctx = test_context_open();
+  const char *want = getenv("TEST_PRODUCT");
+  enum { C = CLG_SIZE_CLASSES };
+  for (int k = 1; want && k < CLG_PRODUCT_KERNELS; k++)
+    for (int i = 0; i < 4 * C * C * C && !strcmp(want, clg_product_kernel_name((clg_product_kernel)k)); i++) {
+      clg_product_class c = {i / (2 * C * C * C), i / (C * C * C) % 2, i / (C * C) % C, i / C % C, i % C};
+      ck_assert_int_eq(clg_tuning_set(ctx, &c, (clg_product_kernel)k), CLG_OK);
+    }
+}
 static void teardown(void) { test_context_close(&ctx); }
 
 /* Oclgrind interprets kernels: there the large cases would take minutes. */

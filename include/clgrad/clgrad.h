@@ -24,5 +24,6 @@
 #include <clgrad/ops.h>
 #include <clgrad/optim.h>
 #include <clgrad/tensor.h>
+#include <clgrad/tuning.h>
 
 #endif

@@ -38,6 +38,12 @@ CLG_API clg_module *clg_embedding_create(clg_context *ctx, int64_t n, int64_t si
 CLG_API clg_module *clg_dropout_create(clg_context *ctx, float p);
 /* [N,...] -> [N,-1] */
 CLG_API clg_module *clg_flatten_create(clg_context *ctx);
+/* torch.nn.utils.spectral_norm of a Linear or Conv2d that is not used yet: its weight (parameter weight_orig), [out,-1] as a
+ * matrix W, is divided by sigma = u^T W v, with gradient. The buffers weight_u and weight_v take one step of power iteration in
+ * each forward in train mode, without gradient; in eval mode they stay, and where a checkpointed segment runs again: no other
+ * forward of it in train mode may come between a forward and its backward there. Takes over the caller's reference and
+ * returns it, so that create calls nest; NULL on error. */
+CLG_API clg_module *clg_spectral_norm(clg_module *layer);
 /* Runs its layers in order, each in a scope of its own; a Linear followed by an activation runs as one kernel. Takes over
  * the caller's reference of each layer, so that create calls nest. Any NULL layer makes it NULL (the others are freed). */
 CLG_API clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n);

@@ -34,6 +34,7 @@ CLG_API clg_tensor *clg_relu(clg_tensor *x);    /* gradient 0 at 0 */
 CLG_API clg_tensor *clg_leaky_relu(clg_tensor *x, float slope); /* x > 0 ? x : slope*x; gradient `slope` at 0 */
 CLG_API clg_tensor *clg_gelu(clg_tensor *x);    /* 0.5*x*(1 + erf(x/sqrt 2)) */
 CLG_API clg_tensor *clg_silu(clg_tensor *x);    /* x*sigmoid(x) */
+CLG_API clg_tensor *clg_mish(clg_tensor *x);    /* x*tanh(log(1 + exp(x))) */
 CLG_API clg_tensor *clg_softplus(clg_tensor *x, float beta, float threshold); /* log(1 + exp(beta*x))/beta; x where
                                                                                    beta*x > threshold */
 CLG_API clg_tensor *clg_clamp(clg_tensor *x, float low, float high); /* passes the gradient at its bounds */
@@ -145,8 +146,10 @@ typedef struct clg_conv_options {
   int output_padding[2]; /* conv_transpose2d alone: rows and columns more at the end; less than the stride or the dilation */
   int dilation[2];
   int groups;            /* divides both numbers of channels; output channels see the input channels of their group */
+  clg_activation act;    /* behind the bias, in the same kernel where the gradient can be had from the result, as in clg_linear_act */
+  float slope;           /* of leaky_relu */
 } clg_conv_options;
-#define CLG_CONV_OPTIONS_INIT {{1, 1}, {0, 0}, {0, 0}, {1, 1}, 1}
+#define CLG_CONV_OPTIONS_INIT {{1, 1}, {0, 0}, {0, 0}, {1, 1}, 1, CLG_ACT_NONE, 0}
 /* y[n,o,q] = b[o] + sum over c and k of x[n,c, q*stride - padding + k*dilation] w[o,c,k]; zero outside of x.
  * x [N,C,H,W], w [O,C/groups,kh,kw], b [O] or NULL -> [N,O,OH,OW], OH = (H + 2 padding - dilation (kh - 1) - 1)/stride + 1 rounded
  * down. `options` NULL: the defaults. */
@@ -169,8 +172,10 @@ typedef struct clg_batch_norm_options {
   clg_tensor *running_mean, *running_var; /* both or none */
   bool train;
   float momentum, eps;
+  clg_activation act; /* behind it, in the same kernels where the gradient can be had from the result, as in clg_linear_act */
+  float slope;        /* of leaky_relu */
 } clg_batch_norm_options;
-#define CLG_BATCH_NORM_OPTIONS_INIT {NULL, NULL, true, 0.1f, 1e-5f}
+#define CLG_BATCH_NORM_OPTIONS_INIT {NULL, NULL, true, 0.1f, 1e-5f, CLG_ACT_NONE, 0}
 CLG_API clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, const clg_batch_norm_options *options);
 /* x [N,C,..]: over each of `groups` groups of channels (C divides by it) and all that follows, then times gamma [C] or NULL
  * plus beta [C] or NULL (Wu and He 2018; biased variance) */

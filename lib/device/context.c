@@ -3,6 +3,7 @@
 #include "device/choose.h"
 #include "device/plan.h"
 #include "device/program.h"
+#include "device/tuning.h"
 #include <clgrad/opencl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,12 @@ static clg_status open_on(clg_context **out, const clg_found *found, cl_context 
   ctx->log = o->log;
   ctx->log_user = o->log_user;
   s = clg_queue_open(ctx, found->device, context, queue, o->profile);
+  if (s != CLG_OK) {
+    *error = ctx->error;
+    clg_context_destroy(ctx);
+    return s;
+  }
+  s = clg_tuning_load_wanted(ctx);
   if (s != CLG_OK) {
     *error = ctx->error;
     clg_context_destroy(ctx);
@@ -133,11 +140,13 @@ void clg_context_destroy(clg_context *ctx) {
     clg_programs_report(ctx);
   }
   clg_pool_destroy(ctx);
+  if (ctx->queue && !ctx->lost) clg_programs_save(ctx);
   clg_programs_destroy(ctx->programs);
   if (ctx->queue) clg_gemm_close(ctx->queue);
   clg_queue_close(ctx->queue);
   clg_books_destroy(ctx->books);
   free(ctx->gemm);
+  clg_tuning_clear(ctx);
   clg_context *like = ctx->like;
   free(ctx);
   if (like) clg_context_release(like);

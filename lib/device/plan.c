@@ -2,6 +2,7 @@
 #include "device/plan.h"
 #include "device/choose.h"
 #include "device/gemm_cut.h"
+#include "device/tuning.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,7 +151,13 @@ clg_status clg_context_create_plan(clg_context **out, const clg_plan_options *op
     ctx->shape = shape;
     describe(&ctx->info, &model, shape);
     if (o->like) clg_context_hold(ctx->like = o->like);
-    *out = ctx;
+    s = o->like ? clg_tuning_copy(ctx, o->like) : clg_tuning_load_wanted(ctx);
+    if (s != CLG_OK) {
+      error = ctx->error;
+      clg_context_destroy(ctx);
+    } else {
+      *out = ctx;
+    }
   }
   clg_context_report(&error, o->message, o->message_size);
   return s;

@@ -15,6 +15,7 @@ typedef struct program {
   const char *file;
   char *prelude, *only, *problem; /* only: the one kernel in it, "" for all; problem: why it does not build */
   cl_program program;
+  bool unsaved; /* built from source: not in the disk cache yet */
   clg_kernel *kernels;
 } program;
 
@@ -127,29 +128,55 @@ static cl_program build(clg_context *ctx, const clg_part *parts, const char *fil
   return NULL;
 }
 
-static void get_program(clg_context *ctx, program *p, const clg_source *source) {
-  const clg_source *common = find_source("common.cl");
-  char platform[512], macros[400];
-  clg_str id = {0};
+/* The parts of a program's key, and the texts that they point into. */
+typedef struct key {
+  clg_part parts[ALL_PARTS];
+  char macros[400];
+  clg_str id;
+} key;
+
+/* False: out of memory. To be freed by clg_str_free(&k->id) in any case. */
+static bool make_key(clg_context *ctx, const program *p, key *k) {
+  const clg_source *common = find_source("common.cl"), *source = find_source(p->file);
+  char platform[512];
+  k->id = (clg_str){0};
   platform_version(ctx, platform, sizeof platform);
   const clg_device_info *d = &ctx->info;
-  clg_str_addf(&id, "clgrad %s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", CLG_VERSION_STRING, d->platform, platform, d->name,
+  clg_str_addf(&k->id, "clgrad %s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", CLG_VERSION_STRING, d->platform, platform, d->name,
                d->vendor, d->driver, d->version, BUILD_OPTIONS);
-  snprintf(macros, sizeof macros,
+  snprintf(k->macros, sizeof k->macros,
            "#define CLG_CPU %d\n#define WG %u\n#define VW %u\n#define CLG_WANT(kernel) CLG_WANT_##kernel\n"
            "#define CLG_WANT_%.100s 1\n",
            ctx->shape == CLG_SHAPE_CPU, (unsigned)clg_wg(ctx), clg_vector_width(ctx), *p->only ? p->only : "all");
   const clg_part parts[ALL_PARTS] = {
-      part(id.data ? id.data : ""),  part(macros),     common ? (clg_part){common->text, common->size} : part(""),
-      part("#line 1 \"prelude\"\n"), part(p->prelude), part("\n"),
+      part(k->id.data ? k->id.data : ""), part(k->macros),  common ? (clg_part){common->text, common->size} : part(""),
+      part("#line 1 \"prelude\"\n"),      part(p->prelude), part("\n"),
       {source->text, source->size}};
-  p->program = id.failed ? NULL : clg_cache_load(ctx, parts, ALL_PARTS, BUILD_OPTIONS);
+  memcpy(k->parts, parts, sizeof parts);
+  return !k->id.failed;
+}
+
+static void get_program(clg_context *ctx, program *p) {
+  key k;
+  bool whole = make_key(ctx, p, &k);
+  p->program = whole ? clg_cache_load(ctx, k.parts, ALL_PARTS, BUILD_OPTIONS) : NULL;
   if (!p->program) {
-    p->program = build(ctx, parts, p->file, &p->problem);
+    p->program = build(ctx, k.parts, p->file, &p->problem);
     if (p->program) clg_log_line(ctx, "built %s%s%s from source", p->file, *p->only ? ": " : "", p->only);
-    if (p->program && !id.failed) clg_cache_save(ctx, p->program, parts, ALL_PARTS);
+    p->unsaved = p->program && whole;
   }
-  clg_str_free(&id);
+  clg_str_free(&k.id);
+}
+
+void clg_programs_save(clg_context *ctx) {
+  for (int i = 0; i < BUCKETS; i++)
+    for (program *p = ctx->programs->bucket[i]; p; p = p->next) {
+      if (!p->unsaved) continue;
+      key k;
+      if (make_key(ctx, p, &k)) clg_cache_save(ctx, p->program, k.parts, ALL_PARTS);
+      clg_str_free(&k.id);
+      p->unsaved = false;
+    }
 }
 
 /* Whether the source says #if CLG_WANT(kernel) around each kernel: then a program has one, since drivers take long over
@@ -183,7 +210,7 @@ static program *find_program(clg_context *ctx, const char *file, const char *pre
   }
   p->hash = hash;
   p->file = source->name;
-  if (ctx->queue) get_program(ctx, p, source);
+  if (ctx->queue) get_program(ctx, p);
   p->next = *bucket;
   return *bucket = p;
 }

@@ -29,45 +29,86 @@ static bool matrices_of(matrices *m, clg_tensor *t, int n, const int64_t *batch,
   return true;
 }
 
+/* The batch dimensions, those that take one launch a step first; the last `count` products are one launch. */
+enum { A, B, OUT, OPERANDS };
+typedef struct batch_walk {
+  int n; /* dimensions that are walked */
+  int64_t size[CLG_MAX_DIMS], stride[CLG_MAX_DIMS][OPERANDS];
+  int64_t count, step[OPERANDS];
+} batch_walk;
+
+/* Dimensions in which out does not move come first, in their order: there products add up, so they cannot be one
+ * launch. */
+static batch_walk batch_walk_of(const matrices *m, int n, const int64_t *batch) {
+  batch_walk w = {.count = 1};
+  for (int moves = 0; moves < 2; moves++)
+    for (int d = 0; d < n; d++) {
+      if (batch[d] == 1 || (m[OUT].stride[d] != 0) != moves) continue;
+      w.size[w.n] = batch[d];
+      for (int i = 0; i < OPERANDS; i++) w.stride[w.n][i] = m[i].stride[d];
+      w.n++;
+    }
+  while (w.n && w.stride[w.n - 1][OUT]) {
+    const int64_t *stride = w.stride[w.n - 1];
+    bool fits = w.count * w.size[w.n - 1] <= INT32_MAX;
+    for (int i = 0; i < OPERANDS; i++) fits = fits && (w.count == 1 || stride[i] == w.step[i] * w.count);
+    if (!fits) break;
+    if (w.count == 1) memcpy(w.step, stride, sizeof w.step);
+    w.count *= w.size[--w.n];
+  }
+  return w;
+}
+
+static clg_status launch_walk(const clg_product *all, const batch_walk *w, clg_context *ctx, const char *op) {
+  int64_t launches = w->count ? 1 : 0;
+  clg_status s = CLG_OK;
+  for (int d = 0; d < w->n; d++) launches *= w->size[d];
+  for (int64_t i = 0; s == CLG_OK && i < launches; i++) {
+    int64_t rest = i, at[OPERANDS] = {0};
+    clg_product p = *all;
+    for (int d = w->n; d-- > 0; rest /= w->size[d]) {
+      int64_t index = rest % w->size[d];
+      for (int o = 0; o < OPERANDS; o++) at[o] += index * w->stride[d][o];
+      p.accumulate = p.accumulate || (index && !w->stride[d][OUT]);
+    }
+    p.a_offset += (size_t)at[A], p.b_offset += (size_t)at[B], p.c_offset += (size_t)at[OUT];
+    s = clg_product_run(ctx, &p, op);
+  }
+  return s;
+}
+
 /* out[b] (+)= op(a[b]) op(b[b]) for every index b of batch[0..n). Where out does not move with b its products add up.
  */
 static clg_status multiply(clg_tensor *out, clg_tensor *a, bool ta, clg_tensor *b, bool tb, int n, const int64_t *batch,
                            bool accumulate, const char *op) {
-  matrices ma = {0}, mb = {0}, mo = {0};
-  clg_status s =
-      matrices_of(&ma, a, n, batch, op) && matrices_of(&mb, b, n, batch, op) && matrices_of(&mo, out, n, batch, op)
-          ? CLG_OK
-          : clg_last_status(out->ctx);
-  int64_t count = 1, k = a->shape[a->ndim - (ta ? 2 : 1)];
-  for (int d = 0; d < n; d++) count *= batch[d];
-  for (int64_t i = 0; s == CLG_OK && i < count; i++) {
-    int64_t rest = i, at[3] = {0};
-    bool add = accumulate;
-    for (int d = n; d-- > 0; rest /= batch[d]) {
-      int64_t index = rest % batch[d];
-      at[0] += index * ma.stride[d], at[1] += index * mb.stride[d], at[2] += index * mo.stride[d];
-      add = add || (index && batch[d] != 1 && !mo.stride[d]);
-    }
-    clg_product p = {.ta = ta != ma.transposed,
-                     .tb = tb != mb.transposed,
+  matrices m[OPERANDS] = {0};
+  bool ok = matrices_of(&m[A], a, n, batch, op) && matrices_of(&m[B], b, n, batch, op) &&
+            matrices_of(&m[OUT], out, n, batch, op);
+  clg_status s = clg_last_status(out->ctx);
+  if (ok) {
+    batch_walk w = batch_walk_of(m, n, batch);
+    clg_product p = {.ta = ta != m[A].transposed,
+                     .tb = tb != m[B].transposed,
                      .m = (uint32_t)out->shape[out->ndim - 2],
                      .n = (uint32_t)out->shape[out->ndim - 1],
-                     .k = (uint32_t)k,
-                     .a = ma.t->storage->block,
-                     .b = mb.t->storage->block,
+                     .k = (uint32_t)a->shape[a->ndim - (ta ? 2 : 1)],
+                     .a = m[A].t->storage->block,
+                     .b = m[B].t->storage->block,
                      .c = out->storage->block,
-                     .a_offset = clg_tensor_at(ma.t) + (size_t)at[0],
-                     .b_offset = clg_tensor_at(mb.t) + (size_t)at[1],
-                     .c_offset = clg_tensor_at(out) + (size_t)at[2],
-                     .a_ld = ma.ld,
-                     .b_ld = mb.ld,
+                     .a_offset = clg_tensor_at(m[A].t),
+                     .b_offset = clg_tensor_at(m[B].t),
+                     .c_offset = clg_tensor_at(out),
+                     .a_ld = m[A].ld,
+                     .b_ld = m[B].ld,
                      .c_ld = (uint32_t)out->shape[out->ndim - 1],
-                     .accumulate = add};
-    s = clg_product_run(out->ctx, &p, op);
+                     .accumulate = accumulate,
+                     .batch = (uint32_t)w.count,
+                     .a_step = (size_t)w.step[A],
+                     .b_step = (size_t)w.step[B],
+                     .c_step = (size_t)w.step[OUT]};
+    s = launch_walk(&p, &w, out->ctx, op);
   }
-  clg_tensor_unref(&ma.t);
-  clg_tensor_unref(&mb.t);
-  clg_tensor_unref(&mo.t);
+  for (int i = 0; i < OPERANDS; i++) clg_tensor_unref(&m[i].t);
   return s;
 }
 

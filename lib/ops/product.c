@@ -2,108 +2,182 @@
 #include "ops/product.h"
 #include "device/gemm.h"
 #include "device/launch.h"
+#include "device/tuning.h"
+#include <string.h>
 
 /* As in matmul.cl. */
 enum { FLAG_ADD = 1, FLAG_BIAS = 2, FLAG_SWAPPED = 4 };
-enum { TILE_ROWS = 8, TILE_COLS = 32, PANEL_ROWS = 256, BLOCK_ROWS = 256, BLOCK_COLS = 512, GPU_TILE = 32 };
+enum {
+  TILE_ROWS = 8,
+  TILE_COLS = 32,
+  PANEL_ROWS = 256,
+  BLOCK_ROWS = 256,
+  BLOCK_COLS = 512,
+  ROW_COLS = 128,
+  DOT_COLS = 16, /* more, and tiles that fill their columns are faster */
+  GPU_TILE = 32
+};
+
+/* Multiplications that are worth an item of their own: fewer cost less than handing an item out. */
+#define ITEM_WORK 16384u
 
 /* Elements of an operand that a core keeps near: below, the matrix is read in place as fast as a packed copy. */
 #define CACHED (512u * 512)
 
+/* On a GPU, multiplications of a product below which a batch is one launch of ours: a device that CLBlast's kernels
+ * would not fill. */
+#define BATCH_OWN (256u * 256 * 256)
+
 /* The operands by strides, so that a transposition is only another number. */
 typedef struct operands {
   clg_block *a, *b;
-  size_t a_offset, b_offset;
+  size_t a_offset, b_offset, a_step, b_step;
   uint32_t m, n, a_rs, a_ps, b_ps, b_cs, c_rs, c_cs, flags;
 } operands;
 
 static operands operands_of(const clg_product *p) {
-  operands o = {p->a, p->b, p->a_offset, p->b_offset, p->m, p->n, p->a_ld, 1, p->b_ld, 1, p->c_ld, 1, 0};
+  operands o = {p->a,    p->b, p->a_offset, p->b_offset, p->a_step, p->b_step, p->m, p->n,
+                p->a_ld, 1,    p->b_ld,     1,           p->c_ld,   1,         0};
   if (p->ta) o.a_rs = 1, o.a_ps = p->a_ld;
   if (p->tb) o.b_ps = 1, o.b_cs = p->b_ld;
   o.flags = (p->accumulate ? FLAG_ADD : 0) | (p->bias ? FLAG_BIAS : 0);
   return o;
 }
 
-/* C^T = B^T A^T: exchanges the operands. */
+/* C^T = B^T A^T: exchanges the operands; twice is as before. */
 static operands swapped(const operands *o) {
-  operands s = {o->b,
-                o->a,
-                o->b_offset,
-                o->a_offset,
-                o->n,
-                o->m,
-                o->b_cs,
-                o->b_ps,
-                o->a_ps,
-                o->a_rs,
-                o->c_cs,
-                o->c_rs,
-                o->flags & FLAG_BIAS ? o->flags | FLAG_SWAPPED : o->flags};
+  operands s = {
+      o->b,      o->a,    o->b_offset, o->a_offset, o->b_step,
+      o->a_step, o->n,    o->m,        o->b_cs,     o->b_ps,
+      o->a_ps,   o->a_rs, o->c_cs,     o->c_rs,     o->flags & FLAG_BIAS ? o->flags ^ FLAG_SWAPPED : o->flags};
   return s;
 }
 
+static clg_arg packed(const void *bytes) {
+  clg_arg arg = {.size = sizeof arg.u.v8};
+  memcpy(arg.u.v8, bytes, sizeof arg.u.v8);
+  return arg;
+}
+
 static clg_status launch(clg_context *ctx, const clg_product *p, const operands *o, const char *name, uint32_t span,
-                         const size_t global[3], const size_t local[3], const char *op) {
-  clg_arg arg[20] = {clg_arg_block(p->k ? o->a : p->c),
-                     clg_arg_u64(o->a_offset),
-                     clg_arg_u32(o->a_rs),
-                     clg_arg_u32(o->a_ps),
-                     clg_arg_block(p->k ? o->b : p->c),
-                     clg_arg_u64(o->b_offset),
-                     clg_arg_u32(o->b_ps),
-                     clg_arg_u32(o->b_cs),
-                     clg_arg_block(p->c),
-                     clg_arg_u64(p->c_offset),
-                     clg_arg_u32(o->c_rs),
-                     clg_arg_u32(o->c_cs),
-                     clg_arg_u32(o->m),
-                     clg_arg_u32(o->n),
-                     clg_arg_u32(p->k),
-                     clg_arg_block(p->bias ? p->bias : p->c),
-                     clg_arg_u64(p->bias_offset),
-                     clg_arg_u32(o->flags),
-                     clg_arg_f32(p->epilogue_param),
-                     clg_arg_u32(span)};
-  return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", p->epilogue, name), op, arg, span ? 20 : 19, global, local);
+                         const size_t groups[2], size_t group, const char *op) {
+  const uint64_t offset[4] = {o->a_offset, o->b_offset, p->c_offset, p->bias_offset};
+  const uint64_t step[4] = {o->a_step, o->b_step, p->c_step, 0};
+  const uint32_t strides[8] = {o->a_rs, o->a_ps, o->b_ps, o->b_cs, o->c_rs, o->c_cs};
+  uint32_t sizes[8] = {o->m, o->n, p->k, o->flags, 0, span};
+  memcpy(&sizes[4], &p->epilogue_param, sizeof p->epilogue_param);
+  clg_arg arg[] = {clg_arg_block(p->k ? o->a : p->c),
+                   clg_arg_block(p->k ? o->b : p->c),
+                   clg_arg_block(p->c),
+                   clg_arg_block(p->bias ? p->bias : p->c),
+                   packed(offset),
+                   packed(step),
+                   packed(strides),
+                   packed(sizes)};
+  const size_t global[3] = {groups[0] * group, groups[1], p->batch ? p->batch : 1}, local[3] = {group, 1, 1};
+  return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", p->epilogue, name), op, arg, 8, global, local);
 }
 
 static uint32_t pieces(uint32_t n, uint32_t piece) { return n / piece + (n % piece != 0); }
 
+/* ---- which kernel ---- */
+
+/* Both operands run along k. */
+static bool is_along(const operands *o) { return o->a_ps == 1 && o->b_ps == 1; }
+
+static bool can(const clg_context *ctx, const clg_product *p, const operands *o, clg_product_kernel kernel) {
+  bool cpu = ctx->shape == CLG_SHAPE_CPU;
+  switch (kernel) {
+  case CLG_PRODUCT_DOT: return is_along(o);
+  case CLG_PRODUCT_ROW: return !cpu || o->b_cs == 1;
+  case CLG_PRODUCT_DIRECT: return cpu && o->b_cs == 1 && o->n >= TILE_COLS;
+  case CLG_PRODUCT_PANEL: return cpu;
+  case CLG_PRODUCT_BLOCK: return cpu && o->a_rs == 1;
+  case CLG_PRODUCT_TILE: return !cpu;
+  case CLG_PRODUCT_CLBLAST: return !cpu && !p->own && p->k;
+  default: return false;
+  }
+}
+
+static clg_product_kernel fixed_cpu(const clg_product *p, const operands *o) {
+  bool in_place = o->b_cs == 1;
+  if (is_along(o) && (o->m <= 4 || o->n <= DOT_COLS)) return CLG_PRODUCT_DOT;
+  if (in_place && o->m <= 2) return CLG_PRODUCT_ROW;
+  if (in_place && o->n >= TILE_COLS && (o->m <= 4 * TILE_ROWS || (uint64_t)p->k * o->b_ps < CACHED))
+    return CLG_PRODUCT_DIRECT;
+  if (o->a_ps != 1 && o->m >= 2 * BLOCK_ROWS && o->n >= BLOCK_COLS && (uint64_t)p->k * o->a_ps >= 4 * CACHED)
+    return CLG_PRODUCT_BLOCK;
+  return CLG_PRODUCT_PANEL;
+}
+
+static clg_product_kernel fixed_gpu(const clg_product *p, const operands *o) {
+  if (o->m == 1 || o->n == 1) return is_along(o) ? CLG_PRODUCT_DOT : CLG_PRODUCT_ROW;
+  bool small = p->batch > 1 && (uint64_t)o->m * o->n * p->k < BATCH_OWN;
+  return p->own || !p->k || small ? CLG_PRODUCT_TILE : CLG_PRODUCT_CLBLAST;
+}
+
+static clg_product_kernel choose(const clg_context *ctx, const clg_product *p, const operands *o) {
+  if (ctx->tuning) {
+    clg_product_class c = {p->ta, p->tb, clg_size_class(p->m), clg_size_class(p->n), clg_size_class(p->k)};
+    clg_product_kernel tuned = clg_tuning_get(ctx, &c);
+    if (can(ctx, p, o, tuned)) return tuned;
+  }
+  return ctx->shape == CLG_SHAPE_CPU ? fixed_cpu(p, o) : fixed_gpu(p, o);
+}
+
+/* A column times a transposed matrix reads the matrix by rows if taken as a row times the matrix. */
+static operands turned(const operands *o, bool cpu) {
+  return o->n == 1 && (!cpu || (o->a_rs == 1 && o->c_rs == 1)) ? swapped(o) : *o;
+}
+
+bool clg_product_kernel_serves(const clg_context *ctx, clg_product_kernel kernel, const clg_product_class *c) {
+  uint32_t m = (uint32_t)clg_size_class_typical(c->m), n = (uint32_t)clg_size_class_typical(c->n),
+           k = (uint32_t)clg_size_class_typical(c->k);
+  clg_product p = {
+      .ta = c->ta, .tb = c->tb, .m = m, .n = n, .k = k, .a_ld = c->ta ? m : k, .b_ld = c->tb ? k : n, .c_ld = n};
+  operands o = operands_of(&p);
+  o = turned(&o, ctx->shape == CLG_SHAPE_CPU);
+  bool thin = c->m < 2 || c->n < 2, by_results = kernel == CLG_PRODUCT_DOT || kernel == CLG_PRODUCT_ROW;
+  return m && n && k && (thin || !by_results) && can(ctx, &p, &o, kernel);
+}
+
+/* ---- running it ---- */
+
 /* Rows that share one packed panel: all that fit, unless that leaves compute units without work. The bits do not depend
  * on it. */
-static uint32_t panel_span(const clg_context *ctx, const operands *o) {
+static uint32_t panel_span(const clg_context *ctx, const clg_product *p, const operands *o) {
   uint32_t span = PANEL_ROWS, want = 4 * (ctx->info.compute_units ? ctx->info.compute_units : 1);
-  while (span > 2 * TILE_ROWS && (uint64_t)pieces(o->m, span) * pieces(o->n, TILE_COLS) < want) span /= 2;
+  uint64_t panels = (uint64_t)pieces(o->n, TILE_COLS) * (p->batch ? p->batch : 1);
+  while (span > 2 * TILE_ROWS && pieces(o->m, span) * panels < want) span /= 2;
   return span;
 }
 
-static clg_status run_cpu(clg_context *ctx, const clg_product *p, const char *op) {
-  operands o = operands_of(p);
-  const size_t one[3] = {1, 1, 1};
-  bool along = o.a_ps == 1 && o.b_ps == 1; /* both operands run along k */
-  uint32_t least = o.m < o.n ? o.m : o.n;
-  if (along && least <= 4) {
-    if (o.n > o.m) o = swapped(&o);
-    const size_t global[3] = {pieces(o.m, TILE_ROWS), o.n, 1};
-    return launch(ctx, p, &o, "product_dot", 0, global, one, op);
-  }
-  /* A column times a transposed matrix reads the matrix by rows if taken as a row times the matrix. */
-  if (o.n == 1 && o.a_rs == 1 && o.c_rs == 1) o = swapped(&o);
-  if (o.b_cs == 1 && o.n >= TILE_COLS && (o.m <= 4 * TILE_ROWS || (uint64_t)p->k * o.b_ps < CACHED)) {
-    const size_t global[3] = {pieces(o.m, TILE_ROWS), pieces(o.n, TILE_COLS), 1};
-    return launch(ctx, p, &o, "product_direct", 0, global, one, op);
-  }
-  if (o.a_ps != 1 && o.m >= 2 * BLOCK_ROWS && o.n >= BLOCK_COLS && (uint64_t)p->k * o.a_ps >= 4 * CACHED) {
-    const size_t global[3] = {pieces(o.m, BLOCK_ROWS), pieces(o.n, BLOCK_COLS), 1};
-    return launch(ctx, p, &o, "product_block", 0, global, one, op);
-  }
-  uint32_t span = panel_span(ctx, &o);
-  const size_t global[3] = {pieces(o.m, span), pieces(o.n, TILE_COLS), 1};
-  return launch(ctx, p, &o, "product_panel", span, global, one, op);
+/* Rows of dot products that are enough for an item. */
+static uint32_t dot_span(const clg_product *p) {
+  uint32_t k = p->k ? p->k : 1;
+  return k < ITEM_WORK / TILE_ROWS ? ITEM_WORK / TILE_ROWS / k * TILE_ROWS : TILE_ROWS;
 }
 
-static clg_status run_clblast(clg_context *ctx, const clg_product *p, const char *op) {
+static clg_status run_cpu(clg_context *ctx, const clg_product *p, operands o, clg_product_kernel kernel,
+                          const char *op) {
+  uint32_t span = 0;
+  switch (kernel) {
+  case CLG_PRODUCT_DOT:
+    if (o.n > o.m) o = swapped(&o);
+    span = dot_span(p);
+    return launch(ctx, p, &o, "product_dot", span, (size_t[]){pieces(o.m, span), o.n}, 1, op);
+  case CLG_PRODUCT_ROW: return launch(ctx, p, &o, "product_row", 0, (size_t[]){pieces(o.n, ROW_COLS), o.m}, 1, op);
+  case CLG_PRODUCT_DIRECT:
+    return launch(ctx, p, &o, "product_direct", 0, (size_t[]){pieces(o.m, TILE_ROWS), pieces(o.n, TILE_COLS)}, 1, op);
+  case CLG_PRODUCT_BLOCK:
+    return launch(ctx, p, &o, "product_block", 0, (size_t[]){pieces(o.m, BLOCK_ROWS), pieces(o.n, BLOCK_COLS)}, 1, op);
+  default:
+    span = panel_span(ctx, p, &o);
+    return launch(ctx, p, &o, "product_panel", span, (size_t[]){pieces(o.m, span), pieces(o.n, TILE_COLS)}, 1, op);
+  }
+}
+
+static clg_status run_clblast_one(clg_context *ctx, const clg_product *p, const char *op) {
   clg_gemm_call call = {p->ta,       p->tb,   p->m,    p->n,        p->k,
                         p->a,        p->b,    p->c,    p->a_offset, p->b_offset,
                         p->c_offset, p->a_ld, p->b_ld, p->c_ld,     p->accumulate ? 1.0f : 0.0f};
@@ -123,24 +197,34 @@ static clg_status run_clblast(clg_context *ctx, const clg_product *p, const char
   return clg_launch(ctx, kernel, op, arg, 9, global, NULL);
 }
 
-static clg_status run_gpu(clg_context *ctx, const clg_product *p, const char *op) {
-  operands o = operands_of(p);
-  const size_t wg = clg_wg(ctx), shared[3] = {wg, 1, 1};
-  if (o.m == 1 || o.n == 1) {
-    if (o.a_ps == 1 && o.b_ps == 1) {
-      const size_t global[3] = {o.m * wg, o.n, 1};
-      return launch(ctx, p, &o, "product_dot", 0, global, shared, op);
-    }
-    if (o.n == 1) o = swapped(&o);
-    const size_t global[3] = {o.n, o.m, 1};
-    return launch(ctx, p, &o, "product_row", 0, global, NULL, op);
+/* A product of a batch after the other: CLBlast's batched calls take workspace that nobody counts. */
+static clg_status run_clblast(clg_context *ctx, const clg_product *p, const char *op) {
+  clg_product one = *p;
+  clg_status s = CLG_OK;
+  for (uint32_t i = 0; s == CLG_OK && i < (p->batch ? p->batch : 1); i++) {
+    s = run_clblast_one(ctx, &one, op);
+    one.a_offset += p->a_step, one.b_offset += p->b_step, one.c_offset += p->c_step;
   }
-  if (!p->own && p->k) return run_clblast(ctx, p, op);
-  const size_t global[3] = {pieces(o.n, GPU_TILE) * wg, pieces(o.m, GPU_TILE), 1};
-  return launch(ctx, p, &o, "product_tile", 0, global, shared, op);
+  return s;
+}
+
+static clg_status run_gpu(clg_context *ctx, const clg_product *p, operands o, clg_product_kernel kernel,
+                          const char *op) {
+  uint32_t wg = (uint32_t)clg_wg(ctx);
+  switch (kernel) {
+  case CLG_PRODUCT_DOT: return launch(ctx, p, &o, "product_dot", 0, (size_t[]){o.m, o.n}, wg, op);
+  case CLG_PRODUCT_ROW: return launch(ctx, p, &o, "product_row", 0, (size_t[]){pieces(o.n, wg), o.m}, wg, op);
+  case CLG_PRODUCT_CLBLAST: return run_clblast(ctx, p, op);
+  default:
+    return launch(ctx, p, &o, "product_tile", 0, (size_t[]){pieces(o.n, GPU_TILE), pieces(o.m, GPU_TILE)}, wg, op);
+  }
 }
 
 clg_status clg_product_run(clg_context *ctx, const clg_product *p, const char *op) {
   if (!p->m || !p->n) return CLG_OK;
-  return ctx->shape == CLG_SHAPE_CPU ? run_cpu(ctx, p, op) : run_gpu(ctx, p, op);
+  bool cpu = ctx->shape == CLG_SHAPE_CPU;
+  operands o = operands_of(p);
+  o = turned(&o, cpu);
+  clg_product_kernel kernel = choose(ctx, p, &o);
+  return cpu ? run_cpu(ctx, p, o, kernel, op) : run_gpu(ctx, p, o, kernel, op);
 }

@@ -35,7 +35,7 @@ find "$prefix" -path '*/include/clgrad/*.h' | while read -r header; do
   # shellcheck disable=SC2086
   c++ -std=c++11 $strict $cflags -fsyntax-only "$prefix/one.cpp"
 done
-for program in gan_train clgrad_info; do
+for program in gan_train clgrad_info clgrad_tune; do
   binary=$(find "$prefix" -path "*/bin/$program")
   [ -z "$binary" ] || "$binary" --version
 done

@@ -1,0 +1,246 @@
+/* The tables of kernels for products: in a context, and in files. A file is lines of text: what it is, whose it is, a
+ * line for each class that has a choice, and the hash of all that, so that a damaged file is seen. */
+#include "device/tuning.h"
+#include "core/str.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAGIC   "clgrad-tuning 1"
+#define LARGEST (1 << 16)
+
+static const char *const names[CLG_PRODUCT_KERNELS] = {"fixed", "dot",   "row",  "direct",
+                                                       "panel", "block", "tile", "clblast"};
+static const int64_t typical[CLG_SIZE_CLASSES] = {1, 16, 128, 256, 1024};
+static const int64_t largest[CLG_SIZE_CLASSES] = {1, 31, 191, 639, INT64_MAX};
+
+const char *clg_product_kernel_name(clg_product_kernel k) { return (unsigned)k < CLG_PRODUCT_KERNELS ? names[k] : ""; }
+
+int clg_size_class(int64_t size) {
+  int c = 0;
+  while (size > largest[c]) c++;
+  return c;
+}
+
+int64_t clg_size_class_typical(int c) { return c >= 0 && c < CLG_SIZE_CLASSES ? typical[c] : 0; }
+
+static bool is_of_shape(clg_product_kernel k, clg_device_shape shape) {
+  if (k <= CLG_PRODUCT_ROW) return true;
+  return (k <= CLG_PRODUCT_BLOCK) == (shape == CLG_SHAPE_CPU) && k < CLG_PRODUCT_KERNELS;
+}
+
+/* ---- the table of a context ---- */
+
+static bool is_class(const clg_product_class *c) {
+  return c->m >= 0 && c->m < CLG_SIZE_CLASSES && c->n >= 0 && c->n < CLG_SIZE_CLASSES && c->k >= 0 &&
+         c->k < CLG_SIZE_CLASSES;
+}
+
+static void printable(char *to, size_t size, const char *from) {
+  size_t n = 0;
+  for (; from[n] && n + 1 < size; n++) to[n] = from[n] >= ' ' && from[n] < 127 ? from[n] : '?';
+  to[n] = 0;
+}
+
+static void of_context(clg_tuning *t, const clg_context *ctx) {
+  *t = (clg_tuning){.shape = ctx->shape};
+  printable(t->platform, sizeof t->platform, ctx->info.platform);
+  printable(t->device, sizeof t->device, ctx->info.name);
+  printable(t->driver, sizeof t->driver, ctx->info.driver);
+}
+
+static void add_text(clg_str *s, const clg_tuning *t) {
+  clg_str_addf(s, "%s\nplatform %s\ndevice %s\ndriver %s\nshape %s\n", MAGIC, t->platform, t->device, t->driver,
+               t->shape == CLG_SHAPE_CPU ? "cpu" : "gpu");
+  const uint8_t *kernel = &t->kernel[0][0][0][0][0];
+  enum { C = CLG_SIZE_CLASSES };
+  for (int i = 0; i < 4 * C * C * C; i++)
+    if (kernel[i])
+      clg_str_addf(s, "product %c%c %d %d %d %s\n", "nt"[i / (2 * C * C * C)], "nt"[i / (C * C * C) % 2],
+                   i / (C * C) % C, i / C % C, i % C, names[kernel[i]]);
+}
+
+/* Nonzero. False: out of memory. */
+static bool hash(clg_tuning *t) {
+  clg_str s = {0};
+  add_text(&s, t);
+  t->hash = clg_hash(CLG_HASH_START, s.data ? s.data : "", s.len);
+  if (!t->hash) t->hash = 1;
+  clg_str_free(&s);
+  return !s.failed;
+}
+
+clg_product_kernel clg_tuning_get(const clg_context *ctx, const clg_product_class *c) {
+  if (!ctx->tuning || !is_class(c)) return CLG_PRODUCT_FIXED;
+  return (clg_product_kernel)ctx->tuning->kernel[c->ta][c->tb][c->m][c->n][c->k];
+}
+
+static clg_status no_memory(clg_context *ctx, const char *op) {
+  return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
+}
+
+clg_status clg_tuning_set(clg_context *ctx, const clg_product_class *c, clg_product_kernel kernel) {
+  if (!is_class(c) || !is_of_shape(kernel, ctx->shape))
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, "tuning_set",
+                    "no such class of products, or kernel on this shape of device");
+  if (!ctx->tuning) {
+    ctx->tuning = malloc(sizeof *ctx->tuning);
+    if (!ctx->tuning) return no_memory(ctx, "tuning_set");
+    of_context(ctx->tuning, ctx);
+  }
+  ctx->tuning->kernel[c->ta][c->tb][c->m][c->n][c->k] = (uint8_t)kernel;
+  return hash(ctx->tuning) ? CLG_OK : no_memory(ctx, "tuning_set");
+}
+
+void clg_tuning_clear(clg_context *ctx) {
+  free(ctx->tuning);
+  ctx->tuning = NULL;
+}
+
+uint64_t clg_tuning_hash(const clg_context *ctx) { return ctx->tuning ? ctx->tuning->hash : 0; }
+
+clg_status clg_tuning_copy(clg_context *to, const clg_context *from) {
+  if (!from->tuning) return CLG_OK;
+  to->tuning = malloc(sizeof *to->tuning);
+  if (!to->tuning) return no_memory(to, NULL);
+  *to->tuning = *from->tuning;
+  return CLG_OK;
+}
+
+/* ---- files ---- */
+
+static bool text_line(const char *line, const char *key, char *to, size_t size) {
+  size_t n = strlen(key);
+  if (strncmp(line, key, n) || strlen(line + n) >= size) return false;
+  printable(to, size, line + n);
+  return !strcmp(to, line + n);
+}
+
+static bool digit(const char **at, int end, int *out) {
+  *out = (*at)[0] - '0';
+  if ((*at)[0] < '0' || *out >= end || (*at)[1] != ' ') return false;
+  *at += 2;
+  return true;
+}
+
+/* "product nt 2 3 3 panel" */
+static bool product_line(const char *line, clg_tuning *t) {
+  static const char key[] = "product ";
+  const char *at = line + sizeof key - 1;
+  if (strncmp(line, key, sizeof key - 1) || !*at || !strchr("nt", at[0]) || !at[1] || !strchr("nt", at[1]) ||
+      at[2] != ' ')
+    return false;
+  int ta = at[0] == 't', tb = at[1] == 't', m, n, k, kernel = 1;
+  at += 3;
+  if (!digit(&at, CLG_SIZE_CLASSES, &m) || !digit(&at, CLG_SIZE_CLASSES, &n) || !digit(&at, CLG_SIZE_CLASSES, &k))
+    return false;
+  while (kernel < CLG_PRODUCT_KERNELS && strcmp(at, names[kernel])) kernel++;
+  uint8_t *to = &t->kernel[ta][tb][m][n][k];
+  if (kernel == CLG_PRODUCT_KERNELS || !is_of_shape((clg_product_kernel)kernel, t->shape) || *to) return false;
+  *to = (uint8_t)kernel;
+  return true;
+}
+
+/* The number of the line that is wrong; 0: none. The last says the hash of what it should be: anything that is not
+ * written as we would write it shows there. */
+static int parse(char *text, clg_tuning *t) {
+  char end[32] = "", shape[8] = "", *line = text;
+  *t = (clg_tuning){0};
+  for (int number = 1;; number++) {
+    size_t n = strcspn(line, "\n");
+    bool ok = line[n] == '\n', last = false;
+    line[n] = 0;
+    if (ok && number == 1)
+      ok = !strcmp(line, MAGIC);
+    else if (ok && number == 2)
+      ok = text_line(line, "platform ", t->platform, sizeof t->platform);
+    else if (ok && number == 3)
+      ok = text_line(line, "device ", t->device, sizeof t->device);
+    else if (ok && number == 4)
+      ok = text_line(line, "driver ", t->driver, sizeof t->driver);
+    else if (ok && number == 5) {
+      ok = text_line(line, "shape ", shape, sizeof shape) && (!strcmp(shape, "cpu") || !strcmp(shape, "gpu"));
+      t->shape = *shape == 'c' ? CLG_SHAPE_CPU : CLG_SHAPE_GPU;
+    } else if (ok && !product_line(line, t)) {
+      last = hash(t);
+      snprintf(end, sizeof end, "end %016llx", (unsigned long long)t->hash);
+      ok = last && !strcmp(line, end) && !line[n + 1];
+    }
+    if (!ok || last) return ok ? 0 : number;
+    line += n + 1;
+  }
+}
+
+/* malloced, with a NUL behind; NULL: it is not there, too large, or holds a NUL. */
+static char *read_text(const char *path) {
+  FILE *f = fopen(path, "rb");
+  char *text = f ? malloc(LARGEST + 1) : NULL;
+  size_t n = text ? fread(text, 1, LARGEST, f) : 0;
+  bool ok = n && n < LARGEST && !ferror(f) && !memchr(text, 0, n);
+  if (f) fclose(f);
+  if (text) text[n] = 0;
+  if (ok) return text;
+  free(text);
+  return NULL;
+}
+
+/* Whether the table is of the context's device; a plan has none. */
+static bool is_of(const clg_tuning *t, const clg_context *ctx) {
+  clg_tuning mine;
+  of_context(&mine, ctx);
+  return !ctx->queue ||
+         (!strcmp(t->platform, mine.platform) && !strcmp(t->device, mine.device) && !strcmp(t->driver, mine.driver));
+}
+
+clg_status clg_tuning_load(clg_context *ctx, const char *path) {
+  static const char op[] = "tuning_load";
+  char *text = read_text(path);
+  if (!text) return clg_fail(ctx, CLG_ERR_IO, op, "cannot read a table of clgrad_tune from %.200s", path);
+  clg_tuning *t = malloc(sizeof *t);
+  int wrong = t ? parse(text, t) : 0;
+  free(text);
+  clg_status s = CLG_OK;
+  if (!t)
+    s = no_memory(ctx, op);
+  else if (wrong)
+    s = clg_fail(ctx, CLG_ERR_IO, op, "%.200s is no table of clgrad_tune, or is damaged: line %d", path, wrong);
+  else if (!is_of(t, ctx))
+    s = clg_fail(ctx, CLG_ERR_IO, op, "%.160s is of another device or driver: %.90s, driver %.60s", path, t->device,
+                 t->driver);
+  else if (t->shape != ctx->shape)
+    s = clg_fail(ctx, CLG_ERR_IO, op, "%.200s is of the %s shape of device, not the %s shape", path,
+                 t->shape == CLG_SHAPE_CPU ? "CPU" : "GPU", ctx->shape == CLG_SHAPE_CPU ? "CPU" : "GPU");
+  if (s != CLG_OK) {
+    free(t);
+    return s;
+  }
+  clg_tuning_clear(ctx);
+  ctx->tuning = t;
+  return CLG_OK;
+}
+
+clg_status clg_tuning_load_wanted(clg_context *ctx) {
+  const char *path = getenv("CLGRAD_TUNING");
+  return path && *path ? clg_tuning_load(ctx, path) : CLG_OK;
+}
+
+clg_status clg_tuning_save(clg_context *ctx, const char *path) {
+  static const char op[] = "tuning_save";
+  if (!ctx->tuning) return clg_fail(ctx, CLG_ERR_STATE, op, "there is no table to save");
+  clg_str text = {0}, temp = {0};
+  add_text(&text, ctx->tuning);
+  clg_str_addf(&text, "end %016llx\n", (unsigned long long)ctx->tuning->hash);
+  clg_str_addf(&temp, "%s.%ld.tmp", path, (long)getpid());
+  bool ok = !text.failed && !temp.failed;
+  FILE *f = ok ? fopen(temp.data, "wb") : NULL;
+  if (f) {
+    ok = fwrite(text.data, 1, text.len, f) == text.len;
+    ok = fclose(f) == 0 && ok && rename(temp.data, path) == 0;
+    if (!ok) remove(temp.data);
+  }
+  ok = ok && f;
+  clg_str_free(&text);
+  clg_str_free(&temp);
+  return ok ? CLG_OK : clg_fail(ctx, CLG_ERR_IO, op, "cannot write %.200s", path);
+}

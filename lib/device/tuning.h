@@ -1,0 +1,20 @@
+/* A context's table of choices. */
+#ifndef CLG_DEVICE_TUNING_H
+#define CLG_DEVICE_TUNING_H
+
+#include "device/context.h"
+#include <clgrad/tuning.h>
+
+typedef struct clg_tuning {
+  char platform[128], device[128], driver[128]; /* as in the file: printable */
+  clg_device_shape shape;
+  uint64_t hash;
+  uint8_t kernel[2][2][CLG_SIZE_CLASSES][CLG_SIZE_CLASSES][CLG_SIZE_CLASSES]; /* by ta, tb, m, n, k */
+} clg_tuning;
+
+/* $CLGRAD_TUNING, if it is set. */
+clg_status clg_tuning_load_wanted(clg_context *ctx);
+/* A copy of another context's table, if it has one. */
+clg_status clg_tuning_copy(clg_context *to, const clg_context *from);
+
+#endif

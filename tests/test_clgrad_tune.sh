@@ -1,0 +1,81 @@
+#!/bin/sh
+# clgrad_tune: its command line, the table that it makes, and gan_train with that table: results repeat, name it, and go with it.
+# usage: test_clgrad_tune.sh CLGRAD_TUNE GAN_TRAIN
+set -u
+
+tune=${1:?usage: test_clgrad_tune.sh CLGRAD_TUNE GAN_TRAIN}
+gan_train=${2:?usage: test_clgrad_tune.sh CLGRAD_TUNE GAN_TRAIN}
+: "${CLGRAD_DEVICE:=Portable Computing Language}"
+export CLGRAD_DEVICE CLGRAD_SHAPE=cpu
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+# expect STATUS WHAT COMMAND...: its exit status.
+expect() {
+  want=$1 what=$2
+  shift 2
+  "$@" > "$work/out" 2> "$work/err"
+  got=$?
+  [ "$got" -eq "$want" ] && return
+  failed=$((failed + 1))
+  echo "FAILED: $what: status $got, not $want"
+  sed 's/^/  /' "$work/out" "$work/err" | head -n 8
+}
+has() { # FILE PATTERN
+  grep -q -- "$2" "$work/$1" && return
+  failed=$((failed + 1))
+  echo "FAILED: $1 has no '$2'"
+  sed 's/^/  /' "$work/$1" | head -n 8
+}
+one_line() { [ "$(wc -l < "$work/err")" -eq 1 ] || { failed=$((failed + 1)) && echo "FAILED: not one line: $(cat "$work/err")"; }; }
+
+expect 0 help "$tune" --help
+has out '^Usage: clgrad_tune'
+expect 0 version "$tune" --version
+has out '^clgrad_tune [0-9]'
+for bad in '' '--rounds 0 x' '--rounds 1x x' '--shape disc x' '--nonsense x' 'a b'; do
+  # shellcheck disable=SC2086
+  expect 2 "bad command line: $bad" "$tune" $bad
+  one_line
+done
+expect 1 'no such folder' "$tune" "$work/none/table"
+one_line
+has err "$work/none/table"
+expect 1 'no such device' "$tune" --device nonsense "$work/table"
+
+# ---- a table ----
+expect 0 'a table' "$tune" --rounds 1 --json "$work/table"
+cp "$work/out" "$work/measured.json"
+has table '^clgrad-tuning 1$'
+has table '^end [0-9a-f]\{16\}$'
+hash=$(sed -n 's/^end //p' "$work/table")
+has measured.json "\"hash\": \"$hash\""
+
+# ---- gan_train with it ----
+train() { "$gan_train" --data ring --batch 32 --steps 6 --quiet --json "$@"; }
+expect 0 'a run' train "$work/one.json" --tuning "$work/table" --save "$work/one"
+has one.json "\"tuning\": \"$hash\""
+expect 0 'the same run by the variable' env CLGRAD_TUNING="$work/table" "$gan_train" --data ring --batch 32 --steps 6 --quiet \
+  --save "$work/two"
+cmp "$work/one" "$work/two" || failed=$((failed + 1))
+expect 0 'a run without' train "$work/without.json" --save "$work/without"
+has without.json '"tuning": null'
+expect 0 'going on with it' train "$work/more.json" --tuning "$work/table" --resume "$work/one"
+expect 1 'going on without it' train "$work/more.json" --resume "$work/one"
+one_line
+has err 'another tuning table'
+expect 1 'going on with it where there was none' train "$work/more.json" --tuning "$work/table" --resume "$work/without"
+one_line
+expect 0 'a plan' "$gan_train" --plan --data ring --json "$work/plan.json" --tuning "$work/table"
+has plan.json "\"tuning\": \"$hash\""
+sed 's/^driver .*/driver another/' "$work/table" > "$work/damaged"
+expect 1 'a damaged table' train "$work/more.json" --tuning "$work/damaged"
+one_line
+has err "$work/damaged"
+expect 1 'no table' train "$work/more.json" --tuning "$work/nothing"
+one_line
+expect 1 'another shape' train "$work/more.json" --shape gpu --tuning "$work/table"
+one_line
+
+[ "$failed" -eq 0 ]

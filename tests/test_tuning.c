@@ -1,0 +1,316 @@
+/* Tables of choices for products: in files and damaged files, and every choice in turn on products of all classes. */
+#include "context.h"
+#include "harness.h"
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { C = CLG_SIZE_CLASSES, CLASSES = 4 * C * C * C, ROOM = 1 << 16 };
+
+static clg_context *ctx;
+static char path[64], text[ROOM];
+
+static clg_context *open_shape(clg_device_shape shape) {
+  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  o.shape = shape;
+  clg_context *out = NULL;
+  ck_assert_int_eq(clg_context_create(&out, &o), CLG_OK);
+  return out;
+}
+
+static void open_all(void) {
+  ctx = open_shape(CLG_SHAPE_CPU);
+  strcpy(path, "/tmp/clgrad-tuning.XXXXXX");
+  int fd = mkstemp(path);
+  ck_assert_int_ge(fd, 0);
+  close(fd);
+}
+static void close_all(void) {
+  test_context_close(&ctx);
+  unlink(path);
+}
+
+static clg_product_class class_of(int i) {
+  return (clg_product_class){i / (2 * C * C * C), i / (C * C * C) % 2, i / (C * C) % C, i / C % C, i % C};
+}
+
+static size_t get(void) {
+  FILE *f = fopen(path, "rb");
+  ck_assert_ptr_nonnull(f);
+  size_t n = fread(text, 1, ROOM - 1, f);
+  fclose(f);
+  text[n] = 0;
+  return n;
+}
+
+static void put(const char *data, size_t n) {
+  FILE *f = fopen(path, "wb");
+  ck_assert_ptr_nonnull(f);
+  ck_assert_uint_eq(fwrite(data, 1, n, f), n);
+  fclose(f);
+}
+
+/* A line for every class that a kernel other than the fixed choice can have. */
+static void fill(clg_context *to) {
+  for (int i = 0; i < CLASSES; i++) {
+    clg_product_class c = class_of(i);
+    clg_product_kernel k = (clg_product_kernel)(i % CLG_PRODUCT_KERNELS);
+    if (clg_product_kernel_serves(to, k, &c)) ck_assert_int_eq(clg_tuning_set(to, &c, k), CLG_OK);
+  }
+}
+
+START_TEST(a_table_comes_back_as_it_was) {
+  for (int shape = CLG_SHAPE_CPU; shape <= CLG_SHAPE_GPU; shape++) {
+    clg_context *from = open_shape((clg_device_shape)shape), *to = open_shape((clg_device_shape)shape);
+    ck_assert_uint_eq(clg_tuning_hash(from), 0);
+    ck_assert_int_eq(clg_tuning_save(from, path), CLG_ERR_STATE);
+    clg_clear_error(from);
+    fill(from);
+    uint64_t hash = clg_tuning_hash(from);
+    ck_assert_uint_ne(hash, 0);
+    ck_assert_int_eq(clg_tuning_save(from, path), CLG_OK);
+    ck_assert_msg(clg_tuning_load(to, path) == CLG_OK, "%s", clg_last_error(to));
+    ck_assert_uint_eq(clg_tuning_hash(to), hash);
+    for (int i = 0; i < CLASSES; i++) {
+      clg_product_class c = class_of(i);
+      ck_assert_int_eq(clg_tuning_get(to, &c), clg_tuning_get(from, &c));
+    }
+    clg_product_class c = {0};
+    ck_assert_int_eq(clg_tuning_set(to, &c, CLG_PRODUCT_ROW), CLG_OK);
+    ck_assert_uint_ne(clg_tuning_hash(to), hash);
+    clg_tuning_clear(to);
+    ck_assert_uint_eq(clg_tuning_hash(to), 0);
+    clg_context_unref(&from);
+    clg_context_unref(&to);
+  }
+}
+END_TEST
+
+START_TEST(what_is_no_class_or_kernel_is_refused) {
+  const clg_product_class wrong[] = {{0, 0, C, 0, 0}, {0, 0, 0, -1, 0}, {0, 0, 0, 0, C}}, right = {0};
+  for (int i = 0; i < 3; i++) {
+    ck_assert_int_eq(clg_tuning_set(ctx, &wrong[i], CLG_PRODUCT_ROW), CLG_ERR_ARGUMENT);
+    ck_assert_int_eq(clg_tuning_get(ctx, &wrong[i]), CLG_PRODUCT_FIXED);
+    ck_assert(!clg_product_kernel_serves(ctx, CLG_PRODUCT_PANEL, &wrong[i]));
+    clg_clear_error(ctx);
+  }
+  ck_assert_int_eq(clg_tuning_set(ctx, &right, CLG_PRODUCT_CLBLAST), CLG_ERR_ARGUMENT);
+  clg_clear_error(ctx);
+  ck_assert_int_eq(clg_tuning_set(ctx, &right, CLG_PRODUCT_KERNELS), CLG_ERR_ARGUMENT);
+  clg_clear_error(ctx);
+  for (int c = 0; c < C; c++) ck_assert_int_eq(clg_size_class(clg_size_class_typical(c)), c);
+  ck_assert_int_eq(clg_size_class_typical(C), 0);
+}
+END_TEST
+
+/* ---- files that lie ---- */
+
+/* One line that names the file, and the table that was there stays. */
+static void expect_refusal(uint64_t hash, const char *what) {
+  ck_assert_msg(clg_tuning_load(ctx, path) == CLG_ERR_IO, "%s was taken", what);
+  const char *line = clg_last_error(ctx);
+  ck_assert_msg(strstr(line, path) && !strchr(line, '\n'), "%s: %s", what, line);
+  clg_clear_error(ctx);
+  ck_assert_uint_eq(clg_tuning_hash(ctx), hash);
+}
+
+START_TEST(damaged_files_are_refused) {
+  for (int i = 0; i < C; i++)
+    ck_assert_int_eq(clg_tuning_set(ctx, &(clg_product_class){i % 2, i / 2 % 2, 4 - i, i, 2}, CLG_PRODUCT_PANEL),
+                     CLG_OK);
+  ck_assert_int_eq(clg_tuning_save(ctx, path), CLG_OK);
+  uint64_t hash = clg_tuning_hash(ctx);
+  size_t n = get();
+  static char good[ROOM];
+  memcpy(good, text, n + 1);
+  for (size_t i = 0; i < n; i++) { /* every byte changed */
+    memcpy(text, good, n);
+    text[i] = (char)(text[i] ^ (i % 3 ? 1 : 0x80));
+    put(text, n);
+    expect_refusal(hash, "a changed byte");
+  }
+  for (size_t i = 0; i < n; i += 1 + i % 7) { /* cut off anywhere */
+    put(good, i);
+    expect_refusal(hash, "a part");
+  }
+  memcpy(text, good, n), memcpy(text + n, "\n", 1);
+  put(text, n + 1);
+  expect_refusal(hash, "one line more");
+  put("", 0);
+  expect_refusal(hash, "nothing");
+  memset(text, 'x', ROOM - 1);
+  put(text, ROOM - 1);
+  expect_refusal(hash, "one long line");
+  unlink(path);
+  expect_refusal(hash, "no file");
+}
+END_TEST
+
+/* As somebody would who writes a table by hand: the end is right. */
+static unsigned long long fnv(const char *s) {
+  unsigned long long h = 0xcbf29ce484222325ull;
+  for (; *s; s++) h = (h ^ (unsigned char)*s) * 0x100000001b3ull;
+  return h;
+}
+static void put_table(const char *device, const char *driver, const char *shape, const char *lines) {
+  const clg_device_info *d = clg_context_device(ctx);
+  int n = snprintf(text, ROOM, "clgrad-tuning 1\nplatform %s\ndevice %s\ndriver %s\nshape %s\n%s", d->platform,
+                   device ? device : d->name, driver ? driver : d->driver, shape, lines);
+  snprintf(text + n, ROOM - (size_t)n, "end %016llx\n", fnv(text));
+  put(text, strlen(text));
+}
+
+START_TEST(foreign_files_are_refused) {
+  put_table(NULL, NULL, "cpu", "product nn 0 0 0 row\n");
+  ck_assert_msg(clg_tuning_load(ctx, path) == CLG_OK, "%s", clg_last_error(ctx));
+  uint64_t hash = clg_tuning_hash(ctx);
+  put_table("another", NULL, "cpu", "");
+  expect_refusal(hash, "another device's");
+  put_table(NULL, "another", "cpu", "");
+  expect_refusal(hash, "another driver's");
+  put_table(NULL, NULL, "gpu", "");
+  expect_refusal(hash, "the other shape's");
+  static const char *const lines[] = {"product nn 0 0 0 fixed\n",
+                                      "product nn 0 0 0 tile\n",
+                                      "product nn 5 0 0 row\n",
+                                      "product nn 0 0 0 row \n",
+                                      "product nn  0 0 0 row\n",
+                                      "product xn 0 0 0 row\n",
+                                      "product n 0 0 0 row\n",
+                                      "product nn 0 0 row\n",
+                                      "product nn 0 0 0 rows\n",
+                                      "product nn 00 0 0 row\n",
+                                      "product nn -1 0 0 row\n",
+                                      "\n",
+                                      "product nn 0 0 0 row\nproduct nn 0 0 0 dot\n",
+                                      "product nn 0 0 1 row\nproduct nn 0 0 0 row\n",
+                                      "product\n",
+                                      "product \n",
+                                      "product n\n",
+                                      "product nn\n"};
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+    put_table(NULL, NULL, "cpu", lines[i]);
+    expect_refusal(hash, lines[i]);
+  }
+}
+END_TEST
+
+START_TEST(contexts_and_plans_take_the_variables_table) {
+  fill(ctx);
+  ck_assert_int_eq(clg_tuning_save(ctx, path), CLG_OK);
+  uint64_t hash = clg_tuning_hash(ctx);
+  ck_assert(!setenv("CLGRAD_TUNING", path, 1));
+  clg_context *other = open_shape(CLG_SHAPE_CPU), *plan = NULL;
+  ck_assert_uint_eq(clg_tuning_hash(other), hash);
+  ck_assert_int_eq(clg_context_create_plan(&plan, NULL), CLG_OK);
+  ck_assert_uint_eq(clg_tuning_hash(plan), hash);
+  clg_context_unref(&plan);
+  clg_context_unref(&other);
+  put("nonsense\n", 9);
+  char why[256] = "";
+  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  o.message = why, o.message_size = sizeof why;
+  ck_assert_int_eq(clg_context_create(&other, &o), CLG_ERR_IO);
+  ck_assert(!other && strstr(why, path));
+  clg_plan_options p = CLG_PLAN_OPTIONS_INIT;
+  p.message = why, p.message_size = sizeof why, *why = 0;
+  ck_assert_int_eq(clg_context_create_plan(&plan, &p), CLG_ERR_IO);
+  ck_assert(!plan && strstr(why, path));
+  unsetenv("CLGRAD_TUNING");
+  p.like = ctx;
+  ck_assert_int_eq(clg_context_create_plan(&plan, &p), CLG_OK);
+  ck_assert_uint_eq(clg_tuning_hash(plan), hash);
+  clg_context_unref(&plan);
+}
+END_TEST
+
+/* ---- every choice in turn ---- */
+
+static clg_tensor *operand(clg_context *in, int64_t rows, int64_t columns, bool transposed, float *host) {
+  for (int64_t i = 0; i < rows * columns; i++) host[i] = (float)((i * 7919 + 13) % 257 - 128) / 128;
+  const int64_t shape[2] = {transposed ? columns : rows, transposed ? rows : columns};
+  clg_tensor *t = clg_full(in, 2, shape, 0);
+  ck_assert_int_eq(clg_tensor_write(t, host), CLG_OK);
+  return transposed ? clg_transpose(t, 0, 1) : t;
+}
+
+static void check_product(clg_context *in, const clg_product_class *c, int64_t m, int64_t n, int64_t k) {
+  float *a = malloc((size_t)(m * k) * sizeof *a), *b = malloc((size_t)(k * n) * sizeof *b);
+  float *got = malloc((size_t)(m * n) * sizeof *got), *again = malloc((size_t)(m * n) * sizeof *again);
+  clg_scope *scope = clg_scope_open(in);
+  clg_tensor *x = operand(in, m, k, c->ta, a), *y = operand(in, k, n, c->tb, b);
+  ck_assert_int_eq(clg_tensor_read(clg_matmul(x, y), got), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(clg_matmul(x, y), again), CLG_OK);
+  ck_assert(!memcmp(got, again, (size_t)(m * n) * sizeof *got));
+  int64_t step = m * n * k > 1 << 18 ? 11 : 1;
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t j = i % step; j < n; j += step) {
+      double want = 0, scale = 1;
+      for (int64_t p = 0; p < k; p++) {
+        double v = (double)a[c->ta ? p * m + i : i * k + p] * (double)b[c->tb ? j * k + p : p * n + j];
+        want += v, scale += fabs(v);
+      }
+      ck_assert_msg(fabs((double)got[i * n + j] - want) <= 4e-7 * scale, "%d%d %lldx%lldx%lld at %lld,%lld", c->ta,
+                    c->tb, (long long)m, (long long)n, (long long)k, (long long)i, (long long)j);
+    }
+  ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+  free(a), free(b), free(got), free(again);
+}
+
+/* Odd sizes of each class; the largest class is left to the kernels' own suite. */
+START_TEST(every_choice_gives_the_product) {
+  static const int64_t odd[C] = {1, 17, 67, 193, 641};
+  for (int shape = CLG_SHAPE_CPU; shape <= CLG_SHAPE_GPU; shape++) {
+    clg_context *in = open_shape((clg_device_shape)shape);
+    for (int k = 1; k < CLG_PRODUCT_KERNELS; k++)
+      for (int i = 0; i < CLASSES; i++) {
+        clg_product_class c = class_of(i);
+        if (!clg_product_kernel_serves(in, (clg_product_kernel)k, &c) || c.m + c.n + c.k > 8) continue;
+        ck_assert_int_eq(clg_tuning_set(in, &c, (clg_product_kernel)k), CLG_OK);
+        check_product(in, &c, odd[c.m], odd[c.n], odd[c.k]);
+      }
+    clg_context_unref(&in);
+  }
+}
+END_TEST
+
+/* ---- batches ---- */
+
+START_TEST(a_batch_is_one_launch) {
+  for (int shape = CLG_SHAPE_CPU; shape <= CLG_SHAPE_GPU; shape++) {
+    clg_context *in = open_shape((clg_device_shape)shape);
+    clg_scope *scope = clg_scope_open(in);
+    clg_tensor *a = clg_full(in, 4, (int64_t[]){3, 5, 17, 20}, 1), *b = clg_full(in, 4, (int64_t[]){3, 5, 20, 33}, 2);
+    clg_tensor *shared = clg_full(in, 3, (int64_t[]){5, 20, 33}, 2);
+    uint64_t before = clg_context_counters(in).launches;
+    clg_tensor *y = clg_matmul(a, b);
+    ck_assert_uint_eq(clg_context_counters(in).launches - before, 1);
+    clg_tensor *z = clg_matmul(a, shared); /* moves with the inner dimension alone */
+    ck_assert_uint_eq(clg_context_counters(in).launches - before, 4);
+    float got[3 * 5 * 17 * 33];
+    for (int i = 0; i < 2; i++) {
+      ck_assert_int_eq(clg_tensor_read(i ? z : y, got), CLG_OK);
+      for (size_t e = 0; e < sizeof got / sizeof *got; e++) ck_assert_float_eq(got[e], 40);
+    }
+    ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+    clg_context_unref(&in);
+  }
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *t = tcase_create("tuning");
+  tcase_add_checked_fixture(t, open_all, close_all);
+  tcase_set_timeout(t, 300);
+  tcase_add_test(t, a_table_comes_back_as_it_was);
+  tcase_add_test(t, what_is_no_class_or_kernel_is_refused);
+  tcase_add_test(t, damaged_files_are_refused);
+  tcase_add_test(t, foreign_files_are_refused);
+  tcase_add_test(t, contexts_and_plans_take_the_variables_table);
+  tcase_add_test(t, every_choice_gives_the_product);
+  tcase_add_test(t, a_batch_is_one_launch);
+  suite_add_tcase(suite, t);
+}
+CHECK_MAIN("tuning", add_cases)
