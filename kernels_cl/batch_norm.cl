@@ -47,12 +47,13 @@ inline float lanes_sum(const float16 v) {
 #define LOAD1(p) (*(p))
 #define STORE1(v, p) (*(p) = (v))
 
-/* Runs BODY(V, LOAD, STORE) at every element `at` of the channel in the first N images, and OPEN and CLOSE around each image (a GPU's lanes run through
- * all images in one sweep). */
+/* Runs BODY(V, LOAD, STORE) at every element `at` of the channel in the first N images, and OPEN and CLOSE around each image (a
+ * GPU's lanes run through all images in one sweep). A CPU takes image IMAGE at step i: the pass behind the sums runs backwards,
+ * since what they read last is still near. */
 #if VW == 16
-#define CHANNEL(N, OPEN, BODY, CLOSE)                                                                                          \
+#define CHANNEL(N, IMAGE, OPEN, BODY, CLOSE)                                                                                 \
   for (uint i = 0; i < (N); i++) {                                                                                           \
-    const size_t base = ((size_t)i * channels + channel) * size;                                                             \
+    const size_t base = ((size_t)(IMAGE) * channels + channel) * size;                                                       \
     OPEN;                                                                                                                    \
     for (uint j = 0; j + VW <= size; j += VW) {                                                                              \
       const size_t at = base + j;                                                                                            \
@@ -65,7 +66,7 @@ inline float lanes_sum(const float16 v) {
     CLOSE;                                                                                                                   \
   }
 #else
-#define CHANNEL(N, OPEN, BODY, CLOSE)                                                                                          \
+#define CHANNEL(N, IMAGE, OPEN, BODY, CLOSE)                                                                                 \
   {                                                                                                                          \
     OPEN;                                                                                                                    \
     for (uint e = lane; e < (N) * size; e += WG) {                                                                           \
@@ -96,7 +97,58 @@ inline float lanes_sum(const float16 v) {
 #define ADD_H_float(v) rest_h += v;
 #endif
 
+/* The activation behind it, CLG_EPILOGUE of the prelude: of v, and the gradient at `at` before it. It is called on scalars, as the
+ * elementwise kernel does. */
+#ifdef CLG_EPILOGUE
+#define ACT_float(v) CLG_EPILOGUE(v, param)
+#define G_float(LOAD) CLG_EPILOGUE_GRADIENT((x[at] - mu) * a + b, param, g[at])
+#if VW == 16
+static float16 act_lanes(const float16 v, const float param) {
+  float lane[16];
+  vstore16(v, 0, lane);
+  for (int l = 0; l < 16; l++) lane[l] = CLG_EPILOGUE(lane[l], param);
+  return vload16(0, lane);
+}
+static float16 gradient_lanes(const float16 v, const float param, const float16 g) {
+  float lane[16], d[16];
+  vstore16(v, 0, lane);
+  vstore16(g, 0, d);
+  for (int l = 0; l < 16; l++) d[l] = CLG_EPILOGUE_GRADIENT(lane[l], param, d[l]);
+  return vload16(0, d);
+}
+#define ACT_VEC(v) act_lanes(v, param)
+#define G_VEC(LOAD) gradient_lanes((LOAD(x + at) - mu) * a + b, param, LOAD(g + at))
+#endif
+#else
+#define ACT_float(v) (v)
+#define ACT_VEC(v) (v)
+#define G_float(LOAD) LOAD(g + at)
+#define G_VEC(LOAD) LOAD(g + at)
+#endif
+
 #if CLG_WANT(batch_norm_forward)
+#if VW == 16
+/* The mean of x[0..n), and the sum of squares around it. */
+#define BLOCK 1024
+#define LEAST_BLOCK 256 /* where joining costs little beside the sums */
+inline float block_mean(__global const float *x, const uint n) {
+  OPEN_SUM;
+  uint j = 0;
+  for (; j + VW <= n; j += VW) part += VLOAD(x + j);
+  for (; j < n; j++) rest += x[j];
+  return TOTAL / (float)n;
+}
+inline float block_squares(__global const float *x, const uint n, const float mu) {
+  OPEN_SUM;
+  uint j = 0;
+  for (; j + VW <= n; j += VW) {
+    const VEC d = VLOAD(x + j) - mu;
+    part += d * d;
+  }
+  for (; j < n; j++) rest += (x[j] - mu) * (x[j] - mu);
+  return TOTAL;
+}
+#endif
 /* y = (x - mean) * rstd * gamma + beta; mean and rstd [C] are kept for backward. Statistics of the batch, or with EVAL the running
  * ones. With UPDATE the running ones move by `momentum` towards the batch's (variance times `unbias`). */
 __kernel void batch_norm_forward(__global const float *x, const uint x_o, __global const float *gamma, const uint gamma_o,
@@ -105,7 +157,7 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
                                  __global float *y, const uint y_o, __global float *mean, const uint mean_o,
                                  __global float *rstd, const uint rstd_o, const uint images, const uint channels,
                                  const uint size, const float eps, const float momentum, const float unbias,
-                                 const uint flags) {
+                                 const uint flags, const float param) {
   GROUP_LOCAL
   const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
   x += x_o;
@@ -115,22 +167,42 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
   /* The barriers stand outside of any condition: with EVAL the sums are empty. */
   const uint summed = flags & EVAL ? 0 : images;
   const float count = (float)images * (float)size;
-  float sum = 0.0f;
+  float sum = 0.0f, mu = 0.0f;
+#if VW == 16
+  const bool in_blocks = size >= LEAST_BLOCK;
+  /* Both passes block by block while it is near, joined as by Chan et al. 1979. */
+  float done = 0.0f;
+  for (uint i = 0; in_blocks && i < summed; i++)
+    for (uint from = 0; from < size; from += BLOCK) {
+      __global const float *p = x + ((size_t)i * channels + channel) * size + from;
+      const uint len = min(size - from, (uint)BLOCK);
+      const float mean_b = block_mean(p, len), squares_b = block_squares(p, len, mean_b);
+      const float d = mean_b - mu, part = (float)len / (done + (float)len);
+      sum = done > 0.0f ? sum + squares_b + d * d * (part * done) : squares_b;
+      mu = done > 0.0f ? mu + d * part : mean_b;
+      done += (float)len;
+    }
+  if (!in_blocks) {
+#endif
 #define SUM(V, LOAD, STORE) { const V v = LOAD(x + at); ADD_##V(v) }
 #define CLOSE_SUM sum += TOTAL
-  CHANNEL(summed, OPEN_SUM, SUM, CLOSE_SUM)
-  GROUP_SUM(sum)
-  const float mu = flags & EVAL ? *running_mean : sum / count;
-  /* A second pass: the difference of mean squares would cancel. */
-  sum = 0.0f;
+    CHANNEL(summed, i, OPEN_SUM, SUM, CLOSE_SUM)
+    GROUP_SUM(sum)
+    mu = sum / count;
+    /* A second pass: the difference of mean squares would cancel. */
+    sum = 0.0f;
 #define SUM_SQUARES(V, LOAD, STORE) { const V d = LOAD(x + at) - mu; ADD_##V(d * d) }
-  CHANNEL(summed, OPEN_SUM, SUM_SQUARES, CLOSE_SUM)
-  GROUP_SUM(sum)
+    CHANNEL(summed, i, OPEN_SUM, SUM_SQUARES, CLOSE_SUM)
+    GROUP_SUM(sum)
+#if VW == 16
+  }
+#endif
+  if (flags & EVAL) mu = *running_mean;
   const float var = flags & EVAL ? *running_var : sum / count;
   const float scale = 1.0f / sqrt(var + eps);
   const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale, b = flags & BETA ? beta[beta_o + channel] : 0.0f;
-#define NORMALISE(V, LOAD, STORE) { const V v = (LOAD(x + at) - mu) * a + b; STORE(v, y + at); }
-  CHANNEL(images, , NORMALISE, )
+#define NORMALISE(V, LOAD, STORE) { const V v = (LOAD(x + at) - mu) * a + b; STORE(ACT_##V(v), y + at); }
+  CHANNEL(images, images - 1 - i, , NORMALISE, )
   if (lane == 0 && (flags & UPDATE)) {
     *running_mean = (1.0f - momentum) * *running_mean + momentum * mu;
     *running_var = (1.0f - momentum) * *running_var + momentum * (var * unbias);
@@ -146,24 +218,26 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
 /* With xhat = (x - mean) * rstd: dbeta (+)= sum(g), dgamma (+)= sum(g * xhat), and dx (+)= gamma * rstd * (g - mean(g) - xhat *
  * mean(g * xhat)), or gamma * rstd * g with EVAL: those that flags want. */
 __kernel void batch_norm_backward(__global const float *g, const uint g_o, __global const float *x, const uint x_o,
-                                  __global const float *gamma, const uint gamma_o, __global const float *mean,
+                                  __global const float *gamma, const uint gamma_o, __global const float *beta,
+                                  const uint beta_o, __global const float *mean,
                                   const uint mean_o, __global const float *rstd, const uint rstd_o, __global float *dx,
                                   const uint dx_o, __global float *dgamma, const uint dgamma_o, __global float *dbeta,
                                   const uint dbeta_o, const uint images, const uint channels, const uint size,
-                                  const uint flags) {
+                                  const uint flags, const float param) {
   GROUP_LOCAL
   const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
   g += g_o;
   x += x_o;
   dx += dx_o;
   const float mu = mean[mean_o + channel], scale = rstd[rstd_o + channel];
+  const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale, b = flags & BETA ? beta[beta_o + channel] : 0.0f;
   float sum_g = 0.0f, sum_h = 0.0f;
   /* The barriers stand outside of any condition. */
   const uint summed = !(flags & EVAL) || (flags & (WANT_GAMMA | WANT_BETA)) ? images : 0;
-#define SUM_BOTH(V, LOAD, STORE) { const V v = LOAD(g + at); ADD_##V(v) ADD_H_##V(v * ((LOAD(x + at) - mu) * scale)) }
+#define SUM_BOTH(V, LOAD, STORE) { const V v = G_##V(LOAD); ADD_##V(v) ADD_H_##V(v * ((LOAD(x + at) - mu) * scale)) }
 #define OPEN_SUMS OPEN_SUM; OPEN_SUM_H
 #define CLOSE_SUMS sum_g += TOTAL; sum_h += TOTAL_H
-  CHANNEL(summed, OPEN_SUMS, SUM_BOTH, CLOSE_SUMS)
+  CHANNEL(summed, i, OPEN_SUMS, SUM_BOTH, CLOSE_SUMS)
   GROUP_SUM(sum_g)
   GROUP_SUM(sum_h)
   if (lane == 0 && (flags & WANT_GAMMA))
@@ -171,14 +245,14 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
   if (lane == 0 && (flags & WANT_BETA))
     dbeta[dbeta_o + channel] = flags & ADD_BETA ? dbeta[dbeta_o + channel] + sum_g : sum_g;
   if (!(flags & WANT_X)) return;
-  const float count = (float)images * (float)size, a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale;
+  const float count = (float)images * (float)size;
   const float mean_g = flags & EVAL ? 0.0f : sum_g / count, mean_h = flags & EVAL ? 0.0f : sum_h / count;
 #define GRADIENT(V, LOAD, STORE)                                                                                             \
   {                                                                                                                          \
-    V d = a * (LOAD(g + at) - mean_g - (LOAD(x + at) - mu) * scale * mean_h);                                                \
+    V d = a * (G_##V(LOAD) - mean_g - (LOAD(x + at) - mu) * scale * mean_h);                                                \
     if (flags & ADD_X) d += LOAD(dx + at);                                                                                   \
     STORE(d, dx + at);                                                                                                       \
   }
-  CHANNEL(images, , GRADIENT, )
+  CHANNEL(images, images - 1 - i, , GRADIENT, )
 }
 #endif

@@ -51,6 +51,27 @@ static float lanes_sum(const float16 v) {
 #define ADD_BETA 8u
 #define ADD_X 16u
 
+#if WG == 1
+/* The mean of x[0..n), and the sum of squares around it. */
+#define BLOCK 1024
+static float block_mean(__global const float *x, const uint n) {
+  const uint lane = 0;
+  VEC s = 0.0f;
+  float r = 0.0f;
+  ROW_VECTORS(s += VLOAD(x + j);)
+  ROW_REST(r += x[j];)
+  return (lanes_sum(s) + r) / (float)n;
+}
+static float block_squares(__global const float *x, const uint n, const float mu) {
+  const uint lane = 0;
+  VEC s = 0.0f;
+  float r = 0.0f;
+  ROW_VECTORS({ const VEC d = VLOAD(x + j) - mu; s += d * d; })
+  ROW_REST({ const float d = x[j] - mu; r += d * d; })
+  return lanes_sum(s) + r;
+}
+#endif
+
 /* y = (x - mean) * rstd * gamma + beta; mean and rstd [rows] are kept for backward. Group id: row. */
 #if CLG_WANT(norm_forward)
 __kernel void norm_forward(__global const float *x, const ulong x_o, __global const float *gamma, const ulong gamma_o,
@@ -63,20 +84,27 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
   y += y_o + (size_t)row * n;
   gamma += gamma_o;
   beta += beta_o;
-  VEC s = 0.0f;
-  float r = 0.0f;
-  ROW_VECTORS(s += VLOAD(x + j);)
-  ROW_REST(r += x[j];)
-  float mu = lanes_sum(s) + r;
+  float mu = 0.0f, var = 0.0f;
+#if WG > 1
+  for (uint j = lane; j < n; j += WG) mu += x[j];
   GROUP_SUM(mu)
   mu /= (float)n;
   /* A second pass over the row: the difference of mean squares would cancel. */
-  s = 0.0f;
-  r = 0.0f;
-  ROW_VECTORS({ const VEC d = VLOAD(x + j) - mu; s += d * d; })
-  ROW_REST({ const float d = x[j] - mu; r += d * d; })
-  float var = lanes_sum(s) + r;
+  for (uint j = lane; j < n; j += WG) {
+    const float d = x[j] - mu;
+    var += d * d;
+  }
   GROUP_SUM(var)
+#else
+  /* Both passes block by block while it is near, joined as by Chan et al. 1979. */
+  for (uint done = 0; done < n; done += BLOCK) {
+    const uint len = min(n - done, (uint)BLOCK);
+    const float mean_b = block_mean(x + done, len), var_b = block_squares(x + done, len, mean_b);
+    const float d = mean_b - mu, part = (float)len / (float)(done + len);
+    mu = done ? mu + d * part : mean_b;
+    var = done ? var + var_b + d * d * (part * (float)done) : var_b;
+  }
+#endif
   const float scale = 1.0f / sqrt(var / (float)n + eps);
 #define NORM_Y(V, LOAD, STORE)                                                                                               \
   {                                                                                                                          \

@@ -19,7 +19,10 @@
 #endif
 #define REDUCE_ARGS                                                                                                    \
   __global float *r0_p, const uint r0_o REDUCE_KEPT_ARGS MAP_INPUTS MAP_INPUT_STRIDES MAP_NUMBERS, const uint8 mm_kept, const uint8 mm_red, \
-      const uint mm_n_out, const uint mm_n_red, const uint mm_chunk, const uint mm_add
+      const uint mm_n_out, const uint mm_n_red, const uint mm_chunk, const uint mm_share, const uint mm_add
+
+/* Mostly 0, and a division costs as much as a short row. */
+#define REDUCE_QUOTIENT(a, b) ((a) < (b) ? 0 : (a) / (b))
 
 /* x_k: where the range of result (first, rest) begins. */
 #define REDUCE_KEPT(t) int t##_k = (int)t##_o + (int)mm_first * t##_s.s0;
@@ -38,8 +41,10 @@
   }
 #define REDUCE_FIND_KEPT                                                                                               \
   MAP_INPUT_INDEX(REDUCE_KEPT)                                                                                         \
-  REDUCE_KEPT_DIM(s1) REDUCE_KEPT_DIM(s2) REDUCE_KEPT_DIM(s3) REDUCE_KEPT_DIM(s4)                                      \
-  REDUCE_KEPT_DIM(s5) REDUCE_KEPT_DIM(s6) REDUCE_KEPT_DIM(s7)
+  if (mm_rest) {                                                                                                       \
+    REDUCE_KEPT_DIM(s1) REDUCE_KEPT_DIM(s2) REDUCE_KEPT_DIM(s3) REDUCE_KEPT_DIM(s4)                                    \
+    REDUCE_KEPT_DIM(s5) REDUCE_KEPT_DIM(s6) REDUCE_KEPT_DIM(s7)                                                        \
+  }
 
 /* x_b: where row q of the range begins, from element `at` on. */
 #define REDUCE_ROW(t) int t##_b = t##_k + (int)mm_at * t##_r.s0;
@@ -57,9 +62,9 @@
     MAP_INPUT_INDEX(REDUCE_ROW_##D)                                                                                    \
   }
 #define REDUCE_FIND_ROW                                                                                                \
-  const uint mm_q = mm_r / mm_red.s0, mm_at = mm_r - mm_q * mm_red.s0, mm_len = min(mm_red.s0 - mm_at, mm_end - mm_r); \
+  const uint mm_q = REDUCE_QUOTIENT(mm_r, mm_red.s0), mm_at = mm_r - mm_q * mm_red.s0, mm_len = min(mm_red.s0 - mm_at, mm_end - mm_r); \
   MAP_INPUT_INDEX(REDUCE_ROW)                                                                                          \
-  {                                                                                                                    \
+  if (mm_q) {                                                                                                          \
     uint mm_rest = mm_q;                                                                                               \
     REDUCE_ROW_DIM(s1) REDUCE_ROW_DIM(s2) REDUCE_ROW_DIM(s3) REDUCE_ROW_DIM(s4)                                        \
     REDUCE_ROW_DIM(s5) REDUCE_ROW_DIM(s6) REDUCE_ROW_DIM(s7)                                                           \
@@ -70,43 +75,48 @@
     r0_p[mm_to] = mm_add ? r0_p[mm_to] + (v) : (v);                                                                    \
   }
 
-/* The range runs along memory: a work-group a result and chunk, group ids (result, chunk). */
+/* The range runs along memory: a work-group a result and chunk, group ids (result, chunk). On a CPU it takes mm_share results one
+ * after the other, since starting a group costs more than a short row. */
 #define REDUCE_INNER(NAME, AT)                                                                                         \
   __kernel void NAME(REDUCE_ARGS) {                                                                                    \
     REDUCE_LOCAL                                                                                                       \
-    const uint mm_o = (uint)get_group_id(0), mm_c = (uint)get_group_id(1), mm_lane = (uint)get_local_id(0);            \
-    const uint mm_first = mm_o % mm_kept.s0, mm_end = min(mm_n_red, (mm_c + 1) * mm_chunk);                            \
-    uint mm_rest = mm_o / mm_kept.s0;                                                                                  \
-    REDUCE_FIND_KEPT                                                                                                   \
-    float mm_acc[VW];                                                                                                  \
-    for (int mm_l = 0; mm_l < VW; mm_l++) mm_acc[mm_l] = REDUCE_START;                                                 \
-    for (uint mm_r = mm_c * mm_chunk; mm_r < mm_end;) {                                                                \
-      REDUCE_FIND_ROW                                                                                                  \
-      uint mm_j = mm_lane * VW;                                                                                        \
-      for (; mm_j + VW <= mm_len; mm_j += WG * VW)                                                                     \
-        for (int mm_l = 0; mm_l < VW; mm_l++) {                                                                        \
-          const int mm_i = (int)mm_j + mm_l;                                                                           \
+    const uint mm_c = (uint)get_group_id(1), mm_lane = (uint)get_local_id(0);                                          \
+    const uint mm_end = min(mm_n_red, (mm_c + 1) * mm_chunk);                                                          \
+    REDUCE_EACH {                                                                                                      \
+      uint mm_rest = REDUCE_QUOTIENT(mm_o, mm_kept.s0);                                                                \
+      const uint mm_first = mm_o - mm_rest * mm_kept.s0;                                                               \
+      REDUCE_FIND_KEPT                                                                                                 \
+      float mm_acc[VW];                                                                                                \
+      for (int mm_l = 0; mm_l < VW; mm_l++) mm_acc[mm_l] = REDUCE_START;                                               \
+      for (uint mm_r = mm_c * mm_chunk; mm_r < mm_end;) {                                                              \
+        REDUCE_FIND_ROW                                                                                                \
+        uint mm_j = mm_lane * VW;                                                                                      \
+        for (; mm_j + VW <= mm_len; mm_j += WG * VW)                                                                   \
+          for (int mm_l = 0; mm_l < VW; mm_l++) {                                                                      \
+            const int mm_i = (int)mm_j + mm_l;                                                                         \
+            MAP_INPUT_INDEX(AT)                                                                                        \
+            MAP_LOAD                                                                                                   \
+            MAP_COMPUTE                                                                                                \
+            mm_acc[mm_l] = REDUCE_JOIN(mm_acc[mm_l], r0);                                                              \
+          }                                                                                                            \
+        for (; VW > 1 && mm_j < mm_len; mm_j++) {                                                                      \
+          const int mm_i = (int)mm_j;                                                                                  \
           MAP_INPUT_INDEX(AT)                                                                                          \
           MAP_LOAD                                                                                                     \
           MAP_COMPUTE                                                                                                  \
-          mm_acc[mm_l] = REDUCE_JOIN(mm_acc[mm_l], r0);                                                                \
+          mm_acc[0] = REDUCE_JOIN(mm_acc[0], r0);                                                                      \
         }                                                                                                              \
-      for (; VW > 1 && mm_j < mm_len; mm_j++) {                                                                        \
-        const int mm_i = (int)mm_j;                                                                                    \
-        MAP_INPUT_INDEX(AT)                                                                                            \
-        MAP_LOAD                                                                                                       \
-        MAP_COMPUTE                                                                                                    \
-        mm_acc[0] = REDUCE_JOIN(mm_acc[0], r0);                                                                        \
+        mm_r += mm_len;                                                                                                \
       }                                                                                                                \
-      mm_r += mm_len;                                                                                                  \
+      for (int mm_w = VW / 2; mm_w; mm_w /= 2)                                                                         \
+        for (int mm_l = 0; mm_l < mm_w; mm_l++) mm_acc[mm_l] = REDUCE_JOIN(mm_acc[mm_l], mm_acc[mm_l + mm_w]);         \
+      REDUCE_SHARE                                                                                                     \
+      if (mm_lane == 0) REDUCE_PUT(mm_o, mm_acc[0])                                                                    \
     }                                                                                                                  \
-    for (int mm_w = VW / 2; mm_w; mm_w /= 2)                                                                           \
-      for (int mm_l = 0; mm_l < mm_w; mm_l++) mm_acc[mm_l] = REDUCE_JOIN(mm_acc[mm_l], mm_acc[mm_l + mm_w]);           \
-    REDUCE_SHARE                                                                                                       \
-    if (mm_lane == 0) REDUCE_PUT(mm_o, mm_acc[0])                                                                      \
   }
 #if WG > 1
 #define REDUCE_LOCAL __local float mm_part[WG];
+#define REDUCE_EACH const uint mm_o = (uint)get_group_id(0);
 #define REDUCE_SHARE                                                                                                   \
   mm_part[mm_lane] = mm_acc[0];                                                                                        \
   for (uint mm_w = WG / 2; mm_w; mm_w /= 2) {                                                                          \
@@ -117,6 +127,8 @@
 #else
 #define REDUCE_LOCAL
 #define REDUCE_SHARE
+#define REDUCE_EACH                                                                                                    \
+  for (uint mm_o = (uint)get_group_id(0) * mm_share; mm_o < min(mm_n_out, ((uint)get_group_id(0) + 1) * mm_share); mm_o++)
 #endif
 #define REDUCE_AT(t) const int t##_i = t##_b + mm_i * t##_r.s0;
 #define REDUCE_AT_UNIT(t) const int t##_i = t##_b + mm_i;
@@ -167,4 +179,28 @@ REDUCE_OUTER(reduce_outer, REDUCE_ACROSS)
 #endif
 #if CLG_WANT(reduce_outer_unit)
 REDUCE_OUTER(reduce_outer_unit, REDUCE_ACROSS_UNIT)
+#endif
+
+/* The same for a CPU, where reading a few columns of many rows would touch a page for each: an item sums a stripe of mm_share
+ * neighbouring results, at most REDUCE_WIDE, row by row. */
+#define REDUCE_WIDE 4096
+#if CLG_WANT(reduce_outer_wide)
+__kernel void reduce_outer_wide(REDUCE_ARGS) {
+  const uint mm_stripes = (mm_kept.s0 + mm_share - 1) / mm_share, mm_s = (uint)get_global_id(0), mm_c = (uint)get_global_id(1);
+  const uint mm_first = mm_s % mm_stripes * mm_share, mm_row = mm_s / mm_stripes, mm_end = min(mm_n_red, (mm_c + 1) * mm_chunk);
+  uint mm_rest = mm_row;
+  const uint mm_o = mm_row * mm_kept.s0 + mm_first;
+  if (mm_o >= mm_n_out) return;
+  const int mm_width = (int)min(mm_kept.s0 - mm_first, mm_share);
+  REDUCE_FIND_KEPT
+  float mm_acc[REDUCE_WIDE];
+  for (int mm_l = 0; mm_l < mm_width; mm_l++) mm_acc[mm_l] = REDUCE_START;
+  for (uint mm_r = mm_c * mm_chunk; mm_r < mm_end;) {
+    REDUCE_FIND_ROW
+    for (int mm_j = 0; mm_j < (int)mm_len; mm_j++)
+      for (int mm_l = 0; mm_l < mm_width; mm_l++) REDUCE_STEP(REDUCE_ACROSS_UNIT)
+    mm_r += mm_len;
+  }
+  for (int mm_l = 0; mm_l < mm_width; mm_l++) REDUCE_PUT(mm_o + mm_l, mm_acc[mm_l])
+}
 #endif

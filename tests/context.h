@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <clgrad/clgrad.h>
+#include <string.h>
 
 static inline clg_context *test_context_open(void) {
   clg_context *ctx = NULL;
@@ -13,6 +14,11 @@ static inline clg_context *test_context_open(void) {
   o.message_size = sizeof message;
   ck_assert_msg(clg_context_create(&ctx, &o) == CLG_OK, "%s", message);
   return ctx;
+}
+
+/* Oclgrind interprets kernels, hundreds of times slower than anything else. */
+static inline bool test_interpreted(const clg_context *ctx) {
+  return strstr(clg_context_device(ctx)->platform, "Oclgrind") != NULL;
 }
 
 /* Every tensor is gone (data that the context itself keeps, a few bytes, apart), and no error was left unseen. */

@@ -320,7 +320,7 @@ static clg_tensor *moody_forward(clg_module *m, clg_tensor *x) {
   if (!m->ctx->recomputing) side++;
   return m->train ? clg_exp(x) : clg_square(clg_sin(x));
 }
-static const clg_module_class moody_class = {"moody", moody_forward};
+static const clg_module_class moody_class = {.name = "moody", .forward = moody_forward};
 
 START_TEST(modes_are_those_of_the_first_run) {
   float g[2][SIZE];

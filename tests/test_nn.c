@@ -170,6 +170,106 @@ START_TEST(layers_hold_no_more_than_hand_written_code) {
 }
 END_TEST
 
+static clg_module *spectral_net(void) {
+  return clg_sequential_create(ctx, (clg_module *[]){clg_spectral_norm(clg_conv2d_create(ctx, 2, 3, 2, 2, NULL, true)),
+                                        clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, 0.2f), clg_flatten_create(ctx),
+                                        clg_spectral_norm(clg_linear_create(ctx, 12, 2, true))}, 4);
+}
+
+/* Made with PyTorch 1.13 in float64: three steps of SGD, a forward in train mode, one in eval mode. */
+static void check_spectral_net(clg_module *m) {
+  static const float want[] = {
+      -0.61133779f, 0.213363088f, -0.214835883f, 0.660776978f, 0.115448863f, -0.401697456f, 0.455428936f, -0.000947344687f,
+      -0.490162132f, 0.380611356f, -0.123848721f, -0.648166689f, 0.242014973f, -0.223068517f, 0.635238321f, 0.0984216157f,
+      -0.34306054f, 0.467941157f, 0.0366182528f, -0.54341021f, 0.344647568f, -0.112985622f, -0.657728938f, 0.288566711f,
+      -0.321249882f, 0.648990884f, 0.0673083932f, 0.07043924f, -0.3633767f, 0.445813808f, 0.0316845136f, -0.586203648f,
+      0.373519363f, -0.204412619f, -0.636205326f, 0.249822754f, -0.262479685f, 0.618466638f, 0.131794876f, -0.317018119f,
+      0.482329597f, 0.0591270262f, -0.538452696f, 0.45411348f, -0.135289793f, -0.547912396f, 0.243965176f, -0.256176097f,
+      0.637972201f, 0.126520489f, -0.382827434f, 0.428146195f, 0.0504865317f};
+  static const float want_state[] = {
+      -0.713947741f, 0.0796781697f, 0.695650783f, 0.15100604f, 0.146510331f, 0.138841197f, -0.742624203f, 0.129891206f,
+      0.166361387f, -0.561393865f, 0.158913202f, -0.696285095f, 0.717765328f, -0.172260995f, 0.373421196f, -0.167307031f,
+      -0.254363004f, 0.457642018f, -0.222762261f, -0.155994825f, 0.385470325f, -0.223025555f, 0.399121974f, -0.212219447f,
+      -0.228328138f};
+  static const float want_y[] = {-0.015588635f, -0.0551233358f, -0.0655516455f, 0.0799869899f};
+  float w[53], x[36], u[12], y[4];
+  values(w, 24, 0), values(w + 24, 3, 3), values(w + 27, 24, 6), values(w + 51, 2, 9), values(x, 36, 2), values(u, 3, 1);
+  ck_assert_int_eq(clg_module_write(m, w), CLG_OK);
+  ck_assert_int_eq(clg_tensor_write(clg_module_buffer(m, 0, NULL, 0), u), CLG_OK);
+  ck_assert_int_eq(clg_tensor_write(clg_module_buffer(m, 2, NULL, 0), u), CLG_OK);
+  clg_optim_options o = clg_optim_defaults(CLG_SGD);
+  o.lr = 0.5;
+  clg_optim *opt = clg_optim_create_for(m, &o);
+  clg_tensor *in = clg_tensor_create(ctx, 4, (int64_t[]){2, 2, 3, 3}, x);
+  for (int i = 0; i < 5; i++) {
+    if (i == 4) clg_module_train(m, false);
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *out = clg_forward(m, in);
+    clg_optim_zero_grad(opt);
+    if (i < 3) ck_assert_int_eq(clg_backward(clg_mean(clg_square(out), NULL, 0, false), NULL), CLG_OK);
+    if (i < 3) ck_assert_int_eq(clg_optim_step(opt), CLG_OK);
+    if (i == 4) ck_assert_int_eq(clg_tensor_read(out, y), CLG_OK);
+    ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+  }
+  ck_assert_int_eq(clg_module_read(m, w), CLG_OK);
+  for (int i = 0; i < 53; i++) ck_assert_float_eq_tol(w[i], want[i], 2e-6f);
+  for (int i = 0; i < 4; i++) ck_assert_float_eq_tol(y[i], want_y[i], 2e-6f);
+  const float *next = want_state;
+  for (size_t i = 0; i < 4; i++) {
+    clg_tensor *t = clg_module_buffer(m, i, NULL, 0);
+    ck_assert_int_eq(clg_tensor_read(t, u), CLG_OK);
+    for (int64_t k = 0; k < clg_tensor_numel(t); k++) ck_assert_float_eq_tol(u[k], *next++, 2e-6f);
+  }
+  clg_tensor_unref(&in);
+  clg_optim_unref(&opt);
+}
+
+START_TEST(spectral_norm_is_pytorchs) {
+  for (int checkpointed = 0; checkpointed < 2; checkpointed++) {
+    clg_module *m = spectral_net();
+    if (checkpointed) ck_assert_int_eq(clg_module_checkpoint(m, 1), CLG_OK);
+    check_spectral_net(m);
+    clg_module_unref(&m);
+  }
+}
+END_TEST
+
+START_TEST(spectral_norm_has_pytorchs_names_and_starts_with_unit_vectors) {
+  static const char *const parameters[] = {"0.weight_orig", "0.bias", "3.weight_orig", "3.bias"};
+  static const char *const buffers[] = {"0.weight_u", "0.weight_v", "3.weight_u", "3.weight_v"};
+  static const int sizes[] = {3, 8, 2, 12};
+  clg_module *m = spectral_net();
+  for (size_t i = 0; i < 4; i++) {
+    char name[32];
+    float v[12], square = 0;
+    ck_assert_str_eq(clg_module_parameter_name(m, i), parameters[i]);
+    clg_tensor *t = clg_module_buffer(m, i, name, sizeof name);
+    ck_assert_str_eq(name, buffers[i]);
+    ck_assert_int_eq(clg_tensor_numel(t), sizes[i]);
+    ck_assert_int_eq(clg_tensor_read(t, v), CLG_OK);
+    for (int k = 0; k < sizes[i]; k++) square += v[k] * v[k];
+    ck_assert_float_eq_tol(square, 1, 1e-6f);
+  }
+  clg_module_unref(&m);
+}
+END_TEST
+
+START_TEST(spectral_norm_is_refused_where_it_makes_no_sense) {
+  ck_assert_ptr_null(clg_spectral_norm(NULL));
+  ck_assert_ptr_null(clg_spectral_norm(clg_flatten_create(ctx)));
+  ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "flatten: only a Linear or a Conv2d"));
+  clg_clear_error(ctx);
+  ck_assert_ptr_null(clg_spectral_norm(clg_spectral_norm(clg_linear_create(ctx, 3, 2, true))));
+  ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "already"));
+  clg_clear_error(ctx);
+  clg_module *used = clg_linear_create(ctx, 3, 2, true);
+  ck_assert_ptr_nonnull(clg_module_parameters(used, NULL));
+  ck_assert_ptr_null(clg_spectral_norm(used));
+  ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "before the layer is used"));
+  clg_clear_error(ctx);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("nn");
   tcase_add_checked_fixture(c, open_context, close_context);
@@ -180,6 +280,9 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, frozen_parameters_are_skipped_as_pytorch_does);
   tcase_add_test(c, a_step_is_one_launch);
   tcase_add_test(c, layers_hold_no_more_than_hand_written_code);
+  tcase_add_test(c, spectral_norm_is_pytorchs);
+  tcase_add_test(c, spectral_norm_has_pytorchs_names_and_starts_with_unit_vectors);
+  tcase_add_test(c, spectral_norm_is_refused_where_it_makes_no_sense);
   suite_add_tcase(suite, c);
 }
 CHECK_MAIN("nn", add_cases)

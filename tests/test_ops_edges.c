@@ -108,7 +108,8 @@ START_TEST(running_statistics_move) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(3, 2), (float[]){0, 1, 3, 1, 6, 4}), *m = ones(1, DIMS(2)),
              *v = ones(1, DIMS(2));
-  clg_batch_norm_options o = {m, v, true, 0.5f, 1e-5f};
+  clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
+  o.running_mean = m, o.running_var = v, o.momentum = 0.5f;
   uint32_t version = clg_tensor_version(m);
   ck_assert_ptr_nonnull(clg_batch_norm(x, NULL, NULL, &o));
   ck_assert_uint_gt(clg_tensor_version(m), version);

@@ -86,7 +86,7 @@ static clg_tensor *op_batch_norm_plain(clg_tensor **in) {
 }
 static clg_tensor *op_batch_norm_eval(clg_tensor **in) {
   clg_batch_norm_options o = {constant(1, (int64_t[]){3}, positive), constant(1, (int64_t[]){3}, positive + 1), false,
-                              0.1f, 1e-3f};
+                              0.1f, 1e-3f, CLG_ACT_NONE, 0};
   return clg_batch_norm(in[0], in[1], in[2], &o);
 }
 
@@ -174,15 +174,16 @@ START_TEST(second_gradients_match_differences) { check_second(&cases[_i], _i % 2
 END_TEST
 START_TEST(strided_equals_flat_bit_for_bit) { check_strided_bits(&cases[_i]); }
 END_TEST
+START_TEST(far_from_zero) { check_far(&cases[_i]); }
+END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("ops");
   tcase_add_checked_fixture(c, open_context, close_context);
   tcase_set_timeout(c, 0);
-  tcase_add_loop_test(c, gradients_match_differences, 0, CASES);
-  tcase_add_loop_test(c, strided_gradients_match_differences, 0, CASES);
-  tcase_add_loop_test(c, second_gradients_match_differences, 0, CASES);
-  tcase_add_loop_test(c, strided_equals_flat_bit_for_bit, 0, CASES);
+  const TTest *const checks[] = {gradients_match_differences, strided_gradients_match_differences,
+                                 second_gradients_match_differences, strided_equals_flat_bit_for_bit, far_from_zero};
+  add_rows(c, cases, CASES, checks, 5);
   suite_add_tcase(suite, c);
 }
 CHECK_MAIN("ops_more", add_cases)

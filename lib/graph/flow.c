@@ -3,9 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A tensor that nobody else can see, so that it may be added to in place. */
-static bool is_ours(const clg_tensor *t) {
-  return t->refs == 1 && t->storage->refs == 1 && clg_tensor_is_contiguous(t);
+bool clg_is_ours(const clg_tensor *t) { return t->refs == 1 && t->storage->refs == 1 && clg_tensor_is_contiguous(t); }
+
+clg_tensor *clg_grad_space(clg_tensor *grad, const char *op) {
+  return clg_is_ours(grad) ? clg_tensor_ref(grad) : clg_tensor_like(grad, op);
 }
 
 /* A sum that is recorded hands its gradient to both sides. */
@@ -21,7 +22,7 @@ static const clg_node_class sum_class = {.backward = sum_backward};
 static clg_tensor *sum_of(clg_tensor *a, clg_tensor *b, const char *op) {
   clg_tensor *const in[] = {a, b};
   bool recorded = clg_records(in, 2);
-  clg_tensor *sum = !recorded && is_ours(a) ? clg_tensor_ref(a) : clg_tensor_like(a, op);
+  clg_tensor *sum = !recorded && clg_is_ours(a) ? clg_tensor_ref(a) : clg_tensor_like(a, op);
   if (!sum || clg_map_run(clg_maps_of(a->ctx, CLG_MAP_ADD), &sum, (const clg_tensor *const *)in, NULL, false, op) != CLG_OK)
     return clg_tensor_unref(&sum), NULL;
   clg_node *n = recorded ? clg_node_create(in, 2, 0, 0, &sum_class, "accumulate") : NULL;
@@ -64,7 +65,7 @@ static clg_tensor *copy_of(clg_tensor *t) {
  * is, since a graph refers to it. */
 static clg_status first_gradient(clg_tensor *t, clg_tensor *grad) {
   clg_tensor *slice = t->grad->slice, *kept;
-  if (grad->has_graph || (!slice && is_ours(grad))) {
+  if (grad->has_graph || (!slice && clg_is_ours(grad))) {
     kept = clg_tensor_ref(grad);
   } else if (!slice) {
     kept = copy_of(grad);

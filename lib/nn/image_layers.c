@@ -5,14 +5,24 @@
 static clg_tensor *bias_of(const clg_module *m) { return m->n_params > 1 ? m->param[1].tensor : NULL; }
 
 static clg_tensor *conv2d_forward(clg_module *m, clg_tensor *x) {
-  return clg_conv2d(x, m->param[0].tensor, bias_of(m), &m->how.conv);
+  return clg_conv2d(x, clg_module_weight(m), bias_of(m), &m->how.conv);
 }
-static const clg_module_class conv2d_class = {"conv2d", conv2d_forward};
-
 static clg_tensor *conv_transpose2d_forward(clg_module *m, clg_tensor *x) {
   return clg_conv_transpose2d(x, m->param[0].tensor, bias_of(m), &m->how.conv);
 }
-static const clg_module_class conv_transpose2d_class = {"conv_transpose2d", conv_transpose2d_forward};
+
+/* One of these with an activation behind it, unless the layer was made with one of its own. */
+static clg_tensor *with_act(clg_module *m, clg_tensor *x, clg_activation act, float slope) {
+  clg_conv_options plain = m->how.conv;
+  bool own = plain.act != CLG_ACT_NONE;
+  if (!own) m->how.conv.act = act, m->how.conv.slope = slope;
+  clg_tensor *y = m->cls->forward(m, x);
+  m->how.conv = plain;
+  return own ? clg_activate(y, act, slope) : y;
+}
+static const clg_module_class
+    conv2d_class = {.name = "conv2d", .forward = conv2d_forward, .forward_act = with_act, .spectral = true},
+    conv_transpose2d_class = {.name = "conv_transpose2d", .forward = conv_transpose2d_forward, .forward_act = with_act};
 
 /* first [.., per group, kh, kw]: PyTorch's fan in is everything behind the weight's first dimension, transposed or not. */
 static clg_module *create(clg_context *ctx, const clg_module_class *cls, int64_t first, int64_t second, int64_t biases,
@@ -48,11 +58,13 @@ clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t ou
   return create(ctx, &conv_transpose2d_class, in, out, out, (int64_t[]){kh, kw}, options, bias);
 }
 
-static clg_tensor *batch_norm_forward(clg_module *m, clg_tensor *x) {
-  clg_batch_norm_options o = {m->buffer[0].tensor, m->buffer[1].tensor, m->train, m->momentum, m->number};
+static clg_tensor *batch_norm_act(clg_module *m, clg_tensor *x, clg_activation act, float slope) {
+  clg_batch_norm_options o = {m->buffer[0].tensor, m->buffer[1].tensor, m->train, m->momentum, m->number, act, slope};
   return clg_batch_norm(x, m->param[0].tensor, m->param[1].tensor, &o);
 }
-static const clg_module_class batch_norm_class = {"batch_norm", batch_norm_forward};
+static clg_tensor *batch_norm_forward(clg_module *m, clg_tensor *x) { return batch_norm_act(m, x, CLG_ACT_NONE, 0); }
+static const clg_module_class batch_norm_class = {
+    .name = "batch_norm", .forward = batch_norm_forward, .forward_act = batch_norm_act};
 
 static clg_status make_buffer(clg_module *m, const char *name, int64_t size, float value) {
   clg_param *b = &m->buffer[m->n_buffers++];
@@ -79,9 +91,9 @@ clg_module *clg_batch_norm2d_create(clg_context *ctx, int64_t channels, float ep
 }
 
 static clg_tensor *max_pool_forward(clg_module *m, clg_tensor *x) { return clg_max_pool2d(x, &m->how.pool); }
-static const clg_module_class max_pool_class = {"max_pool2d", max_pool_forward};
+static const clg_module_class max_pool_class = {.name = "max_pool2d", .forward = max_pool_forward};
 static clg_tensor *avg_pool_forward(clg_module *m, clg_tensor *x) { return clg_avg_pool2d(x, &m->how.pool); }
-static const clg_module_class avg_pool_class = {"avg_pool2d", avg_pool_forward};
+static const clg_module_class avg_pool_class = {.name = "avg_pool2d", .forward = avg_pool_forward};
 
 static clg_module *pool_create(clg_context *ctx, const clg_module_class *cls, const clg_pool_options *options) {
   if (ctx && !options) return clg_fail(ctx, CLG_ERR_ARGUMENT, cls->name, "it needs options that give its kernel"), NULL;
@@ -96,7 +108,7 @@ clg_module *clg_avg_pool2d_create(clg_context *ctx, const clg_pool_options *opti
 static clg_tensor *upsample_forward(clg_module *m, clg_tensor *x) {
   return clg_upsample_nearest(x, m->how.scale[0], m->how.scale[1]);
 }
-static const clg_module_class upsample_class = {"upsample", upsample_forward};
+static const clg_module_class upsample_class = {.name = "upsample", .forward = upsample_forward};
 
 clg_module *clg_upsample_create(clg_context *ctx, int scale_h, int scale_w) {
   clg_module *m = clg_module_create(ctx, &upsample_class);

@@ -5,16 +5,20 @@
 #include <string.h>
 
 static clg_tensor *linear_forward(clg_module *m, clg_tensor *x) {
-  return clg_linear(x, m->param[0].tensor, m->n_params > 1 ? m->param[1].tensor : NULL);
+  return clg_linear(x, clg_module_weight(m), m->n_params > 1 ? m->param[1].tensor : NULL);
 }
-const clg_module_class clg_linear_class = {"linear", linear_forward};
+static clg_tensor *linear_act(clg_module *m, clg_tensor *x, clg_activation act, float slope) {
+  return clg_linear_act(x, clg_module_weight(m), m->n_params > 1 ? m->param[1].tensor : NULL, act, slope);
+}
+static const clg_module_class linear_class = {
+    .name = "linear", .forward = linear_forward, .forward_act = linear_act, .spectral = true};
 
 clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bias) {
   if (ctx && (in < 1 || out < 1 || in > INT32_MAX / out)) {
     clg_fail(ctx, CLG_ERR_ARGUMENT, "linear", "a layer from %lld to %lld is not possible", (long long)in, (long long)out);
     return NULL;
   }
-  clg_module *m = clg_module_create(ctx, &clg_linear_class);
+  clg_module *m = clg_module_create(ctx, &linear_class);
   if (!m) return NULL;
   float bound = (float)(1.0 / sqrt((double)in));
   m->param[0] = (clg_param){.name = "weight", .ndim = 2, .shape = {out, in}, .bound = bound};
@@ -26,7 +30,7 @@ clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bi
 static clg_tensor *layer_norm_forward(clg_module *m, clg_tensor *x) {
   return clg_layer_norm(x, m->param[0].tensor, m->param[1].tensor, m->number);
 }
-static const clg_module_class layer_norm_class = {"layer_norm", layer_norm_forward};
+static const clg_module_class layer_norm_class = {.name = "layer_norm", .forward = layer_norm_forward};
 
 clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, float eps) {
   if (ctx && (size < 1 || !(eps >= 0)))
@@ -41,12 +45,12 @@ clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, float eps) {
 }
 
 static clg_tensor *activation_forward(clg_module *m, clg_tensor *x) { return clg_activate(x, m->act, m->number); }
-const clg_module_class clg_activation_class = {"activation", activation_forward};
+static const clg_module_class activation_class = {.name = "activation", .forward = activation_forward};
 
 clg_module *clg_activation_create(clg_context *ctx, clg_activation act, float slope) {
   if (ctx && (act < CLG_ACT_NONE || act > CLG_ACT_SOFTPLUS))
     return clg_fail(ctx, CLG_ERR_ARGUMENT, "activation", "there is no activation number %d", (int)act), NULL;
-  clg_module *m = clg_module_create(ctx, &clg_activation_class);
+  clg_module *m = clg_module_create(ctx, &activation_class);
   if (!m) return NULL;
   m->act = act;
   m->number = slope;
@@ -54,7 +58,7 @@ clg_module *clg_activation_create(clg_context *ctx, clg_activation act, float sl
 }
 
 static clg_tensor *embedding_forward(clg_module *m, clg_tensor *x) { return clg_embedding(m->param[0].tensor, x, -1); }
-static const clg_module_class embedding_class = {"embedding", embedding_forward};
+static const clg_module_class embedding_class = {.name = "embedding", .forward = embedding_forward};
 
 clg_module *clg_embedding_create(clg_context *ctx, int64_t n, int64_t size) {
   if (ctx && (n < 1 || size < 1 || n > INT32_MAX / size))
@@ -67,7 +71,7 @@ clg_module *clg_embedding_create(clg_context *ctx, int64_t n, int64_t size) {
 }
 
 static clg_tensor *dropout_forward(clg_module *m, clg_tensor *x) { return clg_dropout(x, m->number, m->train); }
-static const clg_module_class dropout_class = {"dropout", dropout_forward};
+static const clg_module_class dropout_class = {.name = "dropout", .forward = dropout_forward};
 
 clg_module *clg_dropout_create(clg_context *ctx, float p) {
   if (ctx && !(p >= 0 && p < 1)) return clg_fail(ctx, CLG_ERR_ARGUMENT, "dropout", "p must be in [0, 1)"), NULL;
@@ -82,19 +86,19 @@ static clg_tensor *flatten_forward(clg_module *m, clg_tensor *x) {
   for (int d = 1; d < x->ndim; d++) rest *= x->shape[d];
   return clg_reshape(x, 2, (int64_t[]){x->shape[0], rest});
 }
-static const clg_module_class flatten_class = {"flatten", flatten_forward};
+static const clg_module_class flatten_class = {.name = "flatten", .forward = flatten_forward};
 clg_module *clg_flatten_create(clg_context *ctx) { return clg_module_create(ctx, &flatten_class); }
 
-/* A linear layer and the activation behind it are one kernel. */
+/* A layer that can takes the activation behind it into its kernel. */
 bool clg_sequential_fuses(const clg_module *m, size_t i) {
-  return i + 1 < m->n_layers && m->layer[i]->cls == &clg_linear_class && m->layer[i + 1]->cls == &clg_activation_class;
+  return i + 1 < m->n_layers && m->layer[i]->cls->forward_act && m->layer[i + 1]->cls == &activation_class;
 }
 
 static clg_tensor *run_layer(clg_module *m, size_t *i, clg_tensor *x) {
   clg_module *l = m->layer[*i];
   if (!clg_sequential_fuses(m, *i)) return clg_module_run(l, x);
   const clg_module *next = m->layer[++*i];
-  return clg_linear_act(x, l->param[0].tensor, l->n_params > 1 ? l->param[1].tensor : NULL, next->act, next->number);
+  return l->cls->forward_act(l, x, next->act, next->number);
 }
 
 /* Between layers only the running result is held: what nobody saved is gone before the next layer allocates. */
@@ -113,7 +117,7 @@ clg_tensor *clg_sequential_run(clg_module *m, size_t from, size_t to, clg_tensor
 static clg_tensor *sequential_forward(clg_module *m, clg_tensor *x) {
   return m->segment ? clg_sequential_checkpointed(m, x) : clg_sequential_run(m, 0, m->n_layers, x);
 }
-const clg_module_class clg_sequential_class = {"sequential", sequential_forward};
+const clg_module_class clg_sequential_class = {.name = "sequential", .forward = sequential_forward};
 
 clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n) {
   bool ok = layers || !n;

@@ -8,6 +8,9 @@
 typedef struct clg_module_class {
   const char *name;
   clg_tensor *(*forward)(clg_module *m, clg_tensor *x);
+  /* The same with an activation behind it, in one op; NULL: there is none. */
+  clg_tensor *(*forward_act)(clg_module *m, clg_tensor *x, clg_activation act, float slope);
+  bool spectral; /* param[0] can have a spectral norm: it is used through clg_module_weight */
 } clg_module_class;
 
 /* A parameter before and after it is made. */
@@ -38,6 +41,7 @@ struct clg_module {
   clg_module **layer;
   size_t n_layers;
   clg_flat flat; /* of an outermost module */
+  bool spectral; /* param[0] is divided by its largest singular value; buffers u, v */
   size_t segment; /* a Sequential's layers in a checkpointed segment; 0: it is not checkpointed */
   clg_activation act;
   float number, momentum; /* slope or eps; of running statistics */
@@ -54,6 +58,8 @@ clg_status clg_module_make(clg_module *m);
 /* The forward of one layer whose parameters exist. */
 clg_tensor *clg_module_run(clg_module *m, clg_tensor *x);
 clg_status clg_module_make_gradients(clg_module *m);
+/* param[0], or what spectral norm makes of it for this forward. NULL on error. */
+clg_tensor *clg_module_weight(clg_module *m);
 
 /* A Sequential's layers [from, to), and whether layer i runs together with the one behind it. */
 clg_tensor *clg_sequential_run(clg_module *m, size_t from, size_t to, clg_tensor *x);
@@ -61,6 +67,6 @@ bool clg_sequential_fuses(const clg_module *m, size_t i);
 /* All of them in checkpointed segments. */
 clg_tensor *clg_sequential_checkpointed(clg_module *m, clg_tensor *x);
 
-extern const clg_module_class clg_linear_class, clg_activation_class, clg_sequential_class;
+extern const clg_module_class clg_sequential_class;
 
 #endif

@@ -2,6 +2,7 @@
 #include "graph/recipe.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
+#include <stddef.h>
 #include <string.h>
 
 /* A recorded formula. Saved slot i holds in[i], slot n_in the result; only those are filled that a gradient reads. */
@@ -12,7 +13,7 @@ typedef struct formula_attrs {
   int ndim;      /* of the broadcast shape */
   int64_t shape[CLG_MAX_DIMS];
   int in_ndim[CLG_FORMULA_INPUTS];
-  int64_t in_shape[CLG_FORMULA_INPUTS][CLG_MAX_DIMS];
+  int64_t in_shape[CLG_FORMULA_INPUTS][CLG_MAX_DIMS]; /* last: a node keeps as many as there are inputs */
 } formula_attrs;
 
 clg_tensor *clg_unreduced(const clg_tensor *t, uint32_t dims, int ndim, const int64_t *shape) {
@@ -125,9 +126,10 @@ static clg_status record(clg_formula *f, clg_tensor *const *in, clg_tensor *y, c
   /* A parameter is there anyway; a recipe may read it. */
   for (int i = 0; !attrs->dims && clg_keeps_recipes(in[0]->ctx) && i < f->n_in; i++)
     if (in[i]->storage->role == CLG_ROLE_PARAMETER) uses |= 1u << i;
-  clg_node *n = clg_node_create(in, f->n_in, uses ? f->n_in + 1 : 0, sizeof *attrs, &formula_class, f->name);
+  size_t size = offsetof(formula_attrs, in_shape) + (size_t)f->n_in * sizeof attrs->in_shape[0];
+  clg_node *n = clg_node_create(in, f->n_in, uses ? f->n_in + 1 : 0, size, &formula_class, f->name);
   if (!n) return CLG_ERR_HOST_MEMORY;
-  memcpy(n->attrs, attrs, sizeof *attrs);
+  memcpy(n->attrs, attrs, size);
   clg_status s = CLG_OK;
   for (int i = 0; s == CLG_OK && i <= f->n_in; i++)
     if (uses >> i & 1) s = clg_node_save(n, i, i < f->n_in ? in[i] : y, i < f->n_in ? i : CLG_SAVED_OUTPUT);

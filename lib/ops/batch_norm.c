@@ -2,17 +2,23 @@
 #include "graph/recipe.h"
 #include "ops/call.h"
 #include "ops/compose.h"
+#include "ops/formula.h"
 #include <clgrad/ops.h>
 
 enum { IN_X, IN_GAMMA, IN_BETA };
-enum { SAVED_X, SAVED_MEAN, SAVED_RSTD, SAVED_GAMMA, SAVED, SAVED_BETA = SAVED, SLOTS }; /* beta: for a recipe alone */
+enum { SAVED_X, SAVED_MEAN, SAVED_RSTD, SAVED_GAMMA, SAVED_BETA, SAVED }; /* beta: for the activation and for recipes */
 /* As in batch_norm.cl. */
 enum { GAMMA = 1, BETA = 2, EVAL = 4, UPDATE = 8, WANT_X = 16, WANT_GAMMA = 32, WANT_BETA = 64, ADD_X = 128 };
 
 typedef struct batch_attrs {
   float eps;
   bool train;
+  clg_formula *act; /* behind it; NULL: none */
+  float slope;
 } batch_attrs;
+
+/* The prelude of the kernels; NULL with the error set, or "". */
+static const char *prelude_of(clg_context *ctx, clg_formula *act) { return act ? clg_formula_both(ctx, act) : ""; }
 
 static void call_sizes(clg_call *c, const clg_tensor *x) {
   clg_call_u32(c, x->shape[0]);
@@ -25,18 +31,23 @@ static void call_sizes(clg_call *c, const clg_tensor *x) {
 /* d[i] (+)= the gradient of input i, where it is not NULL; contiguous all. */
 static clg_status backward_kernel(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *x, clg_tensor *g,
                                   clg_tensor *const d[3], const bool add[3]) {
-  uint32_t flags = (t[SAVED_GAMMA] ? GAMMA : 0) | (((batch_attrs *)n->attrs)->train ? 0 : EVAL);
+  const batch_attrs *a = n->attrs;
+  const char *prelude = prelude_of(n->ctx, a->act);
+  if (!prelude) return clg_last_status(n->ctx);
+  uint32_t flags = (t[SAVED_GAMMA] ? GAMMA : 0) | (t[SAVED_BETA] ? BETA : 0) | (a->train ? 0 : EVAL);
   for (uint32_t i = 0; i < 3; i++) flags |= (d[i] ? WANT_X << i : 0) | (add[i] ? ADD_X << i : 0);
   clg_call c = {.n = 0};
   clg_call_tensor(&c, g, x);
   clg_call_tensor(&c, x, x);
   clg_call_tensor(&c, t[SAVED_GAMMA], x);
+  clg_call_tensor(&c, t[SAVED_BETA], x);
   clg_call_tensor(&c, t[SAVED_MEAN], x);
   clg_call_tensor(&c, t[SAVED_RSTD], x);
   for (int i = 0; i < 3; i++) clg_call_tensor(&c, d[i], x);
   call_sizes(&c, x);
   clg_call_u32(&c, flags);
-  return clg_call_groups(n->ctx, &c, "batch_norm.cl", "batch_norm_backward", x->shape[1], 1, n->op);
+  clg_call_f32(&c, a->slope);
+  return clg_call_groups_of(n->ctx, &c, "batch_norm.cl", prelude, "batch_norm_backward", x->shape[1], 1, n->op);
 }
 
 static clg_status fill_empty(clg_tensor *const d[3], const bool add[3], const char *op) {
@@ -76,6 +87,15 @@ static clg_tensor *over_channels(clg_tensor *t, const clg_tensor *x) {
   return clg_reshape(t, x->ndim, shape);
 }
 
+/* The gradient before the activation. */
+static clg_tensor *before_activation(const batch_attrs *a, clg_tensor *xhat, clg_tensor *const t[SAVED], const clg_tensor *x,
+                                     clg_tensor *g) {
+  clg_tensor *v = t[SAVED_GAMMA] ? clg_mul(xhat, over_channels(t[SAVED_GAMMA], x)) : xhat;
+  if (t[SAVED_BETA]) v = clg_add(v, over_channels(t[SAVED_BETA], x));
+  clg_tensor *y = v ? clg_formula_apply(a->act, &v, &a->slope, 0, false) : NULL;
+  return y ? clg_formula_recorded_gradient(a->act, 0, (clg_tensor *[]){v, y, g}, &a->slope) : NULL;
+}
+
 /* With create_graph: the same by recorded ops, from x alone where the statistics are x's. */
 static clg_status give_recorded(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *g) {
   const batch_attrs *a = n->attrs;
@@ -88,7 +108,9 @@ static clg_status give_recorded(clg_node *n, clg_tensor *const t[SAVED], clg_ten
              *centred = clg_sub(x, mean);
   clg_tensor *rstd = a->train ? clg_rsqrt(clg_add_scalar(clg_mean(clg_square(centred), dims, count, true), a->eps))
                               : over_channels(t[SAVED_RSTD], x);
-  clg_tensor *xhat = clg_mul(centred, rstd), *h = t[SAVED_GAMMA] ? clg_mul(g, over_channels(t[SAVED_GAMMA], x)) : g;
+  clg_tensor *xhat = clg_mul(centred, rstd);
+  if (a->act) g = before_activation(a, xhat, t, x, g);
+  clg_tensor *h = t[SAVED_GAMMA] ? clg_mul(g, over_channels(t[SAVED_GAMMA], x)) : g;
   clg_status s = xhat && h ? CLG_OK : clg_last_status(n->ctx);
   for (int i = IN_GAMMA; s == CLG_OK && i <= IN_BETA; i++)
     if (clg_node_wants(n, i))
@@ -107,7 +129,8 @@ static clg_status batch_norm_backward(clg_node *n, clg_tensor *g) {
   clg_tensor *t[SAVED] = {NULL};
   clg_status s = CLG_OK;
   for (int i = 0; s == CLG_OK && i < SAVED; i++)
-    if (clg_node_has_saved(n, i) && !(t[i] = clg_node_unpack(n, i))) s = clg_last_status(n->ctx);
+    if ((i != SAVED_BETA || ((batch_attrs *)n->attrs)->act) && clg_node_has_saved(n, i) && !(t[i] = clg_node_unpack(n, i)))
+      s = clg_last_status(n->ctx);
   if (s == CLG_OK) s = clg_creates_graph(n->ctx) ? give_recorded(n, t, g) : give_computed(n, t, g);
   for (int i = 0; i < SAVED; i++) clg_tensor_unref(&t[i]);
   return s;
@@ -126,21 +149,25 @@ static clg_expr batch_norm_recipe(clg_node *n, clg_recipe *r) {
   clg_expr x = clg_recipe_input(r, n, IN_X), mean = along_channels(r, &s[SAVED_MEAN]);
   clg_expr scale = clg_expr_make(a, CLG_EX_MUL, along_channels(r, &s[SAVED_RSTD]), along_channels(r, &s[SAVED_GAMMA]), 0);
   clg_expr y = clg_expr_make(a, CLG_EX_MUL, clg_expr_make(a, CLG_EX_SUB, x, mean, 0), scale, 0);
-  return clg_expr_make(a, CLG_EX_ADD, y, along_channels(r, &s[SAVED_BETA]), 0);
+  y = clg_expr_make(a, CLG_EX_ADD, y, along_channels(r, &s[SAVED_BETA]), 0);
+  const batch_attrs *attrs = n->attrs;
+  if (!attrs->act) return y;
+  clg_expr slope = attrs->act->n_param ? clg_recipe_number(r, attrs->slope) : 0;
+  return y && (slope || !attrs->act->n_param) ? clg_formula_over(n->ctx, attrs->act, &y, &slope) : 0;
 }
 
 static const clg_node_class batch_norm_class = {.backward = batch_norm_backward, .recipe = batch_norm_recipe};
 
 static clg_status record(clg_tensor *const in[3], clg_tensor *mean, clg_tensor *rstd, clg_tensor *y,
                          batch_attrs attrs) {
-  clg_node *n = clg_node_create(in, 3, SLOTS, sizeof attrs, &batch_norm_class, "batch_norm");
+  clg_node *n = clg_node_create(in, 3, SAVED, sizeof attrs, &batch_norm_class, "batch_norm");
   if (!n) return CLG_ERR_HOST_MEMORY;
   *(batch_attrs *)n->attrs = attrs;
   clg_status s = clg_node_save(n, SAVED_X, in[IN_X], IN_X);
   if (s == CLG_OK) s = clg_node_save(n, SAVED_MEAN, mean, CLG_SAVED_OTHER);
   if (s == CLG_OK) s = clg_node_save(n, SAVED_RSTD, rstd, CLG_SAVED_OTHER);
   if (s == CLG_OK && in[IN_GAMMA]) s = clg_node_save(n, SAVED_GAMMA, in[IN_GAMMA], IN_GAMMA);
-  if (s == CLG_OK && in[IN_BETA] && clg_keeps_recipes(n->ctx)) s = clg_node_save(n, SAVED_BETA, in[IN_BETA], IN_BETA);
+  if (s == CLG_OK && in[IN_BETA] && (attrs.act || clg_keeps_recipes(n->ctx))) s = clg_node_save(n, SAVED_BETA, in[IN_BETA], IN_BETA);
   if (s == CLG_OK) return clg_node_attach(n, y);
   clg_node_unref(n);
   return s;
@@ -183,9 +210,11 @@ static bool options_ok(clg_tensor *x, const clg_batch_norm_options *o, bool upda
 
 /* in[0..5): x, gamma, beta, running mean and variance, packed or NULL; out: y, mean, rstd. */
 static clg_status forward_kernel(clg_tensor *const in[5], clg_tensor *const out[3], const clg_batch_norm_options *o,
-                                 bool updates) {
+                                 clg_formula *act, bool updates) {
   clg_tensor *x = in[0];
   if (!x->numel) return CLG_OK;
+  const char *prelude = prelude_of(x->ctx, act);
+  if (!prelude) return clg_last_status(x->ctx);
   float count = (float)(x->numel / x->shape[1]);
   clg_call c = {.n = 0};
   for (int i = 0; i < 5; i++) clg_call_tensor(&c, in[i], x);
@@ -195,7 +224,8 @@ static clg_status forward_kernel(clg_tensor *const in[5], clg_tensor *const out[
   clg_call_f32(&c, o->momentum);
   clg_call_f32(&c, count / (count - 1));
   clg_call_u32(&c, (in[1] ? GAMMA : 0) | (in[2] ? BETA : 0) | (o->train ? 0 : EVAL) | (updates ? UPDATE : 0));
-  clg_status s = clg_call_groups(x->ctx, &c, "batch_norm.cl", "batch_norm_forward", x->shape[1], 1, "batch_norm");
+  clg_call_f32(&c, o->slope);
+  clg_status s = clg_call_groups_of(x->ctx, &c, "batch_norm.cl", prelude, "batch_norm_forward", x->shape[1], 1, "batch_norm");
   for (int i = 3; i < 5 && s == CLG_OK && updates; i++) clg_storage_changed(in[i]->storage, "batch_norm");
   return s;
 }
@@ -210,14 +240,24 @@ clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, c
   bool updates = o->train && o->running_mean && !x->ctx->recomputing;
   if (!clg_inputs_ok(given, 5, "batch_norm") || !shapes_ok(x, all) || !options_ok(x, o, updates)) return NULL;
   clg_context *ctx = x->ctx;
+  clg_row_id row;
+  clg_formula *act = NULL;
+  if (clg_activation_fuses(o->act, o->slope, &row)) {
+    if (!(act = clg_formula_row(ctx, row))) return NULL;
+  } else if (o->act != CLG_ACT_NONE) {
+    clg_batch_norm_options plain = *o;
+    plain.act = CLG_ACT_NONE;
+    clg_scope *scope = clg_scope_open(ctx);
+    return scope ? clg_scope_close_with(scope, clg_activate(clg_batch_norm(x, gamma, beta, &plain), o->act, o->slope)) : NULL;
+  }
   clg_tensor *in[5] = {NULL}, *out[3] = {NULL};
   bool ok = true;
   for (int i = 0; i < 5; i++) ok = ok && (!all[i] || (in[i] = clg_tensor_packed(all[i], "batch_norm")));
   if (ok) out[0] = clg_tensor_like(x, "batch_norm");
   for (int i = 1; i < 3 && out[0]; i++)
     out[i] = clg_tensor_new(ctx, 1, &x->shape[1], clg_result_role(ctx), "batch_norm");
-  clg_status s = out[1] && out[2] ? forward_kernel(in, out, o, updates) : clg_last_status(ctx);
-  if (s == CLG_OK && clg_records(all, 3)) s = record(all, out[1], out[2], out[0], (batch_attrs){o->eps, o->train});
+  clg_status s = out[1] && out[2] ? forward_kernel(in, out, o, act, updates) : clg_last_status(ctx);
+  if (s == CLG_OK && clg_records(all, 3)) s = record(all, out[1], out[2], out[0], (batch_attrs){o->eps, o->train, act, o->slope});
   for (int i = 0; i < 5; i++) clg_tensor_unref(&in[i]);
   for (int i = s == CLG_OK ? 1 : 0; i < 3; i++) clg_tensor_unref(&out[i]);
   return clg_result(out[0]);

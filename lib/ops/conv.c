@@ -1,14 +1,16 @@
 /* Convolutions, recorded. x, w and y of a convolution are bound by a map that is linear in each pair: any one of them
  * is computed from the other two, and the gradient of each such map is again one of the three. So one kind of node
  * serves conv2d (y), conv_transpose2d (x) and the weight gradient (w), to any order. */
-#include "graph/graph.h"
 #include "ops/conv_kernels.h"
+#include "ops/formula.h"
 #include <clgrad/ops.h>
 #include <string.h>
 
 typedef struct conv_attrs {
   clg_conv_shape shape;
   clg_conv_part target;
+  clg_formula *act; /* behind the bias; NULL: none */
+  float slope;
 } conv_attrs;
 
 /* The inputs of a map, in order; a bias follows them. */
@@ -17,7 +19,7 @@ static const clg_conv_part inputs_of[CLG_CONV_PARTS][2] = {[CLG_CONV_X] = {CLG_C
                                                            [CLG_CONV_Y] = {CLG_CONV_X, CLG_CONV_W}};
 static const char *const names[CLG_CONV_PARTS] = {
     [CLG_CONV_X] = "conv_transpose2d", [CLG_CONV_W] = "conv2d_weight", [CLG_CONV_Y] = "conv2d"};
-enum { IN_BIAS = 2, SAVED = 2 };
+enum { IN_BIAS = 2, SAVED = 2, SAVED_RESULT = SAVED, SLOTS };
 
 static void dims_of(const clg_conv_shape *s, clg_conv_part part, int64_t d[4]) {
   const int x[] = {s->batch, s->c, s->in[0], s->in[1]}, y[] = {s->batch, s->o, s->out[0], s->out[1]};
@@ -28,40 +30,42 @@ static void dims_of(const clg_conv_shape *s, clg_conv_part part, int64_t d[4]) {
 
 static clg_at at(const clg_tensor *t) { return t ? (clg_at){t->storage->block, clg_tensor_at(t)} : (clg_at){NULL, 0}; }
 
-/* to (+)= the target from the other two of t and the bias. */
-static clg_status compute(const clg_conv_shape *s, clg_conv_part target, clg_tensor *const t[CLG_CONV_PARTS],
-                          clg_tensor *bias, clg_tensor *to, bool accumulate, const char *op) {
+/* to (+)= the target from the other two of t and the bias, behind the activation. */
+static clg_status compute(const conv_attrs *how, clg_tensor *const t[CLG_CONV_PARTS], clg_tensor *bias, clg_tensor *to,
+                          bool accumulate, const char *op) {
+  clg_conv_part target = how->target;
   const clg_conv_part *from = inputs_of[target];
   clg_tensor *a = clg_tensor_packed(t[from[0]], op), *b = a ? clg_tensor_packed(t[from[1]], op) : NULL;
   clg_tensor *c = b && bias ? clg_tensor_packed(bias, op) : NULL;
-  clg_conv_call call = {.shape = s, .target = target, .bias = at(c), .accumulate = accumulate};
+  const char *epilogue = how->act ? clg_formula_epilogue(to->ctx, how->act) : NULL;
+  clg_conv_call call = {.shape = &how->shape, .target = target, .bias = at(c), .accumulate = accumulate,
+                        .epilogue = epilogue, .epilogue_param = how->slope};
   call.at[target] = at(to), call.at[from[0]] = at(a), call.at[from[1]] = at(b);
-  clg_status status = b && (c || !bias) ? clg_conv_run(to->ctx, &call, op) : clg_last_status(to->ctx);
+  clg_status status = b && (c || !bias) && (epilogue || !how->act) ? clg_conv_run(to->ctx, &call, op) : clg_last_status(to->ctx);
   clg_tensor_unref(&a);
   clg_tensor_unref(&b);
   clg_tensor_unref(&c);
   return status;
 }
 
-static clg_tensor *apply(const clg_conv_shape *s, clg_conv_part target, clg_tensor *const t[CLG_CONV_PARTS],
-                         clg_tensor *bias);
+static clg_tensor *apply(const conv_attrs *how, clg_tensor *const t[CLG_CONV_PARTS], clg_tensor *bias);
 
 /* Hands input i its part: from the gradient in the target's place, and the other input in its own. */
 static clg_status give_part(clg_node *n, int i, clg_tensor *const t[CLG_CONV_PARTS]) {
   const conv_attrs *a = n->attrs;
-  clg_conv_part part = inputs_of[a->target][i];
+  const conv_attrs how = {.shape = a->shape, .target = inputs_of[a->target][i]};
   if (clg_creates_graph(n->ctx)) {
     clg_scope *scope = clg_scope_open(n->ctx);
-    clg_tensor *g = apply(&a->shape, part, t, NULL);
+    clg_tensor *g = apply(&how, t, NULL);
     clg_status s = g ? clg_edge_give(n, i, clg_tensor_ref(g)) : clg_last_status(n->ctx);
     clg_scope_close(scope);
     return s;
   }
   bool add;
   int64_t d[4];
-  dims_of(&a->shape, part, d);
+  dims_of(&a->shape, how.target, d);
   clg_tensor *to = clg_edge_begin(n, i, 4, d, &add);
-  clg_status s = to ? compute(&a->shape, part, t, NULL, to, add, n->op) : clg_last_status(n->ctx);
+  clg_status s = to ? compute(&how, t, NULL, to, add, n->op) : clg_last_status(n->ctx);
   if (s == CLG_OK) return clg_edge_end(n, i, to);
   clg_tensor_unref(&to);
   return s;
@@ -88,13 +92,29 @@ static clg_status give_bias(clg_node *n, clg_tensor *g) {
   return s;
 }
 
+/* The gradient before the activation, from that of its result y: a new reference, and recorded under create_graph. */
+static clg_tensor *inner_gradient(clg_node *n, const conv_attrs *a, clg_tensor *y, clg_tensor *g) {
+  if (clg_creates_graph(n->ctx)) {
+    clg_scope *scope = clg_scope_open(n->ctx);
+    clg_tensor *z = clg_tensor_ref(clg_formula_recorded_gradient(a->act, 0, (clg_tensor *[]){NULL, y, g}, &a->slope));
+    clg_scope_close(scope);
+    return z;
+  }
+  clg_tensor *z = clg_grad_space(g, n->op);
+  if (z && clg_map_run(a->act->grad[0].fn, &z, (const clg_tensor *[]){NULL, y, g}, &a->slope, false, n->op) != CLG_OK)
+    clg_tensor_unref(&z);
+  return z;
+}
+
 static clg_status conv_backward(clg_node *n, clg_tensor *g) {
   const conv_attrs *a = n->attrs;
   const clg_conv_part *part = inputs_of[a->target];
-  clg_tensor *t[CLG_CONV_PARTS] = {NULL}, *packed = NULL;
+  clg_tensor *t[CLG_CONV_PARTS] = {NULL}, *packed = NULL, *y = NULL, *z = NULL;
   clg_status s = CLG_OK;
   for (int i = 0; s == CLG_OK && i < SAVED; i++)
     if (clg_node_wants(n, 1 - i) && !(t[part[i]] = clg_node_unpack(n, i))) s = clg_last_status(n->ctx);
+  if (s == CLG_OK && a->act && !((y = clg_node_unpack(n, SAVED_RESULT)) && (z = g = inner_gradient(n, a, y, g))))
+    s = clg_last_status(n->ctx);
   /* Packed once for both; under create_graph it must stay the tensor that has the graph. */
   if (s == CLG_OK && !clg_creates_graph(n->ctx) && !(g = packed = clg_tensor_packed(g, n->op)))
     s = clg_last_status(n->ctx);
@@ -104,34 +124,36 @@ static clg_status conv_backward(clg_node *n, clg_tensor *g) {
     if (clg_node_wants(n, i)) s = give_part(n, i, t);
   for (int i = 0; i < SAVED; i++) clg_tensor_unref(&t[part[i]]);
   clg_tensor_unref(&packed);
+  clg_tensor_unref(&z);
+  clg_tensor_unref(&y);
   return s;
 }
 
 static const clg_node_class conv_class = {.backward = conv_backward};
 
 static clg_status record(const conv_attrs *attrs, clg_tensor *const in[3], clg_tensor *y) {
-  clg_node *n = clg_node_create(in, in[IN_BIAS] ? 3 : 2, SAVED, sizeof *attrs, &conv_class, names[attrs->target]);
+  clg_node *n = clg_node_create(in, in[IN_BIAS] ? 3 : 2, SLOTS, sizeof *attrs, &conv_class, names[attrs->target]);
   if (!n) return CLG_ERR_HOST_MEMORY;
   memcpy(n->attrs, attrs, sizeof *attrs);
   clg_status s = CLG_OK;
   for (int i = 0; s == CLG_OK && i < SAVED; i++) /* each is needed for the other's gradient */
     if (in[1 - i]->requires_grad) s = clg_node_save(n, i, in[i], i);
+  if (s == CLG_OK && attrs->act) s = clg_node_save(n, SAVED_RESULT, y, CLG_SAVED_OUTPUT);
   if (s == CLG_OK) return clg_node_attach(n, y);
   clg_node_unref(n);
   return s;
 }
 
 /* The target as an op result. */
-static clg_tensor *apply(const clg_conv_shape *s, clg_conv_part target, clg_tensor *const t[CLG_CONV_PARTS],
-                         clg_tensor *bias) {
+static clg_tensor *apply(const conv_attrs *how, clg_tensor *const t[CLG_CONV_PARTS], clg_tensor *bias) {
+  clg_conv_part target = how->target;
   clg_tensor *const in[] = {t[inputs_of[target][0]], t[inputs_of[target][1]], bias};
   clg_context *ctx = in[0]->ctx;
   int64_t d[4];
-  dims_of(s, target, d);
+  dims_of(&how->shape, target, d);
   clg_tensor *y = clg_tensor_new(ctx, 4, d, clg_result_role(ctx), names[target]);
-  clg_status status = y ? compute(s, target, t, bias, y, false, names[target]) : clg_last_status(ctx);
-  const conv_attrs a = {*s, target};
-  if (status == CLG_OK && clg_records(in, bias ? 3 : 2)) status = record(&a, in, y);
+  clg_status status = y ? compute(how, t, bias, y, false, names[target]) : clg_last_status(ctx);
+  if (status == CLG_OK && clg_records(in, bias ? 3 : 2)) status = record(how, in, y);
   if (status != CLG_OK) clg_tensor_unref(&y);
   return clg_result(y);
 }
@@ -206,16 +228,22 @@ static clg_tensor *convolve(clg_tensor *x, clg_tensor *w, clg_tensor *bias, cons
   clg_conv_part target = transposed ? CLG_CONV_X : CLG_CONV_Y;
   const char *op = names[target];
   clg_tensor *const in[] = {x, w, bias};
-  clg_conv_shape s = {.groups = o->groups};
+  conv_attrs how = {.shape = {.groups = o->groups}, .target = target, .slope = o->slope};
+  clg_conv_shape *s = &how.shape;
+  clg_row_id row;
   if (!clg_inputs_ok(in, bias ? 3 : 2, op) || !options_ok(x, o, transposed, op) ||
-      !ranks_ok(x, w, bias, o->groups, transposed, op) || !sizes_of(&s, x, w, o, transposed, op))
+      !ranks_ok(x, w, bias, o->groups, transposed, op) || !sizes_of(s, x, w, o, transposed, op))
     return NULL;
-  s.batch = (int)x->shape[0];
-  s.o = (int)w->shape[0];
-  s.c = (int)(w->shape[1] * o->groups);
+  bool fuses = clg_activation_fuses(o->act, o->slope, &row);
+  if (fuses && !(how.act = clg_formula_row(x->ctx, row))) return NULL;
+  s->batch = (int)x->shape[0];
+  s->o = (int)w->shape[0];
+  s->c = (int)(w->shape[1] * o->groups);
   clg_tensor *t[CLG_CONV_PARTS] = {NULL};
   t[inputs_of[target][0]] = x, t[inputs_of[target][1]] = w;
-  return apply(&s, target, t, bias);
+  if (fuses || o->act == CLG_ACT_NONE) return apply(&how, t, bias);
+  clg_scope *scope = clg_scope_open(x->ctx);
+  return scope ? clg_scope_close_with(scope, clg_activate(apply(&how, t, bias), o->act, o->slope)) : NULL;
 }
 
 clg_tensor *clg_conv2d(clg_tensor *x, clg_tensor *w, clg_tensor *bias, const clg_conv_options *options) {

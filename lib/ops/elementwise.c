@@ -32,6 +32,7 @@ clg_tensor *clg_sigmoid(clg_tensor *x) { return one(CLG_ROW_SIGMOID, x, NULL); }
 clg_tensor *clg_relu(clg_tensor *x) { return one(CLG_ROW_RELU, x, NULL); }
 clg_tensor *clg_gelu(clg_tensor *x) { return one(CLG_ROW_GELU, x, NULL); }
 clg_tensor *clg_silu(clg_tensor *x) { return one(CLG_ROW_SILU, x, NULL); }
+clg_tensor *clg_mish(clg_tensor *x) { return one(CLG_ROW_MISH, x, NULL); }
 
 clg_tensor *clg_leaky_relu(clg_tensor *x, float slope) {
   return one(slope > 0 ? CLG_ROW_LEAKY_RELU : CLG_ROW_LEAKY_RELU_ANY, x, &slope);
@@ -69,6 +70,15 @@ clg_tensor *clg_activate(clg_tensor *x, clg_activation act, float slope) {
   case CLG_ACT_SOFTPLUS: return clg_softplus(x, slope, 20);
   }
   return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "activate", "there is no activation number %d", (int)act), NULL;
+}
+
+/* A slope that loses the sign needs the value before it. */
+bool clg_activation_fuses(clg_activation act, float slope, clg_row_id *row) {
+  static const clg_row_id rows[] = {[CLG_ACT_RELU] = CLG_ROW_RELU, [CLG_ACT_LEAKY_RELU] = CLG_ROW_LEAKY_RELU,
+                                    [CLG_ACT_TANH] = CLG_ROW_TANH, [CLG_ACT_SIGMOID] = CLG_ROW_SIGMOID};
+  bool fuses = act > CLG_ACT_NONE && act < CLG_ACT_GELU && !(act == CLG_ACT_LEAKY_RELU && !(slope > 0));
+  if (fuses) *row = rows[act];
+  return fuses;
 }
 
 /* A user's inputs sorted into tensors and numbers. */

@@ -14,6 +14,7 @@ static void formula_free(clg_formula *f) {
   for (int i = 0; i < f->n_in; i++) formula_free(f->grad[i].recorded);
   free(f->key);
   free(f->epilogue);
+  free(f->both);
   free(f);
 }
 
@@ -206,19 +207,39 @@ clg_expr clg_formula_over(clg_context *ctx, const clg_formula *f, const clg_expr
   return e;
 }
 
+/* e over v and p, as a function's body. */
+static void emit_function(clg_context *ctx, clg_expr e, const char *head, const char *macro, clg_str *s) {
+  static const char *const result[] = {"r"};
+  clg_arena *a = clg_arena_of(ctx);
+  e = clg_expr_replace(a, e, clg_expr_var(a, "x"), clg_expr_var(a, "v"));
+  e = clg_expr_replace(a, e, clg_expr_var(a, "slope"), clg_expr_var(a, "p"));
+  clg_str_addf(s, "%s { float r; ", head);
+  clg_expr_emit(a, &e, result, 1, "t_", s);
+  clg_str_addf(s, " return r; }\n%s\n", macro);
+}
+
+static const char *finish_text(clg_context *ctx, const clg_formula *f, clg_str *s) {
+  if (!s->failed) return s->data;
+  clg_str_free(s);
+  clg_fail(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
+  return NULL;
+}
+
 const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f) {
   if (f->epilogue) return f->epilogue;
-  clg_arena *a = clg_arena_of(ctx);
-  clg_expr e = clg_expr_replace(a, f->f, clg_expr_var(a, "x"), clg_expr_var(a, "v"));
-  e = clg_expr_replace(a, e, clg_expr_var(a, "slope"), clg_expr_var(a, "p"));
-  static const char *const result[] = {"r"};
   clg_str s = {0};
-  clg_str_add(&s, "float clg_epilogue(const float v, const float p) { float r; ");
-  clg_expr_emit(a, &e, result, 1, "t_", &s);
-  clg_str_add(&s, " return r; }\n#define CLG_EPILOGUE(v, p) clg_epilogue(v, p)\n");
-  if (s.failed) {
-    clg_str_free(&s);
-    clg_fail(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
-  }
-  return f->epilogue = s.data;
+  emit_function(ctx, f->f, "float clg_epilogue(const float v, const float p)", "#define CLG_EPILOGUE(v, p) clg_epilogue(v, p)", &s);
+  return f->epilogue = (char *)finish_text(ctx, f, &s);
+}
+
+const char *clg_formula_both(clg_context *ctx, clg_formula *f) {
+  const char *forward = f->both ? NULL : clg_formula_epilogue(ctx, f);
+  if (!forward) return f->both;
+  clg_arena *a = clg_arena_of(ctx);
+  clg_expr d = clg_expr_replace(a, f->grad[0].d, clg_expr_var(a, "y"), f->f);
+  clg_str s = {0};
+  clg_str_add(&s, forward);
+  emit_function(ctx, clg_expr_chain(a, clg_expr_var(a, "g"), d), "float clg_epilogue_gradient(const float v, const float p, const float g)",
+                "#define CLG_EPILOGUE_GRADIENT(v, p, g) clg_epilogue_gradient(v, p, g)", &s);
+  return f->both = (char *)finish_text(ctx, f, &s);
 }

@@ -3,6 +3,7 @@
 #define CLG_OPS_FORMULA_H
 
 #include "graph/graph.h"
+#include <clgrad/ops.h>
 
 #define CLG_FORMULA_INPUTS 8
 #define CLG_FORMULA_PARAMS 12
@@ -18,10 +19,10 @@ typedef enum clg_row_id {
   CLG_ROW_ADD, CLG_ROW_SUB, CLG_ROW_MUL, CLG_ROW_DIV, CLG_ROW_MAXIMUM, CLG_ROW_MINIMUM, CLG_ROW_ADD_SCALAR, CLG_ROW_MUL_SCALAR,
   CLG_ROW_POW_SCALAR, CLG_ROW_NEG, CLG_ROW_ABS, CLG_ROW_EXP, CLG_ROW_LOG, CLG_ROW_SQRT, CLG_ROW_RSQRT, CLG_ROW_SQUARE,
   CLG_ROW_SIN, CLG_ROW_COS, CLG_ROW_TANH, CLG_ROW_SIGMOID, CLG_ROW_RELU, CLG_ROW_LEAKY_RELU, CLG_ROW_LEAKY_RELU_ANY,
-  CLG_ROW_GELU, CLG_ROW_SILU, CLG_ROW_SOFTPLUS, CLG_ROW_CLAMP, CLG_ROW_COPY, CLG_ROW_SUM, CLG_ROW_MEAN, CLG_ROW_BCE_LOGITS,
-  CLG_ROW_MSE, CLG_ROW_EQUAL, CLG_ROW_SHARE, CLG_ROW_LOG1P, CLG_ROW_EXPM1, CLG_ROW_ERF, CLG_ROW_RECIPROCAL, CLG_ROW_SIGN,
-  CLG_ROW_FLOOR, CLG_ROW_GELU_TANH, CLG_ROW_ELU, CLG_ROW_POW, CLG_ROW_SCALAR_POW, CLG_ROW_WHERE, CLG_ROW_DROPOUT, CLG_ROW_VAR,
-  CLG_ROW_CENTRED, CLG_ROW_ROOT, CLG_ROW_POWER_OF_ABS, CLG_ROW_AFFINE, CLG_ROW_BCE_LOGITS_POS, CLG_ROW_BCE, CLG_ROW_L1, CLG_ROWS
+  CLG_ROW_GELU, CLG_ROW_SILU, CLG_ROW_MISH, CLG_ROW_SOFTPLUS, CLG_ROW_CLAMP, CLG_ROW_COPY, CLG_ROW_SUM, CLG_ROW_MEAN,
+  CLG_ROW_BCE_LOGITS, CLG_ROW_MSE, CLG_ROW_EQUAL, CLG_ROW_SHARE, CLG_ROW_LOG1P, CLG_ROW_EXPM1, CLG_ROW_ERF, CLG_ROW_RECIPROCAL,
+  CLG_ROW_SIGN, CLG_ROW_FLOOR, CLG_ROW_GELU_TANH, CLG_ROW_ELU, CLG_ROW_POW, CLG_ROW_SCALAR_POW, CLG_ROW_WHERE,
+  CLG_ROW_DROPOUT, CLG_ROW_VAR, CLG_ROW_CENTRED, CLG_ROW_ROOT, CLG_ROW_POWER_OF_ABS, CLG_ROW_AFFINE, CLG_ROW_BCE_LOGITS_POS, CLG_ROW_BCE, CLG_ROW_L1, CLG_ROWS
 } clg_row_id;
 extern const clg_row clg_rows[CLG_ROWS];
 
@@ -35,6 +36,7 @@ typedef struct clg_formula {
   clg_expr f;
   clg_map_fn *forward;
   char *epilogue; /* forward as a function for a product kernel; see clg_formula_epilogue */
+  char *both;     /* and its gradient; see clg_formula_both */
   struct {
     clg_expr d; /* d f / d in[i], y for f where that saves no more; 0: none */
     clg_map_fn *fn; /* g times it, over in[], y, g */
@@ -68,7 +70,11 @@ clg_tensor *clg_unreduced(const clg_tensor *t, uint32_t dims, int ndim, const in
 clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i);
 /* The forward expression over other expressions: in[i] for tensor i, number[i] for number i. */
 clg_expr clg_formula_over(clg_context *ctx, const clg_formula *f, const clg_expr *in, const clg_expr *number);
+/* Whether an activation can stand behind a kernel: its gradient can be had from its result alone. Its row, then. */
+bool clg_activation_fuses(clg_activation act, float slope, clg_row_id *row);
 /* OpenCL C that defines clg_epilogue(v, p): an activation's formula, v for its x and p for its slope. NULL with the error set. */
 const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f);
+/* That, and CLG_EPILOGUE_GRADIENT(v, p, g), g times its derivative. */
+const char *clg_formula_both(clg_context *ctx, clg_formula *f);
 
 #endif

@@ -151,17 +151,18 @@ static clg_status give_bias(clg_node *n, const linear_attrs *a, clg_formula *act
 /* z [rows, n] from g: a reference. Gives the bias its gradient. */
 static clg_tensor *inner_gradient(clg_node *n, const linear_attrs *a, clg_tensor *y, clg_tensor *grad) {
   bool bias = n->n_edges > IN_B && clg_node_wants(n, IN_B);
+  bool ours = clg_is_ours(grad);
   clg_tensor *g = rows_of(grad, n->op), *out = NULL, *z = g;
   clg_status s = g ? CLG_OK : clg_last_status(n->ctx);
   if (s == CLG_OK && a->act) {
     out = rows_of(y, n->op);
-    z = out ? clg_tensor_like(g, n->op) : NULL;
+    z = !out ? NULL : ours ? clg_tensor_ref(g) : clg_tensor_like(g, n->op);
     s = z ? CLG_OK : clg_last_status(n->ctx);
   }
   if (s == CLG_OK && a->act && !bias)
     s = clg_map_run(a->act->grad[0].fn, &z, (const clg_tensor *[]){NULL, out, g}, &a->slope, false, n->op);
   if (s == CLG_OK && bias) s = give_bias(n, a, a->act, out, g, z);
-  if (z != g) clg_tensor_unref(&g);
+  if (a->act) clg_tensor_unref(&g);
   clg_tensor_unref(&out);
   if (s != CLG_OK) clg_tensor_unref(&z);
   return z;
@@ -278,15 +279,12 @@ static clg_tensor *linear(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_formu
 clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b) { return linear(x, w, b, NULL, 0); }
 
 clg_tensor *clg_linear_act(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_activation act, float slope) {
-  static const clg_row_id row[] = {[CLG_ACT_RELU] = CLG_ROW_RELU, [CLG_ACT_LEAKY_RELU] = CLG_ROW_LEAKY_RELU,
-                                   [CLG_ACT_TANH] = CLG_ROW_TANH, [CLG_ACT_SIGMOID] = CLG_ROW_SIGMOID};
   if (!x || act == CLG_ACT_NONE) return linear(x, w, b, NULL, 0);
-  /* The fused backward knows the result alone; a slope that loses the sign needs the value before it. */
-  bool by_result = act < CLG_ACT_GELU && !(act == CLG_ACT_LEAKY_RELU && !(slope > 0));
-  if (!by_result || act < CLG_ACT_NONE) {
+  clg_row_id row;
+  if (!clg_activation_fuses(act, slope, &row)) {
     clg_scope *scope = clg_scope_open(x->ctx);
     return scope ? clg_scope_close_with(scope, clg_activate(linear(x, w, b, NULL, 0), act, slope)) : NULL;
   }
-  clg_formula *f = clg_formula_row(x->ctx, row[act]);
+  clg_formula *f = clg_formula_row(x->ctx, row);
   return f ? linear(x, w, b, f, slope) : NULL;
 }

@@ -1,5 +1,5 @@
-/* The table of elementwise ops. To add one: a row here, its number in formula.h, a line in ops.h and elementwise.c, and a row in the
- * tests' table. No name of an input or a number is "mm" or begins with "mm_": those are the kernels'. */
+/* The table of elementwise ops. To add one: a row here, its number in formula.h, a line in ops.h and elementwise.c, and a row in
+ * the tests' table. No name of an input or a number is "mm" or begins with "mm_": those are the kernels'. */
 #include "ops/formula.h"
 
 #define BCE "max(x, 0) - x*t + log1p(exp(-abs(x)))"
@@ -31,6 +31,8 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_LEAKY_RELU_ANY] = {"leaky_relu", "x > 0 ? x : slope*x", {"x"}, {"slope"}, {0}}, /* slope <= 0 */
     [CLG_ROW_GELU] = {"gelu", "0.5*x*(1 + erf(x*0.7071067811865476))", {"x"}, {0}, {0}},
     [CLG_ROW_SILU] = {"silu", "x*sigmoid(x)", {"x"}, {0}, {0}},
+    /* Beyond 20 log(1 + exp(x)) is x, and where exp overflows the other branch is not taken. */
+    [CLG_ROW_MISH] = {"mish", "x*tanh(x > 20 ? x : log1p(exp(x)))", {"x"}, {0}, {0}},
     [CLG_ROW_SOFTPLUS] = {"softplus", "beta*x > threshold ? x : log1p(exp(beta*x))/beta", {"x"}, {"beta", "threshold"},
                           {"beta*x > threshold ? 1 : sigmoid(beta*x)"}},
     [CLG_ROW_CLAMP] = {"clamp", "x < low ? low : (x > high ? high : x)", {"x"}, {"low", "high"}, {0}},

@@ -12,6 +12,7 @@ typedef struct map_state {
 } map_state;
 
 static void map_free(clg_map_fn *f) {
+  for (clg_map_rows *r = f->rows, *next; r; r = next) next = r->next, free(r->prelude), free(r);
   free(f->name);
   free(f->prelude);
   for (int i = 0; i < CLG_REDUCTIONS; i++) free(f->reduce_prelude[i]);
@@ -102,6 +103,11 @@ static void write_prelude(writer *w, const clg_arena *arena, const clg_expr *out
   define(w, "MAP_INDEX(OP)");
   each_output(w, "OP(r%d) ");
   each_input(w, "OP(%s) ");
+  define(w, "MAP_OUTPUT_NUMBER(OP)");
+  for (int i = 0; i < w->f->n_out; i++) clg_str_addf(&w->out, "OP(r%d, %d) ", i, i);
+  define(w, "MAP_INPUT_NUMBER(OP)");
+  for (int i = 0, number = w->f->n_out; i < w->f->n_in; i++)
+    if (w->f->in_used >> i & 1) clg_str_addf(&w->out, "OP(%s, %d) ", w->in[i], number++);
   define(w, "MAP_INPUT_INDEX(OP)");
   each_input(w, "OP(%s) ");
   define(w, "MAP_INPUT_STRIDES");
@@ -198,6 +204,32 @@ static clg_kernel *kernel_of(clg_map_fn *f, clg_map_form form) {
   return f->kernel[form];
 }
 
+/* Reading along memory, or one element over and over, is what a compiler turns into vector code, if it knows. False: some tensor's
+ * innermost stride is another. */
+static bool along_rows(const clg_loop *l, int n, uint32_t *zero) {
+  *zero = 0;
+  for (int i = 0; i < n; i++) {
+    if (l->stride[i][0] != 0 && l->stride[i][0] != 1) return false;
+    if (!l->stride[i][0]) *zero |= 1u << i;
+  }
+  return l->ndim > 0;
+}
+
+static clg_kernel *rows_kernel(clg_map_fn *f, uint32_t zero, bool add) {
+  clg_map_rows *r = f->rows;
+  while (r && r->zero != zero) r = r->next;
+  if (!r) {
+    clg_str s = {0};
+    clg_str_addf(&s, "%s#define MAP_ZERO %uu\n", f->prelude, zero);
+    if (!s.failed) r = calloc(1, sizeof *r);
+    if (!r) return clg_str_free(&s), clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), NULL;
+    *r = (clg_map_rows){.next = f->rows, .zero = zero, .prelude = s.data};
+    f->rows = r;
+  }
+  if (!r->kernel[add]) r->kernel[add] = clg_kernel_get(f->ctx, "map.cl", r->prelude, add ? "map_strided_add" : "map_strided");
+  return r->kernel[add];
+}
+
 /* The tensors that take part: results first, then the inputs that are used. */
 static int members(const clg_map_fn *f, clg_tensor *const *outs, const clg_tensor *const *ins, const clg_tensor **list) {
   int n = 0;
@@ -213,7 +245,8 @@ clg_status clg_map_run(clg_map_fn *f, clg_tensor *const *outs, const clg_tensor 
   const clg_tensor *list[CLG_MAP_OUTPUTS + CLG_MAP_INPUTS], *out = outs[0];
   int n = members(f, outs, ins, list);
   if (!out->numel) return CLG_OK;
-  clg_args a = {.n = 0};
+  clg_args a;
+  a.n = 0; /* clearing the whole list would take longer than filling it */
   bool flat = true;
   for (int i = 0; i < n; i++) {
     clg_args_tensor(&a, list[i]);
@@ -234,5 +267,8 @@ clg_status clg_map_run(clg_map_fn *f, clg_tensor *const *outs, const clg_tensor 
   clg_args_add(&a, clg_arg_v8(l.dim, l.ndim, 1));
   size_t global[3] = {1, 1, 1};
   for (int i = 0; i < l.ndim; i++) global[i < 2 ? i : 2] *= (size_t)l.dim[i];
-  return clg_launch(f->ctx, kernel_of(f, accumulate ? CLG_STRIDED_ADD : CLG_STRIDED), op, a.arg, a.n, global, NULL);
+  uint32_t zero;
+  clg_kernel *k = along_rows(&l, n, &zero) ? rows_kernel(f, zero, accumulate)
+                                           : kernel_of(f, accumulate ? CLG_STRIDED_ADD : CLG_STRIDED);
+  return clg_launch(f->ctx, k, op, a.arg, a.n, global, NULL);
 }

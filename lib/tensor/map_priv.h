@@ -10,6 +10,14 @@ typedef enum clg_map_form { CLG_FLAT, CLG_STRIDED, CLG_FLAT_ADD, CLG_STRIDED_ADD
 /* CLG_REDUCE_SUM, CLG_REDUCE_MAX, and a sum that keeps the values: */
 enum { CLG_REDUCE_KEEP = 2, CLG_REDUCTIONS };
 
+/* The strided kernels where every tensor's innermost stride is 1 or, by bit `zero` of its number, 0. */
+typedef struct clg_map_rows {
+  struct clg_map_rows *next;
+  uint32_t zero;
+  char *prelude;
+  clg_kernel *kernel[2]; /* strided, and adding */
+} clg_map_rows;
+
 struct clg_map {
   struct clg_map *next; /* of the context's list */
   clg_context *ctx;
@@ -18,7 +26,8 @@ struct clg_map {
   int n_out, n_in, n_param;
   uint32_t in_used, param_used; /* bit masks */
   clg_kernel *kernel[CLG_FORMS];
-  clg_kernel *reduce[CLG_REDUCTIONS][4]; /* inner, inner of unit stride, outer, outer of unit stride */
+  struct clg_map_rows *rows; /* strided kernels for one pattern of innermost strides */
+  clg_kernel *reduce[CLG_REDUCTIONS][5]; /* inner, inner of unit stride, outer, outer of unit stride, wide outer */
   char *reduce_prelude[CLG_REDUCTIONS];  /* prelude and what chooses the reduction; made when needed */
 };
 

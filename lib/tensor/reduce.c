@@ -6,12 +6,15 @@
 
 /* Below this many elements a second launch costs more than it gains. */
 #define ONE_PASS 65536
+/* On a CPU: what an item takes of narrow stripes, of wide ones where the whole fits in no cache, and of short rows. */
+enum { STRIPE = 16, WIDE = 4096, IN_CACHE = 1 << 18, ROW_WORK = 4096 };
 
 /* One reduction, worked out from the shapes alone. */
 typedef struct plan {
   clg_loop kept, red;
-  bool inner, unit; /* the range runs along memory; every tensor has stride 1 there */
+  bool inner, unit, wide; /* the range runs along memory; every tensor has stride 1 there; wide stripes */
   uint32_t n_out, n_red, chunks, chunk;
+  uint32_t share; /* results that an item takes: neighbours of a stripe, or rows one after the other */
 } plan;
 
 static uint32_t product(const clg_loop *l) {
@@ -22,16 +25,31 @@ static uint32_t product(const clg_loop *l) {
 
 static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-/* Enough chunks to fill a device, none so short that its result costs more than its sum. */
+static uint32_t pieces(uint32_t n, uint32_t piece) { return (n + piece - 1) / piece; }
+
+static uint32_t row_of(const plan *p) { return p->kept.ndim ? (uint32_t)p->kept.dim[0] : 1; }
+
+static void choose_share(plan *p, bool cpu) {
+  bool large = (uint64_t)p->n_out * p->n_red > IN_CACHE;
+  p->share = 1;
+  if (cpu && !p->inner) p->share = large ? least(pieces(row_of(p), STRIPE) * STRIPE, WIDE) : STRIPE;
+  if (cpu && p->inner && p->n_red < ROW_WORK && p->n_out > ONE_PASS / ROW_WORK) p->share = pieces(ROW_WORK, p->n_red);
+}
+
+/* The items, or groups, of one chunk. */
+static uint32_t tasks_of(const plan *p) {
+  return p->inner ? pieces(p->n_out, p->share) : p->n_out / row_of(p) * pieces(row_of(p), p->share);
+}
+
+/* Enough chunks to fill a device, none so short that its result costs more than its sum. By the sizes alone, so that a sum has the
+ * same bits whatever the strides of what it reads. */
 static void choose_chunks(plan *p, bool cpu) {
-  uint32_t stripe = cpu ? 16 : 1;
-  uint32_t tasks = p->inner ? p->n_out : (p->n_out + stripe - 1) / stripe;
-  uint32_t want = p->inner ? 1024 : cpu ? 64 : 4096, least_chunk = p->inner ? 2048 : 32;
+  uint32_t tasks = tasks_of(p), want = p->inner ? 1024 : cpu ? 64 : 4096, least_chunk = p->inner ? 2048 : 32;
   p->chunks = 1;
   if ((uint64_t)p->n_out * p->n_red > ONE_PASS && tasks < want && p->n_red >= 2 * least_chunk)
     p->chunks = least(p->n_red / least_chunk, want / tasks);
-  p->chunk = (p->n_red + p->chunks - 1) / p->chunks;
-  p->chunks = (p->n_red + p->chunk - 1) / p->chunk;
+  p->chunk = pieces(p->n_red, p->chunks);
+  p->chunks = pieces(p->n_red, p->chunk);
 }
 
 static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *list, int n, int ndim, const int64_t *shape,
@@ -48,12 +66,17 @@ static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *lis
   const clg_loop *along = p->inner ? &p->red : &p->kept;
   p->unit = along->ndim > 0;
   for (int i = 0; i < n; i++) p->unit = p->unit && along->stride[i][0] == 1;
-  choose_chunks(p, f->ctx->shape == CLG_SHAPE_CPU);
+  bool cpu = f->ctx->shape == CLG_SHAPE_CPU;
+  choose_share(p, cpu);
+  choose_chunks(p, cpu);
+  p->wide = cpu && !p->inner && p->unit && p->share > STRIPE;
+  if (cpu && !p->inner && !p->wide) p->share = STRIPE;
 }
 
 static clg_kernel *kernel_of(clg_map_fn *f, int kind, const plan *p) {
-  static const char *const name[] = {"reduce_inner", "reduce_inner_unit", "reduce_outer", "reduce_outer_unit"};
-  int which = (p->inner ? 0 : 2) + (p->unit ? 1 : 0);
+  static const char *const name[] = {"reduce_inner", "reduce_inner_unit", "reduce_outer", "reduce_outer_unit",
+                                     "reduce_outer_wide"};
+  int which = p->wide ? 4 : (p->inner ? 0 : 2) + (p->unit ? 1 : 0);
   if (f->reduce[kind][which]) return f->reduce[kind][which];
   if (!f->reduce_prelude[kind]) {
     static const char *const chooses[] = {"", "#define REDUCE_MAX\n", "#define REDUCE_KEEP\n"};
@@ -73,7 +96,8 @@ static clg_kernel *kernel_of(clg_map_fn *f, int kind, const plan *p) {
 /* `keep` is NULL unless kind is CLG_REDUCE_KEEP. */
 static clg_status run_pass(clg_map_fn *f, int kind, const clg_tensor *out, const clg_tensor *keep, const clg_tensor *const *list,
                            int n, const float *params, const plan *p, bool accumulate, const char *op) {
-  clg_args a = {.n = 0};
+  clg_args a;
+  a.n = 0; /* clearing the whole list would take longer than filling it */
   clg_args_tensor(&a, out);
   if (keep) clg_args_tensor(&a, keep);
   for (int i = 0; i < n; i++) clg_args_tensor(&a, list[i]);
@@ -87,13 +111,10 @@ static clg_status run_pass(clg_map_fn *f, int kind, const clg_tensor *out, const
   clg_args_add(&a, clg_arg_u32(p->n_out));
   clg_args_add(&a, clg_arg_u32(p->n_red));
   clg_args_add(&a, clg_arg_u32(p->chunk));
+  clg_args_add(&a, clg_arg_u32(p->share));
   clg_args_add(&a, clg_arg_u32(accumulate));
-  bool cpu = f->ctx->shape == CLG_SHAPE_CPU;
-  size_t wg = clg_wg(f->ctx), global[3] = {p->n_out * wg, p->chunks, 1}, local[3] = {wg, 1, 1};
-  if (!p->inner) {
-    uint32_t row = p->kept.ndim ? (uint32_t)p->kept.dim[0] : 1, stripe = cpu ? 16 : 1;
-    global[0] = (size_t)(p->n_out / row) * ((row + stripe - 1) / stripe);
-  }
+  size_t wg = clg_wg(f->ctx), global[3] = {tasks_of(p), p->chunks, 1}, local[3] = {wg, 1, 1};
+  if (p->inner) global[0] *= wg;
   return clg_launch(f->ctx, kernel_of(f, kind, p), op, a.arg, a.n, global, local);
 }
 
