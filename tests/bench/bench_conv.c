@@ -3,12 +3,10 @@
  *
  * usage: bench_conv [-r ROUNDS] [-b BATCH]. PoCL's threads are pinned (POCL_AFFINITY) unless the environment says
  * otherwise. */
+#include "bench.h"
 #include "ops/conv_kernels.h"
-#include <clgrad/clgrad.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* A layer: x [c,in,in], y [o,out,out], kernel 4; how often a step runs each of the three. */
 typedef struct layer {
@@ -24,17 +22,6 @@ static const layer layers[] = {
     {"D  64->128  8->4", 64, 128, 8, 4, 2, 1, {3, 3, 3}},   {"D 128->1    4->1", 128, 1, 4, 1, 1, 0, {3, 3, 3}},
 };
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
 static clg_block *operand(clg_context *ctx, size_t n) {
   float *host = malloc(n * sizeof *host);
   clg_block *block = clg_block_alloc(ctx, n * sizeof *host, CLG_ROLE_DATA, "bench");
@@ -46,17 +33,16 @@ static clg_block *operand(clg_context *ctx, size_t n) {
 
 /* Seconds a call, the median of `rounds`; negative on an error. */
 static double measure(clg_context *ctx, const clg_conv_call *call, double flops, int rounds) {
-  double t[99];
+  double t[BENCH_MAX_ROUNDS];
   int calls = 1 + (int)(5e8 / (flops + 1e6));
   for (int r = -1; r < rounds; r++) {
-    double start = now();
+    double start = bench_now();
     for (int i = 0; i < (r < 0 ? 1 : calls); i++)
       if (clg_conv_run(ctx, call, "bench") != CLG_OK) return -1;
     if (clg_finish(ctx) != CLG_OK) return -1;
-    if (r >= 0) t[r] = (now() - start) / calls;
+    if (r >= 0) t[r] = (bench_now() - start) / calls;
   }
-  qsort(t, (size_t)rounds, sizeof *t, by_value);
-  return t[rounds / 2];
+  return bench_median(t, rounds);
 }
 
 /* Adds to the totals; false on an error. */
@@ -97,13 +83,9 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[i], "-r")) rounds = atoi(argv[i + 1]);
     if (!strcmp(argv[i], "-b")) batch = atoi(argv[i + 1]);
   }
-  rounds = rounds < 1 ? 1 : rounds > 99 ? 99 : rounds;
-  setenv("POCL_AFFINITY", "1", 0);
-  clg_context *ctx = NULL;
-  char message[512] = "";
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
-  o.message = message, o.message_size = sizeof message;
-  if (clg_context_create(&ctx, &o) != CLG_OK) return fprintf(stderr, "bench_conv: %s\n", message), 1;
+  rounds = bench_rounds(rounds);
+  clg_context *ctx = bench_open("bench_conv");
+  if (!ctx) return 1;
   double seconds = 0, work = 0;
   bool ok = batch > 0;
   for (size_t i = 0; ok && i < sizeof layers / sizeof *layers; i++)

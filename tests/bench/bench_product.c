@@ -4,15 +4,15 @@
  * The mean leaves out products below a million operations, where a launch is all that there is to measure.
  * Set OPENBLAS_NUM_THREADS to the number of compute units. PoCL's threads are pinned (POCL_AFFINITY) unless the
  * environment says otherwise: after a pause the system may run them on one core for many milliseconds. */
+#include "bench.h"
 #include "device/launch.h"
 #include "ops/product.h"
-#include <cblas.h>
-#include <clgrad/clgrad.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+/* Calls that are queued before a wait: about a training step. PoCL takes twice as long over each of thousands. */
+#define BURST 256
 
 typedef struct bench {
   clg_context *ctx;
@@ -21,47 +21,28 @@ typedef struct bench {
   int calls; /* in a round */
 } bench;
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
-static double median(double *v, int n) {
-  qsort(v, (size_t)n, sizeof *v, by_value);
-  return v[n / 2];
-}
-
-/* OpenBLAS's threads spin for a while after a call and would take a core from the device. */
-static void pause_ms(long ms) {
-  struct timespec t = {0, ms * 1000000};
-  nanosleep(&t, NULL);
-}
-
 static double round_ours(const bench *b) {
-  pause_ms(40);
+  bench_rest();
   clg_product_run(b->ctx, &b->p, "bench");
   clg_finish(b->ctx);
-  double start = now();
-  for (int i = 0; i < b->calls; i++) clg_product_run(b->ctx, &b->p, "bench");
+  double start = bench_now();
+  for (int i = 0; i < b->calls; i++) {
+    clg_product_run(b->ctx, &b->p, "bench");
+    if (i % BURST == BURST - 1) clg_finish(b->ctx);
+  }
   clg_finish(b->ctx);
-  return (now() - start) / b->calls;
+  return (bench_now() - start) / b->calls;
 }
 
 static double round_blas(const bench *b) {
   const clg_product *p = &b->p;
+  const bench_gemm g = {p->ta, p->tb, (int)p->m, (int)p->n, (int)p->k, b->a, b->b, b->c};
   double start = 0;
   for (int i = -1; i < b->calls; i++) {
-    if (i == 0) start = now();
-    cblas_sgemm(CblasRowMajor, p->ta ? CblasTrans : CblasNoTrans, p->tb ? CblasTrans : CblasNoTrans, (int)p->m,
-                (int)p->n, (int)p->k, 1, b->a, (int)p->a_ld, b->b, (int)p->b_ld, 0, b->c, (int)p->c_ld);
+    if (i == 0) start = bench_now();
+    bench_gemm_run(&g);
   }
-  return (now() - start) / b->calls;
+  return (bench_now() - start) / b->calls;
 }
 
 static clg_block *operand(clg_context *ctx, float **host, size_t n) {
@@ -83,12 +64,12 @@ static double compare(clg_context *ctx, const char *spec, int rounds, bool *coun
   p->a = operand(ctx, &b.a, (size_t)p->m * p->k);
   p->b = operand(ctx, &b.b, (size_t)p->k * p->n);
   p->c = operand(ctx, &b.c, (size_t)p->m * p->n);
-  double flops = 2.0 * p->m * p->n * p->k, ours[99], blas[99], ratio = 0;
+  double flops = 2.0 * p->m * p->n * p->k, ours[BENCH_MAX_ROUNDS], blas[BENCH_MAX_ROUNDS], ratio = 0;
   *counts = flops >= 1e6;
   b.calls = 1 + (int)(2e9 / (flops + 1e5));
   if (p->a && p->b && p->c && clg_product_run(ctx, p, "bench") == CLG_OK && clg_finish(ctx) == CLG_OK) {
     for (int i = 0; i < rounds; i++) ours[i] = round_ours(&b), blas[i] = round_blas(&b);
-    double t = median(ours, rounds), u = median(blas, rounds);
+    double t = bench_median(ours, rounds), u = bench_median(blas, rounds);
     ratio = u / t;
     printf("%-18s %9.1f us  %7.1f GFLOP/s  (best %7.1f)   OpenBLAS %7.1f  (best %7.1f)   ratio %.2f\n", spec, t * 1e6,
            flops / t / 1e9, flops / ours[0] / 1e9, flops / u / 1e9, flops / blas[0] / 1e9, ratio);
@@ -108,13 +89,9 @@ int main(int argc, char **argv) {
                                 "tn:1024x1024x1024", "nn:2048x2048x2048", "nt:2048x2048x2048", "tn:2048x2048x2048"};
   int rounds = 15, first = 1;
   if (argc > 2 && !strcmp(argv[1], "-r")) rounds = atoi(argv[2]), first = 3;
-  rounds = rounds < 1 ? 1 : rounds > 99 ? 99 : rounds;
-  setenv("POCL_AFFINITY", "1", 0);
-  clg_context *ctx = NULL;
-  char message[512] = "";
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
-  o.message = message, o.message_size = sizeof message;
-  if (clg_context_create(&ctx, &o) != CLG_OK) return fprintf(stderr, "bench_product: %s\n", message), 1;
+  rounds = bench_rounds(rounds);
+  clg_context *ctx = bench_open("bench_product");
+  if (!ctx) return 1;
   int n = first < argc ? argc - first : (int)(sizeof usual / sizeof *usual), status = 0, counted = 0;
   double sum = 0;
   for (int i = 0; i < n && !status; i++) {

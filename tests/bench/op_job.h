@@ -1,0 +1,26 @@
+/* A case made ready to run: its operands, its result, and the call that is timed. */
+#ifndef BENCH_OP_JOB_H
+#define BENCH_OP_JOB_H
+
+#include "op_cases.h"
+
+typedef enum op_pass { PASS_FORWARD, PASS_BACKWARD, PASS_BOTH } op_pass;
+
+typedef struct op_job {
+  const op_case *c;
+  op_pass pass;
+  int n_in;
+  clg_tensor *in[CASE_INPUTS];
+  clg_tensor *y, *g; /* the result, with its graph unless forward alone is timed, and a gradient for it */
+} op_job;
+
+/* Operands are `mb` long where the case says FILL. False with the context's error set; end it all the same. */
+bool op_job_begin(clg_context *ctx, op_job *j, const op_case *c, op_pass pass, int mb);
+void op_job_end(op_job *j);
+/* Queues the case once: the op, its backward over the graph of y, or a new record and its backward. */
+bool op_job_call(const op_job *j);
+
+double op_job_bytes(const op_job *j); /* that must move: each operand and result once */
+double op_job_flops(const op_job *j); /* of products and convolutions; 0: not counted */
+
+#endif
