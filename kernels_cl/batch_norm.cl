@@ -1,29 +1,29 @@
-/* Batch norm of x [N,C,S] over N and S, one mean and rstd a channel. A work-group owns a channel: one item in vectors on a CPU, WG items
- * that share their sums through local memory on a GPU. Work-groups of WG; group id: channel. Each image's part is summed
- * by itself first, which keeps the rounding error of large batches down. */
-#define GAMMA 1u
-#define BETA 2u
-#define EVAL 4u
-#define UPDATE 8u
-#define WANT_X 16u
+/* Batch norm of x [N,C,S] over N and S, one mean and rstd a channel. A work-group owns a channel: one item in vectors
+ * on a CPU, WG items that share their sums through local memory on a GPU. Work-groups of WG; group id: channel. Each
+ * image's part is summed by itself first, which keeps the rounding error of large batches down. */
+#define GAMMA      1u
+#define BETA       2u
+#define EVAL       4u
+#define UPDATE     8u
+#define WANT_X     16u
 #define WANT_GAMMA 32u
-#define WANT_BETA 64u
-#define ADD_X 128u
-#define ADD_GAMMA 256u
-#define ADD_BETA 512u
+#define WANT_BETA  64u
+#define ADD_X      128u
+#define ADD_GAMMA  256u
+#define ADD_BETA   512u
 
 #if WG > 1
 #define GROUP_LOCAL __local float group_part[WG];
-#define GROUP_SUM(v)                                                                                                         \
-  {                                                                                                                          \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                                            \
-    group_part[lane] = v;                                                                                                    \
-    for (uint w = WG / 2; w; w /= 2) {                                                                                       \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                                                          \
-      if (lane < w) group_part[lane] += group_part[lane + w];                                                                \
-    }                                                                                                                        \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                                            \
-    v = group_part[0];                                                                                                       \
+#define GROUP_SUM(v)                                                                                                   \
+  {                                                                                                                    \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
+    group_part[lane] = v;                                                                                              \
+    for (uint w = WG / 2; w; w /= 2) {                                                                                 \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
+      if (lane < w) group_part[lane] += group_part[lane + w];                                                          \
+    }                                                                                                                  \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
+    v = group_part[0];                                                                                                 \
   }
 #else
 #define GROUP_LOCAL
@@ -32,7 +32,7 @@
 
 #if VW == 16
 typedef float16 VEC;
-#define VLOAD(p) vload16(0, p)
+#define VLOAD(p)     vload16(0, p)
 #define VSTORE(v, p) vstore16(v, 0, p)
 inline float lanes_sum(const float16 v) {
   const float8 e = v.lo + v.hi;
@@ -40,67 +40,71 @@ inline float lanes_sum(const float16 v) {
   return (q.x + q.y) + (q.z + q.w);
 }
 #else
-#define VLOAD(p) (*(p))
+#define VLOAD(p)     (*(p))
 #define VSTORE(v, p) (*(p) = (v))
 #define lanes_sum(v) (v)
 #endif
-#define LOAD1(p) (*(p))
+#define LOAD1(p)     (*(p))
 #define STORE1(v, p) (*(p) = (v))
 
-/* Runs BODY(V, LOAD, STORE) at every element `at` of the channel in the first N images, and OPEN and CLOSE around each image (a
- * GPU's lanes run through all images in one sweep). A CPU takes image IMAGE at step i: the pass behind the sums runs backwards,
- * since what they read last is still near. */
+/* Runs BODY(V, LOAD, STORE) at every element `at` of the channel in the first N images, and OPEN and CLOSE around each
+ * image (a GPU's lanes run through all images in one sweep). A CPU takes image IMAGE at step i: the pass behind the
+ * sums runs backwards, since what they read last is still near. */
 #if VW == 16
-#define CHANNEL(N, IMAGE, OPEN, BODY, CLOSE)                                                                                 \
-  for (uint i = 0; i < (N); i++) {                                                                                           \
-    const size_t base = ((size_t)(IMAGE) * channels + channel) * size;                                                       \
-    OPEN;                                                                                                                    \
-    for (uint j = 0; j + VW <= size; j += VW) {                                                                              \
-      const size_t at = base + j;                                                                                            \
-      BODY(VEC, VLOAD, VSTORE)                                                                                               \
-    }                                                                                                                        \
-    for (uint j = size / VW * VW; j < size; j++) {                                                                           \
-      const size_t at = base + j;                                                                                            \
-      BODY(float, LOAD1, STORE1)                                                                                             \
-    }                                                                                                                        \
-    CLOSE;                                                                                                                   \
+#define CHANNEL(N, IMAGE, OPEN, BODY, CLOSE)                                                                           \
+  for (uint i = 0; i < (N); i++) {                                                                                     \
+    const size_t base = ((size_t)(IMAGE)*channels + channel) * size;                                                   \
+    OPEN;                                                                                                              \
+    for (uint j = 0; j + VW <= size; j += VW) {                                                                        \
+      const size_t at = base + j;                                                                                      \
+      BODY(VEC, VLOAD, VSTORE)                                                                                         \
+    }                                                                                                                  \
+    for (uint j = size / VW * VW; j < size; j++) {                                                                     \
+      const size_t at = base + j;                                                                                      \
+      BODY(float, LOAD1, STORE1)                                                                                       \
+    }                                                                                                                  \
+    CLOSE;                                                                                                             \
   }
 #else
-#define CHANNEL(N, IMAGE, OPEN, BODY, CLOSE)                                                                                 \
-  {                                                                                                                          \
-    OPEN;                                                                                                                    \
-    for (uint e = lane; e < (N) * size; e += WG) {                                                                           \
-      const uint i = e / size;                                                                                               \
-      const size_t at = ((size_t)i * channels + channel) * size + (e - i * size);                                            \
-      BODY(float, LOAD1, STORE1)                                                                                             \
-    }                                                                                                                        \
-    CLOSE;                                                                                                                   \
+#define CHANNEL(N, IMAGE, OPEN, BODY, CLOSE)                                                                           \
+  {                                                                                                                    \
+    OPEN;                                                                                                              \
+    for (uint e = lane; e < (N)*size; e += WG) {                                                                       \
+      const uint i = e / size;                                                                                         \
+      const size_t at = ((size_t)i * channels + channel) * size + (e - i * size);                                      \
+      BODY(float, LOAD1, STORE1)                                                                                       \
+    }                                                                                                                  \
+    CLOSE;                                                                                                             \
   }
 #endif
 
 /* The sums of an image: whole vectors and what is left, by the type of what is added. */
 #if VW == 16
-#define OPEN_SUM VEC part = 0.0f; float rest = 0.0f
+#define OPEN_SUM                                                                                                       \
+  VEC part = 0.0f;                                                                                                     \
+  float rest = 0.0f
 #define TOTAL (lanes_sum(part) + rest)
-#define OPEN_SUM_H VEC part_h = 0.0f; float rest_h = 0.0f
-#define TOTAL_H (lanes_sum(part_h) + rest_h)
-#define ADD_VEC(v) part += v;
-#define ADD_float(v) rest += v;
-#define ADD_H_VEC(v) part_h += v;
+#define OPEN_SUM_H                                                                                                     \
+  VEC part_h = 0.0f;                                                                                                   \
+  float rest_h = 0.0f
+#define TOTAL_H        (lanes_sum(part_h) + rest_h)
+#define ADD_VEC(v)     part += v;
+#define ADD_float(v)   rest += v;
+#define ADD_H_VEC(v)   part_h += v;
 #define ADD_H_float(v) rest_h += v;
 #else
-#define OPEN_SUM float rest = 0.0f
-#define TOTAL rest
-#define OPEN_SUM_H float rest_h = 0.0f
-#define TOTAL_H rest_h
-#define ADD_float(v) rest += v;
+#define OPEN_SUM       float rest = 0.0f
+#define TOTAL          rest
+#define OPEN_SUM_H     float rest_h = 0.0f
+#define TOTAL_H        rest_h
+#define ADD_float(v)   rest += v;
 #define ADD_H_float(v) rest_h += v;
 #endif
 
-/* The activation behind it, CLG_EPILOGUE of the prelude: of v, and the gradient at `at` before it. It is called on scalars, as the
- * elementwise kernel does. */
+/* The activation behind it, CLG_EPILOGUE of the prelude: of v, and the gradient at `at` before it. It is called on
+ * scalars, as the elementwise kernel does. */
 #ifdef CLG_EPILOGUE
-#define ACT_float(v) CLG_EPILOGUE(v, param)
+#define ACT_float(v)  CLG_EPILOGUE(v, param)
 #define G_float(LOAD) CLG_EPILOGUE_GRADIENT((x[at] - mu) * a + b, param, g[at])
 #if VW == 16
 static float16 act_lanes(const float16 v, const float param) {
@@ -116,20 +120,20 @@ static float16 gradient_lanes(const float16 v, const float param, const float16 
   for (int l = 0; l < 16; l++) d[l] = CLG_EPILOGUE_GRADIENT(lane[l], param, d[l]);
   return vload16(0, d);
 }
-#define ACT_VEC(v) act_lanes(v, param)
+#define ACT_VEC(v)  act_lanes(v, param)
 #define G_VEC(LOAD) gradient_lanes((LOAD(x + at) - mu) * a + b, param, LOAD(g + at))
 #endif
 #else
-#define ACT_float(v) (v)
-#define ACT_VEC(v) (v)
+#define ACT_float(v)  (v)
+#define ACT_VEC(v)    (v)
 #define G_float(LOAD) LOAD(g + at)
-#define G_VEC(LOAD) LOAD(g + at)
+#define G_VEC(LOAD)   LOAD(g + at)
 #endif
 
 #if CLG_WANT(batch_norm_forward)
 #if VW == 16
 /* The mean of x[0..n), and the sum of squares around it. */
-#define BLOCK 1024
+#define BLOCK       1024
 #define LEAST_BLOCK 256 /* where joining costs little beside the sums */
 inline float block_mean(__global const float *x, const uint n) {
   OPEN_SUM;
@@ -149,15 +153,15 @@ inline float block_squares(__global const float *x, const uint n, const float mu
   return TOTAL;
 }
 #endif
-/* y = (x - mean) * rstd * gamma + beta; mean and rstd [C] are kept for backward. Statistics of the batch, or with EVAL the running
- * ones. With UPDATE the running ones move by `momentum` towards the batch's (variance times `unbias`). */
-__kernel void batch_norm_forward(__global const float *x, const uint x_o, __global const float *gamma, const uint gamma_o,
-                                 __global const float *beta, const uint beta_o, __global float *running_mean,
-                                 const uint running_mean_o, __global float *running_var, const uint running_var_o,
-                                 __global float *y, const uint y_o, __global float *mean, const uint mean_o,
-                                 __global float *rstd, const uint rstd_o, const uint images, const uint channels,
-                                 const uint size, const float eps, const float momentum, const float unbias,
-                                 const uint flags, const float param) {
+/* y = (x - mean) * rstd * gamma + beta; mean and rstd [C] are kept for backward. Statistics of the batch, or with EVAL
+ * the running ones. With UPDATE the running ones move by `momentum` towards the batch's (variance times `unbias`). */
+__kernel void batch_norm_forward(__global const float *x, const uint x_o, __global const float *gamma,
+                                 const uint gamma_o, __global const float *beta, const uint beta_o,
+                                 __global float *running_mean, const uint running_mean_o, __global float *running_var,
+                                 const uint running_var_o, __global float *y, const uint y_o, __global float *mean,
+                                 const uint mean_o, __global float *rstd, const uint rstd_o, const uint images,
+                                 const uint channels, const uint size, const float eps, const float momentum,
+                                 const float unbias, const uint flags, const float param) {
   GROUP_LOCAL
   const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
   x += x_o;
@@ -184,14 +188,22 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
     }
   if (!in_blocks) {
 #endif
-#define SUM(V, LOAD, STORE) { const V v = LOAD(x + at); ADD_##V(v) }
+#define SUM(V, LOAD, STORE)                                                                                            \
+  {                                                                                                                    \
+    const V v = LOAD(x + at);                                                                                          \
+    ADD_##V(v)                                                                                                         \
+  }
 #define CLOSE_SUM sum += TOTAL
     CHANNEL(summed, i, OPEN_SUM, SUM, CLOSE_SUM)
     GROUP_SUM(sum)
     mu = sum / count;
     /* A second pass: the difference of mean squares would cancel. */
     sum = 0.0f;
-#define SUM_SQUARES(V, LOAD, STORE) { const V d = LOAD(x + at) - mu; ADD_##V(d * d) }
+#define SUM_SQUARES(V, LOAD, STORE)                                                                                    \
+  {                                                                                                                    \
+    const V d = LOAD(x + at) - mu;                                                                                     \
+    ADD_##V(d *d)                                                                                                      \
+  }
     CHANNEL(summed, i, OPEN_SUM, SUM_SQUARES, CLOSE_SUM)
     GROUP_SUM(sum)
 #if VW == 16
@@ -200,8 +212,13 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
   if (flags & EVAL) mu = *running_mean;
   const float var = flags & EVAL ? *running_var : sum / count;
   const float scale = 1.0f / sqrt(var + eps);
-  const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale, b = flags & BETA ? beta[beta_o + channel] : 0.0f;
-#define NORMALISE(V, LOAD, STORE) { const V v = (LOAD(x + at) - mu) * a + b; STORE(ACT_##V(v), y + at); }
+  const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale,
+              b = flags & BETA ? beta[beta_o + channel] : 0.0f;
+#define NORMALISE(V, LOAD, STORE)                                                                                      \
+  {                                                                                                                    \
+    const V v = (LOAD(x + at) - mu) * a + b;                                                                           \
+    STORE(ACT_##V(v), y + at);                                                                                         \
+  }
   CHANNEL(images, images - 1 - i, , NORMALISE, )
   if (lane == 0 && (flags & UPDATE)) {
     *running_mean = (1.0f - momentum) * *running_mean + momentum * mu;
@@ -215,13 +232,13 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
 #endif
 
 #if CLG_WANT(batch_norm_backward)
-/* With xhat = (x - mean) * rstd: dbeta (+)= sum(g), dgamma (+)= sum(g * xhat), and dx (+)= gamma * rstd * (g - mean(g) - xhat *
- * mean(g * xhat)), or gamma * rstd * g with EVAL: those that flags want. */
+/* With xhat = (x - mean) * rstd: dbeta (+)= sum(g), dgamma (+)= sum(g * xhat), and dx (+)= gamma * rstd * (g - mean(g)
+ * - xhat * mean(g * xhat)), or gamma * rstd * g with EVAL: those that flags want. */
 __kernel void batch_norm_backward(__global const float *g, const uint g_o, __global const float *x, const uint x_o,
                                   __global const float *gamma, const uint gamma_o, __global const float *beta,
-                                  const uint beta_o, __global const float *mean,
-                                  const uint mean_o, __global const float *rstd, const uint rstd_o, __global float *dx,
-                                  const uint dx_o, __global float *dgamma, const uint dgamma_o, __global float *dbeta,
+                                  const uint beta_o, __global const float *mean, const uint mean_o,
+                                  __global const float *rstd, const uint rstd_o, __global float *dx, const uint dx_o,
+                                  __global float *dgamma, const uint dgamma_o, __global float *dbeta,
                                   const uint dbeta_o, const uint images, const uint channels, const uint size,
                                   const uint flags, const float param) {
   GROUP_LOCAL
@@ -230,13 +247,22 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
   x += x_o;
   dx += dx_o;
   const float mu = mean[mean_o + channel], scale = rstd[rstd_o + channel];
-  const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale, b = flags & BETA ? beta[beta_o + channel] : 0.0f;
+  const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale,
+              b = flags & BETA ? beta[beta_o + channel] : 0.0f;
   float sum_g = 0.0f, sum_h = 0.0f;
   /* The barriers stand outside of any condition. */
   const uint summed = !(flags & EVAL) || (flags & (WANT_GAMMA | WANT_BETA)) ? images : 0;
-#define SUM_BOTH(V, LOAD, STORE) { const V v = G_##V(LOAD); ADD_##V(v) ADD_H_##V(v * ((LOAD(x + at) - mu) * scale)) }
-#define OPEN_SUMS OPEN_SUM; OPEN_SUM_H
-#define CLOSE_SUMS sum_g += TOTAL; sum_h += TOTAL_H
+#define SUM_BOTH(V, LOAD, STORE)                                                                                       \
+  {                                                                                                                    \
+    const V v = G_##V(LOAD);                                                                                           \
+    ADD_##V(v) ADD_H_##V(v *((LOAD(x + at) - mu) * scale))                                                             \
+  }
+#define OPEN_SUMS                                                                                                      \
+  OPEN_SUM;                                                                                                            \
+  OPEN_SUM_H
+#define CLOSE_SUMS                                                                                                     \
+  sum_g += TOTAL;                                                                                                      \
+  sum_h += TOTAL_H
   CHANNEL(summed, i, OPEN_SUMS, SUM_BOTH, CLOSE_SUMS)
   GROUP_SUM(sum_g)
   GROUP_SUM(sum_h)
@@ -247,11 +273,11 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
   if (!(flags & WANT_X)) return;
   const float count = (float)images * (float)size;
   const float mean_g = flags & EVAL ? 0.0f : sum_g / count, mean_h = flags & EVAL ? 0.0f : sum_h / count;
-#define GRADIENT(V, LOAD, STORE)                                                                                             \
-  {                                                                                                                          \
-    V d = a * (G_##V(LOAD) - mean_g - (LOAD(x + at) - mu) * scale * mean_h);                                                \
-    if (flags & ADD_X) d += LOAD(dx + at);                                                                                   \
-    STORE(d, dx + at);                                                                                                       \
+#define GRADIENT(V, LOAD, STORE)                                                                                       \
+  {                                                                                                                    \
+    V d = a * (G_##V(LOAD) - mean_g - (LOAD(x + at) - mu) * scale * mean_h);                                           \
+    if (flags & ADD_X) d += LOAD(dx + at);                                                                             \
+    STORE(d, dx + at);                                                                                                 \
   }
   CHANNEL(images, images - 1 - i, , GRADIENT, )
 }

@@ -1,40 +1,40 @@
-/* Convolutions on a CPU: a work-item copies the piece of the input that its block of outputs reads, zeros around it, into
- * private memory (the patch). Taps are then offsets into it, and the sums a register-tiled product: 8 pixels (or taps) by 32
- * channels. */
+/* Convolutions on a CPU: a work-item copies the piece of the input that its block of outputs reads, zeros around it,
+ * into private memory (the patch). Taps are then offsets into it, and the sums a register-tiled product: 8 pixels (or
+ * taps) by 32 channels. */
 #include "conv_shape.clh"
 
-#define LANES 16
-#define PAIR 32      /* two vectors of channels */
-#define ROWS 8
-#define PIXELS 64    /* in a block */
-#define PATCH 12288
-#define OFFSETS 2048 /* channels x taps at a time */
-#define PHASES 64
-#define PART 32768
+#define LANES       16
+#define PAIR        32 /* two vectors of channels */
+#define ROWS        8
+#define PIXELS      64 /* in a block */
+#define PATCH       12288
+#define OFFSETS     2048 /* channels x taps at a time */
+#define PHASES      64
+#define PART        32768
 #define THIN_PIXELS 1024
 
-/* part [ROWS][2] (+)= patch[row[i] + step[p]] * b[p] over kn steps: V vectors, the second `bs` behind the first. Rows past `last`
- * repeat it. */
-#define CONV_TILE(NAME, B_SPACE, V)                                                                                          \
-  static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float16 *b,        \
-                   const size_t bs, const uint kn, const bool first, float16 *part) {                                        \
-    const float *from[ROWS];                                                                                                 \
-    float16 s[ROWS][V];                                                                                                      \
-    _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                                      \
-      from[i] = patch + row[min(i, last)];                                                                                   \
-      _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = first ? (float16)(0.0f) : part[2 * i + v];                    \
-    }                                                                                                                        \
-    for (uint p = 0; p < kn; p++) {                                                                                          \
-      const size_t at = step[p];                                                                                             \
-      float16 w[V];                                                                                                          \
-      _Pragma("unroll") for (uint v = 0; v < V; v++) w[v] = b[v * bs + p];                                                   \
-      _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                                    \
-        const float16 e = (float16)(from[i][at]);                                                                            \
-        _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = fma(e, w[v], s[i][v]);                                      \
-      }                                                                                                                      \
-    }                                                                                                                        \
-    _Pragma("unroll") for (uint i = 0; i < ROWS; i++)                                                                        \
-      _Pragma("unroll") for (uint v = 0; v < V; v++) part[2 * i + v] = s[i][v];                                              \
+/* part [ROWS][2] (+)= patch[row[i] + step[p]] * b[p] over kn steps: V vectors, the second `bs` behind the first. Rows
+ * past `last` repeat it. */
+#define CONV_TILE(NAME, B_SPACE, V)                                                                                    \
+  static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float16 *b,   \
+                   const size_t bs, const uint kn, const bool first, float16 *part) {                                  \
+    const float *from[ROWS];                                                                                           \
+    float16 s[ROWS][V];                                                                                                \
+    _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                                \
+      from[i] = patch + row[min(i, last)];                                                                             \
+      _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = first ? (float16)(0.0f) : part[2 * i + v];              \
+    }                                                                                                                  \
+    for (uint p = 0; p < kn; p++) {                                                                                    \
+      const size_t at = step[p];                                                                                       \
+      float16 w[V];                                                                                                    \
+      _Pragma("unroll") for (uint v = 0; v < V; v++) w[v] = b[v * bs + p];                                             \
+      _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                              \
+        const float16 e = (float16)(from[i][at]);                                                                      \
+        _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = fma(e, w[v], s[i][v]);                                \
+      }                                                                                                                \
+    }                                                                                                                  \
+    _Pragma("unroll") for (uint i = 0; i < ROWS; i++) _Pragma("unroll") for (uint v = 0; v < V; v++) part[2 * i + v] = \
+        s[i][v];                                                                                                       \
   }
 CONV_TILE(tile_packed2, __global, 2)
 CONV_TILE(tile_packed1, __global, 1)
@@ -55,26 +55,27 @@ static void copy_row(__global const float *from, float *to, int n) {
 }
 
 /* to[i].lane(j) = from[j*stride].lane(i): pieces are exchanged, ever smaller. */
-#define EXCHANGE(d, first, second)                                                                                           \
-  _Pragma("unroll") for (uint i = 0; i < 16; i++) if (!(i & d)) {                                                            \
-    const float16 a = r[i], b = r[i | d];                                                                                    \
-    r[i] = (float16)first;                                                                                                   \
-    r[i | d] = (float16)second;                                                                                              \
+#define EXCHANGE(d, first, second)                                                                                     \
+  _Pragma("unroll") for (uint i = 0; i < 16; i++) if (!(i & d)) {                                                      \
+    const float16 a = r[i], b = r[i | d];                                                                              \
+    r[i] = (float16)first;                                                                                             \
+    r[i | d] = (float16)second;                                                                                        \
   }
 static void transpose16(const float16 *from, const uint stride, float16 *to) {
   float16 r[16];
   _Pragma("unroll") for (uint i = 0; i < 16; i++) r[i] = from[i * stride];
   EXCHANGE(8, (a.lo, b.lo), (a.hi, b.hi))
   EXCHANGE(4, (a.s0123, b.s0123, a.s89ab, b.s89ab), (a.s4567, b.s4567, a.scdef, b.scdef))
-  EXCHANGE(2, (a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd), (a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef))
+  EXCHANGE(2, (a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd),
+           (a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef))
   EXCHANGE(1, (a.s0, b.s0, a.s2, b.s2, a.s4, b.s4, a.s6, b.s6, a.s8, b.s8, a.sa, b.sa, a.sc, b.sc, a.se, b.se),
            (a.s1, b.s1, a.s3, b.s3, a.s5, b.s5, a.s7, b.s7, a.s9, b.s9, a.sb, b.sb, a.sd, b.sd, a.sf, b.sf))
   _Pragma("unroll") for (uint i = 0; i < 16; i++) to[i] = r[i];
 }
 
 /* patch [channels][h][w] = the input from (y0, x0), zeros outside of it. */
-static void fill_patch(__global const float *in, const int in_h, const int in_w, const int y0, const int x0, const int channels,
-                       const int h, const int w, float *patch) {
+static void fill_patch(__global const float *in, const int in_h, const int in_w, const int y0, const int x0,
+                       const int channels, const int h, const int w, float *patch) {
   const int left = clamp(-x0, 0, w), right = clamp(in_w - x0, left, w);
   for (int c = 0; c < channels; c++, in += (size_t)in_h * in_w) {
     for (int r = 0; r < h; r++, patch += w) {
@@ -90,15 +91,17 @@ static void fill_patch(__global const float *in, const int in_h, const int in_w,
 }
 
 #if CLG_WANT(conv_pack)
-/* packed [group][panel of 16 output channels][phase][input channel][tap][16], zeros in lanes that do not exist. Global ids (panel
- * of a group, input channel). */
+/* packed [group][panel of 16 output channels][phase][input channel][tap][16], zeros in lanes that do not exist. Global
+ * ids (panel of a group, input channel). */
 __kernel void conv_pack(__global const float *w, const ulong w_o, __global float16 *packed, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int panels = (s.out_ch + LANES - 1) / LANES, i = (int)get_global_id(1), kk = s.k_h * s.k_w;
-  const int g = (int)get_global_id(0) / panels, j0 = (int)get_global_id(0) % panels * LANES, lanes = min(s.out_ch - j0, LANES);
+  const int g = (int)get_global_id(0) / panels, j0 = (int)get_global_id(0) % panels * LANES,
+            lanes = min(s.out_ch - j0, LANES);
   if (g >= s.groups || i >= s.in_ch) return;
   const size_t stride = flags & CONV_UP ? kk : (size_t)s.in_ch * kk;
-  w += w_o + (flags & CONV_UP ? ((size_t)g * s.in_ch + i) * s.out_ch + j0 : ((size_t)g * s.out_ch + j0) * s.in_ch + i) * kk;
+  w += w_o +
+       (flags & CONV_UP ? ((size_t)g * s.in_ch + i) * s.out_ch + j0 : ((size_t)g * s.out_ch + j0) * s.in_ch + i) * kk;
   packed += get_global_id(0) * s.in_ch * kk;
   uint place[OFFSETS], before = 0;
   for (int ry = 0; ry < s.out_sy; ry++) {
@@ -160,9 +163,10 @@ static void put1(const sink k, const size_t at, const uint channel, const float 
   CONV_PUT(at, channel, v)
 }
 
-/* 16 pixels of 16 channels, of all the phases of a row: transposed, and two phases put in turn, so that they leave as vectors. */
-static void finish_tile(const float16 *part, const sink k, const conv s, const int lanes, const int first, const int cols,
-                        const int ry, const size_t corner) {
+/* 16 pixels of 16 channels, of all the phases of a row: transposed, and two phases put in turn, so that they leave as
+ * vectors. */
+static void finish_tile(const float16 *part, const sink k, const conv s, const int lanes, const int first,
+                        const int cols, const int ry, const size_t corner) {
   float16 line[2][16], v[2];
   const int width = cols * s.out_sx, run = width % 16 == 0 ? 16 : width % 8 == 0 ? 8 : 4, runs = 16 * s.out_sx / run;
   size_t at[8];
@@ -191,8 +195,8 @@ static void finish_tile(const float16 *part, const sink k, const conv s, const i
 }
 
 /* Stores the sums of `lanes` channels: part [phase][PIXELS][2], outputs from (qy, qx) of each phase. */
-static void conv_finish(const float16 *part, const sink k, const conv s, const int lanes, const int rows, const int cols,
-                        const int qy, const int qx) {
+static void conv_finish(const float16 *part, const sink k, const conv s, const int lanes, const int rows,
+                        const int cols, const int qy, const int qx) {
   const int pixels = rows * cols;
   bool whole = s.out_sx <= 2 && cols * s.out_sx % 4 == 0 && !(k.flags & CONV_ADD);
   whole = whole && (qy + rows) * s.out_sy <= s.out_h && (qx + cols) * s.out_sx <= s.out_w;
@@ -220,12 +224,15 @@ static void conv_finish(const float16 *part, const sink k, const conv s, const i
 }
 
 #if CLG_WANT(conv_gather)
-/* Up and down. An item computes `per` pairs of panels for a block. Group ids (block of an image, slice of the pairs, group). */
-__kernel void conv_gather(__global const float *in, const ulong in_o, __global const float16 *packed, __global float *out,
-                          const ulong out_o, __global const float *bias, const ulong bias_o, const float param, CONV_SHAPE) {
+/* Up and down. An item computes `per` pairs of panels for a block. Group ids (block of an image, slice of the pairs,
+ * group). */
+__kernel void conv_gather(__global const float *in, const ulong in_o, __global const float16 *packed,
+                          __global float *out, const ulong out_o, __global const float *bias, const ulong bias_o,
+                          const float param, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int block = (int)get_group_id(0), g = (int)get_group_id(2), kk = s.k_h * s.k_w, phases = s.out_sy * s.out_sx;
-  const int n = block / (s.blocks_y * s.blocks_x), pairs = (s.out_ch + PAIR - 1) / PAIR, panels = (s.out_ch + LANES - 1) / LANES;
+  const int n = block / (s.blocks_y * s.blocks_x), pairs = (s.out_ch + PAIR - 1) / PAIR,
+            panels = (s.out_ch + LANES - 1) / LANES;
   const int qy = block / s.blocks_x % s.blocks_y * s.rows, qx = block % s.blocks_x * s.cols;
   const int p0 = (int)get_group_id(1) * s.per, p1 = min(p0 + s.per, pairs), plane = s.patch_h * s.patch_w;
   if (n >= s.batch || p0 >= pairs || g >= s.groups) return;
@@ -239,8 +246,8 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
   const size_t panel = (size_t)kk * s.in_ch;
   for (int c = 0; c < s.in_ch; c += s.chunk) {
     const int cn = min(s.chunk, s.in_ch - c);
-    fill_patch(in + in_o + (((size_t)n * s.groups + g) * s.in_ch + c) * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y,
-               qx * s.in_sx + s.min_x, cn, s.patch_h, s.patch_w, patch);
+    fill_patch(in + in_o + (((size_t)n * s.groups + g) * s.in_ch + c) * s.in_h * s.in_w, s.in_h, s.in_w,
+               qy * s.in_sy + s.min_y, qx * s.in_sx + s.min_x, cn, s.patch_h, s.patch_w, patch);
     for (int f = 0; f < phases; f++) {
       uint *to = offset + start[f] * cn;
       for (int i = 0; i < cn; i++)
@@ -260,7 +267,8 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
             tile_packed1(patch, pixel + i, pixels - 1 - i, offset + start[f] * cn, b, panel, nt * cn, c == 0, tile);
         }
       }
-      const size_t channel = (size_t)g * s.out_ch + p * PAIR, image = ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w;
+      const size_t channel = (size_t)g * s.out_ch + p * PAIR,
+                   image = ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w;
       const sink k = {out, bias, out_o + image, bias_o + channel, flags, param};
       if (c + cn == s.in_ch) conv_finish(sums, k, s, lanes, rows, cols, qy, qx);
     }
@@ -269,23 +277,27 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
 #endif
 
 #if CLG_WANT(conv_thin)
-/* Few output channels, inputs read at stride 1 along x: vectors of pixels instead of channels, `chunk` is all channels. Group ids
- * (block of an image, output channel, group). */
+/* Few output channels, inputs read at stride 1 along x: vectors of pixels instead of channels, `chunk` is all channels.
+ * Group ids (block of an image, output channel, group). */
 #define THIN_TILE 8 /* vectors of pixels in registers */
-__kernel void conv_thin(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o, __global float *out,
-                        const ulong out_o, __global const float *bias, const ulong bias_o, const float param, CONV_SHAPE) {
+__kernel void conv_thin(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o,
+                        __global float *out, const ulong out_o, __global const float *bias, const ulong bias_o,
+                        const float param, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int block = (int)get_group_id(0), j = (int)get_group_id(1), g = (int)get_group_id(2), kk = s.k_h * s.k_w;
   const int n = block / (s.blocks_y * s.blocks_x), plane = s.patch_h * s.patch_w;
   const int qy = block / s.blocks_x % s.blocks_y * s.rows, qx = block % s.blocks_x * s.cols;
   if (n >= s.batch || j >= s.out_ch || g >= s.groups) return;
-  const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), across = (cols + 15) / 16, vectors = rows * across;
+  const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), across = (cols + 15) / 16,
+            vectors = rows * across;
   /* The last vector of a row may reach beyond it. */
   float patch[PATCH + 16] __attribute__((aligned(64))), weight[OFFSETS];
   float16 part[THIN_PIXELS / LANES];
   uint offset[OFFSETS];
   const size_t channel = (size_t)g * s.out_ch + j;
-  const sink k = {out, bias, out_o + ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w, bias_o + channel, flags, param};
+  const sink k = {
+      out,   bias, out_o + ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w, bias_o + channel,
+      flags, param};
   fill_patch(in + in_o + ((size_t)n * s.groups + g) * s.in_ch * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y,
              qx + s.min_x, s.in_ch, s.patch_h, s.patch_w, patch);
   for (int i = s.in_ch * plane; i < s.in_ch * plane + 16; i++) patch[i] = 0.0f;
@@ -300,7 +312,8 @@ __kernel void conv_thin(__global const float *in, const ulong in_o, __global con
         for (int a = 0; a < ty.n; a++)
           for (int b = 0; b < tx.n; b++) {
             weight[count] = w[i * channels + (ty.first + a * ty.every) * s.k_w + tx.first + b * tx.every];
-            offset[count++] = (uint)(i * plane + (ty.at + a * ty.step - s.min_y) * s.patch_w + tx.at + b * tx.step - s.min_x);
+            offset[count++] =
+                (uint)(i * plane + (ty.at + a * ty.step - s.min_y) * s.patch_w + tx.at + b * tx.step - s.min_x);
           }
       for (int v = 0; v < vectors; v += THIN_TILE) {
         const float *from[THIN_TILE];
@@ -326,8 +339,8 @@ __kernel void conv_thin(__global const float *in, const ulong in_o, __global con
 #endif
 
 /* to [pixel][LANES] = rows x cols pixels of `lanes` planes; lanes beyond repeat the last. */
-static void pixels_to_rows(__global const float *from, const size_t plane, const int lanes, const int rows, const int cols,
-                           const int width, float16 *to) {
+static void pixels_to_rows(__global const float *from, const size_t plane, const int lanes, const int rows,
+                           const int cols, const int width, float16 *to) {
   const bool along = cols == width; /* the rows lie one behind the other */
   const int run = along ? rows * cols : cols;
   for (int y = 0; y < (along ? 1 : rows); y++, from += width) {
@@ -345,15 +358,18 @@ static void pixels_to_rows(__global const float *from, const size_t plane, const
 }
 
 #if CLG_WANT(conv_weight)
-/* Weight gradient of `chunk` channels of x and a pair of panels of y, summed over `per` blocks into out [chunk][O][C/groups][kh*kw].
- * A block has positions of `images` images. Group ids (pair of a group, chunk of channels, chunk of blocks). */
+/* Weight gradient of `chunk` channels of x and a pair of panels of y, summed over `per` blocks into out
+ * [chunk][O][C/groups][kh*kw]. A block has positions of `images` images. Group ids (pair of a group, chunk of channels,
+ * chunk of blocks). */
 __kernel void conv_weight(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
                           __global float *out, const ulong out_o, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
-  const int pairs = (s.out_ch + PAIR - 1) / PAIR, g = (int)get_group_id(0) / pairs, j0 = (int)get_group_id(0) % pairs * PAIR;
+  const int pairs = (s.out_ch + PAIR - 1) / PAIR, g = (int)get_group_id(0) / pairs,
+            j0 = (int)get_group_id(0) % pairs * PAIR;
   const int c = (int)get_group_id(1) * s.chunk, cn = min(s.chunk, s.in_ch - c), kk = s.k_h * s.k_w, taken = cn * kk;
   const int plane = s.patch_h * s.patch_w, lanes = min(PAIR, s.out_ch - j0), across = s.blocks_y * s.blocks_x;
-  const int blocks = (s.batch + s.images - 1) / s.images * across, b0 = (int)get_group_id(2) * s.per, b1 = min(b0 + s.per, blocks);
+  const int blocks = (s.batch + s.images - 1) / s.images * across, b0 = (int)get_group_id(2) * s.per,
+            b1 = min(b0 + s.per, blocks);
   if (g >= s.groups || cn <= 0) return;
   float patch[PATCH] __attribute__((aligned(64)));
   float16 part[OFFSETS * 2], side[2 * PIXELS];
@@ -368,14 +384,14 @@ __kernel void conv_weight(__global const float *in, const ulong in_o, __global c
     int pixels = 0;
     for (int m = 0; m < images; m++) {
       const size_t image = (size_t)(n0 + m) * s.groups + g;
-      fill_patch(in + in_o + (image * s.in_ch + c) * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y, qx * s.in_sx + s.min_x,
-                 cn, s.patch_h, s.patch_w, patch + m * cn * plane);
+      fill_patch(in + in_o + (image * s.in_ch + c) * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y,
+                 qx * s.in_sx + s.min_x, cn, s.patch_h, s.patch_w, patch + m * cn * plane);
       __global const float *from = g_y + g_o + (image * s.out_ch + j0) * s.out_h * s.out_w + (size_t)qy * s.out_w + qx;
       for (int l = 0; l < lanes; l += LANES, from += (size_t)LANES * s.out_h * s.out_w)
-        pixels_to_rows(from, (size_t)s.out_h * s.out_w, min(lanes - l, LANES), rows, cols, s.out_w, side + l / LANES * PIXELS + pixels);
+        pixels_to_rows(from, (size_t)s.out_h * s.out_w, min(lanes - l, LANES), rows, cols, s.out_w,
+                       side + l / LANES * PIXELS + pixels);
       for (int y = 0; y < rows; y++)
-        for (int x = 0; x < cols; x++)
-          pixel[pixels++] = (uint)(m * cn * plane + y * s.in_sy * s.patch_w + x * s.in_sx);
+        for (int x = 0; x < cols; x++) pixel[pixels++] = (uint)(m * cn * plane + y * s.in_sy * s.patch_w + x * s.in_sx);
     }
     for (int r = 0; r < taken; r += ROWS) {
       if (lanes > LANES)

@@ -1,12 +1,13 @@
-/* Reading and adding by index. x is [outer,n,inner]; an index outside [0,n) reads as zero and adds nothing. Nothing here is atomic:
- * each destination has one item that adds what belongs to it, in the order of the indices. */
-#define ADD_FLAG 1u
+/* Reading and adding by index. x is [outer,n,inner]; an index outside [0,n) reads as zero and adds nothing. Nothing
+ * here is atomic: each destination has one item that adds what belongs to it, in the order of the indices. */
+#define ADD_FLAG   1u
 #define LEAST_FLAG 2u
 
 #if CLG_WANT(index_gather)
 /* y[o,j,i] = x[o, index[o,j,i], i]; index, y [outer,m,inner] of `total` elements. */
 __kernel void index_gather(__global const float *x, const uint x_o, __global const int *index, const uint index_o,
-                           __global float *y, const uint y_o, const uint n, const uint m, const uint inner, const uint total) {
+                           __global float *y, const uint y_o, const uint n, const uint m, const uint inner,
+                           const uint total) {
   const uint e = (uint)get_global_id(0);
   if (e >= total) return;
   const uint i = e % inner, o = e / inner / m;
@@ -35,8 +36,8 @@ __kernel void index_scatter(__global const float *g, const uint g_o, __global co
 #if CLG_WANT(index_rows)
 /* y[o,j,i] = x[o, index[j], i]; index [m]. An index equal to `skip` reads as zero. */
 __kernel void index_rows(__global const float *x, const uint x_o, __global const int *index, const uint index_o,
-                         __global float *y, const uint y_o, const uint n, const uint m, const uint inner, const uint total,
-                         const int skip) {
+                         __global float *y, const uint y_o, const uint n, const uint m, const uint inner,
+                         const uint total, const int skip) {
   const uint e = (uint)get_global_id(0);
   if (e >= total) return;
   const uint i = e % inner, j = e / inner % m, o = e / inner / m;
@@ -46,8 +47,8 @@ __kernel void index_rows(__global const float *x, const uint x_o, __global const
 #endif
 
 /* dx[o,k,:] += g[o,j,:] for every j from `from` on with index[j] == k; the items of a group share the columns. */
-inline void add_rows(__global const float *g, __global const int *index, __global float *row, const int k, const uint from,
-                     const uint m, const uint inner, const uint lane) {
+inline void add_rows(__global const float *g, __global const int *index, __global float *row, const int k,
+                     const uint from, const uint m, const uint inner, const uint lane) {
   for (uint j = from; j < m; j++) {
 #if VW == 16
     if (j + 16 <= m && !any(vload16(0, index + j) == k)) {
@@ -74,11 +75,11 @@ __kernel void index_rows_scatter(__global const float *g, const uint g_o, __glob
 #endif
 
 #if CLG_WANT(index_rows_scatter_few)
-/* The same for more rows than indices, into a dx that holds zeros or what to add to: the first j with its index adds for all of
- * them. Group ids: j, o. */
-__kernel void index_rows_scatter_few(__global const float *g, const uint g_o, __global const int *index, const uint index_o,
-                                     __global float *dx, const uint dx_o, const uint n, const uint m, const uint inner,
-                                     const int skip) {
+/* The same for more rows than indices, into a dx that holds zeros or what to add to: the first j with its index adds
+ * for all of them. Group ids: j, o. */
+__kernel void index_rows_scatter_few(__global const float *g, const uint g_o, __global const int *index,
+                                     const uint index_o, __global float *dx, const uint dx_o, const uint n,
+                                     const uint m, const uint inner, const int skip) {
   const uint lane = (uint)get_local_id(0), j = (uint)get_group_id(0), o = (uint)get_group_id(1);
   index += index_o;
   const int k = index[j];
@@ -90,9 +91,11 @@ __kernel void index_rows_scatter_few(__global const float *g, const uint g_o, __
 #endif
 
 #if CLG_WANT(index_extreme)
-/* The maximum (or minimum) of each range and its first position; NaN wins. y, index [outer,inner] of `total` elements. */
-__kernel void index_extreme(__global const float *x, const uint x_o, __global float *y, const uint y_o, __global int *index,
-                            const uint index_o, const uint n, const uint inner, const uint total, const uint flags) {
+/* The maximum (or minimum) of each range and its first position; NaN wins. y, index [outer,inner] of `total` elements.
+ */
+__kernel void index_extreme(__global const float *x, const uint x_o, __global float *y, const uint y_o,
+                            __global int *index, const uint index_o, const uint n, const uint inner, const uint total,
+                            const uint flags) {
   const uint e = (uint)get_global_id(0);
   if (e >= total) return;
   x += x_o + (size_t)(e / inner) * n * inner + e % inner;
@@ -119,9 +122,9 @@ __kernel void index_to_float(__global const int *x, const uint x_o, __global flo
 
 #if CLG_WANT(index_weights)
 /* The weight of each label: 0 for `ignore` and outside [0,classes), else weight[label], or 1 without weights. */
-__kernel void index_weights(__global const int *label, const uint label_o, __global const float *weight, const uint weight_o,
-                            __global float *y, const uint y_o, const uint classes, const int ignore, const uint weighted,
-                            const uint n) {
+__kernel void index_weights(__global const int *label, const uint label_o, __global const float *weight,
+                            const uint weight_o, __global float *y, const uint y_o, const uint classes,
+                            const int ignore, const uint weighted, const uint n) {
   const size_t i = get_global_id(0);
   if (i >= n) return;
   const int k = label[label_o + i];

@@ -1,19 +1,19 @@
-/* Layer norm: x [rows,n], one mean and rstd a row. A work-group owns a row: one item in vectors on a CPU, WG items that share their
- * sums through local memory on a GPU. Work-groups of WG. */
+/* Layer norm: x [rows,n], one mean and rstd a row. A work-group owns a row: one item in vectors on a CPU, WG items that
+ * share their sums through local memory on a GPU. Work-groups of WG. */
 
 /* The sum of v over the work-group, in every item; the order of addition is fixed. */
 #if WG > 1
 #define GROUP_LOCAL __local float group_part[WG];
-#define GROUP_SUM(v)                                                                                                         \
-  {                                                                                                                          \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                                            \
-    group_part[lane] = v;                                                                                                    \
-    for (uint w = WG / 2; w; w /= 2) {                                                                                       \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                                                          \
-      if (lane < w) group_part[lane] += group_part[lane + w];                                                                \
-    }                                                                                                                        \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                                            \
-    v = group_part[0];                                                                                                       \
+#define GROUP_SUM(v)                                                                                                   \
+  {                                                                                                                    \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
+    group_part[lane] = v;                                                                                              \
+    for (uint w = WG / 2; w; w /= 2) {                                                                                 \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
+      if (lane < w) group_part[lane] += group_part[lane + w];                                                          \
+    }                                                                                                                  \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
+    v = group_part[0];                                                                                                 \
   }
 #else
 #define GROUP_LOCAL
@@ -21,8 +21,8 @@
 #endif
 
 #if VW == 16
-#define VEC float16
-#define VLOAD(p) vload16(0, p)
+#define VEC          float16
+#define VLOAD(p)     vload16(0, p)
 #define VSTORE(v, p) vstore16(v, 0, p)
 static float lanes_sum(const float16 v) {
   const float8 e = v.lo + v.hi;
@@ -30,26 +30,26 @@ static float lanes_sum(const float16 v) {
   return (q.x + q.y) + (q.z + q.w);
 }
 #else
-#define VEC float
-#define VLOAD(p) (*(p))
+#define VEC          float
+#define VLOAD(p)     (*(p))
 #define VSTORE(v, p) (*(p) = (v))
 #define lanes_sum(v) (v)
 #endif
 
 /* Runs BODY over the row, V being VEC for whole vectors, then float for what is left. */
-#define ROW_VECTORS(BODY)                                                                                                    \
+#define ROW_VECTORS(BODY)                                                                                              \
   for (uint j = lane * VW; j + VW <= n; j += WG * VW) BODY
-#define ROW_REST(BODY)                                                                                                       \
-  if (VW > 1)                                                                                                                \
+#define ROW_REST(BODY)                                                                                                 \
+  if (VW > 1)                                                                                                          \
     for (uint j = n / VW * VW; j < n; j++) BODY
 
-#define LOAD1(p) (*(p))
+#define LOAD1(p)     (*(p))
 #define STORE1(v, p) (*(p) = (v))
-#define GAMMA 1u
-#define BETA 2u
-#define ADD_GAMMA 4u
-#define ADD_BETA 8u
-#define ADD_X 16u
+#define GAMMA        1u
+#define BETA         2u
+#define ADD_GAMMA    4u
+#define ADD_BETA     8u
+#define ADD_X        16u
 
 #if WG == 1
 /* The mean of x[0..n), and the sum of squares around it. */
@@ -66,8 +66,14 @@ static float block_squares(__global const float *x, const uint n, const float mu
   const uint lane = 0;
   VEC s = 0.0f;
   float r = 0.0f;
-  ROW_VECTORS({ const VEC d = VLOAD(x + j) - mu; s += d * d; })
-  ROW_REST({ const float d = x[j] - mu; r += d * d; })
+  ROW_VECTORS({
+    const VEC d = VLOAD(x + j) - mu;
+    s += d * d;
+  })
+  ROW_REST({
+    const float d = x[j] - mu;
+    r += d * d;
+  })
   return lanes_sum(s) + r;
 }
 #endif
@@ -76,8 +82,8 @@ static float block_squares(__global const float *x, const uint n, const float mu
 #if CLG_WANT(norm_forward)
 __kernel void norm_forward(__global const float *x, const ulong x_o, __global const float *gamma, const ulong gamma_o,
                            __global const float *beta, const ulong beta_o, __global float *y, const ulong y_o,
-                           __global float *mean, const ulong mean_o, __global float *rstd, const ulong rstd_o, const uint rows,
-                           const uint n, const float eps, const uint flags) {
+                           __global float *mean, const ulong mean_o, __global float *rstd, const ulong rstd_o,
+                           const uint rows, const uint n, const float eps, const uint flags) {
   GROUP_LOCAL
   const uint lane = (uint)get_local_id(0), row = (uint)get_group_id(0);
   x += x_o + (size_t)row * n;
@@ -106,12 +112,12 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
   }
 #endif
   const float scale = 1.0f / sqrt(var / (float)n + eps);
-#define NORM_Y(V, LOAD, STORE)                                                                                               \
-  {                                                                                                                          \
-    V v = (LOAD(x + j) - mu) * scale;                                                                                        \
-    if (flags & GAMMA) v *= LOAD(gamma + j);                                                                                 \
-    if (flags & BETA) v += LOAD(beta + j);                                                                                   \
-    STORE(v, y + j);                                                                                                         \
+#define NORM_Y(V, LOAD, STORE)                                                                                         \
+  {                                                                                                                    \
+    V v = (LOAD(x + j) - mu) * scale;                                                                                  \
+    if (flags & GAMMA) v *= LOAD(gamma + j);                                                                           \
+    if (flags & BETA) v += LOAD(beta + j);                                                                             \
+    STORE(v, y + j);                                                                                                   \
   }
   ROW_VECTORS(NORM_Y(VEC, VLOAD, VSTORE))
   ROW_REST(NORM_Y(float, LOAD1, STORE1))
@@ -125,9 +131,9 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
 /* dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)), h = g * gamma. Group id: row. */
 #if CLG_WANT(norm_backward_x)
 __kernel void norm_backward_x(__global const float *g, const ulong g_o, __global const float *x, const ulong x_o,
-                              __global const float *mean, const ulong mean_o, __global const float *rstd, const ulong rstd_o,
-                              __global const float *gamma, const ulong gamma_o, __global float *dx, const ulong dx_o,
-                              const uint rows, const uint n, const uint flags) {
+                              __global const float *mean, const ulong mean_o, __global const float *rstd,
+                              const ulong rstd_o, __global const float *gamma, const ulong gamma_o, __global float *dx,
+                              const ulong dx_o, const uint rows, const uint n, const uint flags) {
   GROUP_LOCAL
   const uint lane = (uint)get_local_id(0), row = (uint)get_group_id(0);
   g += g_o + (size_t)row * n;
@@ -135,25 +141,31 @@ __kernel void norm_backward_x(__global const float *g, const ulong g_o, __global
   dx += dx_o + (size_t)row * n;
   gamma += gamma_o;
   const float mu = mean[mean_o + row], scale = rstd[rstd_o + row];
-#define NORM_H(V, LOAD)                                                                                                      \
-  V h = LOAD(g + j);                                                                                                         \
-  if (flags & GAMMA) h *= LOAD(gamma + j);                                                                                   \
+#define NORM_H(V, LOAD)                                                                                                \
+  V h = LOAD(g + j);                                                                                                   \
+  if (flags & GAMMA) h *= LOAD(gamma + j);                                                                             \
   const V hat = (LOAD(x + j) - mu) * scale;
   VEC s = 0.0f, t = 0.0f;
   float r = 0.0f, q = 0.0f;
-  ROW_VECTORS({ NORM_H(VEC, VLOAD) s += h; t += h * hat; })
-  ROW_REST({ NORM_H(float, LOAD1) r += h; q += h * hat; })
+  ROW_VECTORS({
+    NORM_H(VEC, VLOAD) s += h;
+    t += h * hat;
+  })
+  ROW_REST({
+    NORM_H(float, LOAD1) r += h;
+    q += h * hat;
+  })
   float mean_h = lanes_sum(s) + r, mean_hat = lanes_sum(t) + q;
   GROUP_SUM(mean_h)
   GROUP_SUM(mean_hat)
   mean_h /= (float)n;
   mean_hat /= (float)n;
-#define NORM_DX(V, LOAD, STORE)                                                                                              \
-  {                                                                                                                          \
-    NORM_H(V, LOAD)                                                                                                          \
-    V d = scale * (h - mean_h - hat * mean_hat);                                                                             \
-    if (flags & ADD_X) d += LOAD(dx + j);                                                                                    \
-    STORE(d, dx + j);                                                                                                        \
+#define NORM_DX(V, LOAD, STORE)                                                                                        \
+  {                                                                                                                    \
+    NORM_H(V, LOAD)                                                                                                    \
+    V d = scale * (h - mean_h - hat * mean_hat);                                                                       \
+    if (flags & ADD_X) d += LOAD(dx + j);                                                                              \
+    STORE(d, dx + j);                                                                                                  \
   }
   ROW_VECTORS(NORM_DX(VEC, VLOAD, VSTORE))
   ROW_REST(NORM_DX(float, LOAD1, STORE1))
@@ -165,14 +177,15 @@ __kernel void norm_backward_x(__global const float *g, const ulong g_o, __global
 #else
 #define STRIPE 1
 #endif
-/* Column sums over rows: dgamma (+)= sum g * xhat, dbeta (+)= sum g, those that flags ask for. An item has a stripe of `width` <= STRIPE
- * neighbouring columns and a chunk of rows; with several chunks the results are parts [chunks,n] for norm_parts. Global ids (stripe,
- * chunk). */
+#if CLG_WANT(norm_backward_params)
+/* Column sums over rows: dgamma (+)= sum g * xhat, dbeta (+)= sum g, those that flags ask for. An item has a stripe of
+ * `width` <= STRIPE neighbouring columns and a chunk of rows; with several chunks the results are parts [chunks,n] for
+ * norm_parts. Global ids (stripe, chunk). */
 __kernel void norm_backward_params(__global const float *g, const ulong g_o, __global const float *x, const ulong x_o,
                                    __global const float *mean, const ulong mean_o, __global const float *rstd,
-                                   const ulong rstd_o, __global float *dgamma, const ulong dgamma_o, __global float *dbeta,
-                                   const ulong dbeta_o, const uint rows, const uint n, const uint width, const uint chunk,
-                                   const uint flags) {
+                                   const ulong rstd_o, __global float *dgamma, const ulong dgamma_o,
+                                   __global float *dbeta, const ulong dbeta_o, const uint rows, const uint n,
+                                   const uint width, const uint chunk, const uint flags) {
   const uint j0 = (uint)get_global_id(0) * width, c = (uint)get_global_id(1), first = c * chunk;
   if (j0 >= n || first >= rows) return;
   const uint end = min(rows, first + chunk), w = min(width, n - j0);
@@ -182,11 +195,11 @@ __kernel void norm_backward_params(__global const float *g, const ulong g_o, __g
   for (uint l = 0; l < VW; l++) s_rest[l] = t_rest[l] = 0.0f;
   g += g_o + (size_t)first * n + j0;
   x += x_o + (size_t)first * n + j0;
-#define NORM_COLUMN(V, LOAD, s, t)                                                                                           \
-  {                                                                                                                          \
-    const V v = LOAD(g + j);                                                                                                 \
-    s += v;                                                                                                                  \
-    t += v * ((LOAD(x + j) - mean[mean_o + i]) * rstd[rstd_o + i]);                                                          \
+#define NORM_COLUMN(V, LOAD, s, t)                                                                                     \
+  {                                                                                                                    \
+    const V v = LOAD(g + j);                                                                                           \
+    s += v;                                                                                                            \
+    t += v * ((LOAD(x + j) - mean[mean_o + i]) * rstd[rstd_o + i]);                                                    \
   }
   if (w == VW) { /* sums that stay in registers */
     const uint j = 0;
@@ -215,6 +228,7 @@ __kernel void norm_backward_params(__global const float *g, const ulong g_o, __g
     for (; j < w; j++) NORM_STORE(LOAD1, STORE1, s_rest[j % VW], dbeta + j, flags & ADD_BETA)
   }
 }
+#endif
 
 /* Adds up the chunks' parts [chunks,n]. Global id: column. */
 #if CLG_WANT(norm_parts)

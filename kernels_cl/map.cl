@@ -31,8 +31,9 @@ MAP_FLAT(map_flat, MAP_SET)
 MAP_FLAT(map_flat_add, MAP_ADD)
 #endif
 
-/* Any strides over up to 8 dimensions, innermost first: global ids are the first two dimensions and the product of the rest. A
- * work-group is one row of items, so that where its row begins (t_b) is worked out before the bounds check and once for all. */
+/* Any strides over up to 8 dimensions, innermost first: global ids are the first two dimensions and the product of the
+ * rest. A work-group is one row of items, so that where its row begins (t_b) is worked out before the bounds check and
+ * once for all. */
 #define MAP_ROW(t) int t##_b = (int)t##_o + (int)mm_g1 * t##_s.s1;
 #define MAP_REST(D)                                                                                                    \
   {                                                                                                                    \
@@ -48,9 +49,9 @@ MAP_FLAT(map_flat_add, MAP_ADD)
 #define MAP_STEP_s7(t) t##_b += mm_d * t##_s.s7;
 #ifdef MAP_ZERO
 #define MAP_IS_ZERO(n) (MAP_ZERO >> n & 1)
-#define MAP_AT(t, n) const int t##_i = t##_b + (MAP_IS_ZERO(n) ? 0 : (int)mm_g0);
+#define MAP_AT(t, n)   const int t##_i = t##_b + (MAP_IS_ZERO(n) ? 0 : (int)mm_g0);
 #define MAP_ONCE(t, n) const MAP_T t##_v = t##_p[t##_b];
-#define MAP_GET(t, n) const MAP_T t = MAP_IS_ZERO(n) ? t##_v : t##_p[t##_i];
+#define MAP_GET(t, n)  const MAP_T t = MAP_IS_ZERO(n) ? t##_v : t##_p[t##_i];
 #else
 #define MAP_AT(t, n) const int t##_i = t##_b + (int)mm_g0 * t##_s.s0;
 #define MAP_ONCE(t, n)

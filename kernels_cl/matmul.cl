@@ -1,23 +1,25 @@
-/* Matrix products C = f(C0 + A B + bias): A [m,k], B [k,n], C [m,n], any of them transposed by its strides, and batches of them.
+/* Matrix products C = f(C0 + A B + bias): A [m,k], B [k,n], C [m,n], any of them transposed by its strides, and batches
+ * of them.
  *
- * Element A(i,p) is a[a_o + i*a_rs + p*a_ps], B(p,j) is b[b_o + p*b_ps + j*b_cs], C(i,j) is c[c_o + i*c_rs + j*c_cs]; one of the
- * strides of A and one of B is 1. bias is [n], or [m] with PRODUCT_SWAPPED (operands exchanged, C transposed). CLG_EPILOGUE(v, p),
- * if the prelude defines it, is f. Sums run along k from 0 with one fma a step, whatever the blocking, except in product_dot.
- * Group id 2 is the batch: offset.sN of operand N (A, B, C, bias) moves by step.sN a batch. */
-#define PRODUCT_ADD 1u
-#define PRODUCT_BIAS 2u
+ * Element A(i,p) is a[a_o + i*a_rs + p*a_ps], B(p,j) is b[b_o + p*b_ps + j*b_cs], C(i,j) is c[c_o + i*c_rs + j*c_cs];
+ * one of the strides of A and one of B is 1. bias is [n], or [m] with PRODUCT_SWAPPED (operands exchanged, C
+ * transposed). CLG_EPILOGUE(v, p), if the prelude defines it, is f. Sums run along k from 0 with one fma a step,
+ * whatever the blocking, except in product_dot. Group id 2 is the batch: offset.sN of operand N (A, B, C, bias) moves
+ * by step.sN a batch. */
+#define PRODUCT_ADD     1u
+#define PRODUCT_BIAS    2u
 #define PRODUCT_SWAPPED 4u
 
-/* Few arguments, since drivers take their time over each: strides are a_rs, a_ps, b_ps, b_cs, c_rs, c_cs, sizes m, n, k, flags,
- * the bits of the epilogue's parameter, and span. */
-#define PRODUCT_ARGS                                                                                                         \
-  __global const float *a, __global const float *b, __global float *c, __global const float *bias, const ulong4 offset,      \
-      const ulong4 step, const uint8 strides, const uint8 sizes
-#define PRODUCT_UNPACK                                                                                                       \
-  const ulong4 start = offset + step * (ulong)get_group_id(2);                                                               \
-  const ulong a_o = start.s0, b_o = start.s1, c_o = start.s2, bias_o = start.s3;                                             \
-  const uint a_rs = strides.s0, a_ps = strides.s1, b_ps = strides.s2, b_cs = strides.s3, c_rs = strides.s4,                  \
-             c_cs = strides.s5, m = sizes.s0, n = sizes.s1, k = sizes.s2, flags = sizes.s3, span = sizes.s5;                 \
+/* Few arguments, since drivers take their time over each: strides are a_rs, a_ps, b_ps, b_cs, c_rs, c_cs, sizes m, n,
+ * k, flags, the bits of the epilogue's parameter, and span. */
+#define PRODUCT_ARGS                                                                                                   \
+  __global const float *a, __global const float *b, __global float *c, __global const float *bias,                     \
+      const ulong4 offset, const ulong4 step, const uint8 strides, const uint8 sizes
+#define PRODUCT_UNPACK                                                                                                 \
+  const ulong4 start = offset + step * (ulong)get_group_id(2);                                                         \
+  const ulong a_o = start.s0, b_o = start.s1, c_o = start.s2, bias_o = start.s3;                                       \
+  const uint a_rs = strides.s0, a_ps = strides.s1, b_ps = strides.s2, b_cs = strides.s3, c_rs = strides.s4,            \
+             c_cs = strides.s5, m = sizes.s0, n = sizes.s1, k = sizes.s2, flags = sizes.s3, span = sizes.s5;           \
   const float param = as_float(sizes.s4);
 
 /* C(i,j) from its sum v. */
@@ -26,62 +28,64 @@
 #else
 #define PRODUCT_F(v) (v)
 #endif
-#define PRODUCT_PUT(i, j, v)                                                                                                 \
-  {                                                                                                                          \
-    const size_t to = c_o + (size_t)(i)*c_rs + (size_t)(j)*c_cs;                                                             \
-    float put = (v);                                                                                                         \
-    if (flags & PRODUCT_ADD) put = c[to] + put;                                                                              \
-    if (flags & PRODUCT_BIAS) put += bias[bias_o + (flags & PRODUCT_SWAPPED ? (i) : (j))];                                   \
-    c[to] = PRODUCT_F(put);                                                                                                  \
+#define PRODUCT_PUT(i, j, v)                                                                                           \
+  {                                                                                                                    \
+    const size_t to = c_o + (size_t)(i)*c_rs + (size_t)(j)*c_cs;                                                       \
+    float put = (v);                                                                                                   \
+    if (flags & PRODUCT_ADD) put = c[to] + put;                                                                        \
+    if (flags & PRODUCT_BIAS) put += bias[bias_o + (flags & PRODUCT_SWAPPED ? (i) : (j))];                             \
+    c[to] = PRODUCT_F(put);                                                                                            \
   }
 
 #if CLG_CPU
-/* A work-item owns a tile of TILE_ROWS x TILE_COLS sums in registers: 16 accumulators of 16 lanes, two vectors of B and a scalar of
- * A a step. Columns past the end repeat earlier ones and rows past the end the last one; neither is stored. */
-#define TILE_ROWS 8
-#define TILE_COLS 32
-#define PANEL_K 256    /* steps of a packed panel of B */
+/* A work-item owns a tile of TILE_ROWS x TILE_COLS sums in registers: 16 accumulators of 16 lanes, two vectors of B and
+ * a scalar of A a step. Columns past the end repeat earlier ones and rows past the end the last one; neither is stored.
+ */
+#define TILE_ROWS  8
+#define TILE_COLS  32
+#define PANEL_K    256 /* steps of a packed panel of B */
 #define PANEL_ROWS 256 /* most rows that share it */
 #define BLOCK_ROWS 256 /* of a packed block of A */
 #define BLOCK_COLS 512 /* that share it */
-#define BLOCK_TILE (PANEL_K * TILE_ROWS + 16) /* floats of a packed tile of A: no multiple of a page, whose lines share cache sets */
+#define BLOCK_TILE                                                                                                     \
+  (PANEL_K * TILE_ROWS + 16) /* floats of a packed tile of A: no multiple of a page, whose lines share cache sets */
 
 /* part [TILE_ROWS][TILE_COLS] = (first ? 0 : part) + A B over kn steps; `last` is the last row that exists. */
-#define TILE_PRODUCT(NAME, A_SPACE, B_SPACE)                                                                                 \
-  static void NAME(A_SPACE const float *a, const size_t rs, const size_t ps, const uint last, B_SPACE const float *b,        \
-                   const size_t bs, const uint kn, const bool first, float *part) {                                          \
-    A_SPACE const float *row[TILE_ROWS];                                                                                     \
-    float16 s[TILE_ROWS][2];                                                                                                 \
-    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                                 \
-      row[i] = a + min(i, last) * rs;                                                                                        \
-      s[i][0] = first ? (float16)(0.0f) : vload16(2 * i, part);                                                              \
-      s[i][1] = first ? (float16)(0.0f) : vload16(2 * i + 1, part);                                                          \
-    }                                                                                                                        \
-    size_t at = 0;                                                                                                           \
-    for (uint p = 0; p < kn; p++) {                                                                                          \
-      const float16 b0 = vload16(0, b), b1 = vload16(1, b);                                                                  \
-      _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                               \
-        const float16 v = (float16)(row[i][at]);                                                                             \
-        s[i][0] = fma(v, b0, s[i][0]);                                                                                       \
-        s[i][1] = fma(v, b1, s[i][1]);                                                                                       \
-      }                                                                                                                      \
-      at += ps;                                                                                                              \
-      b += bs;                                                                                                               \
-    }                                                                                                                        \
-    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                                 \
-      vstore16(s[i][0], 2 * i, part);                                                                                        \
-      vstore16(s[i][1], 2 * i + 1, part);                                                                                    \
-    }                                                                                                                        \
+#define TILE_PRODUCT(NAME, A_SPACE, B_SPACE)                                                                           \
+  static void NAME(A_SPACE const float *a, const size_t rs, const size_t ps, const uint last, B_SPACE const float *b,  \
+                   const size_t bs, const uint kn, const bool first, float *part) {                                    \
+    A_SPACE const float *row[TILE_ROWS];                                                                               \
+    float16 s[TILE_ROWS][2];                                                                                           \
+    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                           \
+      row[i] = a + min(i, last) * rs;                                                                                  \
+      s[i][0] = first ? (float16)(0.0f) : vload16(2 * i, part);                                                        \
+      s[i][1] = first ? (float16)(0.0f) : vload16(2 * i + 1, part);                                                    \
+    }                                                                                                                  \
+    size_t at = 0;                                                                                                     \
+    for (uint p = 0; p < kn; p++) {                                                                                    \
+      const float16 b0 = vload16(0, b), b1 = vload16(1, b);                                                            \
+      _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                         \
+        const float16 v = (float16)(row[i][at]);                                                                       \
+        s[i][0] = fma(v, b0, s[i][0]);                                                                                 \
+        s[i][1] = fma(v, b1, s[i][1]);                                                                                 \
+      }                                                                                                                \
+      at += ps;                                                                                                        \
+      b += bs;                                                                                                         \
+    }                                                                                                                  \
+    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                           \
+      vstore16(s[i][0], 2 * i, part);                                                                                  \
+      vstore16(s[i][1], 2 * i + 1, part);                                                                              \
+    }                                                                                                                  \
   }
 TILE_PRODUCT(tile_in_place, __global, __global)
 TILE_PRODUCT(tile_panel, __global, __private)
 TILE_PRODUCT(tile_block, __private, __private)
 
-/* Lanes from `skip` to `width` of sums v are C(i,j) on: the only place where a vector goes to C. The epilogue is called on scalars,
- * as the elementwise kernel does. */
-static void put16(float16 v, const uint skip, const uint width, const uint i, const uint j, __global float *c, const ulong c_o,
-                  const uint c_rs, const uint c_cs, __global const float *bias, const ulong bias_o, const uint flags,
-                  const float param) {
+/* Lanes from `skip` to `width` of sums v are C(i,j) on: the only place where a vector goes to C. The epilogue is called
+ * on scalars, as the elementwise kernel does. */
+static void put16(float16 v, const uint skip, const uint width, const uint i, const uint j, __global float *c,
+                  const ulong c_o, const uint c_rs, const uint c_cs, __global const float *bias, const ulong bias_o,
+                  const uint flags, const float param) {
   if (skip == 0 && width == 16 && c_cs == 1) {
     __global float *to = c + c_o + (size_t)i * c_rs + j;
     if (flags & PRODUCT_ADD) v = vload16(0, to) + v;
@@ -105,9 +109,9 @@ static void put16(float16 v, const uint skip, const uint width, const uint i, co
 #define PUT16(v, skip, width, i, j) put16(v, skip, width, i, j, c, c_o, c_rs, c_cs, bias, bias_o, flags, param);
 
 /* Stores `rows` rows of sums at C(i0,j0), lanes from `skip` to `width`. */
-static void tile_finish(const float *part, const uint rows, const uint skip, const uint width, const uint i0, const uint j0,
-                        __global float *c, const ulong c_o, const uint c_rs, const uint c_cs, __global const float *bias,
-                        const ulong bias_o, const uint flags, const float param) {
+static void tile_finish(const float *part, const uint rows, const uint skip, const uint width, const uint i0,
+                        const uint j0, __global float *c, const ulong c_o, const uint c_rs, const uint c_cs,
+                        __global const float *bias, const ulong bias_o, const uint flags, const float param) {
   if (skip == 0 && width == TILE_COLS && c_cs == 1) {
     for (uint i = 0; i < rows; i++, part += TILE_COLS) {
       PUT16(vload16(0, part), 0, 16, i0 + i, j0)
@@ -119,11 +123,12 @@ static void tile_finish(const float *part, const uint rows, const uint skip, con
   }
 }
 
-/* First column of panel `g`, moved left where it would pass the end; `skip` columns of it belong to the panel before. */
-#define PANEL_AT(g)                                                                                                          \
-  const uint j0 = n < TILE_COLS ? 0u : min((g)*TILE_COLS, n - TILE_COLS), skip = (g)*TILE_COLS - j0,                         \
+/* First column of panel `g`, moved left where it would pass the end; `skip` columns of it belong to the panel before.
+ */
+#define PANEL_AT(g)                                                                                                    \
+  const uint j0 = n < TILE_COLS ? 0u : min((g)*TILE_COLS, n - TILE_COLS), skip = (g)*TILE_COLS - j0,                   \
              width = min(n - j0, (uint)TILE_COLS);
-#define PANEL_FINISH(part, rows, i0)                                                                                         \
+#define PANEL_FINISH(part, rows, i0)                                                                                   \
   tile_finish(part, rows, skip, width, i0, j0, c, c_o, c_rs, c_cs, bias, bias_o, flags, param);
 
 #if CLG_WANT(product_direct)
@@ -147,7 +152,8 @@ static void transpose16(__global const float *b, const size_t ld, float *to) {
   _Pragma("unroll") for (uint i = 0; i < 16; i += 2) {
     const float16 x = r[i], y = r[i + 1];
     t[i] = (float16)(x.s0, y.s0, x.s1, y.s1, x.s4, y.s4, x.s5, y.s5, x.s8, y.s8, x.s9, y.s9, x.sc, y.sc, x.sd, y.sd);
-    t[i + 1] = (float16)(x.s2, y.s2, x.s3, y.s3, x.s6, y.s6, x.s7, y.s7, x.sa, y.sa, x.sb, y.sb, x.se, y.se, x.sf, y.sf);
+    t[i + 1] =
+        (float16)(x.s2, y.s2, x.s3, y.s3, x.s6, y.s6, x.s7, y.s7, x.sa, y.sa, x.sb, y.sb, x.se, y.se, x.sf, y.sf);
   }
   _Pragma("unroll") for (uint i = 0; i < 16; i++) {
     const float16 x = t[i / 4 * 4 + i / 2 % 2], y = t[i / 4 * 4 + i / 2 % 2 + 2];
@@ -203,8 +209,8 @@ __kernel void product_panel(PRODUCT_ARGS) {
     const uint kn = min(k - p, (uint)PANEL_K);
     pack_panel(b + b_o + (size_t)p * b_ps + (size_t)j0 * b_cs, b_ps, b_cs, kn, width, panel);
     for (uint i = 0; i < rows; i += TILE_ROWS)
-      tile_panel(a + a_o + (size_t)(i0 + i) * a_rs + (size_t)p * a_ps, a_rs, a_ps, rows - 1 - i, panel, TILE_COLS, kn, p == 0,
-                 part + i * TILE_COLS);
+      tile_panel(a + a_o + (size_t)(i0 + i) * a_rs + (size_t)p * a_ps, a_rs, a_ps, rows - 1 - i, panel, TILE_COLS, kn,
+                 p == 0, part + i * TILE_COLS);
   }
   PANEL_FINISH(part, rows, i0)
 }
@@ -221,8 +227,8 @@ static void pack_tiles(__global const float *a, const size_t ps, const uint rows
 }
 
 #if CLG_WANT(product_block)
-/* A transposed, and so large that its rows lie too far apart to be read in place: blocks of both operands are packed, and BLOCK_ROWS x
- * BLOCK_COLS results are an item's. Group ids (block of rows, block of columns). */
+/* A transposed, and so large that its rows lie too far apart to be read in place: blocks of both operands are packed,
+ * and BLOCK_ROWS x BLOCK_COLS results are an item's. Group ids (block of rows, block of columns). */
 __kernel void product_block(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   const uint i0 = (uint)get_group_id(0) * BLOCK_ROWS, g0 = (uint)get_group_id(1) * (BLOCK_COLS / TILE_COLS);
@@ -251,9 +257,10 @@ __kernel void product_block(PRODUCT_ARGS) {
 #endif
 
 #if CLG_WANT(product_dot)
-/* Dot products of rows that both run along k: TILE_ROWS rows of A against one column of B, `span` such rows an item. Group ids
- * (span, column). */
-static void dots(__global const float *a, const uint a_rs, const uint rows, __global const float *y, const uint k, float *sum) {
+/* Dot products of rows that both run along k: TILE_ROWS rows of A against one column of B, `span` such rows an item.
+ * Group ids (span, column). */
+static void dots(__global const float *a, const uint a_rs, const uint rows, __global const float *y, const uint k,
+                 float *sum) {
   __global const float *row[TILE_ROWS];
   float16 s[TILE_ROWS];
   _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {
@@ -290,7 +297,7 @@ __kernel void product_dot(PRODUCT_ARGS) {
 #if CLG_WANT(product_row)
 /* A row of A against ROW_COLS columns of an untransposed B: for few rows. Group ids (columns, row). */
 #define ROW_VECTORS 8
-#define ROW_COLS (16 * ROW_VECTORS)
+#define ROW_COLS    (16 * ROW_VECTORS)
 __kernel void product_row(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   const uint i = (uint)get_group_id(1), g = (uint)get_group_id(0) * ROW_COLS;
@@ -302,7 +309,8 @@ __kernel void product_row(PRODUCT_ARGS) {
     _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) s[h] = (float16)(0.0f);
     for (uint p = 0; p < k; p++) {
       const float16 v = (float16)(x[(size_t)p * a_ps]);
-      _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) s[h] = fma(v, vload16(h, y + (size_t)p * b_ps + g), s[h]);
+      _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) s[h] =
+          fma(v, vload16(h, y + (size_t)p * b_ps + g), s[h]);
     }
     for (uint h = 0; h < ROW_VECTORS; h++) PUT16(s[h], 0, 16, i, g + 16 * h)
   } else if (n >= 16) {
@@ -323,9 +331,9 @@ __kernel void product_row(PRODUCT_ARGS) {
 #endif
 
 #else
-/* A work-group shares a tile of 32 x 32 results through local memory, an item a grid of them (4 x 4 with 64 items). Group ids
- * (panel, tile of rows). */
-#define TILE 32
+/* A work-group shares a tile of 32 x 32 results through local memory, an item a grid of them (4 x 4 with 64 items).
+ * Group ids (panel, tile of rows). */
+#define TILE   32
 #define TILE_K 16
 #define TILE_X (WG < 8 ? WG : 8)
 #define TILE_Y (WG / TILE_X)

@@ -1,17 +1,18 @@
-/* Pooling of planes: x [planes,H,W] -> y [planes,OH,OW]; window (p,q) covers the elements (p*sy - py + a*dy, q*sx - px + b*dx), a < ky,
- * b < kx, that lie in the plane. One item an element of what is written; sums run in the order of the windows. */
-#define ADD_FLAG 1u
+/* Pooling of planes: x [planes,H,W] -> y [planes,OH,OW]; window (p,q) covers the elements (p*sy - py + a*dy, q*sx - px
+ * + b*dx), a < ky, b < kx, that lie in the plane. One item an element of what is written; sums run in the order of the
+ * windows. */
+#define ADD_FLAG    1u
 #define INCLUDE_PAD 2u
-#define POOL_SHAPE const int8 sizes, const int8 window
-#define POOL_SIZES const int H = sizes.s0, W = sizes.s1, OH = sizes.s2, OW = sizes.s3, total = sizes.s4;
-#define KY window.s0
-#define KX window.s1
-#define SY window.s2
-#define SX window.s3
-#define PY window.s4
-#define PX window.s5
-#define DY window.s6
-#define DX window.s7
+#define POOL_SHAPE  const int8 sizes, const int8 window
+#define POOL_SIZES  const int H = sizes.s0, W = sizes.s1, OH = sizes.s2, OW = sizes.s3, total = sizes.s4;
+#define KY          window.s0
+#define KX          window.s1
+#define SY          window.s2
+#define SX          window.s3
+#define PY          window.s4
+#define PX          window.s5
+#define DY          window.s6
+#define DX          window.s7
 
 #if CLG_WANT(pool_max)
 /* y and index (within its plane) of the first maximum of each window; NaN wins. */
@@ -44,8 +45,8 @@ __kernel void pool_max(__global const float *x, const uint x_o, __global float *
 
 #if CLG_WANT(pool_pick)
 /* y = x at the index of each window. */
-__kernel void pool_pick(__global const float *x, const uint x_o, __global float *y, const uint y_o, __global const int *index,
-                        const uint index_o, POOL_SHAPE) {
+__kernel void pool_pick(__global const float *x, const uint x_o, __global float *y, const uint y_o,
+                        __global const int *index, const uint index_o, POOL_SHAPE) {
   POOL_SIZES
   const int e = (int)get_global_id(0);
   if (e >= total) return;

@@ -1,19 +1,20 @@
-/* Philox 4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11): a block of four numbers for each counter value, keyed by the seed. An item
- * has VW blocks, one a lane; all lanes are computed, so that a number's bits do not depend on how many are asked for. */
+/* Philox 4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11): a block of four numbers for each counter value, keyed by the
+ * seed. An item has VW blocks, one a lane; all lanes are computed, so that a number's bits do not depend on how many
+ * are asked for. */
 #if VW == 16
-#define UINTS uint16
-#define FLOATS float16
-#define TO_FLOATS convert_float16
-#define LANES (uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#define UINTS             uint16
+#define FLOATS            float16
+#define TO_FLOATS         convert_float16
+#define LANES             (uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 #define CARRY(low, first) as_uint16((low) < (first)) /* all bits where it wrapped */
-#define PUT(v, to) vstore16(v, 0, to)
+#define PUT(v, to)        vstore16(v, 0, to)
 #else
-#define UINTS uint
-#define FLOATS float
-#define TO_FLOATS convert_float
-#define LANES 0u
+#define UINTS             uint
+#define FLOATS            float
+#define TO_FLOATS         convert_float
+#define LANES             0u
 #define CARRY(low, first) 0u
-#define PUT(v, to) (*(to) = (v))
+#define PUT(v, to)        (*(to) = (v))
 #endif
 
 static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]) {
@@ -29,27 +30,28 @@ static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]
 /* 24 bits: [0, 1) in steps that float holds exactly, whatever the rounding. */
 #define UNIT(u) (TO_FLOATS((u) >> 8) * 5.9604644775390625e-8f)
 
-/* out[4i..4i+3] of n elements from counter block position + i; one item a VW blocks. a, b: low and width, or mean and deviation. */
-#define RANDOM(NAME, FOUR)                                                                                                   \
-  __kernel void NAME(__global float *out_p, const uint out_o, const uint n, const ulong seed, const ulong position,          \
-                     const float a, const float b) {                                                                         \
-    const size_t i = get_global_id(0) * VW;                                                                                  \
-    if (4 * i >= n) return;                                                                                                  \
-    const ulong at = position + i;                                                                                           \
-    UINTS u[4];                                                                                                              \
-    FLOATS v[4];                                                                                                             \
-    philox((uint)at, (uint)(at >> 32), (uint)seed, (uint)(seed >> 32), u);                                                   \
-    FOUR                                                                                                                     \
-    float lane[4 * VW];                                                                                                      \
-    for (int e = 0; e < 4; e++) PUT(v[e], lane + e * VW);                                                                    \
-    for (uint e = 0; e < 4 * VW && 4 * i + e < n; e++) out_p[out_o + 4 * i + e] = lane[e % 4 * VW + e / 4];                  \
+/* out[4i..4i+3] of n elements from counter block position + i; one item a VW blocks. a, b: low and width, or mean and
+ * deviation. */
+#define RANDOM(NAME, FOUR)                                                                                             \
+  __kernel void NAME(__global float *out_p, const uint out_o, const uint n, const ulong seed, const ulong position,    \
+                     const float a, const float b) {                                                                   \
+    const size_t i = get_global_id(0) * VW;                                                                            \
+    if (4 * i >= n) return;                                                                                            \
+    const ulong at = position + i;                                                                                     \
+    UINTS u[4];                                                                                                        \
+    FLOATS v[4];                                                                                                       \
+    philox((uint)at, (uint)(at >> 32), (uint)seed, (uint)(seed >> 32), u);                                             \
+    FOUR float lane[4 * VW];                                                                                           \
+    for (int e = 0; e < 4; e++) PUT(v[e], lane + e * VW);                                                              \
+    for (uint e = 0; e < 4 * VW && 4 * i + e < n; e++) out_p[out_o + 4 * i + e] = lane[e % 4 * VW + e / 4];            \
   }
-#define UNIFORM for (int e = 0; e < 4; e++) v[e] = a + b * UNIT(u[e]);
+#define UNIFORM                                                                                                        \
+  for (int e = 0; e < 4; e++) v[e] = a + b * UNIT(u[e]);
 /* Box-Muller: 1 - UNIT is in (0, 1], so that the logarithm is finite. */
-#define NORMAL                                                                                                               \
-  for (int e = 0; e < 4; e += 2) {                                                                                           \
-    const FLOATS r = sqrt(-2.0f * log(1.0f - UNIT(u[e]))), p = 6.28318530717958648f * UNIT(u[e + 1]);                        \
-    v[e] = a + b * (r * cos(p)), v[e + 1] = a + b * (r * sin(p));                                                            \
+#define NORMAL                                                                                                         \
+  for (int e = 0; e < 4; e += 2) {                                                                                     \
+    const FLOATS r = sqrt(-2.0f * log(1.0f - UNIT(u[e]))), p = 6.28318530717958648f * UNIT(u[e + 1]);                  \
+    v[e] = a + b * (r * cos(p)), v[e + 1] = a + b * (r * sin(p));                                                      \
   }
 #if CLG_WANT(random_uniform)
 RANDOM(random_uniform, UNIFORM)

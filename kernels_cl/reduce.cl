@@ -1,31 +1,34 @@
-/* Reductions of a map (see map.cl for the prelude; one result, r0). REDUCE_MAX chooses the maximum instead of the sum. Result o
- * gathers the n_red elements of its range; chunk c of it goes to r0_p[r0_o + c*n_out + o]. kept and red are the dimensions that
- * stay and that go, innermost first; x_s and x_r the strides of tensor x over them. The order of a sum follows from shapes and
- * strides alone: the same bits each time. Names of ours begin with mm_ so that they cannot meet a formula's. */
+/* Reductions of a map (see map.cl for the prelude; one result, r0). REDUCE_MAX chooses the maximum instead of the sum.
+ * Result o gathers the n_red elements of its range; chunk c of it goes to r0_p[r0_o + c*n_out + o]. kept and red are
+ * the dimensions that stay and that go, innermost first; x_s and x_r the strides of tensor x over them. The order of a
+ * sum follows from shapes and strides alone: the same bits each time. Names of ours begin with mm_ so that they cannot
+ * meet a formula's. */
 #ifdef REDUCE_MAX
-#define REDUCE_START -INFINITY
+#define REDUCE_START      -INFINITY
 #define REDUCE_JOIN(a, b) clg_max(a, b)
 #else
-#define REDUCE_START 0.0f
+#define REDUCE_START      0.0f
 #define REDUCE_JOIN(a, b) ((a) + (b))
 #endif
-/* REDUCE_KEEP: a reduce_outer over the first dimension of two that also stores the values it sums, at mm_keep_p[mm_keep_o + q*n_out + o]. */
+/* REDUCE_KEEP: a reduce_outer over the first dimension of two that also stores the values it sums, at
+ * mm_keep_p[mm_keep_o + q*n_out + o]. */
 #ifdef REDUCE_KEEP
 #define REDUCE_KEPT_ARGS , __global float *mm_keep_p, const uint mm_keep_o
-#define REDUCE_STORE mm_keep_p[mm_keep_o + (size_t)(mm_r + (uint)mm_j) * mm_n_out + mm_o + (uint)mm_l] = r0;
+#define REDUCE_STORE     mm_keep_p[mm_keep_o + (size_t)(mm_r + (uint)mm_j) * mm_n_out + mm_o + (uint)mm_l] = r0;
 #else
 #define REDUCE_KEPT_ARGS
 #define REDUCE_STORE
 #endif
 #define REDUCE_ARGS                                                                                                    \
-  __global float *r0_p, const uint r0_o REDUCE_KEPT_ARGS MAP_INPUTS MAP_INPUT_STRIDES MAP_NUMBERS, const uint8 mm_kept, const uint8 mm_red, \
-      const uint mm_n_out, const uint mm_n_red, const uint mm_chunk, const uint mm_share, const uint mm_add
+  __global float *r0_p, const uint r0_o REDUCE_KEPT_ARGS MAP_INPUTS MAP_INPUT_STRIDES MAP_NUMBERS,                     \
+      const uint8 mm_kept, const uint8 mm_red, const uint mm_n_out, const uint mm_n_red, const uint mm_chunk,          \
+      const uint mm_share, const uint mm_add
 
 /* Mostly 0, and a division costs as much as a short row. */
 #define REDUCE_QUOTIENT(a, b) ((a) < (b) ? 0 : (a) / (b))
 
 /* x_k: where the range of result (first, rest) begins. */
-#define REDUCE_KEPT(t) int t##_k = (int)t##_o + (int)mm_first * t##_s.s0;
+#define REDUCE_KEPT(t)    int t##_k = (int)t##_o + (int)mm_first * t##_s.s0;
 #define REDUCE_KEPT_s1(t) t##_k += mm_d * t##_s.s1;
 #define REDUCE_KEPT_s2(t) t##_k += mm_d * t##_s.s2;
 #define REDUCE_KEPT_s3(t) t##_k += mm_d * t##_s.s3;
@@ -42,12 +45,13 @@
 #define REDUCE_FIND_KEPT                                                                                               \
   MAP_INPUT_INDEX(REDUCE_KEPT)                                                                                         \
   if (mm_rest) {                                                                                                       \
-    REDUCE_KEPT_DIM(s1) REDUCE_KEPT_DIM(s2) REDUCE_KEPT_DIM(s3) REDUCE_KEPT_DIM(s4)                                    \
-    REDUCE_KEPT_DIM(s5) REDUCE_KEPT_DIM(s6) REDUCE_KEPT_DIM(s7)                                                        \
+    REDUCE_KEPT_DIM(s1)                                                                                                \
+    REDUCE_KEPT_DIM(s2) REDUCE_KEPT_DIM(s3) REDUCE_KEPT_DIM(s4) REDUCE_KEPT_DIM(s5) REDUCE_KEPT_DIM(s6)                \
+        REDUCE_KEPT_DIM(s7)                                                                                            \
   }
 
 /* x_b: where row q of the range begins, from element `at` on. */
-#define REDUCE_ROW(t) int t##_b = t##_k + (int)mm_at * t##_r.s0;
+#define REDUCE_ROW(t)    int t##_b = t##_k + (int)mm_at * t##_r.s0;
 #define REDUCE_ROW_s1(t) t##_b += mm_d * t##_r.s1;
 #define REDUCE_ROW_s2(t) t##_b += mm_d * t##_r.s2;
 #define REDUCE_ROW_s3(t) t##_b += mm_d * t##_r.s3;
@@ -62,12 +66,13 @@
     MAP_INPUT_INDEX(REDUCE_ROW_##D)                                                                                    \
   }
 #define REDUCE_FIND_ROW                                                                                                \
-  const uint mm_q = REDUCE_QUOTIENT(mm_r, mm_red.s0), mm_at = mm_r - mm_q * mm_red.s0, mm_len = min(mm_red.s0 - mm_at, mm_end - mm_r); \
+  const uint mm_q = REDUCE_QUOTIENT(mm_r, mm_red.s0), mm_at = mm_r - mm_q * mm_red.s0,                                 \
+             mm_len = min(mm_red.s0 - mm_at, mm_end - mm_r);                                                           \
   MAP_INPUT_INDEX(REDUCE_ROW)                                                                                          \
   if (mm_q) {                                                                                                          \
     uint mm_rest = mm_q;                                                                                               \
-    REDUCE_ROW_DIM(s1) REDUCE_ROW_DIM(s2) REDUCE_ROW_DIM(s3) REDUCE_ROW_DIM(s4)                                        \
-    REDUCE_ROW_DIM(s5) REDUCE_ROW_DIM(s6) REDUCE_ROW_DIM(s7)                                                           \
+    REDUCE_ROW_DIM(s1)                                                                                                 \
+    REDUCE_ROW_DIM(s2) REDUCE_ROW_DIM(s3) REDUCE_ROW_DIM(s4) REDUCE_ROW_DIM(s5) REDUCE_ROW_DIM(s6) REDUCE_ROW_DIM(s7)  \
   }
 #define REDUCE_PUT(mm_o, v)                                                                                            \
   {                                                                                                                    \
@@ -75,8 +80,8 @@
     r0_p[mm_to] = mm_add ? r0_p[mm_to] + (v) : (v);                                                                    \
   }
 
-/* The range runs along memory: a work-group a result and chunk, group ids (result, chunk). On a CPU it takes mm_share results one
- * after the other, since starting a group costs more than a short row. */
+/* The range runs along memory: a work-group a result and chunk, group ids (result, chunk). On a CPU it takes mm_share
+ * results one after the other, since starting a group costs more than a short row. */
 #define REDUCE_INNER(NAME, AT)                                                                                         \
   __kernel void NAME(REDUCE_ARGS) {                                                                                    \
     REDUCE_LOCAL                                                                                                       \
@@ -116,7 +121,7 @@
   }
 #if WG > 1
 #define REDUCE_LOCAL __local float mm_part[WG];
-#define REDUCE_EACH const uint mm_o = (uint)get_group_id(0);
+#define REDUCE_EACH  const uint mm_o = (uint)get_group_id(0);
 #define REDUCE_SHARE                                                                                                   \
   mm_part[mm_lane] = mm_acc[0];                                                                                        \
   for (uint mm_w = WG / 2; mm_w; mm_w /= 2) {                                                                          \
@@ -128,9 +133,10 @@
 #define REDUCE_LOCAL
 #define REDUCE_SHARE
 #define REDUCE_EACH                                                                                                    \
-  for (uint mm_o = (uint)get_group_id(0) * mm_share; mm_o < min(mm_n_out, ((uint)get_group_id(0) + 1) * mm_share); mm_o++)
+  for (uint mm_o = (uint)get_group_id(0) * mm_share; mm_o < min(mm_n_out, ((uint)get_group_id(0) + 1) * mm_share);     \
+       mm_o++)
 #endif
-#define REDUCE_AT(t) const int t##_i = t##_b + mm_i * t##_r.s0;
+#define REDUCE_AT(t)      const int t##_i = t##_b + mm_i * t##_r.s0;
 #define REDUCE_AT_UNIT(t) const int t##_i = t##_b + mm_i;
 #if CLG_WANT(reduce_inner)
 REDUCE_INNER(reduce_inner, REDUCE_AT)
@@ -143,7 +149,8 @@ REDUCE_INNER(reduce_inner_unit, REDUCE_AT_UNIT)
 #define REDUCE_OUTER(NAME, AT)                                                                                         \
   __kernel void NAME(REDUCE_ARGS) {                                                                                    \
     const uint mm_stripes = (mm_kept.s0 + VW - 1) / VW, mm_s = (uint)get_global_id(0), mm_c = (uint)get_global_id(1);  \
-    const uint mm_first = mm_s % mm_stripes * VW, mm_row = mm_s / mm_stripes, mm_end = min(mm_n_red, (mm_c + 1) * mm_chunk); \
+    const uint mm_first = mm_s % mm_stripes * VW, mm_row = mm_s / mm_stripes,                                          \
+               mm_end = min(mm_n_red, (mm_c + 1) * mm_chunk);                                                          \
     uint mm_rest = mm_row;                                                                                             \
     const uint mm_o = mm_row * mm_kept.s0 + mm_first;                                                                  \
     if (mm_o >= mm_n_out) return;                                                                                      \
@@ -172,7 +179,7 @@ REDUCE_INNER(reduce_inner_unit, REDUCE_AT_UNIT)
     REDUCE_STORE                                                                                                       \
     mm_acc[mm_l] = REDUCE_JOIN(mm_acc[mm_l], r0);                                                                      \
   }
-#define REDUCE_ACROSS(t) const int t##_i = t##_b + mm_j * t##_r.s0 + mm_l * t##_s.s0;
+#define REDUCE_ACROSS(t)      const int t##_i = t##_b + mm_j * t##_r.s0 + mm_l * t##_s.s0;
 #define REDUCE_ACROSS_UNIT(t) const int t##_i = t##_b + mm_j * t##_r.s0 + mm_l;
 #if CLG_WANT(reduce_outer)
 REDUCE_OUTER(reduce_outer, REDUCE_ACROSS)
@@ -181,13 +188,15 @@ REDUCE_OUTER(reduce_outer, REDUCE_ACROSS)
 REDUCE_OUTER(reduce_outer_unit, REDUCE_ACROSS_UNIT)
 #endif
 
-/* The same for a CPU, where reading a few columns of many rows would touch a page for each: an item sums a stripe of mm_share
- * neighbouring results, at most REDUCE_WIDE, row by row. */
+/* The same for a CPU, where reading a few columns of many rows would touch a page for each: an item sums a stripe of
+ * mm_share neighbouring results, at most REDUCE_WIDE, row by row. */
 #define REDUCE_WIDE 4096
 #if CLG_WANT(reduce_outer_wide)
 __kernel void reduce_outer_wide(REDUCE_ARGS) {
-  const uint mm_stripes = (mm_kept.s0 + mm_share - 1) / mm_share, mm_s = (uint)get_global_id(0), mm_c = (uint)get_global_id(1);
-  const uint mm_first = mm_s % mm_stripes * mm_share, mm_row = mm_s / mm_stripes, mm_end = min(mm_n_red, (mm_c + 1) * mm_chunk);
+  const uint mm_stripes = (mm_kept.s0 + mm_share - 1) / mm_share, mm_s = (uint)get_global_id(0),
+             mm_c = (uint)get_global_id(1);
+  const uint mm_first = mm_s % mm_stripes * mm_share, mm_row = mm_s / mm_stripes,
+             mm_end = min(mm_n_red, (mm_c + 1) * mm_chunk);
   uint mm_rest = mm_row;
   const uint mm_o = mm_row * mm_kept.s0 + mm_first;
   if (mm_o >= mm_n_out) return;

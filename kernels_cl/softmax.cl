@@ -1,6 +1,6 @@
-/* Softmax and log softmax of x [outer,n,inner] along the middle, and their gradients. Two shapes of work: rows (inner == 1), a
- * work-group each; columns, an item for VW neighbouring ones. What is left of a row is taken as a padded vector, so that exp is
- * called at one width. */
+/* Softmax and log softmax of x [outer,n,inner] along the middle, and their gradients. Two shapes of work: rows (inner
+ * == 1), a work-group each; columns, an item for VW neighbouring ones. What is left of a row is taken as a padded
+ * vector, so that exp is called at one width. */
 #define LOG_FLAG 1u
 #define ADD_FLAG 2u
 
@@ -32,11 +32,11 @@ inline float lanes_sum(const float16 v) {
   return (q.x + q.y) + (q.z + q.w);
 }
 #else
-#define VEC float
+#define VEC                  float
 #define part(p, at, n, fill) ((p)[at])
-#define put(p, at, n, v) ((p)[at] = (v))
-#define lanes_max(v) (v)
-#define lanes_sum(v) (v)
+#define put(p, at, n, v)     ((p)[at] = (v))
+#define lanes_max(v)         (v)
+#define lanes_sum(v)         (v)
 #endif
 
 /* v over the work-group, in every item; the order is fixed. */
@@ -44,16 +44,16 @@ inline float lanes_sum(const float16 v) {
 #define JOIN_SUM(a, b) ((a) + (b))
 #if WG > 1
 #define GROUP_LOCAL __local float group_part[WG];
-#define GROUP_JOIN(v, JOIN)                                                                                                  \
-  {                                                                                                                          \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                                            \
-    group_part[lane] = v;                                                                                                    \
-    for (uint w = WG / 2; w; w /= 2) {                                                                                       \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                                                          \
-      if (lane < w) group_part[lane] = JOIN(group_part[lane], group_part[lane + w]);                                         \
-    }                                                                                                                        \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                                            \
-    v = group_part[0];                                                                                                       \
+#define GROUP_JOIN(v, JOIN)                                                                                            \
+  {                                                                                                                    \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
+    group_part[lane] = v;                                                                                              \
+    for (uint w = WG / 2; w; w /= 2) {                                                                                 \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
+      if (lane < w) group_part[lane] = JOIN(group_part[lane], group_part[lane + w]);                                   \
+    }                                                                                                                  \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
+    v = group_part[0];                                                                                                 \
   }
 #else
 #define GROUP_LOCAL

@@ -18,7 +18,7 @@ static inline int check_main(const char *name, void (*add_cases)(Suite *suite)) 
   return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-#define CHECK_MAIN(name, add_cases) \
+#define CHECK_MAIN(name, add_cases)                                                                                    \
   int main(void) { return check_main(name, add_cases); }
 
 #endif

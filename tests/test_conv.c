@@ -90,8 +90,8 @@ static const conv_case *case_of(int i) {
   return &cases[i];
 }
 
-/* Sums over more channels and taps than an item of the CPU shape takes at a time. The other shape has no path of its own
- * for them, so an interpreter need not spend its time there; and llvmpipe ends all loops of a work-item after 65535
+/* Sums over more channels and taps than an item of the CPU shape takes at a time. The other shape has no path of its
+ * own for them, so an interpreter need not spend its time there; and llvmpipe ends all loops of a work-item after 65535
  * turns, silently, where an item that sums a whole tile needs more. */
 static bool left_out(const conv_case *c) {
   const int taps = c->kernel[0] * c->kernel[1], in = c->c / c->groups, out = c->o / c->groups;

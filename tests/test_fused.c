@@ -13,14 +13,17 @@ static const int64_t dims[3][4] = {{2, 6, 7, 5}, {6, 6, 3, 3}, {6}};
 static const struct {
   clg_activation act;
   float slope;
-} acts[] = {{CLG_ACT_RELU, 0}, {CLG_ACT_LEAKY_RELU, 0.2f}, {CLG_ACT_LEAKY_RELU, -0.2f}, {CLG_ACT_TANH, 0}, {CLG_ACT_SIGMOID, 0}, {CLG_ACT_GELU, 0}};
+} acts[] = {{CLG_ACT_RELU, 0}, {CLG_ACT_LEAKY_RELU, 0.2f}, {CLG_ACT_LEAKY_RELU, -0.2f},
+            {CLG_ACT_TANH, 0}, {CLG_ACT_SIGMOID, 0},       {CLG_ACT_GELU, 0}};
 enum { ACTS = sizeof acts / sizeof *acts };
 
 typedef clg_tensor *(*body)(clg_tensor *const *t, clg_activation act, float slope);
 static bool apart; /* the activation as an op of its own */
 
 static clg_activation inside(clg_activation act) { return apart ? CLG_ACT_NONE : act; }
-static clg_tensor *behind(clg_tensor *y, clg_activation act, float slope) { return apart ? clg_activate(y, act, slope) : y; }
+static clg_tensor *behind(clg_tensor *y, clg_activation act, float slope) {
+  return apart ? clg_activate(y, act, slope) : y;
+}
 
 static clg_tensor *conv2d(clg_tensor *const *t, clg_activation act, float slope) {
   clg_conv_options o = CLG_CONV_OPTIONS_INIT;
@@ -33,12 +36,14 @@ static clg_tensor *conv_transpose2d(clg_tensor *const *t, clg_activation act, fl
   return behind(clg_conv_transpose2d(t[0], t[1], t[2], &o), act, slope);
 }
 
-static clg_tensor *batch_norm_of(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, bool train, clg_activation act, float slope) {
+static clg_tensor *batch_norm_of(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, bool train, clg_activation act,
+                                 float slope) {
   float mean[7] = {0.3f, -0.2f, 0, 0.1f}, var[7] = {0.5f, 2, 1, 3, 1, 1, 1};
   int64_t channels = clg_tensor_dim(x, 1);
   clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
   o.train = train, o.act = inside(act), o.slope = slope;
-  o.running_mean = clg_tensor_create(ctx, 1, &channels, mean), o.running_var = clg_tensor_create(ctx, 1, &channels, var);
+  o.running_mean = clg_tensor_create(ctx, 1, &channels, mean),
+  o.running_var = clg_tensor_create(ctx, 1, &channels, var);
   clg_tensor *y = clg_batch_norm(x, gamma, beta, &o);
   clg_tensor_unref(&o.running_mean);
   clg_tensor_unref(&o.running_var);
@@ -50,7 +55,8 @@ static clg_tensor *batch_norm(clg_tensor *const *t, clg_activation act, float sl
   return clg_mul_scalar(batch_norm_of(clg_reshape(t[0], 3, (int64_t[]){2, 6, 35}), gamma, t[2], true, act, slope), 2);
 }
 static clg_tensor *batch_norm_plain(clg_tensor *const *t, clg_activation act, float slope) {
-  return clg_add(batch_norm_of(t[0], NULL, NULL, true, act, slope), clg_mul(clg_mean(t[1], NULL, 0, false), clg_mean(t[2], NULL, 0, false)));
+  return clg_add(batch_norm_of(t[0], NULL, NULL, true, act, slope),
+                 clg_mul(clg_mean(t[1], NULL, 0, false), clg_mean(t[2], NULL, 0, false)));
 }
 static clg_tensor *batch_norm_eval(clg_tensor *const *t, clg_activation act, float slope) {
   return clg_mul(batch_norm_of(t[0], t[2], NULL, false, act, slope), clg_mean(t[1], NULL, 0, false));
@@ -94,12 +100,14 @@ static void same(const char *name, body run, bool recorded_too) {
     for (int i = 0; i < FIGURES; i++) {
       bool bits = recorded_too || i == 0 || i == 4 || i == 5;
       if (bits)
-        ck_assert_msg(!memcmp(got[0][i], got[1][i], sizeof got[0][i]), "%s with activation %d: figure %d differs", name, acts[a].act, i);
+        ck_assert_msg(!memcmp(got[0][i], got[1][i], sizeof got[0][i]), "%s with activation %d: figure %d differs", name,
+                      acts[a].act, i);
       float largest = 0;
       for (int k = 0; k < LARGEST; k++) largest = fmaxf(largest, fabsf(got[0][i][k]));
       for (int k = 0; k < LARGEST; k++)
-        ck_assert_msg(fabsf(got[0][i][k] - got[1][i][k]) <= 2e-5f * largest, "%s with activation %d: figure %d is %g, not %g", name,
-                      acts[a].act, i, (double)got[1][i][k], (double)got[0][i][k]);
+        ck_assert_msg(fabsf(got[0][i][k] - got[1][i][k]) <= 2e-5f * largest,
+                      "%s with activation %d: figure %d is %g, not %g", name, acts[a].act, i, (double)got[1][i][k],
+                      (double)got[0][i][k]);
       ck_assert_float_gt(largest, 0);
     }
   }

@@ -281,15 +281,15 @@ END_TEST
 START_TEST(shared_inputs_are_summed) {
   clg_scope *s = clg_scope_open(ctx);
   int64_t square[] = {2, 2};
-  clg_tensor *w = clg_tensor_create(ctx, 2, square, (float[]){1, 2, 3, 4}), *x = clg_tensor_create(ctx, 2, square, (float[]){1, 0, 0, 1});
+  clg_tensor *w = clg_tensor_create(ctx, 2, square, (float[]){1, 2, 3, 4}),
+             *x = clg_tensor_create(ctx, 2, square, (float[]){1, 0, 0, 1});
   clg_set_requires_grad(w, true);
   /* w in two products: d/dw sum((x w^T) w^T) */
   ck_assert_int_eq(clg_backward(total(clg_linear(clg_linear(x, w, NULL), w, NULL)), NULL), CLG_OK);
   float g[4], want[4] = {0};
   float W[2][2] = {{1, 2}, {3, 4}};
   for (int a = 0; a < 2; a++) /* f = sum_ij (W^T W^T)_ij */
-    for (int b = 0; b < 2; b++)
-      want[2 * a + b] = (W[0][a] + W[1][a]) + (W[b][0] + W[b][1]);
+    for (int b = 0; b < 2; b++) want[2 * a + b] = (W[0][a] + W[1][a]) + (W[b][0] + W[b][1]);
   ck_assert_int_eq(clg_tensor_read(clg_grad_of(w), g), CLG_OK);
   for (int i = 0; i < 4; i++) ck_assert_float_eq_tol(g[i], want[i], 1e-5f);
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
@@ -412,8 +412,11 @@ END_TEST
 START_TEST(naive_step_fails_and_leaves_a_usable_context) {
   clg_seed(ctx, 3, 0);
   clg_module *G = clg_linear_create(ctx, 4, 5, true);
-  clg_module *D = clg_sequential_create(ctx, (clg_module *[]){clg_linear_create(ctx, 5, 6, true), clg_activation_create(ctx, CLG_ACT_TANH, 0),
-                                                  clg_linear_create(ctx, 6, 1, true)}, 3);
+  clg_module *D = clg_sequential_create(ctx,
+                                        (clg_module *[]){clg_linear_create(ctx, 5, 6, true),
+                                                         clg_activation_create(ctx, CLG_ACT_TANH, 0),
+                                                         clg_linear_create(ctx, 6, 1, true)},
+                                        3);
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *z = clg_randn(ctx, 2, (int64_t[]){8, 4}), *fake = clg_tanh(clg_forward(G, z));
   ck_assert_int_eq(clg_backward(total(clg_forward(D, fake)), NULL), CLG_OK);

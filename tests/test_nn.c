@@ -9,12 +9,16 @@ static void open_context(void) { ctx = test_context_open(); }
 static void close_context(void) { test_context_close(&ctx); }
 
 static clg_module *mlp(int64_t in, int64_t hidden, int64_t out) {
-  return clg_sequential_create(ctx, (clg_module *[]){clg_linear_create(ctx, in, hidden, true), clg_activation_create(ctx, CLG_ACT_TANH, 0),
-                                        clg_linear_create(ctx, hidden, out, true)}, 3);
+  return clg_sequential_create(ctx,
+                               (clg_module *[]){clg_linear_create(ctx, in, hidden, true),
+                                                clg_activation_create(ctx, CLG_ACT_TANH, 0),
+                                                clg_linear_create(ctx, hidden, out, true)},
+                               3);
 }
 
 START_TEST(parameters_have_pytorchs_names_and_bounds) {
-  clg_module *m = clg_sequential_create(ctx, (clg_module *[]){clg_flatten_create(ctx), mlp(100, 30, 2), clg_layer_norm_create(ctx, 2, 1e-5f)}, 3);
+  clg_module *m = clg_sequential_create(
+      ctx, (clg_module *[]){clg_flatten_create(ctx), mlp(100, 30, 2), clg_layer_norm_create(ctx, 2, 1e-5f)}, 3);
   static const char *const want[] = {"1.0.weight", "1.0.bias", "1.2.weight", "1.2.bias", "2.weight", "2.bias"};
   size_t n;
   clg_tensor *const *p = clg_module_parameters(m, &n);
@@ -54,7 +58,8 @@ START_TEST(a_layer_used_alone_moves_into_its_module) {
   clg_module *l = clg_linear_create(ctx, 3, 2, true);
   float before[8], after[8];
   ck_assert_int_eq(clg_module_read(l, before), CLG_OK);
-  clg_module *m = clg_sequential_create(ctx, (clg_module *[]){clg_module_ref(l), clg_linear_create(ctx, 2, 1, false)}, 2);
+  clg_module *m =
+      clg_sequential_create(ctx, (clg_module *[]){clg_module_ref(l), clg_linear_create(ctx, 2, 1, false)}, 2);
   float all[10];
   ck_assert_int_eq(clg_module_read(m, all), CLG_OK);
   ck_assert_int_eq(memcmp(before, all, sizeof before), 0);
@@ -70,7 +75,8 @@ START_TEST(bad_modules_are_refused) {
   ck_assert_ptr_null(clg_linear_create(ctx, 0, 3, true));
   ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "linear"));
   clg_clear_error(ctx);
-  ck_assert_ptr_null(clg_sequential_create(ctx, (clg_module *[]){clg_linear_create(ctx, 2, 3, true), clg_linear_create(ctx, 3, -1, true)}, 2));
+  ck_assert_ptr_null(clg_sequential_create(
+      ctx, (clg_module *[]){clg_linear_create(ctx, 2, 3, true), clg_linear_create(ctx, 3, -1, true)}, 2));
   clg_clear_error(ctx);
   clg_module *m = mlp(3, 4, 2);
   clg_scope *s = clg_scope_open(ctx);
@@ -93,10 +99,11 @@ static void values(float *v, int n, int a) {
 
 /* Made with PyTorch 1.13 in float64: 0.bias and 2.weight are frozen, 2.weight thaws before the third step. */
 START_TEST(frozen_parameters_are_skipped_as_pytorch_does) {
-  static const float want[] = {-0.840839661f, 0.479354409f, -0.483186548f, 0.827085245f, -0.10576775f, -0.132663642f, 0.368129446f, -0.204475021f,
-                               -0.264181477f, 0.125177453f, 0.114975782f, -0.845358883f, -0.25f, 0.625f, 0.125f, -0.375f,
-                               0.117523486f, -0.494745772f, 0.38010047f, 0.148327335f, -0.641173489f, 0.227951999f, -0.261913116f, -0.474853838f,
-                               0.255661617f, -0.236857769f};
+  static const float want[] = {-0.840839661f, 0.479354409f,  -0.483186548f, 0.827085245f, -0.10576775f,  -0.132663642f,
+                               0.368129446f,  -0.204475021f, -0.264181477f, 0.125177453f, 0.114975782f,  -0.845358883f,
+                               -0.25f,        0.625f,        0.125f,        -0.375f,      0.117523486f,  -0.494745772f,
+                               0.38010047f,   0.148327335f,  -0.641173489f, 0.227951999f, -0.261913116f, -0.474853838f,
+                               0.255661617f,  -0.236857769f};
   float w[26], x[15], t[10];
   values(w, 12, 0), values(w + 12, 4, 3), values(w + 16, 8, 6), values(w + 24, 2, 9);
   values(x, 15, 1), values(t, 10, 4);
@@ -108,7 +115,8 @@ START_TEST(frozen_parameters_are_skipped_as_pytorch_does) {
   clg_optim_options o = clg_optim_defaults(CLG_ADAMW);
   o.lr = 0.05, o.weight_decay = 0.1;
   clg_optim *opt = clg_optim_create_for(m, &o);
-  clg_tensor *in = clg_tensor_create(ctx, 2, (int64_t[]){5, 3}, x), *to = clg_tensor_create(ctx, 2, (int64_t[]){5, 2}, t);
+  clg_tensor *in = clg_tensor_create(ctx, 2, (int64_t[]){5, 3}, x),
+             *to = clg_tensor_create(ctx, 2, (int64_t[]){5, 2}, t);
   for (int i = 0; i < 5; i++) {
     if (i == 2) clg_set_requires_grad(p[2], true);
     clg_scope *s = clg_scope_open(ctx);
@@ -131,7 +139,8 @@ START_TEST(a_step_is_one_launch) {
   clg_optim_options o = clg_optim_defaults(CLG_ADAM);
   clg_optim *opt = clg_optim_create_for(m, &o);
   clg_scope *s = clg_scope_open(ctx);
-  ck_assert_int_eq(clg_backward(clg_sum(clg_forward(m, clg_full(ctx, 2, (int64_t[]){5, 30}, 1)), NULL, 0, false), NULL), CLG_OK);
+  ck_assert_int_eq(clg_backward(clg_sum(clg_forward(m, clg_full(ctx, 2, (int64_t[]){5, 30}, 1)), NULL, 0, false), NULL),
+                   CLG_OK);
   uint64_t before = clg_context_counters(ctx).launches;
   ck_assert_int_eq(clg_optim_step(opt), CLG_OK);
   ck_assert_uint_eq(clg_context_counters(ctx).launches, before + 1);
@@ -171,29 +180,34 @@ START_TEST(layers_hold_no_more_than_hand_written_code) {
 END_TEST
 
 static clg_module *spectral_net(void) {
-  return clg_sequential_create(ctx, (clg_module *[]){clg_spectral_norm(clg_conv2d_create(ctx, 2, 3, 2, 2, NULL, true)),
-                                        clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, 0.2f), clg_flatten_create(ctx),
-                                        clg_spectral_norm(clg_linear_create(ctx, 12, 2, true))}, 4);
+  return clg_sequential_create(ctx,
+                               (clg_module *[]){clg_spectral_norm(clg_conv2d_create(ctx, 2, 3, 2, 2, NULL, true)),
+                                                clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, 0.2f),
+                                                clg_flatten_create(ctx),
+                                                clg_spectral_norm(clg_linear_create(ctx, 12, 2, true))},
+                               4);
 }
 
 /* Made with PyTorch 1.13 in float64: three steps of SGD, a forward in train mode, one in eval mode. */
 static void check_spectral_net(clg_module *m) {
   static const float want[] = {
-      -0.61133779f, 0.213363088f, -0.214835883f, 0.660776978f, 0.115448863f, -0.401697456f, 0.455428936f, -0.000947344687f,
-      -0.490162132f, 0.380611356f, -0.123848721f, -0.648166689f, 0.242014973f, -0.223068517f, 0.635238321f, 0.0984216157f,
-      -0.34306054f, 0.467941157f, 0.0366182528f, -0.54341021f, 0.344647568f, -0.112985622f, -0.657728938f, 0.288566711f,
-      -0.321249882f, 0.648990884f, 0.0673083932f, 0.07043924f, -0.3633767f, 0.445813808f, 0.0316845136f, -0.586203648f,
-      0.373519363f, -0.204412619f, -0.636205326f, 0.249822754f, -0.262479685f, 0.618466638f, 0.131794876f, -0.317018119f,
-      0.482329597f, 0.0591270262f, -0.538452696f, 0.45411348f, -0.135289793f, -0.547912396f, 0.243965176f, -0.256176097f,
-      0.637972201f, 0.126520489f, -0.382827434f, 0.428146195f, 0.0504865317f};
-  static const float want_state[] = {
-      -0.713947741f, 0.0796781697f, 0.695650783f, 0.15100604f, 0.146510331f, 0.138841197f, -0.742624203f, 0.129891206f,
-      0.166361387f, -0.561393865f, 0.158913202f, -0.696285095f, 0.717765328f, -0.172260995f, 0.373421196f, -0.167307031f,
-      -0.254363004f, 0.457642018f, -0.222762261f, -0.155994825f, 0.385470325f, -0.223025555f, 0.399121974f, -0.212219447f,
-      -0.228328138f};
+      -0.61133779f,     0.213363088f,  -0.214835883f, 0.660776978f,  0.115448863f,  -0.401697456f, 0.455428936f,
+      -0.000947344687f, -0.490162132f, 0.380611356f,  -0.123848721f, -0.648166689f, 0.242014973f,  -0.223068517f,
+      0.635238321f,     0.0984216157f, -0.34306054f,  0.467941157f,  0.0366182528f, -0.54341021f,  0.344647568f,
+      -0.112985622f,    -0.657728938f, 0.288566711f,  -0.321249882f, 0.648990884f,  0.0673083932f, 0.07043924f,
+      -0.3633767f,      0.445813808f,  0.0316845136f, -0.586203648f, 0.373519363f,  -0.204412619f, -0.636205326f,
+      0.249822754f,     -0.262479685f, 0.618466638f,  0.131794876f,  -0.317018119f, 0.482329597f,  0.0591270262f,
+      -0.538452696f,    0.45411348f,   -0.135289793f, -0.547912396f, 0.243965176f,  -0.256176097f, 0.637972201f,
+      0.126520489f,     -0.382827434f, 0.428146195f,  0.0504865317f};
+  static const float want_state[] = {-0.713947741f, 0.0796781697f, 0.695650783f, 0.15100604f,   0.146510331f,
+                                     0.138841197f,  -0.742624203f, 0.129891206f, 0.166361387f,  -0.561393865f,
+                                     0.158913202f,  -0.696285095f, 0.717765328f, -0.172260995f, 0.373421196f,
+                                     -0.167307031f, -0.254363004f, 0.457642018f, -0.222762261f, -0.155994825f,
+                                     0.385470325f,  -0.223025555f, 0.399121974f, -0.212219447f, -0.228328138f};
   static const float want_y[] = {-0.015588635f, -0.0551233358f, -0.0655516455f, 0.0799869899f};
   float w[53], x[36], u[12], y[4];
-  values(w, 24, 0), values(w + 24, 3, 3), values(w + 27, 24, 6), values(w + 51, 2, 9), values(x, 36, 2), values(u, 3, 1);
+  values(w, 24, 0), values(w + 24, 3, 3), values(w + 27, 24, 6), values(w + 51, 2, 9), values(x, 36, 2),
+      values(u, 3, 1);
   ck_assert_int_eq(clg_module_write(m, w), CLG_OK);
   ck_assert_int_eq(clg_tensor_write(clg_module_buffer(m, 0, NULL, 0), u), CLG_OK);
   ck_assert_int_eq(clg_tensor_write(clg_module_buffer(m, 2, NULL, 0), u), CLG_OK);

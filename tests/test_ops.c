@@ -1,5 +1,6 @@
-/* Ops: one table of cases feeds gradient checks by finite differences, on contiguous and strided inputs; then the forms of a
- * formula against each other bit for bit, edge shapes, and error paths. Values against PyTorch's are golden_runner's. */
+/* Ops: one table of cases feeds gradient checks by finite differences, on contiguous and strided inputs; then the forms
+ * of a formula against each other bit for bit, edge shapes, and error paths. Values against PyTorch's are
+ * golden_runner's. */
 #include "op_check.h"
 
 /* ---- the table ---- */
@@ -57,8 +58,12 @@ static clg_tensor *op_map(clg_tensor **in) {
 }
 static clg_tensor *op_linear_bias(clg_tensor **in) { return clg_linear(in[0], in[1], in[2]); }
 static clg_tensor *op_linear_tanh(clg_tensor **in) { return clg_linear_act(in[0], in[1], in[2], CLG_ACT_TANH, 0); }
-static clg_tensor *op_linear_leaky(clg_tensor **in) { return clg_linear_act(in[0], in[1], in[2], CLG_ACT_LEAKY_RELU, 0.2f); }
-static clg_tensor *op_linear_sigmoid(clg_tensor **in) { return clg_linear_act(in[0], in[1], in[2], CLG_ACT_SIGMOID, 0); }
+static clg_tensor *op_linear_leaky(clg_tensor **in) {
+  return clg_linear_act(in[0], in[1], in[2], CLG_ACT_LEAKY_RELU, 0.2f);
+}
+static clg_tensor *op_linear_sigmoid(clg_tensor **in) {
+  return clg_linear_act(in[0], in[1], in[2], CLG_ACT_SIGMOID, 0);
+}
 static clg_tensor *op_norm(clg_tensor **in) { return clg_layer_norm(in[0], in[1], in[2], 1e-3f); }
 
 static const op_case cases[] = {
@@ -156,7 +161,7 @@ START_TEST(fused_activation_equals_two_ops) {
                        clg_tensor_create(ctx, 1, (int64_t[]){O}, b), clg_tensor_create(ctx, 2, (int64_t[]){M, O}, u)};
     for (int i = 0; i < 3; i++) clg_set_requires_grad(t[i], true);
     clg_tensor *z = fused ? NULL : clg_linear(t[0], t[1], t[2]);
-    clg_tensor *y = fused                            ? clg_linear_act(t[0], t[1], t[2], act[_i], 0.2f)
+    clg_tensor *y = fused                           ? clg_linear_act(t[0], t[1], t[2], act[_i], 0.2f)
                     : act[_i] == CLG_ACT_RELU       ? clg_relu(z)
                     : act[_i] == CLG_ACT_LEAKY_RELU ? clg_leaky_relu(z, 0.2f)
                     : act[_i] == CLG_ACT_TANH       ? clg_tanh(z)
@@ -200,9 +205,8 @@ START_TEST(reductions_of_many_shapes) {
   static const struct {
     int64_t size[3];
     int only;
-  } shapes[] = {{{1, 1, 1}, 0},     {{1, 1, 70001}, 4}, {{2, 35003, 1}, 8},
-                {{40, 50, 60}, 3},  {{300, 1, 400}, 8}, {{7, 129, 130}, 8},
-                {{2, 3, 33000}, 8}, {{5, 19, 17}, 0},   {{19, 1, 3}, 0}};
+  } shapes[] = {{{1, 1, 1}, 0},     {{1, 1, 70001}, 4}, {{2, 35003, 1}, 8}, {{40, 50, 60}, 3}, {{300, 1, 400}, 8},
+                {{7, 129, 130}, 8}, {{2, 3, 33000}, 8}, {{5, 19, 17}, 0},   {{19, 1, 3}, 0}};
   static float v[200000];
   random_state = 9;
   for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
@@ -228,7 +232,8 @@ START_TEST(reductions_of_many_shapes) {
       }
       clg_scope *s = clg_scope_open(ctx);
       read_all(clg_sum(x, dims, count, true), got);
-      for (int64_t i = 0; i < outs; i++) ck_assert_msg(fabs(got[i] - want[i]) < 2e-3, "sum %zu/%d: %g %g", k, mask, got[i], want[i]);
+      for (int64_t i = 0; i < outs; i++)
+        ck_assert_msg(fabs(got[i] - want[i]) < 2e-3, "sum %zu/%d: %g %g", k, mask, got[i], want[i]);
       read_all(clg_amax(x, dims, count, false), got);
       for (int64_t i = 0; i < outs; i++) ck_assert_float_eq(got[i], most[i]);
       clg_scope_close(s);
@@ -244,11 +249,13 @@ START_TEST(kinks_follow_pytorch) {
   struct {
     op_fn fn;
     float x, up, want;
-  } k[] = {{op_relu, 0, 1, 0}, {op_relu, -1, inf, 0}, {op_leaky, 0, 1, 0.2f}, {op_abs, 0, 1, 0}, {op_clamp, 0.6f, 1, 1},
-           {op_clamp, 1.3f, 1, 1}, {op_clamp, 2, inf, 0}, {op_softplus, 2.6f, 1, 1}, {op_relu, -1, nan, 0}};
+  } k[] = {{op_relu, 0, 1, 0},    {op_relu, -1, inf, 0},     {op_leaky, 0, 1, 0.2f},
+           {op_abs, 0, 1, 0},     {op_clamp, 0.6f, 1, 1},    {op_clamp, 1.3f, 1, 1},
+           {op_clamp, 2, inf, 0}, {op_softplus, 2.6f, 1, 1}, {op_relu, -1, nan, 0}};
   for (size_t i = 0; i < sizeof k / sizeof *k; i++) {
     clg_scope *s = clg_scope_open(ctx);
-    clg_tensor *x = clg_tensor_create(ctx, 1, (int64_t[]){1}, &k[i].x), *up = clg_tensor_create(ctx, 1, (int64_t[]){1}, &k[i].up);
+    clg_tensor *x = clg_tensor_create(ctx, 1, (int64_t[]){1}, &k[i].x),
+               *up = clg_tensor_create(ctx, 1, (int64_t[]){1}, &k[i].up);
     clg_set_requires_grad(x, true);
     ck_assert_int_eq(clg_backward(k[i].fn(&x), &(clg_backward_options){.grad = up}), CLG_OK);
     ck_assert_float_eq(clg_tensor_item(clg_grad_of(x)), k[i].want);
@@ -275,7 +282,8 @@ END_TEST
 
 START_TEST(empty_tensors_flow_through) {
   clg_scope *s = clg_scope_open(ctx);
-  clg_tensor *x = clg_tensor_create(ctx, 2, (int64_t[]){0, 5}, NULL), *w = clg_tensor_create(ctx, 2, (int64_t[]){3, 5}, NULL);
+  clg_tensor *x = clg_tensor_create(ctx, 2, (int64_t[]){0, 5}, NULL),
+             *w = clg_tensor_create(ctx, 2, (int64_t[]){3, 5}, NULL);
   clg_set_requires_grad(w, true);
   clg_tensor *y = clg_sum(clg_relu(clg_linear(x, w, NULL)), NULL, 0, false);
   ck_assert_float_eq(clg_tensor_item(y), 0);
@@ -297,7 +305,8 @@ END_TEST
 
 START_TEST(bad_arguments_are_refused) {
   clg_scope *s = clg_scope_open(ctx);
-  clg_tensor *a = clg_full(ctx, 2, (int64_t[]){3, 5}, 1), *b = clg_full(ctx, 2, (int64_t[]){4, 5}, 1), *v = clg_full(ctx, 1, (int64_t[]){4}, 1);
+  clg_tensor *a = clg_full(ctx, 2, (int64_t[]){3, 5}, 1), *b = clg_full(ctx, 2, (int64_t[]){4, 5}, 1),
+             *v = clg_full(ctx, 1, (int64_t[]){4}, 1);
   refused(clg_add(a, b), CLG_ERR_SHAPE, "[3,5] and [4,5]");
   refused(clg_matmul(a, b), CLG_ERR_SHAPE, "matmul: [3,5] times [4,5]");
   refused(clg_matmul(a, v), CLG_ERR_SHAPE, "[4]");

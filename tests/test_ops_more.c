@@ -85,8 +85,13 @@ static clg_tensor *op_batch_norm_plain(clg_tensor **in) {
   return clg_batch_norm(in[0], NULL, NULL, &o);
 }
 static clg_tensor *op_batch_norm_eval(clg_tensor **in) {
-  clg_batch_norm_options o = {constant(1, (int64_t[]){3}, positive), constant(1, (int64_t[]){3}, positive + 1), false,
-                              0.1f, 1e-3f, CLG_ACT_NONE, 0};
+  clg_batch_norm_options o = {constant(1, (int64_t[]){3}, positive),
+                              constant(1, (int64_t[]){3}, positive + 1),
+                              false,
+                              0.1f,
+                              1e-3f,
+                              CLG_ACT_NONE,
+                              0};
   return clg_batch_norm(in[0], in[1], in[2], &o);
 }
 

@@ -14,12 +14,14 @@ static void expect_error(clg_status status, const char *word) {
   clg_clear_error(ctx);
 }
 
-/* Leaves of every model: x [6,8], images [2,4,3,5], two weights [8,8], kernels [4,4,1,1], and two parameters [8] and [4] each. */
+/* Leaves of every model: x [6,8], images [2,4,3,5], two weights [8,8], kernels [4,4,1,1], and two parameters [8] and
+ * [4] each. */
 enum { X, IMAGES, W1, W2, KERNEL, GAMMA, BETA, CHANNEL_GAMMA, CHANNEL_BETA, LEAVES };
 static const struct {
   int ndim;
   int64_t shape[4];
-} sizes[LEAVES] = {{2, {6, 8}}, {4, {2, 4, 3, 5}}, {2, {8, 8}}, {2, {8, 8}}, {4, {4, 4, 1, 1}}, {1, {8}}, {1, {8}}, {1, {4}}, {1, {4}}};
+} sizes[LEAVES] = {{2, {6, 8}}, {4, {2, 4, 3, 5}}, {2, {8, 8}}, {2, {8, 8}}, {4, {4, 4, 1, 1}},
+                   {1, {8}},    {1, {8}},          {1, {4}},    {1, {4}}};
 enum { LARGEST = 2 * 4 * 3 * 5 };
 
 static void leaves_open(clg_tensor **t) {
@@ -69,9 +71,12 @@ static clg_tensor *long_chain(clg_tensor **t) {
   for (int i = 0; i < 13; i++) h = clg_leaky_relu(clg_add(h, t[BETA]), 0.5f);
   return end(clg_matmul(h, t[W2]));
 }
-static clg_tensor *two_norms(clg_tensor **t) { return end(clg_matmul(norm(t, norm(t, clg_matmul(t[X], t[W1]))), t[W2])); }
+static clg_tensor *two_norms(clg_tensor **t) {
+  return end(clg_matmul(norm(t, norm(t, clg_matmul(t[X], t[W1]))), t[W2]));
+}
 
-/* Rows [6], an image [2,4,3,5] = 120, [6,8] = 48; means and rstds 6 + 6 or 4 + 4. `end` saves its input: a product, or a norm. */
+/* Rows [6], an image [2,4,3,5] = 120, [6,8] = 48; means and rstds 6 + 6 or 4 + 4. `end` saves its input: a product, or
+ * a norm. */
 static const struct {
   const char *name;
   clg_tensor *(*model)(clg_tensor **t);
@@ -144,7 +149,8 @@ END_TEST
 
 /* ---- the rules ---- */
 
-/* Two roots over one norm: the first backward releases it, the second's own weight is still to be had, and no more than that. */
+/* Two roots over one norm: the first backward releases it, the second's own weight is still to be had, and no more than
+ * that. */
 START_TEST(released_late) {
   static float want[LEAVES][LARGEST], got[LEAVES][LARGEST];
   for (int remat = 0; remat < 2; remat++) {

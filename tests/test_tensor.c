@@ -24,7 +24,8 @@ START_TEST(views_share_storage) {
   clg_tensor *x = clg_tensor_create(ctx, 3, (int64_t[]){2, 3, 4}, count);
   uint64_t live = clg_memory(ctx).live;
   clg_tensor *t = clg_transpose(x, 1, 2), *n = clg_narrow(t, -1, 1, 2), *r = clg_reshape(x, 2, (int64_t[]){-1, 4});
-  clg_tensor *split = clg_reshape(clg_narrow(x, 2, 1, 2), 2, (int64_t[]){4, 3}), *e = clg_expand(clg_narrow(r, 0, 2, 1), 3, (int64_t[]){2, 2, -1});
+  clg_tensor *split = clg_reshape(clg_narrow(x, 2, 1, 2), 2, (int64_t[]){4, 3}),
+             *e = clg_expand(clg_narrow(r, 0, 2, 1), 3, (int64_t[]){2, 2, -1});
   ck_assert_uint_eq(clg_memory(ctx).live, live + 12 * 4); /* `split` alone had to copy */
   ck_assert(clg_tensor_shares_storage(x, n) && clg_tensor_shares_storage(x, r) && !clg_tensor_shares_storage(x, split));
   expect(n, (float[]){4, 8, 5, 9, 6, 10, 7, 11, 16, 20, 17, 21, 18, 22, 19, 23});
@@ -81,7 +82,8 @@ START_TEST(random_numbers_are_philox) {
   clg_seed(ctx, 0, 0);
   clg_tensor *x = clg_rand(ctx, 1, (int64_t[]){4}, 0, 1);
   ck_assert_int_eq(clg_tensor_read(x, a), CLG_OK);
-  static const uint32_t known[] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}; /* of counter 0, key 0 (SC'11 reference) */
+  static const uint32_t known[] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c,
+                                   0x9b00dbd8}; /* of counter 0, key 0 (SC'11 reference) */
   for (int i = 0; i < 4; i++) ck_assert_float_eq(a[i], (float)(known[i] >> 8) / 16777216.0f);
   clg_tensor_unref(&x);
   /* the stream goes on: one draw of 2000 is 7 and then 1993 of the next blocks */

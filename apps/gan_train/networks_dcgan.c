@@ -10,7 +10,8 @@
 #define MOST_BLOCKS 12
 
 /* Kernels of 4: `up` and `down` double and halve the side, else 1x1 meets 4x4. */
-static const clg_conv_options halving = {{2, 2}, {1, 1}, {0, 0}, {1, 1}, 1, CLG_ACT_NONE, 0}, ending = CLG_CONV_OPTIONS_INIT;
+static const clg_conv_options halving = {{2, 2}, {1, 1}, {0, 0}, {1, 1}, 1, CLG_ACT_NONE, 0},
+                              ending = CLG_CONV_OPTIONS_INIT;
 
 static int sides_between(const model_spec *s) {
   int n = 0;

@@ -104,9 +104,8 @@ static json_t *ring_json(const result *r, const data *d) {
 static json_t *model_json(const model_spec *s) {
   return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "channels", (json_int_t)s->channels, "height",
                    (json_int_t)s->height, "width", (json_int_t)s->width, "nz", (json_int_t)s->nz, "hidden",
-                   (json_int_t)s->hidden, "ngf",
-                   (json_int_t)s->ngf, "ndf", (json_int_t)s->ndf, "classes", (json_int_t)s->classes, "critic_steps",
-                   s->critic_steps, "lambda", (int)s->lambda);
+                   (json_int_t)s->hidden, "ngf", (json_int_t)s->ngf, "ndf", (json_int_t)s->ndf, "classes",
+                   (json_int_t)s->classes, "critic_steps", s->critic_steps, "lambda", (int)s->lambda);
 }
 
 static json_t *variant_json(const result *r, const run_setup *setup, bool plan) {
@@ -130,8 +129,8 @@ bool report_json(FILE *to, const comparison *c, const run_setup *setup, message 
       json_pack("{s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:b, s:o, s:o}", "version", clg_version(), "device",
                 device_json(&c->results[0].device), "model", model_name(setup->spec.kind), "sizes",
                 model_json(&setup->spec), "data", foreign(setup->data->name), "batch", (json_int_t)setup->spec.batch,
-                "steps", (json_int_t)setup->steps, "seed", (json_int_t)setup->seed, "remat",
-                setup->remat, "tuning", tuning_json(c->results[0].tuning), "variants", variants);
+                "steps", (json_int_t)setup->steps, "seed", (json_int_t)setup->seed, "remat", setup->remat, "tuning",
+                tuning_json(c->results[0].tuning), "variants", variants);
   bool ok = all && json_dumpf(all, to, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) == 0 && fputc('\n', to) != EOF;
   json_decref(all);
   return ok || fail(why, "cannot write the JSON report");

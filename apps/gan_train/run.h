@@ -14,8 +14,8 @@ typedef struct run_setup {
   uint64_t seed;
   const char *device; /* NULL: the library's choice */
   clg_device_shape shape;
-  const char *tuning; /* a file; NULL: none */
-  bool remat; /* keep formulas instead of tensors: clg_set_remat */
+  const char *tuning;    /* a file; NULL: none */
+  bool remat;            /* keep formulas instead of tensors: clg_set_remat */
   size_t n_samples;      /* items to generate afterwards */
   const char *samples;   /* file of pictures on the way, numbered; NULL: none */
   int64_t samples_every; /* steps */

@@ -12,8 +12,8 @@ static void describe(const run_setup *setup, char *text, size_t size) {
   const model_spec *s = &setup->spec;
   snprintf(text, size,
            "%s, items %" PRId64 "x%" PRId64 "x%" PRId64 ", nz %" PRId64 ", hidden %" PRId64 ", ngf %" PRId64
-           ", ndf %" PRId64
-           ", classes %" PRId64 ", critic steps %d, lambda %d, batch %" PRId64 ", seed %" PRIu64 ", data %s",
+           ", ndf %" PRId64 ", classes %" PRId64 ", critic steps %d, lambda %d, batch %" PRId64 ", seed %" PRIu64
+           ", data %s",
            model_name(s->kind), s->channels, s->height, s->width, s->nz, s->hidden, s->ngf, s->ndf, s->classes,
            s->critic_steps, (int)s->lambda, s->batch, setup->seed, setup->data->name);
 }

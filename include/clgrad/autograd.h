@@ -84,12 +84,13 @@ CLG_API clg_status clg_pop_saved_hooks(clg_context *ctx);
  * Off when a context is made, and then of no cost. Returns the mode before. */
 CLG_API bool clg_set_anomaly(clg_context *ctx, bool on);
 
-/* Rematerialisation: a tensor that an op would save, and that is an elementwise formula of tensors that the graph or a module keeps
- * anyway (an activation of a norm of a layer's output), is kept as its formula and made again when backward unpacks it: fewer saved
- * bytes, one more kernel a tensor, gradients bit for bit the same. What is recorded while it is on is kept so; a plan predicts it.
- * While saved-tensor hooks are pushed (a checkpointed segment, too) the hooks get the tensors as always. A parameter in such a
- * formula (a norm's beta, say) must not change between forward and backward: CLG_ERR_GRAPH. In return a result that was changed in
- * place after it was saved is no error: its formula gives the value before. Off when a context is made. Returns the mode before. */
+/* Rematerialisation: a tensor that an op would save, and that is an elementwise formula of tensors that the graph or a
+ * module keeps anyway (an activation of a norm of a layer's output), is kept as its formula and made again when
+ * backward unpacks it: fewer saved bytes, one more kernel a tensor, gradients bit for bit the same. What is recorded
+ * while it is on is kept so; a plan predicts it. While saved-tensor hooks are pushed (a checkpointed segment, too) the
+ * hooks get the tensors as always. A parameter in such a formula (a norm's beta, say) must not change between forward
+ * and backward: CLG_ERR_GRAPH. In return a result that was changed in place after it was saved is no error: its formula
+ * gives the value before. Off when a context is made. Returns the mode before. */
 CLG_API bool clg_set_remat(clg_context *ctx, bool on);
 
 /* Checkpointing (Chen et al. 2016; PyTorch's non-reentrant form): a segment of a model runs without keeping what its

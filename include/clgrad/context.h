@@ -15,20 +15,25 @@ typedef struct clg_context clg_context;
  * work-group shares it. AUTO asks $CLGRAD_SHAPE ("cpu" or "gpu"), then the device's type. */
 typedef enum clg_device_shape { CLG_SHAPE_AUTO, CLG_SHAPE_CPU, CLG_SHAPE_GPU } clg_device_shape;
 
-typedef enum clg_device_type { CLG_DEVICE_CPU, CLG_DEVICE_GPU, CLG_DEVICE_ACCELERATOR, CLG_DEVICE_PLAN } clg_device_type;
+typedef enum clg_device_type {
+  CLG_DEVICE_CPU,
+  CLG_DEVICE_GPU,
+  CLG_DEVICE_ACCELERATOR,
+  CLG_DEVICE_PLAN
+} clg_device_type;
 
 /* One OpenCL device, or a plan's null device. Strings are NUL-terminated and trimmed. */
 typedef struct clg_device_info {
   int platform_index, device_index; /* "0:1" selects platform 0, device 1 */
   char platform[128], name[128], vendor[128], driver[128], version[128];
   clg_device_type type;
-  clg_device_shape shape;    /* CPU or GPU, never AUTO */
-  bool simulator;            /* Oclgrind, software renderers: chosen only by name */
-  bool usable;               /* false: `problem` says why */
+  clg_device_shape shape; /* CPU or GPU, never AUTO */
+  bool simulator;         /* Oclgrind, software renderers: chosen only by name */
+  bool usable;            /* false: `problem` says why */
   char problem[160];
-  uint64_t global_bytes;     /* as the driver reports; may change from run to run */
-  uint64_t max_alloc_bytes;  /* largest single buffer */
-  uint64_t local_bytes;      /* per work-group */
+  uint64_t global_bytes;    /* as the driver reports; may change from run to run */
+  uint64_t max_alloc_bytes; /* largest single buffer */
+  uint64_t local_bytes;     /* per work-group */
   uint32_t compute_units, clock_mhz, max_work_group, address_bits;
   uint32_t base_align_bytes; /* sub-buffer alignment */
   uint32_t native_float_width;
@@ -39,18 +44,19 @@ typedef struct clg_device_info {
 typedef void (*clg_log_fn)(void *user, const char *line);
 
 typedef struct clg_context_options {
-  const char *device;      /* "gpu", "cpu", "0:1", or part of a platform or device name; NULL: $CLGRAD_DEVICE, then
-                              the best GPU, else a CPU */
+  const char *device; /* "gpu", "cpu", "0:1", or part of a platform or device name; NULL: $CLGRAD_DEVICE, then
+                         the best GPU, else a CPU */
   clg_device_shape shape;
-  uint64_t seed;           /* of the random stream */
-  bool profile;            /* record kernel times (slower) */
-  uint64_t memory_limit;   /* bytes the context may reserve; 0: what the device gives */
+  uint64_t seed;         /* of the random stream */
+  bool profile;          /* record kernel times (slower) */
+  uint64_t memory_limit; /* bytes the context may reserve; 0: what the device gives */
   clg_log_fn log;
   void *log_user;
-  char *message;           /* where a failing create puts its one-line reason; may be NULL */
+  char *message; /* where a failing create puts its one-line reason; may be NULL */
   size_t message_size;
 } clg_context_options;
-#define CLG_CONTEXT_OPTIONS_INIT {NULL, CLG_SHAPE_AUTO, 0, false, 0, NULL, NULL, NULL, 0}
+#define CLG_CONTEXT_OPTIONS_INIT                                                                                       \
+  { NULL, CLG_SHAPE_AUTO, 0, false, 0, NULL, NULL, NULL, 0 }
 
 /* Lists every device of every platform, the default choice first; a broken platform is skipped and never hides the
  * others. Writes at most `max` rows and returns how many there are (0: no platform, or none with a device). */
@@ -72,7 +78,8 @@ typedef struct clg_plan_options {
   char *message;
   size_t message_size;
 } clg_plan_options;
-#define CLG_PLAN_OPTIONS_INIT {CLG_SHAPE_AUTO, NULL, NULL, 0, NULL, 0}
+#define CLG_PLAN_OPTIONS_INIT                                                                                          \
+  { CLG_SHAPE_AUTO, NULL, NULL, 0, NULL, 0 }
 CLG_API clg_status clg_context_create_plan(clg_context **out, const clg_plan_options *options);
 /* Writes the file that `profile` above names, for the device of `ctx`. CLG_ERR_IO when it cannot be written. */
 CLG_API clg_status clg_profile_save(clg_context *ctx, const char *path);
@@ -98,10 +105,10 @@ CLG_API void clg_set_phase(clg_context *ctx, const char *phase);
 
 /* Counters since the context was made. */
 typedef struct clg_counters {
-  uint64_t launches;  /* kernels enqueued */
-  uint64_t waits;     /* clFinish, clWaitForEvents and blocking transfers */
-  uint64_t builds;    /* programs compiled from source */
-  uint64_t cache_hits; /* programs loaded from the disk cache */
+  uint64_t launches;               /* kernels enqueued */
+  uint64_t waits;                  /* clFinish, clWaitForEvents and blocking transfers */
+  uint64_t builds;                 /* programs compiled from source */
+  uint64_t cache_hits;             /* programs loaded from the disk cache */
   uint64_t pool_hits, pool_misses; /* allocations served from the pool, and by the driver */
 } clg_counters;
 CLG_API clg_counters clg_context_counters(const clg_context *ctx);

@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLG_VERSION_MAJOR 0
-#define CLG_VERSION_MINOR 1
-#define CLG_VERSION_PATCH 0
+#define CLG_VERSION_MAJOR  0
+#define CLG_VERSION_MINOR  1
+#define CLG_VERSION_PATCH  0
 #define CLG_VERSION_STRING "0.1.0"
 /* Most dimensions that a tensor may have. */
 #define CLG_MAX_DIMS 8

@@ -16,10 +16,10 @@ typedef enum clg_role {
   CLG_ROLE_PARAMETER,
   CLG_ROLE_GRADIENT,
   CLG_ROLE_OPTIMIZER,
-  CLG_ROLE_SAVED,      /* an activation, while the graph holds it */
+  CLG_ROLE_SAVED, /* an activation, while the graph holds it */
   CLG_ROLE_ACTIVATION,
   CLG_ROLE_WORKSPACE,
-  CLG_ROLE_DATA,       /* images, noise, labels: whatever the program made itself */
+  CLG_ROLE_DATA, /* images, noise, labels: whatever the program made itself */
   CLG_ROLE_COUNT
 } clg_role;
 CLG_API const char *clg_role_name(clg_role role);
@@ -53,7 +53,8 @@ typedef struct clg_phase_row {
 CLG_API size_t clg_memory_phases(const clg_context *ctx, clg_phase_row *rows, size_t max);
 
 /* Called at each allocation (bytes > 0) and release (bytes < 0) of live memory. NULL stops. */
-typedef void (*clg_memory_fn)(void *user, int64_t bytes, clg_role role, const char *op, const char *phase, uint64_t live);
+typedef void (*clg_memory_fn)(void *user, int64_t bytes, clg_role role, const char *op, const char *phase,
+                              uint64_t live);
 CLG_API void clg_memory_trace(clg_context *ctx, clg_memory_fn fn, void *user);
 
 /* Gives cached buffers back to the driver. Waits for the device. */

@@ -1,6 +1,6 @@
-/* Layers. A module owns its parameters; those of the outermost module lie in one allocation, their gradients in another.
- * Parameters are made at the first use of the outermost module (forward, parameters, an optimizer), in the order of
- * clg_module_parameters, so adopting layers into a Sequential copies nothing. */
+/* Layers. A module owns its parameters; those of the outermost module lie in one allocation, their gradients in
+ * another. Parameters are made at the first use of the outermost module (forward, parameters, an optimizer), in the
+ * order of clg_module_parameters, so adopting layers into a Sequential copies nothing. */
 #ifndef CLGRAD_NN_H
 #define CLGRAD_NN_H
 
@@ -26,8 +26,8 @@ CLG_API clg_module *clg_conv2d_create(clg_context *ctx, int64_t in, int64_t out,
                                       const clg_conv_options *options, bool bias);
 CLG_API clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw,
                                                 const clg_conv_options *options, bool bias);
-/* Batch norm over the channels of [N,C,..], gamma 1 and beta 0; in train mode by the batch's statistics, whose running averages
- * (buffers running_mean, running_var) serve in eval mode. */
+/* Batch norm over the channels of [N,C,..], gamma 1 and beta 0; in train mode by the batch's statistics, whose running
+ * averages (buffers running_mean, running_var) serve in eval mode. */
 CLG_API clg_module *clg_batch_norm2d_create(clg_context *ctx, int64_t channels, float eps, float momentum);
 CLG_API clg_module *clg_max_pool2d_create(clg_context *ctx, const clg_pool_options *options);
 CLG_API clg_module *clg_avg_pool2d_create(clg_context *ctx, const clg_pool_options *options);
@@ -38,19 +38,20 @@ CLG_API clg_module *clg_embedding_create(clg_context *ctx, int64_t n, int64_t si
 CLG_API clg_module *clg_dropout_create(clg_context *ctx, float p);
 /* [N,...] -> [N,-1] */
 CLG_API clg_module *clg_flatten_create(clg_context *ctx);
-/* torch.nn.utils.spectral_norm of a Linear or Conv2d that is not used yet: its weight (parameter weight_orig), [out,-1] as a
- * matrix W, is divided by sigma = u^T W v, with gradient. The buffers weight_u and weight_v take one step of power iteration in
- * each forward in train mode, without gradient; in eval mode they stay, and where a checkpointed segment runs again: no other
- * forward of it in train mode may come between a forward and its backward there. Takes over the caller's reference and
- * returns it, so that create calls nest; NULL on error. */
+/* torch.nn.utils.spectral_norm of a Linear or Conv2d that is not used yet: its weight (parameter weight_orig), [out,-1]
+ * as a matrix W, is divided by sigma = u^T W v, with gradient. The buffers weight_u and weight_v take one step of power
+ * iteration in each forward in train mode, without gradient; in eval mode they stay, and where a checkpointed segment
+ * runs again: no other forward of it in train mode may come between a forward and its backward there. Takes over the
+ * caller's reference and returns it, so that create calls nest; NULL on error. */
 CLG_API clg_module *clg_spectral_norm(clg_module *layer);
-/* Runs its layers in order, each in a scope of its own; a Linear followed by an activation runs as one kernel. Takes over
- * the caller's reference of each layer, so that create calls nest. Any NULL layer makes it NULL (the others are freed). */
+/* Runs its layers in order, each in a scope of its own; a Linear followed by an activation runs as one kernel. Takes
+ * over the caller's reference of each layer, so that create calls nest. Any NULL layer makes it NULL (the others are
+ * freed). */
 CLG_API clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n);
 
-/* From now on the Sequential runs in checkpointed segments of so many layers (0: none): only what goes into a segment is kept,
- * and its layers run again in backward (clg_checkpoint), in the train modes that they had. A Linear and the activation
- * behind it stay in one segment. The graph holds the module. */
+/* From now on the Sequential runs in checkpointed segments of so many layers (0: none): only what goes into a segment
+ * is kept, and its layers run again in backward (clg_checkpoint), in the train modes that they had. A Linear and the
+ * activation behind it stay in one segment. The graph holds the module. */
 CLG_API clg_status clg_module_checkpoint(clg_module *sequential, size_t layers);
 
 CLG_API clg_tensor *clg_forward(clg_module *m, clg_tensor *x);
@@ -63,7 +64,8 @@ CLG_API bool clg_module_is_train(const clg_module *m);
 CLG_API clg_tensor *const *clg_module_parameters(clg_module *m, size_t *n);
 /* "0.weight": as in PyTorch's state_dict. Borrowed. NULL if i is out of range. */
 CLG_API const char *clg_module_parameter_name(clg_module *m, size_t i);
-/* Buffer number i (state that is saved but not trained), borrowed, and its name as in PyTorch's state_dict, cut to `size` bytes
+/* Buffer number i (state that is saved but not trained), borrowed, and its name as in PyTorch's state_dict, cut to
+ * `size` bytes
  * (`name` may be NULL). NULL behind the last one. */
 CLG_API clg_tensor *clg_module_buffer(clg_module *m, size_t i, char *name, size_t size);
 CLG_API size_t clg_module_numel(clg_module *m); /* of all parameters */

@@ -13,8 +13,8 @@ extern "C" {
 #endif
 
 /* A clgrad context over your OpenCL context, device and in-order queue; each is retained. All work of clgrad goes into
- * `queue`, in order with yours. CLG_ERR_ARGUMENT if the queue is out of order or of another context or device. `options`
- * may be NULL; its `device` is not used. */
+ * `queue`, in order with yours. CLG_ERR_ARGUMENT if the queue is out of order or of another context or device.
+ * `options` may be NULL; its `device` is not used. */
 CLG_API clg_status clg_context_adopt(clg_context **out, cl_context context, cl_device_id device, cl_command_queue queue,
                                      const clg_context_options *options);
 

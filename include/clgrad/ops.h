@@ -10,17 +10,17 @@ extern "C" {
 #endif
 
 /* ---- elementwise: x (and o) any shapes that broadcast -> y of the broadcast shape ---- */
-CLG_API clg_tensor *clg_add(clg_tensor *x, clg_tensor *o);   /* x + o */
-CLG_API clg_tensor *clg_sub(clg_tensor *x, clg_tensor *o);   /* x - o */
-CLG_API clg_tensor *clg_mul(clg_tensor *x, clg_tensor *o);   /* x * o */
-CLG_API clg_tensor *clg_div(clg_tensor *x, clg_tensor *o);   /* x / o */
+CLG_API clg_tensor *clg_add(clg_tensor *x, clg_tensor *o);     /* x + o */
+CLG_API clg_tensor *clg_sub(clg_tensor *x, clg_tensor *o);     /* x - o */
+CLG_API clg_tensor *clg_mul(clg_tensor *x, clg_tensor *o);     /* x * o */
+CLG_API clg_tensor *clg_div(clg_tensor *x, clg_tensor *o);     /* x / o */
 CLG_API clg_tensor *clg_maximum(clg_tensor *x, clg_tensor *o); /* max(x, o); ties share the gradient evenly */
 CLG_API clg_tensor *clg_minimum(clg_tensor *x, clg_tensor *o);
-CLG_API clg_tensor *clg_add_scalar(clg_tensor *x, float s);  /* x + s */
-CLG_API clg_tensor *clg_mul_scalar(clg_tensor *x, float s);  /* x * s */
-CLG_API clg_tensor *clg_pow_scalar(clg_tensor *x, float p);  /* x ^ p */
+CLG_API clg_tensor *clg_add_scalar(clg_tensor *x, float s); /* x + s */
+CLG_API clg_tensor *clg_mul_scalar(clg_tensor *x, float s); /* x * s */
+CLG_API clg_tensor *clg_pow_scalar(clg_tensor *x, float p); /* x ^ p */
 CLG_API clg_tensor *clg_neg(clg_tensor *x);
-CLG_API clg_tensor *clg_abs(clg_tensor *x);     /* gradient 0 at 0 */
+CLG_API clg_tensor *clg_abs(clg_tensor *x); /* gradient 0 at 0 */
 CLG_API clg_tensor *clg_exp(clg_tensor *x);
 CLG_API clg_tensor *clg_log(clg_tensor *x);
 CLG_API clg_tensor *clg_sqrt(clg_tensor *x);
@@ -30,29 +30,29 @@ CLG_API clg_tensor *clg_sin(clg_tensor *x);
 CLG_API clg_tensor *clg_cos(clg_tensor *x);
 CLG_API clg_tensor *clg_tanh(clg_tensor *x);
 CLG_API clg_tensor *clg_sigmoid(clg_tensor *x);
-CLG_API clg_tensor *clg_relu(clg_tensor *x);    /* gradient 0 at 0 */
+CLG_API clg_tensor *clg_relu(clg_tensor *x);                    /* gradient 0 at 0 */
 CLG_API clg_tensor *clg_leaky_relu(clg_tensor *x, float slope); /* x > 0 ? x : slope*x; gradient `slope` at 0 */
-CLG_API clg_tensor *clg_gelu(clg_tensor *x);    /* 0.5*x*(1 + erf(x/sqrt 2)) */
-CLG_API clg_tensor *clg_silu(clg_tensor *x);    /* x*sigmoid(x) */
-CLG_API clg_tensor *clg_mish(clg_tensor *x);    /* x*tanh(log(1 + exp(x))) */
+CLG_API clg_tensor *clg_gelu(clg_tensor *x);                    /* 0.5*x*(1 + erf(x/sqrt 2)) */
+CLG_API clg_tensor *clg_silu(clg_tensor *x);                    /* x*sigmoid(x) */
+CLG_API clg_tensor *clg_mish(clg_tensor *x);                    /* x*tanh(log(1 + exp(x))) */
 CLG_API clg_tensor *clg_softplus(clg_tensor *x, float beta, float threshold); /* log(1 + exp(beta*x))/beta; x where
                                                                                    beta*x > threshold */
-CLG_API clg_tensor *clg_clamp(clg_tensor *x, float low, float high); /* passes the gradient at its bounds */
+CLG_API clg_tensor *clg_clamp(clg_tensor *x, float low, float high);          /* passes the gradient at its bounds */
 CLG_API clg_tensor *clg_clamp_min(clg_tensor *x, float low);
 CLG_API clg_tensor *clg_clamp_max(clg_tensor *x, float high);
-CLG_API clg_tensor *clg_log1p(clg_tensor *x);      /* log(1 + x) */
-CLG_API clg_tensor *clg_expm1(clg_tensor *x);      /* exp(x) - 1 */
+CLG_API clg_tensor *clg_log1p(clg_tensor *x); /* log(1 + x) */
+CLG_API clg_tensor *clg_expm1(clg_tensor *x); /* exp(x) - 1 */
 CLG_API clg_tensor *clg_erf(clg_tensor *x);
-CLG_API clg_tensor *clg_reciprocal(clg_tensor *x); /* 1 / x */
-CLG_API clg_tensor *clg_sign(clg_tensor *x);       /* -1, 0 or 1; gradient 0 */
-CLG_API clg_tensor *clg_floor(clg_tensor *x);      /* gradient 0 */
-CLG_API clg_tensor *clg_gelu_tanh(clg_tensor *x);  /* 0.5*x*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x^3))) */
-CLG_API clg_tensor *clg_elu(clg_tensor *x, float alpha);         /* x > 0 ? x : alpha*(exp(x) - 1) */
-CLG_API clg_tensor *clg_pow(clg_tensor *x, clg_tensor *o);       /* x ^ o */
-CLG_API clg_tensor *clg_scalar_pow(float base, clg_tensor *x);   /* base ^ x */
+CLG_API clg_tensor *clg_reciprocal(clg_tensor *x);             /* 1 / x */
+CLG_API clg_tensor *clg_sign(clg_tensor *x);                   /* -1, 0 or 1; gradient 0 */
+CLG_API clg_tensor *clg_floor(clg_tensor *x);                  /* gradient 0 */
+CLG_API clg_tensor *clg_gelu_tanh(clg_tensor *x);              /* 0.5*x*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x^3))) */
+CLG_API clg_tensor *clg_elu(clg_tensor *x, float alpha);       /* x > 0 ? x : alpha*(exp(x) - 1) */
+CLG_API clg_tensor *clg_pow(clg_tensor *x, clg_tensor *o);     /* x ^ o */
+CLG_API clg_tensor *clg_scalar_pow(float base, clg_tensor *x); /* base ^ x */
 CLG_API clg_tensor *clg_where(clg_tensor *c, clg_tensor *x, clg_tensor *o); /* c != 0 ? x : o; no gradient to c */
-/* Training: each element is 0 with probability p, else x/(1 - p), by the context's stream of random numbers; backward draws the
- * same numbers again instead of keeping a mask. Otherwise x itself. p outside [0,1] is an error. */
+/* Training: each element is 0 with probability p, else x/(1 - p), by the context's stream of random numbers; backward
+ * draws the same numbers again instead of keeping a mask. Otherwise x itself. p outside [0,1] is an error. */
 CLG_API clg_tensor *clg_dropout(clg_tensor *x, float p, bool training);
 
 /* Your own formula as one differentiable kernel, e.g. clg_map(ctx, "x*sigmoid(k*x)", in, 2) with
@@ -66,8 +66,8 @@ typedef struct clg_map_input {
   float value;
 } clg_map_input;
 CLG_API clg_tensor *clg_map(clg_context *ctx, const char *formula, const clg_map_input *inputs, size_t n);
-/* In place: x becomes the formula of itself (named "x") and the inputs, which broadcast to it. Not recorded: refused on a
- * leaf that requires grad outside no-grad, and in grad mode if x or an input has a graph. */
+/* In place: x becomes the formula of itself (named "x") and the inputs, which broadcast to it. Not recorded: refused on
+ * a leaf that requires grad outside no-grad, and in grad mode if x or an input has a graph. */
 CLG_API clg_status clg_map_(clg_tensor *x, const char *formula, const clg_map_input *inputs, size_t n);
 
 /* ---- reductions over dims[0..n): n = 0 means all; keepdim leaves size 1 ---- */
@@ -79,8 +79,8 @@ CLG_API clg_tensor *clg_amin(clg_tensor *x, const int *dims, int n, bool keepdim
 CLG_API clg_tensor *clg_var(clg_tensor *x, const int *dims, int n, bool unbiased, bool keepdim);
 /* sum(|x|^p)^(1/p), p > 0; max |x| for p = INFINITY. The gradient of a norm that is 0 is 0. */
 CLG_API clg_tensor *clg_norm(clg_tensor *x, float p, const int *dims, int n, bool keepdim);
-/* Along one dimension, with the first position of each maximum or minimum, int32, in *indices (an op result too; NULL: not
- * wanted). The gradient goes to that position alone. NaN wins. */
+/* Along one dimension, with the first position of each maximum or minimum, int32, in *indices (an op result too; NULL:
+ * not wanted). The gradient goes to that position alone. NaN wins. */
 CLG_API clg_tensor *clg_max(clg_tensor *x, int dim, bool keepdim, clg_tensor **indices);
 CLG_API clg_tensor *clg_min(clg_tensor *x, int dim, bool keepdim, clg_tensor **indices);
 CLG_API clg_tensor *clg_argmax(clg_tensor *x, int dim, bool keepdim); /* int32; no gradient */
@@ -89,11 +89,11 @@ CLG_API clg_tensor *clg_argmin(clg_tensor *x, int dim, bool keepdim);
 CLG_API clg_tensor *clg_softmax(clg_tensor *x, int dim);
 CLG_API clg_tensor *clg_log_softmax(clg_tensor *x, int dim);
 
-/* ---- indices: int32, counted from 0. One out of range is an error where that is known without waiting for the device, which is
- * so for a whole tensor made by clg_tensor_create_i32 and not changed since; elsewhere it reads as zero and adds nothing to a
- * gradient. Gradients are summed in the order of the indices: the same bits each time. ---- */
-/* y[i,j,k] = x[i, index[i,j,k], k] for dim = 1, and so on: index has x's dimensions, none but `dim` larger -> index's shape. The
- * gradient costs x's elements times index's size along `dim`. */
+/* ---- indices: int32, counted from 0. One out of range is an error where that is known without waiting for the device,
+ * which is so for a whole tensor made by clg_tensor_create_i32 and not changed since; elsewhere it reads as zero and
+ * adds nothing to a gradient. Gradients are summed in the order of the indices: the same bits each time. ---- */
+/* y[i,j,k] = x[i, index[i,j,k], k] for dim = 1, and so on: index has x's dimensions, none but `dim` larger -> index's
+ * shape. The gradient costs x's elements times index's size along `dim`. */
 CLG_API clg_tensor *clg_gather(clg_tensor *x, int dim, clg_tensor *index);
 /* x [..,n,..], index [M] -> [..,M,..]. The gradient costs M times the less of M and n, in comparisons. */
 CLG_API clg_tensor *clg_index_select(clg_tensor *x, int dim, clg_tensor *index);
@@ -102,14 +102,16 @@ CLG_API clg_tensor *clg_embedding(clg_tensor *weight, clg_tensor *index, int pad
 CLG_API clg_tensor *clg_to_float(clg_tensor *x); /* int32 -> float32, exact up to 2^24 */
 
 /* ---- views: share the storage; nothing is copied ---- */
-CLG_API clg_tensor *clg_reshape(clg_tensor *x, int ndim, const int64_t *shape); /* one -1 is inferred; copies if it must */
+CLG_API clg_tensor *clg_reshape(clg_tensor *x, int ndim,
+                                const int64_t *shape); /* one -1 is inferred; copies if it must */
 CLG_API clg_tensor *clg_transpose(clg_tensor *x, int dim0, int dim1);
 CLG_API clg_tensor *clg_permute(clg_tensor *x, const int *order); /* a permutation of 0..ndim-1 */
 CLG_API clg_tensor *clg_narrow(clg_tensor *x, int dim, int64_t start, int64_t length);
 /* x[.., start:stop:step, ..] as in Python: negative positions count from the end, both are clamped; step >= 1 */
 CLG_API clg_tensor *clg_slice(clg_tensor *x, int dim, int64_t start, int64_t stop, int64_t step);
 CLG_API clg_tensor *clg_expand(clg_tensor *x, int ndim, const int64_t *shape); /* broadcast view; -1 keeps a size */
-CLG_API clg_tensor *clg_pad(clg_tensor *x, int dim, int64_t before, int64_t after, float value); /* copies; one dimension */
+CLG_API clg_tensor *clg_pad(clg_tensor *x, int dim, int64_t before, int64_t after,
+                            float value);          /* copies; one dimension */
 CLG_API clg_tensor *clg_contiguous(clg_tensor *x); /* x itself (a new handle) if it already is, else a copy */
 
 /* ---- joining: copies ---- */
@@ -129,34 +131,39 @@ typedef enum clg_activation {
   CLG_ACT_SILU,
   CLG_ACT_SOFTPLUS
 } clg_activation;
-CLG_API clg_tensor *clg_activate(clg_tensor *x, clg_activation act, float slope); /* by number; see linear_act for `slope` */
-/* a [M,K], b [K,N] -> [M,N]; views may be transposed. More dimensions in front are batches, which broadcast: a [..,M,K],
- * b [..,K,N] -> [..,M,N]. A vector is a row on the left and a column on the right; that dimension is left out of the result
- * (torch.matmul). */
+CLG_API clg_tensor *clg_activate(clg_tensor *x, clg_activation act,
+                                 float slope); /* by number; see linear_act for `slope` */
+/* a [M,K], b [K,N] -> [M,N]; views may be transposed. More dimensions in front are batches, which broadcast: a
+ * [..,M,K], b [..,K,N] -> [..,M,N]. A vector is a row on the left and a column on the right; that dimension is left out
+ * of the result (torch.matmul). */
 CLG_API clg_tensor *clg_matmul(clg_tensor *a, clg_tensor *b);
 /* y = x w^T + b: x [..,K], w [N,K], b [N] or NULL -> [..,N] (torch.nn.functional.linear) */
 CLG_API clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b);
-/* act(x w^T + b) in one kernel; `slope` is leaky ReLU's, or softplus's beta (its threshold is 20). Bit for bit what the two ops
- * give one after the other; activations whose gradient needs the value before them run as two. */
+/* act(x w^T + b) in one kernel; `slope` is leaky ReLU's, or softplus's beta (its threshold is 20). Bit for bit what the
+ * two ops give one after the other; activations whose gradient needs the value before them run as two. */
 CLG_API clg_tensor *clg_linear_act(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_activation act, float slope);
 
-/* ---- convolutions over images [N,C,H,W] (torch.nn.functional; cross-correlations). [0] is the height's, [1] the width's ---- */
+/* ---- convolutions over images [N,C,H,W] (torch.nn.functional; cross-correlations). [0] is the height's, [1] the
+ * width's ---- */
 typedef struct clg_conv_options {
   int stride[2], padding[2];
-  int output_padding[2]; /* conv_transpose2d alone: rows and columns more at the end; less than the stride or the dilation */
+  int output_padding[2]; /* conv_transpose2d alone: rows and columns more at the end; less than the stride or the
+                            dilation */
   int dilation[2];
-  int groups;            /* divides both numbers of channels; output channels see the input channels of their group */
-  clg_activation act;    /* behind the bias, in the same kernel where the gradient can be had from the result, as in clg_linear_act */
-  float slope;           /* of leaky_relu */
+  int groups; /* divides both numbers of channels; output channels see the input channels of their group */
+  clg_activation
+      act; /* behind the bias, in the same kernel where the gradient can be had from the result, as in clg_linear_act */
+  float slope; /* of leaky_relu */
 } clg_conv_options;
-#define CLG_CONV_OPTIONS_INIT {{1, 1}, {0, 0}, {0, 0}, {1, 1}, 1, CLG_ACT_NONE, 0}
+#define CLG_CONV_OPTIONS_INIT                                                                                          \
+  { {1, 1}, {0, 0}, {0, 0}, {1, 1}, 1, CLG_ACT_NONE, 0 }
 /* y[n,o,q] = b[o] + sum over c and k of x[n,c, q*stride - padding + k*dilation] w[o,c,k]; zero outside of x.
- * x [N,C,H,W], w [O,C/groups,kh,kw], b [O] or NULL -> [N,O,OH,OW], OH = (H + 2 padding - dilation (kh - 1) - 1)/stride + 1 rounded
- * down. `options` NULL: the defaults. */
+ * x [N,C,H,W], w [O,C/groups,kh,kw], b [O] or NULL -> [N,O,OH,OW], OH = (H + 2 padding - dilation (kh - 1) - 1)/stride
+ * + 1 rounded down. `options` NULL: the defaults. */
 CLG_API clg_tensor *clg_conv2d(clg_tensor *x, clg_tensor *w, clg_tensor *b, const clg_conv_options *options);
-/* The map whose matrix is conv2d's transposed: y[n,o,i] = b[o] + sum over c, q, k with q*stride - padding + k*dilation = i of
- * x[n,c,q] w[c,o,k]. x [N,C,H,W], w [C,O/groups,kh,kw], b [O] or NULL -> [N,O,OH,OW],
- * OH = (H - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1. */
+/* The map whose matrix is conv2d's transposed: y[n,o,i] = b[o] + sum over c, q, k with q*stride - padding + k*dilation
+ * = i of x[n,c,q] w[c,o,k]. x [N,C,H,W], w [C,O/groups,kh,kw], b [O] or NULL -> [N,O,OH,OW], OH = (H - 1) stride - 2
+ * padding + dilation (kh - 1) + output_padding + 1. */
 CLG_API clg_tensor *clg_conv_transpose2d(clg_tensor *x, clg_tensor *w, clg_tensor *b, const clg_conv_options *options);
 
 /* ---- normalisation ---- */
@@ -164,21 +171,25 @@ CLG_API clg_tensor *clg_conv_transpose2d(clg_tensor *x, clg_tensor *w, clg_tenso
  * (Ba et al. 2016; biased variance, as PyTorch) */
 CLG_API clg_tensor *clg_layer_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps);
 
-/* x [N,C,..] -> the same, a channel c at a time:  (x - mean)/sqrt(var + eps)*gamma + beta, gamma and beta [C] or NULL (Ioffe and
- * Szegedy 2015). Training: mean and biased variance over all but C, which needs more than one value a channel; the running
- * statistics [C], if given, change in place, running = (1 - momentum)*running + momentum*batch's (the unbiased variance), but not when
- * a checkpointed segment runs again. Evaluation: the running statistics, without a gradient to them. */
+/* x [N,C,..] -> the same, a channel c at a time:  (x - mean)/sqrt(var + eps)*gamma + beta, gamma and beta [C] or NULL
+ * (Ioffe and Szegedy 2015). Training: mean and biased variance over all but C, which needs more than one value a
+ * channel; the running statistics [C], if given, change in place, running = (1 - momentum)*running + momentum*batch's
+ * (the unbiased variance), but not when a checkpointed segment runs again. Evaluation: the running statistics, without
+ * a gradient to them. */
 typedef struct clg_batch_norm_options {
   clg_tensor *running_mean, *running_var; /* both or none */
   bool train;
   float momentum, eps;
-  clg_activation act; /* behind it, in the same kernels where the gradient can be had from the result, as in clg_linear_act */
-  float slope;        /* of leaky_relu */
+  clg_activation
+      act;     /* behind it, in the same kernels where the gradient can be had from the result, as in clg_linear_act */
+  float slope; /* of leaky_relu */
 } clg_batch_norm_options;
-#define CLG_BATCH_NORM_OPTIONS_INIT {NULL, NULL, true, 0.1f, 1e-5f, CLG_ACT_NONE, 0}
-CLG_API clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, const clg_batch_norm_options *options);
-/* x [N,C,..]: over each of `groups` groups of channels (C divides by it) and all that follows, then times gamma [C] or NULL
- * plus beta [C] or NULL (Wu and He 2018; biased variance) */
+#define CLG_BATCH_NORM_OPTIONS_INIT                                                                                    \
+  { NULL, NULL, true, 0.1f, 1e-5f, CLG_ACT_NONE, 0 }
+CLG_API clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta,
+                                   const clg_batch_norm_options *options);
+/* x [N,C,..]: over each of `groups` groups of channels (C divides by it) and all that follows, then times gamma [C] or
+ * NULL plus beta [C] or NULL (Wu and He 2018; biased variance) */
 CLG_API clg_tensor *clg_group_norm(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *beta, float eps);
 /* group_norm with a group a channel: x [N,C,..] with at least one more dimension (Ulyanov et al. 2016) */
 CLG_API clg_tensor *clg_instance_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps);
@@ -197,22 +208,26 @@ typedef struct clg_loss_options {
   float label_smoothing;  /* cross_entropy */
   int ignore_index;       /* cross_entropy */
 } clg_loss_options;
-#define CLG_LOSS_OPTIONS_INIT {CLG_REDUCTION_MEAN, NULL, NULL, 0, -100}
+#define CLG_LOSS_OPTIONS_INIT                                                                                          \
+  { CLG_REDUCTION_MEAN, NULL, NULL, 0, -100 }
 CLG_API clg_tensor *clg_bce_with_logits_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *options);
-/* -(t*log(x) + (1 - t)*log(1 - x)), x in [0,1]; logarithms are clamped at -100, and the gradient's denominator x*(1 - x) at 1e-12 */
+/* -(t*log(x) + (1 - t)*log(1 - x)), x in [0,1]; logarithms are clamped at -100, and the gradient's denominator x*(1 -
+ * x) at 1e-12 */
 CLG_API clg_tensor *clg_bce_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *options);
-CLG_API clg_tensor *clg_l1_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *options); /* |x - t|; gradient 0 at 0 */
+CLG_API clg_tensor *clg_l1_loss(clg_tensor *x, clg_tensor *t,
+                                const clg_loss_options *options); /* |x - t|; gradient 0 at 0 */
 CLG_API clg_tensor *clg_squared_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *options); /* (x - t)^2 */
-/* x [N,C,..] or [C], logits. target int32 [N,..]: the class of each; or float32 of x's shape: the probability of each class.
- *   -sum_c t_c*weight_c*log_softmax(x)_c,   t one-hot or target, times 1 - label_smoothing, plus label_smoothing/C
- * weight [C]. A class of ignore_index counts nothing; the mean is over the weights of the labels, or over N and what follows C for
- * probabilities. (A label that is neither a class nor between the classes and ignore_index is an error where that is known.) */
+/* x [N,C,..] or [C], logits. target int32 [N,..]: the class of each; or float32 of x's shape: the probability of each
+ * class. -sum_c t_c*weight_c*log_softmax(x)_c,   t one-hot or target, times 1 - label_smoothing, plus label_smoothing/C
+ * weight [C]. A class of ignore_index counts nothing; the mean is over the weights of the labels, or over N and what
+ * follows C for probabilities. (A label that is neither a class nor between the classes and ignore_index is an error
+ * where that is known.) */
 CLG_API clg_tensor *clg_cross_entropy(clg_tensor *x, clg_tensor *target, const clg_loss_options *options);
 
 /* ---- images ---- */
-/* Over windows of x [..,H,W] -> [..,H',W'], H' = (H + 2*padding - dilation*(kernel - 1) - 1)/stride + 1, rounded down, or up with
- * ceil_mode (a window must begin in x or its padding in front). Pairs are rows and columns; padding is at most half the
- * kernel. */
+/* Over windows of x [..,H,W] -> [..,H',W'], H' = (H + 2*padding - dilation*(kernel - 1) - 1)/stride + 1, rounded down,
+ * or up with ceil_mode (a window must begin in x or its padding in front). Pairs are rows and columns; padding is at
+ * most half the kernel. */
 typedef struct clg_pool_options {
   int kernel[2];
   int stride[2]; /* 0: the kernel's size */
@@ -221,8 +236,10 @@ typedef struct clg_pool_options {
   bool ceil_mode;
   bool exclude_pad; /* an average divides by the elements of x alone, not by those of the padding too */
 } clg_pool_options;
-#define CLG_POOL_OPTIONS_INIT {{1, 1}, {0, 0}, {0, 0}, {1, 1}, false, false}
-CLG_API clg_tensor *clg_max_pool2d(clg_tensor *x, const clg_pool_options *options); /* the gradient goes to the first maximum */
+#define CLG_POOL_OPTIONS_INIT                                                                                          \
+  { {1, 1}, {0, 0}, {0, 0}, {1, 1}, false, false }
+CLG_API clg_tensor *clg_max_pool2d(clg_tensor *x,
+                                   const clg_pool_options *options); /* the gradient goes to the first maximum */
 CLG_API clg_tensor *clg_avg_pool2d(clg_tensor *x, const clg_pool_options *options);
 /* x [..,H,W] -> [..,H*scale_h,W*scale_w], each element repeated (nearest neighbour) */
 CLG_API clg_tensor *clg_upsample_nearest(clg_tensor *x, int scale_h, int scale_w);

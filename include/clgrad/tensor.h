@@ -1,6 +1,7 @@
-/* Tensors: a shape and strides over a storage on the device. Up to 8 dimensions, at most 2^31 - 1 elements. The elements are
- * float32; int32 holds labels and indices, for the ops that say so: any other op refuses it, nothing is converted silently. Shapes are row-major: the last dimension is the fastest. Dimension arguments count from 0, negative ones from the
- * end. A zero-dimensional tensor holds one element. */
+/* Tensors: a shape and strides over a storage on the device. Up to 8 dimensions, at most 2^31 - 1 elements. The
+ * elements are float32; int32 holds labels and indices, for the ops that say so: any other op refuses it, nothing is
+ * converted silently. Shapes are row-major: the last dimension is the fastest. Dimension arguments count from 0,
+ * negative ones from the end. A zero-dimensional tensor holds one element. */
 #ifndef CLGRAD_TENSOR_H
 #define CLGRAD_TENSOR_H
 
@@ -18,8 +19,9 @@ typedef enum clg_dtype { CLG_F32, CLG_I32 } clg_dtype;
 /* Copies `data` (row-major host floats; NULL: zeros) to a new tensor. One reference, yours. Does not block: the data is
  * copied before the call returns. */
 CLG_API clg_tensor *clg_tensor_create(clg_context *ctx, int ndim, const int64_t *shape, const float *data);
-/* The same for int32, which never requires grad. The least and the largest value of `data` are remembered until the tensor is
- * changed in place: an op that takes indices can then refuse those out of range without waiting for the device. */
+/* The same for int32, which never requires grad. The least and the largest value of `data` are remembered until the
+ * tensor is changed in place: an op that takes indices can then refuse those out of range without waiting for the
+ * device. */
 CLG_API clg_tensor *clg_tensor_create_i32(clg_context *ctx, int ndim, const int64_t *shape, const int32_t *data);
 /* A new float32 tensor with undefined elements, for something that overwrites them all. One reference, yours. */
 CLG_API clg_tensor *clg_tensor_empty(clg_context *ctx, int ndim, const int64_t *shape);
@@ -32,7 +34,7 @@ CLG_API clg_dtype clg_tensor_dtype(const clg_tensor *t);
 CLG_API int clg_tensor_ndim(const clg_tensor *t);
 CLG_API const int64_t *clg_tensor_shape(const clg_tensor *t);
 CLG_API const int64_t *clg_tensor_strides(const clg_tensor *t); /* in elements */
-CLG_API int64_t clg_tensor_dim(const clg_tensor *t, int dim);    /* size of one dimension; -1 if out of range */
+CLG_API int64_t clg_tensor_dim(const clg_tensor *t, int dim);   /* size of one dimension; -1 if out of range */
 CLG_API int64_t clg_tensor_numel(const clg_tensor *t);
 CLG_API bool clg_tensor_is_contiguous(const clg_tensor *t);
 /* How often the storage was changed in place; shared by views and detached tensors. */
@@ -54,7 +56,8 @@ CLG_API clg_status clg_tensor_read_i32(const clg_tensor *t, int32_t *out);
 CLG_API clg_status clg_tensor_write_i32(clg_tensor *t, const int32_t *data);
 /* The only element of a one-element float32 tensor; NaN and an error otherwise. Blocks. */
 CLG_API float clg_tensor_item(const clg_tensor *t);
-/* In place: every element becomes `value` (float32 only); dst takes src's elements (src broadcasts to dst, of the same dtype). */
+/* In place: every element becomes `value` (float32 only); dst takes src's elements (src broadcasts to dst, of the same
+ * dtype). */
 CLG_API clg_status clg_fill_(clg_tensor *t, float value);
 CLG_API clg_status clg_copy_(clg_tensor *dst, const clg_tensor *src);
 
@@ -63,8 +66,8 @@ CLG_API clg_status clg_tensor_print(const clg_tensor *t, FILE *to);
 
 /* Makers of data: results belong to the innermost open scope, as an op's do. */
 CLG_API clg_tensor *clg_full(clg_context *ctx, int ndim, const int64_t *shape, float value);
-/* Philox 4x32-10 (Salmon et al., SC'11) keyed by the context's seed, at the stream's next position: the same numbers for
- * a seed whatever the device. uniform in [low, high); normal by Box-Muller. */
+/* Philox 4x32-10 (Salmon et al., SC'11) keyed by the context's seed, at the stream's next position: the same numbers
+ * for a seed whatever the device. uniform in [low, high); normal by Box-Muller. */
 CLG_API clg_tensor *clg_rand(clg_context *ctx, int ndim, const int64_t *shape, float low, float high);
 CLG_API clg_tensor *clg_randn(clg_context *ctx, int ndim, const int64_t *shape);
 /* In place, the same streams. */

@@ -5,9 +5,9 @@
  * that every context then reads when it is made (a context that cannot use it is not made, and says why). A plan made
  * `like` a context has that context's table.
  *
- * A product C[M,N] = A B over K falls into a class by whether A and B are transposed and by the size class of each of M,
- * N and K. A kernel that cannot do one of a class's products (by its alignment or strides, say) leaves it to the fixed
- * choice. */
+ * A product C[M,N] = A B over K falls into a class by whether A and B are transposed and by the size class of each of
+ * M, N and K. A kernel that cannot do one of a class's products (by its alignment or strides, say) leaves it to the
+ * fixed choice. */
 #ifndef CLGRAD_TUNING_H
 #define CLGRAD_TUNING_H
 
@@ -41,8 +41,8 @@ CLG_API const char *clg_product_kernel_name(clg_product_kernel kernel);
 CLG_API int clg_size_class(int64_t size);
 /* The size to measure a class at: 1, 16, 128, 256, 1024. */
 CLG_API int64_t clg_size_class_typical(int size_class);
-/* Whether the kernel runs on the context's shape of device, can do the class's products at their typical sizes, and is worth
- * trying there. */
+/* Whether the kernel runs on the context's shape of device, can do the class's products at their typical sizes, and is
+ * worth trying there. */
 CLG_API bool clg_product_kernel_serves(const clg_context *ctx, clg_product_kernel kernel, const clg_product_class *c);
 
 /* The context's choice for a class. Setting the first makes a table of the context's device. CLG_ERR_ARGUMENT: no such
@@ -54,8 +54,8 @@ CLG_API void clg_tuning_clear(clg_context *ctx);
 /* Of all that is in the table, its device too; 0: no table is in use. */
 CLG_API uint64_t clg_tuning_hash(const clg_context *ctx);
 
-/* Replaces the context's table by the file's. CLG_ERR_IO: it cannot be read, is damaged, or is of another device, driver
- * or shape (a plan takes any device's); the table stays as it was. */
+/* Replaces the context's table by the file's. CLG_ERR_IO: it cannot be read, is damaged, or is of another device,
+ * driver or shape (a plan takes any device's); the table stays as it was. */
 CLG_API clg_status clg_tuning_load(clg_context *ctx, const char *path);
 /* CLG_ERR_STATE without a table; CLG_ERR_IO. The file is replaced in one step. */
 CLG_API clg_status clg_tuning_save(clg_context *ctx, const char *path);

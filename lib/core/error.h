@@ -6,9 +6,9 @@
 #include <stdarg.h>
 
 typedef struct clg_error {
-  clg_status status;   /* of the first error kept; CLG_OK: none */
-  clg_status latest;   /* of the most recent error raised */
-  uint64_t raised;     /* errors raised since the owner was made: lets a scope see its own */
+  clg_status status; /* of the first error kept; CLG_OK: none */
+  clg_status latest; /* of the most recent error raised */
+  uint64_t raised;   /* errors raised since the owner was made: lets a scope see its own */
   char line[512];
 } clg_error;
 

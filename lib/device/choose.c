@@ -103,6 +103,8 @@ void clg_describe_device(cl_device_id d, int platform_index, int device_index, c
   device_text(d, CL_DEVICE_VERSION, info->version, sizeof info->version);
   describe_type(d, info);
   info->simulator = is_simulator(info);
+  /* It ends a work-item's loops after 65535 turns, without a word: only the GPU's short ones are safe there. */
+  if (strstr(info->name, "llvmpipe")) info->shape = CLG_SHAPE_GPU;
   info->global_bytes = device_u64(d, CL_DEVICE_GLOBAL_MEM_SIZE);
   info->max_alloc_bytes = device_u64(d, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
   info->local_bytes = device_u64(d, CL_DEVICE_LOCAL_MEM_SIZE);

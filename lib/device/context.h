@@ -49,9 +49,9 @@ struct clg_context {
   struct clg_scope *scope; /* innermost open scope: the graph room's */
   bool no_grad;            /* grad mode is off: the graph room's */
   bool in_backward;        /* new results are gradients, not activations */
-  bool recomputing;        /* a checkpointed segment runs again: what a forward changes on the side must stay as it is */
-  bool remat;              /* the graph keeps formulas instead of tensors where it can: the graph room's */
-  bool anomaly;            /* results and gradients are looked through for NaN and Inf */
+  bool recomputing; /* a checkpointed segment runs again: what a forward changes on the side must stay as it is */
+  bool remat;       /* the graph keeps formulas instead of tensors where it can: the graph room's */
+  bool anomaly;     /* results and gradients are looked through for NaN and Inf */
 };
 
 /* Objects that outlive the user's reference (tensors, modules, ...) hold the context. */

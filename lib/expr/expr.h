@@ -18,12 +18,35 @@ clg_arena *clg_arena_create(void);
 void clg_arena_destroy(clg_arena *a); /* takes NULL */
 
 typedef enum clg_expr_op {
-  CLG_EX_CONST, CLG_EX_VAR,
-  CLG_EX_ADD, CLG_EX_SUB, CLG_EX_MUL, CLG_EX_DIV, CLG_EX_NEG,
-  CLG_EX_LT, CLG_EX_LE, CLG_EX_EQ, CLG_EX_NE, /* conditions: 0 or 1; > and >= are parsed by swapping */
-  CLG_EX_SELECT,                              /* c ? a : b */
-  CLG_EX_EXP, CLG_EX_LOG, CLG_EX_LOG1P, CLG_EX_EXPM1, CLG_EX_SQRT, CLG_EX_RSQRT, CLG_EX_TANH, CLG_EX_SIGMOID,
-  CLG_EX_ERF, CLG_EX_SIN, CLG_EX_COS, CLG_EX_POW, CLG_EX_ABS, CLG_EX_SIGN, CLG_EX_MIN, CLG_EX_MAX, CLG_EX_FLOOR
+  CLG_EX_CONST,
+  CLG_EX_VAR,
+  CLG_EX_ADD,
+  CLG_EX_SUB,
+  CLG_EX_MUL,
+  CLG_EX_DIV,
+  CLG_EX_NEG,
+  CLG_EX_LT,
+  CLG_EX_LE,
+  CLG_EX_EQ,
+  CLG_EX_NE,     /* conditions: 0 or 1; > and >= are parsed by swapping */
+  CLG_EX_SELECT, /* c ? a : b */
+  CLG_EX_EXP,
+  CLG_EX_LOG,
+  CLG_EX_LOG1P,
+  CLG_EX_EXPM1,
+  CLG_EX_SQRT,
+  CLG_EX_RSQRT,
+  CLG_EX_TANH,
+  CLG_EX_SIGMOID,
+  CLG_EX_ERF,
+  CLG_EX_SIN,
+  CLG_EX_COS,
+  CLG_EX_POW,
+  CLG_EX_ABS,
+  CLG_EX_SIGN,
+  CLG_EX_MIN,
+  CLG_EX_MAX,
+  CLG_EX_FLOOR
 } clg_expr_op;
 
 /* Leaves and nodes; constructors simplify (constants fold, x+0, x*1, x*0 -> 0, x/1, --x, c ? a : a -> a, ...). */

@@ -59,7 +59,8 @@ clg_status clg_set_requires_grad(clg_tensor *t, bool on) {
   if (!t) return CLG_ERR_ARGUMENT;
   if (t->has_graph) {
     if (on) return CLG_OK;
-    return clg_fail(t->ctx, CLG_ERR_GRAPH, "set_requires_grad", "the result of a recorded op always requires grad: use clg_detach");
+    return clg_fail(t->ctx, CLG_ERR_GRAPH, "set_requires_grad",
+                    "the result of a recorded op always requires grad: use clg_detach");
   }
   if (on && !clg_tensor_holds(t, CLG_F32, "set_requires_grad")) return CLG_ERR_ARGUMENT;
   if (on && !clg_autograd_of(t)) return CLG_ERR_HOST_MEMORY;

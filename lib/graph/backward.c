@@ -81,7 +81,8 @@ static bool leads_somewhere(const clg_run *r, const clg_edge *e) {
   return e->leaf && e->leaf->grad && e->leaf->grad->now.run == r->id && e->leaf->grad->now.wanted;
 }
 
-/* Inputs first: a node is needed if one of its edges leads to something wanted. Then counts the edges into each leaf. */
+/* Inputs first: a node is needed if one of its edges leads to something wanted. Then counts the edges into each leaf.
+ */
 static clg_status mark(clg_run *r) {
   clg_status s = r->inputs ? mark_inputs(r) : CLG_OK;
   for (size_t i = r->n_nodes; r->inputs && i-- > 0;)
@@ -137,7 +138,8 @@ static clg_tensor *root_gradient(clg_graph *g, clg_tensor *root, const clg_backw
     return NULL;
   }
   if (root->numel != 1) {
-    clg_fail(root->ctx, CLG_ERR_GRAPH, "backward", "a root of shape %s needs a gradient: only one-element roots have a default",
+    clg_fail(root->ctx, CLG_ERR_GRAPH, "backward",
+             "a root of shape %s needs a gradient: only one-element roots have a default",
              clg_shape_text(root->ndim, root->shape, a));
     return NULL;
   }
@@ -199,11 +201,13 @@ static clg_status run(clg_run *r, clg_tensor *root, const clg_backward_options *
   clg_graph *graph = clg_graph_of(ctx);
   if (!graph) return CLG_ERR_HOST_MEMORY;
   if (!root->requires_grad)
-    return clg_fail(ctx, CLG_ERR_GRAPH, "backward", "the root does not require grad: none of what it was made from does, or grad "
-                                                    "mode was off");
+    return clg_fail(ctx, CLG_ERR_GRAPH, "backward",
+                    "the root does not require grad: none of what it was made from does, or grad "
+                    "mode was off");
   if (ctx->in_backward || ctx->recomputing)
-    return clg_fail(ctx, CLG_ERR_STATE, "backward", ctx->recomputing ? "a checkpointed segment must not run a backward"
-                                                                     : "a backward is already running");
+    return clg_fail(ctx, CLG_ERR_STATE, "backward",
+                    ctx->recomputing ? "a checkpointed segment must not run a backward"
+                                     : "a backward is already running");
   clg_tensor *g = root_gradient(graph, root, options);
   if (!g) return clg_last_status(ctx);
   r->id = ++graph->run;
@@ -239,7 +243,8 @@ clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t n, bool 
     for (size_t k = i + 1; k < n && !grads[i]; k++)
       if (inputs[k] == inputs[i]) grads[i] = clg_tensor_ref(grads[k]);
     if (!grads[i] && !allow_unused)
-      s = clg_fail(root->ctx, CLG_ERR_GRAPH, "grad", "the root does not depend on input %zu (allow_unused gives NULL for it)", i);
+      s = clg_fail(root->ctx, CLG_ERR_GRAPH, "grad",
+                   "the root does not depend on input %zu (allow_unused gives NULL for it)", i);
   }
   for (size_t i = 0; i < n; i++) {
     if (s != CLG_OK) clg_tensor_unref(&grads[i]);

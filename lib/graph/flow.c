@@ -23,7 +23,8 @@ static clg_tensor *sum_of(clg_tensor *a, clg_tensor *b, const char *op) {
   clg_tensor *const in[] = {a, b};
   bool recorded = clg_records(in, 2);
   clg_tensor *sum = !recorded && clg_is_ours(a) ? clg_tensor_ref(a) : clg_tensor_like(a, op);
-  if (!sum || clg_map_run(clg_maps_of(a->ctx, CLG_MAP_ADD), &sum, (const clg_tensor *const *)in, NULL, false, op) != CLG_OK)
+  if (!sum ||
+      clg_map_run(clg_maps_of(a->ctx, CLG_MAP_ADD), &sum, (const clg_tensor *const *)in, NULL, false, op) != CLG_OK)
     return clg_tensor_unref(&sum), NULL;
   clg_node *n = recorded ? clg_node_create(in, 2, 0, 0, &sum_class, "accumulate") : NULL;
   if (recorded && (!n || clg_node_attach(n, sum) != CLG_OK)) clg_tensor_unref(&sum);
@@ -61,8 +62,8 @@ static clg_tensor *copy_of(clg_tensor *t) {
   return copy;
 }
 
-/* The first gradient is taken over when nobody else holds it; a parameter's goes to its slice. One with a graph stays what it
- * is, since a graph refers to it. */
+/* The first gradient is taken over when nobody else holds it; a parameter's goes to its slice. One with a graph stays
+ * what it is, since a graph refers to it. */
 static clg_status first_gradient(clg_tensor *t, clg_tensor *grad) {
   clg_tensor *slice = t->grad->slice, *kept;
   if (grad->has_graph || (!slice && clg_is_ours(grad))) {
@@ -125,7 +126,8 @@ static clg_tensor *direct(const clg_edge *e, int ndim, const int64_t *shape) {
   if (!e->leaf || clg_creates_graph(e->leaf->ctx)) return NULL;
   struct clg_autograd *a = e->leaf->grad;
   clg_tensor *t = a->grad ? a->grad : a->slice;
-  if (!t || a->now.edges != 1 || a->hooks || a->now.capture || t->has_graph || !clg_tensor_is_contiguous(t)) return NULL;
+  if (!t || a->now.edges != 1 || a->hooks || a->now.capture || t->has_graph || !clg_tensor_is_contiguous(t))
+    return NULL;
   return t->ndim == ndim && !memcmp(t->shape, shape, (size_t)ndim * sizeof *shape) ? t : NULL;
 }
 

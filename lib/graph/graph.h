@@ -1,8 +1,8 @@
 /* Inside of the graph: nodes, what they save, and how their backward hands gradients on. Names no op.
  *
- * A node has one result. It refers to the producers of its inputs (edges) and never to its result, so there is no cycle; an input
- * that is a leaf is held itself. Nodes are numbered as they are made: a consumer's number is always higher than its inputs', so
- * descending order is a valid order for backward. */
+ * A node has one result. It refers to the producers of its inputs (edges) and never to its result, so there is no
+ * cycle; an input that is a leaf is held itself. Nodes are numbered as they are made: a consumer's number is always
+ * higher than its inputs', so descending order is a valid order for backward. */
 #ifndef CLG_GRAPH_GRAPH_H
 #define CLG_GRAPH_GRAPH_H
 
@@ -15,11 +15,11 @@ typedef struct clg_recipe clg_recipe; /* recipe.h */
 
 /* What a kind of node does. */
 typedef struct clg_node_class {
-  /* Given d root / d result, hands d root / d input to every input that clg_node_wants. Unpacks what it needs first, so that an
-   * error leaves the nodes upstream as they were. */
+  /* Given d root / d result, hands d root / d input to every input that clg_node_wants. Unpacks what it needs first, so
+   * that an error leaves the nodes upstream as they were. */
   clg_status (*backward)(clg_node *n, clg_tensor *grad);
-  /* Elementwise kinds: the result as an expression over what the node has saved and over its inputs' recipes, in the same
-   * arithmetic as the forward kernel, bit for bit. 0: this node's can't be. NULL: there is none. */
+  /* Elementwise kinds: the result as an expression over what the node has saved and over its inputs' recipes, in the
+   * same arithmetic as the forward kernel, bit for bit. 0: this node's can't be. NULL: there is none. */
   clg_expr (*recipe)(clg_node *n, clg_recipe *r);
   bool views; /* the result is a view of input 0 */
 } clg_node_class;
@@ -32,7 +32,8 @@ typedef struct clg_edge {
   bool leaned;  /* counted in node->leaned_on: this node's recipe passes through it */
 } clg_edge;
 
-/* A saved tensor: its storage and view, or what a saved-tensor hook made of it, or the node whose recipe makes it again. */
+/* A saved tensor: its storage and view, or what a saved-tensor hook made of it, or the node whose recipe makes it
+ * again. */
 typedef struct clg_saved {
   clg_storage *storage;
   size_t offset;
@@ -55,9 +56,9 @@ typedef struct clg_hook {
 struct clg_node {
   uint32_t refs;
   uint16_t n_edges, n_saved;
-  bool released; /* its saved tensors are gone, or will be when nobody leans on them */
+  bool released;       /* its saved tensors are gone, or will be when nobody leans on them */
   signed char remakes; /* it has a recipe: 1, or -1: it has none; 0: not known yet */
-  uint32_t leaned_on; /* saved tensors and recipes of other nodes that need its recipe */
+  uint32_t leaned_on;  /* saved tensors and recipes of other nodes that need its recipe */
   uint64_t seq;
   clg_context *ctx;
   const clg_node_class *cls;
@@ -67,13 +68,13 @@ struct clg_node {
   clg_saved *saved;
   void *attrs;
   void (*finish)(clg_node *n); /* frees what attrs points to; may be NULL */
-  clg_hook *hooks;    /* on the result's gradient */
-  clg_tensor *keeper; /* the result, if it retains its gradient; weak: cleared when the tensor goes */
+  clg_hook *hooks;             /* on the result's gradient */
+  clg_tensor *keeper;          /* the result, if it retains its gradient; weak: cleared when the tensor goes */
   clg_node *next_dead;
   struct { /* of the backward that runs */
     uint64_t run;
-    bool needed;  /* runs its backward */
-    int capture;  /* 1 + its number among the inputs asked for; 0: none */
+    bool needed; /* runs its backward */
+    int capture; /* 1 + its number among the inputs asked for; 0: none */
     clg_tensor *grad;
     clg_tensor *remade; /* its result, made again for those that saved it, until it runs itself */
   } now;
@@ -81,12 +82,12 @@ struct clg_node {
 
 /* The graph's part of a tensor. */
 struct clg_autograd {
-  clg_node *node;    /* producer; NULL: a leaf */
-  clg_tensor *grad;  /* complete gradient, or NULL */
-  clg_tensor *slice; /* where a module's parameter keeps its gradient; may be NULL */
-  clg_hook *hooks;   /* of a leaf */
+  clg_node *node;                       /* producer; NULL: a leaf */
+  clg_tensor *grad;                     /* complete gradient, or NULL */
+  clg_tensor *slice;                    /* where a module's parameter keeps its gradient; may be NULL */
+  clg_hook *hooks;                      /* of a leaf */
   clg_tensor *next_cyclic, **at_cyclic; /* in the list of leaves whose gradient has a graph */
-  struct {           /* of the backward that runs, for a leaf */
+  struct {                              /* of the backward that runs, for a leaf */
     uint64_t run;
     uint32_t edges, pending; /* edges that lead here, and those still to come */
     int capture;
@@ -120,15 +121,18 @@ clg_status clg_anomaly_check(const clg_tensor *t, const char *op, const char *wh
 
 /* ---- recording ---- */
 
-/* Results belong to the innermost scope. Takes the reference; returns t, or NULL with the error set. NULL stays NULL. */
+/* Results belong to the innermost scope. Takes the reference; returns t, or NULL with the error set. NULL stays NULL.
+ */
 clg_tensor *clg_result(clg_tensor *t);
-/* Checks an op's inputs: false if one is NULL (the error is already set), they are of different contexts, or one is int32. */
+/* Checks an op's inputs: false if one is NULL (the error is already set), they are of different contexts, or one is
+ * int32. */
 bool clg_inputs_ok(clg_tensor *const *in, int n, const char *op);
 /* The same for ops that take int32 too. */
 bool clg_inputs_here(clg_tensor *const *in, int n, const char *op);
 /* Whether an op on these inputs is recorded. */
 bool clg_records(clg_tensor *const *in, int n);
-/* A node over in[0..n_in) (NULL entries: none) with room for n_saved tensors and attr bytes (zeroed). NULL with the error set. */
+/* A node over in[0..n_in) (NULL entries: none) with room for n_saved tensors and attr bytes (zeroed). NULL with the
+ * error set. */
 clg_node *clg_node_create(clg_tensor *const *in, int n_in, int n_saved, size_t attr, const clg_node_class *cls,
                           const char *op);
 /* Saves t in a slot; source says what it is to the node. */
@@ -142,7 +146,8 @@ void clg_node_release_saved(clg_node *n);
 
 /* A tensor that nobody else can see, so that it may be changed in place. */
 bool clg_is_ours(const clg_tensor *t);
-/* Where an elementwise gradient made from `grad` goes: grad itself where it is ours, else a new tensor like it. A reference. */
+/* Where an elementwise gradient made from `grad` goes: grad itself where it is ours, else a new tensor like it. A
+ * reference. */
 clg_tensor *clg_grad_space(clg_tensor *grad, const char *op);
 bool clg_node_wants(const clg_node *n, int input);
 /* The saved tensor (a new reference), or NULL with the error set: released, or changed in place. */

@@ -158,10 +158,11 @@ bool clg_node_has_saved(const clg_node *n, int slot) {
 bool clg_saved_intact(const clg_saved *s, const char *op) {
   if (s->version == s->storage->version) return true;
   char shape[CLG_SHAPE_TEXT];
-  clg_fail(s->storage->ctx, CLG_ERR_GRAPH, op,
-           "a tensor %s that backward needs was changed in place by %s after this op saved it: saved at version %u, now %u. "
-           "Change it after backward, or run the forward again",
-           clg_shape_text(s->ndim, s->shape, shape), s->storage->changed_by, s->version, s->storage->version);
+  clg_fail(
+      s->storage->ctx, CLG_ERR_GRAPH, op,
+      "a tensor %s that backward needs was changed in place by %s after this op saved it: saved at version %u, now %u. "
+      "Change it after backward, or run the forward again",
+      clg_shape_text(s->ndim, s->shape, shape), s->storage->changed_by, s->version, s->storage->version);
   return false;
 }
 
@@ -197,7 +198,8 @@ clg_tensor *clg_node_unpack(clg_node *n, int slot) {
   clg_saved *s = &n->saved[slot];
   if (n->released) {
     clg_fail(n->ctx, CLG_ERR_GRAPH, n->op,
-             "backward through the graph a second time: the tensors that this op saved were released by the backward %s%s%s. "
+             "backward through the graph a second time: the tensors that this op saved were released by the backward "
+             "%s%s%s. "
              "Detach its input (clg_detach), keep the graph (retain_graph), or run the forward again",
              *n->released_in ? "in phase \"" : "before", n->released_in, *n->released_in ? "\"" : "");
     return NULL;

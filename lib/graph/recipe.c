@@ -116,7 +116,8 @@ bool clg_remakes_itself(const clg_node *n) {
 static clg_map_fn *compiled(clg_context *ctx, clg_expr e, const clg_recipe *r, const char *op) {
   clg_graph *g = clg_graph_of(ctx);
   for (size_t i = 0; i < g->n_maps; i++)
-    if (g->maps[i].e == e && g->maps[i].n_bases == r->n_bases && g->maps[i].n_numbers == r->n_numbers) return g->maps[i].fn;
+    if (g->maps[i].e == e && g->maps[i].n_bases == r->n_bases && g->maps[i].n_numbers == r->n_numbers)
+      return g->maps[i].fn;
   if (g->n_maps == g->maps_cap) {
     size_t cap = g->maps_cap ? 2 * g->maps_cap : 8;
     struct clg_remade *p = realloc(g->maps, cap * sizeof *p);

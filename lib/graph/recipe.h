@@ -1,5 +1,5 @@
-/* Recipes: the result of elementwise nodes as an expression over tensors that the graph keeps anyway, so that a saved tensor can
- * be kept as its formula and made again when backward unpacks it (rematerialisation). */
+/* Recipes: the result of elementwise nodes as an expression over tensors that the graph keeps anyway, so that a saved
+ * tensor can be kept as its formula and made again when backward unpacks it (rematerialisation). */
 #ifndef CLG_GRAPH_RECIPE_H
 #define CLG_GRAPH_RECIPE_H
 

@@ -1,5 +1,5 @@
-/* Makes a module's parameters in one allocation, and room for their gradients in another. Each is a storage of its own, 64-byte
- * aligned; what lies between them is zero, so that an optimizer may run over it. */
+/* Makes a module's parameters in one allocation, and room for their gradients in another. Each is a storage of its own,
+ * 64-byte aligned; what lies between them is zero, so that an optimizer may run over it. */
 #include "core/str.h"
 #include "nn/module.h"
 #include <stdlib.h>
@@ -130,7 +130,8 @@ clg_status clg_module_make_gradients(clg_module *top) {
   for (size_t i = 0, at = 0; s == CLG_OK && i < f->n; at += padded(f->tensor[i++]->numel)) {
     clg_tensor *p = f->tensor[i];
     struct clg_autograd *a = clg_autograd_of(p);
-    clg_storage *st = a ? clg_storage_slice(top->ctx, all->storage->block, at, (size_t)p->numel, CLG_ROLE_GRADIENT) : NULL;
+    clg_storage *st =
+        a ? clg_storage_slice(top->ctx, all->storage->block, at, (size_t)p->numel, CLG_ROLE_GRADIENT) : NULL;
     if (st) a->slice = clg_tensor_view(st, 0, p->ndim, p->shape, NULL);
     clg_storage_unref(st);
     if (!a || !a->slice) s = CLG_ERR_HOST_MEMORY;

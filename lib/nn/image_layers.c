@@ -20,11 +20,16 @@ static clg_tensor *with_act(clg_module *m, clg_tensor *x, clg_activation act, fl
   m->how.conv = plain;
   return own ? clg_activate(y, act, slope) : y;
 }
-static const clg_module_class
-    conv2d_class = {.name = "conv2d", .forward = conv2d_forward, .forward_act = with_act, .spectral = true},
-    conv_transpose2d_class = {.name = "conv_transpose2d", .forward = conv_transpose2d_forward, .forward_act = with_act};
+static const clg_module_class conv2d_class = {.name = "conv2d",
+                                              .forward = conv2d_forward,
+                                              .forward_act = with_act,
+                                              .spectral = true},
+                              conv_transpose2d_class = {.name = "conv_transpose2d",
+                                                        .forward = conv_transpose2d_forward,
+                                                        .forward_act = with_act};
 
-/* first [.., per group, kh, kw]: PyTorch's fan in is everything behind the weight's first dimension, transposed or not. */
+/* first [.., per group, kh, kw]: PyTorch's fan in is everything behind the weight's first dimension, transposed or not.
+ */
 static clg_module *create(clg_context *ctx, const clg_module_class *cls, int64_t first, int64_t second, int64_t biases,
                           const int64_t kernel[2], const clg_conv_options *options, bool bias) {
   static const clg_conv_options defaults = CLG_CONV_OPTIONS_INIT;
@@ -33,8 +38,9 @@ static clg_module *create(clg_context *ctx, const clg_module_class *cls, int64_t
             second % o->groups == 0 && kernel[0] <= INT32_MAX / kernel[1] && first <= INT32_MAX / second &&
             first * second <= INT32_MAX / (kernel[0] * kernel[1]);
   if (ctx && !ok) {
-    clg_fail(ctx, CLG_ERR_ARGUMENT, cls->name, "%lld and %lld channels in %d groups with a kernel of %lldx%lld are not possible",
-             (long long)first, (long long)second, o->groups, (long long)kernel[0], (long long)kernel[1]);
+    clg_fail(ctx, CLG_ERR_ARGUMENT, cls->name,
+             "%lld and %lld channels in %d groups with a kernel of %lldx%lld are not possible", (long long)first,
+             (long long)second, o->groups, (long long)kernel[0], (long long)kernel[1]);
     return NULL;
   }
   clg_module *m = clg_module_create(ctx, cls);
@@ -42,14 +48,15 @@ static clg_module *create(clg_context *ctx, const clg_module_class *cls, int64_t
   m->how.conv = *o;
   second /= o->groups;
   float bound = (float)(1.0 / sqrt((double)(second * kernel[0] * kernel[1])));
-  m->param[0] = (clg_param){.name = "weight", .ndim = 4, .shape = {first, second, kernel[0], kernel[1]}, .bound = bound};
+  m->param[0] =
+      (clg_param){.name = "weight", .ndim = 4, .shape = {first, second, kernel[0], kernel[1]}, .bound = bound};
   m->param[1] = (clg_param){.name = "bias", .ndim = 1, .shape = {biases}, .bound = bound};
   m->n_params = bias ? 2 : 1;
   return m;
 }
 
-clg_module *clg_conv2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw, const clg_conv_options *options,
-                              bool bias) {
+clg_module *clg_conv2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw,
+                              const clg_conv_options *options, bool bias) {
   return create(ctx, &conv2d_class, out, in, out, (int64_t[]){kh, kw}, options, bias);
 }
 
@@ -77,7 +84,9 @@ static clg_status make_buffer(clg_module *m, const char *name, int64_t size, flo
 
 clg_module *clg_batch_norm2d_create(clg_context *ctx, int64_t channels, float eps, float momentum) {
   if (ctx && (channels < 1 || !(eps >= 0) || !(momentum >= 0 && momentum <= 1)))
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, "batch_norm", "channels must be positive, eps not negative, momentum in [0, 1]"), NULL;
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, "batch_norm",
+                    "channels must be positive, eps not negative, momentum in [0, 1]"),
+           NULL;
   clg_module *m = clg_module_create(ctx, &batch_norm_class);
   if (!m) return NULL;
   m->number = eps;
@@ -102,8 +111,12 @@ static clg_module *pool_create(clg_context *ctx, const clg_module_class *cls, co
   return m;
 }
 
-clg_module *clg_max_pool2d_create(clg_context *ctx, const clg_pool_options *options) { return pool_create(ctx, &max_pool_class, options); }
-clg_module *clg_avg_pool2d_create(clg_context *ctx, const clg_pool_options *options) { return pool_create(ctx, &avg_pool_class, options); }
+clg_module *clg_max_pool2d_create(clg_context *ctx, const clg_pool_options *options) {
+  return pool_create(ctx, &max_pool_class, options);
+}
+clg_module *clg_avg_pool2d_create(clg_context *ctx, const clg_pool_options *options) {
+  return pool_create(ctx, &avg_pool_class, options);
+}
 
 static clg_tensor *upsample_forward(clg_module *m, clg_tensor *x) {
   return clg_upsample_nearest(x, m->how.scale[0], m->how.scale[1]);

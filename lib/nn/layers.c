@@ -15,7 +15,8 @@ static const clg_module_class linear_class = {
 
 clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bias) {
   if (ctx && (in < 1 || out < 1 || in > INT32_MAX / out)) {
-    clg_fail(ctx, CLG_ERR_ARGUMENT, "linear", "a layer from %lld to %lld is not possible", (long long)in, (long long)out);
+    clg_fail(ctx, CLG_ERR_ARGUMENT, "linear", "a layer from %lld to %lld is not possible", (long long)in,
+             (long long)out);
     return NULL;
   }
   clg_module *m = clg_module_create(ctx, &linear_class);
@@ -62,7 +63,9 @@ static const clg_module_class embedding_class = {.name = "embedding", .forward =
 
 clg_module *clg_embedding_create(clg_context *ctx, int64_t n, int64_t size) {
   if (ctx && (n < 1 || size < 1 || n > INT32_MAX / size))
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, "embedding", "%lld rows of %lld are not possible", (long long)n, (long long)size), NULL;
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, "embedding", "%lld rows of %lld are not possible", (long long)n,
+                    (long long)size),
+           NULL;
   clg_module *m = clg_module_create(ctx, &embedding_class);
   if (!m) return NULL;
   m->param[0] = (clg_param){.name = "weight", .ndim = 2, .shape = {n, size}, .deviation = 1};

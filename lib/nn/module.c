@@ -41,7 +41,8 @@ clg_tensor *clg_module_run(clg_module *m, clg_tensor *x) { return m->cls->forwar
 
 clg_tensor *clg_forward(clg_module *m, clg_tensor *x) {
   if (!m || !x) return NULL;
-  if (x->ctx != m->ctx) return clg_fail(m->ctx, CLG_ERR_ARGUMENT, m->cls->name, "the input belongs to another context"), NULL;
+  if (x->ctx != m->ctx)
+    return clg_fail(m->ctx, CLG_ERR_ARGUMENT, m->cls->name, "the input belongs to another context"), NULL;
   return clg_module_make(m) == CLG_OK ? clg_module_run(m, x) : NULL;
 }
 

@@ -19,7 +19,7 @@ typedef struct clg_param {
   int ndim;
   int64_t shape[4];
   float bound, deviation, value; /* uniform; normal; or `value` where both are 0 */
-  clg_tensor *tensor; /* NULL until made */
+  clg_tensor *tensor;            /* NULL until made */
 } clg_param;
 
 /* The parameters of an outermost module and everything in it, in order. */
@@ -35,13 +35,13 @@ struct clg_module {
   clg_context *ctx;
   const clg_module_class *cls;
   bool train;
-  clg_module *owner; /* the Sequential it is in; weak */
+  clg_module *owner;             /* the Sequential it is in; weak */
   clg_param param[2], buffer[2]; /* buffers: state that is not trained, as running statistics */
   int n_params, n_buffers;
   clg_module **layer;
   size_t n_layers;
-  clg_flat flat; /* of an outermost module */
-  bool spectral; /* param[0] is divided by its largest singular value; buffers u, v */
+  clg_flat flat;  /* of an outermost module */
+  bool spectral;  /* param[0] is divided by its largest singular value; buffers u, v */
   size_t segment; /* a Sequential's layers in a checkpointed segment; 0: it is not checkpointed */
   clg_activation act;
   float number, momentum; /* slope or eps; of running statistics */

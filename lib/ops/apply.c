@@ -170,8 +170,9 @@ clg_tensor *clg_formula_apply(clg_formula *f, clg_tensor *const *in, const float
   clg_tensor *y = result_tensor(&a, ctx, keepdim);
   if (!y) return NULL;
   const clg_tensor *const *cin = (const clg_tensor *const *)in;
-  clg_status s = dims ? clg_map_reduce(f->forward, CLG_REDUCE_SUM, y, cin, a.params, a.ndim, a.shape, dims, false, f->name)
-                      : clg_map_run(f->forward, &y, cin, a.params, false, f->name);
+  clg_status s =
+      dims ? clg_map_reduce(f->forward, CLG_REDUCE_SUM, y, cin, a.params, a.ndim, a.shape, dims, false, f->name)
+           : clg_map_run(f->forward, &y, cin, a.params, false, f->name);
   if (s == CLG_OK && clg_records(in, f->n_in)) s = record(f, in, y, &a);
   if (s != CLG_OK) clg_tensor_unref(&y);
   return clg_result(y);

@@ -88,8 +88,8 @@ static clg_tensor *over_channels(clg_tensor *t, const clg_tensor *x) {
 }
 
 /* The gradient before the activation. */
-static clg_tensor *before_activation(const batch_attrs *a, clg_tensor *xhat, clg_tensor *const t[SAVED], const clg_tensor *x,
-                                     clg_tensor *g) {
+static clg_tensor *before_activation(const batch_attrs *a, clg_tensor *xhat, clg_tensor *const t[SAVED],
+                                     const clg_tensor *x, clg_tensor *g) {
   clg_tensor *v = t[SAVED_GAMMA] ? clg_mul(xhat, over_channels(t[SAVED_GAMMA], x)) : xhat;
   if (t[SAVED_BETA]) v = clg_add(v, over_channels(t[SAVED_BETA], x));
   clg_tensor *y = v ? clg_formula_apply(a->act, &v, &a->slope, 0, false) : NULL;
@@ -129,7 +129,8 @@ static clg_status batch_norm_backward(clg_node *n, clg_tensor *g) {
   clg_tensor *t[SAVED] = {NULL};
   clg_status s = CLG_OK;
   for (int i = 0; s == CLG_OK && i < SAVED; i++)
-    if ((i != SAVED_BETA || ((batch_attrs *)n->attrs)->act) && clg_node_has_saved(n, i) && !(t[i] = clg_node_unpack(n, i)))
+    if ((i != SAVED_BETA || ((batch_attrs *)n->attrs)->act) && clg_node_has_saved(n, i) &&
+        !(t[i] = clg_node_unpack(n, i)))
       s = clg_last_status(n->ctx);
   if (s == CLG_OK) s = clg_creates_graph(n->ctx) ? give_recorded(n, t, g) : give_computed(n, t, g);
   for (int i = 0; i < SAVED; i++) clg_tensor_unref(&t[i]);
@@ -144,10 +145,12 @@ static clg_expr along_channels(clg_recipe *r, const clg_saved *s) {
 /* As batch_norm_forward computes it; without beta that adds a zero, which an expression would not. */
 static clg_expr batch_norm_recipe(clg_node *n, clg_recipe *r) {
   const clg_saved *s = n->saved;
-  if (!s[SAVED_GAMMA].storage || !s[SAVED_BETA].storage || !clg_recipe_shape(r, s[SAVED_X].ndim, s[SAVED_X].shape)) return 0;
+  if (!s[SAVED_GAMMA].storage || !s[SAVED_BETA].storage || !clg_recipe_shape(r, s[SAVED_X].ndim, s[SAVED_X].shape))
+    return 0;
   clg_arena *a = clg_arena_of(n->ctx);
   clg_expr x = clg_recipe_input(r, n, IN_X), mean = along_channels(r, &s[SAVED_MEAN]);
-  clg_expr scale = clg_expr_make(a, CLG_EX_MUL, along_channels(r, &s[SAVED_RSTD]), along_channels(r, &s[SAVED_GAMMA]), 0);
+  clg_expr scale =
+      clg_expr_make(a, CLG_EX_MUL, along_channels(r, &s[SAVED_RSTD]), along_channels(r, &s[SAVED_GAMMA]), 0);
   clg_expr y = clg_expr_make(a, CLG_EX_MUL, clg_expr_make(a, CLG_EX_SUB, x, mean, 0), scale, 0);
   y = clg_expr_make(a, CLG_EX_ADD, y, along_channels(r, &s[SAVED_BETA]), 0);
   const batch_attrs *attrs = n->attrs;
@@ -167,7 +170,8 @@ static clg_status record(clg_tensor *const in[3], clg_tensor *mean, clg_tensor *
   if (s == CLG_OK) s = clg_node_save(n, SAVED_MEAN, mean, CLG_SAVED_OTHER);
   if (s == CLG_OK) s = clg_node_save(n, SAVED_RSTD, rstd, CLG_SAVED_OTHER);
   if (s == CLG_OK && in[IN_GAMMA]) s = clg_node_save(n, SAVED_GAMMA, in[IN_GAMMA], IN_GAMMA);
-  if (s == CLG_OK && in[IN_BETA] && (attrs.act || clg_keeps_recipes(n->ctx))) s = clg_node_save(n, SAVED_BETA, in[IN_BETA], IN_BETA);
+  if (s == CLG_OK && in[IN_BETA] && (attrs.act || clg_keeps_recipes(n->ctx)))
+    s = clg_node_save(n, SAVED_BETA, in[IN_BETA], IN_BETA);
   if (s == CLG_OK) return clg_node_attach(n, y);
   clg_node_unref(n);
   return s;
@@ -225,7 +229,8 @@ static clg_status forward_kernel(clg_tensor *const in[5], clg_tensor *const out[
   clg_call_f32(&c, count / (count - 1));
   clg_call_u32(&c, (in[1] ? GAMMA : 0) | (in[2] ? BETA : 0) | (o->train ? 0 : EVAL) | (updates ? UPDATE : 0));
   clg_call_f32(&c, o->slope);
-  clg_status s = clg_call_groups_of(x->ctx, &c, "batch_norm.cl", prelude, "batch_norm_forward", x->shape[1], 1, "batch_norm");
+  clg_status s =
+      clg_call_groups_of(x->ctx, &c, "batch_norm.cl", prelude, "batch_norm_forward", x->shape[1], 1, "batch_norm");
   for (int i = 3; i < 5 && s == CLG_OK && updates; i++) clg_storage_changed(in[i]->storage, "batch_norm");
   return s;
 }
@@ -248,7 +253,8 @@ clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, c
     clg_batch_norm_options plain = *o;
     plain.act = CLG_ACT_NONE;
     clg_scope *scope = clg_scope_open(ctx);
-    return scope ? clg_scope_close_with(scope, clg_activate(clg_batch_norm(x, gamma, beta, &plain), o->act, o->slope)) : NULL;
+    return scope ? clg_scope_close_with(scope, clg_activate(clg_batch_norm(x, gamma, beta, &plain), o->act, o->slope))
+                 : NULL;
   }
   clg_tensor *in[5] = {NULL}, *out[3] = {NULL};
   bool ok = true;
@@ -257,7 +263,8 @@ clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, c
   for (int i = 1; i < 3 && out[0]; i++)
     out[i] = clg_tensor_new(ctx, 1, &x->shape[1], clg_result_role(ctx), "batch_norm");
   clg_status s = out[1] && out[2] ? forward_kernel(in, out, o, act, updates) : clg_last_status(ctx);
-  if (s == CLG_OK && clg_records(all, 3)) s = record(all, out[1], out[2], out[0], (batch_attrs){o->eps, o->train, act, o->slope});
+  if (s == CLG_OK && clg_records(all, 3))
+    s = record(all, out[1], out[2], out[0], (batch_attrs){o->eps, o->train, act, o->slope});
   for (int i = 0; i < 5; i++) clg_tensor_unref(&in[i]);
   for (int i = s == CLG_OK ? 1 : 0; i < 3; i++) clg_tensor_unref(&out[i]);
   return clg_result(out[0]);

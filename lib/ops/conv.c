@@ -38,10 +38,15 @@ static clg_status compute(const conv_attrs *how, clg_tensor *const t[CLG_CONV_PA
   clg_tensor *a = clg_tensor_packed(t[from[0]], op), *b = a ? clg_tensor_packed(t[from[1]], op) : NULL;
   clg_tensor *c = b && bias ? clg_tensor_packed(bias, op) : NULL;
   const char *epilogue = how->act ? clg_formula_epilogue(to->ctx, how->act) : NULL;
-  clg_conv_call call = {.shape = &how->shape, .target = target, .bias = at(c), .accumulate = accumulate,
-                        .epilogue = epilogue, .epilogue_param = how->slope};
+  clg_conv_call call = {.shape = &how->shape,
+                        .target = target,
+                        .bias = at(c),
+                        .accumulate = accumulate,
+                        .epilogue = epilogue,
+                        .epilogue_param = how->slope};
   call.at[target] = at(to), call.at[from[0]] = at(a), call.at[from[1]] = at(b);
-  clg_status status = b && (c || !bias) && (epilogue || !how->act) ? clg_conv_run(to->ctx, &call, op) : clg_last_status(to->ctx);
+  clg_status status =
+      b && (c || !bias) && (epilogue || !how->act) ? clg_conv_run(to->ctx, &call, op) : clg_last_status(to->ctx);
   clg_tensor_unref(&a);
   clg_tensor_unref(&b);
   clg_tensor_unref(&c);

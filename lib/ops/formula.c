@@ -117,8 +117,8 @@ static bool valid_name(const char *s) {
   return n < NAME_MAX_LENGTH && !s[n];
 }
 
-/* A user's names become u0, u1, ... and p0, p1, ..., so that they cannot meet ours in the kernel's text. They pass through
- * names that are too long to be theirs, so that exchanging u0 and u1 works. */
+/* A user's names become u0, u1, ... and p0, p1, ..., so that they cannot meet ours in the kernel's text. They pass
+ * through names that are too long to be theirs, so that exchanging u0 and u1 works. */
 static clg_expr rename_to(clg_arena *a, clg_expr e, const char *const *from, int n, char kind) {
   char between[2 * NAME_MAX_LENGTH], to[16];
   for (int pass = 0; pass < 2; pass++)
@@ -158,7 +158,8 @@ clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i) {
     f->grad[i].takes |= 1u << k;
   }
   if (n > CLG_FORMULA_INPUTS)
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, f->name, "a formula of so many tensors has no gradient of its gradient"), NULL;
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, f->name, "a formula of so many tensors has no gradient of its gradient"),
+           NULL;
   e = rename_to(a, rename_to(a, e, from, n, 'u'), f->param, f->n_param, 'p');
   names ours = {.n_in = n, .n_param = f->n_param};
   memcpy(ours.tensor, user_in, sizeof user_in);
@@ -168,8 +169,8 @@ clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i) {
   return f->grad[i].recorded = compile(ctx, f->name, e, &ours, NULL);
 }
 
-clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *const *in, int n_in, const char *const *param,
-                              int n_param, const char *op) {
+clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *const *in, int n_in,
+                              const char *const *param, int n_param, const char *op) {
   ops_state *s = state_of(ctx);
   if (!s) return NULL;
   names theirs = {.n_in = n_in, .n_param = n_param};
@@ -178,7 +179,8 @@ clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *co
   for (int i = 0; i < n_in + n_param; i++) {
     const char *name = i < n_in ? in[i] : param[i - n_in];
     if (!valid_name(name))
-      return clg_str_free(&key), clg_fail(ctx, CLG_ERR_ARGUMENT, op, "\"%s\" is not a name", name ? name : "NULL"), NULL;
+      return clg_str_free(&key), clg_fail(ctx, CLG_ERR_ARGUMENT, op, "\"%s\" is not a name", name ? name : "NULL"),
+             NULL;
     if (i < n_in) {
       theirs.tensor[i] = name;
     } else {
@@ -228,7 +230,8 @@ static const char *finish_text(clg_context *ctx, const clg_formula *f, clg_str *
 const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f) {
   if (f->epilogue) return f->epilogue;
   clg_str s = {0};
-  emit_function(ctx, f->f, "float clg_epilogue(const float v, const float p)", "#define CLG_EPILOGUE(v, p) clg_epilogue(v, p)", &s);
+  emit_function(ctx, f->f, "float clg_epilogue(const float v, const float p)",
+                "#define CLG_EPILOGUE(v, p) clg_epilogue(v, p)", &s);
   return f->epilogue = (char *)finish_text(ctx, f, &s);
 }
 
@@ -239,7 +242,8 @@ const char *clg_formula_both(clg_context *ctx, clg_formula *f) {
   clg_expr d = clg_expr_replace(a, f->grad[0].d, clg_expr_var(a, "y"), f->f);
   clg_str s = {0};
   clg_str_add(&s, forward);
-  emit_function(ctx, clg_expr_chain(a, clg_expr_var(a, "g"), d), "float clg_epilogue_gradient(const float v, const float p, const float g)",
+  emit_function(ctx, clg_expr_chain(a, clg_expr_var(a, "g"), d),
+                "float clg_epilogue_gradient(const float v, const float p, const float g)",
                 "#define CLG_EPILOGUE_GRADIENT(v, p, g) clg_epilogue_gradient(v, p, g)", &s);
   return f->both = (char *)finish_text(ctx, f, &s);
 }

@@ -8,21 +8,70 @@
 #define CLG_FORMULA_INPUTS 8
 #define CLG_FORMULA_PARAMS 12
 
-/* A row of the table. `text` is over in[] (tensors) and param[] (numbers). grad[i], where given, states d text / d in[i] over the
- * same names and y, the result: to keep precision, or to save less than the algebra would. */
+/* A row of the table. `text` is over in[] (tensors) and param[] (numbers). grad[i], where given, states d text / d
+ * in[i] over the same names and y, the result: to keep precision, or to save less than the algebra would. */
 typedef struct clg_row {
   const char *name, *text;
   const char *in[3], *param[3], *grad[3];
 } clg_row;
 
 typedef enum clg_row_id {
-  CLG_ROW_ADD, CLG_ROW_SUB, CLG_ROW_MUL, CLG_ROW_DIV, CLG_ROW_MAXIMUM, CLG_ROW_MINIMUM, CLG_ROW_ADD_SCALAR, CLG_ROW_MUL_SCALAR,
-  CLG_ROW_POW_SCALAR, CLG_ROW_NEG, CLG_ROW_ABS, CLG_ROW_EXP, CLG_ROW_LOG, CLG_ROW_SQRT, CLG_ROW_RSQRT, CLG_ROW_SQUARE,
-  CLG_ROW_SIN, CLG_ROW_COS, CLG_ROW_TANH, CLG_ROW_SIGMOID, CLG_ROW_RELU, CLG_ROW_LEAKY_RELU, CLG_ROW_LEAKY_RELU_ANY,
-  CLG_ROW_GELU, CLG_ROW_SILU, CLG_ROW_MISH, CLG_ROW_SOFTPLUS, CLG_ROW_CLAMP, CLG_ROW_COPY, CLG_ROW_SUM, CLG_ROW_MEAN,
-  CLG_ROW_BCE_LOGITS, CLG_ROW_MSE, CLG_ROW_EQUAL, CLG_ROW_SHARE, CLG_ROW_LOG1P, CLG_ROW_EXPM1, CLG_ROW_ERF, CLG_ROW_RECIPROCAL,
-  CLG_ROW_SIGN, CLG_ROW_FLOOR, CLG_ROW_GELU_TANH, CLG_ROW_ELU, CLG_ROW_POW, CLG_ROW_SCALAR_POW, CLG_ROW_WHERE,
-  CLG_ROW_DROPOUT, CLG_ROW_VAR, CLG_ROW_CENTRED, CLG_ROW_ROOT, CLG_ROW_POWER_OF_ABS, CLG_ROW_AFFINE, CLG_ROW_BCE_LOGITS_POS, CLG_ROW_BCE, CLG_ROW_L1, CLG_ROWS
+  CLG_ROW_ADD,
+  CLG_ROW_SUB,
+  CLG_ROW_MUL,
+  CLG_ROW_DIV,
+  CLG_ROW_MAXIMUM,
+  CLG_ROW_MINIMUM,
+  CLG_ROW_ADD_SCALAR,
+  CLG_ROW_MUL_SCALAR,
+  CLG_ROW_POW_SCALAR,
+  CLG_ROW_NEG,
+  CLG_ROW_ABS,
+  CLG_ROW_EXP,
+  CLG_ROW_LOG,
+  CLG_ROW_SQRT,
+  CLG_ROW_RSQRT,
+  CLG_ROW_SQUARE,
+  CLG_ROW_SIN,
+  CLG_ROW_COS,
+  CLG_ROW_TANH,
+  CLG_ROW_SIGMOID,
+  CLG_ROW_RELU,
+  CLG_ROW_LEAKY_RELU,
+  CLG_ROW_LEAKY_RELU_ANY,
+  CLG_ROW_GELU,
+  CLG_ROW_SILU,
+  CLG_ROW_MISH,
+  CLG_ROW_SOFTPLUS,
+  CLG_ROW_CLAMP,
+  CLG_ROW_COPY,
+  CLG_ROW_SUM,
+  CLG_ROW_MEAN,
+  CLG_ROW_BCE_LOGITS,
+  CLG_ROW_MSE,
+  CLG_ROW_EQUAL,
+  CLG_ROW_SHARE,
+  CLG_ROW_LOG1P,
+  CLG_ROW_EXPM1,
+  CLG_ROW_ERF,
+  CLG_ROW_RECIPROCAL,
+  CLG_ROW_SIGN,
+  CLG_ROW_FLOOR,
+  CLG_ROW_GELU_TANH,
+  CLG_ROW_ELU,
+  CLG_ROW_POW,
+  CLG_ROW_SCALAR_POW,
+  CLG_ROW_WHERE,
+  CLG_ROW_DROPOUT,
+  CLG_ROW_VAR,
+  CLG_ROW_CENTRED,
+  CLG_ROW_ROOT,
+  CLG_ROW_POWER_OF_ABS,
+  CLG_ROW_AFFINE,
+  CLG_ROW_BCE_LOGITS_POS,
+  CLG_ROW_BCE,
+  CLG_ROW_L1,
+  CLG_ROWS
 } clg_row_id;
 extern const clg_row clg_rows[CLG_ROWS];
 
@@ -38,10 +87,10 @@ typedef struct clg_formula {
   char *epilogue; /* forward as a function for a product kernel; see clg_formula_epilogue */
   char *both;     /* and its gradient; see clg_formula_both */
   struct {
-    clg_expr d; /* d f / d in[i], y for f where that saves no more; 0: none */
-    clg_map_fn *fn; /* g times it, over in[], y, g */
-    uint32_t uses;  /* tensors that it reads: bit i is in[i], bit n_in is y */
-    bool passes;    /* it is 1: the gradient is g itself */
+    clg_expr d;                   /* d f / d in[i], y for f where that saves no more; 0: none */
+    clg_map_fn *fn;               /* g times it, over in[], y, g */
+    uint32_t uses;                /* tensors that it reads: bit i is in[i], bit n_in is y */
+    bool passes;                  /* it is 1: the gradient is g itself */
     struct clg_formula *recorded; /* g times it as a formula of its own, for gradients of gradients; made when needed */
     uint32_t takes;               /* which of in[], y, g are recorded's inputs, in this order */
   } grad[CLG_FORMULA_INPUTS];
@@ -49,21 +98,24 @@ typedef struct clg_formula {
 
 clg_formula *clg_formula_row(clg_context *ctx, clg_row_id id); /* NULL with the error set */
 /* A user's formula; the names belong to tensors in[0..n_in) and numbers. */
-clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *const *in, int n_in, const char *const *param,
-                              int n_param, const char *op);
+clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *const *in, int n_in,
+                              const char *const *param, int n_param, const char *op);
 
-/* The formula over broadcast inputs, summed over the dimensions in `dims` (0: elementwise), recorded. An op result. A row that is
- * summed must not have a gradient that mentions y, which would be the sum. */
+/* The formula over broadcast inputs, summed over the dimensions in `dims` (0: elementwise), recorded. An op result. A
+ * row that is summed must not have a gradient that mentions y, which would be the sum. */
 clg_tensor *clg_formula_apply(clg_formula *f, clg_tensor *const *in, const float *params, uint32_t dims, bool keepdim);
-/* The gradient of a reduced tensor over the shape before; recorded under create_graph. A new reference, or NULL with the error set. */
+/* The gradient of a reduced tensor over the shape before; recorded under create_graph. A new reference, or NULL with
+ * the error set. */
 clg_tensor *clg_respread(clg_tensor *g, uint32_t dims, int ndim, const int64_t *shape);
 
-/* g * d f / d in[i] as an op of its own: an op result that can be differentiated again. tensors is in[] with y and g behind. */
+/* g * d f / d in[i] as an op of its own: an op result that can be differentiated again. tensors is in[] with y and g
+ * behind. */
 clg_tensor *clg_formula_recorded_gradient(clg_formula *f, int i, clg_tensor *const *tensors, const float *params);
 /* Row `id` likewise; the usual case. */
 clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *params);
 
-/* A reduced tensor seen over the shape before: the same value for every element that it was made of. With dims = 0 t itself. */
+/* A reduced tensor seen over the shape before: the same value for every element that it was made of. With dims = 0 t
+ * itself. */
 clg_tensor *clg_unreduced(const clg_tensor *t, uint32_t dims, int ndim, const int64_t *shape);
 
 /* grad[i].recorded, made if need be. NULL with the error set. */
@@ -72,7 +124,8 @@ clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i);
 clg_expr clg_formula_over(clg_context *ctx, const clg_formula *f, const clg_expr *in, const clg_expr *number);
 /* Whether an activation can stand behind a kernel: its gradient can be had from its result alone. Its row, then. */
 bool clg_activation_fuses(clg_activation act, float slope, clg_row_id *row);
-/* OpenCL C that defines clg_epilogue(v, p): an activation's formula, v for its x and p for its slope. NULL with the error set. */
+/* OpenCL C that defines clg_epilogue(v, p): an activation's formula, v for its x and p for its slope. NULL with the
+ * error set. */
 const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f);
 /* That, and CLG_EPILOGUE_GRADIENT(v, p, g), g times its derivative. */
 const char *clg_formula_both(clg_context *ctx, clg_formula *f);

@@ -95,7 +95,8 @@ static clg_status scatter_backward(clg_node *n, clg_tensor *g) {
   clg_tensor_unref(&index);
   return s;
 }
-static const clg_node_class gather_class = {.backward = gather_backward}, scatter_class = {.backward = scatter_backward};
+static const clg_node_class gather_class = {.backward = gather_backward},
+                            scatter_class = {.backward = scatter_backward};
 
 clg_tensor *clg_gather_along(clg_tensor *x, clg_tensor *index, int dim, const char *op) {
   clg_along a = clg_along_of(x, dim, CLG_SKIP_NONE);

@@ -14,8 +14,15 @@ static clg_status give_x(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *g)
   bool add;
   clg_tensor *dx = clg_edge_begin(n, IN_X, g->ndim, g->shape, &add);
   if (!dx) return clg_last_status(n->ctx);
-  clg_norm_backward_x b = {.g = at(g), .x = at(t[SAVED_X]), .mean = at(t[SAVED_MEAN]), .rstd = at(t[SAVED_RSTD]),
-                           .gamma = at(t[SAVED_GAMMA]), .dx = at(dx), .rows = rows_of(g), .n = width_of(g), .accumulate = add};
+  clg_norm_backward_x b = {.g = at(g),
+                           .x = at(t[SAVED_X]),
+                           .mean = at(t[SAVED_MEAN]),
+                           .rstd = at(t[SAVED_RSTD]),
+                           .gamma = at(t[SAVED_GAMMA]),
+                           .dx = at(dx),
+                           .rows = rows_of(g),
+                           .n = width_of(g),
+                           .accumulate = add};
   clg_status s = clg_layer_norm_backward_x(n->ctx, &b, n->op);
   if (s == CLG_OK) return clg_edge_end(n, IN_X, dx);
   clg_tensor_unref(&dx);
@@ -27,10 +34,18 @@ static clg_status give_params(clg_node *n, clg_tensor *const t[SAVED], clg_tenso
   clg_tensor *d[2] = {NULL, NULL};
   clg_status s = CLG_OK;
   for (int i = 0; i < 2 && s == CLG_OK; i++)
-    if (wants[i] && !(d[i] = clg_edge_begin(n, IN_GAMMA + i, 1, &g->shape[g->ndim - 1], &add[i]))) s = clg_last_status(n->ctx);
-  clg_norm_backward_params b = {.g = at(g), .x = at(t[SAVED_X]), .mean = at(t[SAVED_MEAN]), .rstd = at(t[SAVED_RSTD]),
-                                .dgamma = at(d[0]), .dbeta = at(d[1]), .rows = rows_of(g), .n = width_of(g),
-                                .accumulate_gamma = add[0], .accumulate_beta = add[1]};
+    if (wants[i] && !(d[i] = clg_edge_begin(n, IN_GAMMA + i, 1, &g->shape[g->ndim - 1], &add[i])))
+      s = clg_last_status(n->ctx);
+  clg_norm_backward_params b = {.g = at(g),
+                                .x = at(t[SAVED_X]),
+                                .mean = at(t[SAVED_MEAN]),
+                                .rstd = at(t[SAVED_RSTD]),
+                                .dgamma = at(d[0]),
+                                .dbeta = at(d[1]),
+                                .rows = rows_of(g),
+                                .n = width_of(g),
+                                .accumulate_gamma = add[0],
+                                .accumulate_beta = add[1]};
   if (s == CLG_OK) s = clg_layer_norm_backward_params(n->ctx, &b, n->op);
   for (int i = 0; i < 2; i++) {
     if (s == CLG_OK && wants[i]) {
@@ -52,7 +67,8 @@ static clg_status give_recorded(clg_node *n, clg_tensor *x, clg_tensor *gamma, c
   clg_scope *scope = clg_scope_open(n->ctx);
   const int last[] = {-1};
   clg_tensor *centred = clg_sub(x, clg_mean(x, last, 1, true));
-  clg_tensor *rstd = clg_rsqrt(clg_add_scalar(clg_mean(clg_square(centred), last, 1, true), ((norm_attrs *)n->attrs)->eps));
+  clg_tensor *rstd =
+      clg_rsqrt(clg_add_scalar(clg_mean(clg_square(centred), last, 1, true), ((norm_attrs *)n->attrs)->eps));
   clg_tensor *xhat = clg_mul(centred, rstd), *h = gamma ? clg_mul(g, gamma) : g;
   clg_status s = xhat && h ? CLG_OK : clg_last_status(n->ctx);
   int rows[CLG_MAX_DIMS];
@@ -63,14 +79,16 @@ static clg_status give_recorded(clg_node *n, clg_tensor *x, clg_tensor *gamma, c
     s = clg_edge_give(n, i, clg_tensor_ref(x->ndim > 1 ? clg_sum(each, rows, x->ndim - 1, false) : each));
   }
   if (s == CLG_OK && clg_node_wants(n, IN_X)) {
-    clg_tensor *inner = clg_sub(clg_sub(h, clg_mean(h, last, 1, true)), clg_mul(xhat, clg_mean(clg_mul(h, xhat), last, 1, true)));
+    clg_tensor *inner =
+        clg_sub(clg_sub(h, clg_mean(h, last, 1, true)), clg_mul(xhat, clg_mean(clg_mul(h, xhat), last, 1, true)));
     s = clg_edge_give(n, IN_X, clg_tensor_ref(clg_mul(rstd, inner)));
   }
   clg_scope_close(scope);
   return s;
 }
 
-static clg_status run_kernels(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *grad, bool wants_x, bool wants_params) {
+static clg_status run_kernels(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *grad, bool wants_x,
+                              bool wants_params) {
   clg_tensor *g = clg_tensor_packed(grad, n->op), *x = g ? clg_tensor_packed(t[SAVED_X], n->op) : NULL;
   clg_tensor *const packed[SAVED] = {x, t[SAVED_MEAN], t[SAVED_RSTD], t[SAVED_GAMMA]};
   clg_status s = x ? CLG_OK : clg_last_status(n->ctx);
@@ -113,7 +131,8 @@ static clg_expr layer_norm_recipe(clg_node *n, clg_recipe *r) {
 
 static const clg_node_class layer_norm_class = {.backward = layer_norm_backward, .recipe = layer_norm_recipe};
 
-static clg_status layer_norm_record(clg_tensor *const in[3], clg_tensor *mean, clg_tensor *rstd, clg_tensor *y, float eps) {
+static clg_status layer_norm_record(clg_tensor *const in[3], clg_tensor *mean, clg_tensor *rstd, clg_tensor *y,
+                                    float eps) {
   clg_node *n = clg_node_create(in, 3, SLOTS, sizeof(norm_attrs), &layer_norm_class, "layer_norm");
   if (!n) return CLG_ERR_HOST_MEMORY;
   *(norm_attrs *)n->attrs = (norm_attrs){eps, in[IN_GAMMA] != NULL, in[IN_BETA] != NULL};
@@ -141,8 +160,15 @@ static bool shapes_ok(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta) {
 
 /* t[0..3): x, gamma, beta, packed; t[3..6): y, mean, rstd. */
 static clg_status run_forward(clg_tensor *const t[6], float eps) {
-  clg_norm_forward f = {.x = at(t[0]), .gamma = at(t[1]), .beta = at(t[2]), .y = at(t[3]), .mean = at(t[4]), .rstd = at(t[5]),
-                        .rows = rows_of(t[0]), .n = width_of(t[0]), .eps = eps};
+  clg_norm_forward f = {.x = at(t[0]),
+                        .gamma = at(t[1]),
+                        .beta = at(t[2]),
+                        .y = at(t[3]),
+                        .mean = at(t[4]),
+                        .rstd = at(t[5]),
+                        .rows = rows_of(t[0]),
+                        .n = width_of(t[0]),
+                        .eps = eps};
   return clg_layer_norm_forward(t[0]->ctx, &f, "layer_norm");
 }
 

@@ -24,18 +24,29 @@ static bool matrix_of(matrix *m, clg_tensor *t, const char *op) {
 }
 
 /* out [M,N] (+)= op(a) op(b), all as they lie; out is contiguous. */
-static clg_status multiply(clg_tensor *out, int64_t m, int64_t n, int64_t k, const matrix *a, bool ta, const matrix *b, bool tb,
-                           bool accumulate, const char *op) {
-  clg_product p = {.ta = ta != a->transposed, .tb = tb != b->transposed, .m = (uint32_t)m, .n = (uint32_t)n, .k = (uint32_t)k,
-                   .a = a->t->storage->block, .b = b->t->storage->block, .c = out->storage->block,
-                   .a_offset = clg_tensor_at(a->t), .b_offset = clg_tensor_at(b->t), .c_offset = clg_tensor_at(out),
-                   .a_ld = a->ld, .b_ld = b->ld, .c_ld = (uint32_t)n, .accumulate = accumulate};
+static clg_status multiply(clg_tensor *out, int64_t m, int64_t n, int64_t k, const matrix *a, bool ta, const matrix *b,
+                           bool tb, bool accumulate, const char *op) {
+  clg_product p = {.ta = ta != a->transposed,
+                   .tb = tb != b->transposed,
+                   .m = (uint32_t)m,
+                   .n = (uint32_t)n,
+                   .k = (uint32_t)k,
+                   .a = a->t->storage->block,
+                   .b = b->t->storage->block,
+                   .c = out->storage->block,
+                   .a_offset = clg_tensor_at(a->t),
+                   .b_offset = clg_tensor_at(b->t),
+                   .c_offset = clg_tensor_at(out),
+                   .a_ld = a->ld,
+                   .b_ld = b->ld,
+                   .c_ld = (uint32_t)n,
+                   .accumulate = accumulate};
   return clg_product_run(out->ctx, &p, op);
 }
 
 /* Hands `input` of node n the product op(a) op(b), of the input's shape. */
-static clg_status give_product(clg_node *n, int input, int ndim, const int64_t *shape, int64_t rows, int64_t cols, int64_t k,
-                               clg_tensor *a, bool ta, clg_tensor *b, bool tb) {
+static clg_status give_product(clg_node *n, int input, int ndim, const int64_t *shape, int64_t rows, int64_t cols,
+                               int64_t k, clg_tensor *a, bool ta, clg_tensor *b, bool tb) {
   bool add;
   matrix ma = {0}, mb = {0};
   clg_tensor *to = clg_edge_begin(n, input, ndim, shape, &add);
@@ -67,14 +78,17 @@ static clg_status matmul_recorded(clg_node *n, clg_tensor *a, clg_tensor *b, clg
 
 static clg_status matmul_backward(clg_node *n, clg_tensor *g) {
   bool wants_a = clg_node_wants(n, 0), wants_b = clg_node_wants(n, 1);
-  clg_tensor *b = wants_a ? clg_node_unpack(n, 1) : NULL, *a = wants_b && (b || !wants_a) ? clg_node_unpack(n, 0) : NULL;
+  clg_tensor *b = wants_a ? clg_node_unpack(n, 1) : NULL,
+             *a = wants_b && (b || !wants_a) ? clg_node_unpack(n, 0) : NULL;
   clg_status s = (wants_a && !b) || (wants_b && !a) ? clg_last_status(n->ctx) : CLG_OK;
   bool recorded = clg_creates_graph(n->ctx);
   if (s == CLG_OK && recorded) s = matmul_recorded(n, a, b, g);
   if (s == CLG_OK && wants_a && !recorded)
-    s = give_product(n, 0, 2, (int64_t[]){g->shape[0], b->shape[0]}, g->shape[0], b->shape[0], g->shape[1], g, false, b, true);
+    s = give_product(n, 0, 2, (int64_t[]){g->shape[0], b->shape[0]}, g->shape[0], b->shape[0], g->shape[1], g, false, b,
+                     true);
   if (s == CLG_OK && wants_b && !recorded)
-    s = give_product(n, 1, 2, (int64_t[]){a->shape[1], g->shape[1]}, a->shape[1], g->shape[1], a->shape[0], a, true, g, false);
+    s = give_product(n, 1, 2, (int64_t[]){a->shape[1], g->shape[1]}, a->shape[1], g->shape[1], a->shape[0], a, true, g,
+                     false);
   clg_tensor_unref(&a);
   clg_tensor_unref(&b);
   return s;
@@ -99,8 +113,8 @@ clg_tensor *clg_matmul(clg_tensor *a, clg_tensor *b) {
   if (a->ndim != 2 || b->ndim != 2) return clg_batch_matmul(a, b);
   if (a->shape[1] != b->shape[0]) {
     char x[CLG_SHAPE_TEXT], y[CLG_SHAPE_TEXT];
-    clg_fail(a->ctx, CLG_ERR_SHAPE, "matmul", "%s times %s: want [M,K] times [K,N]", clg_shape_text(a->ndim, a->shape, x),
-             clg_shape_text(b->ndim, b->shape, y));
+    clg_fail(a->ctx, CLG_ERR_SHAPE, "matmul", "%s times %s: want [M,K] times [K,N]",
+             clg_shape_text(a->ndim, a->shape, x), clg_shape_text(b->ndim, b->shape, y));
     return NULL;
   }
   clg_tensor *y = clg_tensor_new(a->ctx, 2, (int64_t[]){a->shape[0], b->shape[1]}, clg_result_role(a->ctx), "matmul");
@@ -115,7 +129,8 @@ clg_tensor *clg_matmul(clg_tensor *a, clg_tensor *b) {
   return clg_result(y);
 }
 
-/* ---- linear: y = act(x w^T + b); with z the gradient behind the activation dx = z w, dw = z^T x, db = sum of z over rows ---- */
+/* ---- linear: y = act(x w^T + b); with z the gradient behind the activation dx = z w, dw = z^T x, db = sum of z over
+ * rows ---- */
 
 enum { IN_X, IN_W, IN_B };
 enum { SAVED_X, SAVED_W, SAVED_Y, SAVED };
@@ -130,19 +145,23 @@ typedef struct linear_attrs {
 static clg_tensor *rows_of(clg_tensor *t, const char *op) {
   clg_tensor *p = clg_tensor_packed(t, op);
   int64_t cols = t->shape[t->ndim - 1];
-  clg_tensor *rows = p ? clg_tensor_view(p->storage, p->offset, 2, (int64_t[]){cols ? t->numel / cols : 0, cols}, NULL) : NULL;
+  clg_tensor *rows =
+      p ? clg_tensor_view(p->storage, p->offset, 2, (int64_t[]){cols ? t->numel / cols : 0, cols}, NULL) : NULL;
   clg_tensor_unref(&p);
   return rows;
 }
 
-/* db (+)= the sum of z over its rows; with `act`, z is written on the way: the gradient g behind the activation with result y. */
-static clg_status give_bias(clg_node *n, const linear_attrs *a, clg_formula *act, clg_tensor *y, clg_tensor *g, clg_tensor *z) {
+/* db (+)= the sum of z over its rows; with `act`, z is written on the way: the gradient g behind the activation with
+ * result y. */
+static clg_status give_bias(clg_node *n, const linear_attrs *a, clg_formula *act, clg_tensor *y, clg_tensor *g,
+                            clg_tensor *z) {
   bool add;
   clg_tensor *to = clg_edge_begin(n, IN_B, 1, z->shape + 1, &add);
   const clg_tensor *in[] = {act ? NULL : z, y, g};
   clg_status s = !to   ? clg_last_status(n->ctx)
                  : act ? clg_map_sum_keep(act->grad[0].fn, to, z, in, &a->slope, add, n->op)
-                       : clg_map_reduce(clg_maps_of(n->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, to, in, NULL, 2, z->shape, 1, add, n->op);
+                       : clg_map_reduce(clg_maps_of(n->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, to, in, NULL, 2, z->shape, 1,
+                                        add, n->op);
   if (s == CLG_OK) return clg_edge_end(n, IN_B, to);
   clg_tensor_unref(&to);
   return s;
@@ -173,10 +192,12 @@ static clg_status linear_gradients(clg_node *n, const linear_attrs *a, clg_tenso
   int64_t rows = z->shape[0], out = z->shape[1], in = a->shape[a->ndim - 1];
   if (clg_node_wants(n, IN_W)) {
     clg_tensor *flat = rows_of(x, n->op);
-    s = flat ? give_product(n, IN_W, 2, (int64_t[]){out, in}, out, in, rows, z, true, flat, false) : clg_last_status(n->ctx);
+    s = flat ? give_product(n, IN_W, 2, (int64_t[]){out, in}, out, in, rows, z, true, flat, false)
+             : clg_last_status(n->ctx);
     clg_tensor_unref(&flat);
   }
-  if (s == CLG_OK && clg_node_wants(n, IN_X)) s = give_product(n, IN_X, a->ndim, a->shape, rows, in, out, z, false, w, false);
+  if (s == CLG_OK && clg_node_wants(n, IN_X))
+    s = give_product(n, IN_X, a->ndim, a->shape, rows, in, out, z, false, w, false);
   return s;
 }
 
@@ -184,7 +205,8 @@ static clg_status linear_gradients(clg_node *n, const linear_attrs *a, clg_tenso
 static clg_status linear_recorded(clg_node *n, const linear_attrs *a, clg_tensor *const t[SAVED], clg_tensor *g) {
   clg_scope *scope = clg_scope_open(n->ctx);
   int64_t out = g->shape[g->ndim - 1], in = a->shape[a->ndim - 1], rows = g->numel / (out ? out : 1);
-  clg_tensor *z = a->act ? clg_formula_recorded_gradient(a->act, 0, (clg_tensor *[]){NULL, t[SAVED_Y], g}, &a->slope) : g;
+  clg_tensor *z =
+      a->act ? clg_formula_recorded_gradient(a->act, 0, (clg_tensor *[]){NULL, t[SAVED_Y], g}, &a->slope) : g;
   z = clg_reshape(z, 2, (int64_t[]){rows, out});
   clg_status s = z ? CLG_OK : clg_last_status(n->ctx);
   if (s == CLG_OK && clg_node_wants(n, IN_W)) {
@@ -246,13 +268,26 @@ static clg_status linear_forward(clg_tensor *x, clg_tensor *w, clg_tensor *b, co
   const char *epilogue = a->act ? clg_formula_epilogue(ctx, a->act) : NULL;
   clg_tensor *bias = b ? clg_tensor_packed(b, "linear") : NULL;
   matrix mw = {0};
-  if ((a->act && !epilogue) || (b && !bias) || !matrix_of(&mw, w, "linear")) return clg_tensor_unref(&bias), clg_last_status(ctx);
+  if ((a->act && !epilogue) || (b && !bias) || !matrix_of(&mw, w, "linear"))
+    return clg_tensor_unref(&bias), clg_last_status(ctx);
   int64_t k = w->shape[1], n = w->shape[0];
-  clg_product p = {.tb = !mw.transposed, .m = (uint32_t)(n ? y->numel / n : 0), .n = (uint32_t)n, .k = (uint32_t)k,
-                   .a = x->storage->block, .b = mw.t->storage->block, .c = y->storage->block,
-                   .bias = bias ? bias->storage->block : NULL, .a_offset = clg_tensor_at(x), .b_offset = clg_tensor_at(mw.t),
-                   .c_offset = clg_tensor_at(y), .bias_offset = bias ? clg_tensor_at(bias) : 0, .a_ld = (uint32_t)k,
-                   .b_ld = mw.ld, .c_ld = (uint32_t)n, .epilogue = epilogue, .epilogue_param = a->slope};
+  clg_product p = {.tb = !mw.transposed,
+                   .m = (uint32_t)(n ? y->numel / n : 0),
+                   .n = (uint32_t)n,
+                   .k = (uint32_t)k,
+                   .a = x->storage->block,
+                   .b = mw.t->storage->block,
+                   .c = y->storage->block,
+                   .bias = bias ? bias->storage->block : NULL,
+                   .a_offset = clg_tensor_at(x),
+                   .b_offset = clg_tensor_at(mw.t),
+                   .c_offset = clg_tensor_at(y),
+                   .bias_offset = bias ? clg_tensor_at(bias) : 0,
+                   .a_ld = (uint32_t)k,
+                   .b_ld = mw.ld,
+                   .c_ld = (uint32_t)n,
+                   .epilogue = epilogue,
+                   .epilogue_param = a->slope};
   clg_status s = clg_product_run(ctx, &p, "linear");
   clg_tensor_unref(&mw.t);
   clg_tensor_unref(&bias);

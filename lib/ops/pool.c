@@ -68,7 +68,8 @@ static clg_status unpick_backward(clg_node *n, clg_tensor *g);
 static clg_status average_backward(clg_node *n, clg_tensor *g);
 static clg_status spread_backward(clg_node *n, clg_tensor *g);
 static const clg_node_class pick_class = {.backward = pick_backward}, unpick_class = {.backward = unpick_backward},
-                            average_class = {.backward = average_backward}, spread_class = {.backward = spread_backward};
+                            average_class = {.backward = average_backward},
+                            spread_class = {.backward = spread_backward};
 
 static clg_status give_indexed(clg_node *n, clg_tensor *g, bool pick) {
   const pool_attrs *a = n->attrs;

@@ -4,8 +4,8 @@
  *
  * All row-major. `ta` says that A is stored as [k,m], `tb` that B is stored as [n,k]. Leading dimensions and offsets
  * are in elements; c must not overlap a, b or bias. k == 0 leaves f(C0 + bias); an empty C launches nothing. Which
- * kernel runs, and so the bits of the result, follows from the shapes, the shape of the device and the context's table of
- * choices (clgrad/tuning.h) alone. */
+ * kernel runs, and so the bits of the result, follows from the shapes, the shape of the device and the context's table
+ * of choices (clgrad/tuning.h) alone. */
 #ifndef CLG_OPS_PRODUCT_H
 #define CLG_OPS_PRODUCT_H
 
@@ -24,8 +24,8 @@ typedef struct clg_product {
    * as the elementwise kernel's, so that both give the same bits. NULL: none. */
   const char *epilogue;
   float epilogue_param;
-  /* Products of the same sizes, each operand `step` elements on from one to the next (0: the same matrix again; not of c).
-   * One launch, but for CLBlast. 0 and 1 are one product. The bias is the same in all. */
+  /* Products of the same sizes, each operand `step` elements on from one to the next (0: the same matrix again; not of
+   * c). One launch, but for CLBlast. 0 and 1 are one product. The bias is the same in all. */
   uint32_t batch;
   size_t a_step, b_step, c_step;
   bool own; /* on a GPU shape: our kernels where CLBlast would serve; means nothing on a CPU shape */

@@ -1,5 +1,5 @@
-/* The table of elementwise ops. To add one: a row here, its number in formula.h, a line in ops.h and elementwise.c, and a row in
- * the tests' table. No name of an input or a number is "mm" or begins with "mm_": those are the kernels'. */
+/* The table of elementwise ops. To add one: a row here, its number in formula.h, a line in ops.h and elementwise.c, and
+ * a row in the tests' table. No name of an input or a number is "mm" or begins with "mm_": those are the kernels'. */
 #include "ops/formula.h"
 
 #define BCE "max(x, 0) - x*t + log1p(exp(-abs(x)))"
@@ -33,7 +33,10 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_SILU] = {"silu", "x*sigmoid(x)", {"x"}, {0}, {0}},
     /* Beyond 20 log(1 + exp(x)) is x, and where exp overflows the other branch is not taken. */
     [CLG_ROW_MISH] = {"mish", "x*tanh(x > 20 ? x : log1p(exp(x)))", {"x"}, {0}, {0}},
-    [CLG_ROW_SOFTPLUS] = {"softplus", "beta*x > threshold ? x : log1p(exp(beta*x))/beta", {"x"}, {"beta", "threshold"},
+    [CLG_ROW_SOFTPLUS] = {"softplus",
+                          "beta*x > threshold ? x : log1p(exp(beta*x))/beta",
+                          {"x"},
+                          {"beta", "threshold"},
                           {"beta*x > threshold ? 1 : sigmoid(beta*x)"}},
     [CLG_ROW_CLAMP] = {"clamp", "x < low ? low : (x > high ? high : x)", {"x"}, {"low", "high"}, {0}},
     [CLG_ROW_COPY] = {"contiguous", "x", {"x"}, {0}, {0}},
@@ -62,9 +65,15 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_POWER_OF_ABS] = {"norm", "pow(abs(x), p)", {"x"}, {"p"}, {"x != 0 ? p*pow(abs(x), p - 1)*sign(x) : 0"}},
     [CLG_ROW_AFFINE] = {"affine", "x*a + b", {"x", "a", "b"}, {0}, {0}},
     /* p is the weight of the positive targets. */
-    [CLG_ROW_BCE_LOGITS_POS] = {"bce_with_logits", "(1 - t)*x + (1 + (p - 1)*t)*(log1p(exp(-abs(x))) + max(-x, 0))",
-                                {"x", "t", "p"}, {0}, {"(1 - t) - (1 + (p - 1)*t)*sigmoid(-x)"}},
-    [CLG_ROW_BCE] = {"bce", "-(t*max(log(x), -100) + (1 - t)*max(log1p(-x), -100))*s", {"x", "t"}, {"s"},
+    [CLG_ROW_BCE_LOGITS_POS] = {"bce_with_logits",
+                                "(1 - t)*x + (1 + (p - 1)*t)*(log1p(exp(-abs(x))) + max(-x, 0))",
+                                {"x", "t", "p"},
+                                {0},
+                                {"(1 - t) - (1 + (p - 1)*t)*sigmoid(-x)"}},
+    [CLG_ROW_BCE] = {"bce",
+                     "-(t*max(log(x), -100) + (1 - t)*max(log1p(-x), -100))*s",
+                     {"x", "t"},
+                     {"s"},
                      {"(x - t)/max(x*(1 - x), 1e-12)*s", "(max(log1p(-x), -100) - max(log(x), -100))*s"}},
     [CLG_ROW_L1] = {"l1_loss", "abs(x - t)*s", {"x", "t"}, {"s"}, {"sign(x - t)*s", "-sign(x - t)*s"}},
     /* The gradient of a maximum over a range: how many equal it, and each one's share. */

@@ -31,7 +31,8 @@ static clg_status give_permuted(clg_node *n, const view_attrs *a, clg_tensor *g)
 static clg_status give_widened(clg_node *n, const view_attrs *a, clg_tensor *g) {
   clg_tensor *wide = clg_tensor_new(n->ctx, a->ndim, a->shape, CLG_ROLE_GRADIENT, n->op);
   if (!wide || clg_fill_(wide, 0) != CLG_OK) return clg_tensor_unref(&wide), clg_last_status(n->ctx);
-  clg_tensor *window = clg_tensor_view(wide->storage, (size_t)(a->start * wide->stride[a->dim]), g->ndim, g->shape, wide->stride);
+  clg_tensor *window =
+      clg_tensor_view(wide->storage, (size_t)(a->start * wide->stride[a->dim]), g->ndim, g->shape, wide->stride);
   clg_status s = window ? clg_tensor_assign(window, g, n->op) : clg_last_status(n->ctx);
   clg_tensor_unref(&window);
   if (s == CLG_OK) return clg_edge_give(n, 0, wide);
@@ -130,8 +131,8 @@ static bool infer(clg_tensor *x, int ndim, const int64_t *shape, int64_t *out) {
   return false;
 }
 
-/* Strides that show x's elements, in order, as `shape`: false if there are none. Each group of dimensions of the new shape must
- * lie within one run of x that is contiguous in itself. */
+/* Strides that show x's elements, in order, as `shape`: false if there are none. Each group of dimensions of the new
+ * shape must lie within one run of x that is contiguous in itself. */
 static bool same_elements(const clg_tensor *x, int ndim, const int64_t *shape, int64_t *stride) {
   if (!x->numel) return false;
   int to = ndim - 1;
@@ -180,7 +181,8 @@ clg_tensor *clg_permute(clg_tensor *x, const int *order) {
 
 clg_tensor *clg_transpose(clg_tensor *x, int dim0, int dim1) {
   if (!x) return NULL;
-  int a = clg_dim_of(x->ctx, dim0, x->ndim, "transpose"), b = a < 0 ? a : clg_dim_of(x->ctx, dim1, x->ndim, "transpose");
+  int a = clg_dim_of(x->ctx, dim0, x->ndim, "transpose"),
+      b = a < 0 ? a : clg_dim_of(x->ctx, dim1, x->ndim, "transpose");
   if (a < 0 || b < 0) return NULL;
   int order[CLG_MAX_DIMS];
   for (int d = 0; d < x->ndim; d++) order[d] = d == a ? b : d == b ? a : d;
@@ -226,8 +228,10 @@ clg_tensor *clg_pad(clg_tensor *x, int dim, int64_t before, int64_t after, float
   memcpy(shape, x->shape, sizeof shape);
   shape[d] += before + after;
   clg_tensor *y = clg_tensor_new(x->ctx, x->ndim, shape, clg_result_role(x->ctx), "pad");
-  clg_tensor *window = y ? clg_tensor_view(y->storage, (size_t)(before * y->stride[d]), x->ndim, x->shape, y->stride) : NULL;
-  clg_status s = window ? clg_map_run(clg_maps_of(x->ctx, CLG_MAP_FILL), &y, NULL, &value, false, "pad") : clg_last_status(x->ctx);
+  clg_tensor *window =
+      y ? clg_tensor_view(y->storage, (size_t)(before * y->stride[d]), x->ndim, x->shape, y->stride) : NULL;
+  clg_status s =
+      window ? clg_map_run(clg_maps_of(x->ctx, CLG_MAP_FILL), &y, NULL, &value, false, "pad") : clg_last_status(x->ctx);
   if (s == CLG_OK) s = clg_tensor_assign(window, x, "pad");
   clg_tensor_unref(&window);
   if (s == CLG_OK && clg_records(&x, 1)) {
@@ -257,10 +261,12 @@ clg_tensor *clg_expand(clg_tensor *x, int ndim, const int64_t *shape) {
     return NULL;
   }
   if (clg_shape_numel(x->ctx, ndim, want, "expand") < 0) return NULL;
-  return viewed(x, clg_tensor_view(x->storage, x->offset, ndim, want, stride), (view_attrs){.kind = VIEW_EXPAND}, "expand");
+  return viewed(x, clg_tensor_view(x->storage, x->offset, ndim, want, stride), (view_attrs){.kind = VIEW_EXPAND},
+                "expand");
 }
 
 clg_tensor *clg_contiguous(clg_tensor *x) {
-  if (x && (clg_tensor_is_contiguous(x) || x->storage->dtype == CLG_I32)) return clg_result(clg_tensor_packed(x, "contiguous"));
+  if (x && (clg_tensor_is_contiguous(x) || x->storage->dtype == CLG_I32))
+    return clg_result(clg_tensor_packed(x, "contiguous"));
   return clg_row_apply(CLG_ROW_COPY, &x, NULL);
 }

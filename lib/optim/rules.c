@@ -3,23 +3,43 @@
 #include <math.h>
 
 /* The gradient with weight decay added; without decay it is exactly g. */
-#define D "(wd == 0 ? g : g + wd*w)"
+#define D           "(wd == 0 ? g : g + wd*w)"
 #define RMS_CENTRED "(sqrt(A - B*B) + eps)"
 
-enum { SGD, SGD_MOMENTUM, SGD_NESTEROV, ADAM, ADAM_AMSGRAD, ADAMW, ADAMW_AMSGRAD, RMS, RMS_MOMENTUM, RMS_C, RMS_C_MOMENTUM };
+enum {
+  SGD,
+  SGD_MOMENTUM,
+  SGD_NESTEROV,
+  ADAM,
+  ADAM_AMSGRAD,
+  ADAMW,
+  ADAMW_AMSGRAD,
+  RMS,
+  RMS_MOMENTUM,
+  RMS_C,
+  RMS_C_MOMENTUM
+};
 static const clg_rule rules[] = {
     [SGD] = {"sgd", 0, {0}, "w - size*" D},
     [SGD_MOMENTUM] = {"sgd", 1, {"first > 0 ? " D " : mu*a + damp*" D}, "w - size*A"},
     [SGD_NESTEROV] = {"sgd", 1, {"first > 0 ? " D " : mu*a + damp*" D}, "w - size*(" D " + mu*A)"},
     [ADAM] = {"adam", 2, {"b1*a + c1*" D, "b2*b + c2*(" D "*" D ")"}, "w - size*(A/(sqrt(B)/root + eps))"},
-    [ADAM_AMSGRAD] = {"adam", 3, {"b1*a + c1*" D, "b2*b + c2*(" D "*" D ")", "max(c, B)"}, "w - size*(A/(sqrt(C)/root + eps))"},
+    [ADAM_AMSGRAD] = {"adam",
+                      3,
+                      {"b1*a + c1*" D, "b2*b + c2*(" D "*" D ")", "max(c, B)"},
+                      "w - size*(A/(sqrt(C)/root + eps))"},
     [ADAMW] = {"adamw", 2, {"b1*a + c1*g", "b2*b + c2*(g*g)"}, "decay*w - size*(A/(sqrt(B)/root + eps))"},
-    [ADAMW_AMSGRAD] = {"adamw", 3, {"b1*a + c1*g", "b2*b + c2*(g*g)", "max(c, B)"},
+    [ADAMW_AMSGRAD] = {"adamw",
+                       3,
+                       {"b1*a + c1*g", "b2*b + c2*(g*g)", "max(c, B)"},
                        "decay*w - size*(A/(sqrt(C)/root + eps))"},
     [RMS] = {"rmsprop", 1, {"b2*a + c2*(" D "*" D ")"}, "w - size*(" D "/(sqrt(A) + eps))"},
     [RMS_MOMENTUM] = {"rmsprop", 2, {"b2*a + c2*(" D "*" D ")", "mu*b + " D "/(sqrt(A) + eps)"}, "w - size*B"},
     [RMS_C] = {"rmsprop", 2, {"b2*a + c2*(" D "*" D ")", "b2*b + c2*" D}, "w - size*(" D "/" RMS_CENTRED ")"},
-    [RMS_C_MOMENTUM] = {"rmsprop", 3, {"b2*a + c2*(" D "*" D ")", "b2*b + c2*" D, "mu*c + " D "/" RMS_CENTRED}, "w - size*C"},
+    [RMS_C_MOMENTUM] = {"rmsprop",
+                        3,
+                        {"b2*a + c2*(" D "*" D ")", "b2*b + c2*" D, "mu*c + " D "/" RMS_CENTRED},
+                        "w - size*C"},
 };
 
 const clg_rule *clg_rule_of(const clg_optim_options *o) {
@@ -27,7 +47,8 @@ const clg_rule *clg_rule_of(const clg_optim_options *o) {
   case CLG_SGD: return &rules[o->momentum == 0 ? SGD : o->nesterov ? SGD_NESTEROV : SGD_MOMENTUM];
   case CLG_ADAM: return &rules[o->amsgrad ? ADAM_AMSGRAD : ADAM];
   case CLG_ADAMW: return &rules[o->amsgrad ? ADAMW_AMSGRAD : ADAMW];
-  default: return &rules[o->centered ? (o->momentum != 0 ? RMS_C_MOMENTUM : RMS_C) : o->momentum != 0 ? RMS_MOMENTUM : RMS];
+  default:
+    return &rules[o->centered ? (o->momentum != 0 ? RMS_C_MOMENTUM : RMS_C) : o->momentum != 0 ? RMS_MOMENTUM : RMS];
   }
 }
 
@@ -36,7 +57,10 @@ const char *clg_rule_state_name(const clg_rule *rule, int k) {
   static const char *const rms[] = {"square_avg", "momentum_buffer"};
   static const char *const centred[] = {"square_avg", "grad_avg", "momentum_buffer"};
   size_t row = (size_t)(rule - rules);
-  return row <= SGD_NESTEROV ? "momentum_buffer" : row <= ADAMW_AMSGRAD ? adam[k] : row <= RMS_MOMENTUM ? rms[k] : centred[k];
+  return row <= SGD_NESTEROV    ? "momentum_buffer"
+         : row <= ADAMW_AMSGRAD ? adam[k]
+         : row <= RMS_MOMENTUM  ? rms[k]
+                                : centred[k];
 }
 
 /* Worked out in double from the options, as PyTorch does from Python's numbers. */
@@ -60,7 +84,8 @@ void clg_rule_numbers(const clg_optim_options *o, uint64_t t, float out[CLG_NUMB
 
 clg_map_fn *clg_rule_compile(clg_context *ctx, const clg_rule *rule) {
   static const char *const in[] = {"w", "g", "a", "b", "c"};
-  static const char *const number[] = {"size", "wd", "mu", "damp", "first", "b1", "c1", "b2", "c2", "decay", "root", "eps"};
+  static const char *const number[] = {"size", "wd", "mu", "damp",  "first", "b1",
+                                       "c1",   "b2", "c2", "decay", "root",  "eps"};
   static const char *const fresh[] = {"A", "B", "C"};
   const char *names[5 + CLG_NUMBERS + CLG_RULE_STATES];
   size_t n = 0;

@@ -16,8 +16,19 @@ typedef struct clg_rule {
 
 /* The numbers that the formulas name, in this order. */
 typedef enum clg_rule_number {
-  CLG_N_SIZE, CLG_N_WD, CLG_N_MU, CLG_N_DAMP, CLG_N_FIRST, CLG_N_B1, CLG_N_C1, CLG_N_B2, CLG_N_C2, CLG_N_DECAY, CLG_N_ROOT,
-  CLG_N_EPS, CLG_NUMBERS
+  CLG_N_SIZE,
+  CLG_N_WD,
+  CLG_N_MU,
+  CLG_N_DAMP,
+  CLG_N_FIRST,
+  CLG_N_B1,
+  CLG_N_C1,
+  CLG_N_B2,
+  CLG_N_C2,
+  CLG_N_DECAY,
+  CLG_N_ROOT,
+  CLG_N_EPS,
+  CLG_NUMBERS
 } clg_rule_number;
 
 /* PyTorch's name of state k (0 to n_states - 1): "exp_avg". */

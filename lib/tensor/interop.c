@@ -9,8 +9,9 @@ clg_tensor *clg_tensor_wrap(clg_context *ctx, cl_mem buffer, size_t offset, int 
   size_t bytes = 0, end = offset + (size_t)n * sizeof(float);
   if (ctx->queue) clGetMemObjectInfo(buffer, CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
   if (offset % sizeof(float) || end > bytes) {
-    clg_fail(ctx, CLG_ERR_SHAPE, "tensor_wrap", "the buffer has %zu bytes, and %zu from byte %zu (a multiple of 4) are asked for",
-             bytes, (size_t)n * sizeof(float), offset);
+    clg_fail(ctx, CLG_ERR_SHAPE, "tensor_wrap",
+             "the buffer has %zu bytes, and %zu from byte %zu (a multiple of 4) are asked for", bytes,
+             (size_t)n * sizeof(float), offset);
     return NULL;
   }
   clg_block *block = clg_block_wrap(ctx, buffer, bytes, "tensor_wrap");

@@ -69,7 +69,9 @@ static void define(writer *w, const char *name) { clg_str_addf(&w->out, "\n#defi
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 #pragma GCC diagnostic ignored "-Wformat-extra-args"
 static void write_prelude(writer *w, const clg_arena *arena, const clg_expr *out) {
-  define(w, "MAP_T"); /* the tensors' elements; integers are copied as such, since a GPU may flush them as denormal floats */
+  define(
+      w,
+      "MAP_T"); /* the tensors' elements; integers are copied as such, since a GPU may flush them as denormal floats */
   clg_str_add(&w->out, w->ints ? "int" : "float");
   define(w, "MAP_OUTPUTS");
   for (int i = 0; i < w->f->n_out; i++)
@@ -124,8 +126,8 @@ static uint32_t used(const clg_arena *a, const clg_expr *out, int n_out, const c
   return mask;
 }
 
-static clg_map_fn *create(clg_context *ctx, const char *name, const clg_expr *out, int n_out, const char *const *in, int n_in,
-                          const char *const *param, int n_param, bool ints) {
+static clg_map_fn *create(clg_context *ctx, const char *name, const clg_expr *out, int n_out, const char *const *in,
+                          int n_in, const char *const *param, int n_param, bool ints) {
   map_state *s = state_of(ctx);
   clg_map_fn *f = s ? calloc(1, sizeof *f) : NULL;
   if (!f) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory"), NULL;
@@ -145,8 +147,8 @@ static clg_map_fn *create(clg_context *ctx, const char *name, const clg_expr *ou
   return s->all = f;
 }
 
-clg_map_fn *clg_map_create(clg_context *ctx, const char *name, const clg_expr *out, int n_out, const char *const *in, int n_in,
-                           const char *const *param, int n_param) {
+clg_map_fn *clg_map_create(clg_context *ctx, const char *name, const clg_expr *out, int n_out, const char *const *in,
+                           int n_in, const char *const *param, int n_param) {
   return create(ctx, name, out, n_out, in, n_in, param, n_param, false);
 }
 
@@ -164,7 +166,8 @@ clg_map_fn *clg_maps_of(clg_context *ctx, clg_map_builtin which) {
   }
   static const char *const name[] = {"copy", "fill", "add", "copy_i32", "not_finite"};
   static const int n_in[] = {1, 0, 2, 1, 1}, n_param[] = {0, 1, 0, 0, 0};
-  return s->builtin[which] = create(ctx, name[which], &e, 1, in, n_in[which], param, n_param[which], which == CLG_MAP_COPY_I32);
+  return s->builtin[which] =
+             create(ctx, name[which], &e, 1, in, n_in[which], param, n_param[which], which == CLG_MAP_COPY_I32);
 }
 
 /* ---- running ---- */
@@ -181,7 +184,8 @@ void clg_broadcast_strides(const clg_tensor *t, int ndim, const int64_t *shape, 
   }
 }
 
-void clg_loop_make(clg_loop *l, int ndim, const int64_t *shape, uint32_t dims, int n, int64_t (*strides)[CLG_MAX_DIMS]) {
+void clg_loop_make(clg_loop *l, int ndim, const int64_t *shape, uint32_t dims, int n,
+                   int64_t (*strides)[CLG_MAX_DIMS]) {
   l->ndim = 0;
   for (int d = ndim; d-- > 0;) {
     if (!(dims >> d & 1) || shape[d] == 1) continue;
@@ -204,8 +208,8 @@ static clg_kernel *kernel_of(clg_map_fn *f, clg_map_form form) {
   return f->kernel[form];
 }
 
-/* Reading along memory, or one element over and over, is what a compiler turns into vector code, if it knows. False: some tensor's
- * innermost stride is another. */
+/* Reading along memory, or one element over and over, is what a compiler turns into vector code, if it knows. False:
+ * some tensor's innermost stride is another. */
 static bool along_rows(const clg_loop *l, int n, uint32_t *zero) {
   *zero = 0;
   for (int i = 0; i < n; i++) {
@@ -226,12 +230,14 @@ static clg_kernel *rows_kernel(clg_map_fn *f, uint32_t zero, bool add) {
     *r = (clg_map_rows){.next = f->rows, .zero = zero, .prelude = s.data};
     f->rows = r;
   }
-  if (!r->kernel[add]) r->kernel[add] = clg_kernel_get(f->ctx, "map.cl", r->prelude, add ? "map_strided_add" : "map_strided");
+  if (!r->kernel[add])
+    r->kernel[add] = clg_kernel_get(f->ctx, "map.cl", r->prelude, add ? "map_strided_add" : "map_strided");
   return r->kernel[add];
 }
 
 /* The tensors that take part: results first, then the inputs that are used. */
-static int members(const clg_map_fn *f, clg_tensor *const *outs, const clg_tensor *const *ins, const clg_tensor **list) {
+static int members(const clg_map_fn *f, clg_tensor *const *outs, const clg_tensor *const *ins,
+                   const clg_tensor **list) {
   int n = 0;
   for (int i = 0; i < f->n_out; i++) list[n++] = outs[i];
   for (int i = 0; i < f->n_in; i++)

@@ -26,7 +26,7 @@ struct clg_map {
   int n_out, n_in, n_param;
   uint32_t in_used, param_used; /* bit masks */
   clg_kernel *kernel[CLG_FORMS];
-  struct clg_map_rows *rows; /* strided kernels for one pattern of innermost strides */
+  struct clg_map_rows *rows;             /* strided kernels for one pattern of innermost strides */
   clg_kernel *reduce[CLG_REDUCTIONS][5]; /* inner, inner of unit stride, outer, outer of unit stride, wide outer */
   char *reduce_prelude[CLG_REDUCTIONS];  /* prelude and what chooses the reduction; made when needed */
 };
@@ -47,15 +47,14 @@ void clg_args_params(clg_args *a, const clg_map_fn *f, const float *params);
 /* Strides of t seen as shape[0..ndim) (broadcast dimensions get 0). */
 void clg_broadcast_strides(const clg_tensor *t, int ndim, const int64_t *shape, int64_t *stride);
 
-/* The same iteration with as few dimensions as possible: dims are stored innermost first; `stride` has n rows (tensors) of
- * CLG_MAX_DIMS. */
+/* The same iteration with as few dimensions as possible: dims are stored innermost first; `stride` has n rows (tensors)
+ * of CLG_MAX_DIMS. */
 typedef struct clg_loop {
   int ndim;
   int32_t dim[CLG_MAX_DIMS];
   int32_t stride[CLG_MAP_OUTPUTS + CLG_MAP_INPUTS][CLG_MAX_DIMS];
 } clg_loop;
 /* Collapses the dimensions of `shape` chosen by the bit mask `dims`. strides[i] belongs to tensor i. */
-void clg_loop_make(clg_loop *l, int ndim, const int64_t *shape, uint32_t dims, int n,
-                   int64_t (*strides)[CLG_MAX_DIMS]);
+void clg_loop_make(clg_loop *l, int ndim, const int64_t *shape, uint32_t dims, int n, int64_t (*strides)[CLG_MAX_DIMS]);
 
 #endif

@@ -50,8 +50,13 @@ static clg_status fill(clg_tensor *t, bool normal, float a, float b, const char 
   if (!s->kernel[normal])
     s->kernel[normal] = clg_kernel_get(ctx, "random.cl", NULL, normal ? "random_normal" : "random_uniform");
   size_t blocks = ((size_t)t->numel + 3) / 4;
-  clg_arg args[] = {clg_arg_block(t->storage->block), clg_arg_u32((uint32_t)clg_tensor_at(t)), clg_arg_u32((uint32_t)t->numel),
-                    clg_arg_u64(s->seed), clg_arg_u64(s->position), clg_arg_f32(a), clg_arg_f32(b)};
+  clg_arg args[] = {clg_arg_block(t->storage->block),
+                    clg_arg_u32((uint32_t)clg_tensor_at(t)),
+                    clg_arg_u32((uint32_t)t->numel),
+                    clg_arg_u64(s->seed),
+                    clg_arg_u64(s->position),
+                    clg_arg_f32(a),
+                    clg_arg_f32(b)};
   s->position += blocks;
   const size_t lanes = clg_vector_width(ctx), items[3] = {(blocks + lanes - 1) / lanes, 1, 1};
   return clg_launch(ctx, s->kernel[normal], op, args, 7, items, NULL);

@@ -41,8 +41,8 @@ static uint32_t tasks_of(const plan *p) {
   return p->inner ? pieces(p->n_out, p->share) : p->n_out / row_of(p) * pieces(row_of(p), p->share);
 }
 
-/* Enough chunks to fill a device, none so short that its result costs more than its sum. By the sizes alone, so that a sum has the
- * same bits whatever the strides of what it reads. */
+/* Enough chunks to fill a device, none so short that its result costs more than its sum. By the sizes alone, so that a
+ * sum has the same bits whatever the strides of what it reads. */
 static void choose_chunks(plan *p, bool cpu) {
   uint32_t tasks = tasks_of(p), want = p->inner ? 1024 : cpu ? 64 : 4096, least_chunk = p->inner ? 2048 : 32;
   p->chunks = 1;
@@ -52,8 +52,8 @@ static void choose_chunks(plan *p, bool cpu) {
   p->chunks = pieces(p->n_red, p->chunk);
 }
 
-static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *list, int n, int ndim, const int64_t *shape,
-                      uint32_t dims) {
+static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *list, int n, int ndim,
+                      const int64_t *shape, uint32_t dims) {
   int64_t strides[CLG_MAP_INPUTS][CLG_MAX_DIMS];
   for (int i = 0; i < n; i++) clg_broadcast_strides(list[i], ndim, shape, strides[i]);
   clg_loop_make(&p->kept, ndim, shape, ~dims & 0xff, n, strides);
@@ -94,8 +94,9 @@ static clg_kernel *kernel_of(clg_map_fn *f, int kind, const plan *p) {
 }
 
 /* `keep` is NULL unless kind is CLG_REDUCE_KEEP. */
-static clg_status run_pass(clg_map_fn *f, int kind, const clg_tensor *out, const clg_tensor *keep, const clg_tensor *const *list,
-                           int n, const float *params, const plan *p, bool accumulate, const char *op) {
+static clg_status run_pass(clg_map_fn *f, int kind, const clg_tensor *out, const clg_tensor *keep,
+                           const clg_tensor *const *list, int n, const float *params, const plan *p, bool accumulate,
+                           const char *op) {
   clg_args a;
   a.n = 0; /* clearing the whole list would take longer than filling it */
   clg_args_tensor(&a, out);
@@ -126,7 +127,8 @@ static clg_status empty(bool max, clg_tensor *out, bool accumulate, const char *
 }
 
 static clg_status reduce(clg_map_fn *f, int kind, clg_tensor *out, const clg_tensor *keep, const clg_tensor *const *ins,
-                         const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate, const char *op) {
+                         const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate,
+                         const char *op) {
   if (!f) return CLG_ERR_HOST_MEMORY;
   const clg_tensor *list[CLG_MAP_INPUTS];
   int n = 0;
@@ -144,23 +146,25 @@ static clg_status reduce(clg_map_fn *f, int kind, clg_tensor *out, const clg_ten
   clg_status s = run_pass(f, kind, part, keep, list, n, params, &p, false, op);
   const clg_tensor *in[] = {part};
   if (s == CLG_OK)
-    s = reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), kind == CLG_REDUCE_KEEP ? CLG_REDUCE_SUM : kind, out, NULL, in, NULL, 2, parts, 1,
-               accumulate, op);
+    s = reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), kind == CLG_REDUCE_KEEP ? CLG_REDUCE_SUM : kind, out, NULL, in, NULL,
+               2, parts, 1, accumulate, op);
   clg_tensor_unref(&part);
   return s;
 }
 
 clg_status clg_map_reduce(clg_map_fn *f, clg_reduce_kind kind, clg_tensor *out, const clg_tensor *const *ins,
-                          const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate, const char *op) {
+                          const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate,
+                          const char *op) {
   return reduce(f, (int)kind, out, NULL, ins, params, ndim, shape, dims, accumulate, op);
 }
 
 /* Where the range is one column, or one element, results run along memory no longer and are not worth it. */
-clg_status clg_map_sum_keep(clg_map_fn *f, clg_tensor *out, clg_tensor *keep, const clg_tensor *const *ins, const float *params,
-                            bool accumulate, const char *op) {
+clg_status clg_map_sum_keep(clg_map_fn *f, clg_tensor *out, clg_tensor *keep, const clg_tensor *const *ins,
+                            const float *params, bool accumulate, const char *op) {
   if (keep->shape[1] > 1) return reduce(f, CLG_REDUCE_KEEP, out, keep, ins, params, 2, keep->shape, 1, accumulate, op);
   const clg_tensor *in[] = {keep};
   clg_status s = clg_map_run(f, &keep, ins, params, false, op);
-  return s == CLG_OK ? reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, out, NULL, in, NULL, 2, keep->shape, 1, accumulate, op)
+  return s == CLG_OK ? reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, out, NULL, in, NULL, 2, keep->shape, 1,
+                              accumulate, op)
                      : s;
 }

@@ -8,8 +8,12 @@ clg_storage *clg_storage_slice(clg_context *ctx, clg_block *block, size_t offset
     clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
     return NULL;
   }
-  *s = (clg_storage){.refs = 1, .ctx = ctx, .block = block ? clg_block_ref(block) : NULL, .offset = offset,
-                     .numel = numel, .role = role};
+  *s = (clg_storage){.refs = 1,
+                     .ctx = ctx,
+                     .block = block ? clg_block_ref(block) : NULL,
+                     .offset = offset,
+                     .numel = numel,
+                     .role = role};
   clg_context_hold(ctx);
   return s;
 }

@@ -60,8 +60,9 @@ clg_tensor *clg_tensor_create(clg_context *ctx, int ndim, const int64_t *shape, 
   if (!ctx) return NULL;
   clg_tensor *t = clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "tensor_create");
   if (!t || !t->numel) return t;
-  clg_status s = data ? clg_block_write(t->storage->block, 0, (size_t)t->numel * sizeof *data, data, false, "tensor_create")
-                      : clg_fill_(t, 0);
+  clg_status s =
+      data ? clg_block_write(t->storage->block, 0, (size_t)t->numel * sizeof *data, data, false, "tensor_create")
+           : clg_fill_(t, 0);
   if (s != CLG_OK) clg_tensor_unref(&t);
   if (t) t->storage->version = 0;
   return t;
@@ -113,8 +114,10 @@ bool clg_tensor_shares_storage(const clg_tensor *a, const clg_tensor *b) { retur
 clg_status clg_tensor_changeable(const clg_tensor *t, const char *op) {
   if (t->ctx->no_grad || !t->requires_grad) return CLG_OK;
   if (!t->has_graph)
-    return clg_fail(t->ctx, CLG_ERR_GRAPH, op, "a leaf that requires grad cannot be changed in place in grad mode: switch it "
-                                               "off with clg_set_grad_mode(ctx, false)");
-  return clg_fail(t->ctx, CLG_ERR_GRAPH, op, "a tensor that has a graph cannot be changed in place in grad mode: use an op "
-                                             "that returns a new tensor, or clg_detach");
+    return clg_fail(t->ctx, CLG_ERR_GRAPH, op,
+                    "a leaf that requires grad cannot be changed in place in grad mode: switch it "
+                    "off with clg_set_grad_mode(ctx, false)");
+  return clg_fail(t->ctx, CLG_ERR_GRAPH, op,
+                  "a tensor that has a graph cannot be changed in place in grad mode: use an op "
+                  "that returns a new tensor, or clg_detach");
 }

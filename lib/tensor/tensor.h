@@ -8,17 +8,17 @@
 /* Elements on the device: a slice of a block, with its own version counter. Views and detached tensors share it. */
 typedef struct clg_storage {
   uint32_t refs;
-  uint32_t saved;         /* how often the graph holds it */
+  uint32_t saved; /* how often the graph holds it */
   clg_context *ctx;
-  clg_block *block;       /* NULL when empty */
-  size_t offset;          /* of the first element, in elements of the block */
+  clg_block *block; /* NULL when empty */
+  size_t offset;    /* of the first element, in elements of the block */
   size_t numel;
   uint32_t version;
   const char *changed_by; /* op of the last in-place change, or that made it; NULL: a slice */
   clg_role role;          /* as made; the block says SAVED while the graph holds an activation */
   clg_dtype dtype;
-  bool ranged;            /* int32 that came from the host and was not changed since: */
-  int32_t low, high;      /* its least and largest element */
+  bool ranged;       /* int32 that came from the host and was not changed since: */
+  int32_t low, high; /* its least and largest element */
 } clg_storage;
 
 struct clg_autograd; /* the graph room's part of a tensor */
@@ -31,8 +31,8 @@ struct clg_tensor {
   size_t offset; /* of element 0, in elements of the storage */
   int64_t numel;
   int64_t shape[CLG_MAX_DIMS], stride[CLG_MAX_DIMS];
-  bool requires_grad; /* a leaf that asked for it, or any result that has a graph */
-  bool has_graph;     /* not a leaf */
+  bool requires_grad;                       /* a leaf that asked for it, or any result that has a graph */
+  bool has_graph;                           /* not a leaf */
   struct clg_autograd *grad;                /* gradient, hooks, producer; NULL: none of them */
   void (*grad_finish)(struct clg_tensor *); /* frees them; set with `grad` */
 };
@@ -46,7 +46,9 @@ void clg_storage_unref(clg_storage *s);
 void clg_storage_save(clg_storage *s);
 void clg_storage_unsave(clg_storage *s);
 /* An in-place change by `op`. */
-static inline void clg_storage_changed(clg_storage *s, const char *op) { s->version++, s->changed_by = op, s->ranged = false; }
+static inline void clg_storage_changed(clg_storage *s, const char *op) {
+  s->version++, s->changed_by = op, s->ranged = false;
+}
 
 /* Results of ops: activations, or gradients during backward. */
 static inline clg_role clg_result_role(const clg_context *ctx) {
@@ -65,8 +67,8 @@ static inline clg_tensor *clg_tensor_like(const clg_tensor *t, const char *op) {
 clg_tensor *clg_tensor_view(clg_storage *s, size_t offset, int ndim, const int64_t *shape, const int64_t *stride);
 /* A contiguous tensor of t's elements: t itself with one more reference, or a copy. */
 clg_tensor *clg_tensor_packed(clg_tensor *t, const char *op);
-/* src for an in-place change of dst: src itself with one more reference, or a copy where it is another view of the same storage,
- * which the kernel would read while it writes. */
+/* src for an in-place change of dst: src itself with one more reference, or a copy where it is another view of the same
+ * storage, which the kernel would read while it writes. */
 clg_tensor *clg_tensor_apart(clg_tensor *src, const clg_tensor *dst, const char *op);
 /* dst = src, element by element; dst of any strides, src broadcasts. Does not touch the version. */
 clg_status clg_tensor_assign(clg_tensor *dst, const clg_tensor *src, const char *op);

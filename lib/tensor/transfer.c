@@ -17,8 +17,9 @@ clg_tensor *clg_tensor_packed(clg_tensor *t, const char *op) {
 }
 
 clg_tensor *clg_tensor_apart(clg_tensor *src, const clg_tensor *dst, const char *op) {
-  bool same = src->storage != dst->storage || (src->offset == dst->offset && clg_same_shape(src, dst) &&
-                                               !memcmp(src->stride, dst->stride, (size_t)src->ndim * sizeof *src->stride));
+  bool same =
+      src->storage != dst->storage || (src->offset == dst->offset && clg_same_shape(src, dst) &&
+                                       !memcmp(src->stride, dst->stride, (size_t)src->ndim * sizeof *src->stride));
   return same ? clg_tensor_ref(src) : copy_of(src, op);
 }
 
@@ -42,7 +43,9 @@ static clg_status read_into(const clg_tensor *t, void *out, clg_dtype dtype, boo
 }
 
 clg_status clg_tensor_read(const clg_tensor *t, float *out) { return read_into(t, out, CLG_F32, true, "tensor_read"); }
-clg_status clg_tensor_read_i32(const clg_tensor *t, int32_t *out) { return read_into(t, out, CLG_I32, true, "tensor_read_i32"); }
+clg_status clg_tensor_read_i32(const clg_tensor *t, int32_t *out) {
+  return read_into(t, out, CLG_I32, true, "tensor_read_i32");
+}
 clg_status clg_tensor_read_async(const clg_tensor *t, float *out) {
   return read_into(t, out, CLG_F32, false, "tensor_read_async");
 }
@@ -54,14 +57,17 @@ static clg_status write_from(clg_tensor *t, const void *data, clg_dtype dtype, b
   if (s != CLG_OK || !t->numel) return s;
   clg_tensor *to = clg_tensor_is_contiguous(t) ? clg_tensor_ref(t) : clg_tensor_like(t, op);
   if (!to) return clg_last_status(t->ctx);
-  s = clg_block_write(to->storage->block, clg_tensor_at(to) * sizeof(float), (size_t)t->numel * sizeof(float), data, keep, op);
+  s = clg_block_write(to->storage->block, clg_tensor_at(to) * sizeof(float), (size_t)t->numel * sizeof(float), data,
+                      keep, op);
   if (s == CLG_OK && to != t) s = clg_tensor_assign(t, to, op);
   clg_tensor_unref(&to);
   clg_storage_changed(t->storage, op);
   return s;
 }
 
-clg_status clg_tensor_write(clg_tensor *t, const float *data) { return write_from(t, data, CLG_F32, false, "tensor_write"); }
+clg_status clg_tensor_write(clg_tensor *t, const float *data) {
+  return write_from(t, data, CLG_F32, false, "tensor_write");
+}
 clg_status clg_tensor_write_async(clg_tensor *t, const float *data) {
   return write_from(t, data, CLG_F32, true, "tensor_write_async");
 }
@@ -86,8 +92,9 @@ clg_tensor *clg_tensor_create_i32(clg_context *ctx, int ndim, const int64_t *sha
   clg_tensor *t = ctx ? clg_tensor_new_i32(ctx, ndim, shape, CLG_ROLE_DATA, "tensor_create_i32") : NULL;
   if (!t || !t->numel) return t;
   float zero = 0; /* all bits 0, as the integer's */
-  clg_status s = data ? clg_block_write(t->storage->block, 0, (size_t)t->numel * sizeof *data, data, false, "tensor_create_i32")
-                      : clg_map_run(clg_maps_of(ctx, CLG_MAP_FILL), &t, NULL, &zero, false, "tensor_create_i32");
+  clg_status s =
+      data ? clg_block_write(t->storage->block, 0, (size_t)t->numel * sizeof *data, data, false, "tensor_create_i32")
+           : clg_map_run(clg_maps_of(ctx, CLG_MAP_FILL), &t, NULL, &zero, false, "tensor_create_i32");
   if (s != CLG_OK) return clg_tensor_unref(&t), NULL;
   remember_range(t->storage, data ? t->numel : 1, data ? data : (const int32_t[]){0});
   return t;
@@ -123,8 +130,8 @@ clg_status clg_copy_(clg_tensor *dst, const clg_tensor *src) {
   for (int i = 0; fits && i < ndim; i++) fits = shape[i] == dst->shape[i];
   if (s == CLG_OK && !fits) {
     char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
-    s = clg_fail(dst->ctx, CLG_ERR_SHAPE, "copy_", "%s does not broadcast to %s", clg_shape_text(src->ndim, src->shape, a),
-                 clg_shape_text(dst->ndim, dst->shape, b));
+    s = clg_fail(dst->ctx, CLG_ERR_SHAPE, "copy_", "%s does not broadcast to %s",
+                 clg_shape_text(src->ndim, src->shape, a), clg_shape_text(dst->ndim, dst->shape, b));
   }
   clg_tensor *from = s == CLG_OK ? clg_tensor_apart((clg_tensor *)src, dst, "copy_") : NULL;
   if (s == CLG_OK) s = from ? clg_tensor_assign(dst, from, "copy_") : clg_last_status(dst->ctx);
@@ -146,8 +153,10 @@ clg_status clg_tensor_print(const clg_tensor *t, FILE *to) {
   int64_t width = t->ndim ? t->shape[t->ndim - 1] : 1, rows = t->numel / width;
   for (int64_t r = 0; s == CLG_OK && r < rows && r < 6; r++) {
     for (int64_t c = 0; c < width && c < 6; c++) {
-      if (ints) fprintf(to, " %11ld", (long)i[r * width + c]);
-      else fprintf(to, " %11.5g", (double)v[r * width + c]);
+      if (ints)
+        fprintf(to, " %11ld", (long)i[r * width + c]);
+      else
+        fprintf(to, " %11.5g", (double)v[r * width + c]);
     }
     fprintf(to, width > 6 ? " ...\n" : "\n");
   }

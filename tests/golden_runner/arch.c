@@ -61,7 +61,8 @@ static clg_module *make_conv(clg_context *ctx, const char *args, bool transposed
   int64_t in = element(args, "", 0, 0), out = element(args, "", 1, 0);
   int64_t kh = element(args, "kernel_size", 0, 0), kw = element(args, "kernel_size", 1, 0);
   bool bias = argument_flag(args, "bias", true);
-  return transposed ? clg_conv_transpose2d_create(ctx, in, out, kh, kw, &o, bias) : clg_conv2d_create(ctx, in, out, kh, kw, &o, bias);
+  return transposed ? clg_conv_transpose2d_create(ctx, in, out, kh, kw, &o, bias)
+                    : clg_conv2d_create(ctx, in, out, kh, kw, &o, bias);
 }
 
 static clg_module *make_conv2d(clg_context *ctx, const char *args) { return make_conv(ctx, args, false); }
@@ -76,10 +77,10 @@ static clg_module *make_softplus(clg_context *ctx, const char *args) {
   return clg_activation_create(ctx, CLG_ACT_SOFTPLUS, (float)argument(args, "beta", 1));
 }
 
-#define ACTIVATION(name, act) \
-  static clg_module *make_##name(clg_context *ctx, const char *args) { \
-    (void)args; \
-    return clg_activation_create(ctx, act, 0); \
+#define ACTIVATION(name, act)                                                                                          \
+  static clg_module *make_##name(clg_context *ctx, const char *args) {                                                 \
+    (void)args;                                                                                                        \
+    return clg_activation_create(ctx, act, 0);                                                                         \
   }
 ACTIVATION(relu, CLG_ACT_RELU)
 ACTIVATION(tanh, CLG_ACT_TANH)
@@ -96,10 +97,19 @@ static const struct {
   const char *name;
   clg_module *(*make)(clg_context *ctx, const char *args);
 } layers[] = {
-    {"Linear", make_linear}, {"LayerNorm", make_layer_norm}, {"LeakyReLU", make_leaky_relu}, {"ReLU", make_relu},
-    {"Tanh", make_tanh},     {"Sigmoid", make_sigmoid},      {"Flatten", make_flatten},
-    {"GELU", make_gelu},     {"SiLU", make_silu},            {"Softplus", make_softplus},
-    {"Conv2d", make_conv2d}, {"ConvTranspose2d", make_conv_transpose2d}, {"BatchNorm2d", make_batch_norm2d},
+    {"Linear", make_linear},
+    {"LayerNorm", make_layer_norm},
+    {"LeakyReLU", make_leaky_relu},
+    {"ReLU", make_relu},
+    {"Tanh", make_tanh},
+    {"Sigmoid", make_sigmoid},
+    {"Flatten", make_flatten},
+    {"GELU", make_gelu},
+    {"SiLU", make_silu},
+    {"Softplus", make_softplus},
+    {"Conv2d", make_conv2d},
+    {"ConvTranspose2d", make_conv_transpose2d},
+    {"BatchNorm2d", make_batch_norm2d},
 };
 
 /* One layer of a "(i): Name(arguments)" line. */

@@ -65,8 +65,9 @@ void replay_point(replay *r, const char *name, clg_module *m, const clg_tensor *
     const json_t *json = json_object_get(arrays, key);
     record want;
     if (!json) continue;
-    count(r, key, record_read(r->g, json, &want) && (m ? compare_gradient(r, key, m, &want)
-                                                       : record_compare_tensor(r->g, key, t, &want, TOLERANCE)));
+    count(r, key,
+          record_read(r->g, json, &want) &&
+              (m ? compare_gradient(r, key, m, &want) : record_compare_tensor(r->g, key, t, &want, TOLERANCE)));
   }
 }
 
@@ -168,8 +169,8 @@ static bool check_trajectory(replay *r, const char *which, clg_module *m) {
   float *got = calloc(row.n, sizeof *got);
   if (!got) return golden_error(r->g, "out of memory");
   snprintf(key, sizeof key, "%s after step %zu", which, r->step + 1);
-  bool ok = clg_module_read(m, got) == CLG_OK ? record_compare(r->g, key, got, &row, TOLERANCE)
-                                              : golden_clg_error(r->g);
+  bool ok =
+      clg_module_read(m, got) == CLG_OK ? record_compare(r->g, key, got, &row, TOLERANCE) : golden_clg_error(r->g);
   free(got);
   return ok;
 }
@@ -280,8 +281,10 @@ static void run_naive(golden *g, const char *section, const json_t *gan) {
   float *losses = NULL;
   bool missing;
   if (!replay_open(&r, &missing)) {
-    if (missing) report_skip(&g->report, section, "V4", "%s", g->why);
-    else report_fail(&g->report, section, "V4", "%s", g->why);
+    if (missing)
+      report_skip(&g->report, section, "V4", "%s", g->why);
+    else
+      report_fail(&g->report, section, "V4", "%s", g->why);
   } else {
     losses = calloc(3 * r.steps, sizeof *losses);
     r.losses = losses;

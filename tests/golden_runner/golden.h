@@ -57,7 +57,8 @@ clg_tensor *record_tensor(golden *g, const record *r);
 
 /* The tolerance for one op or one optimizer: ten times what float32 PyTorch misses by, and float32's own rounding. */
 double record_tolerance(const record *r);
-/* True if every element of got is within `tolerance`; else golden.why says where and by how much. `what` names the array. */
+/* True if every element of got is within `tolerance`; else golden.why says where and by how much. `what` names the
+ * array. */
 bool record_compare(golden *g, const char *what, const float *got, const record *want, double tolerance);
 /* The same for a tensor, whose shape must be the record's too. */
 bool record_compare_tensor(golden *g, const char *what, const clg_tensor *got, const record *want, double tolerance);
@@ -67,8 +68,9 @@ double json_number(const json_t *object, const char *key, double otherwise);
 bool json_flag(const json_t *object, const char *key, bool otherwise);
 const char *json_text(const json_t *object, const char *key, const char *otherwise);
 
-/* One case of the sections of ops. An adapter returns the op's result as a scope's, or NULL: with `skip` set when the library
- * has no such op, with the context's error otherwise. Further outputs go to `extra`, by name: borrowed tensors, also int32. */
+/* One case of the sections of ops. An adapter returns the op's result as a scope's, or NULL: with `skip` set when the
+ * library has no such op, with the context's error otherwise. Further outputs go to `extra`, by name: borrowed tensors,
+ * also int32. */
 #define OP_INPUTS 8
 #define OP_EXTRAS 2
 typedef struct op_case op_case;
@@ -91,7 +93,8 @@ op_adapter op_find(const char *op, size_t *least);
 /* An optimizer's options by PyTorch's names; false when there is no such optimizer. */
 bool optim_options(const char *name, const json_t *args, clg_optim_options *out);
 
-/* A model from the text that PyTorch prints for it. NULL with golden.why; *missing is set when a layer does not exist. */
+/* A model from the text that PyTorch prints for it. NULL with golden.why; *missing is set when a layer does not exist.
+ */
 clg_module *arch_build(golden *g, const char *text, bool *missing);
 
 /* Sections. */

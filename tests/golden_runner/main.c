@@ -1,5 +1,5 @@
-/* golden_runner DIR [--section NAME] [--remat]: replays a folder of golden data through the library and compares. Everything is read from
- * the folder's manifest.json. Exits 0 only if something passed and nothing failed. */
+/* golden_runner DIR [--section NAME] [--remat]: replays a folder of golden data through the library and compares.
+ * Everything is read from the folder's manifest.json. Exits 0 only if something passed and nothing failed. */
 #include "golden.h"
 #include <getopt.h>
 #include <stdlib.h>
@@ -23,8 +23,9 @@ static bool run(golden *g, const char *section) {
   }
   const char *name;
   json_t *gan;
-  json_object_foreach(json_object_get(g->manifest, "gans"), name, gan)
-    if (wanted(section, name)) found = true, section_gan(g, name, gan);
+  json_object_foreach(json_object_get(g->manifest, "gans"), name, gan) if (wanted(section, name))
+      found = true,
+      section_gan(g, name, gan);
   return found;
 }
 

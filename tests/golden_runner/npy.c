@@ -1,5 +1,5 @@
-/* .npy files (NumPy format 1.0 to 3.0), only what the golden folders hold: little-endian float32 in C order. Headers and
- * sizes are checked against the file; names may not leave the folder. */
+/* .npy files (NumPy format 1.0 to 3.0), only what the golden folders hold: little-endian float32 in C order. Headers
+ * and sizes are checked against the file; names may not leave the folder. */
 #include "golden.h"
 #include <stdlib.h>
 #include <string.h>

@@ -53,15 +53,18 @@ static clg_loss_options loss_options(const op_case *c) {
 
 /* ---- elementwise ---- */
 
-#define UNARY(op) \
+#define UNARY(op)                                                                                                      \
   static clg_tensor *run_##op(op_case *c) { return clg_##op(c->inputs[0]); }
-#define BINARY(op) \
+#define BINARY(op)                                                                                                     \
   static clg_tensor *run_##op(op_case *c) { return clg_##op(c->inputs[0], c->inputs[1]); }
-BINARY(add) BINARY(sub) BINARY(mul) BINARY(div) BINARY(maximum) BINARY(minimum)
-UNARY(neg) UNARY(abs) UNARY(exp) UNARY(log) UNARY(sqrt) UNARY(rsqrt) UNARY(square) UNARY(sin) UNARY(cos) UNARY(tanh)
-UNARY(sigmoid) UNARY(relu) UNARY(silu) UNARY(log1p) UNARY(expm1) UNARY(erf) UNARY(reciprocal) UNARY(sign) UNARY(floor)
+BINARY(add)
+BINARY(sub) BINARY(mul) BINARY(div) BINARY(maximum) BINARY(minimum) UNARY(neg) UNARY(abs) UNARY(exp) UNARY(log)
+    UNARY(sqrt) UNARY(rsqrt) UNARY(square) UNARY(sin) UNARY(cos) UNARY(tanh) UNARY(sigmoid) UNARY(relu) UNARY(silu)
+        UNARY(log1p) UNARY(expm1) UNARY(erf) UNARY(reciprocal) UNARY(sign) UNARY(floor)
 
-static clg_tensor *run_mul_self(op_case *c) { return clg_mul(c->inputs[0], c->inputs[0]); }
+            static clg_tensor *run_mul_self(op_case *c) {
+  return clg_mul(c->inputs[0], c->inputs[0]);
+}
 
 static clg_tensor *run_fanout(op_case *c) {
   clg_tensor *a = c->inputs[0];
@@ -101,42 +104,46 @@ static clg_tensor *run_clamp(op_case *c) {
 
 /* ---- reductions and losses ---- */
 
-#define REDUCTION(op) \
-  static clg_tensor *run_##op(op_case *c) { \
-    int d[CLG_MAX_DIMS], n = dims(c, "dim", d); \
-    return clg_##op(c->inputs[0], d, n, json_flag(c->attrs, "keepdim", false)); \
+#define REDUCTION(op)                                                                                                  \
+  static clg_tensor *run_##op(op_case *c) {                                                                            \
+    int d[CLG_MAX_DIMS], n = dims(c, "dim", d);                                                                        \
+    return clg_##op(c->inputs[0], d, n, json_flag(c->attrs, "keepdim", false));                                        \
   }
-REDUCTION(sum) REDUCTION(mean) REDUCTION(amax)
+REDUCTION(sum)
+REDUCTION(mean) REDUCTION(amax)
 
-static clg_tensor *run_max_all(op_case *c) { return clg_amax(c->inputs[0], NULL, 0, false); }
+    static clg_tensor *run_max_all(op_case *c) {
+  return clg_amax(c->inputs[0], NULL, 0, false);
+}
 
 static clg_tensor *run_var(op_case *c) {
   int d[CLG_MAX_DIMS], n = dims(c, "dim", d);
   return clg_var(c->inputs[0], d, n, json_flag(c->attrs, "unbiased", true), json_flag(c->attrs, "keepdim", false));
 }
 
-#define EXTREME(op) \
-  static clg_tensor *run_##op##_dim(op_case *c) { \
-    c->extra_names[0] = "indices"; \
-    return clg_##op(c->inputs[0], (int)number(c, "dim", 0), json_flag(c->attrs, "keepdim", false), &c->extra[0]); \
+#define EXTREME(op)                                                                                                    \
+  static clg_tensor *run_##op##_dim(op_case *c) {                                                                      \
+    c->extra_names[0] = "indices";                                                                                     \
+    return clg_##op(c->inputs[0], (int)number(c, "dim", 0), json_flag(c->attrs, "keepdim", false), &c->extra[0]);      \
   }
-EXTREME(max) EXTREME(min)
+EXTREME(max)
+EXTREME(min)
 
-#define LOSS(op, call) \
-  static clg_tensor *run_##op(op_case *c) { \
-    clg_loss_options o = loss_options(c); \
-    return call(c->inputs[0], c->inputs[1], &o); \
+#define LOSS(op, call)                                                                                                 \
+  static clg_tensor *run_##op(op_case *c) {                                                                            \
+    clg_loss_options o = loss_options(c);                                                                              \
+    return call(c->inputs[0], c->inputs[1], &o);                                                                       \
   }
-LOSS(bce_with_logits, clg_bce_with_logits_loss) LOSS(bce, clg_bce_loss) LOSS(mse, clg_squared_loss) LOSS(l1, clg_l1_loss)
-LOSS(cross_entropy, clg_cross_entropy) LOSS(cross_entropy_prob, clg_cross_entropy)
+    LOSS(bce_with_logits, clg_bce_with_logits_loss) LOSS(bce, clg_bce_loss) LOSS(mse, clg_squared_loss)
+        LOSS(l1, clg_l1_loss) LOSS(cross_entropy, clg_cross_entropy) LOSS(cross_entropy_prob, clg_cross_entropy)
 
-#define ALONG(op) \
+#define ALONG(op)                                                                                                      \
   static clg_tensor *run_##op(op_case *c) { return clg_##op(c->inputs[0], (int)number(c, "dim", -1)); }
-ALONG(softmax) ALONG(log_softmax)
+            ALONG(softmax) ALONG(log_softmax)
 
-/* ---- products and normalisation ---- */
+    /* ---- products and normalisation ---- */
 
-static clg_tensor *run_matmul(op_case *c) {
+    static clg_tensor *run_matmul(op_case *c) {
   clg_tensor *a = c->inputs[0], *b = c->inputs[1];
   if (json_flag(c->attrs, "transpose_a", false)) a = clg_transpose(a, -1, -2);
   if (json_flag(c->attrs, "transpose_b", false)) b = clg_transpose(b, -1, -2);
@@ -207,16 +214,17 @@ static clg_pool_options pool_options(const op_case *c) {
   o.exclude_pad = !json_flag(c->attrs, "count_include_pad", true);
   return o;
 }
-#define POOL(op) \
-  static clg_tensor *run_##op(op_case *c) { \
-    clg_pool_options o = pool_options(c); \
-    return clg_##op(c->inputs[0], &o); \
+#define POOL(op)                                                                                                       \
+  static clg_tensor *run_##op(op_case *c) {                                                                            \
+    clg_pool_options o = pool_options(c);                                                                              \
+    return clg_##op(c->inputs[0], &o);                                                                                 \
   }
-POOL(max_pool2d) POOL(avg_pool2d)
+POOL(max_pool2d)
+POOL(avg_pool2d)
 
-/* ---- views ---- */
+    /* ---- views ---- */
 
-static clg_tensor *run_reshape(op_case *c) {
+    static clg_tensor *run_reshape(op_case *c) {
   int64_t shape[CLG_MAX_DIMS];
   int n = integers(c, "shape", shape);
   return clg_reshape(c->inputs[0], n, shape);
@@ -275,24 +283,87 @@ static clg_tensor *run_chain_shape(op_case *c) {
 /* ---- table ---- */
 
 /* `least` inputs are needed: a manifest that gives fewer must not crash an adapter. */
-#define ROW(op, least) {#op, run_##op, least}
+#define ROW(op, least)                                                                                                 \
+  { #op, run_##op, least }
 static const struct {
   const char *name;
   op_adapter run;
   size_t least;
 } table[] = {
-    ROW(add, 2), ROW(sub, 2), ROW(mul, 2), ROW(div, 2), ROW(maximum, 2), ROW(minimum, 2), ROW(neg, 1), ROW(abs, 1),
-    ROW(exp, 1), ROW(log, 1), ROW(sqrt, 1), ROW(rsqrt, 1), ROW(square, 1), ROW(sin, 1), ROW(cos, 1), ROW(tanh, 1),
-    ROW(sigmoid, 1), ROW(relu, 1), ROW(silu, 1), ROW(sum, 1), ROW(mean, 1), ROW(amax, 1), ROW(mul_self, 1),
-    ROW(fanout, 1), ROW(detach_mul, 1), ROW(detach_partial, 2), ROW(leaky_relu, 1), ROW(gelu, 1), ROW(softplus, 1),
-    ROW(pow, 1), ROW(pow_tensor, 2), ROW(scalar_pow, 1), ROW(clamp, 1), ROW(max_all, 1), ROW(bce_with_logits, 2),
-    ROW(mse, 2), ROW(l1, 2), ROW(matmul, 2), ROW(linear, 2), ROW(layer_norm, 1), ROW(conv2d, 2),
-    ROW(conv_transpose2d, 2), ROW(reshape, 1), ROW(expand, 1),
-    ROW(transpose, 1), ROW(permute, 1), ROW(narrow, 1), ROW(slice, 1), ROW(chain_shape, 1),
-    ROW(log1p, 1), ROW(expm1, 1), ROW(erf, 1), ROW(reciprocal, 1), ROW(sign, 1), ROW(floor, 1), ROW(where, 3), ROW(elu, 1),
-    ROW(var, 1), ROW(max_dim, 1), ROW(min_dim, 1), ROW(bce, 2), ROW(cross_entropy, 2), ROW(cross_entropy_prob, 2),
-    ROW(softmax, 1), ROW(log_softmax, 1), ROW(cat, 1), ROW(stack, 1), ROW(cat_same, 1), ROW(embedding, 2), ROW(gather, 2),
-    ROW(index_select, 2), ROW(batch_norm, 3), ROW(max_pool2d, 1), ROW(avg_pool2d, 1),
+    ROW(add, 2),
+    ROW(sub, 2),
+    ROW(mul, 2),
+    ROW(div, 2),
+    ROW(maximum, 2),
+    ROW(minimum, 2),
+    ROW(neg, 1),
+    ROW(abs, 1),
+    ROW(exp, 1),
+    ROW(log, 1),
+    ROW(sqrt, 1),
+    ROW(rsqrt, 1),
+    ROW(square, 1),
+    ROW(sin, 1),
+    ROW(cos, 1),
+    ROW(tanh, 1),
+    ROW(sigmoid, 1),
+    ROW(relu, 1),
+    ROW(silu, 1),
+    ROW(sum, 1),
+    ROW(mean, 1),
+    ROW(amax, 1),
+    ROW(mul_self, 1),
+    ROW(fanout, 1),
+    ROW(detach_mul, 1),
+    ROW(detach_partial, 2),
+    ROW(leaky_relu, 1),
+    ROW(gelu, 1),
+    ROW(softplus, 1),
+    ROW(pow, 1),
+    ROW(pow_tensor, 2),
+    ROW(scalar_pow, 1),
+    ROW(clamp, 1),
+    ROW(max_all, 1),
+    ROW(bce_with_logits, 2),
+    ROW(mse, 2),
+    ROW(l1, 2),
+    ROW(matmul, 2),
+    ROW(linear, 2),
+    ROW(layer_norm, 1),
+    ROW(conv2d, 2),
+    ROW(conv_transpose2d, 2),
+    ROW(reshape, 1),
+    ROW(expand, 1),
+    ROW(transpose, 1),
+    ROW(permute, 1),
+    ROW(narrow, 1),
+    ROW(slice, 1),
+    ROW(chain_shape, 1),
+    ROW(log1p, 1),
+    ROW(expm1, 1),
+    ROW(erf, 1),
+    ROW(reciprocal, 1),
+    ROW(sign, 1),
+    ROW(floor, 1),
+    ROW(where, 3),
+    ROW(elu, 1),
+    ROW(var, 1),
+    ROW(max_dim, 1),
+    ROW(min_dim, 1),
+    ROW(bce, 2),
+    ROW(cross_entropy, 2),
+    ROW(cross_entropy_prob, 2),
+    ROW(softmax, 1),
+    ROW(log_softmax, 1),
+    ROW(cat, 1),
+    ROW(stack, 1),
+    ROW(cat_same, 1),
+    ROW(embedding, 2),
+    ROW(gather, 2),
+    ROW(index_select, 2),
+    ROW(batch_norm, 3),
+    ROW(max_pool2d, 1),
+    ROW(avg_pool2d, 1),
 };
 
 op_adapter op_find(const char *op, size_t *least) {

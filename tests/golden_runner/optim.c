@@ -1,5 +1,5 @@
-/* The section `optim`: the stored gradients are fed to each optimizer, and the weights compared after every step. The loss and
- * gradient of the stored problem are checked through autograd too. */
+/* The section `optim`: the stored gradients are fed to each optimizer, and the weights compared after every step. The
+ * loss and gradient of the stored problem are checked through autograd too. */
 #include "golden.h"
 #include <stdlib.h>
 #include <string.h>

@@ -33,10 +33,12 @@ typedef struct replay {
 
 /* One training step; false with golden.why. Calls replay_point at each point that the folder may hold an array for. */
 bool replay_step(replay *r);
-/* A step that must fail: no detach, plain backward, and G's loss through the same graph. True if it failed as it should. */
+/* A step that must fail: no detach, plain backward, and G's loss through the same graph. True if it failed as it
+ * should. */
 bool replay_naive_fails(replay *r);
 
-/* Compares the gradient of `m`, or the tensor `t`, with the array of this name, if there is one for this step and variant. */
+/* Compares the gradient of `m`, or the tensor `t`, with the array of this name, if there is one for this step and
+ * variant. */
 void replay_point(replay *r, const char *name, clg_module *m, const clg_tensor *t);
 
 #endif
