@@ -282,3 +282,121 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
   CHANNEL(images, images - 1 - i, , GRADIENT, )
 }
 #endif
+
+/* The same for x [N,C]: an item has VW neighbouring channels, whose rows it reads together. Global id: VW channels. Sums are
+ * made of blocks of rows, which keeps the rounding error of many rows down. */
+#define COLUMN_BLOCK 64u
+/* Runs BODY for each of the item's channels l; whole vectors at a known count, so that they stay vectors. */
+#define LANES(BODY)                                                                                                    \
+  if (w == VW) {                                                                                                       \
+    for (uint l = 0; l < VW; l++) BODY                                                                                 \
+  } else {                                                                                                             \
+    for (uint l = 0; l < w; l++) BODY                                                                                  \
+  }
+#define COLUMN_SUM(sum, VALUE)                                                                                         \
+  for (uint from = 0; from < summed; from += COLUMN_BLOCK) {                                                           \
+    float block[VW];                                                                                                   \
+    for (uint l = 0; l < VW; l++) block[l] = 0.0f;                                                                     \
+    for (uint i = from; i < min(summed, from + COLUMN_BLOCK); i++) {                                                   \
+      const size_t row = (size_t)i * channels + first;                                                                 \
+      LANES({                                                                                                          \
+        const size_t at = row + l;                                                                                     \
+        block[l] += VALUE;                                                                                             \
+      })                                                                                                               \
+    }                                                                                                                  \
+    for (uint l = 0; l < VW; l++) sum[l] += block[l];                                                                  \
+  }
+#define COLUMN_START                                                                                                   \
+  const uint first = (uint)get_global_id(0) * VW;                                                                      \
+  if (first >= channels) return;                                                                                       \
+  const uint w = min(channels - first, (uint)VW);
+#ifdef CLG_EPILOGUE
+#define COLUMN_G CLG_EPILOGUE_GRADIENT((x[at] - mu[l]) * a[l] + b[l], param, g[at])
+#else
+#define COLUMN_G g[at]
+#endif
+
+#if CLG_WANT(batch_norm_columns_forward)
+__kernel void batch_norm_columns_forward(__global const float *x, const uint x_o, __global const float *gamma,
+                                         const uint gamma_o, __global const float *beta, const uint beta_o,
+                                         __global float *running_mean, const uint running_mean_o,
+                                         __global float *running_var, const uint running_var_o, __global float *y,
+                                         const uint y_o, __global float *mean, const uint mean_o, __global float *rstd,
+                                         const uint rstd_o, const uint images, const uint channels, const uint size,
+                                         const float eps, const float momentum, const float unbias, const uint flags,
+                                         const float param) {
+  COLUMN_START
+  x += x_o;
+  y += y_o;
+  running_mean += running_mean_o + first;
+  running_var += running_var_o + first;
+  const uint summed = flags & EVAL ? 0 : images;
+  const float count = (float)images;
+  float sum[VW], mu[VW], a[VW], b[VW];
+  for (uint l = 0; l < VW; l++) sum[l] = mu[l] = a[l] = b[l] = 0.0f;
+  COLUMN_SUM(sum, x[at])
+  LANES(mu[l] = flags & EVAL ? running_mean[l] : sum[l] / count;)
+  for (uint l = 0; l < VW; l++) sum[l] = 0.0f;
+  COLUMN_SUM(sum, (x[at] - mu[l]) * (x[at] - mu[l]))
+  for (uint l = 0; l < w; l++) {
+    const uint c = first + l;
+    const float var = flags & EVAL ? running_var[l] : sum[l] / count, scale = 1.0f / sqrt(var + eps);
+    a[l] = flags & GAMMA ? scale * gamma[gamma_o + c] : scale;
+    b[l] = flags & BETA ? beta[beta_o + c] : 0.0f;
+    if (flags & UPDATE) {
+      running_mean[l] = (1.0f - momentum) * running_mean[l] + momentum * mu[l];
+      running_var[l] = (1.0f - momentum) * running_var[l] + momentum * (var * unbias);
+    }
+    mean[mean_o + c] = mu[l];
+    rstd[rstd_o + c] = scale;
+  }
+  for (uint i = 0; i < images; i++) {
+    const size_t row = (size_t)i * channels + first;
+    LANES(y[row + l] = ACT_float((x[row + l] - mu[l]) * a[l] + b[l]);)
+  }
+}
+#endif
+
+#if CLG_WANT(batch_norm_columns_backward)
+__kernel void batch_norm_columns_backward(__global const float *g, const uint g_o, __global const float *x,
+                                          const uint x_o, __global const float *gamma, const uint gamma_o,
+                                          __global const float *beta, const uint beta_o, __global const float *mean,
+                                          const uint mean_o, __global const float *rstd, const uint rstd_o,
+                                          __global float *dx, const uint dx_o, __global float *dgamma,
+                                          const uint dgamma_o, __global float *dbeta, const uint dbeta_o,
+                                          const uint images, const uint channels, const uint size, const uint flags,
+                                          const float param) {
+  COLUMN_START
+  g += g_o;
+  x += x_o;
+  dx += dx_o;
+  const uint summed = !(flags & EVAL) || (flags & (WANT_GAMMA | WANT_BETA)) ? images : 0;
+  const float count = (float)images;
+  float mu[VW], scale[VW], a[VW], b[VW], sum_g[VW], sum_h[VW];
+  for (uint l = 0; l < VW; l++) {
+    const bool here = l < w;
+    sum_g[l] = sum_h[l] = 0.0f;
+    mu[l] = here ? mean[mean_o + first + l] : 0.0f;
+    scale[l] = here ? rstd[rstd_o + first + l] : 0.0f;
+    a[l] = here && (flags & GAMMA) ? scale[l] * gamma[gamma_o + first + l] : scale[l];
+    b[l] = here && (flags & BETA) ? beta[beta_o + first + l] : 0.0f;
+  }
+  COLUMN_SUM(sum_g, COLUMN_G)
+  COLUMN_SUM(sum_h, COLUMN_G * ((x[at] - mu[l]) * scale[l]))
+  for (uint l = 0; l < w; l++) {
+    const uint c = first + l;
+    if (flags & WANT_GAMMA) dgamma[dgamma_o + c] = flags & ADD_GAMMA ? dgamma[dgamma_o + c] + sum_h[l] : sum_h[l];
+    if (flags & WANT_BETA) dbeta[dbeta_o + c] = flags & ADD_BETA ? dbeta[dbeta_o + c] + sum_g[l] : sum_g[l];
+    sum_g[l] = flags & EVAL ? 0.0f : sum_g[l] / count;
+    sum_h[l] = flags & EVAL ? 0.0f : sum_h[l] / count;
+  }
+  for (uint i = 0; (flags & WANT_X) && i < images; i++) {
+    const size_t row = (size_t)i * channels + first;
+    LANES({
+      const size_t at = row + l;
+      const float d = a[l] * (COLUMN_G - sum_g[l] - (x[at] - mu[l]) * scale[l] * sum_h[l]);
+      dx[at] = flags & ADD_X ? dx[at] + d : d;
+    })
+  }
+}
+#endif

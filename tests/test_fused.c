@@ -38,7 +38,8 @@ static clg_tensor *conv_transpose2d(clg_tensor *const *t, clg_activation act, fl
 
 static clg_tensor *batch_norm_of(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, bool train, clg_activation act,
                                  float slope) {
-  float mean[7] = {0.3f, -0.2f, 0, 0.1f}, var[7] = {0.5f, 2, 1, 3, 1, 1, 1};
+  float mean[42] = {0.3f, -0.2f, 0, 0.1f}, var[42];
+  for (int i = 0; i < 42; i++) var[i] = 0.5f + 0.25f * (float)(i % 5);
   int64_t channels = clg_tensor_dim(x, 1);
   clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
   o.train = train, o.act = inside(act), o.slope = slope;
@@ -53,6 +54,12 @@ static clg_tensor *batch_norm_of(clg_tensor *x, clg_tensor *gamma, clg_tensor *b
 static clg_tensor *batch_norm(clg_tensor *const *t, clg_activation act, float slope) {
   clg_tensor *gamma = clg_reshape(clg_mean(t[1], (int[]){1, 2, 3}, 3, false), 1, (int64_t[]){6});
   return clg_mul_scalar(batch_norm_of(clg_reshape(t[0], 3, (int64_t[]){2, 6, 35}), gamma, t[2], true, act, slope), 2);
+}
+/* x [10,42]: as many channels as fill no whole number of vectors. */
+static clg_tensor *batch_norm_columns(clg_tensor *const *t, clg_activation act, float slope) {
+  clg_tensor *gamma = clg_reshape(clg_narrow(clg_reshape(t[1], 1, (int64_t[]){324}), 0, 0, 42), 1, (int64_t[]){42});
+  clg_tensor *y = batch_norm_of(clg_reshape(t[0], 2, (int64_t[]){10, 42}), gamma, NULL, true, act, slope);
+  return clg_mul(y, clg_mean(t[2], NULL, 0, false));
 }
 static clg_tensor *batch_norm_plain(clg_tensor *const *t, clg_activation act, float slope) {
   return clg_add(batch_norm_of(t[0], NULL, NULL, true, act, slope),
@@ -121,6 +128,7 @@ END_TEST
 
 START_TEST(batch_norms) {
   same("batch_norm", batch_norm, false);
+  same("batch_norm of vectors", batch_norm_columns, false);
   same("batch_norm without gamma and beta", batch_norm_plain, false);
   same("batch_norm in evaluation", batch_norm_eval, false);
 }

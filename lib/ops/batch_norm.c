@@ -26,6 +26,16 @@ static void call_sizes(clg_call *c, const clg_tensor *x) {
   clg_call_u32(c, x->numel / (x->shape[0] * x->shape[1]));
 }
 
+/* A work-group a channel, or items that have VW channels each where x is [N,C]. */
+static clg_status launch(clg_context *ctx, const clg_call *c, const clg_tensor *x, const char *prelude, bool forward) {
+  static const char *const names[2][2] = {{"batch_norm_backward", "batch_norm_columns_backward"},
+                                          {"batch_norm_forward", "batch_norm_columns_forward"}};
+  bool columns = x->numel == x->shape[0] * x->shape[1];
+  int64_t item = columns ? clg_vector_width(ctx) * (int64_t)clg_wg(ctx) : 1;
+  return clg_call_groups_of(ctx, c, "batch_norm.cl", prelude, names[forward][columns], (x->shape[1] + item - 1) / item,
+                            1, "batch_norm");
+}
+
 /* ---- backward ---- */
 
 /* d[i] (+)= the gradient of input i, where it is not NULL; contiguous all. */
@@ -47,7 +57,7 @@ static clg_status backward_kernel(clg_node *n, clg_tensor *const t[SAVED], clg_t
   call_sizes(&c, x);
   clg_call_u32(&c, flags);
   clg_call_f32(&c, a->slope);
-  return clg_call_groups_of(n->ctx, &c, "batch_norm.cl", prelude, "batch_norm_backward", x->shape[1], 1, n->op);
+  return launch(n->ctx, &c, x, prelude, false);
 }
 
 static clg_status fill_empty(clg_tensor *const d[3], const bool add[3], const char *op) {
@@ -229,8 +239,7 @@ static clg_status forward_kernel(clg_tensor *const in[5], clg_tensor *const out[
   clg_call_f32(&c, count / (count - 1));
   clg_call_u32(&c, (in[1] ? GAMMA : 0) | (in[2] ? BETA : 0) | (o->train ? 0 : EVAL) | (updates ? UPDATE : 0));
   clg_call_f32(&c, o->slope);
-  clg_status s =
-      clg_call_groups_of(x->ctx, &c, "batch_norm.cl", prelude, "batch_norm_forward", x->shape[1], 1, "batch_norm");
+  clg_status s = launch(x->ctx, &c, x, prelude, true);
   for (int i = 3; i < 5 && s == CLG_OK && updates; i++) clg_storage_changed(in[i]->storage, "batch_norm");
   return s;
 }
