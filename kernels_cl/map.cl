@@ -50,7 +50,7 @@ MAP_FLAT(map_flat_add, MAP_ADD)
 #ifdef MAP_ZERO
 #define MAP_IS_ZERO(n) (MAP_ZERO >> n & 1)
 #define MAP_AT(t, n)   const int t##_i = t##_b + (MAP_IS_ZERO(n) ? 0 : (int)mm_g0);
-#define MAP_ONCE(t, n) const MAP_T t##_v = t##_p[t##_b];
+#define MAP_ONCE(t, n) const MAP_T t##_v = MAP_IS_ZERO(n) ? t##_p[t##_b] : 0;
 #define MAP_GET(t, n)  const MAP_T t = MAP_IS_ZERO(n) ? t##_v : t##_p[t##_i];
 #else
 #define MAP_AT(t, n) const int t##_i = t##_b + (int)mm_g0 * t##_s.s0;
