@@ -62,7 +62,10 @@ MAP_FLAT(map_flat_add, MAP_ADD)
     const size_t mm_g0 = get_global_id(0), mm_g1 = get_group_id(1);                                                    \
     uint mm_rest = (uint)get_group_id(2);                                                                              \
     MAP_INDEX(MAP_ROW)                                                                                                 \
-    if (mm_rest) {                                                                                                     \
+    if (mm_rest < mm_dims.s2) { /* the usual case: divisions here would cost more than all else */                     \
+      const int mm_d = (int)mm_rest;                                                                                   \
+      MAP_INDEX(MAP_STEP_s2)                                                                                           \
+    } else {                                                                                                           \
       MAP_REST(s2) MAP_REST(s3) MAP_REST(s4) MAP_REST(s5) MAP_REST(s6) MAP_REST(s7)                                    \
     }                                                                                                                  \
     MAP_INPUT_NUMBER(MAP_ONCE)                                                                                         \
