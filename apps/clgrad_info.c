@@ -1,5 +1,6 @@
 /* clgrad_info: every OpenCL platform and device, what clgrad would use of it, and a self-test of the kernels on each.
  */
+#include "device_text.h"
 #include <clgrad/clgrad.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -213,27 +214,18 @@ static void print_device(const clg_device_info *d, bool chosen, const result *r)
   if (*r->failed) printf("     failed     %s%s%s\n", r->failed, *r->message ? ": " : "", r->message);
 }
 
-/* Drivers' strings need not be UTF-8. */
-static json_t *text(const char *s) {
-  char clean[600];
-  size_t n = 0;
-  for (; s[n] && n + 1 < sizeof clean; n++)
-    clean[n] = (unsigned char)s[n] < 128 && (unsigned char)s[n] >= 32 ? s[n] : '?';
-  clean[n] = 0;
-  return json_string(clean);
-}
-
 static json_t *json_device(const clg_device_info *d, bool chosen, const result *r) {
-  json_t *test_row = !r->ran
-                         ? json_null()
-                         : json_pack("{s:i, s:i, s:o, s:o, s:i}", "passed", r->passed, "tests", (int)TESTS, "failed",
-                                     text(r->failed), "message", text(r->message), "milliseconds", r->milliseconds);
-  json_t *row = json_pack(
-      "{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:i, s:b, s:b, s:b, s:o, s:o}", "platform_index",
-      d->platform_index, "device_index", d->device_index, "platform", text(d->platform), "name", text(d->name),
-      "vendor", text(d->vendor), "driver", text(d->driver), "version", text(d->version), "type", type_name(d->type),
-      "shape", shape_name(d), "work_group", (int)work_group(d), "chosen", (int)chosen, "usable", (int)d->usable,
-      "simulator", (int)d->simulator, "problem", text(d->problem), "self_test", test_row);
+  json_t *test_row =
+      !r->ran ? json_null()
+              : json_pack("{s:i, s:i, s:o, s:o, s:i}", "passed", r->passed, "tests", (int)TESTS, "failed",
+                          device_text(r->failed), "message", device_text(r->message), "milliseconds", r->milliseconds);
+  json_t *row =
+      json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:i, s:b, s:b, s:b, s:o, s:o}", "platform_index",
+                d->platform_index, "device_index", d->device_index, "platform", device_text(d->platform), "name",
+                device_text(d->name), "vendor", device_text(d->vendor), "driver", device_text(d->driver), "version",
+                device_text(d->version), "type", type_name(d->type), "shape", shape_name(d), "work_group",
+                (int)work_group(d), "chosen", (int)chosen, "usable", (int)d->usable, "simulator", (int)d->simulator,
+                "problem", device_text(d->problem), "self_test", test_row);
   if (!row) return NULL;
   json_object_set_new(row, "global_bytes", json_integer((json_int_t)d->global_bytes));
   json_object_set_new(row, "max_alloc_bytes", json_integer((json_int_t)d->max_alloc_bytes));

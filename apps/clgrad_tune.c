@@ -1,5 +1,6 @@
 /* clgrad_tune: measures on a device which kernel is the fastest for each class of matrix products, and stores the table
  * that $CLGRAD_TUNING and gan_train --tuning take. */
+#include "device_text.h"
 #include <clgrad/clgrad.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -141,16 +142,6 @@ static void print(const clg_context *ctx, const row *rows) {
   printf("%d of %d measured classes get another kernel than the fixed one\n", better, measured);
 }
 
-/* Drivers' strings need not be UTF-8. */
-static json_t *text(const char *s) {
-  char clean[600];
-  size_t n = 0;
-  for (; s[n] && n + 1 < sizeof clean; n++)
-    clean[n] = (unsigned char)s[n] < 128 && (unsigned char)s[n] >= 32 ? s[n] : '?';
-  clean[n] = 0;
-  return json_string(clean);
-}
-
 static json_t *json_row(const row *r) {
   json_t *us = json_object();
   for (int k = 0; k < CLG_PRODUCT_KERNELS; k++)
@@ -170,9 +161,9 @@ static bool print_json(const clg_context *ctx, const row *rows, const char *file
   for (int i = 0; i < CLASSES; i++)
     if (rows[i].seconds[0] > 0) json_array_append_new(list, json_row(&rows[i]));
   json_t *all =
-      json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:o}", "version", clg_version(), "platform", text(d->platform),
-                "device", text(d->name), "driver", text(d->driver), "shape", d->shape == CLG_SHAPE_CPU ? "cpu" : "gpu",
-                "file", text(file), "hash", hash, "products", list);
+      json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:o}", "version", clg_version(), "platform",
+                device_text(d->platform), "device", device_text(d->name), "driver", device_text(d->driver), "shape",
+                d->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", "file", device_text(file), "hash", hash, "products", list);
   bool ok = all && json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) == 0;
   printf("\n");
   json_decref(all);

@@ -12,37 +12,13 @@
 #define ADD_GAMMA  256u
 #define ADD_BETA   512u
 
-#if WG > 1
-#define GROUP_LOCAL __local float group_part[WG];
-#define GROUP_SUM(v)                                                                                                   \
-  {                                                                                                                    \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
-    group_part[lane] = v;                                                                                              \
-    for (uint w = WG / 2; w; w /= 2) {                                                                                 \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
-      if (lane < w) group_part[lane] += group_part[lane + w];                                                          \
-    }                                                                                                                  \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
-    v = group_part[0];                                                                                                 \
-  }
-#else
-#define GROUP_LOCAL
-#define GROUP_SUM(v)
-#endif
-
 #if VW == 16
 typedef float16 VEC;
 #define VLOAD(p)     vload16(0, p)
 #define VSTORE(v, p) vstore16(v, 0, p)
-inline float lanes_sum(const float16 v) {
-  const float8 e = v.lo + v.hi;
-  const float4 q = e.lo + e.hi;
-  return (q.x + q.y) + (q.z + q.w);
-}
 #else
 #define VLOAD(p)     (*(p))
 #define VSTORE(v, p) (*(p) = (v))
-#define lanes_sum(v) (v)
 #endif
 #define LOAD1(p)     (*(p))
 #define STORE1(v, p) (*(p) = (v))
@@ -83,11 +59,11 @@ inline float lanes_sum(const float16 v) {
 #define OPEN_SUM                                                                                                       \
   VEC part = 0.0f;                                                                                                     \
   float rest = 0.0f
-#define TOTAL (lanes_sum(part) + rest)
+#define TOTAL (clg_lanes_sum(part) + rest)
 #define OPEN_SUM_H                                                                                                     \
   VEC part_h = 0.0f;                                                                                                   \
   float rest_h = 0.0f
-#define TOTAL_H        (lanes_sum(part_h) + rest_h)
+#define TOTAL_H        (clg_lanes_sum(part_h) + rest_h)
 #define ADD_VEC(v)     part += v;
 #define ADD_float(v)   rest += v;
 #define ADD_H_VEC(v)   part_h += v;
@@ -162,7 +138,7 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
                                  const uint mean_o, __global float *rstd, const uint rstd_o, const uint images,
                                  const uint channels, const uint size, const float eps, const float momentum,
                                  const float unbias, const uint flags, const float param) {
-  GROUP_LOCAL
+  CLG_GROUP_LOCAL
   const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
   x += x_o;
   y += y_o;
@@ -195,7 +171,7 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
   }
 #define CLOSE_SUM sum += TOTAL
     CHANNEL(summed, i, OPEN_SUM, SUM, CLOSE_SUM)
-    GROUP_SUM(sum)
+    CLG_GROUP_SUM(lane, sum)
     mu = sum / count;
     /* A second pass: the difference of mean squares would cancel. */
     sum = 0.0f;
@@ -205,7 +181,7 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
     ADD_##V(d *d)                                                                                                      \
   }
     CHANNEL(summed, i, OPEN_SUM, SUM_SQUARES, CLOSE_SUM)
-    GROUP_SUM(sum)
+    CLG_GROUP_SUM(lane, sum)
 #if VW == 16
   }
 #endif
@@ -241,7 +217,7 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
                                   __global float *dgamma, const uint dgamma_o, __global float *dbeta,
                                   const uint dbeta_o, const uint images, const uint channels, const uint size,
                                   const uint flags, const float param) {
-  GROUP_LOCAL
+  CLG_GROUP_LOCAL
   const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
   g += g_o;
   x += x_o;
@@ -264,8 +240,8 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
   sum_g += TOTAL;                                                                                                      \
   sum_h += TOTAL_H
   CHANNEL(summed, i, OPEN_SUMS, SUM_BOTH, CLOSE_SUMS)
-  GROUP_SUM(sum_g)
-  GROUP_SUM(sum_h)
+  CLG_GROUP_SUM(lane, sum_g)
+  CLG_GROUP_SUM(lane, sum_h)
   if (lane == 0 && (flags & WANT_GAMMA))
     dgamma[dgamma_o + channel] = flags & ADD_GAMMA ? dgamma[dgamma_o + channel] + sum_h : sum_h;
   if (lane == 0 && (flags & WANT_BETA))
@@ -283,8 +259,8 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
 }
 #endif
 
-/* The same for x [N,C]: an item has VW neighbouring channels, whose rows it reads together. Global id: VW channels. Sums are
- * made of blocks of rows, which keeps the rounding error of many rows down. */
+/* The same for x [N,C]: an item has VW neighbouring channels, whose rows it reads together. Global id: VW channels.
+ * Sums are made of blocks of rows, which keeps the rounding error of many rows down. */
 #define COLUMN_BLOCK 64u
 /* Runs BODY for each of the item's channels l; whole vectors at a known count, so that they stay vectors. */
 #define LANES(BODY)                                                                                                    \

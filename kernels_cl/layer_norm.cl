@@ -1,39 +1,14 @@
 /* Layer norm: x [rows,n], one mean and rstd a row. A work-group owns a row: one item in vectors on a CPU, WG items that
  * share their sums through local memory on a GPU. Work-groups of WG. */
 
-/* The sum of v over the work-group, in every item; the order of addition is fixed. */
-#if WG > 1
-#define GROUP_LOCAL __local float group_part[WG];
-#define GROUP_SUM(v)                                                                                                   \
-  {                                                                                                                    \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
-    group_part[lane] = v;                                                                                              \
-    for (uint w = WG / 2; w; w /= 2) {                                                                                 \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
-      if (lane < w) group_part[lane] += group_part[lane + w];                                                          \
-    }                                                                                                                  \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
-    v = group_part[0];                                                                                                 \
-  }
-#else
-#define GROUP_LOCAL
-#define GROUP_SUM(v)
-#endif
-
 #if VW == 16
 #define VEC          float16
 #define VLOAD(p)     vload16(0, p)
 #define VSTORE(v, p) vstore16(v, 0, p)
-static float lanes_sum(const float16 v) {
-  const float8 e = v.lo + v.hi;
-  const float4 q = e.lo + e.hi;
-  return (q.x + q.y) + (q.z + q.w);
-}
 #else
 #define VEC          float
 #define VLOAD(p)     (*(p))
 #define VSTORE(v, p) (*(p) = (v))
-#define lanes_sum(v) (v)
 #endif
 
 /* Runs BODY over the row, V being VEC for whole vectors, then float for what is left. */
@@ -60,7 +35,7 @@ static float block_mean(__global const float *x, const uint n) {
   float r = 0.0f;
   ROW_VECTORS(s += VLOAD(x + j);)
   ROW_REST(r += x[j];)
-  return (lanes_sum(s) + r) / (float)n;
+  return (clg_lanes_sum(s) + r) / (float)n;
 }
 static float block_squares(__global const float *x, const uint n, const float mu) {
   const uint lane = 0;
@@ -74,7 +49,7 @@ static float block_squares(__global const float *x, const uint n, const float mu
     const float d = x[j] - mu;
     r += d * d;
   })
-  return lanes_sum(s) + r;
+  return clg_lanes_sum(s) + r;
 }
 #endif
 
@@ -84,7 +59,7 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
                            __global const float *beta, const ulong beta_o, __global float *y, const ulong y_o,
                            __global float *mean, const ulong mean_o, __global float *rstd, const ulong rstd_o,
                            const uint rows, const uint n, const float eps, const uint flags) {
-  GROUP_LOCAL
+  CLG_GROUP_LOCAL
   const uint lane = (uint)get_local_id(0), row = (uint)get_group_id(0);
   x += x_o + (size_t)row * n;
   y += y_o + (size_t)row * n;
@@ -93,14 +68,14 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
   float mu = 0.0f, var = 0.0f;
 #if WG > 1
   for (uint j = lane; j < n; j += WG) mu += x[j];
-  GROUP_SUM(mu)
+  CLG_GROUP_SUM(lane, mu)
   mu /= (float)n;
   /* A second pass over the row: the difference of mean squares would cancel. */
   for (uint j = lane; j < n; j += WG) {
     const float d = x[j] - mu;
     var += d * d;
   }
-  GROUP_SUM(var)
+  CLG_GROUP_SUM(lane, var)
 #else
   /* Both passes block by block while it is near, joined as by Chan et al. 1979. */
   for (uint done = 0; done < n; done += BLOCK) {
@@ -134,7 +109,7 @@ __kernel void norm_backward_x(__global const float *g, const ulong g_o, __global
                               __global const float *mean, const ulong mean_o, __global const float *rstd,
                               const ulong rstd_o, __global const float *gamma, const ulong gamma_o, __global float *dx,
                               const ulong dx_o, const uint rows, const uint n, const uint flags) {
-  GROUP_LOCAL
+  CLG_GROUP_LOCAL
   const uint lane = (uint)get_local_id(0), row = (uint)get_group_id(0);
   g += g_o + (size_t)row * n;
   x += x_o + (size_t)row * n;
@@ -155,9 +130,9 @@ __kernel void norm_backward_x(__global const float *g, const ulong g_o, __global
     NORM_H(float, LOAD1) r += h;
     q += h * hat;
   })
-  float mean_h = lanes_sum(s) + r, mean_hat = lanes_sum(t) + q;
-  GROUP_SUM(mean_h)
-  GROUP_SUM(mean_hat)
+  float mean_h = clg_lanes_sum(s) + r, mean_hat = clg_lanes_sum(t) + q;
+  CLG_GROUP_SUM(lane, mean_h)
+  CLG_GROUP_SUM(lane, mean_hat)
   mean_h /= (float)n;
   mean_hat /= (float)n;
 #define NORM_DX(V, LOAD, STORE)                                                                                        \

@@ -46,8 +46,8 @@
   MAP_INPUT_INDEX(REDUCE_KEPT)                                                                                         \
   if (mm_rest) {                                                                                                       \
     REDUCE_KEPT_DIM(s1)                                                                                                \
-    REDUCE_KEPT_DIM(s2) REDUCE_KEPT_DIM(s3) REDUCE_KEPT_DIM(s4) REDUCE_KEPT_DIM(s5) REDUCE_KEPT_DIM(s6)                \
-        REDUCE_KEPT_DIM(s7)                                                                                            \
+    REDUCE_KEPT_DIM(s2)                                                                                                \
+    REDUCE_KEPT_DIM(s3) REDUCE_KEPT_DIM(s4) REDUCE_KEPT_DIM(s5) REDUCE_KEPT_DIM(s6) REDUCE_KEPT_DIM(s7)                \
   }
 
 /* x_b: where row q of the range begins, from element `at` on. */

@@ -26,46 +26,20 @@ inline float lanes_max(const float16 v) {
   const float4 q = fmax(e.lo, e.hi);
   return fmax(fmax(q.x, q.y), fmax(q.z, q.w));
 }
-inline float lanes_sum(const float16 v) {
-  const float8 e = v.lo + v.hi;
-  const float4 q = e.lo + e.hi;
-  return (q.x + q.y) + (q.z + q.w);
-}
 #else
 #define VEC                  float
 #define part(p, at, n, fill) ((p)[at])
 #define put(p, at, n, v)     ((p)[at] = (v))
 #define lanes_max(v)         (v)
-#define lanes_sum(v)         (v)
 #endif
 
-/* v over the work-group, in every item; the order is fixed. */
-#define JOIN_MAX(a, b) fmax(a, b)
-#define JOIN_SUM(a, b) ((a) + (b))
-#if WG > 1
-#define GROUP_LOCAL __local float group_part[WG];
-#define GROUP_JOIN(v, JOIN)                                                                                            \
-  {                                                                                                                    \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
-    group_part[lane] = v;                                                                                              \
-    for (uint w = WG / 2; w; w /= 2) {                                                                                 \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
-      if (lane < w) group_part[lane] = JOIN(group_part[lane], group_part[lane + w]);                                   \
-    }                                                                                                                  \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
-    v = group_part[0];                                                                                                 \
-  }
-#else
-#define GROUP_LOCAL
-#define GROUP_JOIN(v, JOIN)
-#endif
 #define EACH_PART for (uint j = lane * VW; j < n; j += WG * VW)
 
 #if CLG_WANT(softmax_rows)
 /* x, y [rows,n]. Group id: row. */
 __kernel void softmax_rows(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
                            const uint flags) {
-  GROUP_LOCAL
+  CLG_GROUP_LOCAL
   const uint lane = (uint)get_local_id(0);
   const size_t row = get_group_id(0) * (size_t)n;
   x += x_o + row;
@@ -73,11 +47,11 @@ __kernel void softmax_rows(__global const float *x, const uint x_o, __global flo
   VEC v = -INFINITY;
   EACH_PART v = fmax(v, part(x, j, n, -INFINITY));
   float most = lanes_max(v);
-  GROUP_JOIN(most, JOIN_MAX)
+  CLG_GROUP_JOIN(lane, most, CLG_JOIN_MAX)
   v = 0.0f;
   EACH_PART v += exp(part(x, j, n, -INFINITY) - most);
-  float sum = lanes_sum(v);
-  GROUP_JOIN(sum, JOIN_SUM)
+  float sum = clg_lanes_sum(v);
+  CLG_GROUP_SUM(lane, sum)
   if (flags & LOG_FLAG) {
     const float shift = log(sum);
     EACH_PART put(y, j, n, part(x, j, n, 0.0f) - most - shift);
@@ -91,7 +65,7 @@ __kernel void softmax_rows(__global const float *x, const uint x_o, __global flo
 /* dx (+)= y * (g - sum(g * y)), or g - exp(y) * sum(g) for the logarithm. Group id: row. */
 __kernel void softmax_rows_backward(__global const float *g, const uint g_o, __global const float *y, const uint y_o,
                                     __global float *dx, const uint dx_o, const uint n, const uint flags) {
-  GROUP_LOCAL
+  CLG_GROUP_LOCAL
   const uint lane = (uint)get_local_id(0);
   const size_t row = get_group_id(0) * (size_t)n;
   g += g_o + row;
@@ -100,8 +74,8 @@ __kernel void softmax_rows_backward(__global const float *g, const uint g_o, __g
   const bool logs = flags & LOG_FLAG;
   VEC v = 0.0f;
   EACH_PART v += logs ? part(g, j, n, 0.0f) : part(g, j, n, 0.0f) * part(y, j, n, 0.0f);
-  float sum = lanes_sum(v);
-  GROUP_JOIN(sum, JOIN_SUM)
+  float sum = clg_lanes_sum(v);
+  CLG_GROUP_SUM(lane, sum)
   EACH_PART {
     const VEC u = part(g, j, n, 0.0f), w = part(y, j, n, 0.0f);
     VEC d = logs ? u - exp(w) * sum : w * (u - sum);

@@ -21,6 +21,14 @@ static inline bool test_interpreted(const clg_context *ctx) {
   return strstr(clg_context_device(ctx)->platform, "Oclgrind") != NULL;
 }
 
+/* The context's error is this, in one line that mentions `word`; clears it. */
+static inline void test_expect_error(clg_context *ctx, clg_status status, const char *word) {
+  ck_assert_int_eq(clg_last_status(ctx), status);
+  ck_assert_msg(strstr(clg_last_error(ctx), word), "\"%s\" does not mention \"%s\"", clg_last_error(ctx), word);
+  ck_assert_ptr_null(strchr(clg_last_error(ctx), '\n'));
+  clg_clear_error(ctx);
+}
+
 /* Every tensor is gone (data that the context itself keeps, a few bytes, apart), and no error was left unseen. */
 static inline void test_context_close(clg_context **ctx) {
   ck_assert_str_eq(clg_last_error(*ctx), "");

@@ -8,12 +8,6 @@ static clg_context *ctx;
 static void open_context(void) { ctx = test_context_open(); }
 static void close_context(void) { test_context_close(&ctx); }
 
-static void expect_error(clg_status status, const char *word) {
-  ck_assert_int_eq(clg_last_status(ctx), status);
-  ck_assert_msg(strstr(clg_last_error(ctx), word), "\"%s\" does not mention \"%s\"", clg_last_error(ctx), word);
-  clg_clear_error(ctx);
-}
-
 static clg_tensor *total(clg_tensor *x) { return clg_sum(x, NULL, 0, false); }
 
 /* ---- a function of two inputs, with a parameter of its own and random numbers ---- */
@@ -163,7 +157,7 @@ START_TEST(another_run_is_an_error) {
   uint64_t position, after;
   clg_seed_get(ctx, NULL, &position);
   ck_assert_int_eq(clg_backward(y, NULL), CLG_ERR_GRAPH);
-  expect_error(CLG_ERR_GRAPH, "must do the same each time");
+  test_expect_error(ctx, CLG_ERR_GRAPH, "must do the same each time");
   clg_seed_get(ctx, NULL, &after);
   ck_assert_uint_eq(position, after);
   ck_assert(clg_grad_mode(ctx));
@@ -181,7 +175,7 @@ START_TEST(a_backward_within_is_an_error) {
   o.body.backward = true;
   clg_scope *s = clg_scope_open(ctx);
   ck_assert_int_ne(clg_backward(run(&o, true), NULL), CLG_OK);
-  expect_error(CLG_ERR_STATE, "must not run a backward");
+  test_expect_error(ctx, CLG_ERR_STATE, "must not run a backward");
   clg_scope_close(s);
   world_close(&o);
 }
@@ -196,12 +190,12 @@ START_TEST(changes_in_place_are_caught) {
   ck_assert_int_eq(clg_fill_(o.w, 1), CLG_OK);
   clg_set_grad_mode(ctx, true);
   ck_assert_int_ne(clg_backward(y, NULL), CLG_OK);
-  expect_error(CLG_ERR_GRAPH, "parameter");
+  test_expect_error(ctx, CLG_ERR_GRAPH, "parameter");
   clg_tensor *in[] = {clg_tensor_create(ctx, 2, shape, NULL), o.y};
   y = clg_checkpoint(ctx, forward, &o.body, NULL, in, 2);
   ck_assert_int_eq(clg_fill_(in[0], 1), CLG_OK);
   ck_assert_int_ne(clg_backward(total(y), NULL), CLG_OK);
-  expect_error(CLG_ERR_GRAPH, "changed in place by fill_");
+  test_expect_error(ctx, CLG_ERR_GRAPH, "changed in place by fill_");
   clg_scope_close(s);
   clg_tensor_unref(&in[0]);
   world_close(&o);
@@ -211,7 +205,7 @@ END_TEST
 START_TEST(bad_calls_still_drop) {
   body b = {.runs = 0};
   ck_assert_ptr_null(clg_checkpoint(ctx, forward, &b, count_drop, NULL, 0));
-  expect_error(CLG_ERR_ARGUMENT, "inputs");
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "inputs");
   ck_assert_int_eq(b.drops, 1);
 }
 END_TEST
@@ -254,7 +248,7 @@ START_TEST(a_module_in_segments) {
   ck_assert_uint_lt(5 * peak[3], 3 * all);
   clg_module *l = linear(2, 2);
   ck_assert_int_eq(clg_module_checkpoint(l, 1), CLG_ERR_ARGUMENT);
-  expect_error(CLG_ERR_ARGUMENT, "Sequential");
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "Sequential");
   clg_module_unref(&l);
 }
 END_TEST

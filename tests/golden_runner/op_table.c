@@ -58,9 +58,11 @@ static clg_loss_options loss_options(const op_case *c) {
 #define BINARY(op)                                                                                                     \
   static clg_tensor *run_##op(op_case *c) { return clg_##op(c->inputs[0], c->inputs[1]); }
 BINARY(add)
-BINARY(sub) BINARY(mul) BINARY(div) BINARY(maximum) BINARY(minimum) UNARY(neg) UNARY(abs) UNARY(exp) UNARY(log)
-    UNARY(sqrt) UNARY(rsqrt) UNARY(square) UNARY(sin) UNARY(cos) UNARY(tanh) UNARY(sigmoid) UNARY(relu) UNARY(silu)
-        UNARY(log1p) UNARY(expm1) UNARY(erf) UNARY(reciprocal) UNARY(sign) UNARY(floor)
+BINARY(sub)
+BINARY(mul)
+BINARY(div) BINARY(maximum) BINARY(minimum) UNARY(neg) UNARY(abs) UNARY(exp) UNARY(log) UNARY(sqrt) UNARY(rsqrt)
+    UNARY(square) UNARY(sin) UNARY(cos) UNARY(tanh) UNARY(sigmoid) UNARY(relu) UNARY(silu) UNARY(log1p) UNARY(expm1)
+        UNARY(erf) UNARY(reciprocal) UNARY(sign) UNARY(floor)
 
             static clg_tensor *run_mul_self(op_case *c) {
   return clg_mul(c->inputs[0], c->inputs[0]);
@@ -110,11 +112,10 @@ static clg_tensor *run_clamp(op_case *c) {
     return clg_##op(c->inputs[0], d, n, json_flag(c->attrs, "keepdim", false));                                        \
   }
 REDUCTION(sum)
-REDUCTION(mean) REDUCTION(amax)
+REDUCTION(mean)
+REDUCTION(amax)
 
-    static clg_tensor *run_max_all(op_case *c) {
-  return clg_amax(c->inputs[0], NULL, 0, false);
-}
+static clg_tensor *run_max_all(op_case *c) { return clg_amax(c->inputs[0], NULL, 0, false); }
 
 static clg_tensor *run_var(op_case *c) {
   int d[CLG_MAX_DIMS], n = dims(c, "dim", d);
@@ -134,12 +135,14 @@ EXTREME(min)
     clg_loss_options o = loss_options(c);                                                                              \
     return call(c->inputs[0], c->inputs[1], &o);                                                                       \
   }
-    LOSS(bce_with_logits, clg_bce_with_logits_loss) LOSS(bce, clg_bce_loss) LOSS(mse, clg_squared_loss)
-        LOSS(l1, clg_l1_loss) LOSS(cross_entropy, clg_cross_entropy) LOSS(cross_entropy_prob, clg_cross_entropy)
+LOSS(bce_with_logits, clg_bce_with_logits_loss)
+LOSS(bce, clg_bce_loss)
+LOSS(mse, clg_squared_loss) LOSS(l1, clg_l1_loss) LOSS(cross_entropy, clg_cross_entropy)
+    LOSS(cross_entropy_prob, clg_cross_entropy)
 
 #define ALONG(op)                                                                                                      \
   static clg_tensor *run_##op(op_case *c) { return clg_##op(c->inputs[0], (int)number(c, "dim", -1)); }
-            ALONG(softmax) ALONG(log_softmax)
+        ALONG(softmax) ALONG(log_softmax)
 
     /* ---- products and normalisation ---- */
 
@@ -222,9 +225,9 @@ static clg_pool_options pool_options(const op_case *c) {
 POOL(max_pool2d)
 POOL(avg_pool2d)
 
-    /* ---- views ---- */
+/* ---- views ---- */
 
-    static clg_tensor *run_reshape(op_case *c) {
+static clg_tensor *run_reshape(op_case *c) {
   int64_t shape[CLG_MAX_DIMS];
   int n = integers(c, "shape", shape);
   return clg_reshape(c->inputs[0], n, shape);
