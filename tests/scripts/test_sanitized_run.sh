@@ -1,0 +1,38 @@
+#!/bin/bash
+# tools/sanitized-run: a run whose leak search broke down is done again; any other failure, or the third breakdown, stands.
+set -u
+run=$(dirname "$0")/../tools/sanitized-run
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# program BREAKDOWNS STATUS: breaks down so many times as the leak search does, then exits with STATUS.
+cat > "$work/program" << 'EOF'
+#!/bin/bash
+echo run >> "$3"
+path=$(grep -o 'log_path=[^:]*' <<< "$ASAN_OPTIONS")
+if [ "$(wc -l < "$3")" -le "$1" ]; then
+  echo '==1==LeakSanitizer has encountered a fatal error.' > "${path#log_path=}.$$"
+  exit 1
+fi
+exit "$2"
+EOF
+chmod +x "$work/program"
+failed=0
+# check NAME BREAKDOWNS STATUS WANT-STATUS WANT-RUNS
+check() {
+  rm -f "$work/runs"
+  "$run" "$work/program" "$2" "$3" "$work/runs" 2> /dev/null
+  local status=$? runs
+  runs=$(wc -l < "$work/runs")
+  if [ "$status" = "$4" ] && [ "$runs" = "$5" ]; then
+    echo "ok $1"
+  else
+    echo "not ok $1: status $status, runs $runs"
+    failed=1
+  fi
+}
+check "passes" 0 0 0 1
+check "fails" 0 3 3 1
+check "passes after a breakdown" 1 0 0 2
+check "fails after a breakdown" 1 1 1 2
+check "breaks down three times" 9 0 1 3
+exit "$failed"
