@@ -50,16 +50,16 @@
 #define BLOCK_TILE                                                                                                     \
   (PANEL_K * TILE_ROWS + 16) /* floats of a packed tile of A: no multiple of a page, whose lines share cache sets */
 
-/* part [TILE_ROWS][TILE_COLS] = (first ? 0 : part) + A B over kn steps; `last` is the last row that exists. */
+/* part [TILE_ROWS][2], vectors, = (first ? 0 : part) + A B over kn steps; `last` is the last row that exists. */
 #define TILE_PRODUCT(NAME, A_SPACE, B_SPACE)                                                                           \
   static void NAME(A_SPACE const float *a, const size_t rs, const size_t ps, const uint last, B_SPACE const float *b,  \
-                   const size_t bs, const uint kn, const bool first, float *part) {                                    \
+                   const size_t bs, const uint kn, const bool first, float16 *part) {                                  \
     A_SPACE const float *row[TILE_ROWS];                                                                               \
     float16 s[TILE_ROWS][2];                                                                                           \
     _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                           \
       row[i] = a + min(i, last) * rs;                                                                                  \
-      s[i][0] = first ? (float16)(0.0f) : vload16(2 * i, part);                                                        \
-      s[i][1] = first ? (float16)(0.0f) : vload16(2 * i + 1, part);                                                    \
+      s[i][0] = first ? (float16)(0.0f) : part[2 * i];                                                                 \
+      s[i][1] = first ? (float16)(0.0f) : part[2 * i + 1];                                                             \
     }                                                                                                                  \
     size_t at = 0;                                                                                                     \
     for (uint p = 0; p < kn; p++) {                                                                                    \
@@ -73,8 +73,8 @@
       b += bs;                                                                                                         \
     }                                                                                                                  \
     _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                           \
-      vstore16(s[i][0], 2 * i, part);                                                                                  \
-      vstore16(s[i][1], 2 * i + 1, part);                                                                              \
+      part[2 * i] = s[i][0];                                                                                           \
+      part[2 * i + 1] = s[i][1];                                                                                       \
     }                                                                                                                  \
   }
 TILE_PRODUCT(tile_in_place, __global, __global)
@@ -109,17 +109,21 @@ static void put16(float16 v, const uint skip, const uint width, const uint i, co
 #define PUT16(v, skip, width, i, j) put16(v, skip, width, i, j, c, c_o, c_rs, c_cs, bias, bias_o, flags, param);
 
 /* Stores `rows` rows of sums at C(i0,j0), lanes from `skip` to `width`. */
-static void tile_finish(const float *part, const uint rows, const uint skip, const uint width, const uint i0,
+static void tile_finish(const float16 *part, const uint rows, const uint skip, const uint width, const uint i0,
                         const uint j0, __global float *c, const ulong c_o, const uint c_rs, const uint c_cs,
                         __global const float *bias, const ulong bias_o, const uint flags, const float param) {
   if (skip == 0 && width == TILE_COLS && c_cs == 1) {
-    for (uint i = 0; i < rows; i++, part += TILE_COLS) {
-      PUT16(vload16(0, part), 0, 16, i0 + i, j0)
-      PUT16(vload16(1, part), 0, 16, i0 + i, j0 + 16)
+    for (uint i = 0; i < rows; i++) {
+      PUT16(part[2 * i], 0, 16, i0 + i, j0)
+      PUT16(part[2 * i + 1], 0, 16, i0 + i, j0 + 16)
     }
   } else {
-    for (uint i = 0; i < rows; i++, part += TILE_COLS)
-      for (uint l = skip; l < width; l++) PRODUCT_PUT(i0 + i, j0 + l, part[l])
+    for (uint i = 0; i < rows; i++) {
+      float lane[TILE_COLS];
+      vstore16(part[2 * i], 0, lane);
+      vstore16(part[2 * i + 1], 1, lane);
+      for (uint l = skip; l < width; l++) PRODUCT_PUT(i0 + i, j0 + l, lane[l])
+    }
   }
 }
 
@@ -131,17 +135,48 @@ static void tile_finish(const float *part, const uint rows, const uint skip, con
 #define PANEL_FINISH(part, rows, i0)                                                                                   \
   tile_finish(part, rows, skip, width, i0, j0, c, c_o, c_rs, c_cs, bias, bias_o, flags, param);
 
+/* The tile of rows from i0 in panel g, with B untransposed and read in place, n >= TILE_COLS. */
+#define DIRECT_TILE(i0, g)                                                                                             \
+  if ((i0) < m && (g)*TILE_COLS < n) {                                                                                 \
+    PANEL_AT(g)                                                                                                        \
+    float16 part[TILE_ROWS * 2];                                                                                       \
+    const uint rows = min(m - (i0), (uint)TILE_ROWS);                                                                  \
+    tile_in_place(a + a_o + (size_t)(i0)*a_rs, a_rs, a_ps, rows - 1, b + b_o + j0, b_ps, k, true, part);               \
+    PANEL_FINISH(part, rows, i0)                                                                                       \
+  }
+
+#define DIRECT_TILES(m, n) (((m) + TILE_ROWS - 1) / TILE_ROWS * (((n) + TILE_COLS - 1) / TILE_COLS))
+
 #if CLG_WANT(product_direct)
-/* B untransposed and read in place, n >= TILE_COLS. Group ids (tile of rows, panel). */
+/* Group ids (tile of rows, panel). */
 __kernel void product_direct(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   const uint i0 = (uint)get_group_id(0) * TILE_ROWS, g = (uint)get_group_id(1);
-  if (i0 >= m || g * TILE_COLS >= n) return;
-  PANEL_AT(g)
-  float part[TILE_ROWS * TILE_COLS] __attribute__((aligned(64)));
-  const uint rows = min(m - i0, (uint)TILE_ROWS);
-  tile_in_place(a + a_o + (size_t)i0 * a_rs, a_rs, a_ps, rows - 1, b + b_o + j0, b_ps, k, true, part);
-  PANEL_FINISH(part, rows, i0)
+  DIRECT_TILE(i0, g)
+}
+#endif
+
+#if CLG_WANT(product_two)
+/* Two products that do not depend on each other, for what a launch costs. Offsets are those of a, b, c, and flags;
+ * sizes are a_rs, a_ps, b_ps, c_rs, c_cs, m, n, k. Group ids run down the tiles of rows, then along the panels, of the
+ * first and then of the second. */
+__kernel void product_two(__global const float *first_a, __global const float *first_b, __global float *first_c,
+                          const ulong4 first_offset, const uint8 first_sizes, __global const float *second_a,
+                          __global const float *second_b, __global float *second_c, const ulong4 second_offset,
+                          const uint8 second_sizes) {
+  const uint tiles = DIRECT_TILES(first_sizes.s5, first_sizes.s6);
+  const bool second = get_group_id(0) >= tiles;
+  __global const float *a = second ? second_a : first_a, *b = second ? second_b : first_b, *bias = a;
+  __global float *c = second ? second_c : first_c;
+  const ulong4 offset = second ? second_offset : first_offset;
+  const uint8 sizes = second ? second_sizes : first_sizes;
+  const ulong a_o = offset.s0, b_o = offset.s1, c_o = offset.s2, bias_o = 0;
+  const uint flags = (uint)offset.s3, a_rs = sizes.s0, a_ps = sizes.s1, b_ps = sizes.s2, c_rs = sizes.s3,
+             c_cs = sizes.s4, m = sizes.s5, n = sizes.s6, k = sizes.s7;
+  const float param = 0.0f;
+  const uint id = (uint)get_group_id(0) - (second ? tiles : 0), down = DIRECT_TILES(m, 1);
+  const uint i0 = id % down * TILE_ROWS, g = id / down;
+  DIRECT_TILE(i0, g)
 }
 #endif
 
@@ -203,14 +238,14 @@ __kernel void product_panel(PRODUCT_ARGS) {
   if (i0 >= m || g * TILE_COLS >= n) return;
   PANEL_AT(g)
   float panel[PANEL_K * TILE_COLS] __attribute__((aligned(64)));
-  float part[PANEL_ROWS * TILE_COLS] __attribute__((aligned(64)));
+  float16 part[PANEL_ROWS * 2];
   const uint rows = min(m - i0, span);
   for (uint p = 0; p < k || p == 0; p += PANEL_K) {
     const uint kn = min(k - p, (uint)PANEL_K);
     pack_panel(b + b_o + (size_t)p * b_ps + (size_t)j0 * b_cs, b_ps, b_cs, kn, width, panel);
     for (uint i = 0; i < rows; i += TILE_ROWS)
       tile_panel(a + a_o + (size_t)(i0 + i) * a_rs + (size_t)p * a_ps, a_rs, a_ps, rows - 1 - i, panel, TILE_COLS, kn,
-                 p == 0, part + i * TILE_COLS);
+                 p == 0, part + 2 * i);
   }
   PANEL_FINISH(part, rows, i0)
 }
@@ -235,7 +270,7 @@ __kernel void product_block(PRODUCT_ARGS) {
   if (i0 >= m || g0 * TILE_COLS >= n) return;
   float tiles[BLOCK_ROWS / TILE_ROWS * BLOCK_TILE] __attribute__((aligned(64)));
   float panel[PANEL_K * TILE_COLS] __attribute__((aligned(64)));
-  float part[BLOCK_ROWS * BLOCK_COLS] __attribute__((aligned(64)));
+  float16 part[BLOCK_ROWS * BLOCK_COLS / 16];
   const uint rows = min(m - i0, (uint)BLOCK_ROWS);
   const uint end = min(g0 + BLOCK_COLS / TILE_COLS, (n + TILE_COLS - 1) / TILE_COLS);
   for (uint p = 0; p < k || p == 0; p += PANEL_K) {
@@ -246,12 +281,12 @@ __kernel void product_block(PRODUCT_ARGS) {
       pack_panel(b + b_o + (size_t)p * b_ps + (size_t)j0 * b_cs, b_ps, b_cs, kn, width, panel);
       for (uint i = 0; i < rows; i += TILE_ROWS)
         tile_block(tiles + i / TILE_ROWS * BLOCK_TILE, 1, TILE_ROWS, rows - 1 - i, panel, TILE_COLS, kn, p == 0,
-                   part + ((g - g0) * BLOCK_ROWS + i) * TILE_COLS);
+                   part + 2 * ((g - g0) * BLOCK_ROWS + i));
     }
   }
   for (uint g = g0; g < end; g++) {
     PANEL_AT(g)
-    PANEL_FINISH(part + (g - g0) * BLOCK_ROWS * TILE_COLS, rows, i0)
+    PANEL_FINISH(part + 2 * (g - g0) * BLOCK_ROWS, rows, i0)
   }
 }
 #endif

@@ -14,10 +14,10 @@
  * mm_keep_p[mm_keep_o + q*n_out + o]. */
 #ifdef REDUCE_KEEP
 #define REDUCE_KEPT_ARGS , __global float *mm_keep_p, const uint mm_keep_o
-#define REDUCE_STORE     mm_keep_p[mm_keep_o + (size_t)(mm_r + (uint)mm_j) * mm_n_out + mm_o + (uint)mm_l] = r0;
+#define REDUCE_STORE(v)  mm_keep_p[mm_keep_o + (size_t)(mm_r + (uint)mm_j) * mm_n_out + mm_o + (uint)mm_l] = v;
 #else
 #define REDUCE_KEPT_ARGS
-#define REDUCE_STORE
+#define REDUCE_STORE(v)
 #endif
 #define REDUCE_ARGS                                                                                                    \
   __global float *r0_p, const uint r0_o REDUCE_KEPT_ARGS MAP_INPUTS MAP_INPUT_STRIDES MAP_NUMBERS,                     \
@@ -162,22 +162,28 @@ REDUCE_INNER(reduce_inner_unit, REDUCE_AT_UNIT)
       REDUCE_FIND_ROW                                                                                                  \
       for (int mm_j = 0; mm_j < (int)mm_len; mm_j++) {                                                                 \
         if (mm_width == VW) {                                                                                          \
-          for (int mm_l = 0; mm_l < VW; mm_l++) REDUCE_STEP(AT)                                                        \
+          float mm_v[VW]; /* before any is stored: they are read as one vector */                                      \
+          for (int mm_l = 0; mm_l < VW; mm_l++) REDUCE_VALUE(AT, mm_v[mm_l] = r0;)                                     \
+          for (int mm_l = 0; mm_l < VW; mm_l++) REDUCE_TAKE(mm_v[mm_l])                                                \
         } else {                                                                                                       \
-          for (int mm_l = 0; mm_l < mm_width; mm_l++) REDUCE_STEP(AT)                                                  \
+          for (int mm_l = 0; mm_l < mm_width; mm_l++) REDUCE_VALUE(AT, REDUCE_TAKE(r0))                                \
         }                                                                                                              \
       }                                                                                                                \
       mm_r += mm_len;                                                                                                  \
     }                                                                                                                  \
     for (int mm_l = 0; mm_l < mm_width; mm_l++) REDUCE_PUT(mm_o + mm_l, mm_acc[mm_l])                                  \
   }
-#define REDUCE_STEP(AT)                                                                                                \
+#define REDUCE_VALUE(AT, THEN)                                                                                         \
   {                                                                                                                    \
     MAP_INPUT_INDEX(AT)                                                                                                \
     MAP_LOAD                                                                                                           \
     MAP_COMPUTE                                                                                                        \
-    REDUCE_STORE                                                                                                       \
-    mm_acc[mm_l] = REDUCE_JOIN(mm_acc[mm_l], r0);                                                                      \
+    THEN                                                                                                               \
+  }
+#define REDUCE_TAKE(v)                                                                                                 \
+  {                                                                                                                    \
+    REDUCE_STORE(v)                                                                                                    \
+    mm_acc[mm_l] = REDUCE_JOIN(mm_acc[mm_l], v);                                                                       \
   }
 #define REDUCE_ACROSS(t)      const int t##_i = t##_b + mm_j * t##_r.s0 + mm_l * t##_s.s0;
 #define REDUCE_ACROSS_UNIT(t) const int t##_i = t##_b + mm_j * t##_r.s0 + mm_l;
@@ -207,7 +213,7 @@ __kernel void reduce_outer_wide(REDUCE_ARGS) {
   for (uint mm_r = mm_c * mm_chunk; mm_r < mm_end;) {
     REDUCE_FIND_ROW
     for (int mm_j = 0; mm_j < (int)mm_len; mm_j++)
-      for (int mm_l = 0; mm_l < mm_width; mm_l++) REDUCE_STEP(REDUCE_ACROSS_UNIT)
+      for (int mm_l = 0; mm_l < mm_width; mm_l++) REDUCE_VALUE(REDUCE_ACROSS_UNIT, REDUCE_TAKE(r0))
     mm_r += mm_len;
   }
   for (int mm_l = 0; mm_l < mm_width; mm_l++) REDUCE_PUT(mm_o + mm_l, mm_acc[mm_l])

@@ -23,40 +23,59 @@ static bool matrix_of(matrix *m, clg_tensor *t, const char *op) {
   return m->t != NULL;
 }
 
-/* out [M,N] (+)= op(a) op(b), all as they lie; out is contiguous. */
-static clg_status multiply(clg_tensor *out, int64_t m, int64_t n, int64_t k, const matrix *a, bool ta, const matrix *b,
-                           bool tb, bool accumulate, const char *op) {
-  clg_product p = {.ta = ta != a->transposed,
-                   .tb = tb != b->transposed,
-                   .m = (uint32_t)m,
-                   .n = (uint32_t)n,
-                   .k = (uint32_t)k,
-                   .a = a->t->storage->block,
-                   .b = b->t->storage->block,
-                   .c = out->storage->block,
-                   .a_offset = clg_tensor_at(a->t),
-                   .b_offset = clg_tensor_at(b->t),
-                   .c_offset = clg_tensor_at(out),
-                   .a_ld = a->ld,
-                   .b_ld = b->ld,
-                   .c_ld = (uint32_t)n,
-                   .accumulate = accumulate};
-  return clg_product_run(out->ctx, &p, op);
+/* c [m,n] = op(a) op(b), all as they lie; c is contiguous. */
+static clg_product product_of(const clg_tensor *c, int64_t m, int64_t n, int64_t k, const matrix *a, bool ta,
+                              const matrix *b, bool tb) {
+  return (clg_product){.ta = ta != a->transposed,
+                       .tb = tb != b->transposed,
+                       .m = (uint32_t)m,
+                       .n = (uint32_t)n,
+                       .k = (uint32_t)k,
+                       .a = a->t->storage->block,
+                       .b = b->t->storage->block,
+                       .c = c->storage->block,
+                       .a_offset = clg_tensor_at(a->t),
+                       .b_offset = clg_tensor_at(b->t),
+                       .c_offset = clg_tensor_at(c),
+                       .a_ld = a->ld,
+                       .b_ld = b->ld,
+                       .c_ld = (uint32_t)n};
 }
 
-/* Hands `input` of node n the product op(a) op(b), of the input's shape. */
-static clg_status give_product(clg_node *n, int input, int ndim, const int64_t *shape, int64_t rows, int64_t cols,
-                               int64_t k, clg_tensor *a, bool ta, clg_tensor *b, bool tb) {
-  bool add;
-  matrix ma = {0}, mb = {0};
-  clg_tensor *to = clg_edge_begin(n, input, ndim, shape, &add);
-  clg_status s = to && matrix_of(&ma, a, n->op) && matrix_of(&mb, b, n->op)
-                     ? multiply(to, rows, cols, k, &ma, ta, &mb, tb, add, n->op)
-                     : clg_last_status(n->ctx);
-  clg_tensor_unref(&ma.t);
-  clg_tensor_unref(&mb.t);
-  if (s == CLG_OK) return clg_edge_end(n, input, to);
-  clg_tensor_unref(&to);
+/* The gradient of an input as a product op(a) op(b) [m,n] over k. */
+typedef struct gradient {
+  int input, ndim;
+  const int64_t *shape; /* the input's, ndim */
+  int64_t m, n, k;
+  clg_tensor *a, *b;
+  bool ta, tb;
+} gradient;
+
+/* Gives node n's inputs their gradients, two at most: together, since they do not depend on each other. */
+static clg_status give_products(clg_node *n, const gradient *g, int count) {
+  clg_product p[2];
+  clg_tensor *to[2] = {NULL};
+  matrix side[4] = {{0}};
+  clg_status s = CLG_OK;
+  for (int i = 0; s == CLG_OK && i < count; i++) {
+    bool add;
+    matrix *a = &side[2 * i], *b = &side[2 * i + 1];
+    to[i] = clg_edge_begin(n, g[i].input, g[i].ndim, g[i].shape, &add);
+    if (!to[i] || !matrix_of(a, g[i].a, n->op) || !matrix_of(b, g[i].b, n->op)) {
+      s = clg_last_status(n->ctx);
+    } else {
+      p[i] = product_of(to[i], g[i].m, g[i].n, g[i].k, a, g[i].ta, b, g[i].tb);
+      p[i].accumulate = add;
+    }
+  }
+  if (s == CLG_OK && count) s = (count == 2 ? clg_product_run_two : clg_product_run)(n->ctx, p, n->op);
+  for (int i = 0; i < 4; i++) clg_tensor_unref(&side[i].t);
+  for (int i = 0; i < count; i++) {
+    if (s == CLG_OK)
+      s = clg_edge_end(n, g[i].input, to[i]);
+    else
+      clg_tensor_unref(&to[i]);
+  }
   return s;
 }
 
@@ -76,6 +95,16 @@ static clg_status matmul_recorded(clg_node *n, clg_tensor *a, clg_tensor *b, clg
   return s == CLG_OK && a ? give_transposed(n, 1, a, true, g, false) : s;
 }
 
+static clg_status matmul_gradients(clg_node *n, clg_tensor *a, clg_tensor *b, clg_tensor *g) {
+  const int64_t rows = g->shape[0], cols = g->shape[1];
+  int64_t a_shape[2] = {rows, b ? b->shape[0] : 0}, b_shape[2] = {a ? a->shape[1] : 0, cols};
+  gradient give[2];
+  int count = 0;
+  if (b) give[count++] = (gradient){0, 2, a_shape, rows, a_shape[1], cols, g, b, false, true};
+  if (a) give[count++] = (gradient){1, 2, b_shape, b_shape[0], cols, rows, a, g, true, false};
+  return give_products(n, give, count);
+}
+
 static clg_status matmul_backward(clg_node *n, clg_tensor *g) {
   bool wants_a = clg_node_wants(n, 0), wants_b = clg_node_wants(n, 1);
   clg_tensor *b = wants_a ? clg_node_unpack(n, 1) : NULL,
@@ -83,12 +112,7 @@ static clg_status matmul_backward(clg_node *n, clg_tensor *g) {
   clg_status s = (wants_a && !b) || (wants_b && !a) ? clg_last_status(n->ctx) : CLG_OK;
   bool recorded = clg_creates_graph(n->ctx);
   if (s == CLG_OK && recorded) s = matmul_recorded(n, a, b, g);
-  if (s == CLG_OK && wants_a && !recorded)
-    s = give_product(n, 0, 2, (int64_t[]){g->shape[0], b->shape[0]}, g->shape[0], b->shape[0], g->shape[1], g, false, b,
-                     true);
-  if (s == CLG_OK && wants_b && !recorded)
-    s = give_product(n, 1, 2, (int64_t[]){a->shape[1], g->shape[1]}, a->shape[1], g->shape[1], a->shape[0], a, true, g,
-                     false);
+  if (s == CLG_OK && !recorded) s = matmul_gradients(n, a, b, g);
   clg_tensor_unref(&a);
   clg_tensor_unref(&b);
   return s;
@@ -119,9 +143,13 @@ clg_tensor *clg_matmul(clg_tensor *a, clg_tensor *b) {
   }
   clg_tensor *y = clg_tensor_new(a->ctx, 2, (int64_t[]){a->shape[0], b->shape[1]}, clg_result_role(a->ctx), "matmul");
   matrix ma = {0}, mb = {0};
-  clg_status s = y && matrix_of(&ma, a, "matmul") && matrix_of(&mb, b, "matmul")
-                     ? multiply(y, a->shape[0], b->shape[1], a->shape[1], &ma, false, &mb, false, false, "matmul")
-                     : clg_last_status(a->ctx);
+  clg_status s = CLG_OK;
+  if (y && matrix_of(&ma, a, "matmul") && matrix_of(&mb, b, "matmul")) {
+    clg_product p = product_of(y, a->shape[0], b->shape[1], a->shape[1], &ma, false, &mb, false);
+    s = clg_product_run(a->ctx, &p, "matmul");
+  } else {
+    s = clg_last_status(a->ctx);
+  }
   clg_tensor_unref(&ma.t);
   clg_tensor_unref(&mb.t);
   if (s == CLG_OK && clg_records(in, 2)) s = matmul_record(in, y);
@@ -188,16 +216,15 @@ static clg_tensor *inner_gradient(clg_node *n, const linear_attrs *a, clg_tensor
 }
 
 static clg_status linear_gradients(clg_node *n, const linear_attrs *a, clg_tensor *x, clg_tensor *w, clg_tensor *z) {
-  clg_status s = CLG_OK;
-  int64_t rows = z->shape[0], out = z->shape[1], in = a->shape[a->ndim - 1];
-  if (clg_node_wants(n, IN_W)) {
-    clg_tensor *flat = rows_of(x, n->op);
-    s = flat ? give_product(n, IN_W, 2, (int64_t[]){out, in}, out, in, rows, z, true, flat, false)
-             : clg_last_status(n->ctx);
-    clg_tensor_unref(&flat);
-  }
-  if (s == CLG_OK && clg_node_wants(n, IN_X))
-    s = give_product(n, IN_X, a->ndim, a->shape, rows, in, out, z, false, w, false);
+  int64_t rows = z->shape[0], w_shape[2] = {z->shape[1], a->shape[a->ndim - 1]};
+  bool wants_w = clg_node_wants(n, IN_W), wants_x = clg_node_wants(n, IN_X);
+  clg_tensor *flat = wants_w ? rows_of(x, n->op) : NULL;
+  gradient give[2];
+  int count = 0;
+  if (wants_w) give[count++] = (gradient){IN_W, 2, w_shape, w_shape[0], w_shape[1], rows, z, flat, true, false};
+  if (wants_x) give[count++] = (gradient){IN_X, a->ndim, a->shape, rows, w_shape[1], w_shape[0], z, w, false, false};
+  clg_status s = wants_w && !flat ? clg_last_status(n->ctx) : give_products(n, give, count);
+  clg_tensor_unref(&flat);
   return s;
 }
 

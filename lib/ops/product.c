@@ -228,3 +228,35 @@ clg_status clg_product_run(clg_context *ctx, const clg_product *p, const char *o
   clg_product_kernel kernel = choose(ctx, p, &o);
   return cpu ? run_cpu(ctx, p, o, kernel, op) : run_gpu(ctx, p, o, kernel, op);
 }
+
+/* ---- two in a launch ---- */
+
+/* Tiles read in place, which have the bits of rows. */
+static bool is_direct(const clg_context *ctx, const clg_product *p, const operands *o) {
+  clg_product_kernel kernel = choose(ctx, p, o);
+  bool plain = p->k && !p->bias && !p->epilogue && p->batch <= 1;
+  return plain && can(ctx, p, o, CLG_PRODUCT_DIRECT) && (kernel == CLG_PRODUCT_DIRECT || kernel == CLG_PRODUCT_ROW);
+}
+
+static uint32_t direct_tiles(const operands *o) { return pieces(o->m, TILE_ROWS) * pieces(o->n, TILE_COLS); }
+
+clg_status clg_product_run_two(clg_context *ctx, const clg_product p[2], const char *op) {
+  operands o[2];
+  bool together = ctx->shape == CLG_SHAPE_CPU;
+  clg_arg arg[10], *next = arg;
+  for (int i = 0; together && i < 2; i++) {
+    operands given = operands_of(&p[i]);
+    o[i] = turned(&given, true);
+    together = p[i].m && p[i].n && is_direct(ctx, &p[i], &o[i]);
+    const uint64_t offset[4] = {o[i].a_offset, o[i].b_offset, p[i].c_offset, o[i].flags};
+    const uint32_t sizes[8] = {o[i].a_rs, o[i].a_ps, o[i].b_ps, o[i].c_rs, o[i].c_cs, o[i].m, o[i].n, p[i].k};
+    *next++ = clg_arg_block(o[i].a), *next++ = clg_arg_block(o[i].b), *next++ = clg_arg_block(p[i].c);
+    *next++ = packed(offset), *next++ = packed(sizes);
+  }
+  if (!together) {
+    clg_status s = clg_product_run(ctx, &p[0], op);
+    return s == CLG_OK ? clg_product_run(ctx, &p[1], op) : s;
+  }
+  const size_t global[3] = {direct_tiles(&o[0]) + direct_tiles(&o[1]), 1, 1}, local[3] = {1, 1, 1};
+  return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", NULL, "product_two"), op, arg, 10, global, local);
+}

@@ -1,0 +1,95 @@
+/* Linear layers and matmul: both gradients of one node, which may share a launch, have the bits of each alone. */
+#include "context.h"
+#include "harness.h"
+#include <string.h>
+
+static clg_context *ctx;
+static void open_context(void) { ctx = test_context_open(); }
+static void close_context(void) { test_context_close(&ctx); }
+
+enum { MOST = 150 * 150 };
+
+/* dx and dw of x [m,k] w [n,k], accumulated twice, asked for by `wants`; returns the launches of a backward. */
+static uint64_t gradients(const int64_t size[3], bool matmul, const bool wants[2], float out[2][MOST]) {
+  int64_t m = size[0], n = size[1], k = size[2];
+  clg_seed(ctx, 3, 0);
+  clg_tensor *t[2] = {clg_tensor_create(ctx, 2, (int64_t[]){m, k}, NULL),
+                      clg_tensor_create(ctx, 2, matmul ? (int64_t[]){k, n} : (int64_t[]){n, k}, NULL)};
+  for (int i = 0; i < 2; i++) {
+    ck_assert_int_eq(clg_randn_(t[i], 0, 1), CLG_OK);
+    ck_assert_int_eq(clg_set_requires_grad(t[i], wants[i]), CLG_OK);
+  }
+  uint64_t launches = 0;
+  for (int turn = 0; turn < 2; turn++) {
+    clg_scope *scope = clg_scope_open(ctx);
+    clg_tensor *y = matmul ? clg_matmul(t[0], t[1]) : clg_linear(t[0], t[1], NULL);
+    clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+    clg_tensor *g = clg_randn(ctx, 2, (int64_t[]){m, n});
+    o.grad = g;
+    launches = clg_context_counters(ctx).launches;
+    ck_assert_msg(clg_backward(y, &o) == CLG_OK, "%s", clg_last_error(ctx));
+    launches = clg_context_counters(ctx).launches - launches;
+    ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+  }
+  for (int i = 0; i < 2; i++) {
+    if (wants[i]) ck_assert_int_eq(clg_tensor_read(clg_grad_of(t[i]), out[i]), CLG_OK);
+    clg_tensor_unref(&t[i]);
+  }
+  return launches;
+}
+
+/* m, n, k; where both products are read in place and their results have columns for a tile, they are one launch. */
+static const struct {
+  int64_t size[3];
+  bool linear_together;
+} cases[] = {{{128, 64, 100}, true}, {{37, 45, 33}, true},  {{1, 33, 70}, true},  {{128, 1, 96}, true},
+             {{9, 5, 32}, true},     {{40, 50, 31}, false}, {{7, 3, 2}, false},   {{1, 1, 1}, false},
+             {{150, 90, 150}, true}, {{33, 32, 40}, true},  {{64, 128, 3}, false}};
+
+START_TEST(together_as_alone) {
+  static float both[2][MOST], alone[2][MOST];
+  for (int matmul = 0; matmul < 2; matmul++) {
+    const int64_t *size = cases[_i].size;
+    memset(both, 0, sizeof both), memset(alone, 0, sizeof alone);
+    uint64_t launches = gradients(size, matmul, (bool[]){true, true}, both), apart = 0;
+    for (int i = 0; i < 2; i++) apart += gradients(size, matmul, (bool[]){i == 0, i == 1}, alone);
+    for (int i = 0; i < 2; i++)
+      ck_assert_msg(!memcmp(both[i], alone[i], sizeof both[i]), "%s: gradient %d differs", matmul ? "matmul" : "linear",
+                    i);
+    ck_assert_uint_le(launches, apart);
+    if (!matmul && cases[_i].linear_together && clg_context_device(ctx)->shape == CLG_SHAPE_CPU)
+      ck_assert_uint_eq(launches, apart - 1);
+  }
+}
+END_TEST
+
+/* The same tensor on both sides: its gradient is the sum of the two. */
+START_TEST(both_sides_one_tensor) {
+  float x[36 * 36], got[2][36 * 36];
+  for (int i = 0; i < 36 * 36; i++) x[i] = (float)(i * 7 % 19) - 9;
+  int64_t dims[2] = {36, 36};
+  clg_tensor *t[3];
+  for (int i = 0; i < 3; i++) {
+    t[i] = clg_tensor_create(ctx, 2, dims, x);
+    ck_assert_int_eq(clg_set_requires_grad(t[i], true), CLG_OK);
+  }
+  clg_scope *scope = clg_scope_open(ctx);
+  ck_assert_int_eq(clg_backward(clg_sum(clg_linear(t[0], t[0], NULL), NULL, 0, false), NULL), CLG_OK);
+  ck_assert_int_eq(clg_backward(clg_sum(clg_linear(t[1], t[2], NULL), NULL, 0, false), NULL), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(clg_grad_of(t[0]), got[0]), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(clg_add(clg_grad_of(t[1]), clg_grad_of(t[2])), got[1]), CLG_OK);
+  for (int i = 0; i < 36 * 36; i++) ck_assert_float_eq(got[0][i], got[1][i]); /* whole numbers: exact */
+  ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+  for (int i = 0; i < 3; i++) clg_tensor_unref(&t[i]);
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *c = tcase_create("linear");
+  tcase_add_checked_fixture(c, open_context, close_context);
+  tcase_add_loop_test(c, together_as_alone, 0, sizeof cases / sizeof *cases);
+  tcase_add_test(c, both_sides_one_tensor);
+  suite_add_tcase(suite, c);
+}
+
+CHECK_MAIN("linear", add_cases)
