@@ -1,11 +1,13 @@
 #!/bin/sh
 # Times gan_train against its PyTorch peer: rounds that alternate between them, so that both meet the same weather. A step's time is
 # the median that each program reports, or with --outside (wall time of 160 steps - wall time of 40 steps)/120, start-up cancelled.
-# usage: bench_gan.sh [--model mlp|dcgan] [--outside] GAN_TRAIN [ROUNDS [STEPS [VARIANT...]]]    VARIANT "all": every one
+# The ratio is to PyTorch's faster thread count of those in --threads (default "1 2"). --json writes every figure too.
+# usage: bench_gan.sh [--model mlp|dcgan] [--outside] [--threads LIST] [--json FILE] GAN_TRAIN [ROUNDS [STEPS [VARIANT...]]]
+# VARIANT "all" is every one.
 set -eu
 
-usage='usage: bench_gan.sh [--model mlp|dcgan] [--outside] GAN_TRAIN [ROUNDS [STEPS [VARIANT...]]]'
-model=mlp outside=
+usage='usage: bench_gan.sh [--model mlp|dcgan] [--outside] [--threads LIST] [--json FILE] GAN_TRAIN [ROUNDS [STEPS [VARIANT...]]]'
+model=mlp outside='' thread_counts='1 2' json=''
 while [ $# -gt 0 ]; do
   case $1 in
   --model)
@@ -13,6 +15,14 @@ while [ $# -gt 0 ]; do
     shift
     ;;
   --outside) outside=yes ;;
+  --threads)
+    thread_counts=${2:?$usage}
+    shift
+    ;;
+  --json)
+    json=${2:?$usage}
+    shift
+    ;;
   *) break ;;
   esac
   shift
@@ -68,17 +78,37 @@ step_ms() {
 # The median of the numbers in a file, a line each.
 middle() { sort -n "$1" | awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
 
-printf '%-14s %12s %12s %12s %8s\n' variant 'gan_train ms' 'torch 1 thr' 'torch 2 thr' ratio
+# "name": [numbers of a file, a line each]
+array() { printf '"%s": [%s]' "$1" "$(paste -s -d , "$2")"; }
+
+printf '%-14s %12s' variant 'gan_train ms'
+for threads in $thread_counts; do printf ' %12s' "torch $threads thr"; done
+printf ' %8s\n' ratio
 for each; do
   left=$rounds
   while [ "$left" -gt 0 ]; do
     left=$((left - 1))
     step_ms ours "$each" >> "$work/$each.a"
-    for threads in 1 2; do step_ms theirs "$each" "$threads" >> "$work/$each.$threads"; done
+    for threads in $thread_counts; do step_ms theirs "$each" "$threads" >> "$work/$each.$threads"; done
   done
-  echo "$each" "$(middle "$work/$each.a")" "$(middle "$work/$each.1")" "$(middle "$work/$each.2")" |
-    awk '{best = $3 < $4 ? $3 : $4; printf "%-14s %12.2f %12.2f %12.2f %8.2f\n", $1, $2, $3, $4, $2 / best}'
+  line="$each $(middle "$work/$each.a")"
+  for threads in $thread_counts; do line="$line $(middle "$work/$each.$threads")"; done
+  echo "$line" | awk '{best = $3; for (i = 4; i <= NF; i++) if ($i < best) best = $i
+    printf "%-14s", $1; for (i = 2; i <= NF; i++) printf " %12.2f", $i; printf " %8.2f\n", $2 / best}'
 done
 how="of $steps steps"
 if [ -n "$outside" ]; then how='from outside, of 160 and 40 steps'; fi
 echo "$model: medians of $rounds rounds $how; ratio: gan_train to the faster of PyTorch's"
+[ -n "$json" ] || exit 0
+{
+  printf '{"model": "%s", "how": "%s", "ms": {' "$model" "$how"
+  between=''
+  for each; do
+    printf '%s"%s": {' "$between" "$each"
+    array gan_train "$work/$each.a"
+    for threads in $thread_counts; do printf ', ' && array "torch_$threads" "$work/$each.$threads"; done
+    printf '}'
+    between=', '
+  done
+  printf '}}\n'
+} > "$json"
