@@ -1,24 +1,16 @@
 #!/usr/bin/python3
-"""The MLP GAN of gan_train in PyTorch, in the same variants: the peer of tests/bench/bench_gan.sh.
-
-Prints the median of the milliseconds from step to step, as gan_train measures them: the first step is left out, and
-every step ends with its three losses on the host.
-"""
-import argparse
+"""The MLP GAN of gan_train in PyTorch, in the same variants: the peer of tests/bench/bench_gan.sh."""
 import gzip
-import json
 import os
-import statistics
 import struct
-import sys
-import time
 
 import torch
 from torch import nn
 
+import gan_loop
+
 FASHION = "/usr/share/datasets/fashion-mnist"
 LATENT = 128
-VARIANTS = "detach retain_graph inputs recompute no_grad frozen_d".split()
 
 
 def images_of(folder):
@@ -46,103 +38,28 @@ def networks(features):
     return generator, discriminator
 
 
-class Loop:
-    def __init__(self, variant, batch, features):
-        self.variant, self.batch = variant, batch
-        self.g, self.d = networks(features)
-        self.opt_g = torch.optim.AdamW(self.g.parameters(), lr=1e-3)
-        self.opt_d = torch.optim.AdamW(self.d.parameters(), lr=1e-3)
-        self.loss = nn.BCEWithLogitsLoss()
-        self.ones, self.zeros = torch.ones(batch, 1), torch.zeros(batch, 1)
-        self.err_fake = None
-
-    def fake_half(self, z):
-        v = self.variant
-        if v == "no_grad":
-            with torch.no_grad():
-                fake = self.g(z)
-        else:
-            fake = self.g(z)
-        shown = fake.detach() if v in ("detach", "frozen_d") else fake
-        self.err_fake = self.loss(self.d(shown), self.zeros)
-        if v == "retain_graph":
-            self.err_fake.backward(retain_graph=True)
-        elif v == "inputs":
-            self.err_fake.backward(inputs=list(self.d.parameters()))
-        else:
-            self.err_fake.backward()
-        return fake
-
-    def generator_half(self, fake, z):
-        v = self.variant
-        self.opt_g.zero_grad(set_to_none=True)
-        if v in ("recompute", "no_grad"):
-            fake = self.g(z)
-        if v == "frozen_d":
-            self.d.requires_grad_(False)
-        err_g = self.loss(self.d(fake), self.ones)
-        err_g.backward()
-        if v == "frozen_d":
-            self.d.requires_grad_(True)
-        self.opt_g.step()
-        return err_g
-
-    def step(self, real):
-        self.opt_d.zero_grad(set_to_none=True)
-        err_real = self.loss(self.d(real), self.ones)
-        err_real.backward()
-        z = torch.randn(self.batch, LATENT)
-        fake = self.fake_half(z)
-        self.opt_d.step()
-        err_g = self.generator_half(fake, z)
-        return err_real.item(), self.err_fake.item(), err_g.item()
+def batches_of(pixels, batch):
+    """Shuffled anew each epoch; without images, random ones."""
+    while pixels is None:
+        yield torch.rand(batch, 784)
+    while True:
+        order = torch.randperm(len(pixels))
+        for at in range(0, len(pixels) - batch + 1, batch):
+            yield pixels[order[at:at + batch]].float() / 255
 
 
-def train(args):
-    torch.manual_seed(args.seed)
-    pixels = images_of(args.data) if args.data else None
-    features = pixels.shape[1] if pixels is not None else 784
-    loop = Loop(args.variant, args.batch, features)
-    times, order = [], None
-    last = time.perf_counter()
-    for step in range(args.steps):
-        if pixels is None:
-            real = torch.rand(args.batch, features)
-        else:
-            per_epoch = len(pixels) // args.batch
-            if step % per_epoch == 0:
-                order = torch.randperm(len(pixels))
-            at = step % per_epoch * args.batch
-            real = pixels[order[at:at + args.batch]].float() / 255
-        losses = loop.step(real)
-        now = time.perf_counter()
-        times.append((now - last) * 1e3)
-        last = now
-    return times[1:] or times, losses
+def optimizer(parameters):
+    return torch.optim.AdamW(parameters, lr=1e-3)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--variant", choices=VARIANTS, default="detach")
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--data", default=FASHION, help="folder of IDX files; '' for random images")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    args = parser.parse_args()
-    if min(args.batch, args.steps, args.threads) < 1:
-        sys.exit("gan_mlp.py: --batch, --steps and --threads want numbers from 1")
-    torch.set_num_threads(args.threads)
-    times, losses = train(args)
-    result = {"variant": args.variant, "batch": args.batch, "steps": args.steps, "threads": args.threads,
-              "torch": torch.__version__, "losses": losses,
-              "step_ms": {"median": statistics.median(times), "min": min(times)}}
-    if args.json:
-        print(json.dumps(result))
-    else:
-        print(f"{args.variant}: {result['step_ms']['median']:.2f} ms/step median of {len(times)}, "
-              f"{args.threads} thread(s), PyTorch {torch.__version__}")
+    args = gan_loop.arguments(
+        __doc__, gan_loop.VARIANTS, [("batch", 128), ("steps", 200)],
+        lambda parser: parser.add_argument("--data", default=FASHION, help="folder of IDX files; '' for random images"))
+    pixels = images_of(args.data) if args.data else None
+    generator, discriminator = networks(784 if pixels is None else pixels.shape[1])
+    loop = gan_loop.Loop(args.variant, generator, discriminator, optimizer, (args.batch, LATENT))
+    gan_loop.report(args, loop, batches_of(pixels, args.batch))
 
 
 if __name__ == "__main__":
