@@ -1,15 +1,17 @@
 /* Layer norm: x [rows,n], one mean and rstd a row. A work-group owns a row: one item in vectors on a CPU, WG items that
- * share their sums through local memory on a GPU. Work-groups of WG. */
+ * share their sums through local memory on a GPU. Work-groups of WG. Backward takes an activation's
+ * derivative from its result y. */
 
 #if VW == 16
-#define VEC          float16
+typedef float16 VEC;
 #define VLOAD(p)     vload16(0, p)
 #define VSTORE(v, p) vstore16(v, 0, p)
 #else
-#define VEC          float
+typedef float VEC;
 #define VLOAD(p)     (*(p))
 #define VSTORE(v, p) (*(p) = (v))
 #endif
+#include "activation.clh"
 
 /* Runs BODY over the row, V being VEC for whole vectors, then float for what is left. */
 #define ROW_VECTORS(BODY)                                                                                              \
@@ -25,6 +27,9 @@
 #define ADD_GAMMA    4u
 #define ADD_BETA     8u
 #define ADD_X        16u
+
+/* z, the gradient before the activation. */
+#define NORM_Z(V, LOAD) ACT_GRADIENT_##V(LOAD(y + j), LOAD(g + j))
 
 #if WG == 1
 /* The mean of x[0..n), and the sum of squares around it. */
@@ -53,12 +58,12 @@ static float block_squares(__global const float *x, const uint n, const float mu
 }
 #endif
 
-/* y = (x - mean) * rstd * gamma + beta; mean and rstd [rows] are kept for backward. Group id: row. */
+/* y = act((x - mean) * rstd * gamma + beta); mean and rstd [rows] are kept for backward. Group id: row. */
 #if CLG_WANT(norm_forward)
 __kernel void norm_forward(__global const float *x, const ulong x_o, __global const float *gamma, const ulong gamma_o,
                            __global const float *beta, const ulong beta_o, __global float *y, const ulong y_o,
                            __global float *mean, const ulong mean_o, __global float *rstd, const ulong rstd_o,
-                           const uint rows, const uint n, const float eps, const uint flags) {
+                           const uint rows, const uint n, const float eps, const uint flags, const float param) {
   CLG_GROUP_LOCAL
   const uint lane = (uint)get_local_id(0), row = (uint)get_group_id(0);
   x += x_o + (size_t)row * n;
@@ -92,7 +97,7 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
     V v = (LOAD(x + j) - mu) * scale;                                                                                  \
     if (flags & GAMMA) v *= LOAD(gamma + j);                                                                           \
     if (flags & BETA) v += LOAD(beta + j);                                                                             \
-    STORE(v, y + j);                                                                                                   \
+    STORE(ACT_##V(v), y + j);                                                                                          \
   }
   ROW_VECTORS(NORM_Y(VEC, VLOAD, VSTORE))
   ROW_REST(NORM_Y(float, LOAD1, STORE1))
@@ -103,23 +108,25 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
 }
 #endif
 
-/* dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)), h = g * gamma. Group id: row. */
+/* dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)), h = z * gamma. Group id: row. */
 #if CLG_WANT(norm_backward_x)
 __kernel void norm_backward_x(__global const float *g, const ulong g_o, __global const float *x, const ulong x_o,
                               __global const float *mean, const ulong mean_o, __global const float *rstd,
-                              const ulong rstd_o, __global const float *gamma, const ulong gamma_o, __global float *dx,
-                              const ulong dx_o, const uint rows, const uint n, const uint flags) {
+                              const ulong rstd_o, __global const float *gamma, const ulong gamma_o,
+                              __global const float *y, const ulong y_o, __global float *dx, const ulong dx_o,
+                              const uint rows, const uint n, const uint flags, const float param) {
   CLG_GROUP_LOCAL
   const uint lane = (uint)get_local_id(0), row = (uint)get_group_id(0);
   g += g_o + (size_t)row * n;
   x += x_o + (size_t)row * n;
   dx += dx_o + (size_t)row * n;
   gamma += gamma_o;
+  y += y_o + (size_t)row * n;
   const float mu = mean[mean_o + row], scale = rstd[rstd_o + row];
 #define NORM_H(V, LOAD)                                                                                                \
-  V h = LOAD(g + j);                                                                                                   \
-  if (flags & GAMMA) h *= LOAD(gamma + j);                                                                             \
-  const V hat = (LOAD(x + j) - mu) * scale;
+  const V hat = (LOAD(x + j) - mu) * scale;                                                                            \
+  V h = NORM_Z(V, LOAD);                                                                                               \
+  if (flags & GAMMA) h *= LOAD(gamma + j);
   VEC s = 0.0f, t = 0.0f;
   float r = 0.0f, q = 0.0f;
   ROW_VECTORS({
@@ -153,14 +160,15 @@ __kernel void norm_backward_x(__global const float *g, const ulong g_o, __global
 #define STRIPE 1
 #endif
 #if CLG_WANT(norm_backward_params)
-/* Column sums over rows: dgamma (+)= sum g * xhat, dbeta (+)= sum g, those that flags ask for. An item has a stripe of
+/* Column sums over rows: dgamma (+)= sum z * xhat, dbeta (+)= sum z, those that flags ask for. An item has a stripe of
  * `width` <= STRIPE neighbouring columns and a chunk of rows; with several chunks the results are parts [chunks,n] for
  * norm_parts. Global ids (stripe, chunk). */
 __kernel void norm_backward_params(__global const float *g, const ulong g_o, __global const float *x, const ulong x_o,
                                    __global const float *mean, const ulong mean_o, __global const float *rstd,
-                                   const ulong rstd_o, __global float *dgamma, const ulong dgamma_o,
-                                   __global float *dbeta, const ulong dbeta_o, const uint rows, const uint n,
-                                   const uint width, const uint chunk, const uint flags) {
+                                   const ulong rstd_o, __global const float *y, const ulong y_o, __global float *dgamma,
+                                   const ulong dgamma_o, __global float *dbeta, const ulong dbeta_o, const uint rows,
+                                   const uint n, const uint width, const uint chunk, const uint flags,
+                                   const float param) {
   const uint j0 = (uint)get_global_id(0) * width, c = (uint)get_global_id(1), first = c * chunk;
   if (j0 >= n || first >= rows) return;
   const uint end = min(rows, first + chunk), w = min(width, n - j0);
@@ -170,20 +178,21 @@ __kernel void norm_backward_params(__global const float *g, const ulong g_o, __g
   for (uint l = 0; l < VW; l++) s_rest[l] = t_rest[l] = 0.0f;
   g += g_o + (size_t)first * n + j0;
   x += x_o + (size_t)first * n + j0;
+  y += y_o + (size_t)first * n + j0;
 #define NORM_COLUMN(V, LOAD, s, t)                                                                                     \
   {                                                                                                                    \
-    const V v = LOAD(g + j);                                                                                           \
-    s += v;                                                                                                            \
-    t += v * ((LOAD(x + j) - mean[mean_o + i]) * rstd[rstd_o + i]);                                                    \
+    const V z = NORM_Z(V, LOAD);                                                                                       \
+    s += z;                                                                                                            \
+    t += z * ((LOAD(x + j) - mean[mean_o + i]) * rstd[rstd_o + i]);                                                    \
   }
   if (w == VW) { /* sums that stay in registers */
     const uint j = 0;
     VEC sv = 0.0f, tv = 0.0f;
-    for (uint i = first; i < end; i++, g += n, x += n) NORM_COLUMN(VEC, VLOAD, sv, tv)
+    for (uint i = first; i < end; i++, g += n, x += n, y += n) NORM_COLUMN(VEC, VLOAD, sv, tv)
     s[0] = sv;
     t[0] = tv;
   } else {
-    for (uint i = first; i < end; i++, g += n, x += n) {
+    for (uint i = first; i < end; i++, g += n, x += n, y += n) {
       uint j = 0;
       for (; j + VW <= w; j += VW) NORM_COLUMN(VEC, VLOAD, s[j / VW], t[j / VW])
       for (; j < w; j++) NORM_COLUMN(float, LOAD1, s_rest[j % VW], t_rest[j % VW])

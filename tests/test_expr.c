@@ -268,6 +268,22 @@ START_TEST(emits_one_statement_a_node) {
 }
 END_TEST
 
+START_TEST(emits_lanes) {
+  clg_str s = {0};
+  ck_assert(clg_expr_emit_lanes(arena, parse("(x > 0 ? 1 : k)*y"), "r", "t", &s));
+  ck_assert_str_eq(s.data, "const int16 t0 = (float16)(0.0f) < (float16)(x);\n"
+                           "const float16 t1 = t0 ? (float16)(1.0f) : (float16)(k);\n"
+                           "const float16 t2 = y * t1;\n"
+                           "r = t2;\n");
+  size_t len = s.len;
+  static const char *const without[] = {"x*tanh(y)", "abs(x) + 1", "x < y", "(x < y)*k", "x < y ? x < k : y"};
+  for (size_t i = 0; i < COUNT(without); i++) ck_assert(!clg_expr_emit_lanes(arena, parse(without[i]), "r", "t", &s));
+  ck_assert(s.len == len && !s.failed);
+  ck_assert(!clg_expr_emit_lanes(arena, 0, "r", "t", &s) && s.failed);
+  clg_str_free(&s);
+}
+END_TEST
+
 START_TEST(emits_shared_nodes_once) {
   clg_expr roots[] = {parse("exp(x) + 1"), parse("exp(x)"), parse("exp(x)*y")};
   static const char *const results[] = {"a[0]", "b", "c"};
@@ -412,6 +428,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, replace_and_mentions);
   tcase_add_test(c, no_expression_stays_none);
   tcase_add_loop_test(c, emits_one_statement_a_node, 0, COUNT(emitted));
+  tcase_add_test(c, emits_lanes);
   tcase_add_test(c, emits_shared_nodes_once);
   tcase_add_loop_test(c, derivatives_grow_linearly, 0, 3);
   tcase_add_test(c, printing_shared_parts_ends);

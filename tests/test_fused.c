@@ -69,6 +69,32 @@ static clg_tensor *batch_norm_eval(clg_tensor *const *t, clg_activation act, flo
   return clg_mul(batch_norm_of(t[0], t[2], NULL, false, act, slope), clg_mean(t[1], NULL, 0, false));
 }
 
+static clg_tensor *layer_norm_of(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, clg_activation act, float slope) {
+  return behind(clg_layer_norm_act(x, gamma, beta, 1e-5f, inside(act), slope), act, slope);
+}
+static clg_tensor *some_of(clg_tensor *t, int64_t from, int64_t n) {
+  return clg_narrow(clg_reshape(t, 1, (int64_t[]){-1}), 0, from, n);
+}
+static clg_tensor *scaled(clg_tensor *y, clg_tensor *t) { return clg_mul(y, clg_mean(t, NULL, 0, false)); }
+/* Rows of 42: vectors, and more columns that fill none. */
+static clg_tensor *layer_norm(clg_tensor *const *t, clg_activation act, float slope) {
+  clg_tensor *x = clg_reshape(t[0], 2, (int64_t[]){10, 42});
+  return scaled(layer_norm_of(x, some_of(t[1], 0, 42), some_of(t[1], 50, 42), act, slope), t[2]);
+}
+/* Rows of 210: more than a work-group of any shape; [210,2] transposed. */
+static clg_tensor *layer_norm_plain(clg_tensor *const *t, clg_activation act, float slope) {
+  clg_tensor *x = clg_transpose(clg_reshape(t[0], 2, (int64_t[]){210, 2}), 0, 1);
+  return scaled(scaled(layer_norm_of(x, NULL, NULL, act, slope), t[1]), t[2]);
+}
+/* Rows of 5, less than a vector. */
+static clg_tensor *layer_norm_gamma(clg_tensor *const *t, clg_activation act, float slope) {
+  return scaled(layer_norm_of(t[0], some_of(t[1], 3, 5), NULL, act, slope), t[2]);
+}
+static clg_tensor *layer_norm_beta(clg_tensor *const *t, clg_activation act, float slope) {
+  clg_tensor *x = clg_permute(t[0], (int[]){3, 0, 2, 1});
+  return scaled(layer_norm_of(x, NULL, t[2], act, slope), t[1]);
+}
+
 /* The result, the first gradients by recorded ops, the second ones, and those by kernels. */
 static void figures(body run, int a, bool fused, float out[FIGURES][LARGEST]) {
   clg_tensor *t[3], *g[3];
@@ -134,12 +160,189 @@ START_TEST(batch_norms) {
 }
 END_TEST
 
+START_TEST(layer_norms) {
+  same("layer_norm", layer_norm, false);
+  same("layer_norm without gamma and beta", layer_norm_plain, false);
+  same("layer_norm without beta", layer_norm_gamma, false);
+  same("layer_norm without gamma", layer_norm_beta, false);
+}
+END_TEST
+
+/* ---- layer norm alone: every way that its kernels share the work, what it launches and what it saves ---- */
+
+enum { X, GAMMA, BETA, NORM_INPUTS, MOST = 520 * 37 };
+static const int64_t norm_sizes[][2] = {{520, 37}, {3, 1100}, {7, 16}, {1, 1}, {0, 5}};
+enum { NORM_SIZES = sizeof norm_sizes / sizeof *norm_sizes };
+
+static clg_tensor *random_leaf(int ndim, const int64_t *shape) {
+  clg_tensor *t = clg_tensor_create(ctx, ndim, shape, NULL);
+  ck_assert(clg_randn_(t, 0, 1) == CLG_OK && clg_set_requires_grad(t, true) == CLG_OK);
+  return t;
+}
+
+/* The result and the gradients, summed of two backwards; bit i of `affine`: input 1 + i is given. */
+static void norm_figures(const int64_t size[2], int affine, int a, float out[1 + NORM_INPUTS][MOST]) {
+  clg_seed(ctx, 3, 0);
+  clg_tensor *t[] = {random_leaf(2, size), random_leaf(1, size + 1), random_leaf(1, size + 1)};
+  clg_tensor *g = random_leaf(2, size);
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_tensor *y =
+      layer_norm_of(t[X], affine & 1 ? t[GAMMA] : NULL, affine & 2 ? t[BETA] : NULL, acts[a].act, acts[a].slope);
+  ck_assert_int_eq(clg_tensor_read(y, out[0]), CLG_OK);
+  clg_backward_options o = {.grad = clg_detach(g), .retain_graph = true};
+  for (int i = 0; i < 2; i++) ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
+  for (int i = 0; i < NORM_INPUTS; i++)
+    if (clg_grad_of(t[i])) ck_assert_int_eq(clg_tensor_read(clg_grad_of(t[i]), out[1 + i]), CLG_OK);
+  ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+  for (int i = 0; i < NORM_INPUTS; i++) clg_tensor_unref(&t[i]);
+  clg_tensor_unref(&g);
+}
+
+START_TEST(layer_norm_shares) {
+  static float got[2][1 + NORM_INPUTS][MOST];
+  for (int k = 0; k < NORM_SIZES; k++)
+    for (int affine = 0; affine < 4; affine++)
+      for (int a = 1; a < ACTS; a += 2) {
+        memset(got, 0, sizeof got);
+        for (int i = 0; i < 2; i++) {
+          apart = i;
+          norm_figures(norm_sizes[k], affine, a, got[i]);
+        }
+        for (int i = 0; i <= NORM_INPUTS; i++)
+          ck_assert_msg(!memcmp(got[0][i], got[1][i], sizeof got[0][i]), "[%d,%d], affine %d, activation %d: figure %d",
+                        (int)norm_sizes[k][0], (int)norm_sizes[k][1], affine, acts[a].act, i);
+      }
+}
+END_TEST
+
+typedef struct costs {
+  uint64_t forward, backward, saved;
+} costs;
+
+/* Between two products, of which the second saves the result. */
+static costs norm_costs(bool two, bool remat, int a, float out[4][64]) {
+  clg_seed(ctx, 3, 0);
+  const int64_t square[] = {8, 8};
+  clg_tensor *t[] = {random_leaf(2, square), random_leaf(1, square), random_leaf(1, square), random_leaf(2, square)};
+  clg_scope *scope = clg_scope_open(ctx);
+  apart = two;
+  clg_set_remat(ctx, remat);
+  clg_tensor *x = clg_matmul(t[0], t[3]);
+  uint64_t start = clg_context_counters(ctx).launches;
+  clg_tensor *y = layer_norm_of(x, t[GAMMA], t[BETA], acts[a].act, acts[a].slope);
+  costs c = {.forward = clg_context_counters(ctx).launches - start};
+  y = clg_matmul(y, t[3]);
+  c.saved = clg_memory(ctx).saved;
+  start = clg_context_counters(ctx).launches;
+  ck_assert_int_eq(clg_backward(clg_sum(y, NULL, 0, false), NULL), CLG_OK);
+  c.backward = clg_context_counters(ctx).launches - start;
+  clg_set_remat(ctx, false);
+  for (int i = 0; i < 4; i++) ck_assert_int_eq(clg_tensor_read(clg_grad_of(t[i]), out[i]), CLG_OK);
+  ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+  for (int i = 0; i < 4; i++) clg_tensor_unref(&t[i]);
+  return c;
+}
+
+START_TEST(layer_norm_costs) {
+  static float want[4][64], got[4][64];
+  norm_costs(true, false, 0, want); /* a context's first backward makes what it keeps */
+  for (int a = 0; a < ACTS; a++) {
+    bool fuses = acts[a].act < CLG_ACT_GELU && acts[a].slope >= 0;
+    costs two = norm_costs(true, false, a, want), one = norm_costs(false, false, a, got);
+    ck_assert(!memcmp(want, got, sizeof want));
+    ck_assert_uint_eq(two.forward, 2);
+    ck_assert_uint_eq(one.forward, fuses ? 1 : 2);
+    ck_assert_uint_eq(one.backward + fuses, two.backward);
+    ck_assert_uint_eq(one.saved, two.saved);
+    costs remade = norm_costs(false, true, a, got);
+    ck_assert_msg(!memcmp(want, got, sizeof want), "activation %d made again: the gradients differ", acts[a].act);
+    ck_assert_uint_lt(remade.saved, one.saved);
+    ck_assert_uint_le(remade.saved, norm_costs(true, true, a, got).saved);
+  }
+}
+END_TEST
+
+static clg_tensor *checked(void *user, clg_tensor *const *in, size_t n) {
+  ck_assert_uint_eq(n, NORM_INPUTS);
+  int a = *(int *)user;
+  return layer_norm_of(in[X], in[GAMMA], in[BETA], acts[a].act, acts[a].slope);
+}
+
+/* Small gains and large shifts keep clear of the kinks. */
+START_TEST(layer_norm_gradients) {
+  const int64_t size[] = {3, 19};
+  float gain[19], shift[19];
+  for (int i = 0; i < 19; i++) gain[i] = 0.2f + 0.005f * (float)i, shift[i] = i % 2 ? 1.5f : -1.5f;
+  clg_seed(ctx, 3, 0);
+  clg_tensor *t[] = {random_leaf(2, size), clg_tensor_create(ctx, 1, size + 1, gain),
+                     clg_tensor_create(ctx, 1, size + 1, shift)};
+  for (int i = GAMMA; i <= BETA; i++) ck_assert_int_eq(clg_set_requires_grad(t[i], true), CLG_OK);
+  clg_gradcheck_options o = CLG_GRADCHECK_OPTIONS_INIT;
+  o.order = 2;
+  apart = false;
+  for (int a = 0; a < ACTS; a++)
+    ck_assert_msg(clg_gradcheck(ctx, checked, &a, t, NORM_INPUTS, &o) == CLG_OK, "%s", clg_last_error(ctx));
+  for (int i = 0; i < NORM_INPUTS; i++) clg_tensor_unref(&t[i]);
+}
+END_TEST
+
+START_TEST(layer_norm_module) {
+  clg_module *layers[] = {clg_layer_norm_create(ctx, 37, 1e-5f), clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, 0.2f)};
+  clg_module *m = clg_sequential_create(ctx, layers, 2);
+  clg_seed(ctx, 3, 0);
+  clg_tensor *x = random_leaf(2, norm_sizes[0]);
+  clg_scope *scope = clg_scope_open(ctx);
+  static float want[MOST], got[MOST];
+  ck_assert_int_eq(clg_tensor_read(clg_leaky_relu(clg_layer_norm(x, NULL, NULL, 1e-5f), 0.2f), want), CLG_OK);
+  ck_assert_ptr_nonnull(clg_module_parameters(m, NULL));
+  uint64_t start = clg_context_counters(ctx).launches;
+  clg_tensor *y = clg_forward(m, x);
+  ck_assert_uint_eq(clg_context_counters(ctx).launches, start + 1);
+  ck_assert_int_eq(clg_tensor_read(y, got), CLG_OK);
+  ck_assert(!memcmp(want, got, sizeof want));
+  ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+  clg_tensor_unref(&x);
+  clg_module_unref(&m);
+}
+END_TEST
+
+/* Without an activation of that number each op fails as clg_activate does, and leaves nothing. */
+START_TEST(unknown_activations) {
+  clg_tensor *x = random_leaf(4, dims[1]), *flat = random_leaf(2, dims[1]);
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_activation none = (clg_activation)99;
+  clg_conv_options c = CLG_CONV_OPTIONS_INIT;
+  clg_batch_norm_options b = CLG_BATCH_NORM_OPTIONS_INIT;
+  c.act = b.act = none;
+  for (int i = 0; i < 4; i++) {
+    clg_tensor *y = i == 0   ? clg_conv2d(x, x, NULL, &c)
+                    : i == 1 ? clg_batch_norm(x, NULL, NULL, &b)
+                    : i == 2 ? clg_layer_norm_act(x, NULL, NULL, 1e-5f, none, 0)
+                             : clg_linear_act(flat, flat, NULL, none, 0);
+    ck_assert_ptr_null(y);
+    test_expect_error(ctx, CLG_ERR_ARGUMENT, "99");
+  }
+  ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+  clg_tensor_unref(&x);
+  clg_tensor_unref(&flat);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("fused");
   tcase_add_checked_fixture(c, open_context, close_context);
   tcase_add_test(c, convolutions);
   tcase_add_test(c, batch_norms);
+  tcase_add_test(c, unknown_activations);
   suite_add_tcase(suite, c);
+  TCase *norm = tcase_create("layer_norm");
+  tcase_add_checked_fixture(norm, open_context, close_context);
+  tcase_add_test(norm, layer_norms);
+  tcase_add_test(norm, layer_norm_shares);
+  tcase_add_test(norm, layer_norm_costs);
+  tcase_add_test(norm, layer_norm_gradients);
+  tcase_add_test(norm, layer_norm_module);
+  suite_add_tcase(suite, norm);
 }
 
 CHECK_MAIN("fused", add_cases)

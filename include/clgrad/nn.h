@@ -44,14 +44,14 @@ CLG_API clg_module *clg_flatten_create(clg_context *ctx);
  * runs again: no other forward of it in train mode may come between a forward and its backward there. Takes over the
  * caller's reference and returns it, so that create calls nest; NULL on error. */
 CLG_API clg_module *clg_spectral_norm(clg_module *layer);
-/* Runs its layers in order, each in a scope of its own; a Linear followed by an activation runs as one kernel. Takes
- * over the caller's reference of each layer, so that create calls nest. Any NULL layer makes it NULL (the others are
- * freed). */
+/* Runs its layers in order, each in a scope of its own; an activation behind a Linear, a convolution or a norm runs in
+ * that one's kernels. Takes over the caller's reference of each layer, so that create calls nest. Any NULL layer makes
+ * it NULL (the others are freed). */
 CLG_API clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n);
 
 /* From now on the Sequential runs in checkpointed segments of so many layers (0: none): only what goes into a segment
- * is kept, and its layers run again in backward (clg_checkpoint), in the train modes that they had. A Linear and the
- * activation behind it stay in one segment. The graph holds the module. */
+ * is kept, and its layers run again in backward (clg_checkpoint), in the train modes that they had. Such a
+ * layer and the activation behind it stay in one segment. The graph holds the module. */
 CLG_API clg_status clg_module_checkpoint(clg_module *sequential, size_t layers);
 
 CLG_API clg_tensor *clg_forward(clg_module *m, clg_tensor *x);

@@ -170,6 +170,10 @@ CLG_API clg_tensor *clg_conv_transpose2d(clg_tensor *x, clg_tensor *w, clg_tenso
 /* (x - mean)/sqrt(var + eps)*gamma + beta over the last dimension: x [..,N], gamma and beta [N] or NULL -> [..,N]
  * (Ba et al. 2016; biased variance, as PyTorch) */
 CLG_API clg_tensor *clg_layer_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps);
+/* That with an activation behind it, in the same kernels where the gradient can be had from the result, as in
+ * clg_linear_act */
+CLG_API clg_tensor *clg_layer_norm_act(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps,
+                                       clg_activation act, float slope);
 
 /* x [N,C,..] -> the same, a channel c at a time:  (x - mean)/sqrt(var + eps)*gamma + beta, gamma and beta [C] or NULL
  * (Ioffe and Szegedy 2015). Training: mean and biased variance over all but C, which needs more than one value a

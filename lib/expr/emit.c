@@ -9,6 +9,7 @@ typedef struct emitter {
   const clg_walk *w; /* memo: the number of a node's temporary */
   const char *prefix;
   clg_str *out;
+  bool lanes; /* float16 instead of float */
 } emitter;
 
 /* A node as an operand; conditions are ints, and only a select takes one as it is. */
@@ -24,6 +25,12 @@ static void operand(emitter *m, clg_expr e, bool as_condition) {
   }
 }
 
+/* Where a number must be a vector: two numbers compare to 1, two vectors to -1, and a choice wants one type. */
+static bool spreads(const emitter *m, const clg_enode *k, int i) {
+  bool chosen = k->op == CLG_EX_SELECT && i;
+  return m->lanes && (chosen || clg_op_is_condition(k->op)) && m->a->node[k->arg[i]].op < CLG_EX_ADD;
+}
+
 static void operation(emitter *m, const clg_enode *k) {
   const clg_op_row *row = &clg_op_rows[k->op];
   bool infix = !row->call && row->arity == 2;
@@ -37,9 +44,32 @@ static void operation(emitter *m, const clg_enode *k) {
     } else if (i) {
       clg_str_add(m->out, ", ");
     }
+    bool spread = spreads(m, k, i);
+    if (spread) clg_str_add(m->out, "(float16)(");
     operand(m, k->arg[i], k->op == CLG_EX_SELECT && i == 0);
+    if (spread) clg_str_add(m->out, ")");
   }
   if (row->call) clg_str_add(m->out, ")");
+}
+
+static void statements(emitter *m, const clg_walk *w, const clg_expr *roots, const char *const *results, size_t n) {
+  const char *wide = m->lanes ? "16" : "";
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < w->n; i++) {
+    const clg_enode *k = &m->a->node[w->node[i]];
+    if (k->op < CLG_EX_ADD) continue;
+    w->memo[w->node[i]] = count++;
+    clg_str_addf(m->out, "const %s%s %s%u = ", clg_op_is_condition(k->op) ? "int" : "float", wide, m->prefix,
+                 (unsigned)(count - 1));
+    operation(m, k);
+    clg_str_add(m->out, ";\n");
+  }
+  for (size_t i = 0; i < n; i++) {
+    if (!roots[i]) m->out->failed = true;
+    clg_str_addf(m->out, "%s = ", results[i]);
+    operand(m, roots[i], false);
+    clg_str_add(m->out, ";\n");
+  }
 }
 
 void clg_expr_emit(const clg_arena *a, const clg_expr *roots, const char *const *results, size_t n, const char *prefix,
@@ -49,23 +79,31 @@ void clg_expr_emit(const clg_arena *a, const clg_expr *roots, const char *const 
     out->failed = true;
     return;
   }
-  emitter m = {a, &w, prefix, out};
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < w.n; i++) {
-    const clg_enode *k = &a->node[w.node[i]];
-    if (k->op < CLG_EX_ADD) continue;
-    w.memo[w.node[i]] = count++;
-    clg_str_addf(out, "const %s %s%u = ", clg_op_is_condition(k->op) ? "int" : "float", prefix, (unsigned)(count - 1));
-    operation(&m, k);
-    clg_str_add(out, ";\n");
-  }
-  for (size_t i = 0; i < n; i++) {
-    if (!roots[i]) out->failed = true;
-    clg_str_addf(out, "%s = ", results[i]);
-    operand(&m, roots[i], false);
-    clg_str_add(out, ";\n");
-  }
+  emitter m = {a, &w, prefix, out, false};
+  statements(&m, &w, roots, results, n);
   clg_walk_close(&w);
+}
+
+/* Operators alone, and conditions as conditions alone. */
+static bool has_lanes(const clg_arena *a, const clg_walk *w, clg_expr root) {
+  bool ok = !clg_op_is_condition(a->node[root].op);
+  for (uint32_t i = 0; ok && i < w->n; i++) {
+    const clg_enode *k = &a->node[w->node[i]];
+    ok = !clg_op_rows[k->op].call;
+    for (int j = k->op == CLG_EX_SELECT; ok && j < clg_op_rows[k->op].arity; j++)
+      ok = !clg_op_is_condition(a->node[k->arg[j]].op);
+  }
+  return ok;
+}
+
+bool clg_expr_emit_lanes(const clg_arena *a, clg_expr root, const char *result, const char *prefix, clg_str *out) {
+  clg_walk w;
+  if (!a || !root || !clg_walk_open(&w, a, &root, 1)) return out->failed = true, false;
+  bool ok = has_lanes(a, &w, root);
+  emitter m = {a, &w, prefix, out, true};
+  if (ok) statements(&m, &w, &root, &result, 1);
+  clg_walk_close(&w);
+  return ok;
 }
 
 /* ---- formulas ---- */

@@ -87,6 +87,9 @@ double clg_expr_eval(const clg_arena *a, clg_expr e, const char *const *names, c
  * alone, not on what else the arena holds. */
 void clg_expr_emit(const clg_arena *a, const clg_expr *roots, const char *const *results, size_t n, const char *prefix,
                    clg_str *out);
+/* One root likewise on 16 lanes: from float16 variables, and floats that the lanes share. False with nothing appended
+ * where the formula calls a function, whose bits on vectors may differ, or takes a condition for a number. */
+bool clg_expr_emit_lanes(const clg_arena *a, clg_expr root, const char *result, const char *prefix, clg_str *out);
 /* A readable formula, for messages and tests: "x*sigmoid(1.702*x)". Parses back to the same node, unless it is very
  * long or deep: then "..." stands for the rest. */
 void clg_expr_print(const clg_arena *a, clg_expr e, clg_str *out);

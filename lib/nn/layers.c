@@ -31,7 +31,11 @@ clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bi
 static clg_tensor *layer_norm_forward(clg_module *m, clg_tensor *x) {
   return clg_layer_norm(x, m->param[0].tensor, m->param[1].tensor, m->number);
 }
-static const clg_module_class layer_norm_class = {.name = "layer_norm", .forward = layer_norm_forward};
+static clg_tensor *layer_norm_act(clg_module *m, clg_tensor *x, clg_activation act, float slope) {
+  return clg_layer_norm_act(x, m->param[0].tensor, m->param[1].tensor, m->number, act, slope);
+}
+static const clg_module_class layer_norm_class = {
+    .name = "layer_norm", .forward = layer_norm_forward, .forward_act = layer_norm_act};
 
 clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, float eps) {
   if (ctx && (size < 1 || !(eps >= 0)))

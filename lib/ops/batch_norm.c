@@ -1,8 +1,7 @@
 /* Batch norm: its kernels, recorded. Saves the input and, a channel each, mean and 1/std. */
-#include "graph/recipe.h"
+#include "ops/activation.h"
 #include "ops/call.h"
 #include "ops/compose.h"
-#include "ops/formula.h"
 #include <clgrad/ops.h>
 
 enum { IN_X, IN_GAMMA, IN_BETA };
@@ -254,27 +253,18 @@ clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, c
   bool updates = o->train && o->running_mean && !x->ctx->recomputing;
   if (!clg_inputs_ok(given, 5, "batch_norm") || !shapes_ok(x, all) || !options_ok(x, o, updates)) return NULL;
   clg_context *ctx = x->ctx;
-  clg_row_id row;
-  clg_formula *act = NULL;
-  if (clg_activation_fuses(o->act, o->slope, &row)) {
-    if (!(act = clg_formula_row(ctx, row))) return NULL;
-  } else if (o->act != CLG_ACT_NONE) {
-    clg_batch_norm_options plain = *o;
-    plain.act = CLG_ACT_NONE;
-    clg_scope *scope = clg_scope_open(ctx);
-    return scope ? clg_scope_close_with(scope, clg_activate(clg_batch_norm(x, gamma, beta, &plain), o->act, o->slope))
-                 : NULL;
-  }
+  clg_behind behind;
+  if (!clg_behind_begin(ctx, o->act, o->slope, &behind)) return NULL;
   clg_tensor *in[5] = {NULL}, *out[3] = {NULL};
   bool ok = true;
   for (int i = 0; i < 5; i++) ok = ok && (!all[i] || (in[i] = clg_tensor_packed(all[i], "batch_norm")));
   if (ok) out[0] = clg_tensor_like(x, "batch_norm");
   for (int i = 1; i < 3 && out[0]; i++)
     out[i] = clg_tensor_new(ctx, 1, &x->shape[1], clg_result_role(ctx), "batch_norm");
-  clg_status s = out[1] && out[2] ? forward_kernel(in, out, o, act, updates) : clg_last_status(ctx);
+  clg_status s = out[1] && out[2] ? forward_kernel(in, out, o, behind.fused, updates) : clg_last_status(ctx);
   if (s == CLG_OK && clg_records(all, 3))
-    s = record(all, out[1], out[2], out[0], (batch_attrs){o->eps, o->train, act, o->slope});
+    s = record(all, out[1], out[2], out[0], (batch_attrs){o->eps, o->train, behind.fused, o->slope});
   for (int i = 0; i < 5; i++) clg_tensor_unref(&in[i]);
   for (int i = s == CLG_OK ? 1 : 0; i < 3; i++) clg_tensor_unref(&out[i]);
-  return clg_result(out[0]);
+  return clg_behind_end(&behind, clg_result(out[0]));
 }

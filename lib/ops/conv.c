@@ -1,8 +1,8 @@
 /* Convolutions, recorded. x, w and y of a convolution are bound by a map that is linear in each pair: any one of them
  * is computed from the other two, and the gradient of each such map is again one of the three. So one kind of node
  * serves conv2d (y), conv_transpose2d (x) and the weight gradient (w), to any order. */
+#include "ops/activation.h"
 #include "ops/conv_kernels.h"
-#include "ops/formula.h"
 #include <clgrad/ops.h>
 #include <string.h>
 
@@ -101,7 +101,7 @@ static clg_status give_bias(clg_node *n, clg_tensor *g) {
 static clg_tensor *inner_gradient(clg_node *n, const conv_attrs *a, clg_tensor *y, clg_tensor *g) {
   if (clg_creates_graph(n->ctx)) {
     clg_scope *scope = clg_scope_open(n->ctx);
-    clg_tensor *z = clg_tensor_ref(clg_formula_recorded_gradient(a->act, 0, (clg_tensor *[]){NULL, y, g}, &a->slope));
+    clg_tensor *z = clg_tensor_ref(clg_behind_recorded(a->act, a->slope, y, g));
     clg_scope_close(scope);
     return z;
   }
@@ -235,20 +235,18 @@ static clg_tensor *convolve(clg_tensor *x, clg_tensor *w, clg_tensor *bias, cons
   clg_tensor *const in[] = {x, w, bias};
   conv_attrs how = {.shape = {.groups = o->groups}, .target = target, .slope = o->slope};
   clg_conv_shape *s = &how.shape;
-  clg_row_id row;
+  clg_behind behind;
   if (!clg_inputs_ok(in, bias ? 3 : 2, op) || !options_ok(x, o, transposed, op) ||
       !ranks_ok(x, w, bias, o->groups, transposed, op) || !sizes_of(s, x, w, o, transposed, op))
     return NULL;
-  bool fuses = clg_activation_fuses(o->act, o->slope, &row);
-  if (fuses && !(how.act = clg_formula_row(x->ctx, row))) return NULL;
   s->batch = (int)x->shape[0];
   s->o = (int)w->shape[0];
   s->c = (int)(w->shape[1] * o->groups);
   clg_tensor *t[CLG_CONV_PARTS] = {NULL};
   t[inputs_of[target][0]] = x, t[inputs_of[target][1]] = w;
-  if (fuses || o->act == CLG_ACT_NONE) return apply(&how, t, bias);
-  clg_scope *scope = clg_scope_open(x->ctx);
-  return scope ? clg_scope_close_with(scope, clg_activate(apply(&how, t, bias), o->act, o->slope)) : NULL;
+  if (!clg_behind_begin(x->ctx, o->act, o->slope, &behind)) return NULL;
+  how.act = behind.fused;
+  return clg_behind_end(&behind, apply(&how, t, bias));
 }
 
 clg_tensor *clg_conv2d(clg_tensor *x, clg_tensor *w, clg_tensor *bias, const clg_conv_options *options) {

@@ -72,17 +72,6 @@ clg_tensor *clg_activate(clg_tensor *x, clg_activation act, float slope) {
   return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "activate", "there is no activation number %d", (int)act), NULL;
 }
 
-/* A slope that loses the sign needs the value before it. */
-bool clg_activation_fuses(clg_activation act, float slope, clg_row_id *row) {
-  static const clg_row_id rows[] = {[CLG_ACT_RELU] = CLG_ROW_RELU,
-                                    [CLG_ACT_LEAKY_RELU] = CLG_ROW_LEAKY_RELU,
-                                    [CLG_ACT_TANH] = CLG_ROW_TANH,
-                                    [CLG_ACT_SIGMOID] = CLG_ROW_SIGMOID};
-  bool fuses = act > CLG_ACT_NONE && act < CLG_ACT_GELU && !(act == CLG_ACT_LEAKY_RELU && !(slope > 0));
-  if (fuses) *row = rows[act];
-  return fuses;
-}
-
 /* A user's inputs sorted into tensors and numbers. */
 typedef struct sorted {
   const char *in[CLG_FORMULA_INPUTS + 1], *param[CLG_FORMULA_PARAMS];

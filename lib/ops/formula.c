@@ -14,6 +14,7 @@ static void formula_free(clg_formula *f) {
   for (int i = 0; i < f->n_in; i++) formula_free(f->grad[i].recorded);
   free(f->key);
   free(f->epilogue);
+  free(f->gradient);
   free(f->both);
   free(f);
 }
@@ -209,15 +210,37 @@ clg_expr clg_formula_over(clg_context *ctx, const clg_formula *f, const clg_expr
   return e;
 }
 
-/* e over v and p, as a function's body. */
-static void emit_function(clg_context *ctx, clg_expr e, const char *head, const char *macro, clg_str *s) {
+/* The names of a function and its macro, and its arguments. */
+#define NAME(gradient)  ((gradient) ? "clg_epilogue_gradient" : "clg_epilogue")
+#define MACRO(gradient) ((gradient) ? "CLG_EPILOGUE_GRADIENT" : "CLG_EPILOGUE")
+#define ARGS(gradient)  ((gradient) ? "(v, p, g)" : "(v, p)")
+
+/* e on vectors: by the same operators, or where it calls functions, whose vector forms have other bits, lane by lane.
+ */
+static void emit_lanes(const clg_arena *a, clg_expr e, bool gradient, clg_str *s) {
+  const char *name = NAME(gradient), *args = ARGS(gradient);
+  clg_str_addf(s, "#if VW == 16\ninline float16 %s_lanes(const float16 v, const float p%s) { float16 r;\n", name,
+               gradient ? ", const float16 g" : "");
+  if (!clg_expr_emit_lanes(a, e, "r", "t_", s))
+    for (const char *l = "0123456789abcdef"; *l; l++) {
+      clg_str_addf(s, "r.s%c = %s(v.s%c, p", *l, name, *l);
+      if (gradient) clg_str_addf(s, ", g.s%c", *l);
+      clg_str_add(s, ");\n");
+    }
+  clg_str_addf(s, "return r; }\n#define %s_VEC%s %s_lanes%s\n#endif\n", MACRO(gradient), args, name, args);
+}
+
+/* e over v and p, and g, as functions. */
+static void emit_function(clg_context *ctx, clg_expr e, bool gradient, clg_str *s) {
   static const char *const result[] = {"r"};
+  const char *name = NAME(gradient), *args = ARGS(gradient);
   clg_arena *a = clg_arena_of(ctx);
   e = clg_expr_replace(a, e, clg_expr_var(a, "x"), clg_expr_var(a, "v"));
   e = clg_expr_replace(a, e, clg_expr_var(a, "slope"), clg_expr_var(a, "p"));
-  clg_str_addf(s, "%s { float r; ", head);
+  clg_str_addf(s, "float %s(const float v, const float p%s) { float r;\n", name, gradient ? ", const float g" : "");
   clg_expr_emit(a, &e, result, 1, "t_", s);
-  clg_str_addf(s, " return r; }\n%s\n", macro);
+  clg_str_addf(s, "return r; }\n#define %s%s %s%s\n", MACRO(gradient), args, name, args);
+  emit_lanes(a, e, gradient, s);
 }
 
 static const char *finish_text(clg_context *ctx, const clg_formula *f, clg_str *s) {
@@ -230,20 +253,28 @@ static const char *finish_text(clg_context *ctx, const clg_formula *f, clg_str *
 const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f) {
   if (f->epilogue) return f->epilogue;
   clg_str s = {0};
-  emit_function(ctx, f->f, "float clg_epilogue(const float v, const float p)",
-                "#define CLG_EPILOGUE(v, p) clg_epilogue(v, p)", &s);
+  emit_function(ctx, f->f, false, &s);
   return f->epilogue = (char *)finish_text(ctx, f, &s);
+}
+
+/* g times the derivative, with `y` for the result. */
+static clg_expr gradient_with(clg_arena *a, const clg_formula *f, clg_expr y) {
+  return clg_expr_chain(a, clg_expr_var(a, "g"), clg_expr_replace(a, f->grad[0].d, clg_expr_var(a, "y"), y));
+}
+
+const char *clg_formula_gradient(clg_context *ctx, clg_formula *f) {
+  if (f->gradient) return f->gradient;
+  clg_arena *a = clg_arena_of(ctx);
+  clg_str s = {0};
+  emit_function(ctx, gradient_with(a, f, clg_expr_var(a, "v")), true, &s);
+  return f->gradient = (char *)finish_text(ctx, f, &s);
 }
 
 const char *clg_formula_both(clg_context *ctx, clg_formula *f) {
   const char *forward = f->both ? NULL : clg_formula_epilogue(ctx, f);
   if (!forward) return f->both;
-  clg_arena *a = clg_arena_of(ctx);
-  clg_expr d = clg_expr_replace(a, f->grad[0].d, clg_expr_var(a, "y"), f->f);
   clg_str s = {0};
   clg_str_add(&s, forward);
-  emit_function(ctx, clg_expr_chain(a, clg_expr_var(a, "g"), d),
-                "float clg_epilogue_gradient(const float v, const float p, const float g)",
-                "#define CLG_EPILOGUE_GRADIENT(v, p, g) clg_epilogue_gradient(v, p, g)", &s);
+  emit_function(ctx, gradient_with(clg_arena_of(ctx), f, f->f), true, &s);
   return f->both = (char *)finish_text(ctx, f, &s);
 }

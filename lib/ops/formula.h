@@ -85,7 +85,8 @@ typedef struct clg_formula {
   clg_expr f;
   clg_map_fn *forward;
   char *epilogue; /* forward as a function for a product kernel; see clg_formula_epilogue */
-  char *both;     /* and its gradient; see clg_formula_both */
+  char *gradient; /* its gradient from its result; see clg_formula_gradient */
+  char *both;     /* forward and its gradient; see clg_formula_both */
   struct {
     clg_expr d;                   /* d f / d in[i], y for f where that saves no more; 0: none */
     clg_map_fn *fn;               /* g times it, over in[], y, g */
@@ -122,12 +123,12 @@ clg_tensor *clg_unreduced(const clg_tensor *t, uint32_t dims, int ndim, const in
 clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i);
 /* The forward expression over other expressions: in[i] for tensor i, number[i] for number i. */
 clg_expr clg_formula_over(clg_context *ctx, const clg_formula *f, const clg_expr *in, const clg_expr *number);
-/* Whether an activation can stand behind a kernel: its gradient can be had from its result alone. Its row, then. */
-bool clg_activation_fuses(clg_activation act, float slope, clg_row_id *row);
-/* OpenCL C that defines clg_epilogue(v, p): an activation's formula, v for its x and p for its slope. NULL with the
- * error set. */
+/* OpenCL C that defines CLG_EPILOGUE(v, p): an activation's formula, v for its x and p for its slope; and where vectors
+ * are float16 CLG_EPILOGUE_VEC(v, p), the same on such. NULL with the error set. */
 const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f);
-/* That, and CLG_EPILOGUE_GRADIENT(v, p, g), g times its derivative. */
+/* OpenCL C that defines CLG_EPILOGUE_GRADIENT(v, p, g), g times its derivative where its result is v; _VEC likewise. */
+const char *clg_formula_gradient(clg_context *ctx, clg_formula *f);
+/* That of clg_formula_epilogue, and CLG_EPILOGUE_GRADIENT(v, p, g), g times its derivative where its x is v. */
 const char *clg_formula_both(clg_context *ctx, clg_formula *f);
 
 #endif

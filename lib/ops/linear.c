@@ -1,6 +1,6 @@
 /* Matrix products and linear layers: the product kernels, recorded. */
+#include "ops/activation.h"
 #include "ops/batch_matmul.h"
-#include "ops/formula.h"
 #include "ops/product.h"
 #include <clgrad/ops.h>
 #include <string.h>
@@ -232,8 +232,7 @@ static clg_status linear_gradients(clg_node *n, const linear_attrs *a, clg_tenso
 static clg_status linear_recorded(clg_node *n, const linear_attrs *a, clg_tensor *const t[SAVED], clg_tensor *g) {
   clg_scope *scope = clg_scope_open(n->ctx);
   int64_t out = g->shape[g->ndim - 1], in = a->shape[a->ndim - 1], rows = g->numel / (out ? out : 1);
-  clg_tensor *z =
-      a->act ? clg_formula_recorded_gradient(a->act, 0, (clg_tensor *[]){NULL, t[SAVED_Y], g}, &a->slope) : g;
+  clg_tensor *z = a->act ? clg_behind_recorded(a->act, a->slope, t[SAVED_Y], g) : g;
   z = clg_reshape(z, 2, (int64_t[]){rows, out});
   clg_status s = z ? CLG_OK : clg_last_status(n->ctx);
   if (s == CLG_OK && clg_node_wants(n, IN_W)) {
@@ -341,12 +340,7 @@ static clg_tensor *linear(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_formu
 clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b) { return linear(x, w, b, NULL, 0); }
 
 clg_tensor *clg_linear_act(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_activation act, float slope) {
-  if (!x || act == CLG_ACT_NONE) return linear(x, w, b, NULL, 0);
-  clg_row_id row;
-  if (!clg_activation_fuses(act, slope, &row)) {
-    clg_scope *scope = clg_scope_open(x->ctx);
-    return scope ? clg_scope_close_with(scope, clg_activate(linear(x, w, b, NULL, 0), act, slope)) : NULL;
-  }
-  clg_formula *f = clg_formula_row(x->ctx, row);
-  return f ? linear(x, w, b, f, slope) : NULL;
+  clg_behind behind;
+  if (!x || !clg_behind_begin(x->ctx, act, slope, &behind)) return NULL;
+  return clg_behind_end(&behind, linear(x, w, b, behind.fused, slope));
 }

@@ -13,6 +13,7 @@ typedef struct arg_list {
 } arg_list;
 
 static void add_u32(arg_list *l, uint32_t v) { l->arg[l->n++] = clg_arg_u32(v); }
+static void add_f32(arg_list *l, float v) { l->arg[l->n++] = clg_arg_f32(v); }
 
 /* `spare` stands for a block that the kernel will not touch. */
 static void add_at(arg_list *l, clg_at at, clg_at spare) {
@@ -21,14 +22,15 @@ static void add_at(arg_list *l, clg_at at, clg_at spare) {
   l->arg[l->n++] = clg_arg_u64(at.offset);
 }
 
-static clg_status launch(clg_context *ctx, const char *name, const arg_list *l, const size_t global[3],
-                         const size_t local[3], const char *op) {
-  return clg_launch(ctx, clg_kernel_get(ctx, "layer_norm.cl", NULL, name), op, l->arg, l->n, global, local);
+static clg_status launch(clg_context *ctx, const char *prelude, const char *name, const arg_list *l,
+                         const size_t global[3], const size_t local[3], const char *op) {
+  return clg_launch(ctx, clg_kernel_get(ctx, "layer_norm.cl", prelude, name), op, l->arg, l->n, global, local);
 }
 
-static clg_status launch_rows(clg_context *ctx, const char *name, const arg_list *l, uint32_t rows, const char *op) {
+static clg_status launch_rows(clg_context *ctx, const char *prelude, const char *name, const arg_list *l, uint32_t rows,
+                              const char *op) {
   const size_t wg = clg_wg(ctx), global[3] = {rows * wg, 1, 1}, local[3] = {wg, 1, 1};
-  return launch(ctx, name, l, global, local, op);
+  return launch(ctx, prelude, name, l, global, local, op);
 }
 
 clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, const char *op) {
@@ -42,9 +44,10 @@ clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, c
   add_at(&l, f->rstd, f->x);
   add_u32(&l, f->rows);
   add_u32(&l, f->n);
-  l.arg[l.n++] = clg_arg_f32(f->eps);
+  add_f32(&l, f->eps);
   add_u32(&l, (f->gamma.block ? FLAG_GAMMA : 0) | (f->beta.block ? FLAG_BETA : 0));
-  return launch_rows(ctx, "norm_forward", &l, f->rows, op);
+  add_f32(&l, f->act.param);
+  return launch_rows(ctx, f->act.prelude, "norm_forward", &l, f->rows, op);
 }
 
 clg_status clg_layer_norm_backward_x(clg_context *ctx, const clg_norm_backward_x *b, const char *op) {
@@ -55,11 +58,13 @@ clg_status clg_layer_norm_backward_x(clg_context *ctx, const clg_norm_backward_x
   add_at(&l, b->mean, b->x);
   add_at(&l, b->rstd, b->x);
   add_at(&l, b->gamma, b->x);
+  add_at(&l, b->y, b->x);
   add_at(&l, b->dx, b->x);
   add_u32(&l, b->rows);
   add_u32(&l, b->n);
   add_u32(&l, (b->gamma.block ? FLAG_GAMMA : 0) | (b->accumulate ? FLAG_ADD_X : 0));
-  return launch_rows(ctx, "norm_backward_x", &l, b->rows, op);
+  add_f32(&l, b->act.param);
+  return launch_rows(ctx, b->act.prelude, "norm_backward_x", &l, b->rows, op);
 }
 
 /* How column sums are shared out: an item has `width` columns and `chunk` rows. By the shapes alone. */
@@ -95,6 +100,7 @@ static clg_status sum_columns(clg_context *ctx, const clg_norm_backward_params *
   add_at(&l, b->x, any);
   add_at(&l, b->mean, any);
   add_at(&l, b->rstd, any);
+  add_at(&l, b->y, any);
   add_at(&l, dgamma, any);
   add_at(&l, dbeta, any);
   add_u32(&l, b->rows);
@@ -102,8 +108,9 @@ static clg_status sum_columns(clg_context *ctx, const clg_norm_backward_params *
   add_u32(&l, s->width);
   add_u32(&l, s->chunk);
   add_u32(&l, flags);
+  add_f32(&l, b->act.param);
   const size_t one[3] = {1, 1, 1}, global[3] = {s->stripes, s->chunks, 1};
-  return launch(ctx, "norm_backward_params", &l, global, ctx->shape == CLG_SHAPE_CPU ? one : NULL, op);
+  return launch(ctx, b->act.prelude, "norm_backward_params", &l, global, ctx->shape == CLG_SHAPE_CPU ? one : NULL, op);
 }
 
 static clg_status add_parts(clg_context *ctx, const clg_norm_backward_params *b, clg_at gamma, clg_at beta,
@@ -118,7 +125,7 @@ static clg_status add_parts(clg_context *ctx, const clg_norm_backward_params *b,
   add_u32(&l, b->n);
   add_u32(&l, flags);
   const size_t global[3] = {b->n, 1, 1};
-  return launch(ctx, "norm_parts", &l, global, NULL, op);
+  return launch(ctx, NULL, "norm_parts", &l, global, NULL, op);
 }
 
 clg_status clg_layer_norm_backward_params(clg_context *ctx, const clg_norm_backward_params *b, const char *op) {

@@ -2,36 +2,45 @@
  *
  *   xhat = (x - mean(x)) * rstd     rstd = 1 / sqrt(mean((x - mean)^2) + eps)     y = xhat * gamma + beta
  *
- * gamma and beta are [n]; a NULL block stands for ones and zeros. Empty tensors launch nothing. */
+ * gamma and beta are [n]; a NULL block stands for ones and zeros. An activation may follow: then backward makes z, the
+ * gradient before it, from y and g, the gradient behind it; without one z is g. Empty tensors launch nothing. */
 #ifndef CLG_OPS_NORM_KERNELS_H
 #define CLG_OPS_NORM_KERNELS_H
 
 #include "ops/at.h"
+
+typedef struct clg_norm_act {
+  const char *prelude; /* forward: clg_formula_epilogue; backward: clg_formula_gradient; NULL: there is none */
+  float param;         /* its slope */
+} clg_norm_act;
 
 typedef struct clg_norm_forward {
   clg_at x, gamma, beta; /* read */
   clg_at y, mean, rstd;  /* written; mean and rstd [rows] */
   uint32_t rows, n;
   float eps;
+  clg_norm_act act;
 } clg_norm_forward;
 clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, const char *op);
 
-/* With h = g * gamma: dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)). */
+/* With h = z * gamma: dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)). */
 typedef struct clg_norm_backward_x {
-  clg_at g, x, mean, rstd, gamma;
+  clg_at g, x, mean, rstd, gamma, y; /* y with an activation alone */
   clg_at dx;
   uint32_t rows, n;
   bool accumulate;
+  clg_norm_act act;
 } clg_norm_backward_x;
 clg_status clg_layer_norm_backward_x(clg_context *ctx, const clg_norm_backward_x *b, const char *op);
 
-/* dgamma (+)= sum over rows of g * xhat, dbeta (+)= sum over rows of g. A NULL block is not computed. No rows: zeros
+/* dgamma (+)= sum over rows of z * xhat, dbeta (+)= sum over rows of z. A NULL block is not computed. No rows: zeros
  * where nothing is accumulated. */
 typedef struct clg_norm_backward_params {
-  clg_at g, x, mean, rstd;
+  clg_at g, x, mean, rstd, y;
   clg_at dgamma, dbeta;
   uint32_t rows, n;
   bool accumulate_gamma, accumulate_beta;
+  clg_norm_act act;
 } clg_norm_backward_params;
 clg_status clg_layer_norm_backward_params(clg_context *ctx, const clg_norm_backward_params *b, const char *op);
 
