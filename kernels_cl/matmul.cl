@@ -22,19 +22,16 @@
              c_cs = strides.s5, m = sizes.s0, n = sizes.s1, k = sizes.s2, flags = sizes.s3, span = sizes.s5;           \
   const float param = as_float(sizes.s4);
 
+#include "activation.clh"
+
 /* C(i,j) from its sum v. */
-#ifdef CLG_EPILOGUE
-#define PRODUCT_F(v) CLG_EPILOGUE(v, param)
-#else
-#define PRODUCT_F(v) (v)
-#endif
 #define PRODUCT_PUT(i, j, v)                                                                                           \
   {                                                                                                                    \
     const size_t to = c_o + (size_t)(i)*c_rs + (size_t)(j)*c_cs;                                                       \
     float put = (v);                                                                                                   \
     if (flags & PRODUCT_ADD) put = c[to] + put;                                                                        \
     if (flags & PRODUCT_BIAS) put += bias[bias_o + (flags & PRODUCT_SWAPPED ? (i) : (j))];                             \
-    c[to] = PRODUCT_F(put);                                                                                            \
+    c[to] = ACT_float(put);                                                                                            \
   }
 
 #if CLG_CPU
@@ -81,8 +78,7 @@ TILE_PRODUCT(tile_in_place, __global, __global)
 TILE_PRODUCT(tile_panel, __global, __private)
 TILE_PRODUCT(tile_block, __private, __private)
 
-/* Lanes from `skip` to `width` of sums v are C(i,j) on: the only place where a vector goes to C. The epilogue is called
- * on scalars, as the elementwise kernel does. */
+/* Lanes from `skip` to `width` of sums v are C(i,j) on: the only place where a vector goes to C. */
 static void put16(float16 v, const uint skip, const uint width, const uint i, const uint j, __global float *c,
                   const ulong c_o, const uint c_rs, const uint c_cs, __global const float *bias, const ulong bias_o,
                   const uint flags, const float param) {
@@ -93,13 +89,7 @@ static void put16(float16 v, const uint skip, const uint width, const uint i, co
       v = flags & PRODUCT_BIAS ? v + bias[bias_o + i] : v;
     else if (flags & PRODUCT_BIAS)
       v += vload16(0, bias + bias_o + j);
-#ifdef CLG_EPILOGUE
-    float lane[16];
-    vstore16(v, 0, lane);
-    for (uint l = 0; l < 16; l++) lane[l] = PRODUCT_F(lane[l]);
-    v = vload16(0, lane);
-#endif
-    vstore16(v, 0, to);
+    vstore16(ACT_VEC(v), 0, to);
   } else {
     float lane[16];
     vstore16(v, 0, lane);
@@ -157,9 +147,9 @@ __kernel void product_direct(PRODUCT_ARGS) {
 #endif
 
 #if CLG_WANT(product_two)
-/* Two products that do not depend on each other, for what a launch costs. Offsets are those of a, b, c, and flags;
- * sizes are a_rs, a_ps, b_ps, c_rs, c_cs, m, n, k. Group ids run down the tiles of rows, then along the panels, of the
- * first and then of the second. */
+/* Two products that do not depend on each other, for what a launch costs; the second may be empty. Offsets are those of
+ * a, b, c, and flags; sizes are a_rs, a_ps, b_ps, c_rs, c_cs, m, n, k. Group ids run down the tiles of rows, then along
+ * the panels, of the first and then of the second. */
 __kernel void product_two(__global const float *first_a, __global const float *first_b, __global float *first_c,
                           const ulong4 first_offset, const uint8 first_sizes, __global const float *second_a,
                           __global const float *second_b, __global float *second_c, const ulong4 second_offset,
@@ -443,7 +433,7 @@ __kernel void product_finish(__global float *c, const ulong c_o, const uint c_rs
   const size_t to = c_o + (size_t)i * c_rs + j;
   float s = c[to];
   if (flags & PRODUCT_BIAS) s += bias[bias_o + j];
-  c[to] = PRODUCT_F(s);
+  c[to] = ACT_float(s);
 }
 #endif
 #endif

@@ -70,8 +70,17 @@ static void array_free(array *a) {
 /* ---- products ---- */
 
 /* The activations as the elementwise kernels compute them. */
-static const char *const epilogues[] = {NULL, "#define CLG_EPILOGUE(v, p) ((v) > 0.0f ? (v) : (v) * (p))\n",
-                                        "#define CLG_EPILOGUE(v, p) clg_sigmoid(v)\n"};
+static const char *const epilogues[] = {NULL,
+                                        "#define CLG_EPILOGUE(v, p) ((v) > 0.0f ? (v) : (v) * (p))\n"
+                                        "#define CLG_EPILOGUE_VEC(v, p) ((v) > (float16)(0.0f) ? (v) : (v) * (p))\n",
+                                        "#define CLG_EPILOGUE(v, p) clg_sigmoid(v)\n"
+                                        "#define CLG_EPILOGUE_VEC(v, p) sigmoids(v)\n"
+                                        "inline float16 sigmoids(const float16 v) {\n"
+                                        "  float lane[16];\n"
+                                        "  vstore16(v, 0, lane);\n"
+                                        "  for (int i = 0; i < 16; i++) lane[i] = clg_sigmoid(lane[i]);\n"
+                                        "  return vload16(0, lane);\n"
+                                        "}\n"};
 enum { PLAIN, LEAKY, SIGMOID };
 static const float slope = 0.2f;
 

@@ -158,6 +158,26 @@ static uint32_t dot_span(const clg_product *p) {
   return k < ITEM_WORK / TILE_ROWS ? ITEM_WORK / TILE_ROWS / k * TILE_ROWS : TILE_ROWS;
 }
 
+/* Tiles read in place, for which product_two serves, one or two at a time: it is a program less to build. */
+static bool is_plain(const clg_product *p) { return p->k && !p->bias && !p->epilogue && p->batch <= 1; }
+
+static clg_status run_plain(clg_context *ctx, const clg_product *p, const operands *o, int count, const char *op) {
+  clg_arg arg[10], *next = arg;
+  size_t tiles = 0;
+  for (int i = 0; i < 2; i++) {
+    const operands *t = &o[i < count ? i : 0];
+    const clg_product *q = &p[i < count ? i : 0];
+    const uint32_t m = i < count ? t->m : 0;
+    const uint64_t offset[4] = {t->a_offset, t->b_offset, q->c_offset, t->flags};
+    const uint32_t sizes[8] = {t->a_rs, t->a_ps, t->b_ps, t->c_rs, t->c_cs, m, t->n, q->k};
+    *next++ = clg_arg_block(t->a), *next++ = clg_arg_block(t->b), *next++ = clg_arg_block(q->c);
+    *next++ = packed(offset), *next++ = packed(sizes);
+    tiles += (size_t)pieces(m, TILE_ROWS) * pieces(t->n, TILE_COLS);
+  }
+  const size_t global[3] = {tiles, 1, 1}, local[3] = {1, 1, 1};
+  return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", NULL, "product_two"), op, arg, 10, global, local);
+}
+
 static clg_status run_cpu(clg_context *ctx, const clg_product *p, operands o, clg_product_kernel kernel,
                           const char *op) {
   uint32_t span = 0;
@@ -168,6 +188,7 @@ static clg_status run_cpu(clg_context *ctx, const clg_product *p, operands o, cl
     return launch(ctx, p, &o, "product_dot", span, (size_t[]){pieces(o.m, span), o.n}, 1, op);
   case CLG_PRODUCT_ROW: return launch(ctx, p, &o, "product_row", 0, (size_t[]){pieces(o.n, ROW_COLS), o.m}, 1, op);
   case CLG_PRODUCT_DIRECT:
+    if (is_plain(p)) return run_plain(ctx, p, &o, 1, op);
     return launch(ctx, p, &o, "product_direct", 0, (size_t[]){pieces(o.m, TILE_ROWS), pieces(o.n, TILE_COLS)}, 1, op);
   case CLG_PRODUCT_BLOCK:
     return launch(ctx, p, &o, "product_block", 0, (size_t[]){pieces(o.m, BLOCK_ROWS), pieces(o.n, BLOCK_COLS)}, 1, op);
@@ -229,34 +250,22 @@ clg_status clg_product_run(clg_context *ctx, const clg_product *p, const char *o
   return cpu ? run_cpu(ctx, p, o, kernel, op) : run_gpu(ctx, p, o, kernel, op);
 }
 
-/* ---- two in a launch ---- */
-
-/* Tiles read in place, which have the bits of rows. */
+/* Rows have the bits of tiles. */
 static bool is_direct(const clg_context *ctx, const clg_product *p, const operands *o) {
   clg_product_kernel kernel = choose(ctx, p, o);
-  bool plain = p->k && !p->bias && !p->epilogue && p->batch <= 1;
-  return plain && can(ctx, p, o, CLG_PRODUCT_DIRECT) && (kernel == CLG_PRODUCT_DIRECT || kernel == CLG_PRODUCT_ROW);
+  return is_plain(p) && can(ctx, p, o, CLG_PRODUCT_DIRECT) &&
+         (kernel == CLG_PRODUCT_DIRECT || kernel == CLG_PRODUCT_ROW);
 }
-
-static uint32_t direct_tiles(const operands *o) { return pieces(o->m, TILE_ROWS) * pieces(o->n, TILE_COLS); }
 
 clg_status clg_product_run_two(clg_context *ctx, const clg_product p[2], const char *op) {
   operands o[2];
   bool together = ctx->shape == CLG_SHAPE_CPU;
-  clg_arg arg[10], *next = arg;
   for (int i = 0; together && i < 2; i++) {
     operands given = operands_of(&p[i]);
     o[i] = turned(&given, true);
     together = p[i].m && p[i].n && is_direct(ctx, &p[i], &o[i]);
-    const uint64_t offset[4] = {o[i].a_offset, o[i].b_offset, p[i].c_offset, o[i].flags};
-    const uint32_t sizes[8] = {o[i].a_rs, o[i].a_ps, o[i].b_ps, o[i].c_rs, o[i].c_cs, o[i].m, o[i].n, p[i].k};
-    *next++ = clg_arg_block(o[i].a), *next++ = clg_arg_block(o[i].b), *next++ = clg_arg_block(p[i].c);
-    *next++ = packed(offset), *next++ = packed(sizes);
   }
-  if (!together) {
-    clg_status s = clg_product_run(ctx, &p[0], op);
-    return s == CLG_OK ? clg_product_run(ctx, &p[1], op) : s;
-  }
-  const size_t global[3] = {direct_tiles(&o[0]) + direct_tiles(&o[1]), 1, 1}, local[3] = {1, 1, 1};
-  return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", NULL, "product_two"), op, arg, 10, global, local);
+  if (together) return run_plain(ctx, p, o, 2, op);
+  clg_status s = clg_product_run(ctx, &p[0], op);
+  return s == CLG_OK ? clg_product_run(ctx, &p[1], op) : s;
 }
