@@ -168,6 +168,7 @@ static void put1(const sink k, const size_t at, const uint channel, const float 
 static void finish_tile(const float16 *part, const sink k, const conv s, const int lanes, const int first,
                         const int cols, const int ry, const size_t corner) {
   float16 line[2][16], v[2];
+  const float param = k.param;
   const int width = cols * s.out_sx, run = width % 16 == 0 ? 16 : width % 8 == 0 ? 8 : 4, runs = 16 * s.out_sx / run;
   size_t at[8];
   for (int i = 0, x = s.out_sx * first; i < runs; i++, x += run)
@@ -181,15 +182,16 @@ static void finish_tile(const float16 *part, const sink k, const conv s, const i
       v[1] = (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf);
     }
     const float b = k.flags & CONV_BIAS ? k.bias[k.bias_o + l] : 0.0f;
+    for (int h = 0; h < s.out_sx; h++) v[h] = ACT_VEC(v[h] + b);
     for (int i = 0; i < runs; i++) {
       __global float *to = k.out + k.out_o + (size_t)l * s.out_h * s.out_w + at[i];
       const float *from = (const float *)v + i * run;
       if (run == 16)
-        vstore16(vload16(0, from) + b, 0, to);
+        vstore16(vload16(0, from), 0, to);
       else if (run == 8)
-        vstore8(vload8(0, from) + b, 0, to);
+        vstore8(vload8(0, from), 0, to);
       else
-        vstore4(vload4(0, from) + b, 0, to);
+        vstore4(vload4(0, from), 0, to);
     }
   }
 }
@@ -200,9 +202,6 @@ static void conv_finish(const float16 *part, const sink k, const conv s, const i
   const int pixels = rows * cols;
   bool whole = s.out_sx <= 2 && cols * s.out_sx % 4 == 0 && !(k.flags & CONV_ADD);
   whole = whole && (qy + rows) * s.out_sy <= s.out_h && (qx + cols) * s.out_sx <= s.out_w;
-#ifdef CLG_EPILOGUE
-  whole = false; /* it is called on scalars, as the elementwise kernel does */
-#endif
   for (int ry = 0; ry < s.out_sy; ry++) {
     const float16 *from = part + (size_t)ry * s.out_sx * PIXELS * 2;
     int first = 0;

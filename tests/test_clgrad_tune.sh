@@ -34,7 +34,7 @@ expect 0 help "$tune" --help
 has out '^Usage: clgrad_tune'
 expect 0 version "$tune" --version
 has out '^clgrad_tune [0-9]'
-for bad in '' '--rounds 0 x' '--rounds 1x x' '--shape disc x' '--nonsense x' 'a b'; do
+for bad in '' '--rounds 0 x' '--rounds 1x x' '--shape disc x' '--only gemm x' '--candidates 0 x' '--nonsense x' 'a b'; do
   # shellcheck disable=SC2086
   expect 2 "bad command line: $bad" "$tune" $bad
   one_line
@@ -77,5 +77,22 @@ expect 1 'no table' train "$work/more.json" --tuning "$work/nothing"
 one_line
 expect 1 'another shape' train "$work/more.json" --shape gpu --tuning "$work/table"
 one_line
+
+# ---- CLBlast's parameters: one candidate, since each takes seconds to build on a CPU ----
+cp "$work/table" "$work/kept"
+timeout 3 "$tune" --shape gpu --only xgemm --quiet "$work/kept"
+cmp "$work/table" "$work/kept" || failed=$((failed + 1)) # interrupted
+[ "$(ls "$work"/kept*)" = "$work/kept" ] || { failed=$((failed + 1)) && echo "FAILED: something was left behind"; }
+expect 0 'a set of parameters' "$tune" --shape gpu --only xgemm --candidates 1 --rounds 1 --quiet --json "$work/gpu_table"
+cp "$work/out" "$work/measured.json"
+has measured.json '"result": "measured"'
+hash=$(sed -n 's/^end //p' "$work/gpu_table")
+has measured.json "\"hash\": \"$hash\""
+expect 0 'a plan with them' "$gan_train" --plan --data ring --shape gpu --json "$work/plan.json" --tuning "$work/gpu_table"
+has plan.json "\"tuning\": \"$hash\""
+{ sed '/^clblast/d; /^product/d; /^end/d' "$work/gpu_table" && echo 'clblast GemmRoutine XGEMM_MIN_INDIRECT_SIZE 0'; } > "$work/zero"
+expect 1 'a parameter of 0' "$gan_train" --plan --data ring --shape gpu --json "$work/plan.json" --tuning "$work/zero"
+one_line
+has err 'line 6: GemmRoutine: XGEMM_MIN_INDIRECT_SIZE is 0'
 
 [ "$failed" -eq 0 ]

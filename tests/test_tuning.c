@@ -1,4 +1,5 @@
-/* Tables of choices for products: in files and damaged files, and every choice in turn on products of all classes. */
+/* Tables of choices for products: in files and damaged files, and every choice in turn on products of all classes; and
+ * CLBlast's parameters. */
 #include "context.h"
 #include "harness.h"
 #include <fcntl.h>
@@ -300,6 +301,137 @@ START_TEST(a_batch_is_one_launch) {
 }
 END_TEST
 
+/* ---- CLBlast's parameters ---- */
+
+#define XGEMM                                                                                                          \
+  "clblast Xgemm GEMMK 0 KREG 1 KWG 16 KWI 2 MDIMA 8 MDIMC 8 MWG 64 NDIMB 8 NDIMC 8 NWG 32 SA 1 SB 1 STRM 0 STRN 0 "   \
+  "VWM 4 VWN 2\n"
+#define DIRECT  "clblast XgemmDirect KWID 8 MDIMAD 8 MDIMCD 8 NDIMBD 8 NDIMCD 8 PADA 1 PADB 1 VWMD 2 VWND 2 WGD 32\n"
+#define ROUTINE "clblast GemmRoutine XGEMM_MIN_INDIRECT_SIZE 256\n"
+
+START_TEST(parameters_that_do_not_fit_are_refused) {
+  static const char *const lines[][2] = {
+      {"clblast Xgem MWG 64\n", "no kernel 'Xgem'"},
+      {"clblast GemmRoutine\n", "XGEMM_MIN_INDIRECT_SIZE is missing"},
+      {"clblast GemmRoutine XGEMM_MIN_INDIRECT_SIZE 0\n", "XGEMM_MIN_INDIRECT_SIZE is 0"},
+      {"clblast GemmRoutine XGEMM_MIN_INDIRECT_SIZE 99999\n", "more than 32768"},
+      {"clblast GemmRoutine XGEMM_MIN_INDIRECT_SIZE 4294967552\n", "is no number"},
+      {"clblast GemmRoutine XGEMM_MIN_INDIRECT_SIZE -1\n", "is no number"},
+      {"clblast GemmRoutine XGEMM_MIN_INDIRECT_SIZE\n", "is no number"},
+      {"clblast GemmRoutine XGEMM_MIN_INDIRECT_SIZE 256 XGEMM_MIN_INDIRECT_SIZE 256\n", "comes twice"},
+      {"clblast GemmRoutine XGEMM_MIN_INDIRECT_SIZE 256 MWG 64\n", "no parameter 'MWG'"},
+      {"clblast GemmRoutine XGEMM_MIN_INDIRECT_SIZE  256\n", "is no number"},
+      {ROUTINE ROUTINE, "GemmRoutine comes twice"},
+      {"clblast XgemmDirect KWID 8 MDIMAD 8 MDIMCD 8 NDIMBD 8 NDIMCD 8 PADA 1 PADB 1 VWMD 2 VWND 2 WGD 8\n", "MDIMCD"},
+      {"clblast XgemmDirect KWID 8 MDIMAD 8 MDIMCD 8 NDIMBD 8 NDIMCD 8 PADA 2 PADB 1 VWMD 2 VWND 2 WGD 32\n",
+       "more than 1"},
+      {"clblast XgemmDirect KWID 8 MDIMAD 8 MDIMCD 8 NDIMBD 8 NDIMCD 8 PADA 1 PADB 1 VWMD 3 VWND 2 WGD 48\n", "VWMD"},
+      {"clblast XgemmDirect KWID 1 MDIMAD 32 MDIMCD 8 NDIMBD 8 NDIMCD 2 PADA 1 PADB 1 VWMD 1 VWND 1 WGD 32\n",
+       "MDIMCD * NDIMCD / MDIMAD"},
+      {"clblast XgemmDirect KWID 8 MDIMAD 8 MDIMCD 8 NDIMBD 8 NDIMCD 8 PADA 1 PADB 1 VWMD 2 VWND 2 WGD 1024\n",
+       "local memory"},
+      {"clblast Xgemm GEMMK 1 KREG 1 KWG 16 KWI 2 MDIMA 8 MDIMC 8 MWG 64 NDIMB 8 NDIMC 8 NWG 32 SA 1 SB 1 STRM 0 "
+       "STRN 0 VWM 4 VWN 2\n",
+       "GEMMK 1"},
+      {"clblast Xgemm GEMMK 0 KREG 1 KWG 0 KWI 2 MDIMA 8 MDIMC 8 MWG 64 NDIMB 8 NDIMC 8 NWG 32 SA 1 SB 1 STRM 0 "
+       "STRN 0 VWM 4 VWN 2\n",
+       "KWG is 0"},
+      {"clblast \n", "no kernel ''"},
+  };
+  clg_context *cpu = ctx;
+  ctx = open_shape(CLG_SHAPE_GPU);
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+    put_table(NULL, NULL, "gpu", lines[i][0]);
+    ck_assert_int_eq(clg_tuning_load(ctx, path), CLG_ERR_IO);
+    ck_assert_msg(strstr(clg_last_error(ctx), lines[i][1]), "%s: %s", lines[i][0], clg_last_error(ctx));
+    expect_refusal(0, lines[i][0]);
+  }
+  uint32_t values[CLG_CLBLAST_PARAMETERS] = {0};
+  ck_assert_int_eq(clg_tuning_set_clblast(ctx, CLG_CLBLAST_XGEMM, values), CLG_ERR_ARGUMENT);
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "Xgemm: KREG is 0");
+  ck_assert_int_eq(clg_tuning_set_clblast(ctx, CLG_CLBLAST_KERNELS, values), CLG_ERR_ARGUMENT);
+  clg_clear_error(ctx);
+  ck_assert(!clg_clblast_fits(ctx, CLG_CLBLAST_KERNELS, values) && !clg_tuning_get_clblast(ctx, 0, values));
+  ck_assert_str_eq(clg_clblast_kernel_name(CLG_CLBLAST_KERNELS), "");
+  ck_assert_str_eq(clg_clblast_parameter_name(CLG_CLBLAST_GEMM_ROUTINE, 1), "");
+  ck_assert_uint_eq(clg_tuning_hash(ctx), 0);
+  clg_context_unref(&ctx);
+  ctx = cpu;
+  put_table(NULL, NULL, "cpu", ROUTINE);
+  expect_refusal(0, "parameters for the other shape");
+  *values = 256;
+  ck_assert_int_eq(clg_tuning_set_clblast(ctx, CLG_CLBLAST_GEMM_ROUTINE, values), CLG_ERR_ARGUMENT);
+  clg_clear_error(ctx);
+}
+END_TEST
+
+/* Bytes of workspace of a product that CLBlast does by way of copies from 256 on, but not at its own 896. */
+static uint64_t workspace(clg_context *in) {
+  clg_scope *scope = clg_scope_open(in);
+  clg_tensor *a = clg_full(in, 2, (int64_t[]){270, 300}, 1), *b = clg_full(in, 2, (int64_t[]){300, 310}, 1);
+  clg_matmul(a, b);
+  ck_assert_msg(clg_scope_close(scope) == CLG_OK, "%s", clg_last_error(in));
+  return clg_memory(in).peak_by_role[CLG_ROLE_WORKSPACE];
+}
+
+static void expect_state(clg_context *in, const char *lines, const char *word) {
+  uint64_t hash = clg_tuning_hash(in);
+  put_table(NULL, NULL, "gpu", lines);
+  ck_assert_int_eq(clg_tuning_load(in, path), CLG_ERR_STATE);
+  test_expect_error(in, CLG_ERR_STATE, word);
+  ck_assert_uint_eq(clg_tuning_hash(in), hash);
+}
+
+/* The last test: what CLBlast has been given stays in this process. */
+START_TEST(parameters_reach_clblast_and_plans) {
+  clg_context *tuned = open_shape(CLG_SHAPE_GPU), *other = open_shape(CLG_SHAPE_GPU), *plan = NULL;
+  put_table(NULL, NULL, "gpu", DIRECT ROUTINE);
+  clg_plan_options o = CLG_PLAN_OPTIONS_INIT;
+  o.shape = CLG_SHAPE_GPU;
+  ck_assert_int_eq(clg_context_create_plan(&plan, &o),
+                   CLG_OK); /* before the device has them: a plan goes by the table */
+  put_table(NULL, NULL, "gpu", XGEMM DIRECT ROUTINE "product nn 3 3 3 clblast\n");
+  ck_assert_msg(clg_tuning_load(plan, path) == CLG_OK, "%s", clg_last_error(plan));
+  ck_assert_msg(clg_tuning_load(tuned, path) == CLG_OK, "%s", clg_last_error(tuned));
+  uint64_t hash = clg_tuning_hash(tuned), need = workspace(tuned);
+  ck_assert_uint_eq(need, 4 * (320 * 304 + 304 * 288 + 320 * 288)); /* 310 in 64s, 270 in 32s, 300 in 16s */
+  ck_assert_uint_eq(workspace(plan), need);
+  clg_tuning_clear(plan);
+  clg_context_unref(&plan);
+  o = (clg_plan_options)CLG_PLAN_OPTIONS_INIT;
+  o.like = tuned;
+  ck_assert_int_eq(clg_context_create_plan(&plan, &o), CLG_OK);
+  ck_assert_uint_eq(workspace(plan), need);
+  ck_assert_uint_eq(clg_tuning_hash(plan), hash);
+  ck_assert_uint_eq(clg_memory(plan).peak_reserved, clg_memory(tuned).peak_reserved);
+  clg_context_unref(&plan);
+  check_product(tuned, &(clg_product_class){0, 0, 3, 3, 3}, 270, 310, 300); /* by way of copies */
+  check_product(tuned, &(clg_product_class){0, 1, 2, 2, 2}, 67, 130, 71);   /* in place */
+  check_product(tuned, &(clg_product_class){1, 0, 3, 3, 3}, 257, 258, 259);
+  ck_assert_uint_eq(workspace(other), need); /* it shares the device */
+
+  uint32_t values[CLG_CLBLAST_PARAMETERS];
+  ck_assert(clg_tuning_get_clblast(tuned, CLG_CLBLAST_GEMM_ROUTINE, values) && *values == 256);
+  ck_assert_int_eq(clg_tuning_save(tuned, path), CLG_OK);
+  ck_assert_msg(clg_tuning_load(other, path) == CLG_OK, "%s", clg_last_error(other)); /* the same */
+  ck_assert_uint_eq(clg_tuning_hash(other), hash);
+  expect_state(other, XGEMM DIRECT "clblast GemmRoutine XGEMM_MIN_INDIRECT_SIZE 257\n", "another context");
+  expect_state(other, XGEMM ROUTINE, "XgemmDirect");
+  *values = 300;
+  ck_assert_int_eq(clg_tuning_set_clblast(other, CLG_CLBLAST_GEMM_ROUTINE, values), CLG_ERR_STATE);
+  clg_clear_error(other);
+  clg_tuning_clear(tuned);
+  ck_assert_uint_eq(workspace(tuned), need);
+  ck_assert_int_eq(clg_tuning_set_clblast(other, CLG_CLBLAST_GEMM_ROUTINE, values), CLG_OK);
+  ck_assert_uint_ne(clg_tuning_hash(other), hash);
+  expect_state(tuned, XGEMM DIRECT ROUTINE, "another context");
+  ck_assert_int_eq(clg_tuning_set(tuned, &(clg_product_class){0}, CLG_PRODUCT_FIXED), CLG_OK);
+  ck_assert(clg_tuning_get_clblast(tuned, CLG_CLBLAST_GEMM_ROUTINE, values) && *values == 300);
+  clg_context_unref(&other);
+  clg_context_unref(&tuned);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *t = tcase_create("tuning");
   tcase_add_checked_fixture(t, open_all, close_all);
@@ -311,6 +443,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(t, contexts_and_plans_take_the_variables_table);
   tcase_add_test(t, every_choice_gives_the_product);
   tcase_add_test(t, a_batch_is_one_launch);
+  tcase_add_test(t, parameters_that_do_not_fit_are_refused);
+  tcase_add_test(t, parameters_reach_clblast_and_plans);
   suite_add_tcase(suite, t);
 }
 CHECK_MAIN("tuning", add_cases)

@@ -1,4 +1,5 @@
-/* Tables of which kernel a matrix product takes, measured for a device by clgrad_tune.
+/* Tables of which kernel a matrix product takes, and with which parameters CLBlast's run, measured for a device by
+ * clgrad_tune.
  *
  * Without a table the choice is fixed, so that runs repeat bit for bit; with one they repeat with the same table, whose
  * hash goes beside results. A table is used only when asked for: clg_tuning_load, or $CLGRAD_TUNING, which names a file
@@ -49,13 +50,48 @@ CLG_API bool clg_product_kernel_serves(const clg_context *ctx, clg_product_kerne
  * class, or a kernel of the other shape of device. */
 CLG_API clg_product_kernel clg_tuning_get(const clg_context *ctx, const clg_product_class *c);
 CLG_API clg_status clg_tuning_set(clg_context *ctx, const clg_product_class *c, clg_product_kernel kernel);
-/* Drops the table. */
+/* Drops the table, but for what CLBlast has been given: see there. */
 CLG_API void clg_tuning_clear(clg_context *ctx);
 /* Of all that is in the table, its device too; 0: no table is in use. */
 CLG_API uint64_t clg_tuning_hash(const clg_context *ctx);
 
-/* Replaces the context's table by the file's. CLG_ERR_IO: it cannot be read, is damaged, or is of another device,
- * driver or shape (a plan takes any device's); the table stays as it was. */
+/* ---- CLBlast's own parameters, on the GPU shape ----
+ *
+ * A table may hold parameters for three of CLBlast's kernels, under the names that CLBlast's database has for them.
+ * CLBlast keeps them for the device, in one place a process:
+ * - from the load on, every context of that device in the process runs with them, one without a table too (and asks for
+ *   its workspaces again, so that memory stays exact);
+ * - a context whose table needs other parameters than the table of another context on the device is refused
+ *   (CLG_ERR_STATE), so that no context's results change behind its table's hash;
+ * - CLBlast does not give its own parameters back: they stay after clg_tuning_clear and after the context, and a table
+ *   without parameters, or with fewer, is then refused (CLG_ERR_STATE) by a context on the device. Another process
+ *   starts anew. A plan has them for itself alone.
+ * The next product after a change builds CLBlast's kernels again, which takes seconds. */
+typedef enum clg_clblast_kernel {
+  CLG_CLBLAST_XGEMM,        /* large products, by way of copies in whole tiles */
+  CLG_CLBLAST_XGEMM_DIRECT, /* small ones, in place */
+  CLG_CLBLAST_GEMM_ROUTINE, /* where the one begins and the other ends: the side of a cube of as many multiplications */
+  CLG_CLBLAST_KERNELS
+} clg_clblast_kernel;
+#define CLG_CLBLAST_PARAMETERS 16 /* at most, of a kernel */
+
+/* "Xgemm"; "" for a number that is none. */
+CLG_API const char *clg_clblast_kernel_name(clg_clblast_kernel kernel);
+/* "MWG"; "" behind the kernel's last. Values are given in this order. */
+CLG_API const char *clg_clblast_parameter_name(clg_clblast_kernel kernel, int i);
+/* Whether the kernel can be built with the values, and its work-groups fit the device. */
+CLG_API bool clg_clblast_fits(const clg_context *ctx, clg_clblast_kernel kernel, const uint32_t *values);
+/* Values for all of a kernel's parameters. CLG_ERR_ARGUMENT: they do not fit, or the context is of the CPU shape;
+ * CLG_ERR_STATE, as above; CLG_ERR_DEVICE: this version of CLBlast refuses them. */
+CLG_API clg_status clg_tuning_set_clblast(clg_context *ctx, clg_clblast_kernel kernel, const uint32_t *values);
+/* False: the table has none. `values` has room for CLG_CLBLAST_PARAMETERS. */
+CLG_API bool clg_tuning_get_clblast(const clg_context *ctx, clg_clblast_kernel kernel, uint32_t *values);
+
+/* ---- files ---- */
+
+/* Replaces the context's table by the file's. CLG_ERR_IO: it cannot be read, is damaged, is of another device, driver
+ * or shape (a plan takes any device's), or has parameters for CLBlast that do not fit; CLG_ERR_STATE and CLG_ERR_DEVICE
+ * as for clg_tuning_set_clblast. The table stays as it was. */
 CLG_API clg_status clg_tuning_load(clg_context *ctx, const char *path);
 /* CLG_ERR_STATE without a table; CLG_ERR_IO. The file is replaced in one step. */
 CLG_API clg_status clg_tuning_save(clg_context *ctx, const char *path);

@@ -29,7 +29,7 @@ void clg_context_report(const clg_error *error, char *message, size_t size) {
 /* Profiles are asked for at once: no kernel is built for it, and shapes that use no workspace must know so. */
 static void learn_gemm(clg_context *ctx) {
   clg_gemm_profile found;
-  if (ctx->shape != CLG_SHAPE_GPU || !clg_gemm_probe(ctx, &found)) return;
+  if (ctx->gemm || ctx->shape != CLG_SHAPE_GPU || !clg_gemm_probe(ctx, &found)) return;
   ctx->gemm = malloc(sizeof *ctx->gemm);
   if (ctx->gemm) *ctx->gemm = found;
 }
@@ -143,10 +143,10 @@ void clg_context_destroy(clg_context *ctx) {
   if (ctx->queue && !ctx->lost) clg_programs_save(ctx);
   clg_programs_destroy(ctx->programs);
   if (ctx->queue) clg_gemm_close(ctx->queue);
+  clg_tuning_clear(ctx);
   clg_queue_close(ctx->queue);
   clg_books_destroy(ctx->books);
   free(ctx->gemm);
-  clg_tuning_clear(ctx);
   clg_context *like = ctx->like;
   free(ctx);
   if (like) clg_context_release(like);

@@ -2,10 +2,12 @@
  * program cache is process-wide, and is cleared when the last of them goes. */
 #include "device/gemm.h"
 #include "device/gemm_cut.h"
+#include "device/gemm_given.h"
 #include "device/plan.h"
 #include "device/queue.h"
 #include <limits.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 #include <clblast_c.h>
 
@@ -53,7 +55,21 @@ static size_t ask(clg_queue *q, const clg_gemm_call *c, bool columns) {
   return code == CLBlastSuccess ? bytes : SIZE_MAX;
 }
 
-static clg_gemm_cut cut(const clg_context *ctx, const clg_gemm_call *c) {
+void clg_gemm_refresh(clg_context *ctx) {
+  if (!ctx->queue || ctx->shape != CLG_SHAPE_GPU || ctx->queue->gemm_generation == clg_gemm_generation()) return;
+  clg_gemm_profile p;
+  bool known = clg_gemm_probe(ctx, &p);
+  if (known && !ctx->gemm) ctx->gemm = malloc(sizeof *ctx->gemm);
+  if (known && ctx->gemm) {
+    *ctx->gemm = p;
+  } else {
+    free(ctx->gemm);
+    ctx->gemm = NULL;
+  }
+}
+
+static clg_gemm_cut cut(clg_context *ctx, const clg_gemm_call *c) {
+  clg_gemm_refresh(ctx);
   if (ctx->gemm) return clg_gemm_cut_best(ctx->gemm, c);
   clg_gemm_cut asked = {.kernels = 1};
   if (ctx->queue) asked.bytes = ask(ctx->queue, c, false);
@@ -61,7 +77,7 @@ static clg_gemm_cut cut(const clg_context *ctx, const clg_gemm_call *c) {
   return asked;
 }
 
-size_t clg_gemm_workspace(const clg_context *ctx, const clg_gemm_call *c) { return cut(ctx, c).bytes; }
+size_t clg_gemm_workspace(clg_context *ctx, const clg_gemm_call *c) { return cut(ctx, c).bytes; }
 
 static CLBlastStatusCode run(clg_queue *q, const clg_gemm_call *c, bool columns, const clg_block *work) {
   form f = form_of(c, columns);
@@ -183,6 +199,7 @@ static bool verify(clg_queue *q, const clg_gemm_profile *p) {
 
 bool clg_gemm_probe(clg_context *ctx, clg_gemm_profile *out) {
   clg_queue *q = ctx->queue;
+  q->gemm_generation = clg_gemm_generation();
   clg_gemm_profile p = {ask_tile(q, 0), ask_tile(q, 1), ask_tile(q, 2), 0, ask_min_indirect(q)};
   for (p.kernel_id = 0; p.kernel_id < 2; p.kernel_id++)
     if (verify(q, &p)) {

@@ -23,7 +23,9 @@ typedef struct clg_gemm_call {
 
 /* Queues the product. Workspace comes from the pool with role workspace and is given back at once. */
 clg_status clg_gemm_clblast(clg_context *ctx, const clg_gemm_call *call, const char *op);
+/* Asks for the context's profile again if CLBlast has been given other parameters since. */
+void clg_gemm_refresh(clg_context *ctx);
 /* Bytes of workspace that the call needs: by the profile. */
-size_t clg_gemm_workspace(const clg_context *ctx, const clg_gemm_call *call);
+size_t clg_gemm_workspace(clg_context *ctx, const clg_gemm_call *call);
 
 #endif

@@ -83,6 +83,7 @@ clg_status clg_profile_save(clg_context *ctx, const char *path) {
   if (!ctx || !path) return CLG_ERR_ARGUMENT;
   clg_gemm_profile g;
   if (!ctx->queue) return clg_fail(ctx, CLG_ERR_STATE, "profile_save", "a plan has no device to describe");
+  clg_gemm_refresh(ctx);
   if (ctx->gemm)
     g = *ctx->gemm;
   else if (!clg_gemm_probe(ctx, &g))
@@ -109,6 +110,7 @@ static clg_status model_of(const clg_plan_options *o, clg_profile *out, clg_erro
   snprintf(out->name, sizeof out->name, "%s", like->info.name);
   out->shape = like->shape;
   out->max_alloc_bytes = like->info.max_alloc_bytes;
+  clg_gemm_refresh(like);
   if (like->gemm)
     out->gemm = *like->gemm;
   else if (like->queue && !clg_gemm_probe(like, &out->gemm))

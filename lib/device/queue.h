@@ -16,6 +16,7 @@ struct clg_queue {
   cl_command_queue queue;
   bool profile;
   bool uses_clblast;         /* gemm.c */
+  uint32_t gemm_generation;  /* of CLBlast's parameters when the profile was asked for: gemm.c */
   uint32_t unflushed;        /* commands since the last flush or wait */
   struct clg_staged *staged; /* host copies that queued writes still read: transfer.c */
   size_t staged_bytes;

@@ -1,7 +1,9 @@
 /* The tables of kernels for products: in a context, and in files. A file is lines of text: what it is, whose it is, a
- * line for each class that has a choice, and the hash of all that, so that a damaged file is seen. */
+ * line for each kernel of CLBlast that has parameters and for each class that has a choice, and the hash of all that,
+ * so that a damaged file is seen. */
 #include "device/tuning.h"
 #include "core/str.h"
+#include "device/gemm_given.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,9 @@
 
 #define MAGIC   "clgrad-tuning 1"
 #define LARGEST (1 << 16)
+#define WHY     160
+
+static const char only_gpu[] = "CLBlast serves the GPU shape of device alone";
 
 static const char *const names[CLG_PRODUCT_KERNELS] = {"fixed", "dot",   "row",  "direct",
                                                        "panel", "block", "tile", "clblast"};
@@ -53,6 +58,7 @@ static void of_context(clg_tuning *t, const clg_context *ctx) {
 static void add_text(clg_str *s, const clg_tuning *t) {
   clg_str_addf(s, "%s\nplatform %s\ndevice %s\ndriver %s\nshape %s\n", MAGIC, t->platform, t->device, t->driver,
                t->shape == CLG_SHAPE_CPU ? "cpu" : "gpu");
+  clg_gemm_params_print(&t->clblast, s);
   const uint8_t *kernel = &t->kernel[0][0][0][0][0];
   enum { C = CLG_SIZE_CLASSES };
   for (int i = 0; i < 4 * C * C * C; i++)
@@ -80,23 +86,89 @@ static clg_status no_memory(clg_context *ctx, const char *op) {
   return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
 }
 
+/* An empty table, if there is none. */
+static clg_status make(clg_context *ctx, const char *op) {
+  if (ctx->tuning) return CLG_OK;
+  clg_tuning *t = malloc(sizeof *t);
+  if (!t) return no_memory(ctx, op);
+  of_context(t, ctx);
+  if (!ctx->queue && ctx->gemm) t->before = *ctx->gemm;
+  clg_status s = clg_gemm_join(ctx, &t->clblast, op);
+  if (s == CLG_OK)
+    ctx->tuning = t;
+  else
+    free(t);
+  return s;
+}
+
 clg_status clg_tuning_set(clg_context *ctx, const clg_product_class *c, clg_product_kernel kernel) {
   if (!is_class(c) || !is_of_shape(kernel, ctx->shape))
     return clg_fail(ctx, CLG_ERR_ARGUMENT, "tuning_set",
                     "no such class of products, or kernel on this shape of device");
-  if (!ctx->tuning) {
-    ctx->tuning = malloc(sizeof *ctx->tuning);
-    if (!ctx->tuning) return no_memory(ctx, "tuning_set");
-    of_context(ctx->tuning, ctx);
-  }
+  clg_status s = make(ctx, "tuning_set");
+  if (s != CLG_OK) return s;
   ctx->tuning->kernel[c->ta][c->tb][c->m][c->n][c->k] = (uint8_t)kernel;
   return hash(ctx->tuning) ? CLG_OK : no_memory(ctx, "tuning_set");
 }
 
 void clg_tuning_clear(clg_context *ctx) {
+  if (!ctx->tuning) return;
+  clg_gemm_leave(ctx);
+  if (!ctx->queue && ctx->gemm) *ctx->gemm = ctx->tuning->before;
   free(ctx->tuning);
   ctx->tuning = NULL;
 }
+
+/* ---- CLBlast's parameters ---- */
+
+static bool fits(const clg_context *ctx, clg_clblast_kernel k, const uint32_t *values, char *why, size_t size) {
+  clg_gemm_needs needs = clg_gemm_params_needs(k, values);
+  if (!ctx->queue || (needs.items <= ctx->info.max_work_group && needs.local_bytes <= ctx->info.local_bytes))
+    return true;
+  snprintf(why, size, "%u work-items and %llu bytes of local memory are more than a work-group of the device has",
+           needs.items, (unsigned long long)needs.local_bytes);
+  return false;
+}
+
+bool clg_clblast_fits(const clg_context *ctx, clg_clblast_kernel k, const uint32_t *values) {
+  char why[WHY];
+  return ctx->shape == CLG_SHAPE_GPU && clg_gemm_params_check(k, values, why, sizeof why) &&
+         fits(ctx, k, values, why, sizeof why);
+}
+
+/* A plan's profile is what the parameters say; a device is asked. */
+static void follow(clg_context *ctx, const clg_gemm_params *p) {
+  if (!ctx->queue && ctx->gemm)
+    clg_gemm_params_profile(p, ctx->gemm);
+  else
+    clg_gemm_refresh(ctx);
+}
+
+clg_status clg_tuning_set_clblast(clg_context *ctx, clg_clblast_kernel k, const uint32_t *values) {
+  static const char op[] = "tuning_set_clblast";
+  char why[WHY] = "";
+  if (ctx->shape != CLG_SHAPE_GPU) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "%s", only_gpu);
+  if (!clg_gemm_params_check(k, values, why, sizeof why) || !fits(ctx, k, values, why, sizeof why))
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "%s: %s", clg_clblast_kernel_name(k), why);
+  clg_status s = make(ctx, op);
+  if (s != CLG_OK) return s;
+  clg_gemm_params p = ctx->tuning->clblast;
+  p.has[k] = true;
+  for (int i = 0; i < CLG_CLBLAST_PARAMETERS; i++) p.value[k][i] = *clg_clblast_parameter_name(k, i) ? values[i] : 0;
+  s = clg_gemm_give(ctx, &p, false, op);
+  if (s != CLG_OK) return s;
+  ctx->tuning->clblast = p;
+  follow(ctx, &p);
+  return hash(ctx->tuning) ? CLG_OK : no_memory(ctx, op);
+}
+
+bool clg_tuning_get_clblast(const clg_context *ctx, clg_clblast_kernel k, uint32_t *values) {
+  if ((unsigned)k >= CLG_CLBLAST_KERNELS || !ctx->tuning || !ctx->tuning->clblast.has[k]) return false;
+  memcpy(values, ctx->tuning->clblast.value[k], sizeof ctx->tuning->clblast.value[k]);
+  return true;
+}
+
+/* ---- the rest of the table ---- */
 
 uint64_t clg_tuning_hash(const clg_context *ctx) { return ctx->tuning ? ctx->tuning->hash : 0; }
 
@@ -105,6 +177,7 @@ clg_status clg_tuning_copy(clg_context *to, const clg_context *from) {
   to->tuning = malloc(sizeof *to->tuning);
   if (!to->tuning) return no_memory(to, NULL);
   *to->tuning = *from->tuning;
+  if (!to->queue && to->gemm) to->tuning->before = *to->gemm; /* the lender's: with the table */
   return CLG_OK;
 }
 
@@ -142,9 +215,9 @@ static bool product_line(const char *line, clg_tuning *t) {
   return true;
 }
 
-/* The number of the line that is wrong; 0: none. The last says the hash of what it should be: anything that is not
- * written as we would write it shows there. */
-static int parse(char *text, clg_tuning *t) {
+/* The number of the line that is wrong, and why where that is more than damage; 0: none. The last says the hash of what
+ * it should be: anything that is not written as we would write it shows there. */
+static int parse(char *text, clg_tuning *t, char *why, size_t size) {
   char end[32] = "", shape[8] = "", *line = text;
   *t = (clg_tuning){0};
   for (int number = 1;; number++) {
@@ -162,6 +235,8 @@ static int parse(char *text, clg_tuning *t) {
     else if (ok && number == 5) {
       ok = text_line(line, "shape ", shape, sizeof shape) && (!strcmp(shape, "cpu") || !strcmp(shape, "gpu"));
       t->shape = *shape == 'c' ? CLG_SHAPE_CPU : CLG_SHAPE_GPU;
+    } else if (ok && !strncmp(line, "clblast ", 8)) {
+      ok = t->shape == CLG_SHAPE_GPU && clg_gemm_params_read(line + 8, &t->clblast, why, size);
     } else if (ok && !product_line(line, t)) {
       last = hash(t);
       snprintf(end, sizeof end, "end %016llx", (unsigned long long)t->hash);
@@ -193,30 +268,47 @@ static bool is_of(const clg_tuning *t, const clg_context *ctx) {
          (!strcmp(t->platform, mine.platform) && !strcmp(t->device, mine.device) && !strcmp(t->driver, mine.driver));
 }
 
+/* Whether a table that was read can be the context's. */
+static clg_status suits(clg_context *ctx, const clg_tuning *t, const char *path, const char *op) {
+  char why[WHY];
+  if (!is_of(t, ctx))
+    return clg_fail(ctx, CLG_ERR_IO, op, "%.160s is of another device or driver: %.90s, driver %.60s", path, t->device,
+                    t->driver);
+  if (t->shape != ctx->shape)
+    return clg_fail(ctx, CLG_ERR_IO, op, "%.200s is of the %s shape of device, not the %s shape", path,
+                    t->shape == CLG_SHAPE_CPU ? "CPU" : "GPU", ctx->shape == CLG_SHAPE_CPU ? "CPU" : "GPU");
+  for (int k = 0; k < CLG_CLBLAST_KERNELS; k++)
+    if (t->clblast.has[k] && !fits(ctx, (clg_clblast_kernel)k, t->clblast.value[k], why, sizeof why))
+      return clg_fail(ctx, CLG_ERR_IO, op, "%.200s: %s: %s", path, clg_clblast_kernel_name((clg_clblast_kernel)k), why);
+  return CLG_OK;
+}
+
+static clg_status read_table(clg_context *ctx, const char *path, clg_tuning *t, const char *op) {
+  char why[WHY] = "", *text = read_text(path);
+  if (!text) return clg_fail(ctx, CLG_ERR_IO, op, "cannot read a table of clgrad_tune from %.200s", path);
+  int wrong = parse(text, t, why, sizeof why);
+  free(text);
+  if (*why) return clg_fail(ctx, CLG_ERR_IO, op, "%.200s: line %d: %s", path, wrong, why);
+  if (wrong)
+    return clg_fail(ctx, CLG_ERR_IO, op, "%.200s is no table of clgrad_tune, or is damaged: line %d", path, wrong);
+  return suits(ctx, t, path, op);
+}
+
 clg_status clg_tuning_load(clg_context *ctx, const char *path) {
   static const char op[] = "tuning_load";
-  char *text = read_text(path);
-  if (!text) return clg_fail(ctx, CLG_ERR_IO, op, "cannot read a table of clgrad_tune from %.200s", path);
   clg_tuning *t = malloc(sizeof *t);
-  int wrong = t ? parse(text, t) : 0;
-  free(text);
-  clg_status s = CLG_OK;
-  if (!t)
-    s = no_memory(ctx, op);
-  else if (wrong)
-    s = clg_fail(ctx, CLG_ERR_IO, op, "%.200s is no table of clgrad_tune, or is damaged: line %d", path, wrong);
-  else if (!is_of(t, ctx))
-    s = clg_fail(ctx, CLG_ERR_IO, op, "%.160s is of another device or driver: %.90s, driver %.60s", path, t->device,
-                 t->driver);
-  else if (t->shape != ctx->shape)
-    s = clg_fail(ctx, CLG_ERR_IO, op, "%.200s is of the %s shape of device, not the %s shape", path,
-                 t->shape == CLG_SHAPE_CPU ? "CPU" : "GPU", ctx->shape == CLG_SHAPE_CPU ? "CPU" : "GPU");
+  if (!t) return no_memory(ctx, op);
+  clg_status s = read_table(ctx, path, t, op);
+  if (s == CLG_OK) s = clg_gemm_give(ctx, &t->clblast, !ctx->tuning, op);
   if (s != CLG_OK) {
     free(t);
     return s;
   }
-  clg_tuning_clear(ctx);
+  if (!ctx->queue && ctx->gemm) t->before = ctx->tuning ? ctx->tuning->before : *ctx->gemm;
+  if (!ctx->queue && ctx->gemm) *ctx->gemm = t->before;
+  free(ctx->tuning);
   ctx->tuning = t;
+  follow(ctx, &t->clblast);
   return CLG_OK;
 }
 

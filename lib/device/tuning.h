@@ -1,14 +1,15 @@
-/* A context's table of choices. */
+/* A context's table of choices, and of CLBlast's parameters. */
 #ifndef CLG_DEVICE_TUNING_H
 #define CLG_DEVICE_TUNING_H
 
-#include "device/context.h"
-#include <clgrad/tuning.h>
+#include "device/gemm_params.h"
 
 typedef struct clg_tuning {
   char platform[128], device[128], driver[128]; /* as in the file: printable */
   clg_device_shape shape;
   uint64_t hash;
+  clg_gemm_params clblast;
+  clg_gemm_profile before;                                                    /* a plan's, without the table */
   uint8_t kernel[2][2][CLG_SIZE_CLASSES][CLG_SIZE_CLASSES][CLG_SIZE_CLASSES]; /* by ta, tb, m, n, k */
 } clg_tuning;
 
