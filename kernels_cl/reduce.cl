@@ -80,6 +80,15 @@
     r0_p[mm_to] = mm_add ? r0_p[mm_to] + (v) : (v);                                                                    \
   }
 
+/* A vector's lanes into the first; loops of known counts, which become vectors. */
+#define REDUCE_HALF(n)                                                                                                 \
+  for (int mm_l = 0; mm_l < n; mm_l++) mm_acc[mm_l] = REDUCE_JOIN(mm_acc[mm_l], mm_acc[mm_l + n]);
+#if VW == 16
+#define REDUCE_LANES REDUCE_HALF(8) REDUCE_HALF(4) REDUCE_HALF(2) REDUCE_HALF(1)
+#else
+#define REDUCE_LANES
+#endif
+
 /* The range runs along memory: a work-group a result and chunk, group ids (result, chunk). On a CPU it takes mm_share
  * results one after the other, since starting a group costs more than a short row. */
 #define REDUCE_INNER(NAME, AT)                                                                                         \
@@ -113,8 +122,7 @@
         }                                                                                                              \
         mm_r += mm_len;                                                                                                \
       }                                                                                                                \
-      for (int mm_w = VW / 2; mm_w; mm_w /= 2)                                                                         \
-        for (int mm_l = 0; mm_l < mm_w; mm_l++) mm_acc[mm_l] = REDUCE_JOIN(mm_acc[mm_l], mm_acc[mm_l + mm_w]);         \
+      REDUCE_LANES                                                                                                     \
       REDUCE_SHARE                                                                                                     \
       if (mm_lane == 0) REDUCE_PUT(mm_o, mm_acc[0])                                                                    \
     }                                                                                                                  \
@@ -143,6 +151,65 @@ REDUCE_INNER(reduce_inner, REDUCE_AT)
 #endif
 #if CLG_WANT(reduce_inner_unit)
 REDUCE_INNER(reduce_inner_unit, REDUCE_AT_UNIT)
+#endif
+
+/* The same on a CPU for short rows side by side: mm_share rows to an item, REDUCE_ROWS of them at a time, since the
+ * steps of one row wait for each other. The joins and their order are reduce_inner's. */
+#define REDUCE_ROWS     16
+#define REDUCE_TOGETHER 4u /* more would read from too many places at once */
+#if CLG_WANT(reduce_rows)
+#define REDUCE_ROW_BASE(t) const int t##_b = (int)t##_o + (int)(mm_first + mm_k) * t##_s.s0;
+#define REDUCE_ADD(TO)                                                                                                 \
+  {                                                                                                                    \
+    MAP_INPUT_INDEX(REDUCE_AT_UNIT)                                                                                    \
+    MAP_LOAD                                                                                                           \
+    MAP_COMPUTE                                                                                                        \
+    TO = REDUCE_JOIN(TO, r0);                                                                                          \
+  }
+/* Loops of known counts become vectors. */
+#define REDUCE_LAST(ROWS)                                                                                              \
+  for (uint mm_k = 0; mm_k < (ROWS); mm_k++) {                                                                         \
+    for (int mm_l = 0; mm_l < 8; mm_l++) mm_acc[mm_k][mm_l] = REDUCE_JOIN(mm_acc[mm_k][mm_l], mm_acc[mm_k][mm_l + 8]); \
+    for (int mm_l = 0; mm_l < 4; mm_l++)                                                                               \
+      mm_four[4 * mm_k + mm_l] = REDUCE_JOIN(mm_acc[mm_k][mm_l], mm_acc[mm_k][mm_l + 4]);                              \
+  }                                                                                                                    \
+  for (uint mm_k = 0; mm_k < (ROWS); mm_k++)                                                                           \
+    mm_all[mm_k] = REDUCE_JOIN(REDUCE_JOIN(mm_four[4 * mm_k], mm_four[4 * mm_k + 2]),                                  \
+                               REDUCE_JOIN(mm_four[4 * mm_k + 1], mm_four[4 * mm_k + 3]));
+__kernel void reduce_rows(REDUCE_ARGS) {
+  const uint mm_end = min(mm_n_out, ((uint)get_group_id(0) + 1) * mm_share), mm_c = 0;
+  for (uint mm_first = (uint)get_group_id(0) * mm_share; mm_first < mm_end; mm_first += REDUCE_ROWS) {
+    const uint mm_rows = min(mm_end - mm_first, (uint)REDUCE_ROWS);
+    float mm_acc[REDUCE_ROWS][16], mm_four[4 * REDUCE_ROWS], mm_all[REDUCE_ROWS];
+    for (uint mm_k = 0; mm_k < REDUCE_ROWS; mm_k++)
+      for (int mm_l = 0; mm_l < 16; mm_l++) mm_acc[mm_k][mm_l] = REDUCE_START;
+    for (uint mm_q = 0; mm_q < mm_rows; mm_q += REDUCE_TOGETHER) {
+      const uint mm_last = min(mm_rows, mm_q + REDUCE_TOGETHER);
+      uint mm_j = 0;
+      for (; mm_j + 16 <= mm_n_red; mm_j += 16)
+        for (uint mm_k = mm_q; mm_k < mm_last; mm_k++) {
+          MAP_INPUT_INDEX(REDUCE_ROW_BASE)
+          for (int mm_l = 0; mm_l < 16; mm_l++) {
+            const int mm_i = (int)mm_j + mm_l;
+            REDUCE_ADD(mm_acc[mm_k][mm_l])
+          }
+        }
+      for (; mm_j < mm_n_red; mm_j++) {
+        const int mm_i = (int)mm_j;
+        for (uint mm_k = mm_q; mm_k < mm_last; mm_k++) {
+          MAP_INPUT_INDEX(REDUCE_ROW_BASE)
+          REDUCE_ADD(mm_acc[mm_k][0])
+        }
+      }
+    }
+    if (mm_rows == REDUCE_ROWS) {
+      REDUCE_LAST(REDUCE_ROWS)
+    } else {
+      REDUCE_LAST(mm_rows)
+    }
+    for (uint mm_k = 0; mm_k < mm_rows; mm_k++) REDUCE_PUT(mm_first + mm_k, mm_all[mm_k])
+  }
+}
 #endif
 
 /* The results run along memory: an item a stripe of VW neighbouring results and chunk, global ids (stripe, chunk). */

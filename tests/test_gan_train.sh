@@ -130,7 +130,7 @@ refuses "--json and --save name the same file" --json "$work/x" --save "$work/x"
 refuses "--json and --samples name the same file" --json "$work/x" --samples "$work/x"
 
 # ---- the data ----
-refuses "no data set '$work/none'" --data $work/none
+refuses "no data set '$work/none'" --data "$work/none"
 mkdir "$work/data"
 images=$work/data/train-images-idx3-ubyte
 refuses "no train-images-idx3-ubyte" --data "$work/data"
@@ -154,9 +154,9 @@ refuses "train-images-idx3-ubyte.gz: " --data "$work/data"
 
 # ---- the outputs ----
 # shellcheck disable=SC2086 # $short is several words, here and below
-refuses "$work/none/a.json: cannot write" $short --json $work/none/a.json
+refuses "$work/none/a.json: cannot write" $short --json "$work/none/a.json"
 # shellcheck disable=SC2086
-refuses "$work/none/a.png: cannot write" $short --samples $work/none/a.png
+refuses "$work/none/a.png: cannot write" $short --samples "$work/none/a.png"
 # shellcheck disable=SC2086
 refuses "it is a folder" $short --json "$work"
 check "nothing half-written" sh -c "! ls '$work' | grep -q 'json\|png'"
@@ -165,7 +165,7 @@ check "nothing half-written" sh -c "! ls '$work' | grep -q 'json\|png'"
 # shellcheck disable=SC2086
 refuses "no-such-device" $short --device no-such-device
 saved_vendors=${OCL_ICD_VENDORS-}
-export OCL_ICD_VENDORS=$work/none
+export OCL_ICD_VENDORS="$work/none"
 # shellcheck disable=SC2086
 refuses "pocl-opencl-icd" $short --json "$work/none.json"
 check "no report without a platform" test ! -e "$work/none.json"
@@ -277,9 +277,9 @@ head -c 100 "$work/five.st" > "$work/cut.st"
 # shellcheck disable=SC2086
 refuses "$work/cut.st" $short --quiet --resume "$work/cut.st"
 # shellcheck disable=SC2086
-refuses "$work/none" $short --quiet --resume $work/none
+refuses "$work/none" $short --quiet --resume "$work/none"
 # shellcheck disable=SC2086
-refuses "$work/none/a.st: cannot write" $short --quiet --save $work/none/a.st
+refuses "$work/none/a.st: cannot write" $short --quiet --save "$work/none/a.st"
 # shellcheck disable=SC2086
 accepts $small --steps 5 --data "$work/data" --samples "$work/on.way.png" --samples-every 2 --json "$work/on.json"
 check "pictures on the way" \

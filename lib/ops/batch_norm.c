@@ -1,13 +1,11 @@
 /* Batch norm: its kernels, recorded. Saves the input and, a channel each, mean and 1/std. */
 #include "ops/activation.h"
-#include "ops/call.h"
+#include "ops/batch_norm_kernels.h"
 #include "ops/compose.h"
 #include <clgrad/ops.h>
 
 enum { IN_X, IN_GAMMA, IN_BETA };
 enum { SAVED_X, SAVED_MEAN, SAVED_RSTD, SAVED_GAMMA, SAVED_BETA, SAVED }; /* beta: for the activation and for recipes */
-/* As in batch_norm.cl. */
-enum { GAMMA = 1, BETA = 2, EVAL = 4, UPDATE = 8, WANT_X = 16, WANT_GAMMA = 32, WANT_BETA = 64, ADD_X = 128 };
 
 typedef struct batch_attrs {
   float eps;
@@ -19,22 +17,6 @@ typedef struct batch_attrs {
 /* The prelude of the kernels; NULL with the error set, or "". */
 static const char *prelude_of(clg_context *ctx, clg_formula *act) { return act ? clg_formula_both(ctx, act) : ""; }
 
-static void call_sizes(clg_call *c, const clg_tensor *x) {
-  clg_call_u32(c, x->shape[0]);
-  clg_call_u32(c, x->shape[1]);
-  clg_call_u32(c, x->numel / (x->shape[0] * x->shape[1]));
-}
-
-/* A work-group a channel, or items that have VW channels each where x is [N,C]. */
-static clg_status launch(clg_context *ctx, const clg_call *c, const clg_tensor *x, const char *prelude, bool forward) {
-  static const char *const names[2][2] = {{"batch_norm_backward", "batch_norm_columns_backward"},
-                                          {"batch_norm_forward", "batch_norm_columns_forward"}};
-  bool columns = x->numel == x->shape[0] * x->shape[1];
-  int64_t item = columns ? clg_vector_width(ctx) * (int64_t)clg_wg(ctx) : 1;
-  return clg_call_groups_of(ctx, c, "batch_norm.cl", prelude, names[forward][columns], (x->shape[1] + item - 1) / item,
-                            1, "batch_norm");
-}
-
 /* ---- backward ---- */
 
 /* d[i] (+)= the gradient of input i, where it is not NULL; contiguous all. */
@@ -43,20 +25,10 @@ static clg_status backward_kernel(clg_node *n, clg_tensor *const t[SAVED], clg_t
   const batch_attrs *a = n->attrs;
   const char *prelude = prelude_of(n->ctx, a->act);
   if (!prelude) return clg_last_status(n->ctx);
-  uint32_t flags = (t[SAVED_GAMMA] ? GAMMA : 0) | (t[SAVED_BETA] ? BETA : 0) | (a->train ? 0 : EVAL);
-  for (uint32_t i = 0; i < 3; i++) flags |= (d[i] ? WANT_X << i : 0) | (add[i] ? ADD_X << i : 0);
-  clg_call c = {.n = 0};
-  clg_call_tensor(&c, g, x);
-  clg_call_tensor(&c, x, x);
-  clg_call_tensor(&c, t[SAVED_GAMMA], x);
-  clg_call_tensor(&c, t[SAVED_BETA], x);
-  clg_call_tensor(&c, t[SAVED_MEAN], x);
-  clg_call_tensor(&c, t[SAVED_RSTD], x);
-  for (int i = 0; i < 3; i++) clg_call_tensor(&c, d[i], x);
-  call_sizes(&c, x);
-  clg_call_u32(&c, flags);
-  clg_call_f32(&c, a->slope);
-  return launch(n->ctx, &c, x, prelude, false);
+  clg_batch_norm_over o = {x, t[SAVED_GAMMA], t[SAVED_BETA], t[SAVED_MEAN], t[SAVED_RSTD], prelude, a->slope, 0};
+  if (!a->train) o.flags |= CLG_BN_EVAL;
+  for (uint32_t i = 0; i < 3; i++) o.flags |= (d[i] ? CLG_BN_WANT_X << i : 0) | (add[i] ? CLG_BN_ADD_X << i : 0);
+  return clg_batch_norm_backward(&o, g, d);
 }
 
 static clg_status fill_empty(clg_tensor *const d[3], const bool add[3], const char *op) {
@@ -163,9 +135,7 @@ static clg_expr batch_norm_recipe(clg_node *n, clg_recipe *r) {
   clg_expr y = clg_expr_make(a, CLG_EX_MUL, clg_expr_make(a, CLG_EX_SUB, x, mean, 0), scale, 0);
   y = clg_expr_make(a, CLG_EX_ADD, y, along_channels(r, &s[SAVED_BETA]), 0);
   const batch_attrs *attrs = n->attrs;
-  if (!attrs->act) return y;
-  clg_expr slope = attrs->act->n_param ? clg_recipe_number(r, attrs->slope) : 0;
-  return y && (slope || !attrs->act->n_param) ? clg_formula_over(n->ctx, attrs->act, &y, &slope) : 0;
+  return attrs->act ? clg_behind_recipe(r, attrs->act, attrs->slope, y) : y;
 }
 
 static const clg_node_class batch_norm_class = {.backward = batch_norm_backward, .recipe = batch_norm_recipe};
@@ -228,17 +198,11 @@ static clg_status forward_kernel(clg_tensor *const in[5], clg_tensor *const out[
   if (!x->numel) return CLG_OK;
   const char *prelude = prelude_of(x->ctx, act);
   if (!prelude) return clg_last_status(x->ctx);
-  float count = (float)(x->numel / x->shape[1]);
-  clg_call c = {.n = 0};
-  for (int i = 0; i < 5; i++) clg_call_tensor(&c, in[i], x);
-  for (int i = 0; i < 3; i++) clg_call_tensor(&c, out[i], x);
-  call_sizes(&c, x);
-  clg_call_f32(&c, o->eps);
-  clg_call_f32(&c, o->momentum);
-  clg_call_f32(&c, count / (count - 1));
-  clg_call_u32(&c, (in[1] ? GAMMA : 0) | (in[2] ? BETA : 0) | (o->train ? 0 : EVAL) | (updates ? UPDATE : 0));
-  clg_call_f32(&c, o->slope);
-  clg_status s = launch(x->ctx, &c, x, prelude, true);
+  clg_batch_norm_over over = {x, in[1], in[2], out[1], out[2], prelude, o->slope, 0};
+  if (!o->train) over.flags |= CLG_BN_EVAL;
+  if (updates) over.flags |= CLG_BN_UPDATE;
+  clg_batch_norm_moving moving = {in[3], in[4], o->eps, o->momentum};
+  clg_status s = clg_batch_norm_forward(&over, &moving, out[0]);
   for (int i = 3; i < 5 && s == CLG_OK && updates; i++) clg_storage_changed(in[i]->storage, "batch_norm");
   return s;
 }

@@ -26,9 +26,10 @@ struct clg_map {
   int n_out, n_in, n_param;
   uint32_t in_used, param_used; /* bit masks */
   clg_kernel *kernel[CLG_FORMS];
-  struct clg_map_rows *rows;             /* strided kernels for one pattern of innermost strides */
-  clg_kernel *reduce[CLG_REDUCTIONS][5]; /* inner, inner of unit stride, outer, outer of unit stride, wide outer */
-  char *reduce_prelude[CLG_REDUCTIONS];  /* prelude and what chooses the reduction; made when needed */
+  struct clg_map_rows *rows; /* strided kernels for one pattern of innermost strides */
+  clg_kernel
+      *reduce[CLG_REDUCTIONS][6];       /* inner, inner of unit stride, outer, outer of unit stride, wide outer, rows */
+  char *reduce_prelude[CLG_REDUCTIONS]; /* prelude and what chooses the reduction; made when needed */
 };
 
 /* A reduction has most: the result and the kept values, 10 tensors with 4 arguments each, 12 numbers, 6 sizes: 64. */

@@ -6,13 +6,15 @@
 
 /* Below this many elements a second launch costs more than it gains. */
 #define ONE_PASS 65536
-/* On a CPU: what an item takes of narrow stripes, of wide ones where the whole fits in no cache, and of short rows. */
-enum { STRIPE = 16, WIDE = 4096, IN_CACHE = 1 << 18, ROW_WORK = 4096 };
+/* On a CPU: what an item takes of narrow stripes, of wide ones where the whole fits in no cache, and of short rows.
+ * Those up to SHORT gain from REDUCE_ROWS (reduce.cl) at a time. */
+enum { STRIPE = 16, WIDE = 4096, IN_CACHE = 1 << 18, ROW_WORK = 4096, SHORT = 64, ROWS = 16 };
 
 /* One reduction, worked out from the shapes alone. */
 typedef struct plan {
   clg_loop kept, red;
   bool inner, unit, wide; /* the range runs along memory; every tensor has stride 1 there; wide stripes */
+  bool rows;              /* short rows side by side */
   uint32_t n_out, n_red, chunks, chunk;
   uint32_t share; /* results that an item takes: neighbours of a stripe, or rows one after the other */
 } plan;
@@ -34,6 +36,8 @@ static void choose_share(plan *p, bool cpu) {
   p->share = 1;
   if (cpu && !p->inner) p->share = large ? least(pieces(row_of(p), STRIPE) * STRIPE, WIDE) : STRIPE;
   if (cpu && p->inner && p->n_red < ROW_WORK && p->n_out > ONE_PASS / ROW_WORK) p->share = pieces(ROW_WORK, p->n_red);
+  p->rows = p->inner && p->share > 1 && p->n_red <= SHORT && p->unit && p->red.ndim == 1 && p->kept.ndim == 1;
+  if (p->rows) p->share = pieces(p->share, ROWS) * ROWS;
 }
 
 /* The items, or groups, of one chunk. */
@@ -74,9 +78,9 @@ static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *lis
 }
 
 static clg_kernel *kernel_of(clg_map_fn *f, int kind, const plan *p) {
-  static const char *const name[] = {"reduce_inner", "reduce_inner_unit", "reduce_outer", "reduce_outer_unit",
-                                     "reduce_outer_wide"};
-  int which = p->wide ? 4 : (p->inner ? 0 : 2) + (p->unit ? 1 : 0);
+  static const char *const name[] = {"reduce_inner",      "reduce_inner_unit", "reduce_outer",
+                                     "reduce_outer_unit", "reduce_outer_wide", "reduce_rows"};
+  int which = p->rows ? 5 : p->wide ? 4 : (p->inner ? 0 : 2) + (p->unit ? 1 : 0);
   if (f->reduce[kind][which]) return f->reduce[kind][which];
   if (!f->reduce_prelude[kind]) {
     static const char *const chooses[] = {"", "#define REDUCE_MAX\n", "#define REDUCE_KEEP\n"};

@@ -1,0 +1,261 @@
+/* Batch norm of x [N,C]: VW neighbouring channels to an item, whose rows it reads together, in one launch; and, for
+ * many rows, the parts of batch_norm_split.cl, which are blocks of rows here. Sums are made of blocks of rows, which
+ * keeps the rounding error of many rows down. One launch: global id: VW channels. */
+#include "batch_norm.clh"
+
+#define COLUMN_BLOCK 64u
+#define COLUMN_SUM(sum, VALUE)                                                                                         \
+  for (uint from = 0; from < summed; from += COLUMN_BLOCK) {                                                           \
+    float block[VW];                                                                                                   \
+    for (uint l = 0; l < VW; l++) block[l] = 0.0f;                                                                     \
+    for (uint i = from; i < min(summed, from + COLUMN_BLOCK); i++) {                                                   \
+      const size_t row = (size_t)i * channels + first;                                                                 \
+      LANES({                                                                                                          \
+        const size_t at = row + l;                                                                                     \
+        block[l] += VALUE;                                                                                             \
+      })                                                                                                               \
+    }                                                                                                                  \
+    for (uint l = 0; l < VW; l++) sum[l] += block[l];                                                                  \
+  }
+#define COLUMN_START                                                                                                   \
+  const uint first = (uint)get_global_id(0) * VW;                                                                      \
+  if (first >= channels) return;                                                                                       \
+  const uint w = min(channels - first, (uint)VW);
+#define COLUMN_G(at) ACT_GRADIENT_float((x[at] - mu[l]) * a[l] + b[l], g[at])
+
+#if CLG_WANT(batch_norm_columns_forward)
+__kernel void batch_norm_columns_forward(__global const float *x, const uint x_o, __global const float *gamma,
+                                         const uint gamma_o, __global const float *beta, const uint beta_o,
+                                         __global float *running_mean, const uint running_mean_o,
+                                         __global float *running_var, const uint running_var_o, __global float *y,
+                                         const uint y_o, __global float *mean, const uint mean_o, __global float *rstd,
+                                         const uint rstd_o, const uint images, const uint channels, const uint size,
+                                         const float eps, const float momentum, const float unbias, const uint flags,
+                                         const float param) {
+  COLUMN_START
+  x += x_o;
+  y += y_o;
+  running_mean += running_mean_o + first;
+  running_var += running_var_o + first;
+  const uint summed = flags & EVAL ? 0 : images;
+  const float count = (float)images;
+  float sum[VW], mu[VW], a[VW], b[VW];
+  for (uint l = 0; l < VW; l++) sum[l] = mu[l] = a[l] = b[l] = 0.0f;
+  COLUMN_SUM(sum, x[at])
+  LANES(mu[l] = flags & EVAL ? running_mean[l] : sum[l] / count;)
+  for (uint l = 0; l < VW; l++) sum[l] = 0.0f;
+  COLUMN_SUM(sum, (x[at] - mu[l]) * (x[at] - mu[l]))
+  for (uint l = 0; l < w; l++) {
+    const uint c = first + l;
+    const float var = flags & EVAL ? running_var[l] : sum[l] / count, scale = 1.0f / sqrt(var + eps);
+    a[l] = flags & GAMMA ? scale * gamma[gamma_o + c] : scale;
+    b[l] = flags & BETA ? beta[beta_o + c] : 0.0f;
+    if (flags & UPDATE) {
+      running_mean[l] = (1.0f - momentum) * running_mean[l] + momentum * mu[l];
+      running_var[l] = (1.0f - momentum) * running_var[l] + momentum * (var * unbias);
+    }
+    mean[mean_o + c] = mu[l];
+    rstd[rstd_o + c] = scale;
+  }
+  for (uint i = 0; i < images; i++) {
+    const size_t row = (size_t)i * channels + first;
+    LANES(y[row + l] = ACT_float((x[row + l] - mu[l]) * a[l] + b[l]);)
+  }
+}
+#endif
+
+#if CLG_WANT(batch_norm_columns_backward)
+__kernel void batch_norm_columns_backward(__global const float *g, const uint g_o, __global const float *x,
+                                          const uint x_o, __global const float *gamma, const uint gamma_o,
+                                          __global const float *beta, const uint beta_o, __global const float *mean,
+                                          const uint mean_o, __global const float *rstd, const uint rstd_o,
+                                          __global float *dx, const uint dx_o, __global float *dgamma,
+                                          const uint dgamma_o, __global float *dbeta, const uint dbeta_o,
+                                          const uint images, const uint channels, const uint size, const uint flags,
+                                          const float param) {
+  COLUMN_START
+  g += g_o;
+  x += x_o;
+  dx += dx_o;
+  const uint summed = !(flags & EVAL) || (flags & (WANT_GAMMA | WANT_BETA)) ? images : 0;
+  const float count = (float)images;
+  float mu[VW], scale[VW], a[VW], b[VW], sum_g[VW], sum_h[VW];
+  for (uint l = 0; l < VW; l++) {
+    const bool here = l < w;
+    sum_g[l] = sum_h[l] = 0.0f;
+    mu[l] = here ? mean[mean_o + first + l] : 0.0f;
+    scale[l] = here ? rstd[rstd_o + first + l] : 0.0f;
+    a[l] = here && (flags & GAMMA) ? scale[l] * gamma[gamma_o + first + l] : scale[l];
+    b[l] = here && (flags & BETA) ? beta[beta_o + first + l] : 0.0f;
+  }
+  COLUMN_SUM(sum_g, COLUMN_G(at))
+  COLUMN_SUM(sum_h, COLUMN_G(at) * ((x[at] - mu[l]) * scale[l]))
+  for (uint l = 0; l < w; l++) {
+    const uint c = first + l;
+    if (flags & WANT_GAMMA) dgamma[dgamma_o + c] = flags & ADD_GAMMA ? dgamma[dgamma_o + c] + sum_h[l] : sum_h[l];
+    if (flags & WANT_BETA) dbeta[dbeta_o + c] = flags & ADD_BETA ? dbeta[dbeta_o + c] + sum_g[l] : sum_g[l];
+    sum_g[l] = flags & EVAL ? 0.0f : sum_g[l] / count;
+    sum_h[l] = flags & EVAL ? 0.0f : sum_h[l] / count;
+  }
+  for (uint i = 0; (flags & WANT_X) && i < images; i++) {
+    const size_t row = (size_t)i * channels + first;
+    LANES({
+      const size_t at = row + l;
+      const float d = a[l] * (COLUMN_G(at) - sum_g[l] - (x[at] - mu[l]) * scale[l] * sum_h[l]);
+      dx[at] = flags & ADD_X ? dx[at] + d : d;
+    })
+  }
+}
+#endif
+
+/* In parts: an item has a stripe of WIDE channels, so that it reads memory in long runs, and `chunk` rows. Global ids
+ * (stripe, part). */
+#if CLG_CPU
+#define WIDE 1024u
+#define SPAN (WIDE + 32u) /* WIDE alone would put an item's arrays, and rows, into the same sets of a cache */
+#else
+#define WIDE 1u
+#define SPAN WIDE
+#endif
+#define STRIPE_START(PART_ID)                                                                                          \
+  const uint first = (uint)get_global_id(0) * WIDE, part = PART_ID;                                                    \
+  if (first >= channels) return;                                                                                       \
+  const uint w = min(channels - first, WIDE), from = part * chunk, end = min(images, from + chunk);
+#define STRIPE_ARGS                                                                                                    \
+  __global const float *x, const uint x_o, __global const float *gamma, const uint gamma_o,                            \
+      __global const float *beta, const uint beta_o, __global const float *mean, const uint mean_o,                    \
+      __global const float *rstd, const uint rstd_o, const uint images, const uint channels, const uint size,          \
+      const uint chunk, const uint flags, const float param
+#define STRIPE_CHANNELS                                                                                                \
+  float mu[SPAN], scale[SPAN], a[SPAN], b[SPAN];                                                                       \
+  for (uint l = 0; l < w; l++) {                                                                                       \
+    const uint c = first + l;                                                                                          \
+    mu[l] = mean[mean_o + c];                                                                                          \
+    scale[l] = rstd[rstd_o + c];                                                                                       \
+    a[l] = flags & GAMMA ? scale[l] * gamma[gamma_o + c] : scale[l];                                                   \
+    b[l] = flags & BETA ? beta[beta_o + c] : 0.0f;                                                                     \
+  }
+/* PUT(at, VALUE(at)) at every element of channel l in the rows [FROM, TO). Plain loops, which compilers make vectors
+ * of. */
+#define STRIPE_ROWS(FROM, TO, VALUE, PUT)                                                                              \
+  for (uint i = (FROM); i < (TO); i++) {                                                                               \
+    const size_t row = (size_t)i * channels + first;                                                                   \
+    for (uint l = 0; l < w; l++) {                                                                                     \
+      const float v = VALUE(row + l);                                                                                  \
+      PUT(row + l, v)                                                                                                  \
+    }                                                                                                                  \
+  }
+/* The same, where four rows can share what they read of a channel: with no more than two buffers that might overlap. */
+#define STRIPE_FOURS(FROM, TO, VALUE, PUT)                                                                             \
+  {                                                                                                                    \
+    uint four = (FROM);                                                                                                \
+    for (; four + 4 <= (TO); four += 4) {                                                                              \
+      const size_t row = (size_t)four * channels + first;                                                              \
+      for (uint l = 0; l < w; l++) {                                                                                   \
+        const size_t at0 = row + l, at1 = at0 + channels, at2 = at1 + channels, at3 = at2 + channels;                  \
+        const float v0 = VALUE(at0), v1 = VALUE(at1), v2 = VALUE(at2), v3 = VALUE(at3);                                \
+        PUT(at0, v0)                                                                                                   \
+        PUT(at1, v1)                                                                                                   \
+        PUT(at2, v2)                                                                                                   \
+        PUT(at3, v3)                                                                                                   \
+      }                                                                                                                \
+    }                                                                                                                  \
+    STRIPE_ROWS(four, TO, VALUE, PUT)                                                                                  \
+  }
+/* The launch behind the sums goes backwards, since what was read last is still near. */
+#define FROM_THE_LAST (uint)(get_global_size(1) - 1 - get_global_id(1))
+
+#if CLG_WANT(batch_norm_columns_part)
+__kernel void batch_norm_columns_part(__global const float *x, const uint x_o, __global float *work, const uint work_o,
+                                      const uint images, const uint channels, const uint size, const uint chunk) {
+  STRIPE_START((uint)get_global_id(1))
+  x += x_o;
+  work += work_o + first;
+  float mean[SPAN], squares[SPAN], sum[SPAN], around[SPAN];
+  for (uint l = 0; l < w; l++) {
+    mean[l] = x[(size_t)from * channels + first + l];
+    squares[l] = 0.0f;
+  }
+  for (uint block = from; block < end; block += COLUMN_BLOCK) {
+    const uint last = min(end, block + COLUMN_BLOCK);
+    for (uint l = 0; l < w; l++) sum[l] = around[l] = 0.0f;
+#define FROM_SHIFT(at) (x[at] - mean[l])
+#define ADD_MOMENTS(at, d)                                                                                             \
+  sum[l] += d;                                                                                                         \
+  around[l] = FMA(d, d, around[l]);
+    STRIPE_ROWS(block, last, FROM_SHIFT, ADD_MOMENTS)
+    /* What was done before leaves its mean as the shift; the first block's is its first row. */
+    for (uint l = 0; l < w; l++) {
+      const moments m = moments_join(moments_of((float)(block - from), mean[l], squares[l]),
+                                     moments_shifted((float)(last - block), mean[l], sum[l], around[l]));
+      mean[l] = m.mean;
+      squares[l] = m.squares;
+    }
+  }
+  for (uint l = 0; l < w; l++) {
+    work[part * channels + l] = mean[l];
+    work[((uint)get_global_size(1) + part) * channels + l] = squares[l];
+  }
+}
+#endif
+
+#if CLG_WANT(batch_norm_columns_apply)
+__kernel void batch_norm_columns_apply(__global float *y, const uint y_o, STRIPE_ARGS) {
+  STRIPE_START(FROM_THE_LAST)
+  x += x_o;
+  y += y_o;
+  STRIPE_CHANNELS
+#define NORMALISED(at)    ACT_float((x[at] - mu[l]) * a[l] + b[l])
+#define PUT_RESULT(at, v) y[at] = v;
+  STRIPE_FOURS(from, end, NORMALISED, PUT_RESULT)
+}
+#endif
+
+#if CLG_WANT(batch_norm_columns_part_sums)
+__kernel void batch_norm_columns_part_sums(__global const float *g, const uint g_o, __global float *work,
+                                           const uint work_o, STRIPE_ARGS) {
+  STRIPE_START((uint)get_global_id(1))
+  g += g_o;
+  x += x_o;
+  work += work_o + first;
+  STRIPE_CHANNELS
+  float sum_g[SPAN], sum_h[SPAN], block_g[SPAN], block_h[SPAN];
+  for (uint l = 0; l < w; l++) sum_g[l] = sum_h[l] = 0.0f;
+  for (uint block = from; block < end; block += COLUMN_BLOCK) {
+    const uint last = min(end, block + COLUMN_BLOCK);
+    for (uint l = 0; l < w; l++) block_g[l] = block_h[l] = 0.0f;
+#define ADD_BOTH(at, v)                                                                                                \
+  block_g[l] += v;                                                                                                     \
+  block_h[l] += v * ((x[at] - mu[l]) * scale[l]);
+    STRIPE_FOURS(block, last, COLUMN_G, ADD_BOTH)
+    for (uint l = 0; l < w; l++) {
+      sum_g[l] += block_g[l];
+      sum_h[l] += block_h[l];
+    }
+  }
+  for (uint l = 0; l < w; l++) {
+    work[part * channels + l] = sum_g[l];
+    work[((uint)get_global_size(1) + part) * channels + l] = sum_h[l];
+  }
+}
+#endif
+
+#if CLG_WANT(batch_norm_columns_gradient)
+__kernel void batch_norm_columns_gradient(__global const float *g, const uint g_o, __global const float *sums,
+                                          const uint sums_o, __global float *dx, const uint dx_o, STRIPE_ARGS) {
+  STRIPE_START(FROM_THE_LAST)
+  g += g_o;
+  x += x_o;
+  dx += dx_o;
+  sums += sums_o + first;
+  STRIPE_CHANNELS
+  float mean_g[SPAN], mean_h[SPAN];
+  for (uint l = 0; l < w; l++) {
+    mean_g[l] = flags & EVAL ? 0.0f : sums[l] / (float)images;
+    mean_h[l] = flags & EVAL ? 0.0f : sums[channels + l] / (float)images;
+  }
+#define OF_X(at)            (a[l] * (COLUMN_G(at) - mean_g[l] - (x[at] - mu[l]) * scale[l] * mean_h[l]))
+#define PUT_GRADIENT(at, d) dx[at] = flags & ADD_X ? dx[at] + d : d;
+  STRIPE_ROWS(from, end, OF_X, PUT_GRADIENT)
+}
+#endif
