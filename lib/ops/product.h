@@ -33,7 +33,8 @@ typedef struct clg_product {
 
 /* Queues the product. Errors are those of clg_launch and clg_block_alloc, raised on the context for `op`. */
 clg_status clg_product_run(clg_context *ctx, const clg_product *p, const char *op);
-/* The same for two products that do not depend on each other: one launch where that is faster. Bits are those of two. */
+/* The same for two products that do not depend on each other: one launch where that is faster. Bits are those of two.
+ */
 clg_status clg_product_run_two(clg_context *ctx, const clg_product p[2], const char *op);
 
 #endif
