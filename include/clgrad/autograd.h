@@ -16,7 +16,7 @@ extern "C" {
  * result is yours to unref. */
 typedef struct clg_scope clg_scope;
 CLG_API clg_scope *clg_scope_open(clg_context *ctx);
-/* Closes the scope (and any left open inside it). Returns the first error raised since it opened. NULL is CLG_OK. */
+/* Closes the scope (and any left open inside it). Returns the last error raised since it opened. NULL is CLG_OK. */
 CLG_API clg_status clg_scope_close(clg_scope *scope);
 /* Closes the scope but moves `result` to the enclosing scope, or to you when there is none. Returns `result`. */
 CLG_API clg_tensor *clg_scope_close_with(clg_scope *scope, clg_tensor *result);

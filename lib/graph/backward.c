@@ -116,7 +116,7 @@ static clg_status run_node(clg_run *r, clg_node *n) {
   if (!clg_remakes_itself(n)) clg_tensor_unref(&n->now.remade); /* consumers have run */
   clg_status s = CLG_OK;
   if (g && (n->hooks || n->keeper || n->now.capture)) {
-    g = clg_flow_hooks(n->hooks, g, n->op);
+    g = clg_flow_hooks(&n->hooks, g, n->op);
     s = g ? keep(r, n, g) : clg_last_status(r->ctx);
   }
   if (g && s == CLG_OK && n->now.needed) {
@@ -130,12 +130,9 @@ static clg_status run_node(clg_run *r, clg_node *n) {
 }
 
 static clg_tensor *root_gradient(clg_graph *g, clg_tensor *root, const clg_backward_options *o) {
-  char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
+  char a[CLG_SHAPE_TEXT];
   if (o && o->grad) {
-    if (o->grad->ctx == root->ctx && clg_same_shape(o->grad, root)) return clg_tensor_ref(o->grad);
-    clg_fail(root->ctx, CLG_ERR_SHAPE, "backward", "the gradient %s does not have the root's shape %s",
-             clg_shape_text(o->grad->ndim, o->grad->shape, a), clg_shape_text(root->ndim, root->shape, b));
-    return NULL;
+    return clg_flow_fits(o->grad, root, "backward", "the gradient given") ? clg_tensor_ref(o->grad) : NULL;
   }
   if (root->numel != 1) {
     clg_fail(root->ctx, CLG_ERR_GRAPH, "backward",
@@ -143,9 +140,12 @@ static clg_tensor *root_gradient(clg_graph *g, clg_tensor *root, const clg_backw
              clg_shape_text(root->ndim, root->shape, a));
     return NULL;
   }
+  /* A user may hold the last one, as a gradient that was asked for, or have changed it in a hook. */
+  if (g->one && (g->one->storage->refs > 1 || clg_tensor_version(g->one) != g->one_version)) clg_tensor_unref(&g->one);
   if (!g->one) {
     g->one = clg_tensor_new(root->ctx, 0, NULL, CLG_ROLE_DATA, "backward");
     if (g->one && clg_fill_(g->one, 1) != CLG_OK) clg_tensor_unref(&g->one);
+    g->one_version = clg_tensor_version(g->one);
   }
   return g->one ? clg_tensor_view(g->one->storage, 0, root->ndim, root->shape, NULL) : NULL;
 }
@@ -172,8 +172,11 @@ static clg_status run_leaf_root(clg_run *r, clg_tensor *root, clg_tensor *g) {
       if (r->captured && !r->captured[i]) r->captured[i] = clg_tensor_ref(g);
     }
   if (wanted && !r->captured) {
-    g = clg_flow_hooks(root->grad ? root->grad->hooks : NULL, g, "backward");
-    return g ? clg_flow_accumulate(root, g) : clg_last_status(r->ctx);
+    clg_tensor_ref(root); /* a hook may drop it */
+    if (root->grad) g = clg_flow_hooks(&root->grad->hooks, g, "backward");
+    clg_status s = g ? clg_flow_accumulate(root, g) : clg_last_status(r->ctx);
+    clg_tensor_unref(&root);
+    return s;
   }
   clg_tensor_unref(&g);
   return CLG_OK;

@@ -20,8 +20,10 @@ typedef struct clg_run {
 /* flow.c */
 /* Adds t (reference taken) to the sum *into. */
 clg_status clg_flow_sum(clg_tensor **into, clg_tensor *t, const char *op);
+/* Whether a gradient from outside can be one of tensor `of`; else false with the error set. */
+bool clg_flow_fits(const clg_tensor *grad, const clg_tensor *of, const char *op, const char *what);
 /* The gradient after its hooks; takes and returns a reference. */
-clg_tensor *clg_flow_hooks(clg_hook *h, clg_tensor *grad, const char *op);
+clg_tensor *clg_flow_hooks(clg_hook *const *list, clg_tensor *grad, const char *op);
 /* Adds a complete gradient to t's .grad; takes the reference. */
 clg_status clg_flow_accumulate(clg_tensor *t, clg_tensor *grad);
 /* One edge into the leaf has been served; with the last one the sum is complete. */

@@ -41,15 +41,34 @@ clg_status clg_flow_sum(clg_tensor **into, clg_tensor *t, const char *op) {
   return CLG_OK;
 }
 
-clg_tensor *clg_flow_hooks(clg_hook *h, clg_tensor *grad, const char *op) {
-  for (clg_hook *next; h && grad; h = next) {
-    next = h->next; /* a hook may remove itself */
+bool clg_flow_fits(const clg_tensor *grad, const clg_tensor *of, const char *op, const char *what) {
+  char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
+  if (grad->ctx != of->ctx)
+    clg_fail(of->ctx, CLG_ERR_ARGUMENT, op, "%s is of another context", what);
+  else if (!clg_same_shape(grad, of))
+    clg_fail(of->ctx, CLG_ERR_SHAPE, op, "%s is %s: want %s", what, clg_shape_text(grad->ndim, grad->shape, a),
+             clg_shape_text(of->ndim, of->shape, b));
+  else if (grad->storage->dtype != CLG_F32)
+    clg_fail(of->ctx, CLG_ERR_ARGUMENT, op, "%s is int32: want float32", what);
+  else
+    return true;
+  return false;
+}
+
+/* Found anew each time: a hook may remove itself and others, and what it adds waits for the next gradient. */
+static const clg_hook *next_hook(const clg_hook *h, uint64_t after, uint64_t last) {
+  while (h && h->id <= after) h = h->next;
+  return h && h->id <= last ? h : NULL;
+}
+
+clg_tensor *clg_flow_hooks(clg_hook *const *list, clg_tensor *grad, const char *op) {
+  uint64_t last = 0, id = 0;
+  for (const clg_hook *h = *list; h; h = h->next) last = h->id;
+  for (const clg_hook *h; grad && (h = next_hook(*list, id, last));) {
+    id = h->id;
     clg_tensor *other = h->fn(h->user, grad);
     if (!other) continue;
-    if (!clg_same_shape(other, grad)) {
-      clg_fail(grad->ctx, CLG_ERR_SHAPE, op, "a hook replaced the gradient by one of another shape");
-      clg_tensor_unref(&other);
-    }
+    if (!clg_flow_fits(other, grad, op, "the gradient of a hook")) clg_tensor_unref(&other);
     clg_tensor_unref(&grad);
     grad = other;
   }
@@ -62,10 +81,15 @@ static clg_tensor *copy_of(clg_tensor *t) {
   return copy;
 }
 
+/* A parameter's slice, unless somebody still holds the gradient that was there before. */
+static clg_tensor *free_slice(const struct clg_autograd *a) {
+  return a->slice && a->slice->refs == 1 ? a->slice : NULL;
+}
+
 /* The first gradient is taken over when nobody else holds it; a parameter's goes to its slice. One with a graph stays
  * what it is, since a graph refers to it. */
 static clg_status first_gradient(clg_tensor *t, clg_tensor *grad) {
-  clg_tensor *slice = t->grad->slice, *kept;
+  clg_tensor *slice = free_slice(t->grad), *kept;
   if (grad->has_graph || (!slice && clg_is_ours(grad))) {
     kept = clg_tensor_ref(grad);
   } else if (!slice) {
@@ -107,7 +131,7 @@ clg_status clg_flow_accumulate(clg_tensor *t, clg_tensor *grad) {
 clg_status clg_flow_settle(clg_run *r, clg_tensor *leaf) {
   struct clg_autograd *a = leaf->grad;
   if (--a->now.pending || !a->now.sum) return CLG_OK;
-  clg_tensor *g = clg_flow_hooks(a->hooks, a->now.sum, "backward");
+  clg_tensor *g = clg_flow_hooks(&a->hooks, a->now.sum, "backward");
   a->now.sum = NULL;
   if (!g) return clg_last_status(r->ctx);
   if (!r->captured) return clg_flow_accumulate(leaf, g);
@@ -125,7 +149,7 @@ bool clg_node_wants(const clg_node *n, int input) {
 static clg_tensor *direct(const clg_edge *e, int ndim, const int64_t *shape) {
   if (!e->leaf || clg_creates_graph(e->leaf->ctx)) return NULL;
   struct clg_autograd *a = e->leaf->grad;
-  clg_tensor *t = a->grad ? a->grad : a->slice;
+  clg_tensor *t = a->grad ? a->grad : free_slice(a);
   if (!t || a->now.edges != 1 || a->hooks || a->now.capture || t->has_graph || !clg_tensor_is_contiguous(t))
     return NULL;
   return t->ndim == ndim && !memcmp(t->shape, shape, (size_t)ndim * sizeof *shape) ? t : NULL;

@@ -101,7 +101,8 @@ typedef struct clg_graph {
   uint64_t seq, run, hook_id;
   clg_node *dead; /* nodes waiting to be freed, so that long chains do not recurse */
   bool burying;
-  clg_tensor *one;    /* the gradient of a root */
+  clg_tensor *one; /* the gradient of a root; its version as filled */
+  uint32_t one_version;
   clg_tensor *cyclic; /* leaves that their gradients' graphs refer to: ended when the context closes */
   clg_saved_hooks *hooks;
   size_t n_hooks, hooks_cap;

@@ -171,6 +171,9 @@ static clg_tensor *unpack_hooked(clg_node *n, clg_saved *s) {
   char want[CLG_SHAPE_TEXT], got[CLG_SHAPE_TEXT];
   if (!t) {
     clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook unpacked nothing");
+  } else if (t->ctx != n->ctx) {
+    clg_fail(n->ctx, CLG_ERR_ARGUMENT, n->op, "the saved-tensor hook unpacked a tensor of another context");
+    clg_tensor_unref(&t);
   } else if (t->ndim != s->ndim || memcmp(t->shape, s->shape, (size_t)s->ndim * sizeof *s->shape)) {
     clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook unpacked %s instead of %s",
              clg_shape_text(t->ndim, t->shape, got), clg_shape_text(s->ndim, s->shape, want));

@@ -170,6 +170,7 @@ static clg_status give(clg_node *n, const custom_attrs *a, const clg_custom_call
   const clg_tensor *t = c->in_grad[i];
   if (!t) return clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "its backward gave no gradient of input %zu", i);
   char got[CLG_SHAPE_TEXT], want[CLG_SHAPE_TEXT];
+  if (!clg_tensor_holds(t, CLG_F32, n->op)) return CLG_ERR_ARGUMENT;
   if (t->ctx != n->ctx || t->ndim != a->ndim[i] || memcmp(t->shape, a->shape[i], (size_t)t->ndim * sizeof *t->shape))
     return clg_fail(n->ctx, CLG_ERR_SHAPE, n->op, "its backward gave a gradient %s of input %zu, which is %s",
                     clg_shape_text(t->ndim, t->shape, got), i, clg_shape_text(a->ndim[i], a->shape[i], want));

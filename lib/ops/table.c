@@ -26,7 +26,7 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_TANH] = {"tanh", "tanh(x)", {"x"}, {0}, {0}},
     [CLG_ROW_SIGMOID] = {"sigmoid", "sigmoid(x)", {"x"}, {0}, {0}},
     /* The sign of the result is the sign of x, so the result serves: the next op usually keeps it anyway. */
-    [CLG_ROW_RELU] = {"relu", "x > 0 ? x : 0", {"x"}, {0}, {"y > 0 ? 1 : 0"}},
+    [CLG_ROW_RELU] = {"relu", "x <= 0 ? 0 : x", {"x"}, {0}, {"y <= 0 ? 0 : 1"}},
     [CLG_ROW_LEAKY_RELU] = {"leaky_relu", "x > 0 ? x : slope*x", {"x"}, {"slope"}, {"y > 0 ? 1 : slope"}},
     [CLG_ROW_LEAKY_RELU_ANY] = {"leaky_relu", "x > 0 ? x : slope*x", {"x"}, {"slope"}, {0}}, /* slope <= 0 */
     [CLG_ROW_GELU] = {"gelu", "0.5*x*(1 + erf(x*0.7071067811865476))", {"x"}, {0}, {0}},

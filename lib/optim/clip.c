@@ -73,8 +73,9 @@ clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size
   clg_tensor **g = scope ? gradients(ctx, params, n, op) : NULL;
   clg_tensor *norm = g ? norm_of(ctx, g, n) : NULL;
   const clg_map_input in[] = {{"norm", norm, 0}, {"most", NULL, (float)max_norm}};
-  /* The comparison is this way round to let NaN through, as a clamp does. */
-  static const char scale[] = "x*(most/(norm + 1e-6) > 1 ? 1 : most/(norm + 1e-6))";
+  /* The comparison is this way round to let NaN through, as a clamp does; but zeros stay, since lines have them between
+   * gradients, and what becomes NaN there would never be cleared. */
+  static const char scale[] = "x == 0 ? x : x*(most/(norm + 1e-6) > 1 ? 1 : most/(norm + 1e-6))";
   if (norm && change(g, n, scale, in, 2, op) != CLG_OK) norm = NULL;
   free(g);
   norm = clg_scope_close_with(scope, norm);

@@ -112,6 +112,11 @@ bool clg_tensor_is_contiguous(const clg_tensor *t) {
 bool clg_tensor_shares_storage(const clg_tensor *a, const clg_tensor *b) { return a && b && a->storage == b->storage; }
 
 clg_status clg_tensor_changeable(const clg_tensor *t, const char *op) {
+  for (int i = 0; i < t->ndim; i++)
+    if (t->stride[i] == 0 && t->shape[i] > 1)
+      return clg_fail(t->ctx, CLG_ERR_ARGUMENT, op,
+                      "an expanded tensor cannot be changed in place, since several of its elements are one: use "
+                      "clg_contiguous");
   if (t->ctx->no_grad || !t->requires_grad) return CLG_OK;
   if (!t->has_graph)
     return clg_fail(t->ctx, CLG_ERR_GRAPH, op,
