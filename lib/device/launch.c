@@ -2,8 +2,15 @@
 #include "device/launch.h"
 #include "device/program.h"
 #include "device/queue.h"
+#include <string.h>
 
 #define FLAT_GROUP 64
+
+clg_arg clg_arg_packed(const void *bytes) {
+  clg_arg a = {.size = sizeof a.u.v8};
+  memcpy(a.u.v8, bytes, sizeof a.u.v8);
+  return a;
+}
 
 clg_arg clg_arg_v8(const int32_t *v, int n, int32_t rest) {
   clg_arg a = {.size = sizeof a.u.v8};

@@ -44,6 +44,7 @@ static inline clg_arg clg_arg_u32(uint32_t v) { return (clg_arg){4, {.u32 = v}};
 static inline clg_arg clg_arg_i32(int32_t v) { return (clg_arg){4, {.i32 = v}}; }
 static inline clg_arg clg_arg_f32(float v) { return (clg_arg){4, {.f32 = v}}; }
 static inline clg_arg clg_arg_u64(uint64_t v) { return (clg_arg){8, {.u64 = v}}; }
+clg_arg clg_arg_packed(const void *bytes);                 /* the 32 of an uint8 or an ulong4 */
 clg_arg clg_arg_v8(const int32_t *v, int n, int32_t rest); /* n entries of v, the others `rest` */
 
 /* Enqueues `global` items (rounded up to `local`; kernels check bounds) of a 3-dimensional range. A zero in `global`

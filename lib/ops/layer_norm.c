@@ -19,50 +19,34 @@ static clg_at at(const clg_tensor *t) { return t ? (clg_at){t->storage->block, c
 static uint32_t width_of(const clg_tensor *x) { return (uint32_t)x->shape[x->ndim - 1]; }
 static uint32_t rows_of(const clg_tensor *x) { return x->numel ? (uint32_t)(x->numel / x->shape[x->ndim - 1]) : 0; }
 
-static clg_status give_x(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *g, clg_norm_act act) {
-  bool add;
-  clg_tensor *dx = clg_edge_begin(n, IN_X, g->ndim, g->shape, &add);
-  if (!dx) return clg_last_status(n->ctx);
-  clg_norm_backward_x b = {.g = at(g),
-                           .x = at(t[SAVED_X]),
-                           .mean = at(t[SAVED_MEAN]),
-                           .rstd = at(t[SAVED_RSTD]),
-                           .gamma = at(t[SAVED_GAMMA]),
-                           .y = at(t[SAVED_Y]),
-                           .dx = at(dx),
-                           .rows = rows_of(g),
-                           .n = width_of(g),
-                           .accumulate = add,
-                           .act = act};
-  clg_status s = clg_layer_norm_backward_x(n->ctx, &b, n->op);
-  if (s == CLG_OK) return clg_edge_end(n, IN_X, dx);
-  clg_tensor_unref(&dx);
-  return s;
-}
-
-static clg_status give_params(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *g, clg_norm_act act) {
-  bool wants[2] = {clg_node_wants(n, IN_GAMMA), clg_node_wants(n, IN_BETA)}, add[2] = {false, false};
-  clg_tensor *d[2] = {NULL, NULL};
+/* The gradients that are wanted, of x, gamma and beta. */
+static clg_status give_all(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *g, clg_norm_act act) {
+  const int ndim[] = {g->ndim, 1, 1};
+  const int64_t *const shape[] = {g->shape, &g->shape[g->ndim - 1], &g->shape[g->ndim - 1]};
+  clg_tensor *d[3] = {NULL};
+  bool add[3] = {false};
   clg_status s = CLG_OK;
-  for (int i = 0; i < 2 && s == CLG_OK; i++)
-    if (wants[i] && !(d[i] = clg_edge_begin(n, IN_GAMMA + i, 1, &g->shape[g->ndim - 1], &add[i])))
-      s = clg_last_status(n->ctx);
-  clg_norm_backward_params b = {.g = at(g),
-                                .x = at(t[SAVED_X]),
-                                .mean = at(t[SAVED_MEAN]),
-                                .rstd = at(t[SAVED_RSTD]),
-                                .y = at(t[SAVED_Y]),
-                                .dgamma = at(d[0]),
-                                .dbeta = at(d[1]),
-                                .rows = rows_of(g),
-                                .n = width_of(g),
-                                .accumulate_gamma = add[0],
-                                .accumulate_beta = add[1],
-                                .act = act};
-  if (s == CLG_OK) s = clg_layer_norm_backward_params(n->ctx, &b, n->op);
-  for (int i = 0; i < 2; i++) {
-    if (s == CLG_OK && wants[i]) {
-      s = clg_edge_end(n, IN_GAMMA + i, d[i]);
+  for (int i = 0; i < 3 && s == CLG_OK; i++)
+    if (clg_node_wants(n, i) && !(d[i] = clg_edge_begin(n, i, ndim[i], shape[i], &add[i]))) s = clg_last_status(n->ctx);
+  clg_norm_backward b = {.g = at(g),
+                         .x = at(t[SAVED_X]),
+                         .mean = at(t[SAVED_MEAN]),
+                         .rstd = at(t[SAVED_RSTD]),
+                         .gamma = at(t[SAVED_GAMMA]),
+                         .y = at(t[SAVED_Y]),
+                         .dx = at(d[IN_X]),
+                         .dgamma = at(d[IN_GAMMA]),
+                         .dbeta = at(d[IN_BETA]),
+                         .rows = rows_of(g),
+                         .n = width_of(g),
+                         .accumulate_x = add[IN_X],
+                         .accumulate_gamma = add[IN_GAMMA],
+                         .accumulate_beta = add[IN_BETA],
+                         .act = act};
+  if (s == CLG_OK) s = clg_layer_norm_backward(n->ctx, &b, n->op);
+  for (int i = 0; i < 3; i++) {
+    if (s == CLG_OK && d[i]) {
+      s = clg_edge_end(n, i, d[i]);
     } else {
       clg_tensor_unref(&d[i]);
     }
@@ -98,16 +82,14 @@ static clg_status give_recorded(clg_node *n, clg_tensor *const t[SAVED], clg_ten
   return s;
 }
 
-static clg_status run_kernels(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *grad, bool wants_x,
-                              bool wants_params) {
+static clg_status run_kernels(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *grad) {
   const norm_attrs *a = n->attrs;
   clg_norm_act act = {a->act ? clg_formula_gradient(n->ctx, a->act) : NULL, a->slope};
   clg_tensor *g = clg_tensor_packed(grad, n->op), *x = g ? clg_tensor_packed(t[SAVED_X], n->op) : NULL;
   clg_tensor *y = x && t[SAVED_Y] ? clg_tensor_packed(t[SAVED_Y], n->op) : NULL;
   clg_tensor *const packed[SAVED] = {x, t[SAVED_MEAN], t[SAVED_RSTD], t[SAVED_GAMMA], y};
   clg_status s = x && (!a->act || (y && act.prelude)) ? CLG_OK : clg_last_status(n->ctx);
-  if (s == CLG_OK && wants_params) s = give_params(n, packed, g, act);
-  if (s == CLG_OK && wants_x) s = give_x(n, packed, g, act);
+  if (s == CLG_OK) s = give_all(n, packed, g, act);
   clg_tensor_unref(&g);
   clg_tensor_unref(&x);
   clg_tensor_unref(&y);
@@ -115,15 +97,13 @@ static clg_status run_kernels(clg_node *n, clg_tensor *const t[SAVED], clg_tenso
 }
 
 static clg_status layer_norm_backward(clg_node *n, clg_tensor *grad) {
-  bool wants_x = clg_node_wants(n, IN_X), wants_params = clg_node_wants(n, IN_GAMMA) || clg_node_wants(n, IN_BETA);
-  const bool needs[SAVED] = {true, true, true, wants_x && clg_node_has_saved(n, SAVED_GAMMA),
+  const bool needs[SAVED] = {true, true, true, clg_node_wants(n, IN_X) && clg_node_has_saved(n, SAVED_GAMMA),
                              ((norm_attrs *)n->attrs)->act != NULL};
   clg_tensor *t[SAVED] = {NULL};
   clg_status s = CLG_OK;
   for (int i = 0; s == CLG_OK && i < SAVED; i++)
     if (needs[i] && !(t[i] = clg_node_unpack(n, i))) s = clg_last_status(n->ctx);
-  if (s == CLG_OK)
-    s = clg_creates_graph(n->ctx) ? give_recorded(n, t, grad) : run_kernels(n, t, grad, wants_x, wants_params);
+  if (s == CLG_OK) s = clg_creates_graph(n->ctx) ? give_recorded(n, t, grad) : run_kernels(n, t, grad);
   for (int i = 0; i < SAVED; i++) clg_tensor_unref(&t[i]);
   return s;
 }

@@ -1,9 +1,18 @@
 /* Launches the layer norm kernels (layer_norm.cl). */
 #include "ops/norm_kernels.h"
 #include "device/launch.h"
+#include <string.h>
 
 /* As in layer_norm.cl. */
-enum { FLAG_GAMMA = 1, FLAG_BETA = 2, FLAG_ADD_GAMMA = 4, FLAG_ADD_BETA = 8, FLAG_ADD_X = 16 };
+enum {
+  FLAG_GAMMA = 1,
+  FLAG_BETA = 2,
+  FLAG_ADD_GAMMA = 4,
+  FLAG_ADD_BETA = 8,
+  FLAG_ADD_X = 16,
+  FLAG_WANT_GAMMA = 32,
+  FLAG_WANT_BETA = 64
+};
 enum { STRIPE = 1024, VECTOR = 16 };
 enum { MAX_ARGS = 20 };
 
@@ -50,23 +59,6 @@ clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, c
   return launch_rows(ctx, f->act.prelude, "norm_forward", &l, f->rows, op);
 }
 
-clg_status clg_layer_norm_backward_x(clg_context *ctx, const clg_norm_backward_x *b, const char *op) {
-  if (!b->rows || !b->n) return CLG_OK;
-  arg_list l = {.n = 0};
-  add_at(&l, b->g, b->g);
-  add_at(&l, b->x, b->x);
-  add_at(&l, b->mean, b->x);
-  add_at(&l, b->rstd, b->x);
-  add_at(&l, b->gamma, b->x);
-  add_at(&l, b->y, b->x);
-  add_at(&l, b->dx, b->x);
-  add_u32(&l, b->rows);
-  add_u32(&l, b->n);
-  add_u32(&l, (b->gamma.block ? FLAG_GAMMA : 0) | (b->accumulate ? FLAG_ADD_X : 0));
-  add_f32(&l, b->act.param);
-  return launch_rows(ctx, b->act.prelude, "norm_backward_x", &l, b->rows, op);
-}
-
 /* How column sums are shared out: an item has `width` columns and `chunk` rows. By the shapes alone. */
 typedef struct sharing {
   uint32_t width, stripes, chunk, chunks;
@@ -91,30 +83,27 @@ static sharing share(const clg_context *ctx, uint32_t rows, uint32_t n) {
   return s;
 }
 
-/* One launch over the rows; writes into `dgamma` and `dbeta` as flags say. */
-static clg_status sum_columns(clg_context *ctx, const clg_norm_backward_params *b, clg_at dgamma, clg_at dbeta,
-                              const sharing *s, uint32_t flags, const char *op) {
-  clg_at any = dgamma.block ? dgamma : dbeta;
+/* dx, and the sums into `dgamma` and `dbeta` as flags say. */
+static clg_status run_backward(clg_context *ctx, const clg_norm_backward *b, clg_at dgamma, clg_at dbeta,
+                               const sharing *s, uint32_t flags, const char *op) {
+  const size_t wg = clg_wg(ctx), groups = pieces(s->stripes * s->chunks, (uint32_t)wg),
+               rows = b->dx.block ? b->rows : 0;
+  const clg_at at[] = {b->g, b->x, b->y, b->gamma, b->mean, b->rstd, b->dx, dgamma, dbeta};
+  const uint64_t offset[3][4] = {{b->g.offset, b->x.offset, b->y.offset, b->gamma.offset},
+                                 {b->mean.offset, b->rstd.offset},
+                                 {b->dx.offset, dgamma.offset, dbeta.offset}};
+  uint32_t sizes[8] = {b->rows, b->n, s->width, s->chunk, (uint32_t)groups, flags};
+  memcpy(&sizes[6], &b->act.param, sizeof b->act.param);
   arg_list l = {.n = 0};
-  add_at(&l, b->g, any);
-  add_at(&l, b->x, any);
-  add_at(&l, b->mean, any);
-  add_at(&l, b->rstd, any);
-  add_at(&l, b->y, any);
-  add_at(&l, dgamma, any);
-  add_at(&l, dbeta, any);
-  add_u32(&l, b->rows);
-  add_u32(&l, b->n);
-  add_u32(&l, s->width);
-  add_u32(&l, s->chunk);
-  add_u32(&l, flags);
-  add_f32(&l, b->act.param);
-  const size_t one[3] = {1, 1, 1}, global[3] = {s->stripes, s->chunks, 1};
-  return launch(ctx, b->act.prelude, "norm_backward_params", &l, global, ctx->shape == CLG_SHAPE_CPU ? one : NULL, op);
+  for (int i = 0; i < 9; i++) l.arg[l.n++] = clg_arg_block(at[i].block ? at[i].block : b->g.block);
+  for (int i = 0; i < 3; i++) l.arg[l.n++] = clg_arg_packed(offset[i]);
+  l.arg[l.n++] = clg_arg_packed(sizes);
+  const size_t global[3] = {(groups + rows) * wg, 1, 1}, local[3] = {wg, 1, 1};
+  return launch(ctx, b->act.prelude, "norm_backward", &l, global, local, op);
 }
 
-static clg_status add_parts(clg_context *ctx, const clg_norm_backward_params *b, clg_at gamma, clg_at beta,
-                            uint32_t chunks, uint32_t flags, const char *op) {
+static clg_status add_parts(clg_context *ctx, const clg_norm_backward *b, clg_at gamma, clg_at beta, uint32_t chunks,
+                            uint32_t flags, const char *op) {
   clg_at any = gamma.block ? gamma : beta;
   arg_list l = {.n = 0};
   add_at(&l, gamma, any);
@@ -128,19 +117,21 @@ static clg_status add_parts(clg_context *ctx, const clg_norm_backward_params *b,
   return launch(ctx, NULL, "norm_parts", &l, global, NULL, op);
 }
 
-clg_status clg_layer_norm_backward_params(clg_context *ctx, const clg_norm_backward_params *b, const char *op) {
-  uint32_t asked = (b->dgamma.block ? FLAG_GAMMA : 0) | (b->dbeta.block ? FLAG_BETA : 0);
-  uint32_t flags = asked | (b->accumulate_gamma ? FLAG_ADD_GAMMA : 0) | (b->accumulate_beta ? FLAG_ADD_BETA : 0);
-  if (!b->n || !asked) return CLG_OK;
-  if (!b->rows) return add_parts(ctx, b, b->dgamma, b->dbeta, 0, flags, op);
-  sharing share_out = share(ctx, b->rows, b->n);
-  if (share_out.chunks == 1) return sum_columns(ctx, b, b->dgamma, b->dbeta, &share_out, flags, op);
-  size_t part = (size_t)share_out.chunks * b->n;
+clg_status clg_layer_norm_backward(clg_context *ctx, const clg_norm_backward *b, const char *op) {
+  uint32_t asked = (b->dgamma.block ? FLAG_WANT_GAMMA : 0) | (b->dbeta.block ? FLAG_WANT_BETA : 0);
+  uint32_t flags = asked | (b->gamma.block ? FLAG_GAMMA : 0) | (b->accumulate_x ? FLAG_ADD_X : 0);
+  uint32_t adds = (b->accumulate_gamma ? FLAG_ADD_GAMMA : 0) | (b->accumulate_beta ? FLAG_ADD_BETA : 0);
+  sharing s = {.width = 1, .chunk = 1};
+  if (!b->n || (!asked && !b->dx.block)) return CLG_OK;
+  if (!b->rows) return asked ? add_parts(ctx, b, b->dgamma, b->dbeta, 0, asked | adds, op) : CLG_OK;
+  if (asked) s = share(ctx, b->rows, b->n);
+  if (s.chunks <= 1) return run_backward(ctx, b, b->dgamma, b->dbeta, &s, flags | adds, op);
+  size_t part = (size_t)s.chunks * b->n;
   clg_block *work = clg_block_alloc(ctx, 2 * part * sizeof(float), CLG_ROLE_WORKSPACE, op);
   if (!work) return clg_last_status(ctx);
   clg_at gamma = {work, 0}, beta = {work, part};
-  clg_status s = sum_columns(ctx, b, gamma, beta, &share_out, asked, op);
-  if (s == CLG_OK) s = add_parts(ctx, b, gamma, beta, share_out.chunks, flags, op);
+  clg_status status = run_backward(ctx, b, gamma, beta, &s, flags, op);
+  if (status == CLG_OK) status = add_parts(ctx, b, gamma, beta, s.chunks, asked | adds, op);
   clg_block_unref(work);
-  return s;
+  return status;
 }

@@ -23,25 +23,16 @@ typedef struct clg_norm_forward {
 } clg_norm_forward;
 clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, const char *op);
 
-/* With h = z * gamma: dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)). */
-typedef struct clg_norm_backward_x {
-  clg_at g, x, mean, rstd, gamma, y; /* y with an activation alone */
-  clg_at dx;
+/* With h = z * gamma: dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)), dgamma (+)= sum over rows of z * xhat,
+ * dbeta (+)= sum over rows of z, in one launch but for the sums of many rows. A NULL block is not computed. No rows:
+ * zeros in dgamma and dbeta where nothing is accumulated. dx must not be g. */
+typedef struct clg_norm_backward {
+  clg_at g, x, mean, rstd, gamma, y; /* gamma for dx alone; y with an activation alone */
+  clg_at dx, dgamma, dbeta;
   uint32_t rows, n;
-  bool accumulate;
+  bool accumulate_x, accumulate_gamma, accumulate_beta;
   clg_norm_act act;
-} clg_norm_backward_x;
-clg_status clg_layer_norm_backward_x(clg_context *ctx, const clg_norm_backward_x *b, const char *op);
-
-/* dgamma (+)= sum over rows of z * xhat, dbeta (+)= sum over rows of z. A NULL block is not computed. No rows: zeros
- * where nothing is accumulated. */
-typedef struct clg_norm_backward_params {
-  clg_at g, x, mean, rstd, y;
-  clg_at dgamma, dbeta;
-  uint32_t rows, n;
-  bool accumulate_gamma, accumulate_beta;
-  clg_norm_act act;
-} clg_norm_backward_params;
-clg_status clg_layer_norm_backward_params(clg_context *ctx, const clg_norm_backward_params *b, const char *op);
+} clg_norm_backward;
+clg_status clg_layer_norm_backward(clg_context *ctx, const clg_norm_backward *b, const char *op);
 
 #endif

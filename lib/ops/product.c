@@ -53,12 +53,6 @@ static operands swapped(const operands *o) {
   return s;
 }
 
-static clg_arg packed(const void *bytes) {
-  clg_arg arg = {.size = sizeof arg.u.v8};
-  memcpy(arg.u.v8, bytes, sizeof arg.u.v8);
-  return arg;
-}
-
 static clg_status launch(clg_context *ctx, const clg_product *p, const operands *o, const char *name, uint32_t span,
                          const size_t groups[2], size_t group, const char *op) {
   const uint64_t offset[4] = {o->a_offset, o->b_offset, p->c_offset, p->bias_offset};
@@ -70,10 +64,10 @@ static clg_status launch(clg_context *ctx, const clg_product *p, const operands 
                    clg_arg_block(p->k ? o->b : p->c),
                    clg_arg_block(p->c),
                    clg_arg_block(p->bias ? p->bias : p->c),
-                   packed(offset),
-                   packed(step),
-                   packed(strides),
-                   packed(sizes)};
+                   clg_arg_packed(offset),
+                   clg_arg_packed(step),
+                   clg_arg_packed(strides),
+                   clg_arg_packed(sizes)};
   const size_t global[3] = {groups[0] * group, groups[1], p->batch ? p->batch : 1}, local[3] = {group, 1, 1};
   return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", p->epilogue, name), op, arg, 8, global, local);
 }
@@ -171,7 +165,7 @@ static clg_status run_plain(clg_context *ctx, const clg_product *p, const operan
     const uint64_t offset[4] = {t->a_offset, t->b_offset, q->c_offset, t->flags};
     const uint32_t sizes[8] = {t->a_rs, t->a_ps, t->b_ps, t->c_rs, t->c_cs, m, t->n, q->k};
     *next++ = clg_arg_block(t->a), *next++ = clg_arg_block(t->b), *next++ = clg_arg_block(q->c);
-    *next++ = packed(offset), *next++ = packed(sizes);
+    *next++ = clg_arg_packed(offset), *next++ = clg_arg_packed(sizes);
     tiles += (size_t)pieces(m, TILE_ROWS) * pieces(t->n, TILE_COLS);
   }
   const size_t global[3] = {tiles, 1, 1}, local[3] = {1, 1, 1};
