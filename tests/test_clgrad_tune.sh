@@ -42,10 +42,25 @@ done
 expect 1 'no such folder' "$tune" "$work/none/table"
 one_line
 has err "$work/none/table"
+expect 1 'no name' "$tune" ''
+one_line
+echo 'somebody else wrote this' > "$work/other"
+cp "$work/other" "$work/other_kept"
+mkfifo "$work/pipe"
+ln -s /dev/full "$work/full"
+for bad in "$work/other" "$work/pipe" "$work/full" "$work"; do
+  expect 1 "no file to replace: $bad" timeout 20 "$tune" --rounds 1 "$bad"
+  one_line
+done
+cmp "$work/other" "$work/other_kept" || failed=$((failed + 1))
 expect 1 'no such device' "$tune" --device nonsense "$work/table"
 
 # ---- a table ----
-expect 0 'a table' "$tune" --rounds 1 --json "$work/table"
+: > "$work/table" # empty, private, and by way of a link
+chmod 600 "$work/table"
+ln -s table "$work/link"
+expect 0 'a table' "$tune" --rounds 1 --json "$work/link"
+if [ ! -L "$work/link" ] || [ "$(stat -c %a "$work/table")" != 600 ]; then failed=$((failed + 1)) && echo "FAILED: link or mode lost"; fi
 cp "$work/out" "$work/measured.json"
 has table '^clgrad-tuning 1$'
 has table '^end [0-9a-f]\{16\}$'

@@ -159,6 +159,48 @@ refuses "$work/none/a.json: cannot write" $short --json "$work/none/a.json"
 refuses "$work/none/a.png: cannot write" $short --samples "$work/none/a.png"
 # shellcheck disable=SC2086
 refuses "it is a folder" $short --json "$work"
+endless="--data ring --batch 16 --steps 10000000" # what is refused only at its end is never
+mkfifo "$work/pipe"
+ln -s /dev/full "$work/full"
+for name in save samples json; do
+  refuses "--$name wants the name of a file" --data ring --$name ''
+  [ $name = json ] && continue
+  for bad in "$work/pipe" "$work/full"; do
+    # shellcheck disable=SC2086
+    refuses "$bad: cannot write: it is no regular file" $endless --$name "$bad"
+  done
+done
+mkdir "$work/c.st.tmp"
+# shellcheck disable=SC2086
+refuses "c.st.tmp is in the way" $endless --save "$work/c.st"
+rmdir "$work/c.st.tmp"
+ln -s loop "$work/loop"
+# shellcheck disable=SC2086
+refuses "$work/loop: cannot write" $endless --json "$work/loop"
+rm "$work/loop"
+
+# ---- outputs over inputs ----
+printf input > "$work/in"
+ln -s in "$work/to_in"
+ln -s new "$work/to_new"
+for name in json samples; do
+  refuses "--resume and --$name name the same file" --data ring --resume "$work/in" --$name "$work/to_in"
+done
+for name in json samples save; do
+  refuses "--tuning and --$name name the same file" --data ring --tuning "$work/in" --$name "$work/./in"
+done
+CLGRAD_TUNING=$work/in
+export CLGRAD_TUNING
+refuses "\$CLGRAD_TUNING and --json name the same file" --data ring --json "$work/in"
+unset CLGRAD_TUNING
+refuses "--json and --save name the same file" --data ring --save "$work/new" --json "$work/data/../new"
+refuses "--samples and --save name the same file" --data ring --save "$work/to_new" --samples "$work/new"
+mv "$work/in" "$work/a.st.tmp"
+refuses "--resume and FILE.tmp of --save name the same file" --data ring --resume "$work/a.st.tmp" --save "$work/a.st"
+check "the input is as it was" test "$(cat "$work/a.st.tmp")" = input
+idx "$images" 8 010
+refuses "--json names a file of --data" --data "$work/data" --json "$images"
+rm "$images" "$work/a.st.tmp" "$work/to_in" "$work/to_new"
 check "nothing half-written" sh -c "! ls '$work' | grep -q 'json\|png'"
 
 # ---- the device ----
@@ -196,6 +238,21 @@ fi
 # shellcheck disable=SC2086
 accepts $short --quiet --json -
 check "stdout is the report" sh -c "head -c 1 '$work/out' | grep -q '{'"
+# shellcheck disable=SC2086
+accepts $short --quiet --json /dev/stdout
+check "stdout is the report by its other name" sh -c "head -c 1 '$work/out' | grep -q '{'"
+timeout 60 cat "$work/pipe" > "$work/piped" &
+# shellcheck disable=SC2086
+accepts $short --quiet --json "$work/pipe"
+wait
+check "a report by way of a pipe" sh -c "[ -p '$work/pipe' ] && grep -q variants '$work/piped'"
+chmod 600 "$work/a.json"
+ln -s a.json "$work/link.json"
+ln -s new.png "$work/link.png"
+# shellcheck disable=SC2086
+accepts $short --quiet --json "$work/link.json" --samples "$work/link.png"
+check "links stay, a private report stays private" \
+  sh -c "cd '$work' && [ -L link.json ] && [ -L link.png ] && [ -s new.png ] && [ \"\$(stat -c %a a.json)\" = 600 ]"
 rm -f "$images.gz"
 idx "$images" 8 010
 accepts --data "$work/data" --batch 8 --epochs 2 --quiet --samples "$work/b.png"
@@ -305,6 +362,7 @@ mkdir -p "$work/pictures/one" "$work/pictures/two"
 cp "$work/on.way.png" "$work/pictures/one/a.png"
 cp "$work/b.png" "$work/pictures/two/b.png"
 cp "$work/b.png" "$work/pictures/two/c.PNG"
+refuses "--samples names a file of --data" --data "$work/pictures" --samples "$work/pictures/two/c.PNG"
 # shellcheck disable=SC2086
 accepts $small --batch 3 --data "$work/pictures"
 # shellcheck disable=SC2086

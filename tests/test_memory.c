@@ -1,6 +1,7 @@
 /* The pool and the books: what is live, reserved and alive at the peak, on a device and in a plan. */
 #include "device.h"
 #include "device/books.h"
+#include "replaces.h"
 #include <stdio.h>
 
 enum { SMALLEST = 256 };
@@ -325,6 +326,7 @@ START_TEST(a_saved_profile_makes_the_same_plan) {
   ck_assert_str_eq(clg_context_device(ctx)->name, clg_context_device(real)->name);
   ck_assert_int_eq(clg_profile_save(real, "/nowhere/at/all"), CLG_ERR_IO);
   expect(real, CLG_ERR_IO, "/nowhere/at/all");
+  test_replaces(real, clg_profile_save);
   close_clean(&ctx);
   close_clean(&real);
 }

@@ -2,6 +2,7 @@
  * CLBlast's parameters. */
 #include "context.h"
 #include "harness.h"
+#include "replaces.h"
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
@@ -86,6 +87,12 @@ START_TEST(a_table_comes_back_as_it_was) {
     clg_context_unref(&from);
     clg_context_unref(&to);
   }
+}
+END_TEST
+
+START_TEST(a_table_replaces_a_file) {
+  ck_assert_int_eq(clg_tuning_set(ctx, &(clg_product_class){0}, CLG_PRODUCT_ROW), CLG_OK);
+  test_replaces(ctx, clg_tuning_save);
 }
 END_TEST
 
@@ -437,6 +444,7 @@ static void add_cases(Suite *suite) {
   tcase_add_checked_fixture(t, open_all, close_all);
   tcase_set_timeout(t, 300);
   tcase_add_test(t, a_table_comes_back_as_it_was);
+  tcase_add_test(t, a_table_replaces_a_file);
   tcase_add_test(t, what_is_no_class_or_kernel_is_refused);
   tcase_add_test(t, damaged_files_are_refused);
   tcase_add_test(t, foreign_files_are_refused);

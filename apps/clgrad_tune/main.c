@@ -1,11 +1,11 @@
 /* clgrad_tune: measures on a device which kernel is the fastest for each class of matrix products, and with which
  * parameters CLBlast's are, and stores the table that $CLGRAD_TUNING and gan_train --tuning take. */
+#include "../file_names.h"
 #include "tune.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define MOST_ROUNDS 1000
@@ -15,7 +15,8 @@ static void help(void) {
          "Measures which kernel is the fastest for each class of matrix products on a device, and writes the table to\n"
          "FILE. On the shape of a GPU it first tries other parameters for CLBlast's kernels. Interrupted, it leaves "
          "FILE as\n"
-         "it was. Use it with CLGRAD_TUNING=FILE or gan_train --tuning FILE.\n\n"
+         "it was. A FILE that is no table is not replaced. Use it with CLGRAD_TUNING=FILE or gan_train --tuning\n"
+         "FILE.\n\n"
          "  --device SEL      gpu, cpu, PLATFORM:DEVICE, or part of a name (see clgrad_info)\n"
          "  --shape cpu|gpu   how kernels are written (default: as the device is)\n"
          "  --rounds N        measurements of each kernel, of which the best counts (default: 7)\n"
@@ -91,19 +92,41 @@ static bool parse(int argc, char **argv, options *o) {
   return false;
 }
 
-/* Before the minutes of measuring, whether the file can be written. */
-static bool can_write(const char *file) {
-  char temp[4096];
-  struct stat s;
-  int n = snprintf(temp, sizeof temp, "%s.%ld.tmp", file, (long)getpid());
-  FILE *f = n > 0 && (size_t)n < sizeof temp && (stat(file, &s) || !S_ISDIR(s.st_mode)) ? fopen(temp, "wb") : NULL;
-  if (f) {
-    fclose(f);
-    remove(temp);
-    return true;
-  }
-  fprintf(stderr, "clgrad_tune: cannot write %s\n", file);
+static bool refuse(const char *file, const char *why) {
+  fprintf(stderr, "clgrad_tune: cannot write '%s': %s\n", file, why);
   return false;
+}
+
+/* Of any version; what is empty is no loss either. */
+static bool is_table(const char *file) {
+  static const char begin[] = "clgrad-tuning ";
+  char start[sizeof begin] = "";
+  FILE *f = fopen(file, "rb");
+  if (!f) return false;
+  size_t n = fread(start, 1, sizeof begin - 1, f);
+  bool ok = !ferror(f) && (!n || !strcmp(start, begin));
+  fclose(f);
+  return ok;
+}
+
+/* Before the minutes of measuring, whether the file can be written; it stays as it is until they are over. */
+static bool can_write(const char *file) {
+  char probe[FILE_NAME_ROOM], temporary[FILE_NAME_ROOM], end[32];
+  struct stat info;
+  bool there = stat(file, &info) == 0;
+  if (!there && (errno != ENOENT || !*file)) return refuse(file, strerror(errno));
+  if (there && !S_ISREG(info.st_mode)) return refuse(file, "it is no regular file");
+  if (there && access(file, R_OK | W_OK) != 0) return refuse(file, strerror(errno));
+  if (there && !is_table(file)) return refuse(file, "it is something else than a table of clgrad_tune");
+  snprintf(end, sizeof end, ".%ld.tmp", (long)getpid());
+  if (!file_temporary(file, temporary) || !file_target(file, probe) || !file_add(probe, end))
+    return refuse(file, strerror(errno));
+  if (file_in_the_way(temporary)) return refuse(file, "FILE.tmp beside it is in the way");
+  FILE *f = fopen(probe, "wb");
+  if (!f) return refuse(file, strerror(errno));
+  fclose(f);
+  remove(probe);
+  return true;
 }
 
 static bool run(const options *o) {

@@ -1,5 +1,6 @@
 /* Finds the data set that an option names and hands out batches of it. */
 #include "data.h"
+#include "../file_names.h"
 #include "resize.h"
 #include <errno.h>
 #include <stdio.h>
@@ -109,6 +110,16 @@ bool data_open(data *d, const data_options *o, message *why) {
   d->features = (size_t)d->channels * d->height * d->width;
   if (!ok) data_close(d);
   return ok;
+}
+
+bool data_reads(const char *name, const char *path) {
+  static const char *const files[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"};
+  const char *folder = name && strcmp(name, "fashion-mnist") ? name : DATA_FASHION_FOLDER;
+  char at[4096];
+  if (!strcmp(folder, "ring") || !exists(path)) return false;
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    if (find_idx(folder, files[i], at, sizeof at) && file_same(at, path)) return true;
+  return folder_reads(folder, path);
 }
 
 void data_close(data *d) {

@@ -46,6 +46,8 @@ typedef struct data_options {
  * in sub-folders that are the classes. */
 bool data_open(data *d, const data_options *o, message *why);
 void data_close(data *d);
+/* Whether `path` is one of the files that a data set is read from. */
+bool data_reads(const char *name, const char *path);
 
 /* out [n, features] = the items order[0..n), scaled from [0,1] to [low,1] * scale; labels [n] unless it is NULL.
  */
@@ -63,6 +65,8 @@ bool idx_read_labels(data *d, const char *path, message *why);
 bool folder_read(data *d, const char *folder, const data_options *o, message *why);
 /* Whether there is a PNG or JPEG file in it, by its name. */
 bool folder_has_images(const char *folder);
+/* Whether `path` is one of those that would be read from it. */
+bool folder_reads(const char *folder, const char *path);
 
 #define RING_MODES  8
 #define RING_POINTS 16384

@@ -1,4 +1,5 @@
 /* Reads a folder of pictures. Sub-folders are the classes, in the order of their names. */
+#include "../file_names.h"
 #include "data.h"
 #include "image.h"
 #include "resize.h"
@@ -75,6 +76,19 @@ bool folder_has_images(const char *folder) {
   if (!found && list_folder(&below, folder, true, &unused))
     for (size_t i = 0; !found && i < below.n; i++) found = list_folder(&here, below.name[i], false, &unused) && here.n;
   names_free(&here);
+  names_free(&below);
+  return found;
+}
+
+bool folder_reads(const char *folder, const char *path) {
+  names list = {0}, below = {0};
+  message unused = {""};
+  bool found = false;
+  list_folder(&list, folder, false, &unused);
+  if (!list.n && list_folder(&below, folder, true, &unused))
+    for (size_t i = 0; i < below.n; i++) list_folder(&list, below.name[i], false, &unused);
+  for (size_t i = 0; !found && i < list.n; i++) found = file_same(list.name[i], path);
+  names_free(&list);
   names_free(&below);
   return found;
 }

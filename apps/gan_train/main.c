@@ -15,7 +15,7 @@ static bool write_json(const options *o, const run_setup *setup, const compariso
   output out;
   if (!o->json) return true;
   if (!strcmp(o->json, "-")) return report_json(stdout, c, setup, why);
-  if (!output_open(&out, o->json, why)) return false;
+  if (!output_open(&out, o->json, true, why)) return false;
   bool ok = report_json(out.file, c, setup, why);
   return output_close(&out, ok, why) && ok;
 }

@@ -1,7 +1,10 @@
 /* Reads and checks the command line. */
 #include "options.h"
+#include "../file_names.h"
+#include "data.h"
 #include <getopt.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_STEPS 10000000
@@ -138,6 +141,11 @@ static bool parse_seed(options *o, const char *text, message *why) {
   return true;
 }
 
+static bool parse_file(const char *flag, const char *text, const char **out, message *why) {
+  *out = text;
+  return *text || fail(why, "--%s wants the name of a file", flag);
+}
+
 static bool parse_option(options *o, int code, char *text, message *why) {
   if (code >= OPT_NUMBER) {
     size_t i = (size_t)(code - OPT_NUMBER);
@@ -156,11 +164,11 @@ static bool parse_option(options *o, int code, char *text, message *why) {
   case OPT_PLAN: o->plan = true; return true;
   case OPT_REMAT: o->remat = true; return true;
   case OPT_SHAPE: return parse_shape(o, text, why);
-  case OPT_TUNING: o->tuning = text; return true;
-  case OPT_JSON: o->json = text; return true;
-  case OPT_SAMPLES: o->samples = text; return true;
-  case OPT_SAVE: o->save = text; return true;
-  case OPT_RESUME: o->resume = text; return true;
+  case OPT_TUNING: return parse_file("tuning", text, &o->tuning, why);
+  case OPT_JSON: return parse_file("json", strcmp(text, "/dev/stdout") ? text : "-", &o->json, why);
+  case OPT_SAMPLES: return parse_file("samples", text, &o->samples, why);
+  case OPT_SAVE: return parse_file("save", text, &o->save, why);
+  case OPT_RESUME: return parse_file("resume", text, &o->resume, why);
   case OPT_QUIET: o->quiet = true; return true;
   case OPT_VERSION: o->version = true; return true;
   case OPT_HELP: o->help = true; return true;
@@ -170,13 +178,30 @@ static bool parse_option(options *o, int code, char *text, message *why) {
 
 /* ---- what belongs together ---- */
 
-/* Two outputs must not be one file. */
+/* No output may be an input or another output, except that --save may go on in the file of --resume. */
+static bool check_overwriting(const options *o, message *why) {
+  enum { RESUME, TUNING, VARIABLE, INPUTS, JSON = INPUTS, SAMPLES, SAVE, BESIDE, COUNT };
+  static const char *const names[] = {"--resume",  "--tuning", "$CLGRAD_TUNING",    "--json",
+                                      "--samples", "--save",   "FILE.tmp of --save"};
+  char beside[FILE_NAME_ROOM];
+  const char *json = o->json && strcmp(o->json, "-") ? o->json : NULL, *variable = getenv("CLGRAD_TUNING");
+  const char *const files[] = {o->resume,
+                               o->tuning,
+                               variable && *variable ? variable : NULL,
+                               json,
+                               o->samples,
+                               o->save,
+                               o->save && file_temporary(o->save, beside) ? beside : NULL};
+  for (int i = INPUTS; i < COUNT; i++) {
+    for (int k = 0; files[i] && k < i; k++)
+      if (files[k] && !(k == RESUME && i == SAVE) && file_same(files[i], files[k]))
+        return fail(why, "%s and %s name the same file", names[k], names[i]);
+    if (files[i] && data_reads(o->data, files[i])) return fail(why, "%s names a file of --data", names[i]);
+  }
+  return true;
+}
+
 static bool check_files(const options *o, message *why) {
-  const char *const files[] = {o->json, o->samples, o->save}, *const names[] = {"json", "samples", "save"};
-  for (int i = 0; i < 3; i++)
-    for (int k = 0; k < i; k++)
-      if (files[i] && files[k] && !strcmp(files[i], files[k]))
-        return fail(why, "--%s and --%s name the same file", names[k], names[i]);
   if (o->samples && !strcmp(o->samples, "-")) return fail(why, "--samples wants the name of a file");
   if (o->save && !strcmp(o->save, "-")) return fail(why, "--save wants the name of a file");
   if (o->save_every && !o->save) return fail(why, "--save-every wants --save FILE beside it");
@@ -185,7 +210,7 @@ static bool check_files(const options *o, message *why) {
   if (o->plan && (o->save || o->resume)) return fail(why, "--plan trains nothing: leave out --save and --resume");
   if (o->compare && (o->save || o->resume))
     return fail(why, "--save and --resume want one variant: leave out --compare and --variants");
-  return true;
+  return check_overwriting(o, why);
 }
 
 /* Completes what was not given as the model has it. */

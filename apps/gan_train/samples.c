@@ -97,7 +97,7 @@ bool samples_save(const char *path, const data *d, const float *items, size_t n,
   picture p = {0};
   output out;
   if (!(d->is_ring ? draw_scatter(&p, items, n) : draw_grid(&p, d, items, n))) return fail_no_memory(why);
-  bool ok = output_open(&out, path, why);
+  bool ok = output_open(&out, path, false, why);
   if (ok) {
     ok = write_png(out.file, &p) || fail(why, "%s: cannot write the picture", path);
     ok = output_close(&out, ok, why) && ok;

@@ -46,9 +46,9 @@ static bool choose_steps(run_setup *setup, const options *o, const data *d, mess
 }
 
 static bool check_outputs(const options *o, message *why) {
-  if (o->json && strcmp(o->json, "-") && !output_check(o->json, why)) return false;
-  if (o->save && !output_check(o->save, why)) return false;
-  return !o->samples || output_check(o->samples, why);
+  if (o->json && strcmp(o->json, "-") && !output_check(o->json, true, why)) return false;
+  if (o->save && !output_check_save(o->save, why)) return false;
+  return !o->samples || output_check(o->samples, false, why);
 }
 
 bool setup_make(run_setup *setup, const options *o, const data *d, message *why) {

@@ -81,7 +81,8 @@ typedef struct clg_plan_options {
 #define CLG_PLAN_OPTIONS_INIT                                                                                          \
   { CLG_SHAPE_AUTO, NULL, NULL, 0, NULL, 0 }
 CLG_API clg_status clg_context_create_plan(clg_context **out, const clg_plan_options *options);
-/* Writes the file that `profile` above names, for the device of `ctx`. CLG_ERR_IO when it cannot be written. */
+/* Writes the file that `profile` above names, for the device of `ctx`. The file is replaced in one step,
+ * as those of io.h are; CLG_ERR_IO when it cannot be written. */
 CLG_API clg_status clg_profile_save(clg_context *ctx, const char *path);
 CLG_API bool clg_context_is_plan(const clg_context *ctx);
 

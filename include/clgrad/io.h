@@ -3,9 +3,10 @@
  * Input is treated as hostile: a file that is truncated, lies about its sizes, overlaps, names something twice or holds
  * another type is an error of one line that names the file and the tensor, and leaves everything as it was. float32 and
  * int32 are loaded; other types may be in a file beside them. Output is atomic: it is written beside the old file,
- * synced and renamed, so that whenever the process dies the path names the old file or the new one, whole. A process
- * that is killed meanwhile can leave "PATH.tmp" behind, which the next save of PATH replaces; two that save one PATH at
- * the same time take turns (flock), and the last one's file stays. All these calls block.
+ * synced and renamed, so that whenever the process dies the path names the old file or the new one, whole. A link stays
+ * one, a file keeps its mode, and what is no regular file is refused (CLG_ERR_IO). A process that is killed meanwhile
+ * can leave "PATH.tmp" behind, which the next save of PATH replaces; two that save one PATH at the same time take turns
+ * (flock), and the last one's file stays. All these calls block.
  *
  * Errors: CLG_ERR_IO (the file), CLG_ERR_SHAPE (names, shapes or types that do not fit), CLG_ERR_ARGUMENT,
  * CLG_ERR_STATE (saving from a plan context, which has no values). */

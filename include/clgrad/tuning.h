@@ -93,7 +93,7 @@ CLG_API bool clg_tuning_get_clblast(const clg_context *ctx, clg_clblast_kernel k
  * or shape (a plan takes any device's), or has parameters for CLBlast that do not fit; CLG_ERR_STATE and CLG_ERR_DEVICE
  * as for clg_tuning_set_clblast. The table stays as it was. */
 CLG_API clg_status clg_tuning_load(clg_context *ctx, const char *path);
-/* CLG_ERR_STATE without a table; CLG_ERR_IO. The file is replaced in one step. */
+/* CLG_ERR_STATE without a table; CLG_ERR_IO. The file is replaced in one step, as those of io.h are. */
 CLG_API clg_status clg_tuning_save(clg_context *ctx, const char *path);
 
 #ifdef __cplusplus

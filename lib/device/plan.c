@@ -2,6 +2,7 @@
 #include "device/plan.h"
 #include "device/choose.h"
 #include "device/gemm_cut.h"
+#include "device/output.h"
 #include "device/tuning.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -78,25 +79,23 @@ clg_status clg_profile_read(const char *path, clg_profile *out, clg_error *error
   return clg_error_set(error, CLG_ERR_IO, NULL, "%.200s is no device profile of clgrad_info: line %d", path, number_of);
 }
 
-/* Written in whole or not at all. */
 clg_status clg_profile_save(clg_context *ctx, const char *path) {
+  static const char op[] = "profile_save";
   if (!ctx || !path) return CLG_ERR_ARGUMENT;
   clg_gemm_profile g;
-  if (!ctx->queue) return clg_fail(ctx, CLG_ERR_STATE, "profile_save", "a plan has no device to describe");
+  if (!ctx->queue) return clg_fail(ctx, CLG_ERR_STATE, op, "a plan has no device to describe");
   clg_gemm_refresh(ctx);
   if (ctx->gemm)
     g = *ctx->gemm;
   else if (!clg_gemm_probe(ctx, &g))
-    return clg_fail(ctx, CLG_ERR_DEVICE, "profile_save", "CLBlast's workspaces on this device follow no known formula");
-  FILE *f = fopen(path, "w");
-  if (!f) return clg_fail(ctx, CLG_ERR_IO, "profile_save", "cannot write %.200s", path);
-  fprintf(f, "%s\ndevice %s\nshape %s\nmax_alloc %llu\ngemm %u %u %u %u %u\n", PROFILE_MAGIC, ctx->info.name,
-          ctx->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", (unsigned long long)ctx->info.max_alloc_bytes, g.mwg, g.nwg,
-          g.kwg, g.kernel_id, g.min_indirect);
-  bool ok = !ferror(f);
-  if (fclose(f) == 0 && ok) return CLG_OK;
-  remove(path);
-  return clg_fail(ctx, CLG_ERR_IO, "profile_save", "cannot write all of %.200s", path);
+    return clg_fail(ctx, CLG_ERR_DEVICE, op, "CLBlast's workspaces on this device follow no known formula");
+  clg_str text = {0};
+  clg_str_addf(&text, "%s\ndevice %s\nshape %s\nmax_alloc %llu\ngemm %u %u %u %u %u\n", PROFILE_MAGIC, ctx->info.name,
+               ctx->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", (unsigned long long)ctx->info.max_alloc_bytes, g.mwg, g.nwg,
+               g.kwg, g.kernel_id, g.min_indirect);
+  clg_status s = clg_output_all(ctx, op, path, &text);
+  clg_str_free(&text);
+  return s;
 }
 
 /* ---- plan contexts ---- */

@@ -2,12 +2,11 @@
  * line for each kernel of CLBlast that has parameters and for each class that has a choice, and the hash of all that,
  * so that a damaged file is seen. */
 #include "device/tuning.h"
-#include "core/str.h"
 #include "device/gemm_given.h"
+#include "device/output.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MAGIC   "clgrad-tuning 1"
 #define LARGEST (1 << 16)
@@ -320,19 +319,10 @@ clg_status clg_tuning_load_wanted(clg_context *ctx) {
 clg_status clg_tuning_save(clg_context *ctx, const char *path) {
   static const char op[] = "tuning_save";
   if (!ctx->tuning) return clg_fail(ctx, CLG_ERR_STATE, op, "there is no table to save");
-  clg_str text = {0}, temp = {0};
+  clg_str text = {0};
   add_text(&text, ctx->tuning);
   clg_str_addf(&text, "end %016llx\n", (unsigned long long)ctx->tuning->hash);
-  clg_str_addf(&temp, "%s.%ld.tmp", path, (long)getpid());
-  bool ok = !text.failed && !temp.failed;
-  FILE *f = ok ? fopen(temp.data, "wb") : NULL;
-  if (f) {
-    ok = fwrite(text.data, 1, text.len, f) == text.len;
-    ok = fclose(f) == 0 && ok && rename(temp.data, path) == 0;
-    if (!ok) remove(temp.data);
-  }
-  ok = ok && f;
+  clg_status s = clg_output_all(ctx, op, path, &text);
   clg_str_free(&text);
-  clg_str_free(&temp);
-  return ok ? CLG_OK : clg_fail(ctx, CLG_ERR_IO, op, "cannot write %.200s", path);
+  return s;
 }

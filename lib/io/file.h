@@ -1,11 +1,8 @@
-/* Files as this room uses them: checked reads at a place, and output that replaces a file in one step. */
+/* Files as this room uses them: checked reads at a place; device/output.h writes them. */
 #ifndef CLG_IO_FILE_H
 #define CLG_IO_FILE_H
 
-#include "device/context.h"
-
-/* Paths in error lines are cut to this many characters. */
-#define CLG_PATH "%.160s"
+#include "device/output.h"
 
 typedef struct clg_input {
   clg_context *ctx;
@@ -20,22 +17,6 @@ clg_status clg_input_open(clg_input *in, clg_context *ctx, const char *op, const
 /* Exactly n bytes from `at` on; a file that has become shorter is an error. */
 clg_status clg_input_read(const clg_input *in, uint64_t at, void *out, size_t n);
 void clg_input_close(clg_input *in);
-
-typedef struct clg_output {
-  clg_context *ctx;
-  const char *op;
-  char *path, *temp;
-  int fd;
-} clg_output;
-
-/* Opens a new file beside `path` (beside what it links to); waits while another writer of the same path has it open. On
- * failure there is nothing to discard. */
-clg_status clg_output_open(clg_output *out, clg_context *ctx, const char *op, const char *path);
-clg_status clg_output_write(clg_output *out, const void *data, size_t n);
-/* Puts the new file in the place of the old one once it is on the disk. Ends the output, on failure too. */
-clg_status clg_output_commit(clg_output *out);
-/* Removes the new file; nothing to do after commit. */
-void clg_output_discard(clg_output *out);
 
 /* The files are little-endian: turns n words of 4 bytes around where the host is not. */
 static inline void clg_little_words(void *words, size_t n) {

@@ -1,0 +1,36 @@
+/* Output that replaces a file in one step: the only way in which the library writes files that its caller names. */
+#ifndef CLG_DEVICE_OUTPUT_H
+#define CLG_DEVICE_OUTPUT_H
+
+#include "core/str.h"
+#include "device/context.h"
+#include <sys/types.h>
+
+/* Paths in error lines are cut to this many characters. */
+#define CLG_PATH "%.160s"
+
+/* CLG_ERR_IO with errno's text: "op: cannot WHAT PATH: No such file or directory". */
+clg_status clg_fail_errno(clg_context *ctx, const char *op, const char *what, const char *path);
+
+typedef struct clg_output {
+  clg_context *ctx;
+  const char *op;
+  char *path, *temp;
+  int fd;
+  bool replaces; /* a file, of this mode */
+  mode_t mode;
+} clg_output;
+
+/* Opens a new file beside `path` (beside what it links to); waits while another writer of the same path has it open.
+ * What is there and no regular file is refused. On failure there is nothing to discard. */
+clg_status clg_output_open(clg_output *out, clg_context *ctx, const char *op, const char *path);
+clg_status clg_output_write(clg_output *out, const void *data, size_t n);
+/* Puts the new file in the place of the old one, with its mode, once it is on the disk. Ends the output, on failure
+ * too. */
+clg_status clg_output_commit(clg_output *out);
+/* Removes the new file; nothing to do after commit. */
+void clg_output_discard(clg_output *out);
+/* All of it at once: the text's whole file, or an error and the old one. */
+clg_status clg_output_all(clg_context *ctx, const char *op, const char *path, const clg_str *text);
+
+#endif
