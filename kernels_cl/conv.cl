@@ -302,9 +302,9 @@ __kernel void conv_thin(__global const float *in, const ulong in_o, __global con
   for (int i = s.in_ch * plane; i < s.in_ch * plane + 16; i++) patch[i] = 0.0f;
   const size_t channels = flags & CONV_UP ? (size_t)s.out_ch * kk : kk;
   w += w_o + (flags & CONV_UP ? (size_t)g * s.in_ch * s.out_ch + j : channel * s.in_ch) * kk;
-  for (int ry = 0; ry < s.out_sy; ry++) {
+  for (int ry = 0; ry < min(s.out_sy, s.out_h); ry++) {
     const taps ty = TAPS_Y(ry);
-    for (int rx = 0; rx < s.out_sx; rx++) {
+    for (int rx = 0; rx < min(s.out_sx, s.out_w); rx++) {
       const taps tx = TAPS_X(rx);
       uint count = 0;
       for (int i = 0; i < s.in_ch; i++)

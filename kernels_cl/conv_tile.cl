@@ -16,7 +16,7 @@
 
 #if CLG_WANT(conv_tile)
 /* Rows: output channels. Columns: the outputs of a phase of all images. Group ids (tile of columns, tile of rows and
- * group, phase). */
+ * group, phase that has an output). */
 __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void
 conv_tile(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o, __global float *out,
           const ulong out_o, __global const float *bias, const ulong bias_o, const float param, CONV_SHAPE) {
@@ -25,7 +25,7 @@ conv_tile(__global const float *in, const ulong in_o, __global const float *w, c
   const uint id = (uint)get_local_id(0), x = id % TILE_X, y = id / TILE_X, tiles = (s.out_ch + TILE - 1) / TILE;
   const uint j0 = (uint)get_group_id(0) * TILE, g = (uint)get_group_id(1) / tiles,
              i0 = (uint)get_group_id(1) % tiles * TILE;
-  const int ry = (int)get_group_id(2) / s.out_sx, rx = (int)get_group_id(2) % s.out_sx;
+  const int across = min(s.out_sx, s.out_w), ry = (int)get_group_id(2) / across, rx = (int)get_group_id(2) % across;
   const taps ty = TAPS_Y(ry), tx = TAPS_X(rx);
   const uint nt = (uint)(ty.n * tx.n), k = (uint)s.in_ch * nt, columns = (uint)(s.batch * s.q_h * s.q_w),
              kk = s.k_h * s.k_w;

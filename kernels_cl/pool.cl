@@ -15,7 +15,8 @@
 #define DX          window.s7
 
 #if CLG_WANT(pool_max)
-/* y and index (within its plane) of the first maximum of each window; NaN wins. */
+/* y and index (within its plane) of the first maximum of each window; NaN wins. A window over padding alone has -inf
+ * and index -1. */
 __kernel void pool_max(__global const float *x, const uint x_o, __global float *y, const uint y_o, __global int *index,
                        const uint index_o, POOL_SHAPE) {
   POOL_SIZES
@@ -44,13 +45,14 @@ __kernel void pool_max(__global const float *x, const uint x_o, __global float *
 #endif
 
 #if CLG_WANT(pool_pick)
-/* y = x at the index of each window. */
+/* y = x at the index of each window; 0 where that is -1. */
 __kernel void pool_pick(__global const float *x, const uint x_o, __global float *y, const uint y_o,
                         __global const int *index, const uint index_o, POOL_SHAPE) {
   POOL_SIZES
   const int e = (int)get_global_id(0);
   if (e >= total) return;
-  y[y_o + e] = x[x_o + (size_t)(e / OW / OH) * H * W + index[index_o + e]];
+  const int at = index[index_o + e];
+  y[y_o + e] = at < 0 ? 0.0f : x[x_o + (size_t)(e / OW / OH) * H * W + at];
 }
 #endif
 

@@ -30,11 +30,11 @@ static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]
 /* 24 bits: [0, 1) in steps that float holds exactly, whatever the rounding. */
 #define UNIT(u) (TO_FLOATS((u) >> 8) * 5.9604644775390625e-8f)
 
-/* out[4i..4i+3] of n elements from counter block position + i; one item a VW blocks. a, b: low and width, or mean and
- * deviation. */
+/* out[4i..4i+3] of n elements from counter block position + i; one item a VW blocks. a, b: low and width, none above
+ * `most`; or mean and deviation. */
 #define RANDOM(NAME, FOUR)                                                                                             \
   __kernel void NAME(__global float *out_p, const uint out_o, const uint n, const ulong seed, const ulong position,    \
-                     const float a, const float b) {                                                                   \
+                     const float a, const float b, const float most) {                                                 \
     const size_t i = get_global_id(0) * VW;                                                                            \
     if (4 * i >= n) return;                                                                                            \
     const ulong at = position + i;                                                                                     \
@@ -46,7 +46,7 @@ static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]
     for (uint e = 0; e < 4 * VW && 4 * i + e < n; e++) out_p[out_o + 4 * i + e] = lane[e % 4 * VW + e / 4];            \
   }
 #define UNIFORM                                                                                                        \
-  for (int e = 0; e < 4; e++) v[e] = a + b * UNIT(u[e]);
+  for (int e = 0; e < 4; e++) v[e] = min(a + b * UNIT(u[e]), (FLOATS)(most));
 /* Box-Muller: 1 - UNIT is in (0, 1], so that the logarithm is finite. */
 #define NORMAL                                                                                                         \
   for (int e = 0; e < 4; e += 2) {                                                                                     \

@@ -19,10 +19,18 @@
 #define REDUCE_KEPT_ARGS
 #define REDUCE_STORE(v)
 #endif
+/* REDUCE_MEAN: the sum is divided by mm_by. */
+#ifdef REDUCE_MEAN
+#define REDUCE_BY_ARG , const float mm_by
+#define REDUCE_END(v) ((v) / mm_by)
+#else
+#define REDUCE_BY_ARG
+#define REDUCE_END(v) (v)
+#endif
 #define REDUCE_ARGS                                                                                                    \
   __global float *r0_p, const uint r0_o REDUCE_KEPT_ARGS MAP_INPUTS MAP_INPUT_STRIDES MAP_NUMBERS,                     \
       const uint8 mm_kept, const uint8 mm_red, const uint mm_n_out, const uint mm_n_red, const uint mm_chunk,          \
-      const uint mm_share, const uint mm_add
+      const uint mm_share, const uint mm_add REDUCE_BY_ARG
 
 /* Mostly 0, and a division costs as much as a short row. */
 #define REDUCE_QUOTIENT(a, b) ((a) < (b) ? 0 : (a) / (b))
@@ -77,7 +85,8 @@
 #define REDUCE_PUT(mm_o, v)                                                                                            \
   {                                                                                                                    \
     const size_t mm_to = (size_t)r0_o + (size_t)mm_c * mm_n_out + (mm_o);                                              \
-    r0_p[mm_to] = mm_add ? r0_p[mm_to] + (v) : (v);                                                                    \
+    const float mm_v = REDUCE_END(v);                                                                                  \
+    r0_p[mm_to] = mm_add ? r0_p[mm_to] + mm_v : mm_v;                                                                  \
   }
 
 /* A vector's lanes into the first; loops of known counts, which become vectors. */

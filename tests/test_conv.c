@@ -63,6 +63,21 @@ static const conv_case cases[] = {
     {"a reach beyond the patch", 1, 1, 2, 3, {125, 123}, {3, 3}, {2, 1}, NONE, {60, 61}, {0, 0}},
     {"stride above the kernel and the phases", 1, 1, 2, 3, {30, 29}, {2, 3}, {9, 8}, {1, 0}, ONE, NONE},
     {"no image", 0, 1, 2, 3, {4, 4}, {3, 3}, ONE, NONE, ONE, NONE},
+    {"stride beyond the image", 2, 1, 6, 3, {5, 5}, {3, 3}, {65536, 65536}, NONE, ONE, NONE},
+    {"stride beyond the image, one channel", 2, 1, 1, 3, {5, 5}, {3, 3}, {65536, 1 << 28}, ONE, ONE, NONE},
+    {"stride beyond a padded image", 1, 1, 6, 3, {5, 5}, {3, 3}, {65536, 65536}, {65536, 65536}, ONE, NONE},
+    {"stride beyond a padded image, one channel",
+     1,
+     1,
+     1,
+     3,
+     {5, 5},
+     {3, 3},
+     {65536, 65536},
+     {65536, 65536},
+     ONE,
+     NONE},
+    {"large stride and dilation", 1, 1, 5, 3, {1, 5}, {1, 2}, {1, 65537}, {0, 131072}, {1, 65536}, NONE},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 

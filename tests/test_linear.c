@@ -84,11 +84,38 @@ START_TEST(both_sides_one_tensor) {
 }
 END_TEST
 
+/* A layer without outputs: its input has a gradient of zeros, in memory that held something else. */
+START_TEST(no_outputs) {
+  for (int act = 0; act < 2; act++)
+    for (int graph = 0; graph < 2; graph++) {
+      float g[6];
+      clg_scope *before = clg_scope_open(ctx);
+      for (int i = 0; i < 8; i++) ck_assert_ptr_nonnull(clg_full(ctx, 2, (int64_t[]){2, 3}, 7));
+      clg_scope_close(before);
+      clg_scope *scope = clg_scope_open(ctx);
+      clg_tensor *x = clg_tensor_create(ctx, 2, (int64_t[]){2, 3}, NULL),
+                 *w = clg_tensor_create(ctx, 2, (int64_t[]){0, 3}, NULL), *to[2];
+      clg_set_requires_grad(x, true), clg_set_requires_grad(w, true);
+      clg_tensor *y =
+          clg_sum(act ? clg_linear_act(x, w, NULL, CLG_ACT_TANH, 0) : clg_linear(x, w, NULL), NULL, 0, false);
+      clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+      o.create_graph = graph;
+      ck_assert_msg(clg_grad(y, (clg_tensor *[]){x, w}, 2, false, &o, to) == CLG_OK, "%s", clg_last_error(ctx));
+      ck_assert_int_eq(clg_tensor_read(to[0], g), CLG_OK);
+      for (int i = 0; i < 6; i++) ck_assert_float_eq(g[i], 0);
+      ck_assert_int_eq(clg_tensor_numel(to[1]), 0);
+      clg_scope_close(scope);
+      clg_tensor_unref(&x), clg_tensor_unref(&w);
+    }
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("linear");
   tcase_add_checked_fixture(c, open_context, close_context);
   tcase_add_loop_test(c, together_as_alone, 0, sizeof cases / sizeof *cases);
   tcase_add_test(c, both_sides_one_tensor);
+  tcase_add_test(c, no_outputs);
   suite_add_tcase(suite, c);
 }
 

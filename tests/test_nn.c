@@ -93,6 +93,35 @@ START_TEST(bad_modules_are_refused) {
 }
 END_TEST
 
+START_TEST(a_layer_is_in_one_module_once) {
+  clg_module *l = clg_linear_create(ctx, 3, 2, true), *m = NULL;
+  ck_assert_ptr_null(clg_sequential_create(ctx, (clg_module *[]){l, l}, 2));
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "layer 1 is missing");
+  l = clg_linear_create(ctx, 3, 2, true);
+  ck_assert_ptr_null(clg_sequential_create(ctx, (clg_module *[]){NULL, l, l}, 3));
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "layer 0 is missing");
+  ck_assert_ptr_null(clg_sequential_create(ctx, NULL, 1));
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "no list");
+  l = clg_linear_create(ctx, 3, 2, true);
+  m = clg_sequential_create(ctx, &l, 1);
+  ck_assert_ptr_null(clg_sequential_create(ctx, (clg_module *[]){clg_flatten_create(ctx), l}, 2));
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "layer 1 is missing");
+  ck_assert_uint_eq(clg_module_numel(m), 8);
+  clg_module_unref(&m);
+}
+END_TEST
+
+START_TEST(modules_without_parameters_have_no_optimizer) {
+  clg_module *m = clg_flatten_create(ctx);
+  clg_optim_options o = clg_optim_defaults(CLG_SGD);
+  ck_assert_ptr_null(clg_optim_create_for(m, &o));
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "optim: the module has no parameters");
+  ck_assert_ptr_null(clg_ema_create(m, 0.9));
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "ema: the module has no parameters");
+  clg_module_unref(&m);
+}
+END_TEST
+
 static void values(float *v, int n, int a) {
   for (int i = 0; i < n; i++) v[i] = (float)((i * 7 + a) % 11 - 5) / 8;
 }
@@ -175,6 +204,63 @@ START_TEST(layers_hold_no_more_than_hand_written_code) {
     ck_assert_uint_eq(peak[0], peak[1]);
   }
   clg_tensor_unref(&x);
+  clg_module_unref(&m);
+}
+END_TEST
+
+/* The module's result is the op's. Frees the module. */
+static void same(clg_module *m, clg_tensor *x, clg_tensor *want) {
+  float a[64], b[64];
+  clg_tensor *y = clg_forward(m, x);
+  ck_assert_msg(y && want, "%s", clg_last_error(ctx));
+  ck_assert_int_eq(clg_tensor_numel(y), clg_tensor_numel(want));
+  ck_assert_int_eq(clg_tensor_read(y, a), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(want, b), CLG_OK);
+  for (int64_t i = 0; i < clg_tensor_numel(y); i++) ck_assert_float_eq(a[i], b[i]);
+  clg_module_unref(&m);
+}
+
+START_TEST(layers_without_parameters_are_their_ops) {
+  float v[32];
+  values(v, 32, 1);
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_tensor_create(ctx, 4, (int64_t[]){1, 2, 4, 4}, v);
+  clg_pool_options o = CLG_POOL_OPTIONS_INIT;
+  o.kernel[0] = 3, o.kernel[1] = 2, o.padding[0] = 1, o.stride[0] = 2;
+  same(clg_max_pool2d_create(ctx, &o), x, clg_max_pool2d(x, &o));
+  same(clg_avg_pool2d_create(ctx, &o), x, clg_avg_pool2d(x, &o));
+  same(clg_upsample_create(ctx, 1, 2), x, clg_upsample_nearest(x, 1, 2));
+  clg_seed(ctx, 7, 0);
+  clg_tensor *dropped = clg_dropout(x, 0.5f, true);
+  clg_seed(ctx, 7, 0);
+  same(clg_dropout_create(ctx, 0.5f), x, dropped);
+  same(clg_dropout_create(ctx, 1), x, clg_mul_scalar(x, 0));
+  clg_module *m = clg_dropout_create(ctx, 0.5f);
+  clg_module_train(m, false);
+  same(m, x, x);
+  ck_assert_ptr_null(clg_max_pool2d_create(ctx, NULL));
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "max_pool2d");
+  ck_assert_ptr_null(clg_dropout_create(ctx, 1.5f));
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "[0, 1]");
+  clg_tensor_unref(&x);
+  clg_scope_close(s);
+}
+END_TEST
+
+START_TEST(embedding_takes_rows) {
+  float w[12], got[6];
+  values(w, 12, 1);
+  clg_module *m = clg_embedding_create(ctx, 4, 3);
+  clg_tensor *index = clg_tensor_create_i32(ctx, 1, (int64_t[]){2}, (int32_t[]){3, 1});
+  ck_assert_str_eq(clg_module_parameter_name(m, 0), "weight");
+  ck_assert_int_eq(clg_module_write(m, w), CLG_OK);
+  clg_scope *s = clg_scope_open(ctx);
+  ck_assert_int_eq(clg_tensor_read(clg_forward(m, index), got), CLG_OK);
+  ck_assert(!memcmp(got, w + 9, 3 * sizeof *w) && !memcmp(got + 3, w + 3, 3 * sizeof *w));
+  clg_scope_close(s);
+  ck_assert_ptr_null(clg_embedding_create(ctx, 0, 3));
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "embedding: 0 rows of 3");
+  clg_tensor_unref(&index);
   clg_module_unref(&m);
 }
 END_TEST
@@ -291,6 +377,10 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, same_seed_same_weights);
   tcase_add_test(c, a_layer_used_alone_moves_into_its_module);
   tcase_add_test(c, bad_modules_are_refused);
+  tcase_add_test(c, a_layer_is_in_one_module_once);
+  tcase_add_test(c, modules_without_parameters_have_no_optimizer);
+  tcase_add_test(c, layers_without_parameters_are_their_ops);
+  tcase_add_test(c, embedding_takes_rows);
   tcase_add_test(c, frozen_parameters_are_skipped_as_pytorch_does);
   tcase_add_test(c, a_step_is_one_launch);
   tcase_add_test(c, layers_hold_no_more_than_hand_written_code);

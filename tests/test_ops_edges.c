@@ -1,5 +1,6 @@
 /* int32 tensors, conventions and edges of the ops in test_ops_more.c, and what each of them refuses. */
 #include "op_check.h"
+#include <clgrad/opencl.h>
 
 static clg_tensor *op_none;
 static clg_tensor *ones(int ndim, const int64_t *dims) { return clg_full(ctx, ndim, dims, 1); }
@@ -173,6 +174,103 @@ START_TEST(empty_tensors_and_zero_norms) {
 }
 END_TEST
 
+static void all_nan(clg_tensor *t) {
+  float v = 0;
+  ck_assert_msg(t && clg_tensor_numel(t) == 1, "%s", clg_last_error(ctx));
+  read_all(t, &v);
+  ck_assert(isnan(v));
+}
+
+START_TEST(means_divide_behind_the_sum) {
+  cl_device_fp_config config = 0;
+  clGetDeviceInfo(clg_context_cl_device(ctx), CL_DEVICE_SINGLE_FP_CONFIG, sizeof config, &config, NULL);
+  float slack = config & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT ? 1e-9f : 4e-7f;
+  for (int64_t n = 1; n < 300; n += test_interpreted(ctx) ? 92 : 1) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *x = ones(1, &n);
+    ck_assert_float_eq_tol(clg_tensor_item(clg_mean(x, NULL, 0, false)), 1, slack);
+    if (n % 20 == 1) ck_assert_float_eq_tol(clg_tensor_item(clg_mse_loss(x, clg_mul_scalar(x, 2))), 1, slack);
+    clg_scope_close(s);
+  }
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *none = clg_full(ctx, 2, DIMS(1, 0), 0), *large = ones(2, DIMS(2, 70001));
+  ck_assert_float_eq_tol(clg_tensor_item(clg_mean(large, NULL, 0, false)), 1, slack); /* in two passes */
+  all_nan(clg_mean(none, NULL, 0, false));
+  all_nan(clg_mean(none, (int[]){1}, 1, true));
+  all_nan(clg_var(none, NULL, 0, false, false));
+  all_nan(clg_var(none, NULL, 0, true, false));
+  all_nan(clg_var(ones(1, DIMS(1)), NULL, 0, true, false));
+  all_nan(clg_mse_loss(none, none));
+  ck_assert_int_eq(clg_tensor_numel(clg_mean(none, (int[]){0}, 1, false)), 0);
+  clg_scope_close(s);
+}
+END_TEST
+
+START_TEST(crossed_bounds_give_the_upper) {
+  float v[4] = {0, 1, 1.5f, 3}, g[4];
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_tensor_create(ctx, 1, DIMS(4), v);
+  clg_set_requires_grad(x, true);
+  clg_tensor *y = clg_clamp(x, 2, 1);
+  read_all(y, v);
+  ck_assert_int_eq(clg_backward(clg_sum(y, NULL, 0, false), NULL), CLG_OK);
+  read_all(clg_grad_of(x), g);
+  for (int i = 0; i < 4; i++) ck_assert(v[i] == 1 && g[i] == 0);
+  clg_scope_close(s);
+  clg_tensor_unref(&x);
+}
+END_TEST
+
+/* Windows that see nothing of x: -inf, and nothing passes, at either order. */
+START_TEST(windows_over_padding_alone) {
+  float v[3];
+  const clg_pool_options o = {{2, 2}, {1, 1}, {1, 1}, {3, 3}, false, false};
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_tensor_create(ctx, 3, DIMS(3, 2, 2), NULL), *u = clg_tensor_create(ctx, 3, DIMS(3, 1, 1), NULL),
+             *w = clg_tensor_create(ctx, 3, DIMS(3, 2, 2), (float[]){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}), *d, *dd;
+  clg_set_requires_grad(x, true), clg_set_requires_grad(u, true);
+  clg_tensor *y = clg_max_pool2d(x, &o);
+  read_all(y, v);
+  for (int i = 0; i < 3; i++) ck_assert(isinf(v[i]) && v[i] < 0);
+  clg_backward_options graph = {.grad = u, .create_graph = true};
+  ck_assert_int_eq(clg_grad(y, &x, 1, false, &graph, &d), CLG_OK);
+  ck_assert_float_eq(clg_tensor_item(clg_sum(clg_abs(d), NULL, 0, false)), 0);
+  ck_assert_int_eq(clg_grad(clg_sum(clg_mul(d, w), NULL, 0, false), &u, 1, false, NULL, &dd), CLG_OK);
+  read_all(dd, v);
+  for (int i = 0; i < 3; i++) ck_assert_float_eq(v[i], 0);
+  clg_scope_close(s);
+  clg_tensor_unref(&x), clg_tensor_unref(&u), clg_tensor_unref(&w);
+}
+END_TEST
+
+/* A row whose label is ignored, with a probability of 0: the loss and the gradient are those of the other row. */
+START_TEST(ignored_labels_count_nothing) {
+  for (int i = 0; i < 4; i++) {
+    float g[6], alone[3];
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(2, 3), (float[]){-INFINITY, 0, 0, 0, 1, 2}),
+               *weight = i & 1 ? clg_tensor_create(ctx, 1, DIMS(3), (float[]){1, 2, 3}) : NULL,
+               *label = clg_tensor_create_i32(ctx, 1, DIMS(2), (int32_t[]){0, 1});
+    clg_set_requires_grad(x, true);
+    const clg_loss_options o = {CLG_REDUCTION_MEAN, weight, NULL, i & 2 ? 0.1f : 0, 0};
+    clg_tensor *loss = clg_cross_entropy(x, label, &o);
+    ck_assert_int_eq(clg_backward(loss, NULL), CLG_OK);
+    read_all(clg_grad_of(x), g);
+    clg_zero_grad(x);
+    clg_tensor *want = clg_cross_entropy(clg_narrow(x, 0, 1, 1), clg_narrow(label, 0, 1, 1), &o);
+    ck_assert_float_eq_tol(clg_tensor_item(loss), clg_tensor_item(want), 1e-6f);
+    ck_assert_int_eq(clg_backward(want, NULL), CLG_OK);
+    read_all(clg_narrow(clg_grad_of(x), 0, 1, 1), alone);
+    for (int k = 0; k < 3; k++) {
+      ck_assert_float_eq(g[k], 0);
+      ck_assert_float_eq_tol(g[3 + k], alone[k], 1e-6f);
+    }
+    clg_scope_close(s);
+    clg_tensor_unref(&x), clg_tensor_unref(&weight), clg_tensor_unref(&label);
+  }
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 START_TEST(bad_arguments_are_refused) {
@@ -247,6 +345,10 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, running_statistics_move);
   tcase_add_test(c, dropout_drops_its_share);
   tcase_add_test(c, empty_tensors_and_zero_norms);
+  tcase_add_test(c, means_divide_behind_the_sum);
+  tcase_add_test(c, crossed_bounds_give_the_upper);
+  tcase_add_test(c, windows_over_padding_alone);
+  tcase_add_test(c, ignored_labels_count_nothing);
   tcase_add_test(c, bad_arguments_are_refused);
   suite_add_tcase(suite, c);
 }

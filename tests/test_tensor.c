@@ -108,6 +108,19 @@ START_TEST(random_numbers_are_philox) {
 }
 END_TEST
 
+/* Sums that round up to the end of the range. */
+START_TEST(random_numbers_are_below_high) {
+  float v[1000];
+  clg_tensor *x = clg_rand(ctx, 1, (int64_t[]){1000}, 1e6f, 1e6f + 1);
+  ck_assert_int_eq(clg_tensor_read(x, v), CLG_OK);
+  for (int i = 0; i < 1000; i++) ck_assert(v[i] >= 1e6f && v[i] < 1e6f + 1);
+  ck_assert_int_eq(clg_rand_(x, 3, 3), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(x, v), CLG_OK);
+  for (int i = 0; i < 1000; i++) ck_assert_float_eq(v[i], 3);
+  clg_tensor_unref(&x);
+}
+END_TEST
+
 START_TEST(prints_shape_and_corner) {
   char text[2048] = "";
   FILE *f = fmemopen(text, sizeof text, "w");
@@ -146,6 +159,12 @@ START_TEST(buffers_are_shared_with_other_opencl_code) {
   clg_clear_error(ctx);
   ck_assert_ptr_null(clg_tensor_wrap(ctx, buffer, 2, 1, (int64_t[]){1}));
   clg_clear_error(ctx);
+  ck_assert_ptr_null(clg_tensor_wrap(ctx, buffer, (size_t)-4, 1, (int64_t[]){1}));
+  test_expect_error(ctx, CLG_ERR_SHAPE, "2^31");
+  ck_assert_ptr_null(clg_tensor_wrap(ctx, buffer, 8, 1, (int64_t[]){INT32_MAX}));
+  test_expect_error(ctx, CLG_ERR_SHAPE, "2^31");
+  ck_assert_ptr_null(clg_tensor_wrap(ctx, buffer, 4, 1, (int64_t[]){INT32_MAX}));
+  test_expect_error(ctx, CLG_ERR_SHAPE, "the buffer has 32 bytes");
   clg_tensor_unref(&x);
   clReleaseMemObject(buffer);
 }
@@ -170,6 +189,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, in_place_writes_reach_every_view);
   tcase_add_test(c, transfers_queue_and_wait_once);
   tcase_add_test(c, random_numbers_are_philox);
+  tcase_add_test(c, random_numbers_are_below_high);
   tcase_add_test(c, prints_shape_and_corner);
   tcase_add_test(c, buffers_are_shared_with_other_opencl_code);
   tcase_add_test(c, tensors_outlive_the_users_context);

@@ -146,6 +146,9 @@ START_TEST(kernels_run_on_tensors) {
     float v = i < 50 || i >= 151 ? 7 : in[i - 50] / (1 + expf(-1.5f * in[i - 50]));
     ck_assert_float_eq_tol(out[i], v, 1e-5f);
   }
+  clg_kernel_arg none[] = {clg_pass_in(clg_full(ctx, 1, (int64_t[]){0}, 0)), args[1], args[2], clg_pass_uint(0)};
+  ck_assert_int_eq(clg_program_launch(p, "forward", (size_t[3]){101, 1, 1}, NULL, none, 4), CLG_OK);
+  ck_assert_int_eq(clg_finish(ctx), CLG_OK);
   ck_assert_int_eq(clg_program_launch(p, "forwards", (size_t[3]){101, 1, 1}, NULL, args, 4), CLG_ERR_BUILD);
   test_expect_error(ctx, CLG_ERR_BUILD, "forwards");
   ck_assert_int_eq(clg_program_launch(p, "forward", (size_t[3]){101, 1, 1}, NULL, args, 3), CLG_ERR_ARGUMENT);

@@ -108,6 +108,12 @@ START_TEST(what_is_no_class_or_kernel_is_refused) {
   clg_clear_error(ctx);
   ck_assert_int_eq(clg_tuning_set(ctx, &right, CLG_PRODUCT_KERNELS), CLG_ERR_ARGUMENT);
   clg_clear_error(ctx);
+  ck_assert_int_eq(clg_tuning_load(ctx, NULL), CLG_ERR_ARGUMENT);
+  clg_clear_error(ctx);
+  ck_assert_int_eq(clg_tuning_save(ctx, NULL), CLG_ERR_ARGUMENT);
+  clg_clear_error(ctx);
+  ck_assert_int_eq(clg_tuning_load(NULL, path), CLG_ERR_ARGUMENT);
+  ck_assert_int_eq(clg_tuning_save(NULL, path), CLG_ERR_ARGUMENT);
   for (int c = 0; c < C; c++) ck_assert_int_eq(clg_size_class(clg_size_class_typical(c)), c);
   ck_assert_int_eq(clg_size_class_typical(C), 0);
 }

@@ -34,7 +34,7 @@ CLG_API clg_module *clg_avg_pool2d_create(clg_context *ctx, const clg_pool_optio
 CLG_API clg_module *clg_upsample_create(clg_context *ctx, int scale_h, int scale_w); /* nearest neighbour */
 /* A row of the weight [n,size] for each int32 index [..] -> [..,size]; N(0, 1) as PyTorch's default. */
 CLG_API clg_module *clg_embedding_create(clg_context *ctx, int64_t n, int64_t size);
-/* Zeroes each element with probability p and scales the others by 1/(1 - p), in train mode. */
+/* Zeroes each element with probability p, in [0, 1], and scales the others by 1/(1 - p), in train mode. */
 CLG_API clg_module *clg_dropout_create(clg_context *ctx, float p);
 /* [N,...] -> [N,-1] */
 CLG_API clg_module *clg_flatten_create(clg_context *ctx);
@@ -45,8 +45,8 @@ CLG_API clg_module *clg_flatten_create(clg_context *ctx);
  * caller's reference and returns it, so that create calls nest; NULL on error. */
 CLG_API clg_module *clg_spectral_norm(clg_module *layer);
 /* Runs its layers in order, each in a scope of its own; an activation behind a Linear, a convolution or a norm runs in
- * that one's kernels. Takes over the caller's reference of each layer, so that create calls nest. Any NULL layer makes
- * it NULL (the others are freed). */
+ * that one's kernels. Takes over the caller's reference of each layer, so that create calls nest. A layer is in one
+ * module, once. Any NULL layer makes it NULL (the others are freed, but for those in another module). */
 CLG_API clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n);
 
 /* From now on the Sequential runs in checkpointed segments of so many layers (0: none): only what goes into a segment

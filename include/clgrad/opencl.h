@@ -24,7 +24,8 @@ CLG_API cl_device_id clg_context_cl_device(const clg_context *ctx);
 CLG_API cl_command_queue clg_context_cl_queue(const clg_context *ctx);
 
 /* A contiguous tensor over `buffer` (retained), from `offset` bytes (a multiple of 4). Its bytes count as data that the
- * context did not reserve. CLG_ERR_SHAPE if the buffer is too small. */
+ * context did not reserve. CLG_ERR_SHAPE if the buffer is too small, or the tensor reaches beyond its first 2^31
+ * elements. */
 CLG_API clg_tensor *clg_tensor_wrap(clg_context *ctx, cl_mem buffer, size_t offset, int ndim, const int64_t *shape);
 
 /* The buffer that holds `t` (borrowed; valid while t lives), and where its first element is, in bytes. Strides are

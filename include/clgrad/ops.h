@@ -37,7 +37,8 @@ CLG_API clg_tensor *clg_silu(clg_tensor *x);                    /* x*sigmoid(x) 
 CLG_API clg_tensor *clg_mish(clg_tensor *x);                    /* x*tanh(log(1 + exp(x))) */
 CLG_API clg_tensor *clg_softplus(clg_tensor *x, float beta, float threshold); /* log(1 + exp(beta*x))/beta; x where
                                                                                    beta*x > threshold */
-CLG_API clg_tensor *clg_clamp(clg_tensor *x, float low, float high);          /* passes the gradient at its bounds */
+/* min(max(x, low), high); passes the gradient at its bounds */
+CLG_API clg_tensor *clg_clamp(clg_tensor *x, float low, float high);
 CLG_API clg_tensor *clg_clamp_min(clg_tensor *x, float low);
 CLG_API clg_tensor *clg_clamp_max(clg_tensor *x, float high);
 CLG_API clg_tensor *clg_log1p(clg_tensor *x); /* log(1 + x) */
@@ -72,7 +73,7 @@ CLG_API clg_status clg_map_(clg_tensor *x, const char *formula, const clg_map_in
 
 /* ---- reductions over dims[0..n): n = 0 means all; keepdim leaves size 1 ---- */
 CLG_API clg_tensor *clg_sum(clg_tensor *x, const int *dims, int n, bool keepdim);
-CLG_API clg_tensor *clg_mean(clg_tensor *x, const int *dims, int n, bool keepdim);
+CLG_API clg_tensor *clg_mean(clg_tensor *x, const int *dims, int n, bool keepdim); /* of no elements NaN */
 CLG_API clg_tensor *clg_amax(clg_tensor *x, const int *dims, int n, bool keepdim); /* ties share the gradient evenly */
 CLG_API clg_tensor *clg_amin(clg_tensor *x, const int *dims, int n, bool keepdim);
 /* mean((x - mean(x))^2), times n/(n - 1) if unbiased (Bessel) */

@@ -20,7 +20,7 @@ clg_arg clg_arg_v8(const int32_t *v, int n, int32_t rest) {
 
 static clg_status set_args(clg_context *ctx, clg_kernel *k, const char *op, const clg_arg *args, int n) {
   for (int i = 0; i < n; i++) {
-    cl_mem mem = args[i].size ? NULL : clg_block_mem(args[i].u.block);
+    cl_mem mem = args[i].size || !args[i].u.block ? NULL : clg_block_mem(args[i].u.block); /* an empty tensor's */
     cl_int code = args[i].size ? clSetKernelArg(k->kernel, (cl_uint)i, args[i].size, &args[i].u)
                                : clSetKernelArg(k->kernel, (cl_uint)i, sizeof mem, &mem);
     if (code != CL_SUCCESS)

@@ -295,6 +295,7 @@ static clg_status read_table(clg_context *ctx, const char *path, clg_tuning *t, 
 
 clg_status clg_tuning_load(clg_context *ctx, const char *path) {
   static const char op[] = "tuning_load";
+  if (!ctx || !path) return ctx ? clg_fail(ctx, CLG_ERR_ARGUMENT, op, "it needs a path") : CLG_ERR_ARGUMENT;
   clg_tuning *t = malloc(sizeof *t);
   if (!t) return no_memory(ctx, op);
   clg_status s = read_table(ctx, path, t, op);
@@ -318,6 +319,7 @@ clg_status clg_tuning_load_wanted(clg_context *ctx) {
 
 clg_status clg_tuning_save(clg_context *ctx, const char *path) {
   static const char op[] = "tuning_save";
+  if (!ctx || !path) return ctx ? clg_fail(ctx, CLG_ERR_ARGUMENT, op, "it needs a path") : CLG_ERR_ARGUMENT;
   if (!ctx->tuning) return clg_fail(ctx, CLG_ERR_STATE, op, "there is no table to save");
   clg_str text = {0};
   add_text(&text, ctx->tuning);

@@ -44,7 +44,7 @@ static clg_status add_up(void *arg, clg_module *m, clg_param *p, const char *pat
 typedef struct maker {
   clg_flat *flat;
   clg_tensor *all; /* the whole allocation, as one tensor */
-  size_t at, n;
+  size_t at;
 } maker;
 
 /* A parameter that lived on its own before moves in: its storage is pointed at the new place. */
@@ -67,15 +67,18 @@ static clg_status make_new(maker *k, clg_param *p) {
   clg_context *ctx = k->all->ctx;
   clg_storage *s = clg_storage_slice(ctx, k->all->storage->block, k->at, (size_t)numel_of(p), CLG_ROLE_PARAMETER);
   if (!s) return CLG_ERR_HOST_MEMORY;
-  p->tensor = clg_tensor_view(s, 0, p->ndim, p->shape, NULL);
+  clg_tensor *t = clg_tensor_view(s, 0, p->ndim, p->shape, NULL);
   clg_storage_unref(s);
-  if (!p->tensor) return CLG_ERR_HOST_MEMORY;
-  clg_status st = p->bound > 0       ? clg_rand_(p->tensor, -p->bound, p->bound)
-                  : p->deviation > 0 ? clg_randn_(p->tensor, 0, p->deviation)
-                  : p->value != 0    ? clg_fill_(p->tensor, p->value)
+  if (!t) return CLG_ERR_HOST_MEMORY;
+  clg_status st = p->bound > 0       ? clg_rand_(t, -p->bound, p->bound)
+                  : p->deviation > 0 ? clg_randn_(t, 0, p->deviation)
+                  : p->value != 0    ? clg_fill_(t, p->value)
                                      : CLG_OK;
-  p->tensor->storage->version = 0;
-  return st == CLG_OK ? clg_set_requires_grad(p->tensor, true) : st;
+  t->storage->version = 0;
+  if (st == CLG_OK) st = clg_set_requires_grad(t, true);
+  if (st != CLG_OK) clg_tensor_unref(&t);
+  p->tensor = t;
+  return st;
 }
 
 static clg_status make_one(void *arg, clg_module *m, clg_param *p, const char *path) {
@@ -84,10 +87,12 @@ static clg_status make_one(void *arg, clg_module *m, clg_param *p, const char *p
   if (s != CLG_OK) return s;
   clg_str name = {0};
   clg_str_addf(&name, "%s%s", path, p->name);
-  if (name.failed) return clg_fail(m->ctx, CLG_ERR_HOST_MEMORY, m->cls->name, "out of host memory");
-  k->flat->name[k->n] = name.data;
-  k->flat->tensor[k->n++] = p->tensor;
-  k->flat->n = k->n;
+  if (name.failed) {
+    clg_str_free(&name);
+    return clg_fail(m->ctx, CLG_ERR_HOST_MEMORY, m->cls->name, "out of host memory");
+  }
+  k->flat->name[k->flat->n] = name.data;
+  k->flat->tensor[k->flat->n++] = p->tensor;
   k->flat->numel += (size_t)p->tensor->numel;
   k->at += padded(p->tensor->numel);
   return CLG_OK;
@@ -99,20 +104,38 @@ static clg_tensor *zeros(clg_context *ctx, size_t floats, clg_role role, const c
   return t;
 }
 
-static clg_status make_parameters(clg_module *top) {
-  totals t = {0, 0};
-  walk(top, "", add_up, &t);
-  if (!t.n || top->flat.n) return CLG_OK;
-  top->flat.tensor = calloc(t.n, sizeof *top->flat.tensor);
-  top->flat.name = calloc(t.n, sizeof *top->flat.name);
-  if (!top->flat.tensor || !top->flat.name)
-    return clg_fail(top->ctx, CLG_ERR_HOST_MEMORY, top->cls->name, "out of host memory");
-  maker k = {.flat = &top->flat, .all = zeros(top->ctx, t.floats, CLG_ROLE_PARAMETER, "parameters")};
+void clg_flat_finish(clg_flat *f) {
+  for (size_t i = 0; i < f->n; i++) free(f->name[i]);
+  free(f->name);
+  free(f->tensor);
+  *f = (clg_flat){0};
+}
+
+static clg_status fill_flat(clg_module *top, clg_flat *f, const totals *t) {
+  f->tensor = calloc(t->n, sizeof *f->tensor);
+  f->name = calloc(t->n, sizeof *f->name);
+  if (!f->tensor || !f->name) return clg_fail(top->ctx, CLG_ERR_HOST_MEMORY, top->cls->name, "out of host memory");
+  maker k = {.flat = f, .all = zeros(top->ctx, t->floats, CLG_ROLE_PARAMETER, "parameters")};
   if (!k.all) return clg_last_status(top->ctx);
   bool mode = clg_set_grad_mode(top->ctx, false);
   clg_status s = walk(top, "", make_one, &k);
   clg_set_grad_mode(top->ctx, mode);
   clg_tensor_unref(&k.all);
+  return s;
+}
+
+/* All or none of the list: a module that has one counts as made. Parameters that were made before a failure move in the
+ * next time. */
+static clg_status make_parameters(clg_module *top) {
+  totals t = {0, 0};
+  clg_status s = walk(top, "", add_up, &t);
+  if (s != CLG_OK || !t.n) return s;
+  clg_flat f = {0};
+  s = fill_flat(top, &f, &t);
+  if (s == CLG_OK)
+    top->flat = f;
+  else
+    clg_flat_finish(&f);
   return s;
 }
 
@@ -132,9 +155,12 @@ clg_status clg_module_make_gradients(clg_module *top) {
     struct clg_autograd *a = clg_autograd_of(p);
     clg_storage *st =
         a ? clg_storage_slice(top->ctx, all->storage->block, at, (size_t)p->numel, CLG_ROLE_GRADIENT) : NULL;
-    if (st) a->slice = clg_tensor_view(st, 0, p->ndim, p->shape, NULL);
+    if (st) {
+      clg_tensor_unref(&a->slice); /* of a time before that failed midway */
+      a->slice = clg_tensor_view(st, 0, p->ndim, p->shape, NULL);
+    }
     clg_storage_unref(st);
-    if (!a || !a->slice) s = CLG_ERR_HOST_MEMORY;
+    if (!st || !a->slice) s = CLG_ERR_HOST_MEMORY;
   }
   clg_tensor_unref(&all);
   f->grads = s == CLG_OK;

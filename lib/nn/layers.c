@@ -81,7 +81,7 @@ static clg_tensor *dropout_forward(clg_module *m, clg_tensor *x) { return clg_dr
 static const clg_module_class dropout_class = {.name = "dropout", .forward = dropout_forward};
 
 clg_module *clg_dropout_create(clg_context *ctx, float p) {
-  if (ctx && !(p >= 0 && p < 1)) return clg_fail(ctx, CLG_ERR_ARGUMENT, "dropout", "p must be in [0, 1)"), NULL;
+  if (ctx && !(p >= 0 && p <= 1)) return clg_fail(ctx, CLG_ERR_ARGUMENT, "dropout", "p must be in [0, 1]"), NULL;
   clg_module *m = clg_module_create(ctx, &dropout_class);
   if (m) m->number = p;
   return m;
@@ -126,23 +126,43 @@ static clg_tensor *sequential_forward(clg_module *m, clg_tensor *x) {
 }
 const clg_module_class clg_sequential_class = {.name = "sequential", .forward = sequential_forward};
 
-clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n) {
-  bool ok = layers || !n;
-  for (size_t i = 0; ok && i < n; i++) ok = layers[i] && layers[i]->ctx == ctx && !layers[i]->owner;
-  if (!ok && ctx && !ctx->error.status)
-    clg_fail(ctx, CLG_ERR_ARGUMENT, "sequential", "a layer is missing, of another context, or already in a module");
-  clg_module *m = ok ? clg_module_create(ctx, &clg_sequential_class) : NULL;
-  if (m && n) m->layer = calloc(n, sizeof *m->layer);
-  if (m && (!n || m->layer)) {
-    for (size_t i = 0; i < n; i++) m->layer[i] = layers[i], layers[i]->owner = m;
-    m->n_layers = n;
-    return m;
-  }
-  if (m) clg_fail(ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory");
-  clg_module_unref(&m);
+/* The layers of a call that failed. One in a module is not ours to free; one that is given twice has one reference. */
+static void drop(clg_module *const *layers, size_t n) {
   for (size_t i = 0; layers && i < n; i++) {
     clg_module *l = layers[i];
-    clg_module_unref(&l);
+    bool again = false;
+    for (size_t k = 0; k < i; k++) again = again || layers[k] == l;
+    if (l && !again && !l->owner) clg_module_unref(&l);
   }
-  return NULL;
+}
+
+/* Takes layers until one cannot be had: then none. A layer has its owner at once, so that it is seen the second time.
+ */
+static bool take(clg_module *m, clg_module *const *layers, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    clg_module *l = layers[i];
+    if (l && l->ctx == m->ctx && !l->owner) {
+      l->owner = m;
+      m->layer[m->n_layers++] = l;
+      continue;
+    }
+    while (m->n_layers) m->layer[--m->n_layers]->owner = NULL;
+    if (!m->ctx->error.status)
+      clg_fail(m->ctx, CLG_ERR_ARGUMENT, "sequential",
+               "layer %zu is missing, of another context, in a module already, or given twice", i);
+    return false;
+  }
+  return true;
+}
+
+clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n) {
+  if (ctx && n && !layers) return clg_fail(ctx, CLG_ERR_ARGUMENT, "sequential", "there is no list of layers"), NULL;
+  clg_module *m = clg_module_create(ctx, &clg_sequential_class);
+  if (m && n && !(m->layer = calloc(n, sizeof *m->layer))) {
+    clg_fail(ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory");
+    clg_module_unref(&m);
+  }
+  if (m && !take(m, layers, n)) clg_module_unref(&m);
+  if (!m) drop(layers, n);
+  return m;
 }

@@ -29,9 +29,7 @@ void clg_module_unref(clg_module **p) {
   }
   for (int i = 0; i < m->n_params; i++) clg_tensor_unref(&m->param[i].tensor);
   for (int i = 0; i < m->n_buffers; i++) clg_tensor_unref(&m->buffer[i].tensor);
-  for (size_t i = 0; i < m->flat.n; i++) free(m->flat.name[i]);
-  free(m->flat.name);
-  free(m->flat.tensor);
+  clg_flat_finish(&m->flat);
   free(m->layer);
   free(m);
   clg_context_release(ctx);

@@ -58,6 +58,7 @@ clg_status clg_module_make(clg_module *m);
 /* The forward of one layer whose parameters exist. */
 clg_tensor *clg_module_run(clg_module *m, clg_tensor *x);
 clg_status clg_module_make_gradients(clg_module *m);
+void clg_flat_finish(clg_flat *f);
 /* param[0], or what spectral norm makes of it for this forward. NULL on error. */
 clg_tensor *clg_module_weight(clg_module *m);
 

@@ -161,7 +161,18 @@ static clg_tensor *result_tensor(const formula_attrs *a, clg_context *ctx, bool 
   return clg_tensor_new(ctx, ndim, shape, clg_result_role(ctx), a->f->name);
 }
 
-clg_tensor *clg_formula_apply(clg_formula *f, clg_tensor *const *in, const float *params, uint32_t dims, bool keepdim) {
+/* `by` is NULL unless the sum is divided. */
+static clg_status run_forward(const formula_attrs *a, clg_tensor *const *in, const float *by, clg_tensor *y) {
+  clg_map_fn *fn = a->f->forward;
+  const clg_tensor *const *from = (const clg_tensor *const *)in;
+  const float one = 1;
+  if (!a->dims) return clg_map_run(fn, &y, from, a->params, false, a->f->name);
+  return by ? clg_map_mean(fn, *by, y, from, &one, a->ndim, a->shape, a->dims, a->f->name)
+            : clg_map_reduce(fn, CLG_REDUCE_SUM, y, from, a->params, a->ndim, a->shape, a->dims, false, a->f->name);
+}
+
+static clg_tensor *apply(clg_formula *f, clg_tensor *const *in, const float *params, const float *by, uint32_t dims,
+                         bool keepdim) {
   if (!f || !clg_inputs_ok(in, f->n_in, f->name)) return NULL;
   clg_context *ctx = in[0]->ctx;
   formula_attrs a = {.f = f, .dims = dims};
@@ -169,13 +180,19 @@ clg_tensor *clg_formula_apply(clg_formula *f, clg_tensor *const *in, const float
   memcpy(a.params, params ? params : (const float[1]){0}, (size_t)f->n_param * sizeof *params);
   clg_tensor *y = result_tensor(&a, ctx, keepdim);
   if (!y) return NULL;
-  const clg_tensor *const *cin = (const clg_tensor *const *)in;
-  clg_status s =
-      dims ? clg_map_reduce(f->forward, CLG_REDUCE_SUM, y, cin, a.params, a.ndim, a.shape, dims, false, f->name)
-           : clg_map_run(f->forward, &y, cin, a.params, false, f->name);
+  clg_status s = run_forward(&a, in, by, y);
   if (s == CLG_OK && clg_records(in, f->n_in)) s = record(f, in, y, &a);
   if (s != CLG_OK) clg_tensor_unref(&y);
   return clg_result(y);
+}
+
+clg_tensor *clg_formula_apply(clg_formula *f, clg_tensor *const *in, const float *params, uint32_t dims, bool keepdim) {
+  return apply(f, in, params, NULL, dims, keepdim);
+}
+
+clg_tensor *clg_formula_mean(clg_formula *f, clg_tensor *const *in, float by, uint32_t dims, bool keepdim) {
+  const float s = 1 / by;
+  return apply(f, in, &s, &by, dims, keepdim);
 }
 
 clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *params) {

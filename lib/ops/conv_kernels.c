@@ -14,7 +14,8 @@ enum {
   THIN = 4,          /* most output channels of the kernel for few */
   THIN_BLOCK = 256,  /* outputs of its blocks */
   ITEMS = 32,        /* fewer leave compute units without work */
-  CHUNKS = 16        /* most parts of a sum */
+  CHUNKS = 16,       /* most parts of a sum */
+  LONE_STRIDE = 8    /* of an axis with one output, where any stride gives the same */
 };
 
 /* The shapes as conv_shape.clh's `conv` has them, in its order. */
@@ -79,7 +80,8 @@ static kernel_shape shape_of(const clg_conv_shape *c, bool up) {
                     .groups = c->groups};
   for (int a = 0; a < 2; a++) {
     k.in[a] = up ? c->out[a] : c->in[a], k.out[a] = up ? c->in[a] : c->out[a];
-    k.in_s[a] = up ? 1 : c->stride[a], k.out_s[a] = up ? c->stride[a] : 1;
+    int stride = c->out[a] == 1 ? least(c->stride[a], LONE_STRIDE) : c->stride[a];
+    k.in_s[a] = up ? 1 : stride, k.out_s[a] = up ? stride : 1;
     k.q[a] = pieces(k.out[a], k.out_s[a]);
     k.k[a] = c->kernel[a], k.pad[a] = c->padding[a], k.dil[a] = c->dilation[a];
   }
@@ -127,7 +129,8 @@ static clg_status run_plain(clg_context *ctx, const clg_conv_call *c, const kern
                   (size_t)k->out_ch, (size_t)k->groups, op);
   size_t columns = (size_t)k->batch * (size_t)k->q[0] * (size_t)k->q[1];
   return launch(ctx, c->epilogue, "conv_tile", &l, (columns + TILE - 1) / TILE,
-                (size_t)(pieces(k->out_ch, TILE) * k->groups), (size_t)(k->out_s[0] * k->out_s[1]), op);
+                (size_t)(pieces(k->out_ch, TILE) * k->groups),
+                (size_t)least(k->out_s[0], k->out[0]) * (size_t)least(k->out_s[1], k->out[1]), op);
 }
 
 /* Whether the kernel for few output channels is the one; fills in how it cuts the work. */
@@ -138,8 +141,9 @@ static bool plan_thin(kernel_shape *k, bool up) {
 
 /* Whether the CPU's kernel can; fills in how it cuts the work. */
 static bool plan_gather(kernel_shape *k, bool up) {
-  int phases = k->out_s[0] * k->out_s[1], pairs = pieces(k->out_ch, PAIR);
-  if (phases > PHASES || !cut(k, up, PIXELS)) return false;
+  int64_t all = (int64_t)k->out_s[0] * k->out_s[1];
+  if (all > PHASES || !cut(k, up, PIXELS)) return false;
+  int phases = (int)all, pairs = pieces(k->out_ch, PAIR);
   int blocks = k->batch * k->blocks[0] * k->blocks[1] * k->groups;
   k->per = most(1, pairs / pieces(ITEMS, blocks));
   if (k->chunk == k->in_ch) return phases * PIXELS * PAIR <= PART;

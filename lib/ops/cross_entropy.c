@@ -31,6 +31,12 @@ static clg_tensor *label_weights(clg_tensor *label, clg_tensor *weight, int64_t 
   return clg_result(y);
 }
 
+/* x times w where that is not 0, else 0: an ignored label counts nothing even where its logarithm is -inf. */
+static clg_tensor *counted(clg_tensor *x, clg_tensor *w) {
+  const clg_map_input in[] = {{"x", x, 0}, {"w", w, 0}};
+  return x && w ? clg_map(x->ctx, "w != 0 ? x*w : 0", in, 2) : NULL;
+}
+
 /* weight [C] over dimension d of x. */
 static clg_tensor *over_classes(clg_tensor *weight, const clg_tensor *x, int d) {
   int64_t shape[CLG_MAX_DIMS];
@@ -46,13 +52,13 @@ static clg_tensor *by_labels(clg_tensor *lp, clg_tensor *label, int d, const clg
   label = clg_reshape(label, lp->ndim, shape);
   if (!label) return NULL;
   clg_tensor *w = label_weights(label, o->weight, lp->shape[d], o->ignore_index);
-  clg_tensor *y = w ? clg_mul(clg_gather_along(lp, label, d, "cross_entropy"), w) : NULL;
+  clg_tensor *y = w ? counted(clg_gather_along(lp, label, d, "cross_entropy"), w) : NULL;
   if (o->reduction == CLG_REDUCTION_MEAN) *total = clg_sum(w, NULL, 0, false);
   if (o->label_smoothing == 0) return y;
   clg_tensor *counts = o->weight ? label_weights(label, NULL, lp->shape[d], o->ignore_index) : w;
   clg_tensor *all = clg_sum(o->weight ? clg_mul(lp, over_classes(o->weight, lp, d)) : lp, (int[]){d}, 1, true);
   float each = o->label_smoothing / (float)lp->shape[d];
-  return clg_add(clg_mul_scalar(y, 1 - o->label_smoothing), clg_mul_scalar(clg_mul(all, counts), each));
+  return clg_add(clg_mul_scalar(y, 1 - o->label_smoothing), clg_mul_scalar(counted(all, counts), each));
 }
 
 /* The same for probabilities t of lp's shape. */

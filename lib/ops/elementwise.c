@@ -40,7 +40,11 @@ clg_tensor *clg_leaky_relu(clg_tensor *x, float slope) {
 clg_tensor *clg_softplus(clg_tensor *x, float beta, float threshold) {
   return one(CLG_ROW_SOFTPLUS, x, (float[]){beta, threshold});
 }
-clg_tensor *clg_clamp(clg_tensor *x, float low, float high) { return one(CLG_ROW_CLAMP, x, (float[]){low, high}); }
+clg_tensor *clg_clamp(clg_tensor *x, float low, float high) {
+  if (!x || !(low > high)) return one(CLG_ROW_CLAMP, x, (float[]){low, high});
+  clg_scope *s = clg_scope_open(x->ctx); /* `high`, and no gradient */
+  return clg_scope_close_with(s, clg_clamp_max(clg_clamp_min(x, low), high));
+}
 clg_tensor *clg_clamp_min(clg_tensor *x, float low) { return clg_clamp(x, low, INFINITY); }
 clg_tensor *clg_clamp_max(clg_tensor *x, float high) { return clg_clamp(x, -INFINITY, high); }
 clg_tensor *clg_log1p(clg_tensor *x) { return one(CLG_ROW_LOG1P, x, NULL); }

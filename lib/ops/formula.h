@@ -105,6 +105,9 @@ clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *co
 /* The formula over broadcast inputs, summed over the dimensions in `dims` (0: elementwise), recorded. An op result. A
  * row that is summed must not have a gradient that mentions y, which would be the sum. */
 clg_tensor *clg_formula_apply(clg_formula *f, clg_tensor *const *in, const float *params, uint32_t dims, bool keepdim);
+/* The same for a row whose one number s scales it, s = 1/by: the sum is divided by `by` behind it instead, and s is
+ * that of the gradients. Of no elements NaN. */
+clg_tensor *clg_formula_mean(clg_formula *f, clg_tensor *const *in, float by, uint32_t dims, bool keepdim);
 /* The gradient of a reduced tensor over the shape before; recorded under create_graph. A new reference, or NULL with
  * the error set. */
 clg_tensor *clg_respread(clg_tensor *g, uint32_t dims, int ndim, const int64_t *shape);

@@ -169,12 +169,18 @@ typedef struct linear_attrs {
   int64_t shape[CLG_MAX_DIMS];
 } linear_attrs;
 
+/* The rows of a shape [..,n], also where n is 0. */
+static int64_t count_rows(int ndim, const int64_t *shape) {
+  int64_t rows = 1;
+  for (int d = 0; d < ndim - 1; d++) rows *= shape[d];
+  return rows;
+}
+
 /* t [..,n] as [rows, n], packed: a reference. */
 static clg_tensor *rows_of(clg_tensor *t, const char *op) {
   clg_tensor *p = clg_tensor_packed(t, op);
-  int64_t cols = t->shape[t->ndim - 1];
-  clg_tensor *rows =
-      p ? clg_tensor_view(p->storage, p->offset, 2, (int64_t[]){cols ? t->numel / cols : 0, cols}, NULL) : NULL;
+  const int64_t shape[2] = {count_rows(t->ndim, t->shape), t->shape[t->ndim - 1]};
+  clg_tensor *rows = p ? clg_tensor_view(p->storage, p->offset, 2, shape, NULL) : NULL;
   clg_tensor_unref(&p);
   return rows;
 }
@@ -231,7 +237,7 @@ static clg_status linear_gradients(clg_node *n, const linear_attrs *a, clg_tenso
 /* With create_graph: the same by recorded ops. */
 static clg_status linear_recorded(clg_node *n, const linear_attrs *a, clg_tensor *const t[SAVED], clg_tensor *g) {
   clg_scope *scope = clg_scope_open(n->ctx);
-  int64_t out = g->shape[g->ndim - 1], in = a->shape[a->ndim - 1], rows = g->numel / (out ? out : 1);
+  int64_t out = g->shape[g->ndim - 1], in = a->shape[a->ndim - 1], rows = count_rows(a->ndim, a->shape);
   clg_tensor *z = a->act ? clg_behind_recorded(a->act, a->slope, t[SAVED_Y], g) : g;
   z = clg_reshape(z, 2, (int64_t[]){rows, out});
   clg_status s = z ? CLG_OK : clg_last_status(n->ctx);

@@ -14,8 +14,11 @@ static clg_tensor *reduced(clg_row_id id, clg_tensor *x, clg_tensor *t, clg_redu
   for (int d = 0; d < ndim; d++) shape[d] = x->shape[d];
   bool fits = clg_broadcast(&ndim, shape, t);
   for (int d = 0; fits && d < ndim; d++) n *= shape[d];
-  float s = how == CLG_REDUCTION_MEAN ? 1.0f / (float)n : 1.0f;
-  return clg_formula_apply(f, (clg_tensor *[]){x, t}, &s, how == CLG_REDUCTION_NONE ? 0 : (1u << ndim) - 1, false);
+  clg_tensor *const in[] = {x, t};
+  const float one = 1;
+  uint32_t all = (1u << ndim) - 1;
+  return how == CLG_REDUCTION_MEAN ? clg_formula_mean(f, in, (float)n, all, false)
+                                   : clg_formula_apply(f, in, &one, how == CLG_REDUCTION_NONE ? 0 : all, false);
 }
 
 static clg_tensor *reduce(clg_tensor *y, clg_reduction how) {

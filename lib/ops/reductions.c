@@ -37,8 +37,7 @@ clg_tensor *clg_sum(clg_tensor *x, const int *dims, int n, bool keepdim) {
 clg_tensor *clg_mean(clg_tensor *x, const int *dims, int n, bool keepdim) {
   uint32_t mask;
   if (!x || !clg_dims_mask(x, dims, n, &mask, "mean")) return NULL;
-  float s = 1.0f / (float)clg_mask_numel(x, mask);
-  return clg_formula_apply(clg_formula_row(x->ctx, CLG_ROW_MEAN), &x, &s, mask, keepdim);
+  return clg_formula_mean(clg_formula_row(x->ctx, CLG_ROW_MEAN), &x, (float)clg_mask_numel(x, mask), mask, keepdim);
 }
 
 typedef struct amax_attrs {

@@ -54,8 +54,9 @@ static clg_status move(const clg_ema *e, clg_module *m, way how) {
 
 clg_ema *clg_ema_create(clg_module *m, double decay) {
   size_t n;
-  clg_tensor *const *p = m ? clg_module_parameters(m, &n) : NULL;
-  if (!p) return NULL;
+  if (!m || clg_module_make(m) != CLG_OK) return NULL;
+  clg_tensor *const *p = clg_module_parameters(m, &n);
+  if (!n) return clg_fail(m->ctx, CLG_ERR_ARGUMENT, "ema", "the module has no parameters"), NULL;
   if (!(decay >= 0 && decay <= 1)) return clg_fail(m->ctx, CLG_ERR_ARGUMENT, "ema", "decay must be in [0, 1]"), NULL;
   clg_ema *e = calloc(1, sizeof *e);
   if (!e) return clg_fail(m->ctx, CLG_ERR_HOST_MEMORY, "ema", "out of host memory"), NULL;

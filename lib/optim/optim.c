@@ -122,8 +122,10 @@ clg_optim *clg_optim_create(clg_context *ctx, const clg_optim_options *options, 
 
 clg_optim *clg_optim_create_for(clg_module *m, const clg_optim_options *options) {
   size_t n;
-  clg_tensor *const *p = m ? clg_module_parameters(m, &n) : NULL;
-  return p ? clg_optim_create(m->ctx, options, p, n) : NULL;
+  if (!m || clg_module_make(m) != CLG_OK) return NULL;
+  clg_tensor *const *p = clg_module_parameters(m, &n);
+  if (!n) return clg_fail(m->ctx, CLG_ERR_ARGUMENT, "optim", "the module has no parameters"), NULL;
+  return clg_optim_create(m->ctx, options, p, n);
 }
 
 clg_optim *clg_optim_ref(clg_optim *o) {

@@ -36,6 +36,11 @@ clg_status clg_map_reduce(clg_map_fn *f, clg_reduce_kind kind, clg_tensor *out, 
                           const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate,
                           const char *op);
 
+/* The sum divided by `by` behind it, which is not the sum of quotients: n of the same number have it as their mean. Of
+ * no elements NaN. */
+clg_status clg_map_mean(clg_map_fn *f, float by, clg_tensor *out, const clg_tensor *const *ins, const float *params,
+                        int ndim, const int64_t *shape, uint32_t dims, const char *op);
+
 /* The sum over the first of shape[0..2), and the values themselves into `keep`, contiguous and of that shape: one pass
  * over what both read. */
 clg_status clg_map_sum_keep(clg_map_fn *f, clg_tensor *out, clg_tensor *keep, const clg_tensor *const *ins,

@@ -7,8 +7,8 @@
 
 typedef enum clg_map_form { CLG_FLAT, CLG_STRIDED, CLG_FLAT_ADD, CLG_STRIDED_ADD, CLG_FORMS } clg_map_form;
 
-/* CLG_REDUCE_SUM, CLG_REDUCE_MAX, and a sum that keeps the values: */
-enum { CLG_REDUCE_KEEP = 2, CLG_REDUCTIONS };
+/* CLG_REDUCE_SUM, CLG_REDUCE_MAX, a sum that keeps the values, and one that is divided: */
+enum { CLG_REDUCE_KEEP = 2, CLG_REDUCE_MEAN, CLG_REDUCTIONS };
 
 /* The strided kernels where every tensor's innermost stride is 1 or, by bit `zero` of its number, 0. */
 typedef struct clg_map_rows {
@@ -32,7 +32,8 @@ struct clg_map {
   char *reduce_prelude[CLG_REDUCTIONS]; /* prelude and what chooses the reduction; made when needed */
 };
 
-/* A reduction has most: the result and the kept values, 10 tensors with 4 arguments each, 12 numbers, 6 sizes: 64. */
+/* A reduction has most: the result and the kept values, 10 tensors with 4 arguments each, 12 numbers, 7 sizes, and
+ * a mean's divisor: 64. */
 #define CLG_MAP_ARGS 66
 typedef struct clg_args {
   clg_arg arg[CLG_MAP_ARGS];

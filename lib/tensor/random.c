@@ -1,6 +1,7 @@
 /* The context's random stream: a seed and a position that counts Philox blocks of four numbers. */
 #include "device/launch.h"
 #include "tensor/tensor.h"
+#include <math.h>
 #include <stdlib.h>
 
 /* What a context keeps: slot RANDOM. */
@@ -35,14 +36,15 @@ void clg_seed_get(const clg_context *ctx, uint64_t *seed, uint64_t *position) {
   if (position) *position = s ? s->position : 0;
 }
 
-static clg_status fill(clg_tensor *t, bool normal, float a, float b, const char *op) {
+/* Uniform: a is low, b the width, `most` the largest result; or normal: mean and deviation. */
+static clg_status fill(clg_tensor *t, bool normal, float a, float b, float most, const char *op) {
   clg_context *ctx = t->ctx;
   stream *s = stream_of(ctx);
   if (!s) return CLG_ERR_HOST_MEMORY;
   if (!t->numel) return CLG_OK;
   if (!clg_tensor_is_contiguous(t)) {
     clg_tensor *packed = clg_tensor_like(t, op);
-    clg_status st = packed ? fill(packed, normal, a, b, op) : clg_last_status(ctx);
+    clg_status st = packed ? fill(packed, normal, a, b, most, op) : clg_last_status(ctx);
     if (st == CLG_OK) st = clg_tensor_assign(t, packed, op);
     clg_tensor_unref(&packed);
     return st;
@@ -56,19 +58,25 @@ static clg_status fill(clg_tensor *t, bool normal, float a, float b, const char 
                     clg_arg_u64(s->seed),
                     clg_arg_u64(s->position),
                     clg_arg_f32(a),
-                    clg_arg_f32(b)};
+                    clg_arg_f32(b),
+                    clg_arg_f32(most)};
   s->position += blocks;
   const size_t lanes = clg_vector_width(ctx), items[3] = {(blocks + lanes - 1) / lanes, 1, 1};
-  return clg_launch(ctx, s->kernel[normal], op, args, 7, items, NULL);
+  return clg_launch(ctx, s->kernel[normal], op, args, 8, items, NULL);
 }
 
-static clg_status fill_changed(clg_tensor *t, bool normal, float a, float b, const char *op) {
+static clg_status fill_changed(clg_tensor *t, bool normal, float a, float b, float most, const char *op) {
   if (!t || !clg_tensor_holds(t, CLG_F32, op)) return CLG_ERR_ARGUMENT;
   clg_status s = clg_tensor_changeable(t, op);
-  if (s == CLG_OK) s = fill(t, normal, a, b, op);
+  if (s == CLG_OK) s = fill(t, normal, a, b, most, op);
   if (s == CLG_OK) clg_storage_changed(t->storage, op);
   return s;
 }
 
-clg_status clg_rand_(clg_tensor *t, float low, float high) { return fill_changed(t, false, low, high - low, "rand_"); }
-clg_status clg_randn_(clg_tensor *t, float mean, float std) { return fill_changed(t, true, mean, std, "randn_"); }
+/* low + width*u may be rounded up to high, which is out of the range. */
+clg_status clg_rand_(clg_tensor *t, float low, float high) {
+  return fill_changed(t, false, low, high - low, low < high ? nextafterf(high, low) : INFINITY, "rand_");
+}
+clg_status clg_randn_(clg_tensor *t, float mean, float std) {
+  return fill_changed(t, true, mean, std, INFINITY, "randn_");
+}

@@ -83,7 +83,7 @@ static clg_kernel *kernel_of(clg_map_fn *f, int kind, const plan *p) {
   int which = p->rows ? 5 : p->wide ? 4 : (p->inner ? 0 : 2) + (p->unit ? 1 : 0);
   if (f->reduce[kind][which]) return f->reduce[kind][which];
   if (!f->reduce_prelude[kind]) {
-    static const char *const chooses[] = {"", "#define REDUCE_MAX\n", "#define REDUCE_KEEP\n"};
+    static const char *const chooses[] = {"", "#define REDUCE_MAX\n", "#define REDUCE_KEEP\n", "#define REDUCE_MEAN\n"};
     clg_str s = {0};
     clg_str_add(&s, f->prelude);
     clg_str_add(&s, chooses[kind]);
@@ -97,14 +97,19 @@ static clg_kernel *kernel_of(clg_map_fn *f, int kind, const plan *p) {
   return f->reduce[kind][which] = clg_kernel_get(f->ctx, "reduce.cl", f->reduce_prelude[kind], name[which]);
 }
 
-/* `keep` is NULL unless kind is CLG_REDUCE_KEEP. */
-static clg_status run_pass(clg_map_fn *f, int kind, const clg_tensor *out, const clg_tensor *keep,
-                           const clg_tensor *const *list, int n, const float *params, const plan *p, bool accumulate,
-                           const char *op) {
+/* What a reduction does: `keep` is NULL unless kind is CLG_REDUCE_KEEP, `by` is of CLG_REDUCE_MEAN. */
+typedef struct way {
+  int kind;
+  const clg_tensor *keep;
+  float by;
+} way;
+
+static clg_status run_pass(clg_map_fn *f, const way *w, const clg_tensor *out, const clg_tensor *const *list, int n,
+                           const float *params, const plan *p, bool accumulate, const char *op) {
   clg_args a;
   a.n = 0; /* clearing the whole list would take longer than filling it */
   clg_args_tensor(&a, out);
-  if (keep) clg_args_tensor(&a, keep);
+  if (w->keep) clg_args_tensor(&a, w->keep);
   for (int i = 0; i < n; i++) clg_args_tensor(&a, list[i]);
   for (int i = 0; i < n; i++) {
     clg_args_add(&a, clg_arg_v8(p->kept.stride[i], p->kept.ndim, 0));
@@ -118,19 +123,20 @@ static clg_status run_pass(clg_map_fn *f, int kind, const clg_tensor *out, const
   clg_args_add(&a, clg_arg_u32(p->chunk));
   clg_args_add(&a, clg_arg_u32(p->share));
   clg_args_add(&a, clg_arg_u32(accumulate));
+  if (w->kind == CLG_REDUCE_MEAN) clg_args_add(&a, clg_arg_f32(w->by));
   size_t wg = clg_wg(f->ctx), global[3] = {tasks_of(p), p->chunks, 1}, local[3] = {wg, 1, 1};
   if (p->inner) global[0] *= wg;
-  return clg_launch(f->ctx, kernel_of(f, kind, p), op, a.arg, a.n, global, local);
+  return clg_launch(f->ctx, kernel_of(f, w->kind, p), op, a.arg, a.n, global, local);
 }
 
-static clg_status empty(bool max, clg_tensor *out, bool accumulate, const char *op) {
-  if (max) return clg_fail(out->ctx, CLG_ERR_SHAPE, op, "the maximum of no elements does not exist");
+static clg_status empty(int kind, clg_tensor *out, bool accumulate, const char *op) {
+  if (kind == CLG_REDUCE_MAX) return clg_fail(out->ctx, CLG_ERR_SHAPE, op, "the maximum of no elements does not exist");
   if (accumulate) return CLG_OK;
-  float zero = 0;
-  return clg_map_run(clg_maps_of(out->ctx, CLG_MAP_FILL), &out, NULL, &zero, false, op);
+  float value = kind == CLG_REDUCE_MEAN ? NAN : 0;
+  return clg_map_run(clg_maps_of(out->ctx, CLG_MAP_FILL), &out, NULL, &value, false, op);
 }
 
-static clg_status reduce(clg_map_fn *f, int kind, clg_tensor *out, const clg_tensor *keep, const clg_tensor *const *ins,
+static clg_status reduce(clg_map_fn *f, const way *w, clg_tensor *out, const clg_tensor *const *ins,
                          const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate,
                          const char *op) {
   if (!f) return CLG_ERR_HOST_MEMORY;
@@ -140,18 +146,19 @@ static clg_status reduce(clg_map_fn *f, int kind, clg_tensor *out, const clg_ten
     if (f->in_used >> i & 1) list[n++] = ins[i];
   if (!out->numel) return CLG_OK;
   for (int i = 0; i < ndim; i++)
-    if ((dims >> i & 1) && shape[i] == 0) return empty(kind == CLG_REDUCE_MAX, out, accumulate, op);
+    if ((dims >> i & 1) && shape[i] == 0) return empty(w->kind, out, accumulate, op);
   plan p;
   make_plan(&p, f, list, n, ndim, shape, dims);
-  if (p.chunks == 1) return run_pass(f, kind, out, keep, list, n, params, &p, accumulate, op);
+  if (p.chunks == 1) return run_pass(f, w, out, list, n, params, &p, accumulate, op);
   int64_t parts[2] = {p.chunks, p.n_out};
   clg_tensor *part = clg_tensor_new(f->ctx, 2, parts, CLG_ROLE_WORKSPACE, op);
   if (!part) return clg_last_status(f->ctx);
-  clg_status s = run_pass(f, kind, part, keep, list, n, params, &p, false, op);
+  bool mean = w->kind == CLG_REDUCE_MEAN; /* the last pass divides */
+  const way first = {mean ? CLG_REDUCE_SUM : w->kind, w->keep, 0},
+            last = {w->kind == CLG_REDUCE_KEEP ? CLG_REDUCE_SUM : w->kind, NULL, w->by};
+  clg_status s = run_pass(f, &first, part, list, n, params, &p, false, op);
   const clg_tensor *in[] = {part};
-  if (s == CLG_OK)
-    s = reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), kind == CLG_REDUCE_KEEP ? CLG_REDUCE_SUM : kind, out, NULL, in, NULL,
-               2, parts, 1, accumulate, op);
+  if (s == CLG_OK) s = reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), &last, out, in, NULL, 2, parts, 1, accumulate, op);
   clg_tensor_unref(&part);
   return s;
 }
@@ -159,16 +166,22 @@ static clg_status reduce(clg_map_fn *f, int kind, clg_tensor *out, const clg_ten
 clg_status clg_map_reduce(clg_map_fn *f, clg_reduce_kind kind, clg_tensor *out, const clg_tensor *const *ins,
                           const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate,
                           const char *op) {
-  return reduce(f, (int)kind, out, NULL, ins, params, ndim, shape, dims, accumulate, op);
+  return reduce(f, &(way){(int)kind, NULL, 0}, out, ins, params, ndim, shape, dims, accumulate, op);
+}
+
+clg_status clg_map_mean(clg_map_fn *f, float by, clg_tensor *out, const clg_tensor *const *ins, const float *params,
+                        int ndim, const int64_t *shape, uint32_t dims, const char *op) {
+  return reduce(f, &(way){CLG_REDUCE_MEAN, NULL, by}, out, ins, params, ndim, shape, dims, false, op);
 }
 
 /* Where the range is one column, or one element, results run along memory no longer and are not worth it. */
 clg_status clg_map_sum_keep(clg_map_fn *f, clg_tensor *out, clg_tensor *keep, const clg_tensor *const *ins,
                             const float *params, bool accumulate, const char *op) {
-  if (keep->shape[1] > 1) return reduce(f, CLG_REDUCE_KEEP, out, keep, ins, params, 2, keep->shape, 1, accumulate, op);
+  const way keeping = {CLG_REDUCE_KEEP, keep, 0}, plain = {CLG_REDUCE_SUM, NULL, 0};
+  if (keep->shape[1] > 1) return reduce(f, &keeping, out, ins, params, 2, keep->shape, 1, accumulate, op);
   const clg_tensor *in[] = {keep};
   clg_status s = clg_map_run(f, &keep, ins, params, false, op);
-  return s == CLG_OK ? reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, out, NULL, in, NULL, 2, keep->shape, 1,
-                              accumulate, op)
-                     : s;
+  return s == CLG_OK
+             ? reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), &plain, out, in, NULL, 2, keep->shape, 1, accumulate, op)
+             : s;
 }
