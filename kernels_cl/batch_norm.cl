@@ -85,11 +85,6 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
   const float scale = 1.0f / sqrt(var + eps);
   const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale,
               b = flags & BETA ? beta[beta_o + channel] : 0.0f;
-#define NORMALISE(V, LOAD, STORE)                                                                                      \
-  {                                                                                                                    \
-    const V v = (LOAD(x + at) - mu) * a + b;                                                                           \
-    STORE(ACT_##V(v), y + at);                                                                                         \
-  }
   CHANNEL(images, images - 1 - i, , NORMALISE, )
   if (lane == 0 && (flags & UPDATE)) {
     *running_mean = (1.0f - momentum) * *running_mean + momentum * mu;
@@ -123,17 +118,6 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
   float sum_g = 0.0f, sum_h = 0.0f;
   /* The barriers stand outside of any condition. */
   const uint summed = !(flags & EVAL) || (flags & (WANT_GAMMA | WANT_BETA)) ? images : 0;
-#define SUM_BOTH(V, LOAD, STORE)                                                                                       \
-  {                                                                                                                    \
-    const V v = G_##V(LOAD);                                                                                           \
-    ADD_##V(v) ADD_H_##V(v *((LOAD(x + at) - mu) * scale))                                                             \
-  }
-#define OPEN_SUMS                                                                                                      \
-  OPEN_SUM;                                                                                                            \
-  OPEN_SUM_H
-#define CLOSE_SUMS                                                                                                     \
-  sum_g += TOTAL;                                                                                                      \
-  sum_h += TOTAL_H
   CHANNEL(summed, i, OPEN_SUMS, SUM_BOTH, CLOSE_SUMS)
   CLG_GROUP_SUM(lane, sum_g)
   CLG_GROUP_SUM(lane, sum_h)
@@ -144,12 +128,6 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
   if (!(flags & WANT_X)) return;
   const float count = (float)images * (float)size;
   const float mean_g = flags & EVAL ? 0.0f : sum_g / count, mean_h = flags & EVAL ? 0.0f : sum_h / count;
-#define GRADIENT(V, LOAD, STORE)                                                                                       \
-  {                                                                                                                    \
-    V d = a * (G_##V(LOAD) - mean_g - (LOAD(x + at) - mu) * scale * mean_h);                                           \
-    if (flags & ADD_X) d += LOAD(dx + at);                                                                             \
-    STORE(d, dx + at);                                                                                                 \
-  }
   CHANNEL(images, images - 1 - i, , GRADIENT, )
 }
 #endif

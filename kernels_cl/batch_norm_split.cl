@@ -131,11 +131,6 @@ __kernel void batch_norm_apply(__global float *y, const uint y_o, CHANNEL_ARGS) 
   BACKWARDS
   CHANNEL_START
   y += y_o;
-#define NORMALISE(V, LOAD, STORE)                                                                                      \
-  {                                                                                                                    \
-    const V v = (LOAD(x + at) - mu) * a + b;                                                                           \
-    STORE(ACT_##V(v), y + at);                                                                                         \
-  }
   PART(, NORMALISE, )
 }
 #endif
@@ -150,17 +145,6 @@ __kernel void batch_norm_part_sums(__global const float *g, const uint g_o, __gl
   g += g_o;
   work += work_o;
   float sum_g = 0.0f, sum_h = 0.0f;
-#define SUM_BOTH(V, LOAD, STORE)                                                                                       \
-  {                                                                                                                    \
-    const V v = G_##V(LOAD);                                                                                           \
-    ADD_##V(v) ADD_H_##V(v *((LOAD(x + at) - mu) * scale))                                                             \
-  }
-#define OPEN_SUMS                                                                                                      \
-  OPEN_SUM;                                                                                                            \
-  OPEN_SUM_H
-#define CLOSE_SUMS                                                                                                     \
-  sum_g += TOTAL;                                                                                                      \
-  sum_h += TOTAL_H
   PART(OPEN_SUMS, SUM_BOTH, CLOSE_SUMS)
   CLG_GROUP_SUM(lane, sum_g)
   CLG_GROUP_SUM(lane, sum_h)
@@ -206,12 +190,6 @@ __kernel void batch_norm_gradient(__global const float *g, const uint g_o, __glo
   const float count = (float)images * (float)size;
   const float mean_g = flags & EVAL ? 0.0f : sums[sums_o + channel] / count,
               mean_h = flags & EVAL ? 0.0f : sums[sums_o + channels + channel] / count;
-#define GRADIENT(V, LOAD, STORE)                                                                                       \
-  {                                                                                                                    \
-    V d = a * (G_##V(LOAD) - mean_g - (LOAD(x + at) - mu) * scale * mean_h);                                           \
-    if (flags & ADD_X) d += LOAD(dx + at);                                                                             \
-    STORE(d, dx + at);                                                                                                 \
-  }
   PART(, GRADIENT, )
 }
 #endif

@@ -7,7 +7,7 @@
 
 /* A matrix as a product kernel sees it: rows of a leading dimension, perhaps transposed. */
 typedef struct matrix {
-  clg_tensor *t; /* a reference */
+  clg_tensor *t; /* a reference, where matrix_of made it */
   bool transposed;
   uint32_t ld;
 } matrix;
@@ -299,27 +299,13 @@ static clg_status linear_forward(clg_tensor *x, clg_tensor *w, clg_tensor *b, co
   clg_context *ctx = x->ctx;
   const char *epilogue = a->act ? clg_formula_epilogue(ctx, a->act) : NULL;
   clg_tensor *bias = b ? clg_tensor_packed(b, "linear") : NULL;
-  matrix mw = {0};
+  int64_t k = w->shape[1], n = w->shape[0];
+  matrix mx = {.t = x, .ld = (uint32_t)k}, mw = {0};
   if ((a->act && !epilogue) || (b && !bias) || !matrix_of(&mw, w, "linear"))
     return clg_tensor_unref(&bias), clg_last_status(ctx);
-  int64_t k = w->shape[1], n = w->shape[0];
-  clg_product p = {.tb = !mw.transposed,
-                   .m = (uint32_t)(n ? y->numel / n : 0),
-                   .n = (uint32_t)n,
-                   .k = (uint32_t)k,
-                   .a = x->storage->block,
-                   .b = mw.t->storage->block,
-                   .c = y->storage->block,
-                   .bias = bias ? bias->storage->block : NULL,
-                   .a_offset = clg_tensor_at(x),
-                   .b_offset = clg_tensor_at(mw.t),
-                   .c_offset = clg_tensor_at(y),
-                   .bias_offset = bias ? clg_tensor_at(bias) : 0,
-                   .a_ld = (uint32_t)k,
-                   .b_ld = mw.ld,
-                   .c_ld = (uint32_t)n,
-                   .epilogue = epilogue,
-                   .epilogue_param = a->slope};
+  clg_product p = product_of(y, n ? y->numel / n : 0, n, k, &mx, false, &mw, true);
+  if (bias) p.bias = bias->storage->block, p.bias_offset = clg_tensor_at(bias);
+  p.epilogue = epilogue, p.epilogue_param = a->slope;
   clg_status s = clg_product_run(ctx, &p, "linear");
   clg_tensor_unref(&mw.t);
   clg_tensor_unref(&bias);
