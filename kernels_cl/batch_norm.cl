@@ -2,6 +2,7 @@
  * items that share their sums through local memory on a GPU. Work-groups of WG; group id: channel. Each image's part is
  * summed by itself first, which keeps the rounding error of large batches down. */
 #include "batch_norm.clh"
+#include "groups.clh"
 
 /* Runs BODY(V, LOAD, STORE) at every element `at` of the channel in the first N images, and OPEN and CLOSE around each
  * image (a GPU's lanes run through all images in one sweep). A CPU takes image IMAGE at step i: the pass behind the

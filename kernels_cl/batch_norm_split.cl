@@ -3,6 +3,7 @@
  * item in vectors on a CPU, WG items on a GPU. Work-groups of WG; group ids (part, channel). What a part leaves lies in
  * work [2,parts,C]. The joining serves batch_norm_columns.cl too. */
 #include "batch_norm.clh"
+#include "groups.clh"
 
 /* Runs BODY(V, LOAD, STORE) over the values [from, end) of the channel, and OPEN and CLOSE around each run that is
  * summed by itself. */

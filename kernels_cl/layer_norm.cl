@@ -12,6 +12,8 @@ typedef float VEC;
 #define VSTORE(v, p) (*(p) = (v))
 #endif
 #include "activation.clh"
+#include "groups.clh"
+#include "lanes.clh"
 
 /* Runs BODY over the row, V being VEC for whole vectors, then float for what is left. */
 #define ROW_VECTORS(BODY)                                                                                              \

@@ -24,10 +24,10 @@
       MAP_STORE_AT(mm_i, PUT)                                                                                          \
     }                                                                                                                  \
   }
-#if CLG_WANT(map_flat)
+#if CLG_FORM(map_flat)
 MAP_FLAT(map_flat, MAP_SET)
 #endif
-#if CLG_WANT(map_flat_add)
+#if CLG_FORM(map_flat_add)
 MAP_FLAT(map_flat_add, MAP_ADD)
 #endif
 
@@ -77,9 +77,9 @@ MAP_FLAT(map_flat_add, MAP_ADD)
       MAP_STORE(PUT)                                                                                                   \
     }                                                                                                                  \
   }
-#if CLG_WANT(map_strided)
+#if CLG_FORM(map_strided)
 MAP_STRIDED(map_strided, MAP_SET)
 #endif
-#if CLG_WANT(map_strided_add)
+#if CLG_FORM(map_strided_add)
 MAP_STRIDED(map_strided_add, MAP_ADD)
 #endif

@@ -53,9 +53,9 @@ static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]
     const FLOATS r = sqrt(-2.0f * log(1.0f - UNIT(u[e]))), p = 6.28318530717958648f * UNIT(u[e + 1]);                  \
     v[e] = a + b * (r * cos(p)), v[e + 1] = a + b * (r * sin(p));                                                      \
   }
-#if CLG_WANT(random_uniform)
+#if CLG_FORM(random_uniform)
 RANDOM(random_uniform, UNIFORM)
 #endif
-#if CLG_WANT(random_normal)
+#if CLG_FORM(random_normal)
 RANDOM(random_normal, NORMAL)
 #endif

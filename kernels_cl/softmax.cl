@@ -1,6 +1,8 @@
 /* Softmax and log softmax of x [outer,n,inner] along the middle, and their gradients. Two shapes of work: rows (inner
  * == 1), a work-group each; columns, an item for VW neighbouring ones. What is left of a row is taken as a padded
  * vector, so that exp is called at one width. */
+#include "groups.clh"
+#include "lanes.clh"
 #define LOG_FLAG 1u
 #define ADD_FLAG 2u
 

@@ -1,5 +1,6 @@
 /* The device room: choice, contexts, programs and their disk cache, launches, transfers. */
 #include "device.h"
+#include "device/program.h"
 #include "device/queue.h"
 #include <dirent.h>
 #include <stdio.h>
@@ -180,16 +181,20 @@ START_TEST(kernels_are_found_by_content) {
 }
 END_TEST
 
-/* A cache folder of the test's own. */
+/* A cache folder of the test's own, used also where the driver would keep programs itself. */
 static char cache[] = "/tmp/clgrad-test-cache-XXXXXX";
-static char *cache_before;
+static const char *const cache_names[] = {"CLGRAD_CACHE", "POCL_KERNEL_CACHE"};
+static char *cache_before[2];
 
 static void cache_open(void) {
-  const char *before = getenv("CLGRAD_CACHE");
-  cache_before = before ? strdup(before) : NULL;
+  for (int i = 0; i < 2; i++) {
+    const char *before = getenv(cache_names[i]);
+    cache_before[i] = before ? strdup(before) : NULL;
+  }
   strcpy(cache + strlen(cache) - 6, "XXXXXX");
   ck_assert_ptr_nonnull(mkdtemp(cache));
   setenv("CLGRAD_CACHE", cache, 1);
+  setenv("POCL_KERNEL_CACHE", "0", 1);
 }
 
 /* The single entry's path; counts the files. */
@@ -206,11 +211,13 @@ static void cache_close(void) {
   char path[600];
   while (cache_entry(path, sizeof path)) ck_assert_int_eq(unlink(path), 0);
   ck_assert_int_eq(rmdir(cache), 0);
-  if (cache_before)
-    setenv("CLGRAD_CACHE", cache_before, 1);
-  else
-    unsetenv("CLGRAD_CACHE");
-  free(cache_before);
+  for (int i = 0; i < 2; i++) {
+    if (cache_before[i])
+      setenv(cache_names[i], cache_before[i], 1);
+    else
+      unsetenv(cache_names[i]);
+    free(cache_before[i]);
+  }
 }
 
 /* Builds and runs in a fresh context; was it from the cache? */
@@ -255,6 +262,20 @@ START_TEST(damaged_cache_entries_are_rebuilt_and_replaced) {
     ck_assert_msg(from_cache(), "case %zu", i);
     ck_assert_int_eq(cache_entry(path, sizeof path), 1);
   }
+  cache_close();
+}
+END_TEST
+
+START_TEST(a_driver_with_a_cache_is_asked_for_no_binaries) {
+  cache_open();
+  unsetenv("POCL_KERNEL_CACHE");
+  clg_context *ctx = open_default();
+  bool keeps = clg_compiles_late(ctx);
+  close_clean(&ctx);
+  char path[600];
+  ck_assert(!from_cache());
+  ck_assert(from_cache() == !keeps);
+  ck_assert_int_eq(cache_entry(path, sizeof path), !keeps);
   cache_close();
 }
 END_TEST
@@ -369,6 +390,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(t, queues_that_do_not_fit_are_refused);
   tcase_add_test(t, kernels_are_found_by_content);
   tcase_add_test(t, damaged_cache_entries_are_rebuilt_and_replaced);
+  tcase_add_test(t, a_driver_with_a_cache_is_asked_for_no_binaries);
   tcase_add_test(t, the_cache_can_be_off_or_out_of_reach);
   tcase_add_test(t, launches_round_up_and_empty_ones_do_nothing);
   tcase_add_test(t, profiling_reports_each_kernel);

@@ -258,16 +258,18 @@ START_TEST(products_clblast) {
 END_TEST
 
 /* The elementwise kernel of map.cl applying CLG_EPILOGUE. */
-static const char separate[] = "#define MAP_OUTPUTS __global float *y, const uint y_o\n"
-                               "#define MAP_INPUTS , __global const float *x, const uint x_o\n"
+static const char separate[] = "#define MAP_T float\n"
+                               "#define MAP_OUTPUTS __global float *y_p, const uint y_o\n"
+                               "#define MAP_INPUTS , __global const float *x_p, const uint x_o\n"
                                "#define MAP_STRIDES , const int8 y_s, const int8 x_s\n"
                                "#define MAP_NUMBERS , const float p\n"
-                               "#define MAP_LOAD_AT(i) const float v = x[x_o + i];\n"
-                               "#define MAP_LOAD const float v = x[x_i];\n"
-                               "#define MAP_COMPUTE const float r = CLG_EPILOGUE(v, p);\n"
-                               "#define MAP_STORE_AT(i, PUT) PUT(y[y_o + i], r);\n"
-                               "#define MAP_STORE(PUT) PUT(y[y_i], r);\n"
-                               "#define MAP_INDEX(OP) OP(y) OP(x)\n";
+                               "#define MAP_LOAD_AT(i) const float x = x_p[x_o + i];\n"
+                               "#define MAP_COMPUTE const float y = CLG_EPILOGUE(x, p);\n"
+                               "#define MAP_STORE_AT(i, PUT) PUT(y_p[y_o + i], y);\n"
+                               "#define MAP_STORE(PUT) PUT(y_p[y_i], y);\n"
+                               "#define MAP_INDEX(OP) OP(y) OP(x)\n"
+                               "#define MAP_OUTPUT_NUMBER(OP) OP(y, 0)\n"
+                               "#define MAP_INPUT_NUMBER(OP) OP(x, 1)\n";
 
 START_TEST(epilogue_bits) {
   static const uint32_t size[][3] = {{128, 256, 100}, {37, 43, 19}, {40, 3, 50}, {64, 1, 128}, {5, 96, 7}};

@@ -189,8 +189,14 @@ static bool write_entry(int fd, const clg_part *key, size_t n, const unsigned ch
   return fclose(f) == 0 && ok;
 }
 
+/* PoCL takes as long over a binary as over a build: it compiles each kernel once more, for any work-group size. */
+static bool driver_keeps(const clg_context *ctx) {
+  const char *on = getenv("POCL_KERNEL_CACHE");
+  return clg_compiles_late(ctx) && (!on || strcmp(on, "0"));
+}
+
 void clg_cache_save(clg_context *ctx, cl_program p, const clg_part *key, size_t n) {
-  char *path = entry_path(key, n, true);
+  char *path = driver_keeps(ctx) ? NULL : entry_path(key, n, true);
   if (!path) return;
   touch_kernels(p);
   size_t size = 0;

@@ -64,6 +64,9 @@ size_t clg_wg(const clg_context *ctx) {
   return wg;
 }
 
+/* PoCL compiles a kernel when it is launched, and keeps it in a cache of its own. */
+bool clg_compiles_late(const clg_context *ctx) { return !strcmp(ctx->info.platform, "Portable Computing Language"); }
+
 /* ---- building ---- */
 
 /* A user's source comes whole as the prelude of this. */
@@ -110,6 +113,12 @@ static void platform_version(clg_context *ctx, char *to, size_t size) {
     to[0] = 0;
 }
 
+static bool has_fma(const clg_context *ctx) {
+  cl_device_fp_config c = 0;
+  return clGetDeviceInfo(ctx->queue->device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof c, &c, NULL) == CL_SUCCESS &&
+         (c & CL_FP_FMA);
+}
+
 static cl_program build(clg_context *ctx, const clg_part *parts, const char *file, char **problem) {
   const char *texts[SOURCE_PARTS];
   size_t sizes[SOURCE_PARTS];
@@ -128,6 +137,18 @@ static cl_program build(clg_context *ctx, const clg_part *parts, const char *fil
   return NULL;
 }
 
+static bool mentions(const clg_source *s, const char *mark) {
+  size_t n = strlen(mark);
+  for (const char *at = s->text, *end = s->text + s->size; (at = memchr(at, *mark, (size_t)(end - at))); at++)
+    if ((size_t)(end - at) >= n && !memcmp(at, mark, n)) return true;
+  return false;
+}
+
+/* A source that is the same in both shapes is one program for both. */
+static bool has_shape(const clg_source *s) {
+  return s == &user_source || mentions(s, "WG") || mentions(s, "VW") || mentions(s, "CLG_CPU");
+}
+
 /* The parts of a program's key, and the texts that they point into. */
 typedef struct key {
   clg_part parts[ALL_PARTS];
@@ -144,10 +165,15 @@ static bool make_key(clg_context *ctx, const program *p, key *k) {
   const clg_device_info *d = &ctx->info;
   clg_str_addf(&k->id, "clgrad %s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", CLG_VERSION_STRING, d->platform, platform, d->name,
                d->vendor, d->driver, d->version, BUILD_OPTIONS);
-  snprintf(k->macros, sizeof k->macros,
-           "#define CLG_CPU %d\n#define WG %u\n#define VW %u\n#define CLG_WANT(kernel) CLG_WANT_##kernel\n"
-           "#define CLG_WANT_%.100s 1\n",
-           ctx->shape == CLG_SHAPE_CPU, (unsigned)clg_wg(ctx), clg_vector_width(ctx), *p->only ? p->only : "all");
+  bool cpu = ctx->shape == CLG_SHAPE_CPU;
+  int used =
+      snprintf(k->macros, sizeof k->macros,
+               "#define CLG_FMA %d\n#define CLG_WANT(kernel) CLG_WANT_##kernel\n"
+               "#define CLG_FORM(kernel) %s\n#define CLG_WANT_%.100s 1\n",
+               cpu || has_fma(ctx), clg_compiles_late(ctx) ? "1" : "CLG_WANT(kernel)", *p->only ? p->only : "all");
+  if (has_shape(source))
+    snprintf(k->macros + used, sizeof k->macros - (size_t)used, "#define CLG_CPU %d\n#define WG %u\n#define VW %u\n",
+             cpu, (unsigned)clg_wg(ctx), clg_vector_width(ctx));
   const clg_part parts[ALL_PARTS] = {
       part(k->id.data ? k->id.data : ""), part(k->macros),  common ? (clg_part){common->text, common->size} : part(""),
       part("#line 1 \"prelude\"\n"),      part(p->prelude), part("\n"),
@@ -179,13 +205,9 @@ void clg_programs_save(clg_context *ctx) {
     }
 }
 
-/* Whether the source says #if CLG_WANT(kernel) around each kernel: then a program has one, since drivers take long over
- * each, wanted or not. */
-static bool is_guarded(const clg_source *s) {
-  static const char mark[] = "#if CLG_WANT(";
-  for (const char *at = s->text, *end = s->text + s->size; (at = memchr(at, '#', (size_t)(end - at))); at++)
-    if ((size_t)(end - at) >= sizeof mark - 1 && !memcmp(at, mark, sizeof mark - 1)) return true;
-  return false;
+/* Whether a program has one kernel of the source, since most drivers take long over each, wanted or not. */
+static bool is_split(const clg_context *ctx, const clg_source *s) {
+  return mentions(s, "#if CLG_WANT(") || (!clg_compiles_late(ctx) && mentions(s, "#if CLG_FORM("));
 }
 
 static program *find_program(clg_context *ctx, const char *file, const char *prelude, const char *name) {
@@ -194,7 +216,7 @@ static program *find_program(clg_context *ctx, const char *file, const char *pre
     clg_fail(ctx, CLG_ERR_BUILD, NULL, "no such kernel file: %s", file);
     return NULL;
   }
-  const char *only = is_guarded(source) ? name : "";
+  const char *only = is_split(ctx, source) ? name : "";
   unsigned long long hash = clg_hash(CLG_HASH_START, prelude, strlen(prelude));
   hash = clg_hash(hash, only, strlen(only));
   program **bucket = &ctx->programs->bucket[hash % BUCKETS];

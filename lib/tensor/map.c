@@ -126,6 +126,21 @@ static uint32_t used(const clg_arena *a, const clg_expr *out, int n_out, const c
   return mask;
 }
 
+/* What is read is named in the order of the arguments, so that formulas that differ in names alone (a product, and the
+ * gradient of another) are one text, built once. */
+static const char *const argument_name[] = {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9"};
+static const char *const number_name[] = {"n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "n10", "n11"};
+
+/* to[i]: the name of names[i], if it is used; the same in e[0..n_out). */
+static void rename_used(clg_arena *a, clg_expr *e, int n_out, const char *const *names, uint32_t in_use,
+                        const char *const *ordered, const char **to) {
+  for (int i = 0, next = 0; in_use >> i; i++) {
+    if (!(in_use >> i & 1)) continue;
+    to[i] = ordered[next++];
+    for (int k = 0; k < n_out; k++) e[k] = clg_expr_replace(a, e[k], clg_expr_var(a, names[i]), clg_expr_var(a, to[i]));
+  }
+}
+
 static clg_map_fn *create(clg_context *ctx, const char *name, const clg_expr *out, int n_out, const char *const *in,
                           int n_in, const char *const *param, int n_param, bool ints) {
   map_state *s = state_of(ctx);
@@ -134,9 +149,13 @@ static clg_map_fn *create(clg_context *ctx, const char *name, const clg_expr *ou
   *f = (clg_map_fn){.ctx = ctx, .n_out = n_out, .n_in = n_in, .n_param = n_param};
   f->in_used = used(s->arena, out, n_out, in, n_in);
   f->param_used = used(s->arena, out, n_out, param, n_param);
-  writer w = {.f = f, .in = in, .param = param, .ints = ints};
-  clg_str_addf(&w.out, "/* %s */", name);
-  write_prelude(&w, s->arena, out);
+  const char *tensor[CLG_MAP_INPUTS], *number[CLG_MAP_PARAMS];
+  clg_expr e[CLG_MAP_OUTPUTS];
+  memcpy(e, out, (size_t)n_out * sizeof *e);
+  rename_used(s->arena, e, n_out, in, f->in_used, argument_name, tensor);
+  rename_used(s->arena, e, n_out, param, f->param_used, number_name, number);
+  writer w = {.f = f, .in = tensor, .param = number, .ints = ints};
+  write_prelude(&w, s->arena, e);
   f->prelude = w.out.data;
   f->name = strdup(name);
   if (w.out.failed || !f->name) {
