@@ -30,10 +30,13 @@ static inline void test_expect_error(clg_context *ctx, clg_status status, const 
 }
 
 /* Every tensor is gone (data that the context itself keeps, a few bytes, apart), and no error was left unseen. */
+static inline void test_context_is_clean(clg_context *ctx) {
+  ck_assert_str_eq(clg_last_error(ctx), "");
+  ck_assert_uint_le(clg_memory(ctx).live, sizeof(float));
+  ck_assert_uint_eq(clg_memory(ctx).saved, 0);
+}
 static inline void test_context_close(clg_context **ctx) {
-  ck_assert_str_eq(clg_last_error(*ctx), "");
-  ck_assert_uint_le(clg_memory(*ctx).live, sizeof(float));
-  ck_assert_uint_eq(clg_memory(*ctx).saved, 0);
+  test_context_is_clean(*ctx);
   clg_context_unref(ctx);
   ck_assert_ptr_null(*ctx);
 }

@@ -4,14 +4,10 @@
 #ifndef CLG_TESTS_OP_CHECK_H
 #define CLG_TESTS_OP_CHECK_H
 
-#include "context.h"
 #include "harness.h"
+#include "shared_context.h"
 #include <math.h>
 #include <string.h>
-
-static clg_context *ctx;
-static inline void open_context(void) { ctx = test_context_open(); }
-static inline void close_context(void) { test_context_close(&ctx); }
 
 #define MAX 2048
 

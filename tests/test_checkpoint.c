@@ -1,12 +1,8 @@
 /* Checkpointed segments: the bits of the plain run, less memory, the same random numbers, and clear errors. */
-#include "context.h"
 #include "harness.h"
 #include "nn/module.h"
+#include "shared_context.h"
 #include <string.h>
-
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 static clg_tensor *total(clg_tensor *x) { return clg_sum(x, NULL, 0, false); }
 
@@ -344,7 +340,7 @@ END_TEST
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("checkpoint");
   tcase_set_timeout(c, 60);
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_add_loop_test(c, same_bits_every_way, PLAIN, WAYS);
   tcase_add_test(c, without_grad_mode_it_is_the_function_alone);
   tcase_add_test(c, another_run_is_an_error);

@@ -1,17 +1,13 @@
 /* Convolutions: a table of shapes feeds each of the three kernels alone, between canaries and NaNs, and then the
  * recorded ops: values, gradients, gradients of gradients and a third order, against sums in double. Then error paths.
  */
-#include "context.h"
 #include "device/context.h"
 #include "harness.h"
 #include "ops/conv_kernels.h"
+#include "shared_context.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 enum { X = CLG_CONV_X, W = CLG_CONV_W, Y = CLG_CONV_Y };
 
@@ -463,7 +459,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *t = tcase_create("conv");
-  tcase_add_checked_fixture(t, open_context, close_context);
+  share_context(t);
   tcase_set_timeout(t, 300);
   tcase_add_loop_test(t, kernels, 0, CASES);
   tcase_add_loop_test(t, conv2d, 0, CASES);

@@ -1,12 +1,8 @@
 /* Activations fused behind convolutions and norms: the bits of two ops, forward, backward and second order. */
-#include "context.h"
 #include "harness.h"
+#include "shared_context.h"
 #include <math.h>
 #include <string.h>
-
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 enum { FIGURES = 8, LARGEST = 2 * 6 * 7 * 5 };
 static const int64_t dims[3][4] = {{2, 6, 7, 5}, {6, 6, 3, 3}, {6}};
@@ -330,13 +326,13 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("fused");
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_add_test(c, convolutions);
   tcase_add_test(c, batch_norms);
   tcase_add_test(c, unknown_activations);
   suite_add_tcase(suite, c);
   TCase *norm = tcase_create("layer_norm");
-  tcase_add_checked_fixture(norm, open_context, close_context);
+  share_context(norm);
   tcase_add_test(norm, layer_norms);
   tcase_add_test(norm, layer_norm_shares);
   tcase_add_test(norm, layer_norm_costs);

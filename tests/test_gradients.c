@@ -1,14 +1,10 @@
 /* Gradients in users' hands: kept, changed in place, replaced by hooks, given from outside. None of it may reach a
  * later backward. */
-#include "context.h"
 #include "harness.h"
+#include "shared_context.h"
 #include <clgrad/nn.h>
 #include <clgrad/optim.h>
 #include <math.h>
-
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 static clg_tensor *leaf(int64_t n, const float *v) {
   clg_tensor *t = clg_tensor_create(ctx, 1, &n, v);
@@ -240,7 +236,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("gradients");
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_add_test(c, asked_for_and_changed);
   tcase_add_test(c, changed_by_a_hook);
   tcase_add_test(c, hooks_that_remove_others);

@@ -1,11 +1,7 @@
 /* Linear layers and matmul: both gradients of one node, which may share a launch, have the bits of each alone. */
-#include "context.h"
 #include "harness.h"
+#include "shared_context.h"
 #include <string.h>
-
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 enum { MOST = 70 * 66 };
 
@@ -112,7 +108,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("linear");
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_add_loop_test(c, together_as_alone, 0, sizeof cases / sizeof *cases);
   tcase_add_test(c, both_sides_one_tensor);
   tcase_add_test(c, no_outputs);

@@ -1,12 +1,8 @@
 /* Modules and optimizers: initialisation, names, flat allocations, freezing, and memory held by layers. */
-#include "context.h"
 #include "harness.h"
+#include "shared_context.h"
 #include <math.h>
 #include <string.h>
-
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 static clg_module *mlp(int64_t in, int64_t hidden, int64_t out) {
   return clg_sequential_create(ctx,
@@ -372,7 +368,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("nn");
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_add_test(c, parameters_have_pytorchs_names_and_bounds);
   tcase_add_test(c, same_seed_same_weights);
   tcase_add_test(c, a_layer_used_alone_moves_into_its_module);

@@ -358,7 +358,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("ops");
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_set_timeout(c, 0);
   suite_add_tcase(suite, c);
   const TTest *const checks[] = {gradients_match_differences, strided_gradients_match_differences,

@@ -336,7 +336,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("edges");
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_set_timeout(c, 0);
   tcase_add_test(c, integers_move_as_integers);
   tcase_add_test(c, dtypes_do_not_mix);

@@ -184,7 +184,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("ops");
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_set_timeout(c, 0);
   const TTest *const checks[] = {gradients_match_differences, strided_gradients_match_differences,
                                  second_gradients_match_differences, strided_equals_flat_bit_for_bit, far_from_zero};

@@ -1,13 +1,9 @@
 /* Parameter groups, gradient clipping, schedules and moving averages, against PyTorch 1.13's figures (computed in
  * float64). */
-#include "context.h"
 #include "harness.h"
+#include "shared_context.h"
 #include <math.h>
 #include <string.h>
-
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 static const float adamw_groups[] = {
     -0.414701709f, 0.0503804534f,  -0.0818866661f, 0.414989026f, -0.00318552247f, -0.171312349f, -0.394671125f,
@@ -302,7 +298,7 @@ END_TEST
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("optim");
   tcase_set_timeout(c, 60);
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_add_loop_test(c, groups_have_their_own_options, 0, 3);
   tcase_add_test(c, bad_groups_change_nothing);
   tcase_add_test(c, a_gradient_with_a_graph_steps_too);

@@ -1,12 +1,8 @@
 /* Rematerialisation: the bits of the plain run, fewer saved bytes, and the same rules of release and change. */
-#include "context.h"
 #include "harness.h"
 #include "tensor/tensor.h"
+#include "shared_context.h"
 #include <string.h>
-
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 /* Leaves of every model: x [6,8], images [2,4,3,5], two weights [8,8], kernels [4,4,1,1], and two parameters [8] and
  * [4] each. */
@@ -259,7 +255,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("remat");
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_add_test(c, bits_are_kept);
   tcase_add_test(c, released_late);
   tcase_add_test(c, used_after_release);

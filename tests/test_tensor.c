@@ -1,14 +1,10 @@
 /* Tensors: shapes, views, transfers, random numbers, and sharing with other OpenCL code. */
-#include "context.h"
 #include "harness.h"
+#include "shared_context.h"
 #include <clgrad/opencl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 static void expect(clg_tensor *t, const float *want) {
   float got[64];
@@ -184,7 +180,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("tensor");
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_add_test(c, views_share_storage);
   tcase_add_test(c, in_place_writes_reach_every_view);
   tcase_add_test(c, transfers_queue_and_wait_once);

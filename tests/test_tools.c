@@ -1,13 +1,9 @@
 /* Anomaly mode, finite differences, kernels and ops of the user's own. */
-#include "context.h"
 #include "harness.h"
+#include "shared_context.h"
 #include <clgrad/custom.h>
 #include <math.h>
 #include <string.h>
-
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 static clg_tensor *total(clg_tensor *x) { return clg_sum(x, NULL, 0, false); }
 static clg_tensor *leaf(int64_t n, const float *v) {
@@ -291,7 +287,7 @@ END_TEST
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("tools");
   tcase_set_timeout(c, 120);
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_add_test(c, anomaly_names_the_forward_op);
   tcase_add_test(c, anomaly_names_the_backward_op);
   tcase_add_test(c, gradcheck_finds_right_and_wrong);
