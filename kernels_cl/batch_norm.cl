@@ -28,7 +28,7 @@
   }
 #endif
 
-#if CLG_WANT(batch_norm_forward)
+#if CLG_FORM(batch_norm_forward)
 #define BLOCK       4096
 #define LEAST_BLOCK 256 /* where joining costs little beside the sums */
 /* y = (x - mean) * rstd * gamma + beta; mean and rstd [C] are kept for backward. Statistics of the batch, or with EVAL
@@ -98,7 +98,7 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
 }
 #endif
 
-#if CLG_WANT(batch_norm_backward)
+#if CLG_FORM(batch_norm_backward)
 /* With xhat = (x - mean) * rstd: dbeta (+)= sum(g), dgamma (+)= sum(g * xhat), and dx (+)= gamma * rstd * (g - mean(g)
  * - xhat * mean(g * xhat)), or gamma * rstd * g with EVAL: those that flags want. */
 __kernel void batch_norm_backward(__global const float *g, const uint g_o, __global const float *x, const uint x_o,

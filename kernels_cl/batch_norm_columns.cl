@@ -23,7 +23,7 @@
   const uint w = min(channels - first, (uint)VW);
 #define COLUMN_G(at) ACT_GRADIENT_float((x[at] - mu[l]) * a[l] + b[l], g[at])
 
-#if CLG_WANT(batch_norm_columns_forward)
+#if CLG_FORM(batch_norm_columns_forward)
 __kernel void batch_norm_columns_forward(__global const float *x, const uint x_o, __global const float *gamma,
                                          const uint gamma_o, __global const float *beta, const uint beta_o,
                                          __global float *running_mean, const uint running_mean_o,
@@ -64,7 +64,7 @@ __kernel void batch_norm_columns_forward(__global const float *x, const uint x_o
 }
 #endif
 
-#if CLG_WANT(batch_norm_columns_backward)
+#if CLG_FORM(batch_norm_columns_backward)
 __kernel void batch_norm_columns_backward(__global const float *g, const uint g_o, __global const float *x,
                                           const uint x_o, __global const float *gamma, const uint gamma_o,
                                           __global const float *beta, const uint beta_o, __global const float *mean,
@@ -165,7 +165,7 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
 /* The launch behind the sums goes backwards, since what was read last is still near. */
 #define FROM_THE_LAST (uint)(get_global_size(1) - 1 - get_global_id(1))
 
-#if CLG_WANT(batch_norm_columns_part)
+#if CLG_FORM(batch_norm_columns_part)
 __kernel void batch_norm_columns_part(__global const float *x, const uint x_o, __global float *work, const uint work_o,
                                       const uint images, const uint channels, const uint size, const uint chunk) {
   STRIPE_START((uint)get_global_id(1))
@@ -199,7 +199,7 @@ __kernel void batch_norm_columns_part(__global const float *x, const uint x_o, _
 }
 #endif
 
-#if CLG_WANT(batch_norm_columns_apply)
+#if CLG_FORM(batch_norm_columns_apply)
 __kernel void batch_norm_columns_apply(__global float *y, const uint y_o, STRIPE_ARGS) {
   STRIPE_START(FROM_THE_LAST)
   x += x_o;
@@ -211,7 +211,7 @@ __kernel void batch_norm_columns_apply(__global float *y, const uint y_o, STRIPE
 }
 #endif
 
-#if CLG_WANT(batch_norm_columns_part_sums)
+#if CLG_FORM(batch_norm_columns_part_sums)
 __kernel void batch_norm_columns_part_sums(__global const float *g, const uint g_o, __global float *work,
                                            const uint work_o, STRIPE_ARGS) {
   STRIPE_START((uint)get_global_id(1))
@@ -240,7 +240,7 @@ __kernel void batch_norm_columns_part_sums(__global const float *g, const uint g
 }
 #endif
 
-#if CLG_WANT(batch_norm_columns_gradient)
+#if CLG_FORM(batch_norm_columns_gradient)
 __kernel void batch_norm_columns_gradient(__global const float *g, const uint g_o, __global const float *sums,
                                           const uint sums_o, __global float *dx, const uint dx_o, STRIPE_ARGS) {
   STRIPE_START(FROM_THE_LAST)

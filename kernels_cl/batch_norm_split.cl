@@ -40,7 +40,7 @@
 #define BACKWARDS                                                                                                      \
   PART_START((uint)(get_num_groups(0) - 1 - get_group_id(0)), (uint)(get_num_groups(1) - 1 - get_group_id(1)))
 
-#if CLG_WANT(batch_norm_part)
+#if CLG_FORM(batch_norm_part)
 /* Mean and squares around it of each part. */
 __kernel void batch_norm_part(__global const float *x, const uint x_o, __global float *work, const uint work_o,
                               const uint images, const uint channels, const uint size, const uint chunk) {
@@ -80,7 +80,7 @@ __kernel void batch_norm_part(__global const float *x, const uint x_o, __global 
   const uint w = min(channels - first, (uint)VW);                                                                      \
   work += work_o + first;
 
-#if CLG_WANT(batch_norm_join)
+#if CLG_FORM(batch_norm_join)
 /* Of the parts, `chunk` of `count` values each, mean and rstd; the rest as batch_norm_forward. An item has VW channels;
  * global id: VW channels. */
 __kernel void batch_norm_join(__global const float *work, const uint work_o, __global float *running_mean,
@@ -127,7 +127,7 @@ __kernel void batch_norm_join(__global const float *work, const uint work_o, __g
   const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale,                                            \
               b = flags & BETA ? beta[beta_o + channel] : 0.0f;
 
-#if CLG_WANT(batch_norm_apply)
+#if CLG_FORM(batch_norm_apply)
 __kernel void batch_norm_apply(__global float *y, const uint y_o, CHANNEL_ARGS) {
   BACKWARDS
   CHANNEL_START
@@ -136,7 +136,7 @@ __kernel void batch_norm_apply(__global float *y, const uint y_o, CHANNEL_ARGS) 
 }
 #endif
 
-#if CLG_WANT(batch_norm_part_sums)
+#if CLG_FORM(batch_norm_part_sums)
 /* Sums of g and of g * xhat of each part. */
 __kernel void batch_norm_part_sums(__global const float *g, const uint g_o, __global float *work, const uint work_o,
                                    CHANNEL_ARGS) {
@@ -155,7 +155,7 @@ __kernel void batch_norm_part_sums(__global const float *g, const uint g_o, __gl
 }
 #endif
 
-#if CLG_WANT(batch_norm_join_sums)
+#if CLG_FORM(batch_norm_join_sums)
 /* dgamma and dbeta as batch_norm_backward, and sums [2,C]: of g, of g * xhat. Global id: VW channels. */
 __kernel void batch_norm_join_sums(__global const float *work, const uint work_o, __global float *sums,
                                    const uint sums_o, __global float *dgamma, const uint dgamma_o,
@@ -181,7 +181,7 @@ __kernel void batch_norm_join_sums(__global const float *work, const uint work_o
 }
 #endif
 
-#if CLG_WANT(batch_norm_gradient)
+#if CLG_FORM(batch_norm_gradient)
 __kernel void batch_norm_gradient(__global const float *g, const uint g_o, __global const float *sums,
                                   const uint sums_o, __global float *dx, const uint dx_o, CHANNEL_ARGS) {
   BACKWARDS

@@ -90,7 +90,7 @@ static void fill_patch(__global const float *in, const int in_h, const int in_w,
   }
 }
 
-#if CLG_WANT(conv_pack)
+#if CLG_FORM(conv_pack)
 /* packed [group][panel of 16 output channels][phase][input channel][tap][16], zeros in lanes that do not exist. Global
  * ids (panel of a group, input channel). */
 __kernel void conv_pack(__global const float *w, const ulong w_o, __global float16 *packed, CONV_SHAPE) {
@@ -222,7 +222,7 @@ static void conv_finish(const float16 *part, const sink k, const conv s, const i
   }
 }
 
-#if CLG_WANT(conv_gather)
+#if CLG_FORM(conv_gather)
 /* Up and down. An item computes `per` pairs of panels for a block. Group ids (block of an image, slice of the pairs,
  * group). */
 __kernel void conv_gather(__global const float *in, const ulong in_o, __global const float16 *packed,
@@ -275,7 +275,7 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
 }
 #endif
 
-#if CLG_WANT(conv_thin)
+#if CLG_FORM(conv_thin)
 /* Few output channels, inputs read at stride 1 along x: vectors of pixels instead of channels, `chunk` is all channels.
  * Group ids (block of an image, output channel, group). */
 #define THIN_TILE 8 /* vectors of pixels in registers */
@@ -356,7 +356,7 @@ static void pixels_to_rows(__global const float *from, const size_t plane, const
   }
 }
 
-#if CLG_WANT(conv_weight)
+#if CLG_FORM(conv_weight)
 /* Weight gradient of `chunk` channels of x and a pair of panels of y, summed over `per` blocks into out
  * [chunk][O][C/groups][kh*kw]. A block has positions of `images` images. Group ids (pair of a group, chunk of channels,
  * chunk of blocks). */

@@ -14,7 +14,7 @@
     TILE_FOR(i, j) sum[i][j] = fma(ta[p][y + TILE_Y * i], tb[p][x + TILE_X * j], sum[i][j]);                           \
   barrier(CLK_LOCAL_MEM_FENCE);
 
-#if CLG_WANT(conv_tile)
+#if CLG_FORM(conv_tile)
 /* Rows: output channels. Columns: the outputs of a phase of all images. Group ids (tile of columns, tile of rows and
  * group, phase that has an output). */
 __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void
@@ -71,7 +71,7 @@ conv_tile(__global const float *in, const ulong in_o, __global const float *w, c
 }
 #endif
 
-#if CLG_WANT(conv_weight_tile)
+#if CLG_FORM(conv_weight_tile)
 /* Weight gradient. Rows: channels of y. Columns: channels of x and taps. The sum over `per` of all images' positions
  * goes to out [chunk][O][C/groups][kh*kw]. Group ids (tile of columns, tile of rows and group, chunk). */
 __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void
@@ -110,7 +110,7 @@ conv_weight_tile(__global const float *in, const ulong in_o, __global const floa
 }
 #endif
 
-#if CLG_WANT(conv_parts)
+#if CLG_FORM(conv_parts)
 /* out[i] (+)= the sum of parts [chunks][n], in their order. */
 __kernel void conv_parts(__global const float *parts, __global float *out, const ulong out_o, const uint n,
                          const uint chunks, const uint flags) {

@@ -3,7 +3,7 @@
 #define ADD_FLAG   1u
 #define LEAST_FLAG 2u
 
-#if CLG_WANT(index_gather)
+#if CLG_FORM(index_gather)
 /* y[o,j,i] = x[o, index[o,j,i], i]; index, y [outer,m,inner] of `total` elements. */
 __kernel void index_gather(__global const float *x, const uint x_o, __global const int *index, const uint index_o,
                            __global float *y, const uint y_o, const uint n, const uint m, const uint inner,
@@ -16,7 +16,7 @@ __kernel void index_gather(__global const float *x, const uint x_o, __global con
 }
 #endif
 
-#if CLG_WANT(index_scatter)
+#if CLG_FORM(index_scatter)
 /* dx[o,k,i] (+)= sum over j of g[o,j,i] where index[o,j,i] == k; `total` elements of dx. */
 __kernel void index_scatter(__global const float *g, const uint g_o, __global const int *index, const uint index_o,
                             __global float *dx, const uint dx_o, const uint n, const uint m, const uint inner,
@@ -33,7 +33,7 @@ __kernel void index_scatter(__global const float *g, const uint g_o, __global co
 }
 #endif
 
-#if CLG_WANT(index_rows)
+#if CLG_FORM(index_rows)
 /* y[o,j,i] = x[o, index[j], i]; index [m]. An index equal to `skip` reads as zero. */
 __kernel void index_rows(__global const float *x, const uint x_o, __global const int *index, const uint index_o,
                          __global float *y, const uint y_o, const uint n, const uint m, const uint inner,
@@ -61,7 +61,7 @@ inline void add_rows(__global const float *g, __global const int *index, __globa
   }
 }
 
-#if CLG_WANT(index_rows_scatter)
+#if CLG_FORM(index_rows_scatter)
 /* dx[o,k,:] (+)= sum over j of g[o,j,:] where index[j] == k, but for k == skip: few rows. Group ids: k, o. */
 __kernel void index_rows_scatter(__global const float *g, const uint g_o, __global const int *index, const uint index_o,
                                  __global float *dx, const uint dx_o, const uint n, const uint m, const uint inner,
@@ -74,7 +74,7 @@ __kernel void index_rows_scatter(__global const float *g, const uint g_o, __glob
 }
 #endif
 
-#if CLG_WANT(index_rows_scatter_few)
+#if CLG_FORM(index_rows_scatter_few)
 /* The same for more rows than indices, into a dx that holds zeros or what to add to: the first j with its index adds
  * for all of them. Group ids: j, o. */
 __kernel void index_rows_scatter_few(__global const float *g, const uint g_o, __global const int *index,
@@ -90,7 +90,7 @@ __kernel void index_rows_scatter_few(__global const float *g, const uint g_o, __
 }
 #endif
 
-#if CLG_WANT(index_extreme)
+#if CLG_FORM(index_extreme)
 /* The maximum (or minimum) of each range and its first position; NaN wins. y, index [outer,inner] of `total` elements.
  */
 __kernel void index_extreme(__global const float *x, const uint x_o, __global float *y, const uint y_o,
@@ -113,14 +113,14 @@ __kernel void index_extreme(__global const float *x, const uint x_o, __global fl
 }
 #endif
 
-#if CLG_WANT(index_to_float)
+#if CLG_FORM(index_to_float)
 __kernel void index_to_float(__global const int *x, const uint x_o, __global float *y, const uint y_o, const uint n) {
   const size_t i = get_global_id(0);
   if (i < n) y[y_o + i] = (float)x[x_o + i];
 }
 #endif
 
-#if CLG_WANT(index_weights)
+#if CLG_FORM(index_weights)
 /* The weight of each label: 0 for `ignore` and outside [0,classes), else weight[label], or 1 without weights. */
 __kernel void index_weights(__global const int *label, const uint label_o, __global const float *weight,
                             const uint weight_o, __global float *y, const uint y_o, const uint classes,

@@ -63,7 +63,7 @@ static float block_squares(__global const float *x, const uint n, const float mu
 #endif
 
 /* y = act((x - mean) * rstd * gamma + beta); mean and rstd [rows] are kept for backward. Group id: row. */
-#if CLG_WANT(norm_forward)
+#if CLG_FORM(norm_forward)
 __kernel void norm_forward(__global const float *x, const ulong x_o, __global const float *gamma, const ulong gamma_o,
                            __global const float *beta, const ulong beta_o, __global float *y, const ulong y_o,
                            __global float *mean, const ulong mean_o, __global float *rstd, const ulong rstd_o,
@@ -117,7 +117,7 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
 #else
 #define STRIPE 1
 #endif
-#if CLG_WANT(norm_backward)
+#if CLG_FORM(norm_backward)
 /* Column sums over rows [first,end): dgamma (+)= sum z * xhat, dbeta (+)= sum z, those that flags ask for, of `w` <=
  * STRIPE neighbouring columns; all pointers are at the first of them. */
 static void norm_columns(__global const float *g, __global const float *x, __global const float *y,
@@ -224,7 +224,7 @@ __kernel void norm_backward(__global const float *g, __global const float *x, __
 #endif
 
 /* Adds up the chunks' parts [chunks,n]. Global id: column. */
-#if CLG_WANT(norm_parts)
+#if CLG_FORM(norm_parts)
 __kernel void norm_parts(__global const float *part_gamma, const ulong part_gamma_o, __global const float *part_beta,
                          const ulong part_beta_o, __global float *dgamma, const ulong dgamma_o, __global float *dbeta,
                          const ulong dbeta_o, const uint chunks, const uint n, const uint flags) {

@@ -137,7 +137,7 @@ static void tile_finish(const float16 *part, const uint rows, const uint skip, c
 
 #define DIRECT_TILES(m, n) (((m) + TILE_ROWS - 1) / TILE_ROWS * (((n) + TILE_COLS - 1) / TILE_COLS))
 
-#if CLG_WANT(product_direct)
+#if CLG_FORM(product_direct)
 /* Group ids (tile of rows, panel). */
 __kernel void product_direct(PRODUCT_ARGS) {
   PRODUCT_UNPACK
@@ -146,7 +146,7 @@ __kernel void product_direct(PRODUCT_ARGS) {
 }
 #endif
 
-#if CLG_WANT(product_two)
+#if CLG_FORM(product_two)
 /* Two products that do not depend on each other, for what a launch costs; the second may be empty. Offsets are those of
  * a, b, c, and flags; sizes are a_rs, a_ps, b_ps, c_rs, c_cs, m, n, k. Group ids run down the tiles of rows, then along
  * the panels, of the first and then of the second. */
@@ -219,7 +219,7 @@ static void pack_panel(__global const float *b, const size_t ps, const size_t cs
   }
 }
 
-#if CLG_WANT(product_panel)
+#if CLG_FORM(product_panel)
 /* A panel of B, packed PANEL_K steps at a time, against `span` rows (<= PANEL_ROWS, a multiple of TILE_ROWS). Group ids
  * (span, panel). */
 __kernel void product_panel(PRODUCT_ARGS) {
@@ -251,7 +251,7 @@ static void pack_tiles(__global const float *a, const size_t ps, const uint rows
   }
 }
 
-#if CLG_WANT(product_block)
+#if CLG_FORM(product_block)
 /* A transposed, and so large that its rows lie too far apart to be read in place: blocks of both operands are packed,
  * and BLOCK_ROWS x BLOCK_COLS results are an item's. Group ids (block of rows, block of columns). */
 __kernel void product_block(PRODUCT_ARGS) {
@@ -281,7 +281,7 @@ __kernel void product_block(PRODUCT_ARGS) {
 }
 #endif
 
-#if CLG_WANT(product_dot)
+#if CLG_FORM(product_dot)
 /* Dot products of rows that both run along k: TILE_ROWS rows of A against one column of B, `span` such rows an item.
  * Group ids (span, column). */
 static void dots(__global const float *a, const uint a_rs, const uint rows, __global const float *y, const uint k,
@@ -319,7 +319,7 @@ __kernel void product_dot(PRODUCT_ARGS) {
 }
 #endif
 
-#if CLG_WANT(product_row)
+#if CLG_FORM(product_row)
 /* A row of A against ROW_COLS columns of an untransposed B: for few rows. Group ids (columns, row). */
 #define ROW_VECTORS 8
 #define ROW_COLS    (16 * ROW_VECTORS)
@@ -362,7 +362,7 @@ __kernel void product_row(PRODUCT_ARGS) {
 #define TILE_K 16
 #define TILE_X (WG < 8 ? WG : 8)
 #define TILE_Y (WG / TILE_X)
-#if CLG_WANT(product_tile)
+#if CLG_FORM(product_tile)
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   __local float ta[TILE_K][TILE + 1], tb[TILE_K][TILE + 1];
@@ -394,7 +394,7 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODU
 }
 #endif
 
-#if CLG_WANT(product_dot)
+#if CLG_FORM(product_dot)
 /* Both operands run along k: a work-group a result. Group ids (row, column). */
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_dot(PRODUCT_ARGS) {
   PRODUCT_UNPACK
@@ -411,7 +411,7 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_dot(PRODUC
 }
 #endif
 
-#if CLG_WANT(product_row)
+#if CLG_FORM(product_row)
 /* One row or few: an item a result. Global ids (column, row). */
 __kernel void product_row(PRODUCT_ARGS) {
   PRODUCT_UNPACK
@@ -424,7 +424,7 @@ __kernel void product_row(PRODUCT_ARGS) {
 }
 #endif
 
-#if CLG_WANT(product_finish)
+#if CLG_FORM(product_finish)
 /* What follows a product that another library computed: C is f(C + bias). Global ids (column, row). */
 __kernel void product_finish(__global float *c, const ulong c_o, const uint c_rs, const uint m, const uint n,
                              __global const float *bias, const ulong bias_o, const uint flags, const float param) {

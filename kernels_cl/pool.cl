@@ -14,7 +14,7 @@
 #define DY          window.s6
 #define DX          window.s7
 
-#if CLG_WANT(pool_max)
+#if CLG_FORM(pool_max)
 /* y and index (within its plane) of the first maximum of each window; NaN wins. A window over padding alone has -inf
  * and index -1. */
 __kernel void pool_max(__global const float *x, const uint x_o, __global float *y, const uint y_o, __global int *index,
@@ -44,7 +44,7 @@ __kernel void pool_max(__global const float *x, const uint x_o, __global float *
 }
 #endif
 
-#if CLG_WANT(pool_pick)
+#if CLG_FORM(pool_pick)
 /* y = x at the index of each window; 0 where that is -1. */
 __kernel void pool_pick(__global const float *x, const uint x_o, __global float *y, const uint y_o,
                         __global const int *index, const uint index_o, POOL_SHAPE) {
@@ -63,7 +63,7 @@ inline int first_window(const int i, const int k, const int s, const int p, cons
 }
 inline int last_window(const int i, const int s, const int p, const int n) { return min((i + p) / s, n - 1); }
 
-#if CLG_WANT(pool_unpick)
+#if CLG_FORM(pool_unpick)
 /* dx (+)= the sum of g over the windows whose index is the element. total counts dx. */
 __kernel void pool_unpick(__global const float *g, const uint g_o, __global float *dx, const uint dx_o,
                           __global const int *index, const uint index_o, POOL_SHAPE, const uint flags) {
@@ -90,7 +90,7 @@ inline float divisor(const int p, const int q, const int H, const int W, const i
   return (float)((min(i0 + KY, H) - max(i0, 0)) * (min(j0 + KX, W) - max(j0, 0)));
 }
 
-#if CLG_WANT(pool_average)
+#if CLG_FORM(pool_average)
 __kernel void pool_average(__global const float *x, const uint x_o, __global float *y, const uint y_o, POOL_SHAPE,
                            const uint flags) {
   POOL_SIZES
@@ -105,7 +105,7 @@ __kernel void pool_average(__global const float *x, const uint x_o, __global flo
 }
 #endif
 
-#if CLG_WANT(pool_spread)
+#if CLG_FORM(pool_spread)
 /* dx (+)= the sum of g over the windows that cover the element, each divided as in pool_average. total counts dx. */
 __kernel void pool_spread(__global const float *g, const uint g_o, __global float *dx, const uint dx_o, POOL_SHAPE,
                           const uint flags) {

@@ -37,7 +37,7 @@ inline float lanes_max(const float16 v) {
 
 #define EACH_PART for (uint j = lane * VW; j < n; j += WG * VW)
 
-#if CLG_WANT(softmax_rows)
+#if CLG_FORM(softmax_rows)
 /* x, y [rows,n]. Group id: row. */
 __kernel void softmax_rows(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
                            const uint flags) {
@@ -63,7 +63,7 @@ __kernel void softmax_rows(__global const float *x, const uint x_o, __global flo
 }
 #endif
 
-#if CLG_WANT(softmax_rows_backward)
+#if CLG_FORM(softmax_rows_backward)
 /* dx (+)= y * (g - sum(g * y)), or g - exp(y) * sum(g) for the logarithm. Group id: row. */
 __kernel void softmax_rows_backward(__global const float *g, const uint g_o, __global const float *y, const uint y_o,
                                     __global float *dx, const uint dx_o, const uint n, const uint flags) {
@@ -87,7 +87,7 @@ __kernel void softmax_rows_backward(__global const float *g, const uint g_o, __g
 }
 #endif
 
-#if CLG_WANT(softmax_columns)
+#if CLG_FORM(softmax_columns)
 /* x, y [outer,n,inner]. Global ids: stripe of VW columns, outer. */
 __kernel void softmax_columns(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
                               const uint inner, const uint flags) {
@@ -107,7 +107,7 @@ __kernel void softmax_columns(__global const float *x, const uint x_o, __global 
 }
 #endif
 
-#if CLG_WANT(softmax_columns_backward)
+#if CLG_FORM(softmax_columns_backward)
 /* As softmax_rows_backward. Global ids: stripe of VW columns, outer. */
 __kernel void softmax_columns_backward(__global const float *g, const uint g_o, __global const float *y, const uint y_o,
                                        __global float *dx, const uint dx_o, const uint n, const uint inner,
