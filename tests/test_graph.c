@@ -1,15 +1,10 @@
 /* The contract of autograd: recording, release, versions, hooks, inputs, and what backward leaves behind on errors. */
-#include "context.h"
 #include "harness.h"
+#include "shared_context.h"
 #include <clgrad/clgrad.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static clg_context *ctx;
-
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 static clg_tensor *vec(int64_t n, const float *v) { return clg_tensor_create(ctx, 1, &n, v); }
 static clg_tensor *leaf(int64_t n, const float *v) {
@@ -432,7 +427,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("graph");
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_add_test(c, records_only_what_needs_it);
   tcase_add_test(c, accumulates_and_drops);
   tcase_add_test(c, second_backward_needs_what_was_released);

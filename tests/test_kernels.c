@@ -1,20 +1,18 @@
 /* Matrix products and layer norm at the level of their launchers, against references in double: every edge of the
  * tiles, any leading dimension and offset, and nothing written outside the result. The shape comes from $CLGRAD_SHAPE.
  */
-#include "context.h"
 #include "device/launch.h"
 #include "harness.h"
 #include "ops/norm_kernels.h"
 #include "ops/product.h"
+#include "shared_context.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static clg_context *ctx;
-
 /* $TEST_PRODUCT: a kernel that every class of products takes, where it can. */
-static void setup(void) {
-  ctx = test_context_open();
+static void choose_kernels(void) {
+  shared_context_begin();
   const char *want = getenv("TEST_PRODUCT");
   enum { C = CLG_SIZE_CLASSES };
   for (int k = 1; want && k < CLG_PRODUCT_KERNELS; k++)
@@ -23,7 +21,6 @@ static void setup(void) {
       ck_assert_int_eq(clg_tuning_set(ctx, &c, (clg_product_kernel)k), CLG_OK);
     }
 }
-static void teardown(void) { test_context_close(&ctx); }
 
 /* Oclgrind interprets kernels: there the large cases would take minutes. */
 static bool slow_device(void) { return clg_context_device(ctx)->simulator; }
@@ -472,7 +469,8 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *products = tcase_create("products");
-  tcase_add_checked_fixture(products, setup, teardown);
+  tcase_add_unchecked_fixture(products, NULL, shared_context_unref);
+  tcase_add_checked_fixture(products, choose_kernels, shared_context_end);
   tcase_set_timeout(products, 300);
   tcase_add_test(products, products_edges);
   tcase_add_loop_test(products, products_large, 0, (int)(sizeof large / sizeof *large));
@@ -482,7 +480,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(products, epilogue_bits);
   suite_add_tcase(suite, products);
   TCase *norm = tcase_create("layer_norm");
-  tcase_add_checked_fixture(norm, setup, teardown);
+  share_context(norm);
   tcase_set_timeout(norm, 300);
   tcase_add_test(norm, norms);
   tcase_add_test(norm, norms_need_no_parameters);
