@@ -5,8 +5,9 @@
  * int32 are loaded; other types may be in a file beside them. Output is atomic: it is written beside the old file,
  * synced and renamed, so that whenever the process dies the path names the old file or the new one, whole. A link stays
  * one, a file keeps its mode, and what is no regular file is refused (CLG_ERR_IO). A process that is killed meanwhile
- * can leave "PATH.tmp" behind, which the next save of PATH replaces; two that save one PATH at the same time take turns
- * (flock), and the last one's file stays. All these calls block.
+ * can leave "PATH.tmp" behind, which the next save of PATH replaces; one that is another user's, or no plain file, is
+ * left alone and refused. Two that save one PATH at the same time take turns (flock), and the last one's file stays;
+ * who waits for more than ten seconds gives up with an error. All these calls block.
  *
  * Errors: CLG_ERR_IO (the file), CLG_ERR_SHAPE (names, shapes or types that do not fit), CLG_ERR_ARGUMENT,
  * CLG_ERR_STATE (saving from a plan context, which has no values). */
@@ -44,6 +45,9 @@ CLG_API clg_status clg_saver_add_module(clg_saver *s, const char *prefix, clg_mo
 CLG_API clg_status clg_saver_add_optim(clg_saver *s, const char *prefix, clg_optim *o);
 /* The context's random stream: "seed" and "position" in the metadata, as decimal numbers. */
 CLG_API clg_status clg_saver_add_random(clg_saver *s, const char *prefix);
+/* Makes commit fail with CLG_ERR_STATE where a float32 value is a NaN or an infinity: the error names the tensor, and a
+ * good file of before stays. */
+CLG_API void clg_saver_refuse_nonfinite(clg_saver *s);
 /* Writes the file. Two things of the same name are an error. */
 CLG_API clg_status clg_saver_commit(clg_saver *s);
 
@@ -71,6 +75,12 @@ CLG_API clg_status clg_loader_load_random(clg_loader *l, const char *prefix);
 CLG_API clg_status clg_npy_save(clg_tensor *t, const char *path);
 /* One reference, yours. */
 CLG_API clg_tensor *clg_npy_load(clg_context *ctx, const char *path);
+
+/* ---- any file ---- */
+/* Replaces the file by these n bytes, whole or not at all, as the calls above do. */
+CLG_API clg_status clg_file_save(clg_context *ctx, const char *path, const void *bytes, size_t n);
+/* Whether a save could begin: tries it and leaves no trace. */
+CLG_API clg_status clg_file_check(clg_context *ctx, const char *path);
 
 #ifdef __cplusplus
 }

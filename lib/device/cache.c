@@ -1,10 +1,10 @@
 /* The disk cache of built programs: $CLGRAD_CACHE, else $XDG_CACHE_HOME/clgrad, else ~/.cache/clgrad. An entry is a
  * header, the full key and the binary; whatever is wrong with one, the program is built from source and the entry
  * replaced. */
+#include "core/file.h"
 #include "core/str.h"
 #include "device/program.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,11 +72,11 @@ static size_t key_size(const clg_part *key, size_t n) {
 /* ---- reading ---- */
 
 static unsigned char *read_whole(const char *path, size_t *size) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int fd = clg_open_regular(path); /* a pipe there would be waited for */
   if (fd < 0) return NULL;
   struct stat st;
   unsigned char *data = NULL;
-  if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0 && (uint64_t)st.st_size <= LARGEST) {
+  if (!fstat(fd, &st) && st.st_size > 0 && (uint64_t)st.st_size <= LARGEST) {
     *size = (size_t)st.st_size;
     data = malloc(*size);
   }

@@ -175,12 +175,18 @@ static bool is_numbers(const char *s, int *platform, int *device) {
          sscanf(s, "%9d:%9d%c", platform, device, &end) == 2;
 }
 
+/* Without a letter it is a place in the list, or nothing: never the digit in a device's name. */
+static bool is_numeric(const char *s) {
+  while (*s && !isalpha((unsigned char)*s) && (unsigned char)*s < 128) s++;
+  return !*s;
+}
+
 static bool matches(const clg_device_info *i, const char *selector) {
   int platform, device;
   if (!strcasecmp(selector, "gpu")) return i->type == CLG_DEVICE_GPU && !i->simulator;
   if (!strcasecmp(selector, "cpu")) return i->type == CLG_DEVICE_CPU && !i->simulator;
   if (is_numbers(selector, &platform, &device)) return i->platform_index == platform && i->device_index == device;
-  return contains(i->platform, selector) || contains(i->name, selector);
+  return !is_numeric(selector) && (contains(i->platform, selector) || contains(i->name, selector));
 }
 
 static void list_choices(const clg_found *rows, size_t n, char *to, size_t size) {
@@ -209,7 +215,8 @@ static clg_status choose(const clg_found *rows, size_t n, const char *selector, 
   if (!selector)
     return clg_error_set(error, CLG_ERR_DEVICE, NULL, "no device is chosen by default; by name or number there is %s",
                          choices);
-  return clg_error_set(error, CLG_ERR_DEVICE, NULL, "no device matches \"%.60s\": there is %s", selector, choices);
+  return clg_error_set(error, CLG_ERR_DEVICE, NULL, "no device matches \"%.60s\"%s: there is %s", selector,
+                       is_numeric(selector) ? ", a number is PLATFORM:DEVICE" : "", choices);
 }
 
 clg_status clg_choose_device(const char *selector, clg_found *out, clg_error *error) {

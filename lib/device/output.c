@@ -9,16 +9,20 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Links that may lead to one another, as the kernel has it. */
 #define MOST_LINKS 40
 #define PRIVATE    0600
+/* For another writer of the same path. */
+#define LONGEST_WAIT_MS 10000
+#define PAUSE_MS        2
 
 clg_status clg_fail_errno(clg_context *ctx, const char *op, const char *what, const char *path) {
   int code = errno;
-  char why[128] = "";
-  if (strerror_r(code, why, sizeof why)) snprintf(why, sizeof why, "error %d", code);
+  char why[128] = "it is no regular file";
+  if (code && strerror_r(code, why, sizeof why)) snprintf(why, sizeof why, "error %d", code);
   return clg_fail(ctx, CLG_ERR_IO, op, "cannot %s " CLG_PATH ": %s", what, path, why);
 }
 
@@ -43,62 +47,100 @@ static char *target_of(const char *path) {
   return at;
 }
 
-/* Waits until nobody else writes the file. A lock ends with its process, so what a dead one left can be taken over. */
+/* ---- the temporary file: its name follows from the path, so that the next save finds what a killed one left ---- */
+
+static bool names(const char *path, int fd) {
+  struct stat named, open;
+  return !lstat(path, &named) && !fstat(fd, &open) && named.st_ino == open.st_ino && named.st_dev == open.st_dev;
+}
+
+/* Takes the lock that says that the file is being written; it ends with its process. False: EWOULDBLOCK, another has
+ * it. */
 static bool lock(int fd) {
   int failed;
-  do failed = flock(fd, LOCK_EX);
+  do failed = flock(fd, LOCK_EX | LOCK_NB);
   while (failed && errno == EINTR);
   return !failed;
 }
 
-/* Empties a file that is ours. `moved`: while we waited, its writer has put it in place or removed it. */
-static bool take_over(int fd, const char *name, bool *moved) {
-  struct stat open, named;
-  if (!lock(fd) || fstat(fd, &open)) return false;
-  *moved = lstat(name, &named) || named.st_ino != open.st_ino || named.st_dev != open.st_dev;
-  if (*moved) return false;
-  if (S_ISREG(open.st_mode) && open.st_nlink == 1) return !ftruncate(fd, 0);
-  errno = EEXIST; /* nobody that saves has made it */
-  return false;
+/* Removes what a killed save left. Nothing else is touched: what is another user's, or no file that saving makes,
+ * stays, and so does what is being written. False: errno, EEXIST for what is not ours. */
+static bool clear_away(const char *temp) {
+  struct stat st;
+  int fd = open(temp, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0 && errno == ENOENT) return true;
+  if (fd < 0) return errno = EEXIST, false;
+  bool ours = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid();
+  if (!ours) errno = EEXIST;
+  bool ok = ours && lock(fd) && (!names(temp, fd) || !unlink(temp));
+  int code = errno;
+  close(fd);
+  errno = code;
+  return ok;
 }
 
-/* The temporary file. Its name follows from the path, so that the next save replaces what a killed one left. */
-static int open_temp(const char *path, mode_t mode, char **name) {
-  clg_str temp = {0};
-  clg_str_addf(&temp, "%s.tmp", path);
-  for (;;) {
-    bool moved = false;
-    int fd = temp.failed ? -1 : open(temp.data, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, mode);
-    if (temp.failed) errno = ENOMEM;
-    if (fd >= 0 && take_over(fd, temp.data, &moved)) return *name = temp.data, fd;
-    int code = errno;
-    if (fd >= 0) close(fd);
-    if (moved) continue;
-    clg_str_free(&temp);
-    errno = code;
+/* A new file that is ours alone, locked. -1: errno, EWOULDBLOCK while another writer has the name. */
+static int make_temp(const char *temp, mode_t mode) {
+  int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+  if (fd < 0) {
+    if (errno == EEXIST && clear_away(temp)) errno = EWOULDBLOCK; /* there is room now */
     return -1;
   }
+  bool locked = lock(fd), mine = locked && names(temp, fd);
+  if (mine) return fd;
+  int code = locked ? EWOULDBLOCK : errno; /* between making and locking somebody took it for a left one: try again */
+  if (code != EWOULDBLOCK) unlink(temp);
+  close(fd);
+  errno = code;
+  return -1;
+}
+
+/* Takes turns with other writers of the path, which may be as long as writing is. */
+static int open_temp(const char *temp, mode_t mode) {
+  const struct timespec pause = {0, PAUSE_MS * 1000000L};
+  for (int waited = 0;; waited += PAUSE_MS) {
+    int fd = make_temp(temp, mode);
+    if (fd >= 0 || errno != EWOULDBLOCK || waited >= LONGEST_WAIT_MS) return fd;
+    nanosleep(&pause, NULL);
+  }
+}
+
+static clg_status fail_temp(const clg_output *out) {
+  const char *why = errno == EWOULDBLOCK ? "another process is writing it, or holds its lock: end that one first"
+                                         : "it is not ours: remove it, or save in a folder of your own";
+  if (errno != EWOULDBLOCK && errno != EEXIST) return clg_fail_errno(out->ctx, out->op, "write", out->path);
+  return clg_fail(out->ctx, CLG_ERR_IO, out->op, "cannot write " CLG_PATH ": %.160s.tmp is in the way: %s", out->path,
+                  out->path, why);
 }
 
 clg_status clg_output_open(clg_output *out, clg_context *ctx, const char *op, const char *path) {
   *out = (clg_output){.ctx = ctx, .op = op, .fd = -1};
   if (!path || !*path) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "there is no path");
   struct stat st;
-  out->replaces = !stat(path, &st);
-  if (!out->replaces && errno != ENOENT) return clg_fail_errno(ctx, op, "write", path);
-  if (out->replaces && !S_ISREG(st.st_mode))
+  bool replaces = !stat(path, &st);
+  if (!replaces && errno != ENOENT) return clg_fail_errno(ctx, op, "write", path);
+  if (replaces && !S_ISREG(st.st_mode))
     return clg_fail(ctx, CLG_ERR_IO, op, "cannot write " CLG_PATH ": it is no regular file", path);
+  clg_str temp = {0};
   out->path = target_of(path);
-  if (!out->path) return fail_memory(ctx, op);
-  out->fd = open_temp(out->path, out->replaces ? PRIVATE : 0666, &out->temp);
-  /* What replaces a private file is never open to others, and never read-only, so that a later save can take it over.
-   */
-  if (out->fd >= 0 && out->replaces) fchmod(out->fd, PRIVATE);
-  if (out->replaces) out->mode = st.st_mode & 07777;
-  if (out->fd >= 0) return CLG_OK;
-  clg_status s = clg_fail_errno(ctx, op, "write", path);
-  clg_output_discard(out);
-  return s;
+  if (out->path) clg_str_addf(&temp, "%s.tmp", out->path);
+  if (!out->path || temp.failed) {
+    clg_str_free(&temp);
+    clg_output_discard(out);
+    return fail_memory(ctx, op);
+  }
+  out->fd = open_temp(temp.data, replaces ? PRIVATE : 0666);
+  if (out->fd < 0) {
+    clg_status s = fail_temp(out);
+    clg_str_free(&temp);
+    clg_output_discard(out);
+    return s;
+  }
+  out->temp = temp.data;
+  /* Until it is whole nobody else may open it, and so lock it, or read what replaces a private file. */
+  if (replaces || !fstat(out->fd, &st)) out->mode = st.st_mode & 07777;
+  fchmod(out->fd, PRIVATE);
+  return CLG_OK;
 }
 
 clg_status clg_output_write(clg_output *out, const void *data, size_t n) {
@@ -130,7 +172,7 @@ static clg_status sync_folder(const clg_output *out) {
 /* The file stays open, and so locked, until it has its name. */
 clg_status clg_output_commit(clg_output *out) {
   clg_status s = CLG_OK;
-  if (out->replaces) fchmod(out->fd, out->mode); /* where there are no modes to keep it fails, and that is right */
+  fchmod(out->fd, out->mode); /* where there are no modes to keep it fails, and that is right */
   if (fsync(out->fd) || rename(out->temp, out->path)) {
     s = clg_fail_errno(out->ctx, out->op, "write", out->path);
   } else {

@@ -9,7 +9,7 @@
 /* Paths in error lines are cut to this many characters. */
 #define CLG_PATH "%.160s"
 
-/* CLG_ERR_IO with errno's text: "op: cannot WHAT PATH: No such file or directory". */
+/* CLG_ERR_IO with errno's text: "op: cannot WHAT PATH: No such file or directory"; 0 is "it is no regular file". */
 clg_status clg_fail_errno(clg_context *ctx, const char *op, const char *what, const char *path);
 
 typedef struct clg_output {
@@ -17,12 +17,12 @@ typedef struct clg_output {
   const char *op;
   char *path, *temp;
   int fd;
-  bool replaces; /* a file, of this mode */
-  mode_t mode;
+  mode_t mode; /* that the file will have */
 } clg_output;
 
-/* Opens a new file beside `path` (beside what it links to); waits while another writer of the same path has it open.
- * What is there and no regular file is refused. On failure there is nothing to discard. */
+/* Opens a new file beside `path` (beside what it links to); waits some seconds while another writer of the same path
+ * has it open. What is there and no regular file is refused, and so is a temporary file that is not ours. On failure
+ * there is nothing to discard. */
 clg_status clg_output_open(clg_output *out, clg_context *ctx, const char *op, const char *path);
 clg_status clg_output_write(clg_output *out, const void *data, size_t n);
 /* Puts the new file in the place of the old one, with its mode, once it is on the disk. Ends the output, on failure

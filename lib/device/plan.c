@@ -1,5 +1,6 @@
 /* Plan contexts, and the profile files that tell them of a device that is not here. */
 #include "device/plan.h"
+#include "core/file.h"
 #include "device/choose.h"
 #include "device/gemm_cut.h"
 #include "device/output.h"
@@ -63,7 +64,7 @@ static bool next_line(FILE *f, char *line, size_t size) {
 
 clg_status clg_profile_read(const char *path, clg_profile *out, clg_error *error) {
   *out = (clg_profile){.shape = CLG_SHAPE_AUTO};
-  FILE *f = fopen(path, "r");
+  FILE *f = clg_fopen_regular(path);
   if (!f) return clg_error_set(error, CLG_ERR_IO, NULL, "cannot read the profile %.200s", path);
   char line[256];
   int seen = 0, number_of = 1;

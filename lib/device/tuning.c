@@ -2,6 +2,7 @@
  * line for each kernel of CLBlast that has parameters and for each class that has a choice, and the hash of all that,
  * so that a damaged file is seen. */
 #include "device/tuning.h"
+#include "core/file.h"
 #include "device/gemm_given.h"
 #include "device/output.h"
 #include <stdio.h>
@@ -248,7 +249,7 @@ static int parse(char *text, clg_tuning *t, char *why, size_t size) {
 
 /* malloced, with a NUL behind; NULL: it is not there, too large, or holds a NUL. */
 static char *read_text(const char *path) {
-  FILE *f = fopen(path, "rb");
+  FILE *f = clg_fopen_regular(path);
   char *text = f ? malloc(LARGEST + 1) : NULL;
   size_t n = text ? fread(text, 1, LARGEST, f) : 0;
   bool ok = n && n < LARGEST && !ferror(f) && !memchr(text, 0, n);

@@ -1,7 +1,8 @@
-/* Reads of regular files, at a place. Owns descriptors. */
+/* Reads of regular files, at a place, and whole files of any content. Owns descriptors. */
 #include "io/file.h"
+#include "core/file.h"
+#include <clgrad/io.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,14 +15,12 @@ static clg_status fail_memory(clg_context *ctx, const char *op) {
 clg_status clg_input_open(clg_input *in, clg_context *ctx, const char *op, const char *path) {
   *in = (clg_input){.ctx = ctx, .op = op, .fd = -1};
   if (!path) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "the path is NULL");
-  in->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  in->fd = clg_open_regular(path);
   if (in->fd < 0) return clg_fail_errno(ctx, op, "read", path);
   struct stat st;
   clg_status s = CLG_OK;
   if (fstat(in->fd, &st))
     s = clg_fail_errno(ctx, op, "read", path);
-  else if (!S_ISREG(st.st_mode))
-    s = clg_fail(ctx, CLG_ERR_IO, op, "cannot read " CLG_PATH ": it is no regular file", path);
   else if (!(in->path = strdup(path)))
     s = fail_memory(ctx, op);
   else
@@ -50,3 +49,22 @@ void clg_input_close(clg_input *in) {
   free(in->path);
   in->path = NULL;
 }
+
+static clg_status file_save(clg_context *ctx, const char *path, const void *bytes, size_t n, bool keep) {
+  static const char op[] = "file_save";
+  clg_output out;
+  if (!ctx) return CLG_ERR_ARGUMENT;
+  if (n && !bytes) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "the bytes are NULL");
+  clg_status s = clg_output_open(&out, ctx, op, path);
+  if (s != CLG_OK) return s;
+  s = clg_output_write(&out, bytes, n);
+  if (s == CLG_OK && keep) return clg_output_commit(&out);
+  clg_output_discard(&out);
+  return s;
+}
+
+clg_status clg_file_save(clg_context *ctx, const char *path, const void *bytes, size_t n) {
+  return file_save(ctx, path, bytes, n, true);
+}
+
+clg_status clg_file_check(clg_context *ctx, const char *path) { return file_save(ctx, path, NULL, 0, false); }

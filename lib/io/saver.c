@@ -27,6 +27,7 @@ struct clg_saver {
   text *text;
   size_t n, n_text, cap, cap_text;
   clg_status failed; /* of the first add that did */
+  bool finite;       /* nothing else is written */
 };
 
 clg_saver *clg_saver_create(clg_context *ctx, const char *path) {
@@ -198,6 +199,23 @@ static void make_header(const clg_saver *s, clg_str *h) {
   while (!h->failed && h->len % 8) clg_str_add(h, " ");
 }
 
+void clg_saver_refuse_nonfinite(clg_saver *s) {
+  if (s) s->finite = true;
+}
+
+/* Of the words as they are in the file. */
+static clg_status check_finite(const clg_saver *s, const item *it, const unsigned char *words) {
+  enum { EXPONENT = 0x7f800000 };
+  if (!s->finite || it->type != CLG_FILE_F32) return CLG_OK;
+  for (int64_t i = 0; i < it->tensor->numel; i++)
+    if ((clg_little_get(words + 4 * i, 4) & EXPONENT) == EXPONENT) {
+      char shown[CLG_SHOWN];
+      return clg_fail(s->ctx, CLG_ERR_STATE, op, CLG_PATH " is not written: \"%s\" has a NaN or an infinity", s->path,
+                      clg_shown(it->name, shown));
+    }
+  return CLG_OK;
+}
+
 static clg_status write_items(const clg_saver *s, clg_output *out) {
   clg_status st = CLG_OK;
   void *buffer = NULL;
@@ -207,6 +225,7 @@ static clg_status write_items(const clg_saver *s, clg_output *out) {
     unsigned char bytes[8];
     clg_little_put(bytes, 8, it->bits);
     st = it->tensor ? clg_elements_append(it->tensor, out, &buffer, &room) : clg_output_write(out, bytes, sizeof bytes);
+    if (st == CLG_OK && it->tensor) st = check_finite(s, it, buffer);
   }
   free(buffer);
   return st;
