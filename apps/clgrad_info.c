@@ -1,6 +1,6 @@
 /* clgrad_info: every OpenCL platform and device, what clgrad would use of it, and a self-test of the kernels on each.
  */
-#include "device_text.h"
+#include "json_text.h"
 #include <clgrad/clgrad.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -218,14 +218,14 @@ static json_t *json_device(const clg_device_info *d, bool chosen, const result *
   json_t *test_row =
       !r->ran ? json_null()
               : json_pack("{s:i, s:i, s:o, s:o, s:i}", "passed", r->passed, "tests", (int)TESTS, "failed",
-                          device_text(r->failed), "message", device_text(r->message), "milliseconds", r->milliseconds);
+                          json_text(r->failed), "message", json_text(r->message), "milliseconds", r->milliseconds);
   json_t *row =
       json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:i, s:b, s:b, s:b, s:o, s:o}", "platform_index",
-                d->platform_index, "device_index", d->device_index, "platform", device_text(d->platform), "name",
-                device_text(d->name), "vendor", device_text(d->vendor), "driver", device_text(d->driver), "version",
-                device_text(d->version), "type", type_name(d->type), "shape", shape_name(d), "work_group",
+                d->platform_index, "device_index", d->device_index, "platform", json_text(d->platform), "name",
+                json_text(d->name), "vendor", json_text(d->vendor), "driver", json_text(d->driver), "version",
+                json_text(d->version), "type", type_name(d->type), "shape", shape_name(d), "work_group",
                 (int)work_group(d), "chosen", (int)chosen, "usable", (int)d->usable, "simulator", (int)d->simulator,
-                "problem", device_text(d->problem), "self_test", test_row);
+                "problem", json_text(d->problem), "self_test", test_row);
   if (!row) return NULL;
   json_object_set_new(row, "global_bytes", json_integer((json_int_t)d->global_bytes));
   json_object_set_new(row, "max_alloc_bytes", json_integer((json_int_t)d->max_alloc_bytes));

@@ -37,15 +37,17 @@ run() {
   status=$?
 }
 one_line() { [ "$(wc -l < "$work/err")" -eq 1 ] && [ ! -s "$work/out" ]; }
-# refuses TEXT ARGUMENT...: exit status 1, one line with TEXT on stderr, nothing on stdout.
-refuses() {
-  text=$1
-  shift
+# ends_with STATUS TEXT ARGUMENT...: one line with TEXT on stderr, nothing on stdout.
+ends_with() {
+  want=$1 text=$2
+  shift 2
   run "$@"
-  if [ "$status" -eq 1 ] && one_line && grep -qF -- "$text" "$work/err"; then ok; else
-    not_ok "refuses '$text' (status $status): $*"
+  if [ "$status" -eq "$want" ] && one_line && grep -qF -- "$text" "$work/err"; then ok; else
+    not_ok "'$text' and status $want (status $status): $*"
   fi
 }
+refuses() { ends_with 1 "$@"; } # a run that fails
+misused() { ends_with 2 "$@"; } # a command line that is wrong
 # accepts ARGUMENT...: exit status 0.
 accepts() {
   run "$@"
@@ -88,46 +90,46 @@ accepts --version
 says "gan_train 0."
 
 # ---- the command line ----
-refuses "unknown option '--nonsense'" --nonsense
-refuses "unknown option '-x'" -x
-refuses "--batch wants a value" --batch
-refuses "--quiet=1 takes no value" --quiet=1
-refuses "unexpected argument 'more'" more
+misused "unknown option '--nonsense'" --nonsense
+misused "unknown option '-x'" -x
+misused "--batch wants a value" --batch
+misused "--quiet=1 takes no value" --quiet=1
+misused "unexpected argument 'more'" more
 all="detach retain_graph inputs recompute no_grad frozen_d checkpoint naive stale"
-refuses "unknown variant 'foo': there are $all" --variant foo
-refuses "unknown variant 'foo'" --compare --variants detach,foo
-refuses "unknown variant ''" --variants detach,
-refuses "variant inputs is named twice" --variants inputs,inputs
-refuses "--variant runs one variant alone" --compare --variant detach
-refuses "unknown model 'foo': there are mlp, dcgan and wgan_gp" --model foo
-refuses "unknown shape 'foo'" --plan --shape foo
+misused "unknown variant 'foo': there are $all" --variant foo
+misused "unknown variant 'foo'" --compare --variants detach,foo
+misused "unknown variant ''" --variants detach,
+misused "variant inputs is named twice" --variants inputs,inputs
+misused "--variant runs one variant alone" --compare --variant detach
+misused "unknown model 'foo': there are mlp, dcgan and wgan_gp" --model foo
+misused "unknown shape 'foo'" --plan --shape foo
 for bad in 0 -1 -128 1x x '' ' 1' 1.5 1e3 +1 99999999999999999999; do
-  refuses "--batch '$bad': want a whole number" --batch "$bad"
+  misused "--batch '$bad': want a whole number" --batch "$bad"
 done
-refuses "--steps '0'" --steps 0
-refuses "--epochs 'many'" --epochs many
-refuses "--seed '-1'" --seed -1
-refuses "give one of them" --steps 1 --epochs 1
-refuses "leave out --device" --plan --device cpu
-refuses "leave out --samples" --plan --samples "$work/x.png"
-refuses "--ngf and --ndf belong to --model dcgan" --ngf 16
-refuses "--ngf and --ndf belong to --model dcgan" --model wgan_gp --ndf 16
-refuses "--critic-steps belongs to --model wgan_gp" --critic-steps 2
-refuses "--lambda belongs to --model wgan_gp" --lambda 2
-refuses "--nz '0': want a whole number" --nz 0
-refuses "--image-size '4': want a whole number from 8" --image-size 4
-refuses "--image-size '48': dcgan wants a power of two" --model dcgan --image-size 48
-refuses "dcgan wants images: ring is made of points" --model dcgan --data ring
-refuses "leave out --image-size" --data ring --image-size 8
-refuses "--channels '2': there are 1 and 3" --channels 2
-refuses "--samples-every wants --samples" --samples-every 5
-refuses "--save-every wants --save" --save-every 5
-refuses "--save-every '0': want a whole number" --save "$work/x" --save-every 0
-refuses "leave out --save and --resume" --plan --save "$work/x.st"
-refuses "leave out --save and --resume" --plan --resume "$work/x.st"
-refuses "--save and --resume want one variant" --compare --save "$work/x.st"
-refuses "--json and --save name the same file" --json "$work/x" --save "$work/x"
-refuses "--json and --samples name the same file" --json "$work/x" --samples "$work/x"
+misused "--steps '0'" --steps 0
+misused "--epochs 'many'" --epochs many
+misused "--seed '-1'" --seed -1
+misused "give one of them" --steps 1 --epochs 1
+misused "leave out --device" --plan --device cpu
+misused "leave out --samples" --plan --samples "$work/x.png"
+misused "--ngf and --ndf belong to --model dcgan" --ngf 16
+misused "--ngf and --ndf belong to --model dcgan" --model wgan_gp --ndf 16
+misused "--critic-steps belongs to --model wgan_gp" --critic-steps 2
+misused "--lambda belongs to --model wgan_gp" --lambda 2
+misused "--nz '0': want a whole number" --nz 0
+misused "--image-size '4': want a whole number from 8" --image-size 4
+misused "--image-size '48': dcgan wants a power of two" --model dcgan --image-size 48
+misused "dcgan wants images: ring is made of points" --model dcgan --data ring
+misused "leave out --image-size" --data ring --image-size 8
+misused "--channels '2': there are 1 and 3" --channels 2
+misused "--samples-every wants --samples" --samples-every 5
+misused "--save-every wants --save" --save-every 5
+misused "--save-every '0': want a whole number" --save "$work/x" --save-every 0
+misused "leave out --save and --resume" --plan --save "$work/x.st"
+misused "leave out --save and --resume" --plan --resume "$work/x.st"
+misused "--save and --resume want one variant" --compare --save "$work/x.st"
+misused "--json and --save name the same file" --json "$work/x" --save "$work/x"
+misused "--json and --samples name the same file" --json "$work/x" --samples "$work/x"
 
 # ---- the data ----
 refuses "no data set '$work/none'" --data "$work/none"
@@ -154,20 +156,20 @@ refuses "train-images-idx3-ubyte.gz: " --data "$work/data"
 
 # ---- the outputs ----
 # shellcheck disable=SC2086 # $short is several words, here and below
-refuses "$work/none/a.json: cannot write" $short --json "$work/none/a.json"
+refuses "cannot write $work/none/a.json: " $short --json "$work/none/a.json"
 # shellcheck disable=SC2086
-refuses "$work/none/a.png: cannot write" $short --samples "$work/none/a.png"
+refuses "cannot write $work/none/a.png: " $short --samples "$work/none/a.png"
 # shellcheck disable=SC2086
-refuses "it is a folder" $short --json "$work"
+refuses "it is no regular file" $short --json "$work"
 endless="--data ring --batch 16 --steps 10000000" # what is refused only at its end is never
 mkfifo "$work/pipe"
 ln -s /dev/full "$work/full"
 for name in save samples json; do
-  refuses "--$name wants the name of a file" --data ring --$name ''
+  misused "--$name wants the name of a file" --data ring --$name ''
   [ $name = json ] && continue
   for bad in "$work/pipe" "$work/full"; do
     # shellcheck disable=SC2086
-    refuses "$bad: cannot write: it is no regular file" $endless --$name "$bad"
+    refuses "cannot write $bad: it is no regular file" $endless --$name "$bad"
   done
 done
 mkdir "$work/c.st.tmp"
@@ -176,7 +178,7 @@ refuses "c.st.tmp is in the way" $endless --save "$work/c.st"
 rmdir "$work/c.st.tmp"
 ln -s loop "$work/loop"
 # shellcheck disable=SC2086
-refuses "$work/loop: cannot write" $endless --json "$work/loop"
+refuses "cannot write $work/loop: " $endless --json "$work/loop"
 rm "$work/loop"
 
 # ---- outputs over inputs ----
@@ -184,22 +186,22 @@ printf input > "$work/in"
 ln -s in "$work/to_in"
 ln -s new "$work/to_new"
 for name in json samples; do
-  refuses "--resume and --$name name the same file" --data ring --resume "$work/in" --$name "$work/to_in"
+  misused "--resume and --$name name the same file" --data ring --resume "$work/in" --$name "$work/to_in"
 done
 for name in json samples save; do
-  refuses "--tuning and --$name name the same file" --data ring --tuning "$work/in" --$name "$work/./in"
+  misused "--tuning and --$name name the same file" --data ring --tuning "$work/in" --$name "$work/./in"
 done
 CLGRAD_TUNING=$work/in
 export CLGRAD_TUNING
-refuses "\$CLGRAD_TUNING and --json name the same file" --data ring --json "$work/in"
+misused "\$CLGRAD_TUNING and --json name the same file" --data ring --json "$work/in"
 unset CLGRAD_TUNING
-refuses "--json and --save name the same file" --data ring --save "$work/new" --json "$work/data/../new"
-refuses "--samples and --save name the same file" --data ring --save "$work/to_new" --samples "$work/new"
+misused "--json and --save name the same file" --data ring --save "$work/new" --json "$work/data/../new"
+misused "--samples and --save name the same file" --data ring --save "$work/to_new" --samples "$work/new"
 mv "$work/in" "$work/a.st.tmp"
-refuses "--resume and FILE.tmp of --save name the same file" --data ring --resume "$work/a.st.tmp" --save "$work/a.st"
+misused "--resume and FILE.tmp of --save name the same file" --data ring --resume "$work/a.st.tmp" --save "$work/a.st"
 check "the input is as it was" test "$(cat "$work/a.st.tmp")" = input
 idx "$images" 8 010
-refuses "--json names a file of --data" --data "$work/data" --json "$images"
+misused "--json names a file of --data" --data "$work/data" --json "$images"
 rm "$images" "$work/a.st.tmp" "$work/to_in" "$work/to_new"
 check "nothing half-written" sh -c "! ls '$work' | grep -q 'json\|png'"
 
@@ -336,7 +338,7 @@ refuses "$work/cut.st" $short --quiet --resume "$work/cut.st"
 # shellcheck disable=SC2086
 refuses "$work/none" $short --quiet --resume "$work/none"
 # shellcheck disable=SC2086
-refuses "$work/none/a.st: cannot write" $short --quiet --save "$work/none/a.st"
+refuses "cannot write $work/none/a.st: " $short --quiet --save "$work/none/a.st"
 # shellcheck disable=SC2086
 accepts $small --steps 5 --data "$work/data" --samples "$work/on.way.png" --samples-every 2 --json "$work/on.json"
 check "pictures on the way" \
@@ -362,7 +364,7 @@ mkdir -p "$work/pictures/one" "$work/pictures/two"
 cp "$work/on.way.png" "$work/pictures/one/a.png"
 cp "$work/b.png" "$work/pictures/two/b.png"
 cp "$work/b.png" "$work/pictures/two/c.PNG"
-refuses "--samples names a file of --data" --data "$work/pictures" --samples "$work/pictures/two/c.PNG"
+misused "--samples names a file of --data" --data "$work/pictures" --samples "$work/pictures/two/c.PNG"
 # shellcheck disable=SC2086
 accepts $small --batch 3 --data "$work/pictures"
 # shellcheck disable=SC2086

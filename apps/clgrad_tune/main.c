@@ -1,11 +1,12 @@
 /* clgrad_tune: measures on a device which kernel is the fastest for each class of matrix products, and with which
  * parameters CLBlast's are, and stores the table that $CLGRAD_TUNING and gan_train --tuning take. */
-#include "../file_names.h"
 #include "tune.h"
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MOST_ROUNDS 1000
@@ -109,24 +110,26 @@ static bool is_table(const char *file) {
   return ok;
 }
 
+/* A plan lends its errors; it opens no device. */
+static bool can_begin(const char *file) {
+  clg_context *plan = NULL;
+  char why[1024] = "out of host memory";
+  clg_plan_options options = CLG_PLAN_OPTIONS_INIT;
+  options.message = why, options.message_size = sizeof why;
+  bool ok = clg_context_create_plan(&plan, &options) == CLG_OK && clg_file_check(plan, file) == CLG_OK;
+  if (!ok) fprintf(stderr, "clgrad_tune: %s\n", plan ? clg_last_error(plan) : why);
+  clg_context_unref(&plan);
+  return ok;
+}
+
 /* Before the minutes of measuring, whether the file can be written; it stays as it is until they are over. */
 static bool can_write(const char *file) {
-  char probe[FILE_NAME_ROOM], temporary[FILE_NAME_ROOM], end[32];
   struct stat info;
   bool there = stat(file, &info) == 0;
-  if (!there && (errno != ENOENT || !*file)) return refuse(file, strerror(errno));
-  if (there && !S_ISREG(info.st_mode)) return refuse(file, "it is no regular file");
-  if (there && access(file, R_OK | W_OK) != 0) return refuse(file, strerror(errno));
-  if (there && !is_table(file)) return refuse(file, "it is something else than a table of clgrad_tune");
-  snprintf(end, sizeof end, ".%ld.tmp", (long)getpid());
-  if (!file_temporary(file, temporary) || !file_target(file, probe) || !file_add(probe, end))
-    return refuse(file, strerror(errno));
-  if (file_in_the_way(temporary)) return refuse(file, "FILE.tmp beside it is in the way");
-  FILE *f = fopen(probe, "wb");
-  if (!f) return refuse(file, strerror(errno));
-  fclose(f);
-  remove(probe);
-  return true;
+  if (there && S_ISREG(info.st_mode) && access(file, R_OK | W_OK) != 0) return refuse(file, strerror(errno));
+  if (there && S_ISREG(info.st_mode) && !is_table(file))
+    return refuse(file, "it is something else than a table of clgrad_tune");
+  return can_begin(file);
 }
 
 static bool run(const options *o) {

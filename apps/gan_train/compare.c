@@ -1,5 +1,6 @@
 /* Runs variants and measures them against detach. */
 #include "compare.h"
+#include "interrupt.h"
 #include <string.h>
 
 static bool run_one(const options *o, const run_setup *setup, variant v, result *r, message *why) {
@@ -18,6 +19,18 @@ static bool run_reference(comparison *c, const options *o, const run_setup *setu
   return !r->failed || fail(why, "detach: %s", r->error);
 }
 
+static void keep_what_ran(comparison *c) {
+  int n = 0;
+  for (int i = 0; i < c->n; i++) {
+    if (!c->results[i].steps_done && !c->results[i].failed) continue;
+    if (c->base == &c->results[i]) c->base = &c->results[n];
+    result moved = c->results[i];
+    c->results[i] = (result){0};
+    c->results[n++] = moved;
+  }
+  c->n = n;
+}
+
 bool compare_run(comparison *c, const options *o, const run_setup *setup, message *why) {
   *c = (comparison){.n = o->n_variants, .plan = o->plan};
   for (int i = 0; i < c->n; i++) c->results[i].v = o->variants[i];
@@ -25,9 +38,11 @@ bool compare_run(comparison *c, const options *o, const run_setup *setup, messag
   if (with_reference && !run_reference(c, o, setup, why)) return false;
   for (int i = 0; i < c->n; i++) {
     result *r = &c->results[i];
+    if (interrupted()) break;
     if (r != c->base && !run_one(o, setup, o->variants[i], r, why)) return false;
-    if (c->base) result_compare(r, c->base);
+    if (c->base && !r->interrupted) result_compare(r, c->base);
   }
+  if (interrupted()) keep_what_ran(c);
   return true;
 }
 
@@ -37,9 +52,11 @@ void compare_free(comparison *c) {
   c->base = NULL;
 }
 
+static bool as_expected(const result *r) { return r->failed == variant_must_fail(r->v) && !r->nonfinite; }
+
 bool compare_as_expected(const comparison *c) {
   for (int i = 0; i < c->n; i++)
-    if (c->results[i].failed != variant_must_fail(c->results[i].v)) return false;
+    if (!c->results[i].interrupted && !as_expected(&c->results[i])) return false;
   return true;
 }
 

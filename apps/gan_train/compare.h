@@ -7,17 +7,17 @@
 
 typedef struct comparison {
   result results[VARIANT_COUNT]; /* in the order asked for */
-  int n;
-  result reference;   /* detach, when it is not among the results */
-  const result *base; /* detach's result; NULL when one variant runs alone */
-  bool plan;          /* predicted fields only */
+  int n;                         /* after a signal: those that took a step */
+  result reference;              /* detach, when it is not among the results */
+  const result *base;            /* detach's result; NULL when one variant runs alone */
+  bool plan;                     /* predicted fields only */
 } comparison;
 
 /* False with `why` when a run could not be made, or the reference failed. compare_free takes what there is. */
 bool compare_run(comparison *c, const options *o, const run_setup *setup, message *why);
 void compare_free(comparison *c);
 
-/* True if every run ended as its variant should. */
+/* True if every run ended as its variant should, unless it was interrupted. */
 bool compare_as_expected(const comparison *c);
 /* The result whose samples are shown. */
 const result *compare_sampled(const comparison *c);

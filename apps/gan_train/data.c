@@ -1,6 +1,7 @@
 /* Finds the data set that an option names and hands out batches of it. */
 #include "data.h"
-#include "../file_names.h"
+#include "file_names.h"
+#include "random.h"
 #include "resize.h"
 #include <errno.h>
 #include <stdio.h>
@@ -8,28 +9,36 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool exists(const char *path) {
+/* The files of an IDX data set; some archives write the first '-' as a dot. */
+typedef struct idx_kind {
+  const char *begin, *end;
+} idx_kind;
+static const idx_kind idx_images = {"train-images", "idx3-ubyte"}, idx_labels = {"train-labels", "idx1-ubyte"};
+
+/* All names that a kind may have: plain before gzipped because it reads faster. */
+#define IDX_NAMES 4
+static bool idx_path(const idx_kind *kind, int i, const char *folder, char *path, size_t size) {
+  int n = snprintf(path, size, "%s/%s%c%s%s", folder, kind->begin, i % 2 ? '.' : '-', kind->end, i / 2 ? ".gz" : "");
+  return n > 0 && (size_t)n < size;
+}
+
+/* The first of them that is there: *found. False: nobody can tell. */
+static bool find_idx(const idx_kind *kind, const char *folder, char *path, size_t size, bool *found, message *why) {
   struct stat info;
-  return stat(path, &info) == 0;
-}
-
-/* A file of a folder, plain before gzipped because it reads faster. False: the folder has none. */
-static bool find_idx(const char *folder, const char *name, char *path, size_t size) {
-  static const char *const ends[] = {"", ".gz"};
-  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-    int n = snprintf(path, size, "%s/%s%s", folder, name, ends[i]);
-    if (n > 0 && (size_t)n < size && exists(path)) return true;
+  *found = false;
+  for (int i = 0; i < IDX_NAMES && !*found; i++) {
+    if (!idx_path(kind, i, folder, path, size)) return fail(why, "%.200s: the name is too long", folder);
+    *found = stat(path, &info) == 0;
+    if (!*found && errno != ENOENT) return fail(why, "%s: cannot read: %s", path, strerror(errno));
   }
-  return false;
-}
-
-static bool find_images(const char *folder, char *path, size_t size) {
-  return find_idx(folder, "train-images-idx3-ubyte", path, size);
+  return true;
 }
 
 static bool read_labels(data *d, const char *folder, message *why) {
   char path[4096];
-  if (!find_idx(folder, "train-labels-idx1-ubyte", path, sizeof path))
+  bool found;
+  if (!find_idx(&idx_labels, folder, path, sizeof path, &found, why)) return false;
+  if (!found)
     return fail(why, "no train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz in %s: --conditional wants labels",
                 folder);
   return idx_read_labels(d, path, why);
@@ -56,8 +65,7 @@ static bool open_idx(data *d, const char *folder, const char *path, const data_o
 }
 
 static bool open_ring(data *d, const data_options *o, message *why) {
-  snprintf(d->name, sizeof d->name, "ring");
-  if (o->image_size) return fail(why, "ring is made of points: leave out --image-size");
+  d->name = "ring";
   if (o->labels) d->classes = RING_MODES;
   if (o->point_scale > 0) d->scale = o->point_scale;
   if (!ring_make(d, o->sizes_only, o->seed, why)) return false;
@@ -69,8 +77,10 @@ static bool open_ring(data *d, const data_options *o, message *why) {
 
 static bool open_fashion(data *d, const data_options *o, message *why) {
   char path[4096];
-  snprintf(d->name, sizeof d->name, "fashion-mnist");
-  if (find_images(DATA_FASHION_FOLDER, path, sizeof path)) return open_idx(d, DATA_FASHION_FOLDER, path, o, why);
+  bool found;
+  d->name = "fashion-mnist";
+  if (!find_idx(&idx_images, DATA_FASHION_FOLDER, path, sizeof path, &found, why)) return false;
+  if (found) return open_idx(d, DATA_FASHION_FOLDER, path, o, why);
   if (o->sizes_only) {
     d->height = d->width = o->image_size ? o->image_size : 28;
     d->classes = o->labels ? 10 : 0;
@@ -86,16 +96,14 @@ static bool open_fashion(data *d, const data_options *o, message *why) {
 static bool open_folder(data *d, const data_options *o, message *why) {
   char path[4096];
   struct stat info;
-  snprintf(d->name, sizeof d->name, "%s", o->name);
+  bool found;
+  d->name = o->name;
   if (stat(o->name, &info) != 0)
     return fail(why, "no data set '%s': there are fashion-mnist, ring, or a folder (%s)", o->name, strerror(errno));
   if (!S_ISDIR(info.st_mode))
     return fail(why, "%s is not a folder: --data wants one with train-images-idx3-ubyte, PNG or JPEG files", o->name);
-  if (find_images(o->name, path, sizeof path)) return open_idx(d, o->name, path, o, why);
-  if (!folder_has_images(o->name))
-    return fail(why, "no train-images-idx3-ubyte or train-images-idx3-ubyte.gz in %s, and no PNG or JPEG files",
-                o->name);
-  return folder_read(d, o->name, o, why);
+  if (!find_idx(&idx_images, o->name, path, sizeof path, &found, why)) return false;
+  return found ? open_idx(d, o->name, path, o, why) : folder_read(d, o->name, o, why);
 }
 
 bool data_open(data *d, const data_options *o, message *why) {
@@ -113,13 +121,34 @@ bool data_open(data *d, const data_options *o, message *why) {
 }
 
 bool data_reads(const char *name, const char *path) {
-  static const char *const files[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"};
+  static const idx_kind *const kinds[] = {&idx_images, &idx_labels};
   const char *folder = name && strcmp(name, "fashion-mnist") ? name : DATA_FASHION_FOLDER;
   char at[4096];
-  if (!strcmp(folder, "ring") || !exists(path)) return false;
-  for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-    if (find_idx(folder, files[i], at, sizeof at) && file_same(at, path)) return true;
-  return folder_reads(folder, path);
+  bool idx = false;
+  message unused = {""};
+  if (!strcmp(folder, "ring")) return false;
+  for (int i = 0; i < 2 * IDX_NAMES; i++)
+    if (idx_path(kinds[i / IDX_NAMES], i % IDX_NAMES, folder, at, sizeof at) && file_same(at, path)) return true;
+  return find_idx(&idx_images, folder, at, sizeof at, &idx, &unused) && !idx && folder_reads(folder, path);
+}
+
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t n) {
+  const uint8_t *from = bytes;
+  for (; n >= 8; from += 8, n -= 8) {
+    uint64_t word;
+    memcpy(&word, from, 8);
+    hash = random_mix(hash, word);
+  }
+  for (; n; n--) hash = random_mix(hash, *from++);
+  return hash;
+}
+
+uint64_t data_hash(const data *d) {
+  uint64_t hash = random_mix(d->count, d->stored);
+  if (d->pixels) hash = hash_bytes(hash, d->pixels, d->count * d->stored);
+  if (d->values) hash = hash_bytes(hash, d->values, d->count * d->features * sizeof *d->values);
+  if (d->labels) hash = hash_bytes(hash, d->labels, d->count);
+  return hash;
 }
 
 void data_close(data *d) {

@@ -14,7 +14,7 @@
 #define DATA_FOLDER_SIDE 64
 
 typedef struct data {
-  char name[256];                   /* "fashion-mnist", "ring" or the folder */
+  const char *name;                 /* "fashion-mnist", "ring" or the folder: borrowed from the options */
   bool is_ring;                     /* points in the unit square, not images */
   bool found_nothing;               /* the default data set was not there: this is the ring instead */
   uint32_t channels, height, width; /* of an image; 1 x 1 x 2 for a point */
@@ -29,6 +29,8 @@ typedef struct data {
   float *values;                    /* [count, features] of the ring in [0,1], or NULL */
   uint8_t *labels;                  /* [count], or NULL when none were wanted */
   uint32_t classes;                 /* labels are less; 0 when none were wanted */
+  size_t skipped;                   /* pictures that were left out; `skip_why` says what was wrong with the first */
+  message skip_why;
 } data;
 
 typedef struct data_options {
@@ -38,16 +40,19 @@ typedef struct data_options {
   uint32_t image_size; /* images are brought to this square; 0: as they are, a folder's to DATA_FOLDER_SIDE */
   uint32_t channels;   /* of a folder's images, 1 or 3; 0: as its first */
   bool labels;         /* to be read too; it is an error when there are none */
+  bool skip;           /* leave out pictures that cannot be read, where it is an error otherwise */
   float low;
   float point_scale; /* of the ring; 0: 1 */
 } data_options;
 
-/* A folder has train-images-idx3-ubyte[.gz] (and train-labels-idx1-ubyte[.gz]), or PNG and JPEG files, either in it or
- * in sub-folders that are the classes. */
+/* A folder has train-images-idx3-ubyte[.gz] (and train-labels-idx1-ubyte[.gz]; "train-images.idx3-ubyte" is the same),
+ * or PNG and JPEG files, either in it or in sub-folders that are the classes. */
 bool data_open(data *d, const data_options *o, message *why);
 void data_close(data *d);
-/* Whether `path` is one of the files that a data set is read from. */
+/* Whether `path` is one of the files that a data set is read from, or would be one if it were there. */
 bool data_reads(const char *name, const char *path);
+/* A number that follows from all items and labels, whatever the data set is called and wherever it lies. */
+uint64_t data_hash(const data *d);
 
 /* out [n, features] = the items order[0..n), scaled from [0,1] to [low,1] * scale; labels [n] unless it is NULL.
  */
@@ -63,9 +68,7 @@ bool idx_read_labels(data *d, const char *path, message *why);
 
 /* PNG and JPEG files; centre-cropped to a square and resized as they are read. */
 bool folder_read(data *d, const char *folder, const data_options *o, message *why);
-/* Whether there is a PNG or JPEG file in it, by its name. */
-bool folder_has_images(const char *folder);
-/* Whether `path` is one of those that would be read from it. */
+/* Whether `path` is one of those that would be read from it, or would be if it were there. */
 bool folder_reads(const char *folder, const char *path);
 
 #define RING_MODES  8

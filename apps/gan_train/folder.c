@@ -1,6 +1,6 @@
 /* Reads a folder of pictures. Sub-folders are the classes, in the order of their names. */
-#include "../file_names.h"
 #include "data.h"
+#include "file_names.h"
 #include "image.h"
 #include "resize.h"
 #include <dirent.h>
@@ -48,45 +48,51 @@ static bool is_picture(const char *name) {
   return dot && name[0] != '.' && (!strcasecmp(dot, ".png") || !strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg"));
 }
 
-static bool is_folder(const char *path) {
-  struct stat info;
-  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
 /* The pictures of a folder, or its sub-folders, in order. */
 static bool list_folder(names *list, const char *folder, bool folders, message *why) {
   DIR *dir = opendir(folder);
   if (!dir) return fail(why, "%s: cannot read: %s", folder, strerror(errno));
   bool ok = true;
   size_t begun = list->n;
+  struct stat info;
   for (struct dirent *entry; ok && (entry = readdir(dir));) {
     if (folders ? entry->d_name[0] == '.' : !is_picture(entry->d_name)) continue;
-    ok = names_add(list, folder, entry->d_name);
-    if (ok && folders && !is_folder(list->name[list->n - 1])) free(list->name[--list->n]);
+    ok = names_add(list, folder, entry->d_name) || fail_no_memory(why);
+    if (!ok || !folders) continue;
+    char *path = list->name[list->n - 1];
+    bool there = stat(path, &info) == 0;
+    if (!there && errno == EACCES) ok = fail(why, "%s: cannot read: %s", path, strerror(errno));
+    if (!there || !S_ISDIR(info.st_mode)) free(list->name[--list->n]);
   }
   closedir(dir);
   if (list->n > begun) qsort(list->name + begun, list->n - begun, sizeof *list->name, by_name);
-  return ok || fail_no_memory(why);
+  return ok;
 }
 
-bool folder_has_images(const char *folder) {
-  names here = {0}, below = {0};
-  message unused = {""};
-  bool found = list_folder(&here, folder, false, &unused) && here.n;
-  if (!found && list_folder(&below, folder, true, &unused))
-    for (size_t i = 0; !found && i < below.n; i++) found = list_folder(&here, below.name[i], false, &unused) && here.n;
-  names_free(&here);
-  names_free(&below);
-  return found;
+/* Whether a file of that path would lie in the folder. */
+static bool is_in(const char *path, const char *folder) {
+  char target[FILE_NAME_ROOM];
+  const char *its;
+  struct stat a, b;
+  if (!file_target(path, target)) return false;
+  file_split(target, &its);
+  return stat(its, &a) == 0 && stat(folder, &b) == 0 && file_is(&a, &b);
 }
 
+/* Where there are classes, a picture beside them would hide them. */
 bool folder_reads(const char *folder, const char *path) {
   names list = {0}, below = {0};
   message unused = {""};
-  bool found = false;
+  char target[FILE_NAME_ROOM];
+  const char *unused_folder;
+  bool new = file_target(path, target) && is_picture(file_split(target, &unused_folder));
+  bool found = new &&is_in(path, folder);
   list_folder(&list, folder, false, &unused);
   if (!list.n && list_folder(&below, folder, true, &unused))
-    for (size_t i = 0; i < below.n; i++) list_folder(&list, below.name[i], false, &unused);
+    for (size_t i = 0; i < below.n; i++) {
+      found = found || (new &&is_in(path, below.name[i]));
+      list_folder(&list, below.name[i], false, &unused);
+    }
   for (size_t i = 0; !found && i < list.n; i++) found = file_same(list.name[i], path);
   names_free(&list);
   names_free(&below);
@@ -109,7 +115,8 @@ static bool list_all(names *list, const char *folder, size_t begins[MAX_CLASSES 
   }
   begins[*classes] = list->n;
   names_free(&below);
-  return ok;
+  if (!ok || list->n) return ok;
+  return fail(why, "no train-images-idx3-ubyte or train-images-idx3-ubyte.gz in %s, and no PNG or JPEG files", folder);
 }
 
 /* The middle square of a picture, brought to d's size, a plane a channel. */
@@ -125,18 +132,48 @@ static bool take(data *d, const image *i, uint8_t *out) {
   return ok;
 }
 
-static bool read_all(data *d, const names *list, message *why) {
+/* The picture, or *skipped: it cannot be read, and that is allowed and counted. */
+static bool read_one(data *d, image *to, const char *path, const data_options *o, bool *skipped, message *why) {
+  message mine = {""};
+  *skipped = false;
+  if (image_read(to, path, d->channels, &mine)) return true;
+  *skipped = o->skip && !to->no_memory;
+  if (!*skipped) return fail(why, "%s", mine.text);
+  if (!d->skipped++) d->skip_why = mine;
+  return true;
+}
+
+/* The first that can be read says what the others become. */
+static bool choose_channels(data *d, const names *list, const data_options *o, message *why) {
+  bool skipped = true;
+  d->channels = o->channels;
+  for (size_t i = 0; skipped && !d->channels && i < list->n; i++) {
+    image one;
+    if (!read_one(d, &one, list->name[i], o, &skipped, why)) return false;
+    if (skipped) continue;
+    d->channels = one.channels;
+    image_free(&one);
+  }
+  return d->channels || fail(why, "no picture in %s can be read: %s", d->name, d->skip_why.text);
+}
+
+/* Labels follow the pictures that are kept. */
+static bool read_all(data *d, const names *list, const data_options *o, message *why) {
   d->pixels = calloc(list->n, d->features);
   if (!d->pixels) return fail_no_memory(why);
+  d->skipped = 0;
   for (size_t i = 0; i < list->n; i++) {
     image one;
-    if (!image_read(&one, list->name[i], d->channels, why)) return false;
-    bool ok = take(d, &one, d->pixels + i * d->features);
+    bool skipped;
+    if (!read_one(d, &one, list->name[i], o, &skipped, why)) return false;
+    if (skipped) continue;
+    bool ok = take(d, &one, d->pixels + d->count * d->features);
     image_free(&one);
     if (!ok) return fail_no_memory(why);
+    if (d->labels) d->labels[d->count] = d->labels[i];
+    d->count++;
   }
-  d->count = list->n;
-  return true;
+  return d->count || fail(why, "no picture in %s can be read: %s", d->name, d->skip_why.text);
 }
 
 static bool label_all(data *d, const names *list, const size_t *begins, uint32_t classes, message *why) {
@@ -153,15 +190,11 @@ bool folder_read(data *d, const char *folder, const data_options *o, message *wh
   names list = {0};
   size_t begins[MAX_CLASSES + 1];
   uint32_t classes;
-  image first = {.channels = o->channels};
-  bool ok = list_all(&list, folder, begins, &classes, why);
-  if (ok && !o->channels) ok = image_read(&first, list.name[0], 0, why);
-  image_free(&first);
-  d->channels = first.channels;
+  bool ok = list_all(&list, folder, begins, &classes, why) && choose_channels(d, &list, o, why);
   d->height = d->width = o->image_size ? o->image_size : DATA_FOLDER_SIDE;
   d->features = d->stored = (size_t)d->channels * d->height * d->width;
   if (ok && o->labels) ok = label_all(d, &list, begins, classes, why);
-  if (ok && !o->sizes_only) ok = read_all(d, &list, why);
+  if (ok && !o->sizes_only) ok = read_all(d, &list, o, why);
   names_free(&list);
   return ok;
 }

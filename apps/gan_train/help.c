@@ -14,6 +14,7 @@ void options_help(FILE *to) {
         "  --image-size N     bring images to N x N, cut to a square and filtered (dcgan: a power of two,\n"
         "                     default 64; else as the data is, pictures of a folder to 64)\n"
         "  --channels 1|3     of a folder's pictures (default: as the first)\n"
+        "  --skip-unreadable  leave out pictures that cannot be read, and count them (default: refuse the folder)\n"
         "  --conditional      learn the labels too: train-labels-idx1-ubyte[.gz], sub-folders, the ring's modes\n"
         "  --nz N             numbers of noise (default: 128; dcgan 100; wgan_gp on ring 2)\n"
         "  --hidden N         mlp and wgan_gp: width of the hidden layers (default: 256)\n"
@@ -37,6 +38,9 @@ void options_help(FILE *to) {
         "  --resume FILE      go on from such a file, for --steps more, as if it had never stopped\n"
         "  --quiet            no progress\n"
         "  --version, --help\n\n"
+        "Ctrl-C and SIGTERM end the step, write the outputs, and then the run (status 130, 143); a second one ends it "
+        "at\n"
+        "once. Status 2: a command line that is wrong; 1: a run that fails.\n\n"
         "Models:\n",
         to);
   for (int k = 0; k < MODEL_COUNT; k++)

@@ -1,11 +1,12 @@
 /* Reads images and labels in IDX format (LeCun's MNIST page). Owns the file while it reads; trusts nothing that the
  * header says: memory grows with the bytes that arrive, not with the number announced. */
 #include "data.h"
+#include "input.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #define IDX_HEADER       16
@@ -56,28 +57,32 @@ static bool read_header(data *d, gzFile file, const char *path, size_t *count, m
   return true;
 }
 
-/* Doubles the memory as bytes arrive, up to what the header announced. */
+/* Doubles the memory as bytes arrive, up to what the header announced; *have says how many did. */
+static bool read_promised(gzFile file, const char *path, uint64_t promised, uint8_t **to, size_t *have, message *why) {
+  size_t room = 0, got;
+  *have = 0;
+  if (promised > SIZE_MAX / 2) return fail(why, "%s: the header promises %" PRIu64 " bytes", path, promised);
+  while (*have == room && room < promised) {
+    room = !room ? FIRST_CHUNK : room * 2;
+    if (room > promised) room = (size_t)promised;
+    uint8_t *grown = realloc(*to, room);
+    if (!grown) return fail_no_memory(why);
+    *to = grown;
+    if (!read_bytes(file, path, *to + *have, room - *have, &got, why)) return false;
+    *have += got;
+  }
+  return true;
+}
+
 static bool read_pixels(data *d, gzFile file, const char *path, size_t count, message *why) {
   uint64_t promised = (uint64_t)count * d->height * d->width;
-  size_t have = 0, room = 0;
-  if (promised > SIZE_MAX / 2) return fail(why, "%s: the header promises %" PRIu64 " bytes", path, promised);
-  while (have < promised) {
-    if (have == room) {
-      room = !room ? FIRST_CHUNK : room * 2;
-      if (room > promised) room = (size_t)promised;
-      uint8_t *grown = realloc(d->pixels, room);
-      if (!grown) return fail_no_memory(why);
-      d->pixels = grown;
-    }
-    size_t got;
-    if (!read_bytes(file, path, d->pixels + have, room - have, &got, why)) return false;
-    have += got;
-    if (have < room)
-      return fail(why,
-                  "%s: truncated: the header promises %zu images of %" PRIu32 "x%" PRIu32 " (%" PRIu64
-                  " bytes), the file has %zu bytes of them",
-                  path, count, d->height, d->width, promised, have);
-  }
+  size_t have;
+  if (!read_promised(file, path, promised, &d->pixels, &have, why)) return false;
+  if (have < promised)
+    return fail(why,
+                "%s: truncated: the header promises %zu images of %" PRIu32 "x%" PRIu32 " (%" PRIu64
+                " bytes), the file has %zu bytes of them",
+                path, count, d->height, d->width, promised, have);
   d->count = count;
   return true;
 }
@@ -91,11 +96,10 @@ static bool check_end(gzFile file, const char *path, size_t count, const char *w
 }
 
 static bool open_file(gzFile *file, const char *path, message *why) {
-  struct stat info;
-  if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return fail(why, "%s is a folder, not an IDX file", path);
-  errno = 0;
-  *file = gzopen(path, "rb");
-  if (!*file) return errno ? fail(why, "%s: cannot open: %s", path, strerror(errno)) : fail_no_memory(why);
+  int fd = input_open(path, why);
+  if (fd < 0) return false;
+  *file = gzdopen(fd, "rb");
+  if (!*file) return close(fd), fail_no_memory(why);
   gzbuffer(*file, 1u << 17);
   return true;
 }
@@ -128,9 +132,7 @@ static bool read_label_bytes(data *d, gzFile file, const char *path, message *wh
                 IDX_LABELS_MAGIC);
   if (!count || (d->count && count != d->count))
     return fail(why, "%s: %" PRIu32 " labels for %zu images", path, count, d->count);
-  d->labels = calloc(count, 1); /* a lying count without images costs address space alone */
-  if (!d->labels) return fail_no_memory(why);
-  if (!read_bytes(file, path, d->labels, count, &got, why)) return false;
+  if (!read_promised(file, path, count, &d->labels, &got, why)) return false;
   if (got < count)
     return fail(why, "%s: truncated: the header promises %" PRIu32 " labels, the file has %zu of them", path, count,
                 got);

@@ -1,110 +1,116 @@
-/* Decodes PNG through libpng's simplified interface and JPEG through libjpeg. Neither may print or exit: libjpeg
- * reports errors by a long jump to read_jpeg. */
+/* What happens to every picture, whatever decodes it. */
 #include "image.h"
-#include <errno.h>
-#include <png.h>
-#include <setjmp.h>
-#include <stdio.h>
+#include "input.h"
 #include <stdlib.h>
 #include <string.h>
-/* jpeglib.h wants stdio.h before it. */
-#include <jpeglib.h>
+#include <unistd.h>
 
-static bool make_room(image *i, const char *path, uint32_t width, uint32_t height, message *why) {
+bool image_make_room(image *i, const char *path, uint32_t width, uint32_t height, message *why) {
   if (!width || !height || (size_t)height > IMAGE_MAX_PIXELS / width)
     return fail(why, "%s: %ux%u pixels are not possible here", path, (unsigned)width, (unsigned)height);
   i->width = width, i->height = height;
   i->pixels = malloc((size_t)width * height * i->channels);
+  i->no_memory = !i->pixels;
   return i->pixels || fail_no_memory(why);
 }
 
-/* ---- PNG ---- */
+/* ---- to the channels that are wanted, in place ---- */
 
-static bool read_png(image *i, const char *path, FILE *file, uint32_t channels, message *why) {
-  png_image png = {.version = PNG_IMAGE_VERSION};
-  const png_color black = {0, 0, 0};
-  bool ok = png_image_begin_read_from_stdio(&png, file) && !PNG_IMAGE_FAILED(png);
-  if (ok) {
-    i->channels = channels ? channels : png.format & PNG_FORMAT_FLAG_COLOR ? 3 : 1;
-    png.format = i->channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
-    if (!make_room(i, path, png.width, png.height, why)) return png_image_free(&png), false;
-    ok = png_image_finish_read(&png, &black, i->pixels, 0, NULL) && !PNG_IMAGE_FAILED(png);
+static uint8_t over_black(uint8_t v, uint8_t alpha) { return (uint8_t)((v * alpha + 127) / 255); }
+
+/* Of encoded values, in libjpeg's fixed point. */
+static uint8_t luma(const uint8_t rgb[3]) {
+  return (uint8_t)((19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 32768u) >> 16);
+}
+
+static void convert(image *i, uint32_t channels) {
+  uint32_t from = i->channels, colours = from < 3 ? 1 : 3;
+  size_t area = (size_t)i->width * i->height;
+  uint8_t *to = i->pixels;
+  for (size_t k = 0; k < area; k++, to += channels) {
+    uint8_t pixel[4];
+    memcpy(pixel, i->pixels + k * from, from);
+    for (uint32_t c = 0; from > colours && c < colours; c++) pixel[c] = over_black(pixel[c], pixel[colours]);
+    if (channels < colours) pixel[0] = luma(pixel);
+    memcpy(to, pixel, channels);
   }
-  if (!ok) fail(why, "%s: damaged PNG file (%s)", path, png.message);
-  png_image_free(&png);
-  return ok;
+  i->channels = channels;
 }
 
-/* ---- JPEG ---- */
-
-typedef struct jpeg_reader {
-  struct jpeg_decompress_struct info;
-  struct jpeg_error_mgr errors;
-  jmp_buf out;
-  char text[JMSG_LENGTH_MAX];
-} jpeg_reader;
-
-static void jpeg_fails(j_common_ptr info) {
-  jpeg_reader *r = info->client_data;
-  info->err->format_message(info, r->text);
-  longjmp(r->out, 1);
-}
-
-/* A file that ends early or is damaged would only be a warning, and grey below. */
-static void jpeg_warns(j_common_ptr info, int level) {
-  if (level < 0) jpeg_fails(info);
-}
-
-static bool decode_jpeg(jpeg_reader *r, image *i, const char *path, FILE *file, uint32_t channels, message *why) {
-  jpeg_stdio_src(&r->info, file);
-  jpeg_read_header(&r->info, TRUE);
-  i->channels = channels ? channels : r->info.num_components == 1 ? 1 : 3;
-  r->info.out_color_space = i->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
-  if (!make_room(i, path, r->info.image_width, r->info.image_height, why)) return false;
-  jpeg_start_decompress(&r->info);
-  while (r->info.output_scanline < r->info.output_height) {
-    JSAMPROW row = i->pixels + (size_t)r->info.output_scanline * i->width * i->channels;
-    jpeg_read_scanlines(&r->info, &row, 1);
-  }
-  jpeg_finish_decompress(&r->info);
+/* Grey becomes colour in new memory: it grows. */
+static bool spread(image *i) {
+  size_t area = (size_t)i->width * i->height;
+  uint8_t *wide = malloc(area * 3);
+  i->no_memory = !wide;
+  if (!wide) return false;
+  for (size_t k = 0; k < area * 3; k++) wide[k] = i->pixels[k / 3];
+  free(i->pixels);
+  i->pixels = wide;
+  i->channels = 3;
   return true;
 }
 
-static bool read_jpeg(image *i, const char *path, FILE *file, uint32_t channels, message *why) {
-  jpeg_reader *r = calloc(1, sizeof *r);
-  if (!r) return fail_no_memory(why);
-  r->info.err = jpeg_std_error(&r->errors);
-  r->errors.error_exit = jpeg_fails;
-  r->errors.emit_message = jpeg_warns;
-  r->info.client_data = r;
-  bool ok = false;
-  if (setjmp(r->out)) {
-    fail(why, "%s: damaged JPEG file (%s)", path, r->text);
-  } else {
-    jpeg_create_decompress(&r->info);
-    r->info.client_data = r;
-    ok = decode_jpeg(r, i, path, file, channels, why);
-  }
-  jpeg_destroy_decompress(&r->info);
-  free(r);
-  return ok;
+/* ---- the side up ---- */
+
+/* Exif's orientations: 5 to 8 swap the axes; then columns, or rows, run backward. */
+static bool turn(image *i) {
+  int o = i->orientation;
+  bool swap = o >= 5, back_x = o == 2 || o == 3 || o == 6 || o == 7, back_y = o == 3 || o == 4 || o == 7 || o == 8;
+  uint32_t width = swap ? i->height : i->width, height = swap ? i->width : i->height, n = i->channels;
+  uint8_t *turned = o > 1 ? malloc((size_t)width * height * n) : NULL;
+  i->no_memory = o > 1 && !turned;
+  if (!turned) return o <= 1;
+  for (uint32_t y = 0; y < height; y++)
+    for (uint32_t x = 0; x < width; x++) {
+      size_t fx = back_x ? width - 1 - x : x, fy = back_y ? height - 1 - y : y;
+      size_t from = swap ? fx * i->width + fy : fy * i->width + fx;
+      memcpy(turned + ((size_t)y * width + x) * n, i->pixels + from * n, n);
+    }
+  free(i->pixels);
+  i->pixels = turned, i->width = width, i->height = height, i->orientation = 1;
+  return true;
+}
+
+/* ---- files ---- */
+
+/* What people name .png and .jpg all the same. */
+static const char *other_kind(const uint8_t head[12]) {
+  if (!memcmp(head, "GIF8", 4)) return "a GIF";
+  if (!memcmp(head, "BM", 2)) return "a BMP";
+  if (!memcmp(head, "II*\0", 4) || !memcmp(head, "MM\0*", 4)) return "a TIFF";
+  if (!memcmp(head, "RIFF", 4) && !memcmp(head + 8, "WEBP", 4)) return "a WebP";
+  if (!memcmp(head + 4, "ftypavif", 8)) return "an AVIF";
+  if (!memcmp(head + 4, "ftyphei", 7) || !memcmp(head + 4, "ftypmif", 7)) return "a HEIF";
+  if (!memcmp(head, "\0\0\0\014jP  ", 8)) return "a JPEG 2000";
+  return NULL;
+}
+
+static bool decode(image *i, const char *path, FILE *file, message *why) {
+  uint8_t head[12] = {0};
+  size_t n = fread(head, 1, sizeof head, file);
+  if (ferror(file) || fseek(file, 0, SEEK_SET) != 0) return fail(why, "%s: cannot read", path);
+  if (!memcmp(head, "\211PNG\r\n\032\n", 8)) return image_decode_png(i, path, file, why);
+  if (head[0] == 0xff && head[1] == 0xd8) return image_decode_jpeg(i, path, file, why);
+  const char *kind = other_kind(head);
+  if (kind) return fail(why, "%s: neither a PNG nor a JPEG file: it is %s file", path, kind);
+  return fail(why, "%s: neither a PNG nor a JPEG file%s", path, n ? "" : ": it is empty");
+}
+
+static bool finish(image *i, uint32_t channels, message *why) {
+  if (!channels) channels = i->channels < 3 ? 1 : 3;
+  bool grows = channels == 3 && i->channels < 3;
+  convert(i, grows ? 1 : channels);
+  return (!grows || spread(i)) && turn(i) ? true : fail_no_memory(why);
 }
 
 bool image_read(image *i, const char *path, uint32_t channels, message *why) {
-  uint8_t head[8] = {0};
-  *i = (image){0};
-  FILE *file = fopen(path, "rb");
-  if (!file) return fail(why, "%s: cannot open: %s", path, strerror(errno));
-  size_t n = fread(head, 1, sizeof head, file);
-  bool ok = !ferror(file) && fseek(file, 0, SEEK_SET) == 0;
-  if (!ok)
-    fail(why, "%s: cannot read", path);
-  else if (n == sizeof head && !png_sig_cmp(head, 0, sizeof head))
-    ok = read_png(i, path, file, channels, why);
-  else if (n > 2 && head[0] == 0xff && head[1] == 0xd8)
-    ok = read_jpeg(i, path, file, channels, why);
-  else
-    ok = fail(why, "%s: neither a PNG nor a JPEG file", path);
+  *i = (image){.orientation = 1};
+  int fd = input_open(path, why);
+  if (fd < 0) return false;
+  FILE *file = fdopen(fd, "rb");
+  i->no_memory = !file;
+  if (!file) return close(fd), fail_no_memory(why);
+  bool ok = decode(i, path, file, why) && finish(i, channels, why);
   fclose(file);
   if (!ok) image_free(i);
   return ok;

@@ -1,23 +1,32 @@
 /* gan_train: trains a GAN and measures what detach() and its alternatives cost. */
-#include "output.h"
+#include "interrupt.h"
 #include "report_json.h"
 #include "samples.h"
 #include "setup.h"
 #include "table.h"
+#include <stdlib.h>
 #include <string.h>
 
-static bool write_samples(const options *o, const data *d, const comparison *c, message *why) {
+static bool write_samples(outputs *out, const data *d, const comparison *c, message *why) {
   const result *r = compare_sampled(c);
-  return !o->samples || !r->samples || samples_save(o->samples, d, r->samples, r->n_samples, why);
+  return !out->samples || !r->samples || samples_save(out, out->samples, d, r->samples, r->n_samples, why);
 }
 
-static bool write_json(const options *o, const run_setup *setup, const comparison *c, message *why) {
-  output out;
-  if (!o->json) return true;
-  if (!strcmp(o->json, "-")) return report_json(stdout, c, setup, why);
-  if (!output_open(&out, o->json, true, why)) return false;
-  bool ok = report_json(out.file, c, setup, why);
-  return output_close(&out, ok, why) && ok;
+static bool write_json(outputs *out, const run_setup *setup, const comparison *c, message *why) {
+  if (!out->json) return true;
+  char *text = report_json(c, setup);
+  size_t n = text ? strlen(text) : 0;
+  if (text) text[n] = '\n'; /* in the place of the NUL */
+  bool ok = text ? outputs_write(out, out->json, text, n + 1, why) : fail_no_memory(why);
+  free(text);
+  return ok;
+}
+
+/* All that is left to write, each by itself; the state is written where the model is. */
+static void write_outputs(outputs *out, const run_setup *setup, const comparison *c) {
+  message json = {""}, samples = {""};
+  if (!write_json(out, setup, c, &json)) outputs_fail(out, &json);
+  if (!write_samples(out, setup->data, c, &samples)) outputs_fail(out, &samples);
 }
 
 /* The tables give way to a JSON report on standard output. */
@@ -28,44 +37,69 @@ static void print_results(const options *o, const run_setup *setup, const compar
   if (c->plan)
     table_plan(stdout, c);
   else if (o->compare)
-    table_compare(stdout, c), table_meaning(stdout, c);
+    table_compare(stdout, c), c->base->interrupted ? (void)0 : table_meaning(stdout, c);
   else
     table_single(stdout, &c->results[0], setup);
 }
 
-static bool train(const options *o, const data *d, message *why) {
+static bool train(const options *o, const data *d, outputs *out, message *why) {
   run_setup setup;
   comparison c = {.n = 0};
-  bool ok = setup_make(&setup, o, d, why) && compare_run(&c, o, &setup, why);
-  bool reported = ok && (compare_as_expected(&c) || o->compare); /* a lone surprise leaves no files */
-  if (reported) ok = write_json(o, &setup, &c, why) && write_samples(o, d, &c, why);
-  if (ok) print_results(o, &setup, &c);
-  if (ok && !o->plan && !o->compare && c.results[0].failed) ok = fail(why, "%s", c.results[0].error);
-  if (ok && !o->plan && !compare_as_expected(&c)) ok = fail(why, "a variant did not end as it should");
+  bool ok = setup_make(&setup, o, d, out, why) && compare_run(&c, o, &setup, why);
+  if (ok && c.n) {
+    write_outputs(out, &setup, &c);
+    print_results(o, &setup, &c);
+    if (!o->plan && !o->compare && c.results[0].failed) ok = fail(why, "%s", c.results[0].error);
+    if (!o->plan && !compare_as_expected(&c)) ok = fail(why, "a variant did not end as it should");
+  }
   compare_free(&c);
   return ok;
+}
+
+/* What the data turned out to be, where that is not what it might have been. */
+static void tell_about(const data *d) {
+  if (d->found_nothing)
+    fprintf(stderr, "gan_train: no images in %s (dataset-fashion-mnist): using the built-in ring\n",
+            DATA_FASHION_FOLDER);
+  if (d->skipped)
+    fprintf(stderr, "gan_train: %zu of %zu pictures cannot be read and are left out; the first is %s\n", d->skipped,
+            d->count + d->skipped, d->skip_why.text);
 }
 
 static bool open_and_train(const options *o, message *why) {
   data d;
   data_options how = setup_data(o);
-  if (!data_open(&d, &how, why)) return false;
-  if (d.found_nothing)
-    fprintf(stderr, "gan_train: no images in %s (dataset-fashion-mnist): using the built-in ring\n",
-            DATA_FASHION_FOLDER);
-  bool ok = train(o, &d, why);
-  data_close(&d);
-  return ok;
+  outputs out = {.json = o->json, .samples = o->samples, .save = o->save};
+  interrupt_hold(true); /* what is tried is taken away again */
+  bool ok = outputs_open(&out, why);
+  interrupt_hold(false);
+  bool opened = ok && data_open(&d, &how, why);
+  if (opened) tell_about(&d);
+  ok = opened && train(o, &d, &out, why);
+  if (opened) data_close(&d);
+  outputs_close(&out);
+  return ok ? !out.failed || fail(why, "not all outputs could be written") : false;
+}
+
+static int run(const options *o, message *why) {
+  bool ok = true;
+  interrupt_catch();
+  if (o->help)
+    options_help(stdout);
+  else if (o->version)
+    printf("gan_train %s\n", clg_version());
+  else
+    ok = open_and_train(o, why);
+  if (ok && (fflush(stdout) != 0 || ferror(stdout))) ok = fail(why, "cannot write to standard output");
+  if (ok && interrupted()) fail(why, "ended by signal %d", interrupted());
+  if (why->text[0]) message_print(why);
+  return !ok ? 1 : interrupted() ? 128 + interrupted() : 0;
 }
 
 int main(int argc, char **argv) {
   options o;
   message why = {""};
-  bool ok = options_parse(&o, argc, argv, &why);
-  if (ok && o.help) options_help(stdout);
-  if (ok && o.version) printf("gan_train %s\n", clg_version());
-  if (ok && !o.help && !o.version) ok = open_and_train(&o, &why);
-  if (ok && (fflush(stdout) != 0 || ferror(stdout))) ok = fail(&why, "cannot write to standard output");
-  if (!ok) fprintf(stderr, "gan_train: %s\n", why.text);
-  return ok ? 0 : 1;
+  if (options_parse(&o, argc, argv, &why)) return run(&o, &why);
+  message_print(&why);
+  return 2;
 }

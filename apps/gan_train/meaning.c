@@ -38,7 +38,7 @@ static double mib(double bytes) { return bytes / 1048576; }
 /* The result of v when it ran to its end. */
 static const result *find_ok(const comparison *c, variant v) {
   for (int i = 0; i < c->n; i++)
-    if (c->results[i].v == v && !c->results[i].failed) return &c->results[i];
+    if (c->results[i].v == v && !c->results[i].failed && !c->results[i].interrupted) return &c->results[i];
   return NULL;
 }
 
@@ -136,7 +136,7 @@ static void say_failures(text *t, const comparison *c) {
 static void say_surprises(text *t, const comparison *c) {
   for (int i = 0; i < c->n; i++) {
     const result *r = &c->results[i];
-    if (r->failed == variant_must_fail(r->v)) continue;
+    if (r->interrupted || (r->failed == variant_must_fail(r->v) && !r->nonfinite)) continue;
     if (r->failed)
       say(t, "%s could not be trained: %s. ", variant_name(r->v), result_short_error(r));
     else

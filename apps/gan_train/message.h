@@ -8,8 +8,11 @@ typedef struct message {
   char text[2048];
 } message;
 
-/* Writes the line and returns false, so that callers can `return fail(...)`. The first line stays. */
+/* Writes the line and returns false, so that callers can `return fail(...)`. The first line stays. Control characters
+ * are replaced. */
 bool fail(message *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool fail_no_memory(message *why);
+/* To standard error, with the program's name. */
+void message_print(const message *why);
 
 #endif

@@ -1,7 +1,6 @@
 /* Reads and checks the command line. */
 #include "options.h"
-#include "../file_names.h"
-#include "data.h"
+#include "files.h"
 #include <getopt.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -28,6 +27,7 @@ enum {
   OPT_SAMPLES,
   OPT_SAVE,
   OPT_RESUME,
+  OPT_SKIP,
   OPT_QUIET,
   OPT_VERSION,
   OPT_HELP,
@@ -73,6 +73,7 @@ static const struct option words[] = {
     {"samples", required_argument, NULL, OPT_SAMPLES},
     {"save", required_argument, NULL, OPT_SAVE},
     {"resume", required_argument, NULL, OPT_RESUME},
+    {"skip-unreadable", no_argument, NULL, OPT_SKIP},
     {"quiet", no_argument, NULL, OPT_QUIET},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
@@ -169,6 +170,7 @@ static bool parse_option(options *o, int code, char *text, message *why) {
   case OPT_SAMPLES: return parse_file("samples", text, &o->samples, why);
   case OPT_SAVE: return parse_file("save", text, &o->save, why);
   case OPT_RESUME: return parse_file("resume", text, &o->resume, why);
+  case OPT_SKIP: o->skip_unreadable = true; return true;
   case OPT_QUIET: o->quiet = true; return true;
   case OPT_VERSION: o->version = true; return true;
   case OPT_HELP: o->help = true; return true;
@@ -177,29 +179,6 @@ static bool parse_option(options *o, int code, char *text, message *why) {
 }
 
 /* ---- what belongs together ---- */
-
-/* No output may be an input or another output, except that --save may go on in the file of --resume. */
-static bool check_overwriting(const options *o, message *why) {
-  enum { RESUME, TUNING, VARIABLE, INPUTS, JSON = INPUTS, SAMPLES, SAVE, BESIDE, COUNT };
-  static const char *const names[] = {"--resume",  "--tuning", "$CLGRAD_TUNING",    "--json",
-                                      "--samples", "--save",   "FILE.tmp of --save"};
-  char beside[FILE_NAME_ROOM];
-  const char *json = o->json && strcmp(o->json, "-") ? o->json : NULL, *variable = getenv("CLGRAD_TUNING");
-  const char *const files[] = {o->resume,
-                               o->tuning,
-                               variable && *variable ? variable : NULL,
-                               json,
-                               o->samples,
-                               o->save,
-                               o->save && file_temporary(o->save, beside) ? beside : NULL};
-  for (int i = INPUTS; i < COUNT; i++) {
-    for (int k = 0; files[i] && k < i; k++)
-      if (files[k] && !(k == RESUME && i == SAVE) && file_same(files[i], files[k]))
-        return fail(why, "%s and %s name the same file", names[k], names[i]);
-    if (files[i] && data_reads(o->data, files[i])) return fail(why, "%s names a file of --data", names[i]);
-  }
-  return true;
-}
 
 static bool check_files(const options *o, message *why) {
   if (o->samples && !strcmp(o->samples, "-")) return fail(why, "--samples wants the name of a file");
@@ -210,7 +189,7 @@ static bool check_files(const options *o, message *why) {
   if (o->plan && (o->save || o->resume)) return fail(why, "--plan trains nothing: leave out --save and --resume");
   if (o->compare && (o->save || o->resume))
     return fail(why, "--save and --resume want one variant: leave out --compare and --variants");
-  return check_overwriting(o, why);
+  return files_check(o, why);
 }
 
 /* Completes what was not given as the model has it. */
@@ -222,6 +201,8 @@ static bool complete_model(options *o, message *why) {
   if (o->lambda && o->model != MODEL_WGAN_GP) return fail(why, "--lambda belongs to --model wgan_gp");
   if (o->channels == 2) return fail(why, "--channels '2': there are 1 and 3");
   if (dcgan && o->data && !strcmp(o->data, "ring")) return fail(why, "dcgan wants images: ring is made of points");
+  if (o->image_size && o->data && !strcmp(o->data, "ring"))
+    return fail(why, "ring is made of points: leave out --image-size");
   if (dcgan && !o->image_size) o->image_size = 64;
   if (dcgan && (o->image_size & (o->image_size - 1)))
     return fail(why, "--image-size '%lld': dcgan wants a power of two", (long long)o->image_size);

@@ -20,6 +20,7 @@ typedef struct options {
   model_kind model;
   const char *data; /* NULL: the first data set that is there */
   bool conditional;
+  bool skip_unreadable;         /* pictures */
   int64_t image_size, channels; /* 0: as the data is */
   int64_t nz, lambda;           /* 0: as model and data want it */
   int64_t hidden, ngf, ndf, critic_steps;

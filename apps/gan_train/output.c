@@ -1,69 +1,59 @@
-/* Writes beside the target and renames, so that a failure leaves the old file as it was. */
+/* Checks and writes the outputs. */
 #include "output.h"
-#include <stdlib.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-static bool no_write(const char *path, message *why) {
-  return fail(why, "%s: cannot write: %s", path, strerror(errno));
+static bool no_write(const char *path, message *why) { return fail(why, "cannot write %s: %s", path, strerror(errno)); }
+
+static bool library_fails(const outputs *o, message *why) {
+  fail(why, "%s", clg_last_error(o->files));
+  clg_clear_error(o->files);
+  return false;
 }
 
-/* What is there now; `there`: anything. */
-static bool look(const char *path, bool stream, struct stat *info, bool *there, message *why) {
-  *there = stat(path, info) == 0;
-  if (!*there) return errno == ENOENT || no_write(path, why);
-  if (S_ISDIR(info->st_mode)) return fail(why, "%s: cannot write: it is a folder", path);
-  return S_ISREG(info->st_mode) || stream || fail(why, "%s: cannot write: it is no regular file", path);
-}
-
-bool output_check(const char *path, bool stream, message *why) {
+/* Something that is there and takes what is written as it comes: standard output, a pipe, a device. */
+static bool is_stream(const outputs *o, const char *path) {
   struct stat info;
-  bool there;
-  output probe;
-  if (!look(path, stream, &info, &there, why)) return false;
-  if (there && access(path, W_OK) != 0) return no_write(path, why);
-  if (there && !S_ISREG(info.st_mode)) return true;
-  return output_open(&probe, path, false, why) && output_close(&probe, false, why);
+  return path == o->json &&
+         (!strcmp(path, "-") || (stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)));
 }
 
-bool output_check_save(const char *path, message *why) {
-  char temporary[FILE_NAME_ROOM];
-  if (!output_check(path, false, why)) return false;
-  if (!file_temporary(path, temporary)) return no_write(path, why);
-  return !file_in_the_way(temporary) || fail(why, "%s: cannot write: %s is in the way", path, temporary);
+/* That a file is read-only is somebody's wish, though it could be replaced. */
+static bool check(const outputs *o, const char *path, message *why) {
+  if (!path || (is_stream(o, path) && !strcmp(path, "-"))) return true;
+  if (access(path, F_OK) == 0 && access(path, W_OK) != 0) return no_write(path, why);
+  return is_stream(o, path) || clg_file_check(o->files, path) == CLG_OK || library_fails(o, why);
 }
 
-bool output_open(output *o, const char *path, bool stream, message *why) {
-  struct stat info;
-  bool there;
-  o->path = path;
-  o->temporary[0] = 0;
-  if (!look(path, stream, &info, &there, why)) return false;
-  if (there && !S_ISREG(info.st_mode)) {
-    o->file = fopen(path, "wb");
-    return o->file || no_write(path, why);
-  }
-  if (!file_target(path, o->target) || !file_target(path, o->temporary) || !file_add(o->temporary, ".XXXXXX"))
-    return no_write(path, why);
-  int fd = mkstemp(o->temporary);
-  if (fd < 0) return no_write(path, why);
-  mode_t mask = umask(0);
-  umask(mask);
-  fchmod(fd, there ? info.st_mode & 07777 : 0666 & ~mask); /* mkstemp keeps files private */
-  o->file = fdopen(fd, "wb");
-  if (o->file) return true;
-  close(fd);
-  unlink(o->temporary);
-  return fail_no_memory(why);
+bool outputs_open(outputs *o, message *why) {
+  char text[1024] = "";
+  clg_plan_options options = CLG_PLAN_OPTIONS_INIT;
+  options.message = text, options.message_size = sizeof text;
+  if (clg_context_create_plan(&o->files, &options) != CLG_OK) return fail(why, "%s", text);
+  return check(o, o->json, why) && check(o, o->samples, why) && check(o, o->save, why);
 }
 
-bool output_close(output *o, bool complete, message *why) {
-  bool ok = true, renamed = o->temporary[0];
-  if (complete && (fflush(o->file) != 0 || ferror(o->file))) ok = no_write(o->path, why);
-  if (complete && ok && renamed && fsync(fileno(o->file)) != 0) ok = no_write(o->path, why);
-  if (fclose(o->file) != 0 && complete && ok) ok = no_write(o->path, why);
-  o->file = NULL;
-  if (!renamed) return ok;
-  if (ok && complete && rename(o->temporary, o->target) == 0) return true;
-  if (ok && complete) ok = no_write(o->path, why);
-  unlink(o->temporary);
+void outputs_close(outputs *o) { clg_context_unref(&o->files); }
+
+void outputs_fail(outputs *o, const message *why) {
+  message_print(why);
+  o->failed = true;
+}
+
+static bool write_stream(const char *path, const void *bytes, size_t n, message *why) {
+  bool standard = !strcmp(path, "-");
+  FILE *to = standard ? stdout : fopen(path, "wb");
+  if (!to) return no_write(path, why);
+  bool ok = fwrite(bytes, 1, n, to) == n && fflush(to) == 0;
+  if (!ok) no_write(standard ? "to standard output" : path, why);
+  if (!standard && fclose(to) != 0 && ok) ok = no_write(path, why);
   return ok;
+}
+
+bool outputs_write(const outputs *o, const char *path, const void *bytes, size_t n, message *why) {
+  if (is_stream(o, path)) return write_stream(path, bytes, n, why);
+  return clg_file_save(o->files, path, bytes, n) == CLG_OK || library_fails(o, why);
 }

@@ -1,26 +1,24 @@
-/* Output files that appear whole or not at all: what was there stays until then, a link stays a link, and a file keeps
- * its mode. */
+/* What a run leaves behind. A file appears whole or not at all, by the library's clg_file_save. One that cannot be
+ * written is reported at once and takes no other with it: the run goes on, and fails in the end. */
 #ifndef GAN_OUTPUT_H
 #define GAN_OUTPUT_H
 
-#include "../file_names.h"
 #include "message.h"
+#include <clgrad/clgrad.h>
 
-/* Find out before training whether `path` can be written, and leave no trace. With `stream`, a pipe or a device will do
- * too. */
-bool output_check(const char *path, bool stream, message *why);
-/* The same for a file that the library saves. */
-bool output_check_save(const char *path, message *why);
+typedef struct outputs {
+  const char *json, *samples, *save; /* NULL: not wanted; json "-" is standard output */
+  clg_context *files;                /* a plan, without a device: lends its errors */
+  bool failed;                       /* one could not be written, and that was said */
+} outputs;
 
-typedef struct output {
-  FILE *file;
-  const char *path;
-  char target[FILE_NAME_ROOM], temporary[FILE_NAME_ROOM]; /* renamed to the target when all is written; "": a stream */
-} output;
+/* Finds out before training whether all of them can be written, and leaves no trace. */
+bool outputs_open(outputs *o, message *why);
+void outputs_close(outputs *o);
+/* Says what went wrong with one of them. */
+void outputs_fail(outputs *o, const message *why);
 
-/* Opens a temporary file beside `path`. */
-bool output_open(output *o, const char *path, bool stream, message *why);
-/* Closes the file and puts it in place if everything was `complete`, else removes it. */
-bool output_close(output *o, bool complete, message *why);
+/* Replaces a file; `path` may be a pipe or a device if it is the JSON's. */
+bool outputs_write(const outputs *o, const char *path, const void *bytes, size_t n, message *why);
 
 #endif

@@ -5,8 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Room for a line; on a terminal it is never wider than that. */
+#define PROGRESS_LINE 160
+
 typedef struct progress {
-  bool on, terminal, shown;
+  bool on, terminal;
+  int length;        /* of what stands on the terminal's line */
   const char *label; /* the variant */
   int64_t steps;
   double begun; /* when step 1 was done: it compiles kernels and tells nothing about the others */

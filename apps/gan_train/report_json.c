@@ -1,6 +1,6 @@
 /* Writes results as JSON. */
 #include "report_json.h"
-#include <jansson.h>
+#include "../json_text.h"
 #include <math.h>
 
 /* Enough digits for any float. */
@@ -16,21 +16,11 @@ static json_t *number(double value) {
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 static json_t *bytes(uint64_t value) { return json_integer((json_int_t)value); }
 
-/* Text from a driver or a file name need not be UTF-8. */
-static json_t *foreign(const char *s) {
-  json_t *valid = json_string(s);
-  if (valid) return valid;
-  char ascii[256];
-  size_t n = 0;
-  for (; s[n] && n < sizeof ascii - 1; n++) ascii[n] = (unsigned char)s[n] < 0x80 ? s[n] : '?';
-  ascii[n] = 0;
-  return json_string(ascii);
-}
-
 static json_t *device_json(const clg_device_info *d) {
   static const char *const types[] = {"cpu", "gpu", "accelerator", "plan"};
-  return json_pack("{s:o, s:o, s:o, s:s, s:s}", "name", foreign(d->name), "platform", foreign(d->platform), "driver",
-                   foreign(d->driver), "type", types[d->type], "shape", d->shape == CLG_SHAPE_GPU ? "gpu" : "cpu");
+  return json_pack("{s:o, s:o, s:o, s:s, s:s}", "name", json_text(d->name), "platform", json_text(d->platform),
+                   "driver", json_text(d->driver), "type", types[d->type], "shape",
+                   d->shape == CLG_SHAPE_GPU ? "gpu" : "cpu");
 }
 
 static json_t *tuning_json(uint64_t hash) {
@@ -115,23 +105,23 @@ static json_t *variant_json(const result *r, const run_setup *setup, bool plan) 
     add_predicted(v, r);
     return v;
   }
-  json_object_set_new(v, "status", json_string(r->failed ? "error" : "ok"));
-  json_object_set_new(v, "error", r->failed ? foreign(r->error) : json_null());
+  json_object_set_new(v, "status", json_string(r->failed ? "error" : r->interrupted ? "interrupted" : "ok"));
+  json_object_set_new(v, "error", r->failed ? json_text(r->error) : json_null());
   add_measured(v, r);
   json_object_set_new(v, "ring", ring_json(r, setup->data));
   return v;
 }
 
-bool report_json(FILE *to, const comparison *c, const run_setup *setup, message *why) {
+char *report_json(const comparison *c, const run_setup *setup) {
   json_t *variants = json_array();
   for (int i = 0; i < c->n; i++) json_array_append_new(variants, variant_json(&c->results[i], setup, c->plan));
-  json_t *all =
-      json_pack("{s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:b, s:o, s:o}", "version", clg_version(), "device",
-                device_json(&c->results[0].device), "model", model_name(setup->spec.kind), "sizes",
-                model_json(&setup->spec), "data", foreign(setup->data->name), "batch", (json_int_t)setup->spec.batch,
-                "steps", (json_int_t)setup->steps, "seed", (json_int_t)setup->seed, "remat", setup->remat, "tuning",
-                tuning_json(c->results[0].tuning), "variants", variants);
-  bool ok = all && json_dumpf(all, to, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) == 0 && fputc('\n', to) != EOF;
+  json_t *all = json_pack("{s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "version", clg_version(),
+                          "device", device_json(&c->results[0].device), "model", model_name(setup->spec.kind), "sizes",
+                          model_json(&setup->spec), "data", json_text(setup->data->name), "skipped",
+                          (json_int_t)setup->data->skipped, "batch", (json_int_t)setup->spec.batch, "steps",
+                          (json_int_t)setup->steps, "seed", (json_int_t)setup->seed, "remat", setup->remat, "tuning",
+                          tuning_json(c->results[0].tuning), "variants", variants);
+  char *text = all ? json_dumps(all, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) : NULL;
   json_decref(all);
-  return ok || fail(why, "cannot write the JSON report");
+  return text;
 }

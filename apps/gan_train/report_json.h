@@ -4,7 +4,7 @@
 
 #include "compare.h"
 
-/* One JSON object and a newline; numbers do not depend on the locale. */
-bool report_json(FILE *to, const comparison *c, const run_setup *setup, message *why);
+/* One JSON object, to be freed; numbers do not depend on the locale. NULL: no memory. */
+char *report_json(const comparison *c, const run_setup *setup);
 
 #endif

@@ -37,6 +37,7 @@ spread spread_of(double *values, size_t n) {
 }
 
 const char *result_short_error(const result *r) {
+  if (r->nonfinite) return "NaN or infinity";
   if (r->status == CLG_ERR_MEMORY) return "out of memory";
   if (r->status != CLG_ERR_GRAPH) return clg_status_name(r->status);
   if (strstr(r->error, "second time")) return "second backward";

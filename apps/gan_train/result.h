@@ -19,6 +19,8 @@ typedef struct result_phase {
 typedef struct result {
   variant v;
   bool failed;    /* the run ended with `error` */
+  bool nonfinite; /* because losses or weights were no numbers any more */
+  bool interrupted;
   bool recovered; /* after which the same context trained on */
   clg_status status;
   char error[1024];

@@ -2,6 +2,7 @@
 #include "run.h"
 #include "train.h"
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,13 @@ static bool read_weights(training *t, message *why) {
   return gan_read(&t->model, r->weights) == CLG_OK || fail(why, "%s", clg_last_error(t->ctx));
 }
 
+static void check_weights(result *r) {
+  for (size_t i = 0; !r->failed && i < r->n_weights; i++) r->failed = r->nonfinite = !isfinite(r->weights[i]);
+  if (!r->nonfinite || r->error[0]) return;
+  r->status = CLG_ERR_STATE;
+  snprintf(r->error, sizeof r->error, "the weights are no finite numbers after step %" PRId64, r->steps_done);
+}
+
 /* What follows the steps; the same in a plan, so that it reserves the same. */
 static bool after_training(training *t, message *why) {
   result *r = t->r;
@@ -34,7 +42,11 @@ static bool after_training(training *t, message *why) {
     return true;
   }
   if (!read_weights(t, why)) return false;
-  if (t->setup->save && !clg_context_is_plan(t->ctx) && !train_save(t, why)) return false;
+  if (!clg_context_is_plan(t->ctx)) {
+    if (t->setup->out->save) train_save(t);
+    check_weights(r);
+    if (r->failed) return true;
+  }
   r->n_samples = t->setup->n_samples;
   return !r->n_samples || train_sample(t, r->n_samples, &r->samples, why);
 }

@@ -5,28 +5,30 @@
 #include "data.h"
 #include "message.h"
 #include "model.h"
+#include "output.h"
 #include "result.h"
 
 typedef struct run_setup {
   const data *data;
+  uint64_t data_hash; /* for --save and --resume */
   model_spec spec;
   int64_t steps;
   uint64_t seed;
   const char *device; /* NULL: the library's choice */
   clg_device_shape shape;
-  const char *tuning;    /* a file; NULL: none */
-  bool remat;            /* keep formulas instead of tensors: clg_set_remat */
-  size_t n_samples;      /* items to generate afterwards */
-  const char *samples;   /* file of pictures on the way, numbered; NULL: none */
-  int64_t samples_every; /* steps */
-  const char *save;      /* file for the state afterwards; NULL: none */
-  int64_t save_every;    /* steps; 0: afterwards alone */
+  const char *tuning; /* a file; NULL: none */
+  bool remat;         /* keep formulas instead of tensors: clg_set_remat */
+  size_t n_samples;   /* items to generate afterwards */
+  outputs *out;
+  int64_t samples_every; /* numbered pictures on the way; 0: none */
+  int64_t save_every;    /* steps; 0: the state afterwards alone */
   const char *resume;    /* file of the state to begin with; NULL: none */
   bool quiet;
 } run_setup;
 
-/* Trains v. An error of the training itself is a result (r->failed), true is returned, and the variants that must fail
- * take one more step to show that their context still works. False with `why`: no device, no host memory. */
+/* Trains v. An error of the training itself is a result (r->failed), losses and weights that are no numbers are one
+ * too; true is returned, and the variants that must fail take one more step to show that their context still works. A
+ * run that is interrupted is whole up to the step that it ended with. False with `why`: no device, no host memory. */
 bool run_variant(const run_setup *setup, variant v, result *r, message *why);
 
 /* Fills r's predicted fields and its device (the plan's) without any OpenCL. `like` lends its properties; may be NULL.

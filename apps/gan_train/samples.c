@@ -1,6 +1,6 @@
 /* Draws generated items: a grid of images, or points beside the modes of the ring. */
 #include "samples.h"
-#include "output.h"
+#include "file_names.h"
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,49 +66,54 @@ static bool draw_scatter(picture *p, const float *items, size_t n) {
   return true;
 }
 
-/* libpng would print. */
-static void on_error(png_structp png, png_const_charp text) {
-  (void)text;
-  png_longjmp(png, 1);
+/* The picture as a file of its own in memory, to be freed; NULL: no memory. */
+static void *encode(const picture *p, size_t *n) {
+  png_image png = {.version = PNG_IMAGE_VERSION, .width = p->width, .height = p->height};
+  png.format = p->channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
+  void *file = malloc(size);
+  bool ok = file && png_image_write_to_memory(&png, file, &size, 0, p->bytes, 0, NULL);
+  *n = size;
+  if (ok) return file;
+  free(file);
+  return NULL;
 }
 
-static void on_warning(png_structp png, png_const_charp text) { (void)png, (void)text; }
-
-/* libpng reports errors by a long jump: everything it allocates hangs on these two pointers. */
-static bool write_png(FILE *to, const picture *p) {
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error, on_warning);
-  if (!png) return false;
-  png_infop info = png_create_info_struct(png);
-  if (!info || setjmp(png_jmpbuf(png))) {
-    png_destroy_write_struct(&png, &info);
-    return false;
-  }
-  png_init_io(png, to);
-  png_set_IHDR(png, info, p->width, p->height, 8, p->channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY,
-               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  png_write_info(png, info);
-  for (uint32_t y = 0; y < p->height; y++) png_write_row(png, p->bytes + (size_t)y * p->width * p->channels);
-  png_write_end(png, NULL);
-  png_destroy_write_struct(&png, &info);
-  return true;
-}
-
-bool samples_save(const char *path, const data *d, const float *items, size_t n, message *why) {
+bool samples_save(const outputs *to, const char *path, const data *d, const float *items, size_t n, message *why) {
   picture p = {0};
-  output out;
-  if (!(d->is_ring ? draw_scatter(&p, items, n) : draw_grid(&p, d, items, n))) return fail_no_memory(why);
-  bool ok = output_open(&out, path, false, why);
-  if (ok) {
-    ok = write_png(out.file, &p) || fail(why, "%s: cannot write the picture", path);
-    ok = output_close(&out, ok, why) && ok;
-  }
+  size_t size = 0;
+  bool drawn = d->is_ring ? draw_scatter(&p, items, n) : draw_grid(&p, d, items, n);
+  void *file = drawn ? encode(&p, &size) : NULL;
+  bool ok = file ? outputs_write(to, path, file, size, why) : fail_no_memory(why);
+  free(file);
   free(p.bytes);
   return ok;
 }
 
-bool samples_path(char *to, size_t size, const char *path, int64_t step, message *why) {
+/* The name up to where the number comes: before the ending. */
+static int stem(const char *path) {
   const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
-  if (!dot || (slash && dot < slash)) dot = path + strlen(path);
-  int n = snprintf(to, size, "%.*s-%06lld%s", (int)(dot - path), path, (long long)step, dot);
+  return (int)(dot && !(slash && dot < slash) ? (size_t)(dot - path) : strlen(path));
+}
+
+bool samples_path(char *to, size_t size, const char *path, int64_t step, message *why) {
+  int n = snprintf(to, size, "%.*s-%06lld%s", stem(path), path, (long long)step, path + stem(path));
   return (n > 0 && (size_t)n < size) || fail(why, "the name of an output file is too long");
+}
+
+bool samples_is_numbered(const char *samples, const char *path) {
+  char mine[FILE_NAME_ROOM], its[FILE_NAME_ROOM];
+  const char *my_folder, *its_folder;
+  struct stat a, b;
+  if (strlen(samples) >= sizeof mine || !file_target(path, its)) return false;
+  strcpy(mine, samples);
+  const char *my_name = file_split(mine, &my_folder), *name = file_split(its, &its_folder);
+  size_t n = (size_t)stem(my_name);
+  if (strncmp(name, my_name, n) || name[n] != '-') return false;
+  size_t digits = strspn(name + n + 1, "0123456789");
+  const char *end = name + n + 1 + digits, *suffix = my_name + n;
+  if (digits < 6 || strncmp(end, suffix, strlen(suffix))) return false;
+  end += strlen(suffix);
+  if (*end && strcmp(end, ".tmp")) return false;
+  return stat(my_folder, &a) == 0 && stat(its_folder, &b) == 0 && file_is(&a, &b);
 }

@@ -1,6 +1,5 @@
 /* Fills in what a run needs. */
 #include "setup.h"
-#include "output.h"
 #include "samples.h"
 #include <string.h>
 
@@ -16,6 +15,7 @@ data_options setup_data(const options *o) {
                         .image_size = (uint32_t)o->image_size,
                         .channels = (uint32_t)o->channels,
                         .labels = o->conditional,
+                        .skip = o->skip_unreadable,
                         .low = model_low(o->model),
                         .point_scale = model_point_scale(o->model)};
 }
@@ -45,15 +45,10 @@ static bool choose_steps(run_setup *setup, const options *o, const data *d, mess
   return setup->steps <= MAX_STEPS || fail(why, "%lld steps are more than %d", (long long)setup->steps, MAX_STEPS);
 }
 
-static bool check_outputs(const options *o, message *why) {
-  if (o->json && strcmp(o->json, "-") && !output_check(o->json, true, why)) return false;
-  if (o->save && !output_check_save(o->save, why)) return false;
-  return !o->samples || output_check(o->samples, false, why);
-}
-
-bool setup_make(run_setup *setup, const options *o, const data *d, message *why) {
+bool setup_make(run_setup *setup, const options *o, const data *d, outputs *out, message *why) {
   bool want_samples = o->samples || (d->is_ring && !o->compare); /* points are judged */
   *setup = (run_setup){.data = d,
+                       .data_hash = o->save || o->resume ? data_hash(d) : 0,
                        .spec = spec_of(o, d),
                        .seed = o->seed,
                        .device = o->device,
@@ -61,13 +56,11 @@ bool setup_make(run_setup *setup, const options *o, const data *d, message *why)
                        .tuning = o->tuning,
                        .remat = o->remat,
                        .quiet = o->quiet,
-                       .samples = o->samples,
+                       .out = out,
                        .samples_every = o->samples_every,
-                       .save = o->save,
                        .save_every = o->save_every,
                        .resume = o->resume,
                        .n_samples = want_samples ? samples_wanted(d) : 0};
-  if (!check_outputs(o, why)) return false;
   if (d->count && (uint64_t)o->batch > d->count)
     return fail(why, "batch %lld is larger than the data: %s has %zu items", (long long)o->batch, d->name, d->count);
   return choose_steps(setup, o, d, why);

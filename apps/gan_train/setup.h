@@ -7,7 +7,7 @@
 
 /* How the data is to be opened. */
 data_options setup_data(const options *o);
-/* Checks what only the data can tell, and that outputs can be written. */
-bool setup_make(run_setup *setup, const options *o, const data *d, message *why);
+/* Checks what only the data can tell. `out` is borrowed. */
+bool setup_make(run_setup *setup, const options *o, const data *d, outputs *out, message *why);
 
 #endif

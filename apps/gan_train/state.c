@@ -1,6 +1,6 @@
 /* What a file of a training's state has: the networks under "G." and "D.", their label embeddings, the optimizers, and
- * in the metadata "run" and "tuning" (the table's hash), which must be the same to go on bit for bit, and "step".
- * Noise and order follow from seed and step. */
+ * in the metadata "run", with the data's hash, and "tuning", the table's, which must be the same to go on bit for bit,
+ * and "step". Noise and order follow from seed and step. */
 #include "state.h"
 #include <inttypes.h>
 #include <string.h>
@@ -13,9 +13,9 @@ static void describe(const run_setup *setup, char *text, size_t size) {
   snprintf(text, size,
            "%s, items %" PRId64 "x%" PRId64 "x%" PRId64 ", nz %" PRId64 ", hidden %" PRId64 ", ngf %" PRId64
            ", ndf %" PRId64 ", classes %" PRId64 ", critic steps %d, lambda %d, batch %" PRId64 ", seed %" PRIu64
-           ", data %s",
+           ", data %016" PRIx64,
            model_name(s->kind), s->channels, s->height, s->width, s->nz, s->hidden, s->ngf, s->ndf, s->classes,
-           s->critic_steps, (int)s->lambda, s->batch, setup->seed, setup->data->name);
+           s->critic_steps, (int)s->lambda, s->batch, setup->seed, setup->data_hash);
 }
 
 static void describe_tuning(const gan *m, char text[24]) {
@@ -28,12 +28,13 @@ static void describe_tuning(const gan *m, char text[24]) {
 
 static bool library_fails(gan *m, message *why) { return fail(why, "%s", clg_last_error(m->ctx)); }
 
-bool state_save(gan *m, const run_setup *setup, int64_t step, message *why) {
+clg_status state_save(gan *m, const run_setup *setup, int64_t step) {
   char run[1024], number[24];
   describe(setup, run, sizeof run);
   snprintf(number, sizeof number, "%" PRId64, step);
-  clg_saver *s = clg_saver_create(m->ctx, setup->save);
-  if (!s) return library_fails(m, why);
+  clg_saver *s = clg_saver_create(m->ctx, setup->out->save);
+  if (!s) return clg_last_status(m->ctx);
+  clg_saver_refuse_nonfinite(s);
   clg_saver_add_metadata(s, "run", run);
   clg_saver_add_metadata(s, "step", number);
   describe_tuning(m, number);
@@ -44,9 +45,9 @@ bool state_save(gan *m, const run_setup *setup, int64_t step, message *why) {
   if (m->d_labels) clg_saver_add_module(s, "D_labels.", m->d_labels);
   clg_saver_add_optim(s, "optim_G.", m->opt_g);
   clg_saver_add_optim(s, "optim_D.", m->opt_d);
-  bool ok = clg_saver_commit(s) == CLG_OK; /* says too what could not be added */
+  clg_status status = clg_saver_commit(s); /* says too what could not be added */
   clg_saver_unref(&s);
-  return ok || library_fails(m, why);
+  return status;
 }
 
 static bool read_step(const char *text, int64_t *step) {

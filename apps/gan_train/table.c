@@ -25,7 +25,7 @@ static void result_text(const result *r, char *text, size_t size) {
   if (r->failed)
     snprintf(text, size, "fails: %s", result_short_error(r));
   else
-    snprintf(text, size, "%s", variant_must_fail(r->v) ? "ok (must fail)" : "ok");
+    snprintf(text, size, "%s", r->interrupted ? "interrupted" : variant_must_fail(r->v) ? "ok (must fail)" : "ok");
 }
 
 static void difference_text(const result *r, char *text, size_t size) {

@@ -1,10 +1,13 @@
 /* The loop over steps. */
 #include "train.h"
+#include "interrupt.h"
 #include "progress.h"
 #include "random.h"
 #include "samples.h"
 #include "state.h"
 #include "step.h"
+#include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 /* Steps of a plan: the peaks of a step depend on what the step before left. */
@@ -59,7 +62,20 @@ bool train_sample(training *t, size_t n, float **items, message *why) {
   return gan_sample(&t->model, noise, (int64_t)n, *items) == CLG_OK || fail(why, "%s", clg_last_error(t->ctx));
 }
 
-bool train_save(training *t, message *why) { return state_save(&t->model, t->setup, t->first + t->r->steps_done, why); }
+/* A file that cannot be written is the output's failure, not the run's. */
+void train_save(training *t) {
+  message why = {""};
+  clg_status status = state_save(&t->model, t->setup, t->first + t->r->steps_done);
+  if (status == CLG_OK) return;
+  if (status == CLG_ERR_STATE) {
+    note_error(t->r, t->ctx, status);
+    t->r->nonfinite = true;
+    return;
+  }
+  fail(&why, "%s", clg_last_error(t->ctx));
+  outputs_fail(t->setup->out, &why);
+  clg_clear_error(t->ctx);
+}
 
 /* Whether pictures are due after `step` steps of this run. */
 static bool samples_due(const training *t, int64_t step) {
@@ -76,11 +92,14 @@ static bool samples_ever_due(const training *t) {
 static bool show_samples(training *t, int64_t step, message *why) {
   char path[4096];
   float *items;
+  message mine = {""};
+  outputs *out = t->setup->out;
   size_t n = samples_wanted(t->setup->data);
   bool ok = train_sample(t, n, &items, why);
-  if (ok && !clg_context_is_plan(t->ctx))
-    ok = samples_path(path, sizeof path, t->setup->samples, t->first + step, why) &&
-         samples_save(path, t->setup->data, items, n, why);
+  if (ok && !clg_context_is_plan(t->ctx) &&
+      !(samples_path(path, sizeof path, out->samples, t->first + step, &mine) &&
+        samples_save(out, path, t->setup->data, items, n, &mine)))
+    outputs_fail(out, &mine);
   free(items);
   return ok;
 }
@@ -94,7 +113,8 @@ static bool save_due(const training *t, int64_t step) {
 /* Pictures and the state on the way. `counters` are moved on: no step did this. */
 static bool leave_files(training *t, int64_t step, bool pictures, bool state, clg_counters *counters, message *why) {
   clg_counters before = clg_context_counters(t->ctx);
-  bool ok = (!pictures || show_samples(t, step, why)) && (!state || train_save(t, why));
+  bool ok = !pictures || show_samples(t, step, why);
+  if (ok && state) train_save(t);
   clg_counters after = clg_context_counters(t->ctx);
   counters->launches += after.launches - before.launches;
   counters->waits += after.waits - before.waits;
@@ -122,6 +142,20 @@ static void note_step(training *t, int64_t step, double ms, clg_counters *first)
   if (!step) *first = clg_context_counters(t->ctx); /* the first of several sets up the optimizers too */
 }
 
+/* Training on would only spend time: numbers do not come back. */
+static bool lost_its_numbers(training *t, int64_t step) {
+  const float *losses = t->r->losses + 3 * step;
+  result *r = t->r;
+  if (isfinite(losses[0]) && isfinite(losses[1]) && isfinite(losses[2])) return false;
+  r->failed = r->nonfinite = true;
+  r->status = CLG_ERR_STATE;
+  snprintf(r->error, sizeof r->error,
+           "the losses of step %" PRId64
+           " are no finite numbers (D real %g, D fake %g, G %g): what is saved is of before",
+           t->first + step + 1, (double)losses[0], (double)losses[1], (double)losses[2]);
+  return true;
+}
+
 bool train_run(training *t, bool until_settled, bool show_progress, message *why) {
   result *r = t->r;
   progress bar;
@@ -140,12 +174,16 @@ bool train_run(training *t, bool until_settled, bool show_progress, message *why
     }
     double now = clock_ms();
     note_step(t, step, now - last, &first);
+    if (!until_settled) interrupt_hold(true); /* from now on there is something to keep */
+    if (!until_settled && lost_its_numbers(t, step)) break;
     progress_step(&bar, step + 1, r->losses + 3 * step);
     bool still = until_settled && settled(t, step + 1, peaks, &quiet_steps);
     bool due = samples_due(t, step + 1) || (still && !shown);
     bool save = save_due(t, step + 1);
+    r->interrupted = !until_settled && interrupted() && step + 1 < t->setup->steps;
+    if (due || save) progress_end(&bar);
     if (due || save) ok = leave_files(t, step + 1, due, save, &first, why);
-    if (still && shown) break;
+    if ((still && shown) || r->failed || r->interrupted) break;
     shown = shown || due;
     last = due || save ? clock_ms() : now;
   }

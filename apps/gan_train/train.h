@@ -22,15 +22,16 @@ bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx
 /* Waits for the device, then frees. */
 void train_close(training *t);
 
-/* Takes the steps. `until_settled` stops once the peaks no longer grow. An error of the training goes to t->r, others
- * (a picture that cannot be written) to `why`. */
+/* Takes the steps; after a signal, no more of them. `until_settled`, a plan, stops once the peaks no longer grow. An
+ * error of the training goes to t->r, others to `why`. */
 bool train_run(training *t, bool until_settled, bool show_progress, message *why);
 /* After an error: clears it and takes one step of detach in the same context. */
 void train_recover(training *t);
 
 /* n new items in [0,1] in *items, to be freed: the same for a seed in every variant with the same weights. */
 bool train_sample(training *t, size_t n, float **items, message *why);
-/* Writes the state to the setup's file. */
-bool train_save(training *t, message *why);
+/* Writes the state to the file of --save. A state that is not finite makes the run a failed one; a file that cannot be
+ * written is reported. */
+void train_save(training *t);
 
 #endif

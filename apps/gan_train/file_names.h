@@ -1,6 +1,6 @@
-/* Where the name of a file leads, what the library writes beside it, and whether two names are one file's. */
-#ifndef CLG_APPS_FILE_NAMES_H
-#define CLG_APPS_FILE_NAMES_H
+/* Where the name of a file leads, and whether two names are one file's. */
+#ifndef GAN_FILE_NAMES_H
+#define GAN_FILE_NAMES_H
 
 #include <errno.h>
 #include <stdbool.h>
@@ -40,16 +40,6 @@ static inline bool file_add(char path[FILE_NAME_ROOM], const char *end) {
   if (n + more >= FILE_NAME_ROOM) return false;
   memcpy(path + n, end, more + 1);
   return true;
-}
-
-/* The file that the library writes before it replaces what `path` names (io.h). False: errno. */
-static inline bool file_temporary(const char *path, char to[FILE_NAME_ROOM]) {
-  return file_target(path, to) && file_add(to, ".tmp");
-}
-/* Whether the library will not write to it, because nobody that saves has made it. */
-static inline bool file_in_the_way(const char *temporary) {
-  struct stat info;
-  return lstat(temporary, &info) == 0 && !(S_ISREG(info.st_mode) && info.st_nlink == 1);
 }
 
 static inline bool file_is(const struct stat *a, const struct stat *b) {

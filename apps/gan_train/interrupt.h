@@ -1,0 +1,15 @@
+/* SIGINT, SIGTERM and SIGHUP: what is begun is ended, what is done is kept. */
+#ifndef GAN_INTERRUPT_H
+#define GAN_INTERRUPT_H
+
+#include <stdbool.h>
+
+/* From here on each of them ends the process at once, with status 128 + its number, as a shell counts it. Those that
+ * were ignored stay so. */
+void interrupt_catch(void);
+/* While held the first is only noted, and a second ends the process. Released, the process ends if one was noted. */
+void interrupt_hold(bool hold);
+/* Number of the signal that was noted, or 0. */
+int interrupted(void);
+
+#endif
