@@ -5,7 +5,9 @@
 #include <stdbool.h>
 
 /* From here on each of them ends the process at once, with status 128 + its number, as a shell counts it. Those that
- * were ignored stay so. */
+ * were ignored stay so. A reader that has gone and a file that may grow no more are errors of one output (SIGPIPE,
+ * SIGXFSZ).
+ */
 void interrupt_catch(void);
 /* While held the first is only noted, and a second ends the process. Released, the process ends if one was noted. */
 void interrupt_hold(bool hold);

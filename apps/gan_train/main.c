@@ -70,6 +70,7 @@ static bool open_and_train(const options *o, message *why) {
   data d;
   data_options how = setup_data(o);
   outputs out = {.json = o->json, .samples = o->samples, .save = o->save};
+  interrupt_catch();
   interrupt_hold(true); /* what is tried is taken away again */
   bool ok = outputs_open(&out, why);
   interrupt_hold(false);
@@ -83,7 +84,6 @@ static bool open_and_train(const options *o, message *why) {
 
 static int run(const options *o, message *why) {
   bool ok = true;
-  interrupt_catch();
   if (o->help)
     options_help(stdout);
   else if (o->version)
@@ -91,7 +91,7 @@ static int run(const options *o, message *why) {
   else
     ok = open_and_train(o, why);
   if (ok && (fflush(stdout) != 0 || ferror(stdout))) ok = fail(why, "cannot write to standard output");
-  if (ok && interrupted()) fail(why, "ended by signal %d", interrupted());
+  if (ok && interrupted()) fail(why, "%s: the run ended with the step that was begun", strsignal(interrupted()));
   if (why->text[0]) message_print(why);
   return !ok ? 1 : interrupted() ? 128 + interrupted() : 0;
 }
