@@ -34,7 +34,29 @@ START_TEST(selectors_choose_or_say_what_there_is) {
     ck_assert_str_eq(clg_context_device(ctx)->platform, info.platform);
     close_clean(&ctx);
   }
-  const char *const bad[] = {"no such device", "99:0", "0:99", "0:", "-1:0", "1e9:0", "99999999999:1"};
+  /* What has no letter is a place in the list, never the digit in a device's name. */
+  const char *const bad[] = {"no such device",
+                             "99:0",
+                             "0:99",
+                             "0:",
+                             "-1:0",
+                             "1e9:0",
+                             "99999999999:1",
+                             "0",
+                             "1",
+                             "5",
+                             "512",
+                             " 0",
+                             "0 ",
+                             "+1",
+                             ".",
+                             "-",
+                             ":",
+                             "0:0:",
+                             "1.2",
+                             "( )",
+                             " ",
+                             "3,0"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     ck_assert_int_eq(try_open(&ctx, (clg_context_options){.device = bad[i]}), CLG_ERR_DEVICE);
     ck_assert_ptr_null(ctx);
@@ -262,6 +284,9 @@ START_TEST(damaged_cache_entries_are_rebuilt_and_replaced) {
     ck_assert_msg(from_cache(), "case %zu", i);
     ck_assert_int_eq(cache_entry(path, sizeof path), 1);
   }
+  ck_assert(!unlink(path) && !mkfifo(path, 0600)); /* nobody writes to it: it is not waited for */
+  ck_assert(!from_cache());
+  ck_assert(from_cache());
   cache_close();
 }
 END_TEST
