@@ -101,13 +101,13 @@ bool samples_path(char *to, size_t size, const char *path, int64_t step, message
   return (n > 0 && (size_t)n < size) || fail(why, "the name of an output file is too long");
 }
 
-bool samples_is_numbered(const char *samples, const char *path) {
-  char mine[FILE_NAME_ROOM], its[FILE_NAME_ROOM];
+/* By its name alone: writes over `path`. */
+static bool has_number(const char *samples, char path[FILE_NAME_ROOM]) {
+  char mine[FILE_NAME_ROOM];
   const char *my_folder, *its_folder;
   struct stat a, b;
-  if (strlen(samples) >= sizeof mine || !file_target(path, its)) return false;
   strcpy(mine, samples);
-  const char *my_name = file_split(mine, &my_folder), *name = file_split(its, &its_folder);
+  const char *my_name = file_split(mine, &my_folder), *name = file_split(path, &its_folder);
   size_t n = (size_t)stem(my_name);
   if (strncmp(name, my_name, n) || name[n] != '-') return false;
   size_t digits = strspn(name + n + 1, "0123456789");
@@ -116,4 +116,11 @@ bool samples_is_numbered(const char *samples, const char *path) {
   end += strlen(suffix);
   if (*end && strcmp(end, ".tmp")) return false;
   return stat(my_folder, &a) == 0 && stat(its_folder, &b) == 0 && file_is(&a, &b);
+}
+
+bool samples_is_numbered(const char *samples, const char *path) {
+  char name[FILE_NAME_ROOM], target[FILE_NAME_ROOM];
+  if (strlen(samples) >= sizeof name || strlen(path) >= sizeof name) return false;
+  strcpy(name, path);
+  return has_number(samples, name) || (file_target(path, target) && has_number(samples, target));
 }

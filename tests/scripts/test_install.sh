@@ -13,7 +13,8 @@ export PKG_CONFIG_PATH="${pc%/*}" PKG_CONFIG_SYSROOT_DIR="$prefix"
 cflags=$(pkg-config --cflags clgrad)
 libs=$(pkg-config --libs clgrad)
 lib=$(find "$prefix" -name 'libclgrad.so.0')
-export LD_LIBRARY_PATH="${lib%/*}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+unset LD_LIBRARY_PATH # what is installed must find the library as the README says
+rpath="-Wl,-rpath,${lib%/*}"
 
 # shellcheck disable=SC2016
 sed -n '/^```c$/,/^```$/p' "$source/README.md" | sed '1d;$d' > "$prefix/example.c"
@@ -21,10 +22,10 @@ cmp "$prefix/example.c" "$source/apps/example.c" || { echo "the README's example
 cp "$prefix/example.c" "$prefix/example.cpp"
 strict="-Wall -Wextra -Wpedantic -Werror"
 # shellcheck disable=SC2086
-cc -std=c11 $strict $cflags "$prefix/example.c" $libs -lm -o "$prefix/example_c"
+cc -std=c11 $strict $cflags "$prefix/example.c" $libs "$rpath" -lm -o "$prefix/example_c"
 "$prefix/example_c"
 # shellcheck disable=SC2086
-c++ -std=c++20 $strict $cflags "$prefix/example.cpp" $libs -lm -o "$prefix/example_cpp"
+c++ -std=c++20 $strict $cflags "$prefix/example.cpp" $libs "$rpath" -lm -o "$prefix/example_cpp"
 "$prefix/example_cpp"
 
 find "$prefix" -path '*/include/clgrad/*.h' | while read -r header; do
@@ -37,5 +38,5 @@ find "$prefix" -path '*/include/clgrad/*.h' | while read -r header; do
 done
 for program in gan_train clgrad_info clgrad_tune; do
   binary=$(find "$prefix" -path "*/bin/$program")
-  [ -z "$binary" ] || "$binary" --version
+  [ -z "$binary" ] || "$binary" --version # by its install_rpath
 done

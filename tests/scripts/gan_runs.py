@@ -1,0 +1,46 @@
+"""What the scripts that run gan_train share: a state's step and bytes, whole files, runs in a folder."""
+import json
+import os
+import pathlib
+import signal
+import struct
+import subprocess
+
+SMALL = ["--data", "ring", "--batch", "16", "--hidden", "16", "--seed", "3", "--quiet"]
+
+
+def step_of(path):
+    """The step of a state; raises when the file is not whole."""
+    header, data = read_state(path)
+    assert max(row["data_offsets"][1] for row in header.values() if "data_offsets" in row) == len(data)
+    return int(header["__metadata__"]["step"])
+
+
+def read_state(path):
+    """Its header and its data."""
+    file = pathlib.Path(path).read_bytes()
+    (size,) = struct.unpack_from("<Q", file)
+    return json.loads(file[8 : 8 + size]), bytearray(file[8 + size :])
+
+
+def write_state(path, header, data):
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def is_whole_png(path):
+    return pathlib.Path(path).read_bytes()[-8:-4] == b"IEND"
+
+
+def run(program, *words, folder, before=None, **variables):
+    """Ends with the status, what was printed and the lines of the errors."""
+    done = subprocess.run(
+        [program, *words], cwd=folder, env={**os.environ, **variables}, preexec_fn=before, capture_output=True, timeout=120, check=False
+    )
+    return done.returncode, done.stdout, done.stderr.decode(errors="replace").splitlines()
+
+
+def listen_to_interrupts():
+    """A shell's background jobs ignore SIGINT, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
