@@ -2,7 +2,7 @@
 #include "files.h"
 #include "data.h"
 #include "file_names.h"
-#include "samples.h"
+#include "numbered.h"
 #include <dirent.h>
 #include <stdlib.h>
 
@@ -48,14 +48,14 @@ static void add_numbered(list *l, const char *samples) {
   char path[FILE_NAME_ROOM], first[FILE_NAME_ROOM];
   const char *folder;
   message unused = {""};
-  if (strlen(samples) >= sizeof path || !samples_path(first, sizeof first, samples, 0, &unused)) return;
+  if (strlen(samples) >= sizeof path || !numbered_path(first, sizeof first, samples, 0, &unused)) return;
   add_output(l, numbered, first);
   strcpy(path, samples);
   file_split(path, &folder);
   DIR *dir = opendir(folder);
   for (struct dirent *e; dir && (e = readdir(dir));) {
     snprintf(first, sizeof first, "%.2000s/%.1000s", folder, e->d_name);
-    if (samples_is_numbered(samples, first)) add_output(l, numbered, first);
+    if (numbered_has(samples, first)) add_output(l, numbered, first);
   }
   if (dir) closedir(dir);
 }
@@ -72,8 +72,8 @@ static void add_all(list *l, const options *o) {
 
 static bool same(const options *o, const entry *a, const entry *b) {
   if (a->option == b->option || (a->option == resume && b->option == save && !b->beside)) return false;
-  return file_same(a->path, b->path) || (a->option == numbered && samples_is_numbered(o->samples, b->path)) ||
-         (b->option == numbered && samples_is_numbered(o->samples, a->path));
+  return file_same(a->path, b->path) || (a->option == numbered && numbered_has(o->samples, b->path)) ||
+         (b->option == numbered && numbered_has(o->samples, a->path));
 }
 
 static const char *kind(const entry *e) { return e->beside ? "FILE.tmp of " : ""; }

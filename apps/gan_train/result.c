@@ -1,5 +1,6 @@
 /* Results of runs. */
 #include "result.h"
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,18 @@ void result_free(result *r) {
   free(r->weights);
   free(r->samples);
   r->losses = r->weights = r->samples = NULL;
+}
+
+bool result_check(result *r, const char *what, const float *values, size_t n, int64_t step) {
+  for (size_t i = 0; i < n; i++) {
+    if (isfinite(values[i])) continue;
+    r->failed = r->nonfinite = true;
+    r->status = CLG_ERR_STATE;
+    snprintf(r->error, sizeof r->error, "%s of step %" PRId64 " are no finite numbers (%g): what is saved is of before",
+             what, step, (double)values[i]);
+    return false;
+  }
+  return true;
 }
 
 void result_compare(result *r, const result *reference) {

@@ -44,6 +44,8 @@ typedef struct result {
 } result;
 
 void result_free(result *r);
+/* Numbers that are none make r a failed run; `what` they are, and the step after which. Whether they are all finite. */
+bool result_check(result *r, const char *what, const float *values, size_t n, int64_t step);
 /* Fills the last fields of r. */
 void result_compare(result *r, const result *reference);
 /* Sorts its argument. */

@@ -2,7 +2,6 @@
 #include "run.h"
 #include "train.h"
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,13 +25,6 @@ static bool read_weights(training *t, message *why) {
   return gan_read(&t->model, r->weights) == CLG_OK || fail(why, "%s", clg_last_error(t->ctx));
 }
 
-static void check_weights(result *r) {
-  for (size_t i = 0; !r->failed && i < r->n_weights; i++) r->failed = r->nonfinite = !isfinite(r->weights[i]);
-  if (!r->nonfinite || r->error[0]) return;
-  r->status = CLG_ERR_STATE;
-  snprintf(r->error, sizeof r->error, "the weights are no finite numbers after step %" PRId64, r->steps_done);
-}
-
 /* What follows the steps; the same in a plan, so that it reserves the same. */
 static bool after_training(training *t, message *why) {
   result *r = t->r;
@@ -44,8 +36,7 @@ static bool after_training(training *t, message *why) {
   if (!read_weights(t, why)) return false;
   if (!clg_context_is_plan(t->ctx)) {
     if (t->setup->out->save) train_save(t);
-    check_weights(r);
-    if (r->failed) return true;
+    if (r->failed || !result_check(r, "the weights", r->weights, r->n_weights, t->first + r->steps_done)) return true;
   }
   r->n_samples = t->setup->n_samples;
   return !r->n_samples || train_sample(t, r->n_samples, &r->samples, why);

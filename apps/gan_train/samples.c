@@ -1,6 +1,5 @@
 /* Draws generated items: a grid of images, or points beside the modes of the ring. */
 #include "samples.h"
-#include "file_names.h"
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,39 +87,4 @@ bool samples_save(const outputs *to, const char *path, const data *d, const floa
   free(file);
   free(p.bytes);
   return ok;
-}
-
-/* The name up to where the number comes: before the ending. */
-static int stem(const char *path) {
-  const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
-  return (int)(dot && !(slash && dot < slash) ? (size_t)(dot - path) : strlen(path));
-}
-
-bool samples_path(char *to, size_t size, const char *path, int64_t step, message *why) {
-  int n = snprintf(to, size, "%.*s-%06lld%s", stem(path), path, (long long)step, path + stem(path));
-  return (n > 0 && (size_t)n < size) || fail(why, "the name of an output file is too long");
-}
-
-/* By its name alone: writes over `path`. */
-static bool has_number(const char *samples, char path[FILE_NAME_ROOM]) {
-  char mine[FILE_NAME_ROOM];
-  const char *my_folder, *its_folder;
-  struct stat a, b;
-  strcpy(mine, samples);
-  const char *my_name = file_split(mine, &my_folder), *name = file_split(path, &its_folder);
-  size_t n = (size_t)stem(my_name);
-  if (strncmp(name, my_name, n) || name[n] != '-') return false;
-  size_t digits = strspn(name + n + 1, "0123456789");
-  const char *end = name + n + 1 + digits, *suffix = my_name + n;
-  if (digits < 6 || strncmp(end, suffix, strlen(suffix))) return false;
-  end += strlen(suffix);
-  if (*end && strcmp(end, ".tmp")) return false;
-  return stat(my_folder, &a) == 0 && stat(its_folder, &b) == 0 && file_is(&a, &b);
-}
-
-bool samples_is_numbered(const char *samples, const char *path) {
-  char name[FILE_NAME_ROOM], target[FILE_NAME_ROOM];
-  if (strlen(samples) >= sizeof name || strlen(path) >= sizeof name) return false;
-  strcpy(name, path);
-  return has_number(samples, name) || (file_target(path, target) && has_number(samples, target));
 }

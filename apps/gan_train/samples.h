@@ -11,9 +11,4 @@ size_t samples_wanted(const data *d);
 /* Writes a PNG of n items [n, features], which appears whole or not at all; values outside [0,1] are clamped. */
 bool samples_save(const outputs *to, const char *path, const data *d, const float *items, size_t n, message *why);
 
-/* "a.png" and 100: "a-000100.png". False: too long. */
-bool samples_path(char *to, size_t size, const char *path, int64_t step, message *why);
-/* Whether `path` is, or leads to, what samples_path makes of `samples` for some step, or the FILE.tmp of it. */
-bool samples_is_numbered(const char *samples, const char *path);
-
 #endif

@@ -1,13 +1,12 @@
 /* The loop over steps. */
 #include "train.h"
 #include "interrupt.h"
+#include "numbered.h"
 #include "progress.h"
 #include "random.h"
 #include "samples.h"
 #include "state.h"
 #include "step.h"
-#include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 
 /* Steps of a plan: the peaks of a step depend on what the step before left. */
@@ -96,9 +95,10 @@ static bool show_samples(training *t, int64_t step, message *why) {
   outputs *out = t->setup->out;
   size_t n = samples_wanted(t->setup->data);
   bool ok = train_sample(t, n, &items, why);
-  if (ok && !clg_context_is_plan(t->ctx) &&
-      !(samples_path(path, sizeof path, out->samples, t->first + step, &mine) &&
-        samples_save(out, path, t->setup->data, items, n, &mine)))
+  bool show = ok && !clg_context_is_plan(t->ctx) &&
+              result_check(t->r, "the samples", items, n * t->setup->data->features, t->first + step);
+  if (show && !(numbered_path(path, sizeof path, out->samples, t->first + step, &mine) &&
+                samples_save(out, path, t->setup->data, items, n, &mine)))
     outputs_fail(out, &mine);
   free(items);
   return ok;
@@ -114,7 +114,7 @@ static bool save_due(const training *t, int64_t step) {
 static bool leave_files(training *t, int64_t step, bool pictures, bool state, clg_counters *counters, message *why) {
   clg_counters before = clg_context_counters(t->ctx);
   bool ok = !pictures || show_samples(t, step, why);
-  if (ok && state) train_save(t);
+  if (ok && state && !t->r->failed) train_save(t);
   clg_counters after = clg_context_counters(t->ctx);
   counters->launches += after.launches - before.launches;
   counters->waits += after.waits - before.waits;
@@ -142,20 +142,6 @@ static void note_step(training *t, int64_t step, double ms, clg_counters *first)
   if (!step) *first = clg_context_counters(t->ctx); /* the first of several sets up the optimizers too */
 }
 
-/* Training on would only spend time: numbers do not come back. */
-static bool lost_its_numbers(training *t, int64_t step) {
-  const float *losses = t->r->losses + 3 * step;
-  result *r = t->r;
-  if (isfinite(losses[0]) && isfinite(losses[1]) && isfinite(losses[2])) return false;
-  r->failed = r->nonfinite = true;
-  r->status = CLG_ERR_STATE;
-  snprintf(r->error, sizeof r->error,
-           "the losses of step %" PRId64
-           " are no finite numbers (D real %g, D fake %g, G %g): what is saved is of before",
-           t->first + step + 1, (double)losses[0], (double)losses[1], (double)losses[2]);
-  return true;
-}
-
 bool train_run(training *t, bool until_settled, bool show_progress, message *why) {
   result *r = t->r;
   progress bar;
@@ -175,7 +161,8 @@ bool train_run(training *t, bool until_settled, bool show_progress, message *why
     double now = clock_ms();
     note_step(t, step, now - last, &first);
     if (!until_settled) interrupt_hold(true); /* from now on there is something to keep */
-    if (!until_settled && lost_its_numbers(t, step)) break;
+    /* Numbers do not come back. */
+    if (!until_settled && !result_check(r, "the losses", r->losses + 3 * step, 3, t->first + step + 1)) break;
     progress_step(&bar, step + 1, r->losses + 3 * step);
     bool still = until_settled && settled(t, step + 1, peaks, &quiet_steps);
     bool due = samples_due(t, step + 1) || (still && !shown);
