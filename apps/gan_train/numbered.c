@@ -30,9 +30,9 @@ static bool has_number(const char *pattern, char path[FILE_NAME_ROOM]) {
   return stat(my_folder, &a) == 0 && stat(its_folder, &b) == 0 && file_is(&a, &b);
 }
 
-bool numbered_has(const char *samples, const char *path) {
+bool numbered_has(const char *path, const char *other) {
   char name[FILE_NAME_ROOM], target[FILE_NAME_ROOM];
-  if (strlen(samples) >= sizeof name || strlen(path) >= sizeof name) return false;
-  strcpy(name, path);
-  return has_number(samples, name) || (file_target(path, target) && has_number(samples, target));
+  if (strlen(path) >= sizeof name || strlen(other) >= sizeof name) return false;
+  strcpy(name, other);
+  return has_number(path, name) || (file_target(other, target) && has_number(path, target));
 }
