@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#undef fail /* Check's */
+
 static char folder[64], back[4096];
 
 /* Each case works in a folder of its own. */
@@ -239,6 +241,31 @@ START_TEST(outputs_that_would_fall_on_data) {
 }
 END_TEST
 
+/* ---- messages ---- */
+
+START_TEST(messages_are_whole_lines) {
+  static const char *const characters[] = {"a", "\xc3\xa9", "\xe8\xaa\x9e", "\xf0\x9f\x98\x80"};
+  char text[4096];
+  for (size_t k = 0; k < 4; k++)
+    for (size_t before = 0; before < 8; before++) {
+      size_t n = strlen(characters[k]), room = sizeof why.text - 1 - before;
+      memset(text, 'x', before);
+      for (size_t i = 0; i < 600 * 4 / n; i++) memcpy(text + before + i * n, characters[k], n + 1);
+      why = (message){""};
+      ck_assert(!fail(&why, "%s", text));
+      ck_assert_uint_eq(strlen(why.text), before + room / n * n); /* as many as fit, the last one whole */
+      ck_assert_mem_eq(why.text, text, strlen(why.text));
+    }
+  for (int c = 1; c < 256; c++) {
+    char one[2] = {(char)c, 0};
+    why = (message){""};
+    fail(&why, "<%s>", one);
+    ck_assert_uint_eq(strlen(why.text), 3);
+    ck_assert(c < 0x20 || c == 0x7f ? why.text[1] == '?' || why.text[1] == ' ' : why.text[1] == (char)c);
+  }
+}
+END_TEST
+
 static void add_cases(Suite *s) {
   TCase *c = tcase_create("folders");
   tcase_add_checked_fixture(c, set_up, tear_down);
@@ -249,6 +276,7 @@ static void add_cases(Suite *s) {
   tcase_add_test(c, what_cannot_be_read_can_be_left_out);
   tcase_add_test(c, data_is_known_by_its_content);
   tcase_add_test(c, outputs_that_would_fall_on_data);
+  tcase_add_test(c, messages_are_whole_lines);
   suite_add_tcase(s, c);
 }
 

@@ -14,6 +14,11 @@ static void end_whole(char *text) {
   if (n - begin + 1 < wants) text[begin - 1] = 0;
 }
 
+void message_clean(char *text) {
+  for (char *c = text; *c; c++)
+    if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = *c == '\n' || *c == '\r' || *c == '\t' ? ' ' : '?';
+}
+
 bool fail(message *why, const char *format, ...) {
   if (why->text[0]) return false;
   va_list args;
@@ -21,9 +26,7 @@ bool fail(message *why, const char *format, ...) {
   int n = vsnprintf(why->text, sizeof why->text, format, args);
   va_end(args);
   if (n >= (int)sizeof why->text) end_whole(why->text);
-  /* File names and options come from outside: one line stays one line, and no terminal obeys it. */
-  for (char *c = why->text; *c; c++)
-    if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = *c == '\n' || *c == '\r' || *c == '\t' ? ' ' : '?';
+  message_clean(why->text);
   return false;
 }
 

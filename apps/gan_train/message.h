@@ -12,6 +12,8 @@ typedef struct message {
  * are replaced. */
 bool fail(message *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool fail_no_memory(message *why);
+/* File names and options come from outside: one line stays one line, and no terminal obeys it. */
+void message_clean(char *text);
 /* To standard error, with the program's name. */
 void message_print(const message *why);
 

@@ -12,7 +12,10 @@ void table_heading(FILE *to, const comparison *c, const run_setup *setup) {
   else
     fprintf(to, "%s: %s (%s-shaped kernels)\n", device->platform, device->name, gpu ? "gpu" : "cpu");
   const model_spec *spec = &setup->spec;
-  fprintf(to, "%s%s on %s", spec->classes ? "conditional " : "", model_name(spec->kind), setup->data->name);
+  char name[4096];
+  snprintf(name, sizeof name, "%s", setup->data->name);
+  message_clean(name);
+  fprintf(to, "%s%s on %s", spec->classes ? "conditional " : "", model_name(spec->kind), name);
   if (spec->kind == MODEL_DCGAN)
     fprintf(to, ", %lldx%lldx%lld, nz %lld, ngf %lld, ndf %lld", (long long)spec->width, (long long)spec->height,
             (long long)spec->channels, (long long)spec->nz, (long long)spec->ngf, (long long)spec->ndf);
