@@ -49,8 +49,8 @@ static void write_png(const png_kind *k, const uint8_t *samples) {
   png_init_io(png, file);
   png_set_IHDR(png, info, W, H, k->depth, k->type, PNG_INTERLACE_ADAM7, PNG_COMPRESSION_TYPE_DEFAULT,
                PNG_FILTER_TYPE_DEFAULT);
-  const png_color palette[] = {{samples[0], samples[1], samples[2]}, {9, 9, 9}};
-  if (k->type == PNG_COLOR_TYPE_PALETTE) png_set_PLTE(png, info, palette, 2);
+  if (k->type == PNG_COLOR_TYPE_PALETTE)
+    png_set_PLTE(png, info, (png_color[]){{samples[0], samples[1], samples[2]}, {9, 9, 9}}, 2);
   if (k->transparent) png_set_tRNS(png, info, k->transparent, 1, NULL);
   if (k->gamma > 0) png_set_gAMA(png, info, k->gamma);
 #ifdef PNG_eXIf_SUPPORTED

@@ -117,11 +117,13 @@ def one_output_fails(*words, others, part, **more):
 def outputs_fail_alone():
     all_of = ["--save", "o.st", "--json", "o.json", "--samples", "o.png"]
 
+    # Room for what the driver's compiler writes, not for this state.
     def full_disk():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 
-    one_output_fails(*all_of, before=full_disk, others=["o.json", "o.png"], part="cannot write o.st: File too large")
-    one_output_fails(*all_of, "--save-every", "1", before=full_disk, others=["o.json", "o.png"], part="cannot write o.st")
+    large = [*all_of, "--hidden", "256"]
+    one_output_fails(*large, before=full_disk, others=["o.json", "o.png"], part="cannot write o.st: File too large")
+    one_output_fails(*large, "--save-every", "1", before=full_disk, others=["o.json", "o.png"], part="cannot write o.st")
     one_output_fails("--save", "o.st", "--json", "/dev/full", "--samples", "o.png", others=["o.st", "o.png"], part="No space left")
     os.mkfifo(folder / "o-000002.png")
     one_output_fails(*all_of, "--samples-every", "2", others=["o.st", "o.json", "o.png", "o-000004.png"], part="o-000002.png")
