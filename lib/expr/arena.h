@@ -20,6 +20,7 @@ typedef struct clg_enode {
   char *name;      /* of VAR; owned by the arena */
   uint32_t depth;  /* leaves: 0 */
   uint64_t hash;   /* of the structure, not of the indices: the same in every arena */
+  bool marked;     /* within clg_expr_mentions */
 } clg_enode;
 
 struct clg_arena {

@@ -59,6 +59,7 @@ bool clg_expr_is_const(const clg_arena *a, clg_expr e, double v);
 /* A parse error: `column` counts from 1. */
 typedef struct clg_parse_error {
   int column;
+  bool no_memory; /* the formula may be right */
   char what[120]; /* "unknown name 'q' (inputs: x, k)" */
 } clg_parse_error;
 /* Parses `text`, whose names must be among names[0..n). 0 on error. A comparison is worth 0 or 1, and anything but a
@@ -75,7 +76,7 @@ clg_expr clg_expr_diff(clg_arena *a, clg_expr e, const char *name);
 clg_expr clg_expr_chain(clg_arena *a, clg_expr g, clg_expr d);
 /* Replaces every occurrence of the node `what` in `e`. */
 clg_expr clg_expr_replace(clg_arena *a, clg_expr e, clg_expr what, clg_expr with);
-bool clg_expr_mentions(const clg_arena *a, clg_expr e, const char *name); /* also true without memory to find out */
+bool clg_expr_mentions(const clg_arena *a, clg_expr e, const char *name); /* needs no memory */
 
 /* Value on the host, in double; vars by name, NaN for those not named. For tests and constant folding of parameters. */
 double clg_expr_eval(const clg_arena *a, clg_expr e, const char *const *names, const double *values, size_t n);

@@ -244,7 +244,10 @@ clg_expr clg_expr_parse(clg_arena *a, const char *text, const char *const *names
   } else {
     fail(&p, text + MOST_TEXT, "the formula is longer than %d characters", MOST_TEXT);
   }
-  if (!e) fail(&p, p.at, "out of host memory");
+  if (!e && !p.error.column) {
+    p.error.no_memory = true;
+    fail(&p, p.at, "out of host memory");
+  }
   if (error) *error = p.error;
   return e;
 }

@@ -70,14 +70,17 @@ clg_expr clg_expr_replace(clg_arena *a, clg_expr e, clg_expr what, clg_expr with
   return last;
 }
 
+/* Downwards from e, since operands are older: marks in the nodes, taken back on the way, need no memory. */
 bool clg_expr_mentions(const clg_arena *a, clg_expr e, const char *name) {
-  clg_walk w;
-  if (!e) return false;
-  if (!clg_walk_open(&w, a, &e, 1)) return true; /* cannot tell: too much is passed on, never too little */
   bool found = false;
-  for (uint32_t i = 0; i < w.n && !found; i++)
-    found = a->node[w.node[i]].op == CLG_EX_VAR && !strcmp(a->node[w.node[i]].name, name);
-  clg_walk_close(&w);
+  a->node[e].marked = e != 0;
+  for (clg_expr i = e; i; i--) {
+    clg_enode *k = &a->node[i];
+    if (!k->marked) continue;
+    k->marked = false;
+    found = found || (k->op == CLG_EX_VAR && !strcmp(k->name, name));
+    for (int j = 0; j < clg_op_rows[k->op].arity; j++) a->node[k->arg[j]].marked = true;
+  }
   return found;
 }
 

@@ -51,7 +51,7 @@ static uint32_t uses(const clg_arena *a, clg_expr d, const names *n) {
 
 /* The result stands in for the forward expression unless that would save more tensors. */
 static clg_expr prefer_result(clg_arena *a, clg_expr d, clg_expr f, const names *n) {
-  clg_expr with_y = clg_expr_replace(a, d, f, clg_expr_var(a, n->tensor[n->n_in]));
+  clg_expr with_y = clg_expr_replace(a, d, f, clg_expr_var(a, n->tensor[n->n_in])); /* 0: no memory */
   return __builtin_popcount(uses(a, with_y, n)) <= __builtin_popcount(uses(a, d, n)) ? with_y : d;
 }
 
@@ -62,7 +62,9 @@ static clg_expr parse(clg_context *ctx, const char *text, const names *n, bool w
   for (int i = 0; i < n->n_param; i++) all[count++] = n->param[i];
   clg_parse_error error;
   clg_expr e = clg_expr_parse(clg_arena_of(ctx), text, all, count, &error);
-  if (!e) clg_fail(ctx, CLG_ERR_PARSE, op, "\"%s\", column %d: %s", text, error.column, error.what);
+  if (!e)
+    clg_fail(ctx, error.no_memory ? CLG_ERR_HOST_MEMORY : CLG_ERR_PARSE, op, "\"%s\", column %d: %s", text,
+             error.column, error.what);
   return e;
 }
 
@@ -70,9 +72,9 @@ static clg_expr parse(clg_context *ctx, const char *text, const names *n, bool w
 static bool derive(clg_context *ctx, clg_formula *f, int i, const names *n, const char *stated) {
   clg_arena *a = clg_arena_of(ctx);
   clg_expr d = stated ? parse(ctx, stated, n, true, f->name) : clg_expr_diff(a, f->f, n->tensor[i]);
+  if (d && !stated) d = prefer_result(a, d, f->f, n);
   if (!d && !stated) clg_fail(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
   if (!d) return false;
-  if (!stated) d = prefer_result(a, d, f->f, n);
   f->grad[i].passes = clg_expr_is_const(a, d, 1);
   f->grad[i].uses = uses(a, d, n);
   f->grad[i].d = d;
@@ -81,9 +83,10 @@ static bool derive(clg_context *ctx, clg_formula *f, int i, const names *n, cons
   return f->grad[i].fn != NULL;
 }
 
+/* NULL with the error set; e may be 0, for want of memory if nothing else was said. */
 static clg_formula *compile(clg_context *ctx, const char *name, clg_expr e, const names *n, const char *const *stated) {
-  if (!e) return NULL;
-  clg_formula *f = calloc(1, sizeof *f);
+  if (!e && ctx->error.status != CLG_OK) return NULL;
+  clg_formula *f = e ? calloc(1, sizeof *f) : NULL;
   if (!f) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory"), NULL;
   f->name = name;
   f->n_in = n->n_in;

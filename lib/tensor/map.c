@@ -144,7 +144,9 @@ static void rename_used(clg_arena *a, clg_expr *e, int n_out, const char *const 
 static clg_map_fn *create(clg_context *ctx, const char *name, const clg_expr *out, int n_out, const char *const *in,
                           int n_in, const char *const *param, int n_param, bool ints) {
   map_state *s = state_of(ctx);
-  clg_map_fn *f = s ? calloc(1, sizeof *f) : NULL;
+  bool written = s != NULL; /* an expression that is missing was not made for want of memory */
+  for (int i = 0; i < n_out; i++) written = written && out[i];
+  clg_map_fn *f = written ? calloc(1, sizeof *f) : NULL;
   if (!f) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory"), NULL;
   *f = (clg_map_fn){.ctx = ctx, .n_out = n_out, .n_in = n_in, .n_param = n_param};
   f->in_used = used(s->arena, out, n_out, in, n_in);
