@@ -119,6 +119,7 @@ static bool has_fma(const clg_context *ctx) {
          (c & CL_FP_FMA);
 }
 
+/* NULL with a problem where the source is at fault: it stays so. Else the error is raised, and another try may do. */
 static cl_program build(clg_context *ctx, const clg_part *parts, const char *file, char **problem) {
   const char *texts[SOURCE_PARTS];
   size_t sizes[SOURCE_PARTS];
@@ -131,9 +132,10 @@ static cl_program build(clg_context *ctx, const clg_part *parts, const char *fil
       ctx->counters.builds++;
       return p;
     }
-    *problem = log_build(ctx, p, file, code);
+    if (code == CL_BUILD_PROGRAM_FAILURE) *problem = log_build(ctx, p, file, code);
     clReleaseProgram(p);
   }
+  if (!*problem) clg_cl_fail(ctx, file, "its build", code);
   return NULL;
 }
 
@@ -233,6 +235,7 @@ static program *find_program(clg_context *ctx, const char *file, const char *pre
   p->hash = hash;
   p->file = source->name;
   if (ctx->queue) get_program(ctx, p);
+  if (ctx->queue && !p->program && !p->problem) return program_free(p), NULL;
   p->next = *bucket;
   return *bucket = p;
 }
@@ -247,8 +250,11 @@ static clg_kernel *make_kernel(clg_context *ctx, program *p, const char *name) {
   }
   cl_int code = CL_SUCCESS;
   if (ctx->queue) k->kernel = clCreateKernel(p->program, name, &code);
+  if (code == CL_INVALID_KERNEL_NAME || code == CL_INVALID_KERNEL_DEFINITION)
+    clg_fail(ctx, CLG_ERR_BUILD, name, "%s has no such kernel: %s (%d)", p->file, clg_cl_name(code), (int)code);
+  else if (code != CL_SUCCESS)
+    clg_cl_fail(ctx, name, "clCreateKernel", code);
   if (code != CL_SUCCESS) {
-    clg_fail(ctx, CLG_ERR_BUILD, name, "clCreateKernel of %s failed: %s (%d)", p->file, clg_cl_name(code), (int)code);
     kernel_free(k);
     return NULL;
   }
@@ -266,7 +272,7 @@ clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelu
   for (clg_kernel *k = p->kernels; k; k = k->next)
     if (!strcmp(k->name, name)) return k;
   if (ctx->queue && !p->program) {
-    clg_fail(ctx, CLG_ERR_BUILD, name, "%s", p->problem ? p->problem : "the program could not be made");
+    clg_fail(ctx, CLG_ERR_BUILD, name, "%s", p->problem);
     return NULL;
   }
   return make_kernel(ctx, p, name);
@@ -278,7 +284,7 @@ clg_status clg_source_build(clg_context *ctx, const char *source) {
   const program *p = find_program(ctx, user_source.name, source, "");
   if (!p) return clg_last_status(ctx);
   if (!ctx->queue || p->program) return CLG_OK;
-  return clg_fail(ctx, CLG_ERR_BUILD, NULL, "%s", p->problem ? p->problem : "the program could not be made");
+  return clg_fail(ctx, CLG_ERR_BUILD, NULL, "%s", p->problem);
 }
 
 clg_kernel *clg_kernel_of_source(clg_context *ctx, const char *source, const char *name) {
