@@ -13,9 +13,10 @@ extern "C" {
 #endif
 
 /* Scopes own op results. Results belong to the innermost open scope; closing it drops its handles. With no scope open a
- * result is yours to unref. */
+ * result is yours to unref. For want of memory ops within a scope may have no results (NULL), which its close says; the
+ * handle is to be closed as any other. */
 typedef struct clg_scope clg_scope;
-CLG_API clg_scope *clg_scope_open(clg_context *ctx);
+CLG_API clg_scope *clg_scope_open(clg_context *ctx); /* NULL without a context */
 /* Closes the scope (and any left open inside it). Returns the last error raised since it opened. NULL is CLG_OK. */
 CLG_API clg_status clg_scope_close(clg_scope *scope);
 /* Closes the scope but moves `result` to the enclosing scope, or to you when there is none. Returns `result`. */
@@ -68,7 +69,8 @@ CLG_API clg_status clg_remove_hook(clg_tensor *t, uint64_t id);
 
 /* Saved-tensor hooks: while pushed, each tensor that an op saves is handed to `pack`, which returns what to keep
  * instead; `unpack` gives a tensor of the same shape back (a new reference), once per use; `drop` frees what pack
- * returned. The innermost pair is used. Parameters and other leaves are packed too. */
+ * returned. The innermost pair is used. Parameters and other leaves are packed too. `pack` sees results without their
+ * graph, in no-grad mode, so it may keep the tensor itself; `unpack` may return what it kept. */
 typedef struct clg_saved_hooks {
   void *(*pack)(void *user, clg_tensor *t);
   clg_tensor *(*unpack)(void *user, void *packed);

@@ -27,6 +27,15 @@ typedef struct clg_slot {
   void (*destroy)(clg_context *ctx, void *state);
 } clg_slot;
 
+/* An open scope: the graph room's. */
+struct clg_scope {
+  clg_context *ctx;
+  struct clg_scope *parent;
+  struct clg_tensor **own;
+  size_t n, cap;
+  uint64_t errors; /* raised when it opened */
+};
+
 struct clg_context {
   uint32_t users; /* clg_context_ref */
   uint32_t held;  /* blocks and objects above that point here: clg_context_hold */
@@ -46,9 +55,11 @@ struct clg_context {
   clg_log_fn log;
   void *log_user;
   clg_slot slot[CLG_SLOT_COUNT];
-  struct clg_scope *scope; /* innermost open scope: the graph room's */
-  bool no_grad;            /* grad mode is off: the graph room's */
-  bool in_backward;        /* new results are gradients, not activations */
+  struct clg_scope *scope;   /* innermost open scope: the graph room's */
+  struct clg_scope unopened; /* stands for scopes within it that there was no memory for: the graph room's */
+  uint32_t n_unopened;
+  bool no_grad;     /* grad mode is off: the graph room's */
+  bool in_backward; /* new results are gradients, not activations */
   bool recomputing; /* a checkpointed segment runs again: what a forward changes on the side must stay as it is */
   bool remat;       /* the graph keeps formulas instead of tensors where it can: the graph room's */
   bool anomaly;     /* results and gradients are looked through for NaN and Inf */

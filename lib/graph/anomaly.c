@@ -2,6 +2,7 @@
 #include "graph/graph.h"
 
 bool clg_set_anomaly(clg_context *ctx, bool on) {
+  if (!ctx) return false;
   bool before = ctx->anomaly;
   ctx->anomaly = on;
   return before;

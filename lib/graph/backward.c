@@ -212,12 +212,12 @@ static clg_status run(clg_run *r, clg_tensor *root, const clg_backward_options *
                     ctx->recomputing ? "a checkpointed segment must not run a backward"
                                      : "a backward is already running");
   clg_tensor *g = root_gradient(graph, root, options);
-  if (!g) return clg_last_status(ctx);
   r->id = ++graph->run;
   r->retain = options && (options->retain_graph || options->create_graph);
   bool mode = clg_set_grad_mode(ctx, options && options->create_graph);
   ctx->in_backward = true;
-  clg_status s = root->has_graph ? run_graph(r, root, g) : run_leaf_root(r, root, g);
+  g = clg_flow_plain(g);
+  clg_status s = !g ? clg_last_status(ctx) : root->has_graph ? run_graph(r, root, g) : run_leaf_root(r, root, g);
   ctx->in_backward = false;
   clg_set_grad_mode(ctx, mode);
   return s;

@@ -22,6 +22,9 @@ typedef struct clg_run {
 clg_status clg_flow_sum(clg_tensor **into, clg_tensor *t, const char *op);
 /* Whether a gradient from outside can be one of tensor `of`; else false with the error set. */
 bool clg_flow_fits(const clg_tensor *grad, const clg_tensor *of, const char *op, const char *what);
+/* A gradient that may be anybody's: unless create_graph is on, without a graph of its own, which would live on with it.
+ * Takes and returns a reference; NULL stays NULL. */
+clg_tensor *clg_flow_plain(clg_tensor *t);
 /* The gradient after its hooks; takes and returns a reference. */
 clg_tensor *clg_flow_hooks(clg_hook *const *list, clg_tensor *grad, const char *op);
 /* Adds a complete gradient to t's .grad; takes the reference. */

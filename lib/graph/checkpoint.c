@@ -121,7 +121,7 @@ static clg_status collect(segment *g, clg_tensor *const *in) {
   size_t hooks = graph->n_hooks;
   const clg_saved_hooks collecting = {pack_tensor, unpack_never, NULL, g};
   clg_scope *scope = clg_scope_open(ctx);
-  clg_status s = scope ? clg_push_saved_hooks(ctx, &collecting) : clg_last_status(ctx);
+  clg_status s = clg_scope_opened(scope) ? clg_push_saved_hooks(ctx, &collecting) : clg_last_status(ctx);
   g->seen = 0;
   g->failed = false;
   bool made = s == CLG_OK && g->fn(g->user, in, g->inputs->n_saved);
@@ -207,10 +207,34 @@ static segment *segment_create(clg_context *ctx, clg_segment fn, void *user, clg
   return NULL;
 }
 
+static clg_status same_backward(clg_node *n, clg_tensor *g) { return clg_edge_give(n, 0, clg_tensor_ref(g)); }
+static const clg_node_class same_class = {.backward = same_backward, .views = true};
+
+/* A result of its own, as of any op, where the segment hands on a tensor that was there before, its input say. */
+static clg_tensor *same_again(clg_tensor *x) {
+  clg_tensor *y = clg_tensor_view(x->storage, x->offset, x->ndim, x->shape, x->stride);
+  if (!y || !clg_records(&x, 1)) return clg_result(y);
+  clg_node *n = clg_node_create(&x, 1, 0, 0, &same_class, "checkpoint");
+  if (!n || clg_node_attach(n, y) != CLG_OK) clg_tensor_unref(&y);
+  return clg_result(y);
+}
+
+static bool is_given(const clg_tensor *y, clg_tensor *const *in, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (in[i] == y) return true;
+  return false;
+}
+
+static bool are_inputs(clg_context *ctx, clg_tensor *const *in, size_t n) {
+  if (!clg_inputs_here(in, (int)n, "checkpoint")) return false;
+  if (in[0]->ctx == ctx) return true;
+  return clg_fail(ctx, CLG_ERR_ARGUMENT, "checkpoint", "its inputs belong to another context"), false;
+}
+
 /* Parameters that fn reaches by itself make a segment recorded too, so grad mode alone decides. */
 clg_tensor *clg_checkpoint(clg_context *ctx, clg_segment fn, void *user, void (*drop)(void *user),
                            clg_tensor *const *in, size_t n) {
-  if (!ctx || !fn || !in || !n || n > UINT16_MAX || !clg_inputs_here(in, (int)n, "checkpoint")) {
+  if (!ctx || !fn || !in || !n || n > UINT16_MAX || !are_inputs(ctx, in, n)) {
     if (ctx && ctx->error.status == CLG_OK)
       clg_fail(ctx, CLG_ERR_ARGUMENT, "checkpoint", "it needs a function and inputs");
     if (drop) drop(user);
@@ -218,16 +242,17 @@ clg_tensor *clg_checkpoint(clg_context *ctx, clg_segment fn, void *user, void (*
   }
   clg_scope *scope = clg_scope_open(ctx);
   clg_tensor *y = NULL;
-  segment *g = scope && clg_grad_mode(ctx) ? segment_create(ctx, fn, user, in, n) : NULL;
+  segment *g = clg_grad_mode(ctx) ? segment_create(ctx, fn, user, in, n) : NULL;
   if (g) {
     g->drop = drop;
     const clg_saved_hooks numbering = {pack_number, unpack_number, drop_number, g};
     size_t hooks = clg_graph_of(ctx)->n_hooks;
     if (clg_push_saved_hooks(ctx, &numbering) == CLG_OK) y = fn(user, in, n);
     clg_graph_of(ctx)->n_hooks = hooks;
-  } else if (scope && !clg_grad_mode(ctx)) {
+  } else if (!clg_grad_mode(ctx)) {
     y = fn(user, in, n);
   }
+  if (y && (is_given(y, in, n) || !clg_scope_owns(scope, y))) y = same_again(y);
   y = clg_scope_close_with(scope, y);
   if (g)
     segment_unref(g);

@@ -55,6 +55,13 @@ bool clg_flow_fits(const clg_tensor *grad, const clg_tensor *of, const char *op,
   return false;
 }
 
+clg_tensor *clg_flow_plain(clg_tensor *t) {
+  if (!t || !t->requires_grad || clg_creates_graph(t->ctx)) return t;
+  clg_tensor *plain = clg_tensor_view(t->storage, t->offset, t->ndim, t->shape, t->stride);
+  clg_tensor_unref(&t);
+  return plain;
+}
+
 /* Found anew each time: a hook may remove itself and others, and what it adds waits for the next gradient. */
 static const clg_hook *next_hook(const clg_hook *h, uint64_t after, uint64_t last) {
   while (h && h->id <= after) h = h->next;
@@ -70,7 +77,7 @@ clg_tensor *clg_flow_hooks(clg_hook *const *list, clg_tensor *grad, const char *
     if (!other) continue;
     if (!clg_flow_fits(other, grad, op, "the gradient of a hook")) clg_tensor_unref(&other);
     clg_tensor_unref(&grad);
-    grad = other;
+    grad = clg_flow_plain(other);
   }
   return grad;
 }
@@ -182,7 +189,7 @@ clg_status clg_edge_end(clg_node *n, int input, clg_tensor *t) {
 }
 
 clg_status clg_edge_give(clg_node *n, int input, clg_tensor *t) {
-  if (!t) return clg_last_status(n->ctx);
+  if (!(t = clg_flow_plain(t))) return clg_last_status(n->ctx);
   clg_status s = n->ctx->anomaly ? check_gradient(n, input, t) : CLG_OK;
   if (s != CLG_OK) {
     clg_tensor_unref(&t);

@@ -37,6 +37,7 @@ typedef struct clg_edge {
 typedef struct clg_saved {
   clg_storage *storage;
   size_t offset;
+  clg_dtype dtype;
   int ndim, source; /* input number, or CLG_SAVED_OUTPUT, or CLG_SAVED_OTHER */
   uint32_t version; /* of the storage when saved */
   int64_t shape[CLG_MAX_DIMS], stride[CLG_MAX_DIMS];
@@ -110,6 +111,10 @@ typedef struct clg_graph {
   size_t n_maps, maps_cap;
 } clg_graph;
 clg_graph *clg_graph_of(clg_context *ctx); /* NULL with the error set */
+
+/* False: there was no memory for it, and ops within it have no results. */
+static inline bool clg_scope_opened(const clg_scope *s) { return s != &s->ctx->unopened; }
+bool clg_scope_owns(const clg_scope *s, const clg_tensor *t);
 
 struct clg_autograd *clg_autograd_of(clg_tensor *t); /* made if need be */
 /* Gives t a gradient (reference taken) in place of the one it has. NULL drops it. */

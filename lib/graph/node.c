@@ -125,18 +125,31 @@ void clg_node_unref(clg_node *n) {
   clg_context_release(ctx);
 }
 
+/* The hook sees a handle without the graph, and makes none: a result that its own node keeps would keep the node. A
+ * leaf is seen itself. */
+static clg_status pack_hooked(clg_node *n, clg_saved *s, clg_tensor *t) {
+  bool leaf = t->requires_grad && !t->has_graph && s->source != CLG_SAVED_OUTPUT;
+  clg_tensor *seen = leaf ? clg_tensor_ref(t) : clg_tensor_view(t->storage, t->offset, t->ndim, t->shape, t->stride);
+  if (!seen) return clg_last_status(n->ctx);
+  bool mode = clg_set_grad_mode(n->ctx, false);
+  s->packed = s->hooks.pack(s->hooks.user, seen);
+  clg_set_grad_mode(n->ctx, mode);
+  clg_tensor_unref(&seen);
+  if (s->packed) return CLG_OK;
+  s->hooks.unpack = NULL; /* nothing to drop */
+  return clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook packed nothing");
+}
+
 clg_status clg_node_save(clg_node *n, int slot, clg_tensor *t, int source) {
   clg_saved *s = &n->saved[slot];
   clg_graph *g = clg_graph_of(n->ctx);
   s->source = source;
+  s->dtype = t->storage->dtype;
   s->ndim = t->ndim;
   memcpy(s->shape, t->shape, sizeof s->shape);
   if (g->n_hooks) {
     s->hooks = g->hooks[g->n_hooks - 1];
-    s->packed = s->hooks.pack(s->hooks.user, t);
-    if (s->packed) return CLG_OK;
-    s->hooks.unpack = NULL; /* nothing to drop */
-    return clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook packed nothing");
+    return pack_hooked(n, s, t);
   }
   s->offset = t->offset;
   memcpy(s->stride, t->stride, sizeof s->stride);
@@ -166,20 +179,24 @@ bool clg_saved_intact(const clg_saved *s, const char *op) {
   return false;
 }
 
+/* A handle of the node's own over what the hook gave, which may be anybody's: the graph is attached to it. */
 static clg_tensor *unpack_hooked(clg_node *n, clg_saved *s) {
-  clg_tensor *t = s->hooks.unpack(s->hooks.user, s->packed);
+  clg_tensor *t = s->hooks.unpack(s->hooks.user, s->packed), *own = NULL;
   char want[CLG_SHAPE_TEXT], got[CLG_SHAPE_TEXT];
   if (!t) {
     clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook unpacked nothing");
   } else if (t->ctx != n->ctx) {
     clg_fail(n->ctx, CLG_ERR_ARGUMENT, n->op, "the saved-tensor hook unpacked a tensor of another context");
-    clg_tensor_unref(&t);
+  } else if (t->storage->dtype != s->dtype) {
+    clg_fail(n->ctx, CLG_ERR_ARGUMENT, n->op, "the saved-tensor hook unpacked a tensor of another type");
   } else if (t->ndim != s->ndim || memcmp(t->shape, s->shape, (size_t)s->ndim * sizeof *s->shape)) {
     clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook unpacked %s instead of %s",
              clg_shape_text(t->ndim, t->shape, got), clg_shape_text(s->ndim, s->shape, want));
-    clg_tensor_unref(&t);
+  } else {
+    own = clg_tensor_view(t->storage, t->offset, t->ndim, t->shape, t->stride);
   }
-  return t;
+  clg_tensor_unref(&t);
+  return own;
 }
 
 /* An unpacked tensor is the input or result again, graph and all, for gradients of gradients. */

@@ -15,6 +15,7 @@ static const char *const number_name[CLG_RECIPE_NUMBERS] = {"q0", "q1", "q2", "q
                                                             "q6", "q7", "q8", "q9", "q10", "q11"};
 
 bool clg_set_remat(clg_context *ctx, bool on) {
+  if (!ctx) return false;
   bool before = ctx->remat;
   ctx->remat = on;
   return before;

@@ -2,16 +2,9 @@
 #include "graph/graph.h"
 #include <stdlib.h>
 
-struct clg_scope {
-  clg_context *ctx;
-  clg_scope *parent;
-  clg_tensor **own;
-  size_t n, cap;
-  uint64_t errors; /* raised when it opened */
-};
-
 static void graph_close(clg_context *ctx, void *state) {
   clg_graph *g = state;
+  ctx->n_unopened = 0;
   while (ctx->scope) clg_scope_close(ctx->scope);
   while (g->cyclic) {
     clg_tensor *t = clg_tensor_ref(g->cyclic);
@@ -38,21 +31,34 @@ clg_graph *clg_graph_of(clg_context *ctx) {
   return g;
 }
 
+/* Without memory the context's own struct stands for the scope, and for every one that is opened within it, until it is
+ * closed: nobody could own results meanwhile, so ops have none, and the close says why. */
 clg_scope *clg_scope_open(clg_context *ctx) {
-  if (!ctx || !clg_graph_of(ctx)) return NULL;
-  clg_scope *s = calloc(1, sizeof *s);
-  if (!s) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "scope_open", "out of host memory"), NULL;
-  *s = (clg_scope){.ctx = ctx, .parent = ctx->scope, .errors = ctx->error.raised};
-  return ctx->scope = s;
+  if (!ctx) return NULL;
+  const clg_scope opened = {.ctx = ctx, .parent = ctx->scope, .errors = ctx->error.raised};
+  clg_scope *s = !ctx->n_unopened && clg_graph_of(ctx) ? calloc(1, sizeof *s) : NULL;
+  if (s) return *s = opened, ctx->scope = s;
+  if (!ctx->n_unopened++) ctx->unopened = opened;
+  clg_fail(ctx, CLG_ERR_HOST_MEMORY, "scope_open", "out of host memory");
+  return &ctx->unopened;
+}
+
+/* An error that was cleared meanwhile has been dealt with. */
+static clg_status status_of(const clg_scope *s) {
+  const clg_error *e = &s->ctx->error;
+  return e->status != CLG_OK && e->raised != s->errors ? e->latest : CLG_OK;
 }
 
 clg_status clg_scope_close(clg_scope *scope) {
   if (!scope) return CLG_OK;
   clg_context *ctx = scope->ctx;
+  if (!clg_scope_opened(scope)) {
+    if (ctx->n_unopened) ctx->n_unopened--;
+    return status_of(scope);
+  }
+  ctx->n_unopened = 0;
   while (ctx->scope != scope) clg_scope_close(ctx->scope);
-  /* An error that was cleared meanwhile has been dealt with. */
-  bool failed = ctx->error.status != CLG_OK && ctx->error.raised != scope->errors;
-  clg_status status = failed ? ctx->error.latest : CLG_OK;
+  clg_status status = status_of(scope);
   ctx->scope = scope->parent;
   /* Last made, first dropped: consumers go before what they were made of. */
   clg_context_hold(ctx);
@@ -78,13 +84,23 @@ static clg_tensor *own(clg_scope *s, clg_tensor *t) {
   return s->own[s->n++] = t;
 }
 
+/* 1 + where among the scope's own, 0: it is not. */
+static size_t place_of(const clg_scope *s, const clg_tensor *t) {
+  size_t i = s->n;
+  while (i && s->own[i - 1] != t) i--;
+  return i;
+}
+
+bool clg_scope_owns(const clg_scope *s, const clg_tensor *t) { return place_of(s, t) > 0; }
+
 clg_tensor *clg_scope_close_with(clg_scope *scope, clg_tensor *result) {
   if (!scope) return result;
   clg_context *ctx = scope->ctx;
+  if (!clg_scope_opened(scope)) return clg_scope_close(scope), result;
+  ctx->n_unopened = 0;
   while (ctx->scope != scope) clg_scope_close_with(ctx->scope, result);
-  size_t i = scope->n;
-  while (result && i && scope->own[i - 1] != result) i--;
-  bool mine = result && i;
+  size_t i = result ? place_of(scope, result) : 0;
+  bool mine = i > 0;
   if (mine) {
     for (; i < scope->n; i++) scope->own[i - 1] = scope->own[i];
     scope->n--;
@@ -94,14 +110,19 @@ clg_tensor *clg_scope_close_with(clg_scope *scope, clg_tensor *result) {
 }
 
 clg_tensor *clg_result(clg_tensor *t) {
+  if (t && t->ctx->n_unopened) {
+    clg_fail(t->ctx, CLG_ERR_HOST_MEMORY, "scope", "there was no memory to open it: close it and try again");
+    clg_tensor_unref(&t);
+  }
   if (t && t->ctx->anomaly && clg_anomaly_check(t, NULL, "its result") != CLG_OK) clg_tensor_unref(&t);
   return t ? own(t->ctx->scope, t) : NULL;
 }
 
 bool clg_set_grad_mode(clg_context *ctx, bool on) {
+  if (!ctx) return false;
   bool before = !ctx->no_grad;
   ctx->no_grad = !on;
   return before;
 }
 
-bool clg_grad_mode(const clg_context *ctx) { return !ctx->no_grad; }
+bool clg_grad_mode(const clg_context *ctx) { return ctx && !ctx->no_grad; }

@@ -62,7 +62,7 @@ clg_tensor *clg_sequential_checkpointed(clg_module *m, clg_tensor *x) {
     to = m->n_layers - from > m->segment ? from + m->segment : m->n_layers;
     if (clg_sequential_fuses(m, to - 1)) to++;
     clg_scope *scope = clg_scope_open(m->ctx);
-    part *p = scope ? part_create(m, from, to) : NULL;
+    part *p = clg_scope_opened(scope) ? part_create(m, from, to) : NULL;
     clg_tensor *y = p ? clg_tensor_ref(clg_checkpoint(m->ctx, run_part, p, part_free, &now, 1)) : NULL;
     clg_scope_close(scope);
     clg_tensor_unref(&now);

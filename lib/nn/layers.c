@@ -113,7 +113,7 @@ clg_tensor *clg_sequential_run(clg_module *m, size_t from, size_t to, clg_tensor
   clg_tensor *now = clg_tensor_ref(x);
   for (size_t i = from; now && i < to; i++) {
     clg_scope *scope = clg_scope_open(m->ctx);
-    clg_tensor *y = scope ? clg_tensor_ref(run_layer(m, &i, now)) : NULL;
+    clg_tensor *y = clg_scope_opened(scope) ? clg_tensor_ref(run_layer(m, &i, now)) : NULL;
     clg_scope_close(scope);
     clg_tensor_unref(&now);
     now = y;

@@ -18,7 +18,9 @@ bool clg_behind_begin(clg_context *ctx, clg_activation act, float slope, clg_beh
   if (act == CLG_ACT_NONE) return true;
   if (fuses(act, slope, &row)) return (b->fused = clg_formula_row(ctx, row)) != NULL;
   b->act = act;
-  return (b->scope = clg_scope_open(ctx)) != NULL;
+  if (clg_scope_opened(b->scope = clg_scope_open(ctx))) return true;
+  clg_scope_close(b->scope);
+  return false;
 }
 
 clg_tensor *clg_behind_end(const clg_behind *b, clg_tensor *y) {

@@ -181,7 +181,7 @@ static clg_status custom_backward(clg_node *n, clg_tensor *grad) {
   const custom_attrs *a = n->attrs;
   clg_custom_call c = {.n = 0};
   clg_scope *scope = clg_scope_open(n->ctx);
-  clg_status s = scope ? fill_call(n, grad, &c) : clg_last_status(n->ctx);
+  clg_status s = clg_scope_opened(scope) ? fill_call(n, grad, &c) : clg_last_status(n->ctx);
   if (s == CLG_OK) s = a->op.backward(&c);
   if (s != CLG_OK && n->ctx->error.status == CLG_OK) s = clg_fail(n->ctx, s, n->op, "its backward failed");
   for (size_t i = 0; s == CLG_OK && i < a->n; i++)
@@ -225,7 +225,7 @@ static clg_tensor *run_forward(const clg_custom_op *op, clg_tensor *const *in, s
   if (y) {
     bool mode = clg_set_grad_mode(ctx, false);
     clg_scope *scope = clg_scope_open(ctx);
-    clg_status s = scope ? op->forward(op->user, all, n, y) : clg_last_status(ctx);
+    clg_status s = clg_scope_opened(scope) ? op->forward(op->user, all, n, y) : clg_last_status(ctx);
     clg_status closed = clg_scope_close(scope);
     clg_set_grad_mode(ctx, mode);
     if (s != CLG_OK && ctx->error.status == CLG_OK) clg_fail(ctx, s, op->name, "its forward failed");

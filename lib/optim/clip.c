@@ -70,7 +70,7 @@ clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size
   if (!(max_norm >= 0)) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "max_norm must not be negative"), NULL;
   bool mode = clg_set_grad_mode(ctx, false);
   clg_scope *scope = clg_scope_open(ctx);
-  clg_tensor **g = scope ? gradients(ctx, params, n, op) : NULL;
+  clg_tensor **g = clg_scope_opened(scope) ? gradients(ctx, params, n, op) : NULL;
   clg_tensor *norm = g ? norm_of(ctx, g, n) : NULL;
   const clg_map_input in[] = {{"norm", norm, 0}, {"most", NULL, (float)max_norm}};
   /* The comparison is this way round to let NaN through, as a clamp does; but zeros stay, since lines have them between
