@@ -79,8 +79,8 @@ clg_tensor *const *clg_module_parameters(clg_module *m, size_t *n) {
   if (n) *n = 0;
   if (!m || clg_module_make(m) != CLG_OK) return NULL;
   if (n) *n = count(m);
-  clg_tensor *const *all = find(m, first_of(m), &at);
-  return all + at;
+  clg_tensor *first = first_of(m), *const *all = find(m, first, &at);
+  return first ? all + at : NULL;
 }
 
 const char *clg_module_parameter_name(clg_module *m, size_t i) {

@@ -124,7 +124,7 @@ static bool infer(clg_tensor *x, int ndim, const int64_t *shape, int64_t *out) {
     out[unknown] = ok ? x->numel / known : 0;
     known *= out[unknown];
   }
-  if (ok && known == x->numel) return true;
+  if (ok && known == x->numel) return clg_shape_numel(x->ctx, ndim, out, "reshape") >= 0; /* a 0 may hide sizes */
   char from[CLG_SHAPE_TEXT], to[CLG_SHAPE_TEXT];
   clg_fail(x->ctx, CLG_ERR_SHAPE, "reshape", "%s cannot be seen as %s", clg_shape_text(x->ndim, x->shape, from),
            ndim >= 0 && ndim <= CLG_MAX_DIMS && shape ? clg_shape_text(ndim, shape, to) : "that");
