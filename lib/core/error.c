@@ -3,6 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* C1 controls are two bytes in UTF-8: 0xc2 and 0x80 to 0x9f. */
+void clg_one_line(char *text) {
+  for (unsigned char *c = (unsigned char *)text; *c; c++) {
+    if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f) c[0] = c[1] = '?';
+    if (*c == '\n' || *c == '\r' || *c == '\t') *c = ' ';
+    if (*c < ' ' || *c == 0x7f) *c = '?';
+  }
+}
+
 clg_status clg_error_setv(clg_error *e, clg_status status, const char *op, const char *fmt, va_list ap) {
   e->raised++;
   e->latest = status;
@@ -15,8 +24,7 @@ clg_status clg_error_setv(clg_error *e, clg_status status, const char *op, const
     used = strlen(e->line);
   }
   vsnprintf(e->line + used, sizeof e->line - used, fmt, ap);
-  for (char *c = e->line; *c; c++)
-    if (*c == '\n' || *c == '\r') *c = ' ';
+  clg_one_line(e->line);
   return status;
 }
 

@@ -17,5 +17,8 @@ clg_status clg_error_set(clg_error *e, clg_status status, const char *op, const 
     __attribute__((format(printf, 4, 5)));
 clg_status clg_error_setv(clg_error *e, clg_status status, const char *op, const char *fmt, va_list ap);
 void clg_error_clear(clg_error *e);
+/* Makes text that came from outside fit for a line on a terminal, in place: control characters become '?', those that
+ * are space a space. */
+void clg_one_line(char *text);
 
 #endif

@@ -124,10 +124,11 @@ void clg_books_saved(clg_context *ctx, int64_t bytes) {
   now->peak_saved = larger(now->peak_saved, now->saved);
 }
 
-clg_memory_stats clg_memory(const clg_context *ctx) { return ctx->books->now; }
+clg_memory_stats clg_memory(const clg_context *ctx) { return ctx ? ctx->books->now : (clg_memory_stats){0}; }
 
 /* The tick moves on, so that what a role was at the old peak is not taken for the new one's. */
 void clg_memory_reset_peak(clg_context *ctx) {
+  if (!ctx) return;
   clg_books *b = ctx->books;
   b->tick++;
   new_peak(b);
@@ -190,6 +191,7 @@ static void top_add_list(top *t, const clg_books *b, const clg_entry *e) {
 }
 
 size_t clg_memory_at_peak(const clg_context *ctx, clg_memory_row *rows, size_t max) {
+  if (!ctx) return 0;
   top t = {rows, rows ? max : 0, 0};
   top_add_list(&t, ctx->books, ctx->books->live);
   top_add_list(&t, ctx->books, ctx->books->ended);
@@ -235,6 +237,7 @@ bool clg_books_set_phase(clg_books *b, const char *name) {
 }
 
 size_t clg_memory_phases(const clg_context *ctx, clg_phase_row *rows, size_t max) {
+  if (!ctx) return 0;
   note_phase(ctx->books);
   size_t n = ctx->books->n_phases, copied = n < max ? n : max;
   if (rows && copied) memcpy(rows, ctx->books->phases, copied * sizeof *rows);
@@ -242,6 +245,7 @@ size_t clg_memory_phases(const clg_context *ctx, clg_phase_row *rows, size_t max
 }
 
 void clg_memory_trace(clg_context *ctx, clg_memory_fn fn, void *user) {
+  if (!ctx) return;
   ctx->books->trace = fn;
   ctx->books->trace_user = user;
 }

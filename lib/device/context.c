@@ -124,9 +124,9 @@ clg_status clg_context_adopt(clg_context **out, cl_context context, cl_device_id
   return s;
 }
 
-cl_context clg_context_cl_context(const clg_context *ctx) { return ctx->queue ? ctx->queue->context : NULL; }
-cl_device_id clg_context_cl_device(const clg_context *ctx) { return ctx->queue ? ctx->queue->device : NULL; }
-cl_command_queue clg_context_cl_queue(const clg_context *ctx) { return ctx->queue ? ctx->queue->queue : NULL; }
+cl_context clg_context_cl_context(const clg_context *ctx) { return ctx && ctx->queue ? ctx->queue->context : NULL; }
+cl_device_id clg_context_cl_device(const clg_context *ctx) { return ctx && ctx->queue ? ctx->queue->device : NULL; }
+cl_command_queue clg_context_cl_queue(const clg_context *ctx) { return ctx && ctx->queue ? ctx->queue->queue : NULL; }
 
 /* ---- references ---- */
 
@@ -153,7 +153,7 @@ void clg_context_destroy(clg_context *ctx) {
 }
 
 clg_context *clg_context_ref(clg_context *ctx) {
-  ctx->users++;
+  if (ctx) ctx->users++;
   return ctx;
 }
 
@@ -177,16 +177,25 @@ void clg_context_unref(clg_context **pctx) {
 
 /* ---- what a context says ---- */
 
-bool clg_context_is_plan(const clg_context *ctx) { return !ctx->queue; }
-const clg_device_info *clg_context_device(const clg_context *ctx) { return &ctx->info; }
-clg_counters clg_context_counters(const clg_context *ctx) { return ctx->counters; }
-const char *clg_last_error(const clg_context *ctx) { return ctx->error.status == CLG_OK ? "" : ctx->error.line; }
-clg_status clg_last_status(const clg_context *ctx) { return ctx->error.status; }
-void clg_clear_error(clg_context *ctx) { clg_error_clear(&ctx->error); }
+bool clg_context_is_plan(const clg_context *ctx) { return ctx && !ctx->queue; }
+const clg_device_info *clg_context_device(const clg_context *ctx) { return ctx ? &ctx->info : NULL; }
+clg_counters clg_context_counters(const clg_context *ctx) { return ctx ? ctx->counters : (clg_counters){0}; }
+clg_status clg_last_status(const clg_context *ctx) { return ctx ? ctx->error.status : CLG_ERR_ARGUMENT; }
+
+const char *clg_last_error(const clg_context *ctx) {
+  if (!ctx) return "there is no context: what made it said why";
+  return ctx->error.status == CLG_OK ? "" : ctx->error.line;
+}
+
+void clg_clear_error(clg_context *ctx) {
+  if (ctx) clg_error_clear(&ctx->error);
+}
+
 const char *clg_phase(const clg_context *ctx) { return clg_books_phase(ctx->books); }
 
 void clg_set_phase(clg_context *ctx, const char *phase) {
-  if (!clg_books_set_phase(ctx->books, phase)) clg_fail(ctx, CLG_ERR_HOST_MEMORY, "set_phase", "out of host memory");
+  if (ctx && !clg_books_set_phase(ctx->books, phase))
+    clg_fail(ctx, CLG_ERR_HOST_MEMORY, "set_phase", "out of host memory");
 }
 
 clg_status clg_fail(clg_context *ctx, clg_status status, const char *op, const char *fmt, ...) {
@@ -207,5 +216,6 @@ void clg_log_line(clg_context *ctx, const char *fmt, ...) {
   va_start(ap, fmt);
   vsnprintf(line, sizeof line, fmt, ap);
   va_end(ap);
+  clg_one_line(line);
   ctx->log(ctx->log_user, line);
 }

@@ -69,6 +69,7 @@ void clg_pool_destroy(clg_context *ctx) {
 }
 
 clg_status clg_memory_trim(clg_context *ctx) {
+  if (!ctx) return CLG_ERR_ARGUMENT;
   clg_status s = clg_finish(ctx);
   clg_pool_empty(ctx);
   return s;

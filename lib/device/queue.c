@@ -170,6 +170,7 @@ static clg_status drain(clg_context *ctx, const char *op) {
 }
 
 clg_status clg_finish(clg_context *ctx) {
+  if (!ctx) return CLG_ERR_ARGUMENT;
   clg_status s = clg_queue_usable(ctx, "finish");
   return s == CLG_OK ? drain(ctx, "finish") : s;
 }

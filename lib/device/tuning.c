@@ -38,7 +38,7 @@ static bool is_of_shape(clg_product_kernel k, clg_device_shape shape) {
 /* ---- the table of a context ---- */
 
 static bool is_class(const clg_product_class *c) {
-  return c->m >= 0 && c->m < CLG_SIZE_CLASSES && c->n >= 0 && c->n < CLG_SIZE_CLASSES && c->k >= 0 &&
+  return c && c->m >= 0 && c->m < CLG_SIZE_CLASSES && c->n >= 0 && c->n < CLG_SIZE_CLASSES && c->k >= 0 &&
          c->k < CLG_SIZE_CLASSES;
 }
 
@@ -78,7 +78,7 @@ static bool hash(clg_tuning *t) {
 }
 
 clg_product_kernel clg_tuning_get(const clg_context *ctx, const clg_product_class *c) {
-  if (!ctx->tuning || !is_class(c)) return CLG_PRODUCT_FIXED;
+  if (!ctx || !ctx->tuning || !is_class(c)) return CLG_PRODUCT_FIXED;
   return (clg_product_kernel)ctx->tuning->kernel[c->ta][c->tb][c->m][c->n][c->k];
 }
 
@@ -102,6 +102,7 @@ static clg_status make(clg_context *ctx, const char *op) {
 }
 
 clg_status clg_tuning_set(clg_context *ctx, const clg_product_class *c, clg_product_kernel kernel) {
+  if (!ctx) return CLG_ERR_ARGUMENT;
   if (!is_class(c) || !is_of_shape(kernel, ctx->shape))
     return clg_fail(ctx, CLG_ERR_ARGUMENT, "tuning_set",
                     "no such class of products, or kernel on this shape of device");
@@ -112,7 +113,7 @@ clg_status clg_tuning_set(clg_context *ctx, const clg_product_class *c, clg_prod
 }
 
 void clg_tuning_clear(clg_context *ctx) {
-  if (!ctx->tuning) return;
+  if (!ctx || !ctx->tuning) return;
   clg_gemm_leave(ctx);
   if (!ctx->queue && ctx->gemm) *ctx->gemm = ctx->tuning->before;
   free(ctx->tuning);
@@ -132,7 +133,7 @@ static bool fits(const clg_context *ctx, clg_clblast_kernel k, const uint32_t *v
 
 bool clg_clblast_fits(const clg_context *ctx, clg_clblast_kernel k, const uint32_t *values) {
   char why[WHY];
-  return ctx->shape == CLG_SHAPE_GPU && clg_gemm_params_check(k, values, why, sizeof why) &&
+  return ctx && values && ctx->shape == CLG_SHAPE_GPU && clg_gemm_params_check(k, values, why, sizeof why) &&
          fits(ctx, k, values, why, sizeof why);
 }
 
@@ -147,6 +148,7 @@ static void follow(clg_context *ctx, const clg_gemm_params *p) {
 clg_status clg_tuning_set_clblast(clg_context *ctx, clg_clblast_kernel k, const uint32_t *values) {
   static const char op[] = "tuning_set_clblast";
   char why[WHY] = "";
+  if (!ctx || !values) return CLG_ERR_ARGUMENT;
   if (ctx->shape != CLG_SHAPE_GPU) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "%s", only_gpu);
   if (!clg_gemm_params_check(k, values, why, sizeof why) || !fits(ctx, k, values, why, sizeof why))
     return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "%s: %s", clg_clblast_kernel_name(k), why);
@@ -163,14 +165,15 @@ clg_status clg_tuning_set_clblast(clg_context *ctx, clg_clblast_kernel k, const 
 }
 
 bool clg_tuning_get_clblast(const clg_context *ctx, clg_clblast_kernel k, uint32_t *values) {
-  if ((unsigned)k >= CLG_CLBLAST_KERNELS || !ctx->tuning || !ctx->tuning->clblast.has[k]) return false;
+  if ((unsigned)k >= CLG_CLBLAST_KERNELS || !ctx || !ctx->tuning || !ctx->tuning->clblast.has[k] || !values)
+    return false;
   memcpy(values, ctx->tuning->clblast.value[k], sizeof ctx->tuning->clblast.value[k]);
   return true;
 }
 
 /* ---- the rest of the table ---- */
 
-uint64_t clg_tuning_hash(const clg_context *ctx) { return ctx->tuning ? ctx->tuning->hash : 0; }
+uint64_t clg_tuning_hash(const clg_context *ctx) { return ctx && ctx->tuning ? ctx->tuning->hash : 0; }
 
 clg_status clg_tuning_copy(clg_context *to, const clg_context *from) {
   if (!from->tuning) return CLG_OK;

@@ -125,6 +125,7 @@ static operands turned(const operands *o, bool cpu) {
 }
 
 bool clg_product_kernel_serves(const clg_context *ctx, clg_product_kernel kernel, const clg_product_class *c) {
+  if (!ctx || !c) return false;
   uint32_t m = (uint32_t)clg_size_class_typical(c->m), n = (uint32_t)clg_size_class_typical(c->n),
            k = (uint32_t)clg_size_class_typical(c->k);
   clg_product p = {

@@ -31,8 +31,8 @@ void clg_seed(clg_context *ctx, uint64_t seed, uint64_t position) {
 }
 
 void clg_seed_get(const clg_context *ctx, uint64_t *seed, uint64_t *position) {
-  const stream *s = ctx->slot[CLG_SLOT_RANDOM].state;
-  if (seed) *seed = s ? s->seed : ctx->seed;
+  const stream *s = ctx ? ctx->slot[CLG_SLOT_RANDOM].state : NULL;
+  if (seed) *seed = s ? s->seed : ctx ? ctx->seed : 0;
   if (position) *position = s ? s->position : 0;
 }
 
