@@ -5,18 +5,34 @@
  * one of the strides of A and one of B is 1. bias is [n], or [m] with PRODUCT_SWAPPED (operands exchanged, C
  * transposed). CLG_EPILOGUE(v, p), if the prelude defines it, is f. Sums run along k from 0 with one fma a step,
  * whatever the blocking, except in product_dot. Group id 2 is the batch: offset.sN of operand N (A, B, C, bias) moves
- * by step.sN a batch. */
+ * by step.sN a batch; with PRODUCT_WALK it counts up to six dimensions of walk_size, the fastest first, in which A, B
+ * and C move by walk_a, walk_b and walk_c. */
 #define PRODUCT_ADD     1u
 #define PRODUCT_BIAS    2u
 #define PRODUCT_SWAPPED 4u
 
 /* Few arguments, since drivers take their time over each: strides are a_rs, a_ps, b_ps, b_cs, c_rs, c_cs, sizes m, n,
  * k, flags, the bits of the epilogue's parameter, and span. */
+#ifdef PRODUCT_WALK
+#define WALK_ARGS , const uint8 walk_size, const uint8 walk_a, const uint8 walk_b, const uint8 walk_c
+#define WALK_START walk_start(offset, walk_size, walk_a, walk_b, walk_c)
+#define WALK_DIM(N)                                                                                                    \
+  start += (ulong4)(a.N, b.N, c.N, 0) * (ulong)(rest % size.N);                                                        \
+  rest /= size.N;
+static ulong4 walk_start(ulong4 start, const uint8 size, const uint8 a, const uint8 b, const uint8 c) {
+  uint rest = get_group_id(2);
+  WALK_DIM(s0) WALK_DIM(s1) WALK_DIM(s2) WALK_DIM(s3) WALK_DIM(s4) WALK_DIM(s5)
+  return start;
+}
+#else
+#define WALK_ARGS
+#define WALK_START offset + step * (ulong)get_group_id(2)
+#endif
 #define PRODUCT_ARGS                                                                                                   \
   __global const float *a, __global const float *b, __global float *c, __global const float *bias,                     \
-      const ulong4 offset, const ulong4 step, const uint8 strides, const uint8 sizes
+      const ulong4 offset, const ulong4 step, const uint8 strides, const uint8 sizes WALK_ARGS
 #define PRODUCT_UNPACK                                                                                                 \
-  const ulong4 start = offset + step * (ulong)get_group_id(2);                                                         \
+  const ulong4 start = WALK_START;                                                                                     \
   const ulong a_o = start.s0, b_o = start.s1, c_o = start.s2, bias_o = start.s3;                                       \
   const uint a_rs = strides.s0, a_ps = strides.s1, b_ps = strides.s2, b_cs = strides.s3, c_rs = strides.s4,            \
              c_cs = strides.s5, m = sizes.s0, n = sizes.s1, k = sizes.s2, flags = sizes.s3, span = sizes.s5;           \

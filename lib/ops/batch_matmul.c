@@ -29,64 +29,95 @@ static bool matrices_of(matrices *m, clg_tensor *t, int n, const int64_t *batch,
   return true;
 }
 
-/* The batch dimensions, those that take one launch a step first; the last `count` products are one launch. */
 enum { A, B, OUT, OPERANDS };
-typedef struct batch_walk {
-  int n; /* dimensions that are walked */
-  int64_t size[CLG_MAX_DIMS], stride[CLG_MAX_DIMS][OPERANDS];
-  int64_t count, step[OPERANDS];
-} batch_walk;
 
-/* Dimensions in which out does not move come first, in their order: there products add up, so they cannot be one
- * launch. */
-static batch_walk batch_walk_of(const matrices *m, int n, const int64_t *batch) {
-  batch_walk w = {.count = 1};
-  for (int moves = 0; moves < 2; moves++)
-    for (int d = 0; d < n; d++) {
-      if (batch[d] == 1 || (m[OUT].stride[d] != 0) != moves) continue;
-      w.size[w.n] = batch[d];
-      for (int i = 0; i < OPERANDS; i++) w.stride[w.n][i] = m[i].stride[d];
-      w.n++;
+/* What is contracted in an operand: its rows or its columns; nothing in a result. */
+typedef enum contracted { NOTHING, ROWS, COLS } contracted;
+
+/* t over n batch dimensions, those in `summed` beside the matrix's contracted one, since both are summed over, or gone
+ * where there is none. Returns where they begin in shape and stride. */
+static int gather(const clg_tensor *t, contracted which, uint32_t summed, int n, int64_t *shape, int64_t *stride) {
+  int from[CLG_MAX_DIMS], count = 0, lead = n + 2 - t->ndim, at = 0;
+  for (int d = 0; d < n; d++)
+    if (!(summed >> d & 1)) from[count++] = d;
+  if (which != ROWS) from[count++] = n;
+  at = count;
+  for (int d = 0; d < n; d++)
+    if ((summed >> d & 1) && which != NOTHING) from[count++] = d;
+  if (which == ROWS) from[count++] = n;
+  from[count++] = n + 1;
+  for (int i = 0; i < count; i++) {
+    shape[i] = from[i] < lead ? 1 : t->shape[from[i] - lead];
+    stride[i] = from[i] < lead ? 0 : t->stride[from[i] - lead];
+  }
+  return at;
+}
+
+/* Makes count + 1 dimensions one, the first. False if they are not evenly spaced. */
+static bool merge(int64_t *shape, int64_t *stride, int count) {
+  int64_t size = 1, step = stride[count];
+  for (int i = count; i >= 0; i--) {
+    if (shape[i] == 1) continue;
+    if (size != 1 && stride[i] != step * size) return false;
+    if (size == 1) step = stride[i];
+    size *= shape[i];
+  }
+  shape[0] = size;
+  stride[0] = step;
+  return true;
+}
+
+/* The matrices of t, one for each index of the batch dimensions that are not summed over, with their contracted
+ * dimension as long as the sum: a view, or where the parts of the sum do not follow each other evenly a copy. */
+static clg_tensor *folded(clg_tensor *t, contracted which, uint32_t summed, int n, const char *op) {
+  if (!summed) return clg_tensor_ref(t);
+  int64_t shape[CLG_MAX_DIMS], stride[CLG_MAX_DIMS];
+  int count = __builtin_popcount(summed), kept = n - count + 2, at = gather(t, which, summed, n, shape, stride);
+  clg_tensor *from = clg_tensor_ref(t);
+  if (which != NOTHING && !merge(shape + at, stride + at, count)) {
+    clg_tensor *view = clg_tensor_view(t->storage, t->offset, n + 2, shape, stride);
+    clg_tensor_unref(&from);
+    from = view ? clg_tensor_packed(view, op) : NULL;
+    clg_tensor_unref(&view);
+    if (!from) return NULL;
+    memcpy(stride, from->stride, sizeof stride);
+    merge(shape + at, stride + at, count);
+  }
+  if (which != NOTHING && at + 1 < kept) { /* the columns, behind the rows that were gathered */
+    shape[at + 1] = shape[at + 1 + count];
+    stride[at + 1] = stride[at + 1 + count];
+  }
+  clg_tensor *view = clg_tensor_view(from->storage, from->offset, kept, shape, stride);
+  clg_tensor_unref(&from);
+  return view;
+}
+
+/* The batch dimensions of three operands as the kernels take them: those that run on evenly are one. */
+static clg_product_batch batch_of(const matrices *m, int n, const int64_t *batch) {
+  clg_product_batch w = {.n = 0};
+  for (int d = n; d-- > 0;) {
+    if (batch[d] == 1) continue;
+    bool joins = w.n > 0;
+    for (int i = 0; joins && i < OPERANDS; i++) joins = m[i].stride[d] == (int64_t)w.step[i][w.n - 1] * w.size[w.n - 1];
+    if (joins) {
+      w.size[w.n - 1] *= (uint32_t)batch[d];
+      continue;
     }
-  while (w.n && w.stride[w.n - 1][OUT]) {
-    const int64_t *stride = w.stride[w.n - 1];
-    bool fits = w.count * w.size[w.n - 1] <= INT32_MAX;
-    for (int i = 0; i < OPERANDS; i++) fits = fits && (w.count == 1 || stride[i] == w.step[i] * w.count);
-    if (!fits) break;
-    if (w.count == 1) memcpy(w.step, stride, sizeof w.step);
-    w.count *= w.size[--w.n];
+    w.size[w.n] = (uint32_t)batch[d];
+    for (int i = 0; i < OPERANDS; i++) w.step[i][w.n] = (uint32_t)m[i].stride[d];
+    w.n++;
   }
   return w;
 }
 
-static clg_status launch_walk(const clg_product *all, const batch_walk *w, clg_context *ctx, const char *op) {
-  int64_t launches = w->count ? 1 : 0;
-  clg_status s = CLG_OK;
-  for (int d = 0; d < w->n; d++) launches *= w->size[d];
-  for (int64_t i = 0; s == CLG_OK && i < launches; i++) {
-    int64_t rest = i, at[OPERANDS] = {0};
-    clg_product p = *all;
-    for (int d = w->n; d-- > 0; rest /= w->size[d]) {
-      int64_t index = rest % w->size[d];
-      for (int o = 0; o < OPERANDS; o++) at[o] += index * w->stride[d][o];
-      p.accumulate = p.accumulate || (index && !w->stride[d][OUT]);
-    }
-    p.a_offset += (size_t)at[A], p.b_offset += (size_t)at[B], p.c_offset += (size_t)at[OUT];
-    s = clg_product_run(ctx, &p, op);
-  }
-  return s;
-}
-
-/* out[b] (+)= op(a[b]) op(b[b]) for every index b of batch[0..n). Where out does not move with b its products add up.
- */
-static clg_status multiply(clg_tensor *out, clg_tensor *a, bool ta, clg_tensor *b, bool tb, int n, const int64_t *batch,
-                           bool accumulate, const char *op) {
+/* out[b] (+)= op(a[b]) op(b[b]) for every index b of batch[0..n), in which out moves: one launch. */
+static clg_status multiply_each(clg_tensor *out, clg_tensor *a, bool ta, clg_tensor *b, bool tb, int n,
+                                const int64_t *batch, bool accumulate, const char *op) {
   matrices m[OPERANDS] = {0};
   bool ok = matrices_of(&m[A], a, n, batch, op) && matrices_of(&m[B], b, n, batch, op) &&
             matrices_of(&m[OUT], out, n, batch, op);
-  clg_status s = clg_last_status(out->ctx);
-  if (ok) {
-    batch_walk w = batch_walk_of(m, n, batch);
+  clg_status s = ok ? CLG_OK : clg_last_status(out->ctx);
+  if (ok && out->numel) {
     clg_product p = {.ta = ta != m[A].transposed,
                      .tb = tb != m[B].transposed,
                      .m = (uint32_t)out->shape[out->ndim - 2],
@@ -102,13 +133,32 @@ static clg_status multiply(clg_tensor *out, clg_tensor *a, bool ta, clg_tensor *
                      .b_ld = m[B].ld,
                      .c_ld = (uint32_t)out->shape[out->ndim - 1],
                      .accumulate = accumulate,
-                     .batch = (uint32_t)w.count,
-                     .a_step = (size_t)w.step[A],
-                     .b_step = (size_t)w.step[B],
-                     .c_step = (size_t)w.step[OUT]};
-    s = launch_walk(&p, &w, out->ctx, op);
+                     .batch = batch_of(m, n, batch)};
+    s = clg_product_run(out->ctx, &p, op);
   }
   for (int i = 0; i < OPERANDS; i++) clg_tensor_unref(&m[i].t);
+  return s;
+}
+
+/* out[b] (+)= op(a[b]) op(b[b]) for every index b of batch[0..n). Where out does not move with b its products add up:
+ * as one product over a longer contracted dimension, which a and b both have there. */
+static clg_status multiply(clg_tensor *out, clg_tensor *a, bool ta, clg_tensor *b, bool tb, int n, const int64_t *batch,
+                           bool accumulate, const char *op) {
+  uint32_t summed = 0;
+  int64_t kept[CLG_MAX_DIMS];
+  int count = 0, lead = n + 2 - out->ndim;
+  for (int d = 0; d < n; d++)
+    if (batch[d] != 1 && (d < lead || out->shape[d - lead] == 1))
+      summed |= 1u << d;
+    else
+      kept[count++] = batch[d];
+  clg_tensor *to = folded(out, NOTHING, summed, n, op), *l = folded(a, ta ? ROWS : COLS, summed, n, op),
+             *r = l ? folded(b, tb ? COLS : ROWS, summed, n, op) : NULL;
+  clg_status s =
+      to && l && r ? multiply_each(to, l, ta, r, tb, count, kept, accumulate, op) : clg_last_status(out->ctx);
+  clg_tensor_unref(&to);
+  clg_tensor_unref(&l);
+  clg_tensor_unref(&r);
   return s;
 }
 
@@ -135,9 +185,6 @@ static clg_status give(clg_node *n, int input, const batch_attrs *a, clg_tensor 
   bool add;
   clg_tensor *to = clg_edge_begin(n, input, a->ndim[input], a->shape[input], &add);
   clg_status s = to ? multiply(to, l, tl, r, tr, g->ndim - 2, g->shape, add, n->op) : clg_last_status(n->ctx);
-  bool any = g->numel || !to || !to->numel; /* without a batch nobody wrote zeros */
-  if (s == CLG_OK && !any && !add)
-    s = clg_map_run(clg_maps_of(n->ctx, CLG_MAP_FILL), &to, NULL, (float[]){0}, false, n->op);
   if (s == CLG_OK) return clg_edge_end(n, input, to);
   clg_tensor_unref(&to);
   return s;
@@ -210,9 +257,10 @@ clg_tensor *clg_batch_matmul(clg_tensor *a, clg_tensor *b) {
     return clg_scope_close_with(scope, NULL);
   }
   clg_tensor *c;
-  if (b->ndim == 2 && a->numel) { /* the batches are rows of one product */
-    int64_t k = b->shape[0];
+  int64_t k = b->shape[b->ndim - 2], columns = b->shape[b->ndim - 1];
+  if (b->numel == k * columns && a->numel) { /* the batches are rows of one product */
     clg_tensor *rows = clg_reshape(a, 2, (int64_t[]){a->numel / k, k});
+    if (b->ndim > 2) b = clg_reshape(b, 2, (int64_t[]){k, columns});
     c = clg_reshape(clg_matmul(rows, b), n + 2, shape);
   } else {
     c = batched(a, b, n, shape);

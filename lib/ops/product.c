@@ -31,13 +31,27 @@ enum {
 /* The operands by strides, so that a transposition is only another number. */
 typedef struct operands {
   clg_block *a, *b;
-  size_t a_offset, b_offset, a_step, b_step;
+  size_t a_offset, b_offset;
+  const uint32_t *a_step, *b_step;
   uint32_t m, n, a_rs, a_ps, b_ps, b_cs, c_rs, c_cs, flags;
 } operands;
 
 static operands operands_of(const clg_product *p) {
-  operands o = {p->a,    p->b, p->a_offset, p->b_offset, p->a_step, p->b_step, p->m, p->n,
-                p->a_ld, 1,    p->b_ld,     1,           p->c_ld,   1,         0};
+  operands o = {p->a,
+                p->b,
+                p->a_offset,
+                p->b_offset,
+                p->batch.step[0],
+                p->batch.step[1],
+                p->m,
+                p->n,
+                p->a_ld,
+                1,
+                p->b_ld,
+                1,
+                p->c_ld,
+                1,
+                0};
   if (p->ta) o.a_rs = 1, o.a_ps = p->a_ld;
   if (p->tb) o.b_ps = 1, o.b_cs = p->b_ld;
   o.flags = (p->accumulate ? FLAG_ADD : 0) | (p->bias ? FLAG_BIAS : 0);
@@ -53,10 +67,17 @@ static operands swapped(const operands *o) {
   return s;
 }
 
+static uint32_t batch_count(const clg_product *p) {
+  uint32_t count = 1;
+  for (int i = 0; i < p->batch.n; i++) count *= p->batch.size[i];
+  return count;
+}
+
 static clg_status launch(clg_context *ctx, const clg_product *p, const operands *o, const char *name, uint32_t span,
                          const size_t groups[2], size_t group, const char *op) {
   const uint64_t offset[4] = {o->a_offset, o->b_offset, p->c_offset, p->bias_offset};
-  const uint64_t step[4] = {o->a_step, o->b_step, p->c_step, 0};
+  const clg_product_batch *batch = &p->batch;
+  const uint64_t step[4] = {o->a_step[0], o->b_step[0], batch->step[2][0], 0};
   const uint32_t strides[8] = {o->a_rs, o->a_ps, o->b_ps, o->b_cs, o->c_rs, o->c_cs};
   uint32_t sizes[8] = {o->m, o->n, p->k, o->flags, 0, span};
   memcpy(&sizes[4], &p->epilogue_param, sizeof p->epilogue_param);
@@ -67,9 +88,15 @@ static clg_status launch(clg_context *ctx, const clg_product *p, const operands 
                    clg_arg_packed(offset),
                    clg_arg_packed(step),
                    clg_arg_packed(strides),
-                   clg_arg_packed(sizes)};
-  const size_t global[3] = {groups[0] * group, groups[1], p->batch ? p->batch : 1}, local[3] = {group, 1, 1};
-  return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", p->epilogue, name), op, arg, 8, global, local);
+                   clg_arg_packed(sizes),
+                   clg_arg_v8((const int32_t *)batch->size, batch->n, 1),
+                   clg_arg_packed(o->a_step),
+                   clg_arg_packed(o->b_step),
+                   clg_arg_packed(batch->step[2])};
+  bool walks = batch->n > 1;
+  const char *prelude = walks ? "#define PRODUCT_WALK\n" : p->epilogue;
+  const size_t global[3] = {groups[0] * group, groups[1], batch_count(p)}, local[3] = {group, 1, 1};
+  return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", prelude, name), op, arg, walks ? 12 : 8, global, local);
 }
 
 static uint32_t pieces(uint32_t n, uint32_t piece) { return n / piece + (n % piece != 0); }
@@ -106,7 +133,7 @@ static clg_product_kernel fixed_cpu(const clg_product *p, const operands *o) {
 
 static clg_product_kernel fixed_gpu(const clg_product *p, const operands *o) {
   if (o->m == 1 || o->n == 1) return is_along(o) ? CLG_PRODUCT_DOT : CLG_PRODUCT_ROW;
-  bool small = p->batch > 1 && (uint64_t)o->m * o->n * p->k < BATCH_OWN;
+  bool small = p->batch.n && (uint64_t)o->m * o->n * p->k < BATCH_OWN;
   return p->own || !p->k || small ? CLG_PRODUCT_TILE : CLG_PRODUCT_CLBLAST;
 }
 
@@ -142,7 +169,7 @@ bool clg_product_kernel_serves(const clg_context *ctx, clg_product_kernel kernel
  * on it. */
 static uint32_t panel_span(const clg_context *ctx, const clg_product *p, const operands *o) {
   uint32_t span = PANEL_ROWS, want = 4 * (ctx->info.compute_units ? ctx->info.compute_units : 1);
-  uint64_t panels = (uint64_t)pieces(o->n, TILE_COLS) * (p->batch ? p->batch : 1);
+  uint64_t panels = (uint64_t)pieces(o->n, TILE_COLS) * batch_count(p);
   while (span > 2 * TILE_ROWS && pieces(o->m, span) * panels < want) span /= 2;
   return span;
 }
@@ -154,7 +181,7 @@ static uint32_t dot_span(const clg_product *p) {
 }
 
 /* Tiles read in place, for which product_two serves, one or two at a time: it is a program less to build. */
-static bool is_plain(const clg_product *p) { return p->k && !p->bias && !p->epilogue && p->batch <= 1; }
+static bool is_plain(const clg_product *p) { return p->k && !p->bias && !p->epilogue && !p->batch.n; }
 
 static clg_status run_plain(clg_context *ctx, const clg_product *p, const operands *o, int count, const char *op) {
   clg_arg arg[10], *next = arg;
@@ -215,11 +242,16 @@ static clg_status run_clblast_one(clg_context *ctx, const clg_product *p, const 
 
 /* A product of a batch after the other: CLBlast's batched calls take workspace that nobody counts. */
 static clg_status run_clblast(clg_context *ctx, const clg_product *p, const char *op) {
-  clg_product one = *p;
   clg_status s = CLG_OK;
-  for (uint32_t i = 0; s == CLG_OK && i < (p->batch ? p->batch : 1); i++) {
+  for (uint32_t i = 0, count = batch_count(p); s == CLG_OK && i < count; i++) {
+    clg_product one = *p;
+    for (uint32_t d = 0, rest = i; d < (uint32_t)p->batch.n; rest /= p->batch.size[d++]) {
+      size_t at = rest % p->batch.size[d];
+      one.a_offset += at * p->batch.step[0][d];
+      one.b_offset += at * p->batch.step[1][d];
+      one.c_offset += at * p->batch.step[2][d];
+    }
     s = run_clblast_one(ctx, &one, op);
-    one.a_offset += p->a_step, one.b_offset += p->b_step, one.c_offset += p->c_step;
   }
   return s;
 }

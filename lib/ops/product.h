@@ -11,6 +11,13 @@
 
 #include "device/pool.h"
 
+/* Products of the same sizes in one launch (but for CLBlast): up to n dimensions of them, the fastest first, in which
+ * A, B and C move by step[0], [1] and [2] elements; 0: the same matrix again, not of C. n is 0 for one product. */
+typedef struct clg_product_batch {
+  int n;
+  uint32_t size[CLG_MAX_DIMS], step[3][CLG_MAX_DIMS];
+} clg_product_batch;
+
 typedef struct clg_product {
   bool ta, tb;
   uint32_t m, n, k;
@@ -24,11 +31,8 @@ typedef struct clg_product {
    * as the elementwise kernel's, so that both give the same bits. NULL: none. */
   const char *epilogue;
   float epilogue_param;
-  /* Products of the same sizes, each operand `step` elements on from one to the next (0: the same matrix again; not of
-   * c). One launch, but for CLBlast. 0 and 1 are one product. The bias is the same in all. */
-  uint32_t batch;
-  size_t a_step, b_step, c_step;
-  bool own; /* on a GPU shape: our kernels where CLBlast would serve; means nothing on a CPU shape */
+  clg_product_batch batch; /* the bias is the same in all; no epilogue with more dimensions than one */
+  bool own;                /* on a GPU shape: our kernels where CLBlast would serve; means nothing on a CPU shape */
 } clg_product;
 
 /* Queues the product. Errors are those of clg_launch and clg_block_alloc, raised on the context for `op`. */
