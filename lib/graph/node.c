@@ -127,16 +127,16 @@ void clg_node_unref(clg_node *n) {
 
 /* The hook sees a handle without the graph, and makes none: a result that its own node keeps would keep the node. A
  * leaf is seen itself. */
-static clg_status pack_hooked(clg_node *n, clg_saved *s, clg_tensor *t) {
+static clg_status pack_hooked(clg_node *n, clg_saved *s, clg_tensor *t, const clg_saved_hooks *hooks) {
   bool leaf = t->requires_grad && !t->has_graph && s->source != CLG_SAVED_OUTPUT;
   clg_tensor *seen = leaf ? clg_tensor_ref(t) : clg_tensor_view(t->storage, t->offset, t->ndim, t->shape, t->stride);
   if (!seen) return clg_last_status(n->ctx);
   bool mode = clg_set_grad_mode(n->ctx, false);
-  s->packed = s->hooks.pack(s->hooks.user, seen);
+  const clg_saved_hooks used = *hooks; /* the hook may push others */
+  s->packed = used.pack(used.user, seen);
   clg_set_grad_mode(n->ctx, mode);
   clg_tensor_unref(&seen);
-  if (s->packed) return CLG_OK;
-  s->hooks.unpack = NULL; /* nothing to drop */
+  if (s->packed) return s->hooks = used, CLG_OK;
   return clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook packed nothing");
 }
 
@@ -147,10 +147,7 @@ clg_status clg_node_save(clg_node *n, int slot, clg_tensor *t, int source) {
   s->dtype = t->storage->dtype;
   s->ndim = t->ndim;
   memcpy(s->shape, t->shape, sizeof s->shape);
-  if (g->n_hooks) {
-    s->hooks = g->hooks[g->n_hooks - 1];
-    return pack_hooked(n, s, t);
-  }
+  if (g->n_hooks) return pack_hooked(n, s, t, &g->hooks[g->n_hooks - 1]);
   s->offset = t->offset;
   memcpy(s->stride, t->stride, sizeof s->stride);
   if (n->ctx->remat && (s->remade_by = clg_remakes(n, source))) {
