@@ -1,5 +1,5 @@
-/* Every request for host memory fails in turn, on plans: nothing crashes, an error says so, nothing is lost, and the same
- * context does the same work once there is memory. The library's calls are wrapped by the linker. */
+/* Every request for host memory fails in turn, on plans: nothing crashes, an error says so, nothing is lost, and the
+ * same context does the same work once there is memory. The library's calls are wrapped by the linker. */
 #include "harness.h"
 #include <clgrad/clgrad.h>
 #include <string.h>

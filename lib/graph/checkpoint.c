@@ -252,6 +252,10 @@ clg_tensor *clg_checkpoint(clg_context *ctx, clg_segment fn, void *user, void (*
   } else if (!clg_grad_mode(ctx)) {
     y = fn(user, in, n);
   }
+  if (y && y->ctx != ctx) {
+    clg_fail(ctx, CLG_ERR_ARGUMENT, "checkpoint", "its result belongs to another context");
+    y = NULL;
+  }
   if (y && (is_given(y, in, n) || !clg_scope_owns(scope, y))) y = same_again(y);
   y = clg_scope_close_with(scope, y);
   if (g)

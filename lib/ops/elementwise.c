@@ -90,6 +90,8 @@ static clg_status sort_inputs(clg_context *ctx, sorted *s, const clg_map_input *
     if (tensor ? s->n_in == CLG_FORMULA_INPUTS : s->n_param == CLG_FORMULA_PARAMS)
       return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "at most %d tensors and %d numbers", CLG_FORMULA_INPUTS,
                       CLG_FORMULA_PARAMS);
+    if (tensor && inputs[i].tensor->ctx != ctx)
+      return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "input %zu belongs to another context", i);
     for (size_t k = 0; k < i; k++)
       if (inputs[i].name && inputs[k].name && !strcmp(inputs[i].name, inputs[k].name))
         return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "the name \"%s\" is given twice", inputs[i].name);

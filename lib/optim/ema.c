@@ -43,10 +43,11 @@ static clg_status move_all(const clg_ema *e, clg_tensor *const *p, way how) {
 
 static clg_status move(const clg_ema *e, clg_module *m, way how) {
   if (!e || !m) return CLG_ERR_ARGUMENT;
+  if (m->ctx != e->ctx) return clg_fail(e->ctx, CLG_ERR_ARGUMENT, "ema", "the module is of another context");
   size_t n;
   clg_tensor *const *p = clg_module_parameters(m, &n);
-  if (!p) return clg_last_status(m->ctx);
-  bool fits = m->ctx == e->ctx && n == e->n;
+  if (!p && clg_last_status(m->ctx) != CLG_OK) return clg_last_status(m->ctx);
+  bool fits = n == e->n;
   for (size_t i = 0; fits && i < n; i++) fits = p[i]->numel == e->numel[i];
   return fits ? move_all(e, p, how)
               : clg_fail(m->ctx, CLG_ERR_SHAPE, "ema", "the module's parameters are not those of the averages");

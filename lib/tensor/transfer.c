@@ -121,7 +121,9 @@ clg_status clg_fill_(clg_tensor *t, float value) {
 }
 
 clg_status clg_copy_(clg_tensor *dst, const clg_tensor *src) {
-  if (!dst || !src || !clg_tensor_holds(src, dst->storage->dtype, "copy_")) return CLG_ERR_ARGUMENT;
+  if (!dst || !src) return CLG_ERR_ARGUMENT;
+  if (src->ctx != dst->ctx) return clg_fail(dst->ctx, CLG_ERR_ARGUMENT, "copy_", "the source is of another context");
+  if (!clg_tensor_holds(src, dst->storage->dtype, "copy_")) return CLG_ERR_ARGUMENT;
   clg_status s = clg_tensor_changeable(dst, "copy_");
   int ndim = dst->ndim;
   int64_t shape[CLG_MAX_DIMS];
