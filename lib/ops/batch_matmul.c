@@ -56,12 +56,14 @@ static int gather(const clg_tensor *t, contracted which, uint32_t summed, int n,
 /* Makes count + 1 dimensions one, the first. False if they are not evenly spaced. */
 static bool merge(int64_t *shape, int64_t *stride, int count) {
   int64_t size = 1, step = stride[count];
-  for (int i = count; i >= 0; i--) {
+  bool even = true, empty = false;
+  for (int i = count; i >= 0; size *= shape[i--]) {
+    empty = empty || !shape[i];
     if (shape[i] == 1) continue;
-    if (size != 1 && stride[i] != step * size) return false;
+    even = even && (size == 1 || stride[i] == step * size);
     if (size == 1) step = stride[i];
-    size *= shape[i];
   }
+  if (!even && !empty) return false;
   shape[0] = size;
   stride[0] = step;
   return true;
