@@ -305,6 +305,28 @@ START_TEST(a_driver_with_a_cache_is_asked_for_no_binaries) {
 }
 END_TEST
 
+/* A binary that somebody else may have put there does not reach the driver. */
+START_TEST(cache_entries_that_others_can_write_are_rebuilt_and_replaced) {
+  cache_open();
+  ck_assert(!from_cache());
+  char path[600];
+  struct stat st;
+  const mode_t modes[] = {0620, 0602, 0666, 0777};
+  for (size_t i = 0; i <= sizeof modes / sizeof *modes; i++) {
+    ck_assert_int_eq(cache_entry(path, sizeof path), 1);
+    bool by_mode = i < sizeof modes / sizeof *modes;
+    if (!by_mode && geteuid()) break; /* only root gives files away */
+    ck_assert_int_eq(by_mode ? chmod(path, modes[i]) : chown(path, 65534, 65534), 0);
+    ck_assert(!from_cache());
+    ck_assert(from_cache());
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_eq(st.st_mode & 0777, 0600);
+    ck_assert_uint_eq(st.st_uid, geteuid());
+  }
+  cache_close();
+}
+END_TEST
+
 START_TEST(the_cache_can_be_off_or_out_of_reach) {
   cache_open();
   setenv("CLGRAD_CACHE", "off", 1);
@@ -416,6 +438,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(t, kernels_are_found_by_content);
   tcase_add_test(t, damaged_cache_entries_are_rebuilt_and_replaced);
   tcase_add_test(t, a_driver_with_a_cache_is_asked_for_no_binaries);
+  tcase_add_test(t, cache_entries_that_others_can_write_are_rebuilt_and_replaced);
   tcase_add_test(t, the_cache_can_be_off_or_out_of_reach);
   tcase_add_test(t, launches_round_up_and_empty_ones_do_nothing);
   tcase_add_test(t, profiling_reports_each_kernel);

@@ -4,12 +4,13 @@
 #include "device.h"
 #include <clgrad/nn.h>
 #include <dlfcn.h>
+#include <unistd.h>
 
 typedef struct fault {
   int times; /* the next calls fail */
   cl_int code;
 } fault;
-static fault fail_platforms, fail_buffer, fail_kernel, fail_write, fail_finish;
+static fault fail_platforms, fail_buffer, fail_kernel, fail_write, fail_finish, fail_source, fail_build, fail_create;
 
 static int spared; /* calls that still go well first */
 
@@ -37,6 +38,20 @@ cl_int clEnqueueWriteBuffer(cl_command_queue q, cl_mem m, cl_bool block, size_t 
                             cl_uint n, const cl_event *wait, cl_event *event) {
   return fails(&fail_write) ? fail_write.code
                             : REAL(clEnqueueWriteBuffer)(q, m, block, offset, size, host, n, wait, event);
+}
+cl_program clCreateProgramWithSource(cl_context c, cl_uint n, const char **text, const size_t *size, cl_int *code) {
+  if (!fails(&fail_source)) return REAL(clCreateProgramWithSource)(c, n, text, size, code);
+  *code = fail_source.code;
+  return NULL;
+}
+cl_int clBuildProgram(cl_program p, cl_uint n, const cl_device_id *devices, const char *options,
+                      void(CL_CALLBACK *done)(cl_program, void *), void *user) {
+  return fails(&fail_build) ? fail_build.code : REAL(clBuildProgram)(p, n, devices, options, done, user);
+}
+cl_kernel clCreateKernel(cl_program p, const char *name, cl_int *code) {
+  if (!fails(&fail_create)) return REAL(clCreateKernel)(p, name, code);
+  *code = fail_create.code;
+  return NULL;
 }
 cl_int clFinish(cl_command_queue q) { return fails(&fail_finish) ? fail_finish.code : REAL(clFinish)(q); }
 
@@ -114,6 +129,39 @@ START_TEST(a_failed_wait_loses_the_context) {
 }
 END_TEST
 
+/* Want of memory and troubles of the device pass; only a source that does not compile is remembered as such. */
+START_TEST(a_build_that_failed_is_tried_again) {
+  static const struct {
+    fault *call;
+    cl_int code;
+    clg_status status;
+  } cases[] = {
+      {&fail_source, CL_OUT_OF_HOST_MEMORY, CLG_ERR_MEMORY}, {&fail_build, CL_OUT_OF_HOST_MEMORY, CLG_ERR_MEMORY},
+      {&fail_build, CL_OUT_OF_RESOURCES, CLG_ERR_MEMORY},    {&fail_build, CL_DEVICE_NOT_AVAILABLE, CLG_ERR_DEVICE},
+      {&fail_create, CL_OUT_OF_RESOURCES, CLG_ERR_MEMORY},   {&fail_create, CL_INVALID_PROGRAM, CLG_ERR_DEVICE}};
+  clg_context *ctx = open_default();
+  char source[sizeof scale_source + 32];
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    /* A program of its own, not from the disk cache's: a load would build it. */
+    snprintf(source, sizeof source, "%s/* %zu %ld */", scale_source, i, (long)getpid());
+    *cases[i].call = (fault){1, cases[i].code};
+    ck_assert_ptr_null(clg_kernel_get(ctx, "random.cl", source, "scale"));
+    ck_assert_int_eq(cases[i].call->times, 0);
+    expect(ctx, cases[i].status, "CL_");
+    ck_assert_msg(clg_kernel_get(ctx, "random.cl", source, "scale") != NULL, "case %zu: %s", i, clg_last_error(ctx));
+  }
+  uint64_t builds = clg_context_counters(ctx).builds + 1; /* that without the kernel */
+  for (int i = 0; i < 2; i++) {
+    ck_assert_ptr_null(clg_kernel_get(ctx, "random.cl", "#error no\n", "scale"));
+    expect(ctx, CLG_ERR_BUILD, "does not build");
+    ck_assert_ptr_null(clg_kernel_get(ctx, "random.cl", source, "nothing"));
+    expect(ctx, CLG_ERR_BUILD, "no such kernel");
+  }
+  ck_assert_uint_eq(clg_context_counters(ctx).builds, builds);
+  close_clean(&ctx);
+}
+END_TEST
+
 /* The second layer's weight cannot be filled. The next time all is made. */
 START_TEST(a_module_that_failed_midway_is_not_made) {
   clg_context *ctx = open_default();
@@ -145,6 +193,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(t, allocation_is_retried_with_an_empty_pool);
   tcase_add_test(t, commands_are_retried_when_memory_is_short);
   tcase_add_test(t, a_failed_wait_loses_the_context);
+  tcase_add_test(t, a_build_that_failed_is_tried_again);
   tcase_add_test(t, a_module_that_failed_midway_is_not_made);
   suite_add_tcase(suite, t);
 }
