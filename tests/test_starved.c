@@ -77,7 +77,35 @@ static clg_tensor *ops(clg_context *ctx, clg_tensor *x) {
   return clg_add(clg_sum(y, NULL, 0, false), clg_var(x, NULL, 0, true, false));
 }
 
-enum { ALL = 6 };
+static clg_status doubled(void *user, clg_tensor *const *in, size_t n, clg_tensor *out) {
+  const clg_map_input a[] = {{"a", in[0], 0}};
+  return (void)user, (void)n, clg_map_(out, "a + a", a, 1);
+}
+static clg_status doubled_backward(clg_custom_call *call) {
+  call->in_grad[0] = clg_mul_scalar(call->grad, 2);
+  return call->in_grad[0] ? CLG_OK : CLG_ERR_HOST_MEMORY;
+}
+
+/* Images, labels, indices, an op of the program's own. */
+static clg_tensor *image_ops(clg_context *ctx, clg_tensor *x) {
+  static const clg_custom_op custom = {.name = "doubled", .forward = doubled, .backward = doubled_backward};
+  static const int64_t two[] = {2};
+  static const int32_t label[] = {1, 0};
+  clg_tensor *labels = clg_tensor_create_i32(ctx, 1, two, label), *where = NULL;
+  clg_tensor *y = clg_reshape(clg_cat((clg_tensor *[]){x, x, x}, 3, 0), SHAPE(2, 2, 3, 3));
+  y = clg_conv2d(y, clg_full(ctx, SHAPE(4, 1, 2, 2), 1), NULL,
+                 &(clg_conv_options){.stride = {1, 1}, .dilation = {1, 1}, .groups = 2});
+  y = clg_batch_norm(clg_custom_apply(&custom, &y, 1, SHAPE(2, 4, 2, 2)), NULL, NULL, NULL);
+  y = clg_group_norm(clg_upsample_nearest(y, 2, 2), 2, NULL, NULL, 1e-5f);
+  y = clg_max_pool2d(y, &(clg_pool_options){.kernel = {2, 2}, .stride = {2, 2}, .dilation = {1, 1}});
+  y = clg_reshape(clg_pad(y, 0, 0, 0, 0), SHAPE(2, -1));
+  y = clg_add(y, clg_max(clg_index_select(y, 0, labels), 1, true, &where));
+  y = clg_cross_entropy(clg_norm(clg_expand(y, SHAPE(3, 2, -1)), 3, (int[]){0}, 1, false), labels, NULL);
+  clg_tensor_unref(&labels);
+  return y;
+}
+
+enum { ALL = 7 };
 static int achieved; /* of all that the work is for */
 static void achieve(bool done) { achieved += done; }
 
@@ -87,6 +115,7 @@ static void differentiate(clg_context *ctx) {
   clg_set_requires_grad(x, true);
   achieve(clg_add_hook(x, half, NULL) != 0);
   achieve(clg_backward(ops(ctx, x), NULL) == CLG_OK);
+  achieve(clg_backward(image_ops(ctx, x), NULL) == CLG_OK);
   const clg_backward_options twice = {.create_graph = true};
   clg_grad(clg_sum(clg_mish(x), NULL, 0, false), &x, 1, false, &twice, &g);
   achieve(clg_backward(clg_sum(g, NULL, 0, false), NULL) == CLG_OK);
