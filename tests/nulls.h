@@ -97,7 +97,7 @@ static inline int run_nulls(int argc, char **argv, const null_call *all, size_t 
   if (argc > 1) {
     be_quiet();
     all[strtoul(argv[1], NULL, 10) % n].call();
-    return 0;
+    _exit(0); /* nobody releases the arguments */
   }
   size_t failed = 0;
   for (plan_shape = CLG_SHAPE_CPU; plan_shape <= CLG_SHAPE_GPU; plan_shape++)
