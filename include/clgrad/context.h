@@ -93,7 +93,8 @@ CLG_API void clg_context_unref(clg_context **ctx);
 
 CLG_API const clg_device_info *clg_context_device(const clg_context *ctx);
 
-/* The first error since the last clear, one line, or "" when there is none. Borrowed; valid until the clear. */
+/* The first error since the last clear, one line without control characters, or "" when there is none. Borrowed; valid
+ * until the clear. Of NULL, which a failing create leaves, a line that says so, and CLG_ERR_ARGUMENT. */
 CLG_API const char *clg_last_error(const clg_context *ctx);
 CLG_API clg_status clg_last_status(const clg_context *ctx);
 CLG_API void clg_clear_error(clg_context *ctx);

@@ -136,7 +136,8 @@ CLG_API clg_tensor *clg_activate(clg_tensor *x, clg_activation act,
                                  float slope); /* by number; see linear_act for `slope` */
 /* a [M,K], b [K,N] -> [M,N]; views may be transposed. More dimensions in front are batches, which broadcast: a
  * [..,M,K], b [..,K,N] -> [..,M,N]. A vector is a row on the left and a column on the right; that dimension is left out
- * of the result (torch.matmul). */
+ * of the result (torch.matmul). The gradient of what broadcasts may take copies of the gradient and the other operand
+ * as workspace. */
 CLG_API clg_tensor *clg_matmul(clg_tensor *a, clg_tensor *b);
 /* y = x w^T + b: x [..,K], w [N,K], b [N] or NULL -> [..,N] (torch.nn.functional.linear) */
 CLG_API clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b);
