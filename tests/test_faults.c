@@ -150,8 +150,9 @@ START_TEST(a_build_that_failed_is_tried_again) {
     expect(ctx, cases[i].status, "CL_");
     ck_assert_msg(clg_kernel_get(ctx, "random.cl", source, "scale") != NULL, "case %zu: %s", i, clg_last_error(ctx));
   }
-  uint64_t builds = clg_context_counters(ctx).builds + 1; /* that without the kernel */
-  for (int i = 0; i < 2; i++) {
+  uint64_t builds = 0;
+  for (int i = 0; i < 2; i++) { /* the second time nothing is built */
+    if (i) builds = clg_context_counters(ctx).builds;
     ck_assert_ptr_null(clg_kernel_get(ctx, "random.cl", "#error no\n", "scale"));
     expect(ctx, CLG_ERR_BUILD, "does not build");
     ck_assert_ptr_null(clg_kernel_get(ctx, "random.cl", source, "nothing"));
