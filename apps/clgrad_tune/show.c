@@ -120,9 +120,9 @@ bool print_json(const clg_context *ctx, const row *rows, const findings *f, cons
   for (int i = 0; i < CLASSES; i++)
     if (rows[i].seconds[0] > 0) json_array_append_new(list, json_row(&rows[i]));
   json_t *all = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:o, s:o}", "version", clg_version(), "platform",
-                          json_text(d->platform), "device", json_text(d->name), "driver", json_text(d->driver),
-                          "shape", d->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", "file", json_text(file), "hash", hash,
-                          "clblast", json_clblast(f), "products", list);
+                          json_text(d->platform), "device", json_text(d->name), "driver", json_text(d->driver), "shape",
+                          d->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", "file", json_text(file), "hash", hash, "clblast",
+                          json_clblast(f), "products", list);
   bool ok = all && json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) == 0;
   printf("\n");
   json_decref(all);
