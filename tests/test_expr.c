@@ -201,6 +201,12 @@ END_TEST
 
 /* ---- chain, replace, mentions ---- */
 
+/* g times the formula, in which 0 stands for what is absent. */
+static clg_expr chained(const char *text) {
+  clg_expr d = clg_expr_replace(arena, parse(text), parse("0"), clg_expr_absent(arena));
+  return clg_expr_chain(arena, parse("g"), d);
+}
+
 START_TEST(chain_keeps_zeros) {
   static const double g[] = {INFINITY, (double)NAN, 3};
   for (int i = 0; i < COUNT(g); i++) {
@@ -212,14 +218,17 @@ START_TEST(chain_keeps_zeros) {
       ck_assert_msg(got == 0, "%s times %g: %g", zero_at_minus_one[k], g[i], got);
     }
   }
-  expect_print(clg_expr_chain(arena, parse("g"), parse("x > 0 ? 1 : 0")), "x > 0 ? g : 0");
+  expect_print(chained("x > 0 ? 1 : 0"), "x > 0 ? g : 0");
   expect_print(clg_expr_chain(arena, parse("g"), parse("x > 0 ? 1 : k")), "x > 0 ? g : g*k");
-  expect_print(clg_expr_chain(arena, parse("g"), parse("x > 0 ? 1 : (x < k ? 0 : y)")), "x > 0 ? g : x < k ? 0 : g*y");
-  expect_print(clg_expr_chain(arena, parse("g"), parse("-(x > 0 ? 1 : 0)")), "x > 0 ? -g : 0");
+  expect_print(chained("x > 0 ? 1 : (x < k ? 0 : y)"), "x > 0 ? g : x < k ? 0 : g*y");
+  expect_print(chained("-(x > 0 ? 1 : 0)"), "x > 0 ? -g : 0");
   expect_print(clg_expr_chain(arena, parse("g"), parse("-x")), "-(g*x)");
   expect_print(clg_expr_chain(arena, parse("g"), parse("1/x")), "g/x");
   expect_print(clg_expr_chain(arena, parse("g"), parse("1")), "g");
-  expect_print(clg_expr_chain(arena, parse("g"), parse("0")), "0");
+  expect_print(clg_expr_chain(arena, parse("g"), parse("0")), "0*g"); /* a factor, which may meet a NaN */
+  expect_print(clg_expr_chain(arena, parse("g"), parse("3*x")), "3*(g*x)");
+  expect_print(clg_expr_chain(arena, parse("g"), parse("0.5*x")), "0.5*x*g");
+  ck_assert(clg_expr_is_absent(arena, chained("0")));
   ck_assert_uint_eq(clg_expr_chain(arena, 0, parse("x")), 0);
   ck_assert_uint_eq(clg_expr_chain(arena, parse("x"), 0), 0);
 }
@@ -235,7 +244,13 @@ START_TEST(replace_and_mentions) {
                     parse("(k + 1)*(k + 1) + exp(k + 1)"));
   ck_assert(clg_expr_mentions(arena, d, "x") && !clg_expr_mentions(arena, d, "y") && !clg_expr_mentions(arena, 0, "x"));
   ck_assert(clg_expr_mentions(arena, parse("x < 0 ? 1 : 2"), "x"));
-  ck_assert(!clg_expr_mentions(arena, parse("x*0 + y"), "x"));
+  /* what is not mentioned is absent, and what is multiplied with 0 is not, but needs nothing kept */
+  ck_assert(clg_expr_mentions(arena, parse("x*0 + y"), "x"));
+  ck_assert(clg_expr_is_const(arena, clg_expr_diff(arena, parse("x*0 + y"), "x"), 0));
+  ck_assert(!clg_expr_is_absent(arena, clg_expr_diff(arena, parse("x*0 + y"), "x")));
+  static const char *const independent[] = {"y", "k*y + 1", "sign(x)*y", "floor(x)", "x < y", "y > 0 ? y : 0/y"};
+  for (int i = 0; i < COUNT(independent); i++)
+    ck_assert(clg_expr_is_absent(arena, clg_expr_diff(arena, parse(independent[i]), i == 2 ? "k" : "x")));
   ck_assert_uint_eq(clg_expr_replace(arena, 0, s, y), 0);
   ck_assert_uint_eq(clg_expr_replace(arena, d, 0, y), 0);
   ck_assert_uint_eq(clg_expr_replace(arena, d, s, 0), 0);

@@ -5,21 +5,21 @@
 #include <string.h>
 
 const clg_op_row clg_op_rows[CLG_EXPR_OPS] = {
-    [CLG_EX_CONST] = {"", 0, NULL},         [CLG_EX_VAR] = {"", 0, NULL},
-    [CLG_EX_ADD] = {"+", 2, NULL},          [CLG_EX_SUB] = {"-", 2, NULL},
-    [CLG_EX_MUL] = {"*", 2, NULL},          [CLG_EX_DIV] = {"/", 2, NULL},
-    [CLG_EX_NEG] = {"-", 1, NULL},          [CLG_EX_LT] = {"<", 2, NULL},
-    [CLG_EX_LE] = {"<=", 2, NULL},          [CLG_EX_EQ] = {"==", 2, NULL},
-    [CLG_EX_NE] = {"!=", 2, NULL},          [CLG_EX_SELECT] = {"?", 3, NULL},
-    [CLG_EX_EXP] = {"exp", 1, "exp"},       [CLG_EX_LOG] = {"log", 1, "log"},
-    [CLG_EX_LOG1P] = {"log1p", 1, "log1p"}, [CLG_EX_EXPM1] = {"expm1", 1, "expm1"},
-    [CLG_EX_SQRT] = {"sqrt", 1, "sqrt"},    [CLG_EX_RSQRT] = {"rsqrt", 1, "rsqrt"},
-    [CLG_EX_TANH] = {"tanh", 1, "tanh"},    [CLG_EX_SIGMOID] = {"sigmoid", 1, "clg_sigmoid"},
-    [CLG_EX_ERF] = {"erf", 1, "erf"},       [CLG_EX_SIN] = {"sin", 1, "sin"},
-    [CLG_EX_COS] = {"cos", 1, "cos"},       [CLG_EX_POW] = {"pow", 2, "pow"},
-    [CLG_EX_ABS] = {"abs", 1, "fabs"},      [CLG_EX_SIGN] = {"sign", 1, "clg_sign"},
-    [CLG_EX_MIN] = {"min", 2, "clg_min"},   [CLG_EX_MAX] = {"max", 2, "clg_max"},
-    [CLG_EX_FLOOR] = {"floor", 1, "floor"},
+    [CLG_EX_CONST] = {"", 0, NULL},          [CLG_EX_VAR] = {"", 0, NULL},
+    [CLG_EX_ADD] = {"+", 2, NULL},           [CLG_EX_SUB] = {"-", 2, NULL},
+    [CLG_EX_MUL] = {"*", 2, NULL},           [CLG_EX_DIV] = {"/", 2, NULL},
+    [CLG_EX_NEG] = {"-", 1, NULL},           [CLG_EX_LT] = {"<", 2, NULL},
+    [CLG_EX_LE] = {"<=", 2, NULL},           [CLG_EX_EQ] = {"==", 2, NULL},
+    [CLG_EX_NE] = {"!=", 2, NULL},           [CLG_EX_SELECT] = {"?", 3, NULL},
+    [CLG_EX_EXP] = {"exp", 1, "exp"},        [CLG_EX_LOG] = {"log", 1, "log"},
+    [CLG_EX_LOG1P] = {"log1p", 1, "log1p"},  [CLG_EX_EXPM1] = {"expm1", 1, "expm1"},
+    [CLG_EX_SQRT] = {"sqrt", 1, "sqrt"},     [CLG_EX_RSQRT] = {"rsqrt", 1, "rsqrt"},
+    [CLG_EX_TANH] = {"tanh", 1, "clg_tanh"}, [CLG_EX_SIGMOID] = {"sigmoid", 1, "clg_sigmoid"},
+    [CLG_EX_ERF] = {"erf", 1, "clg_erf"},    [CLG_EX_SIN] = {"sin", 1, "sin"},
+    [CLG_EX_COS] = {"cos", 1, "cos"},        [CLG_EX_POW] = {"pow", 2, "pow"},
+    [CLG_EX_ABS] = {"abs", 1, "fabs"},       [CLG_EX_SIGN] = {"sign", 1, "clg_sign"},
+    [CLG_EX_MIN] = {"min", 2, "clg_min"},    [CLG_EX_MAX] = {"max", 2, "clg_max"},
+    [CLG_EX_FLOOR] = {"floor", 1, "floor"},  [CLG_EX_ABSENT] = {"", 0, NULL},
 };
 
 #define FIRST_NODES 256
@@ -95,6 +95,8 @@ clg_expr clg_arena_intern(clg_arena *a, clg_expr_op op, const clg_expr arg[3], d
   return a->slot[i] = a->n++;
 }
 
+clg_expr clg_expr_absent(clg_arena *a) { return clg_arena_intern(a, CLG_EX_ABSENT, NULL, 0, NULL); }
+
 clg_expr clg_expr_const(clg_arena *a, double v) {
   if (isnan(v)) v = (double)NAN; /* one NaN, whatever its sign and payload */
   return clg_arena_intern(a, CLG_EX_CONST, NULL, v, NULL);
@@ -111,6 +113,8 @@ clg_expr_op clg_expr_op_of(const clg_arena *a, clg_expr e) { return a->node[e].o
 bool clg_expr_is_const(const clg_arena *a, clg_expr e, double v) {
   return e && a->node[e].op == CLG_EX_CONST && a->node[e].value == v;
 }
+
+bool clg_expr_is_absent(const clg_arena *a, clg_expr e) { return e && a->node[e].op == CLG_EX_ABSENT; }
 
 int clg_expr_compare(const clg_arena *a, clg_expr x, clg_expr y) {
   const clg_enode *p = &a->node[x], *q = &a->node[y];

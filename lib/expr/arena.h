@@ -10,7 +10,7 @@ typedef struct clg_op_row {
   int arity;
   const char *call; /* NULL: an operator */
 } clg_op_row;
-#define CLG_EXPR_OPS (CLG_EX_FLOOR + 1)
+#define CLG_EXPR_OPS (CLG_EX_ABSENT + 1)
 extern const clg_op_row clg_op_rows[CLG_EXPR_OPS];
 
 typedef struct clg_enode {
@@ -30,6 +30,7 @@ struct clg_arena {
   uint32_t n_slots;
 };
 
+static inline bool clg_op_is_leaf(clg_expr_op op) { return !clg_op_rows[op].arity; }
 static inline bool clg_op_is_condition(clg_expr_op op) { return op >= CLG_EX_LT && op <= CLG_EX_NE; }
 static inline bool clg_expr_is_number(const clg_arena *a, clg_expr e) { return a->node[e].op == CLG_EX_CONST; }
 

@@ -2,14 +2,15 @@
  * forward subexpressions appear in it as the nodes they are (tanh' = 1 - t*t), so that a result can stand in for its
  * inputs. */
 #include "expr/arena.h"
+#include <math.h>
 
 static clg_expr number(clg_arena *a, double v) { return clg_expr_const(a, v); }
-static bool zero(const clg_arena *a, clg_expr e) { return clg_expr_is_const(a, e, 0); }
+static bool absent(const clg_arena *a, clg_expr e) { return clg_expr_is_absent(a, e); }
 static clg_expr select(clg_arena *a, clg_expr c, clg_expr x, clg_expr y) {
   return clg_expr_make(a, CLG_EX_SELECT, c, x, y);
 }
 
-/* ---- products with a derivative: a branch that is 0 must stay 0 whatever it is multiplied with ---- */
+/* ---- products with a derivative: a branch that is absent stays so whatever it is multiplied with ---- */
 
 /* Nested selects that a product is pushed into. Nests of ties would double with every level; beyond this the product is
  * plain. */
@@ -22,11 +23,13 @@ static bool few_selects(const clg_arena *a, clg_expr d, int *left) {
 /* d op g, or op of each branch of d. */
 static clg_expr into_branches(clg_arena *a, clg_expr d, clg_expr_op op, clg_expr g) {
   const clg_enode k = a->node[d];
-  if (zero(a, d)) return number(a, 0); /* and not -0 or NaN */
+  if (absent(a, d)) return d; /* and not -0 or NaN */
   if (k.op == CLG_EX_SELECT)
     return select(a, k.arg[0], into_branches(a, k.arg[1], op, g), into_branches(a, k.arg[2], op, g));
   if (op == CLG_EX_MUL && k.op == CLG_EX_DIV && clg_expr_is_const(a, k.arg[0], 1))
     return clg_binary(a, CLG_EX_DIV, g, k.arg[1]);
+  if (op == CLG_EX_MUL && k.op == CLG_EX_MUL && clg_expr_is_number(a, k.arg[0]) && fabs(a->node[k.arg[0]].value) >= 1)
+    return clg_binary(a, op, k.arg[0], clg_binary(a, op, k.arg[1], g));
   return clg_binary(a, op, d, g);
 }
 
@@ -50,13 +53,21 @@ static clg_expr combine(clg_arena *a, clg_expr_op op, clg_expr x, clg_expr y) {
   const clg_enode p = a->node[x], q = a->node[y];
   if (p.op == CLG_EX_SELECT && q.op == CLG_EX_SELECT && p.arg[0] == q.arg[0])
     return select(a, p.arg[0], clg_binary(a, op, p.arg[1], q.arg[1]), clg_binary(a, op, p.arg[2], q.arg[2]));
-  if (op == CLG_EX_SUB && zero(a, x)) return negative(a, y);
+  if (op == CLG_EX_SUB && absent(a, x)) return negative(a, y);
   return clg_binary(a, op, x, y);
 }
 
 /* ---- one rule a function ---- */
 
 #define TWO_OVER_ROOT_PI 1.1283791670955126
+/* Beyond it exp(-x*x) is less than any float, and what the next derivative multiplies it with may be infinite. */
+#define ERF_FLAT 10.3
+
+static clg_expr erf_slope(clg_arena *a, clg_expr x) {
+  clg_expr bell = clg_unary(a, CLG_EX_EXP, clg_unary(a, CLG_EX_NEG, clg_binary(a, CLG_EX_MUL, x, x)));
+  clg_expr flat = clg_binary(a, CLG_EX_LT, number(a, ERF_FLAT), clg_unary(a, CLG_EX_ABS, x));
+  return select(a, flat, clg_expr_absent(a), clg_binary(a, CLG_EX_MUL, number(a, TWO_OVER_ROOT_PI), bell));
+}
 
 /* f'(x) of the functions of one operand, where n is f(x). */
 static clg_expr slope(clg_arena *a, clg_expr_op op, clg_expr x, clg_expr n) {
@@ -69,13 +80,11 @@ static clg_expr slope(clg_arena *a, clg_expr_op op, clg_expr x, clg_expr n) {
     return clg_binary(a, CLG_EX_MUL, clg_binary(a, CLG_EX_MUL, number(a, -0.5), n), clg_binary(a, CLG_EX_MUL, n, n));
   case CLG_EX_TANH: return clg_binary(a, CLG_EX_SUB, unit, clg_binary(a, CLG_EX_MUL, n, n));
   case CLG_EX_SIGMOID: return clg_binary(a, CLG_EX_MUL, n, clg_binary(a, CLG_EX_SUB, unit, n));
-  case CLG_EX_ERF:
-    return clg_binary(a, CLG_EX_MUL, number(a, TWO_OVER_ROOT_PI),
-                      clg_unary(a, CLG_EX_EXP, clg_unary(a, CLG_EX_NEG, clg_binary(a, CLG_EX_MUL, x, x))));
+  case CLG_EX_ERF: return erf_slope(a, x);
   case CLG_EX_SIN: return clg_unary(a, CLG_EX_COS, x);
   case CLG_EX_COS: return clg_unary(a, CLG_EX_NEG, clg_unary(a, CLG_EX_SIN, x));
   case CLG_EX_ABS: return clg_unary(a, CLG_EX_SIGN, x);
-  default: return number(a, 0); /* sign, floor */
+  default: return clg_expr_absent(a); /* sign, floor */
   }
 }
 
@@ -84,52 +93,58 @@ static clg_expr product(clg_arena *a, clg_expr x, clg_expr y, clg_expr dx, clg_e
   return combine(a, CLG_EX_ADD, clg_expr_chain(a, y, dx), clg_expr_chain(a, x, dy));
 }
 
-/* Of n = x/y: dx/y - n/y*dy. */
-static clg_expr quotient(clg_arena *a, clg_expr n, clg_expr y, clg_expr dx, clg_expr dy) {
-  clg_expr second = zero(a, dy) ? dy : clg_expr_chain(a, clg_binary(a, CLG_EX_DIV, n, y), dy);
+/* Of n = x/y: dx/y - n/y*dy; but 0/y is 0 wherever it is a number. */
+static clg_expr quotient(clg_arena *a, clg_expr n, clg_expr x, clg_expr y, clg_expr dx, clg_expr dy) {
+  clg_expr second = absent(a, dy) || clg_expr_is_const(a, x, 0)
+                        ? clg_expr_absent(a)
+                        : clg_expr_chain(a, clg_binary(a, CLG_EX_DIV, n, y), dy);
   return combine(a, CLG_EX_SUB, apply(a, dx, CLG_EX_DIV, y), second);
 }
 
 /* Of n = x^y: y*x^(y - 1)*dx, which is 0 for y = 0, plus n*log(x)*dy, which is 0 for x = 0 and y >= 0. */
 static clg_expr power(clg_arena *a, clg_expr n, clg_expr x, clg_expr y, clg_expr dx, clg_expr dy) {
-  clg_expr none = number(a, 0), first = none, second = none;
-  if (!zero(a, dx)) {
+  clg_expr zero = number(a, 0), none = clg_expr_absent(a), first = none, second = none;
+  if (!absent(a, dx)) {
     clg_expr lower = clg_binary(a, CLG_EX_POW, x, clg_binary(a, CLG_EX_SUB, y, number(a, 1)));
     first = clg_expr_chain(a, clg_binary(a, CLG_EX_MUL, y, lower), dx);
-    first = select(a, clg_binary(a, CLG_EX_EQ, y, none), none, first);
+    first = select(a, clg_binary(a, CLG_EX_EQ, y, zero), none, first);
   }
-  if (!zero(a, dy)) {
+  if (!absent(a, dy)) {
     second = clg_expr_chain(a, clg_binary(a, CLG_EX_MUL, n, clg_unary(a, CLG_EX_LOG, x)), dy);
-    clg_expr at_zero = select(a, clg_binary(a, CLG_EX_LT, y, none), second, none);
-    second = select(a, clg_binary(a, CLG_EX_EQ, x, none), at_zero, second);
+    clg_expr at_zero = select(a, clg_binary(a, CLG_EX_LT, y, zero), second, none);
+    second = select(a, clg_binary(a, CLG_EX_EQ, x, zero), at_zero, second);
   }
   return combine(a, CLG_EX_ADD, first, second);
 }
 
-/* Of the larger one if `first` says that it is x; equal ones share evenly. */
-static clg_expr extremum(clg_arena *a, clg_expr first, clg_expr x, clg_expr y, clg_expr dx, clg_expr dy) {
+/* Of the one that wins; equal ones share evenly. Against NaN nothing compares: the gradient is the NaN's, as the value
+ * is. */
+static clg_expr extremum(clg_arena *a, clg_expr_op op, clg_expr x, clg_expr y, clg_expr dx, clg_expr dy) {
+  if (clg_expr_is_number(a, x)) return extremum(a, op, y, x, dy, dx);
   clg_expr half = clg_expr_chain(a, number(a, 0.5), combine(a, CLG_EX_ADD, dx, dy));
-  return select(a, first, dx, select(a, clg_binary(a, CLG_EX_EQ, x, y), half, dy));
+  clg_expr loses = op == CLG_EX_MAX ? clg_binary(a, CLG_EX_LT, x, y) : clg_binary(a, CLG_EX_LT, y, x);
+  clg_expr rest = select(a, clg_binary(a, CLG_EX_EQ, y, y), dx, dy);
+  return select(a, loses, dy, select(a, clg_binary(a, CLG_EX_EQ, x, y), half, rest));
 }
 
 /* The derivative of node n, given those of its operands. */
 static clg_expr derive(clg_arena *a, clg_expr n, const clg_expr *d) {
   const clg_enode k = a->node[n];
   const clg_expr x = k.arg[0], y = k.arg[1], z = k.arg[2], dx = d[x], dy = d[y], dz = d[z];
-  if (clg_op_is_condition(k.op)) return number(a, 0);
-  bool none = k.op == CLG_EX_SELECT || zero(a, dx);
-  for (int i = 1; i < clg_op_rows[k.op].arity; i++) none = none && zero(a, d[k.arg[i]]);
-  if (none || !clg_op_rows[k.op].arity) return number(a, 0);
+  if (clg_op_is_condition(k.op)) return clg_expr_absent(a);
+  bool none = k.op == CLG_EX_SELECT || absent(a, dx);
+  for (int i = 1; i < clg_op_rows[k.op].arity; i++) none = none && absent(a, d[k.arg[i]]);
+  if (none || !clg_op_rows[k.op].arity) return clg_expr_absent(a);
   switch (k.op) {
   case CLG_EX_ADD:
   case CLG_EX_SUB: return combine(a, k.op, dx, dy);
   case CLG_EX_MUL: return product(a, x, y, dx, dy);
-  case CLG_EX_DIV: return quotient(a, n, y, dx, dy);
+  case CLG_EX_DIV: return quotient(a, n, x, y, dx, dy);
   case CLG_EX_NEG: return negative(a, dx);
   case CLG_EX_SELECT: return select(a, x, dy, dz);
   case CLG_EX_POW: return power(a, n, x, y, dx, dy);
-  case CLG_EX_MIN: return extremum(a, clg_binary(a, CLG_EX_LT, x, y), x, y, dx, dy);
-  case CLG_EX_MAX: return extremum(a, clg_binary(a, CLG_EX_LT, y, x), x, y, dx, dy);
+  case CLG_EX_MIN:
+  case CLG_EX_MAX: return extremum(a, k.op, x, y, dx, dy);
   case CLG_EX_LOG: return apply(a, dx, CLG_EX_DIV, x);
   case CLG_EX_LOG1P: return apply(a, dx, CLG_EX_DIV, clg_binary(a, CLG_EX_ADD, number(a, 1), x));
   default: return clg_expr_chain(a, slope(a, k.op, x, n), dx);

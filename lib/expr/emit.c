@@ -15,7 +15,7 @@ typedef struct emitter {
 /* A node as an operand; conditions are ints, and only a select takes one as it is. */
 static void operand(emitter *m, clg_expr e, bool as_condition) {
   const clg_enode *k = &m->a->node[e];
-  if (k->op == CLG_EX_CONST) {
+  if (k->op == CLG_EX_CONST || k->op == CLG_EX_ABSENT) {
     clg_str_add_float(m->out, (float)k->value);
   } else if (k->op == CLG_EX_VAR) {
     clg_str_add(m->out, k->name);
@@ -28,7 +28,7 @@ static void operand(emitter *m, clg_expr e, bool as_condition) {
 /* Where a number must be a vector: two numbers compare to 1, two vectors to -1, and a choice wants one type. */
 static bool spreads(const emitter *m, const clg_enode *k, int i) {
   bool chosen = k->op == CLG_EX_SELECT && i;
-  return m->lanes && (chosen || clg_op_is_condition(k->op)) && m->a->node[k->arg[i]].op < CLG_EX_ADD;
+  return m->lanes && (chosen || clg_op_is_condition(k->op)) && clg_op_is_leaf(m->a->node[k->arg[i]].op);
 }
 
 static void operation(emitter *m, const clg_enode *k) {
@@ -57,7 +57,7 @@ static void statements(emitter *m, const clg_walk *w, const clg_expr *roots, con
   uint32_t count = 0;
   for (uint32_t i = 0; i < w->n; i++) {
     const clg_enode *k = &m->a->node[w->node[i]];
-    if (k->op < CLG_EX_ADD) continue;
+    if (clg_op_is_leaf(k->op)) continue;
     w->memo[w->node[i]] = count++;
     clg_str_addf(m->out, "const %s%s %s%u = ", clg_op_is_condition(k->op) ? "int" : "float", wide, m->prefix,
                  (unsigned)(count - 1));
@@ -149,7 +149,7 @@ static void print_number(printer *p, double v) {
  * need parentheses on the right goes to the left. */
 static bool swaps(const printer *p, const clg_enode *k) {
   const clg_enode *x = &p->a->node[k->arg[0]], *y = &p->a->node[k->arg[1]];
-  bool number = x->op == CLG_EX_CONST;
+  bool number = x->op == CLG_EX_CONST || x->op == CLG_EX_ABSENT;
   if (k->op == CLG_EX_MUL) return !number && level_of(y) == PRODUCT && level_of(x) != PRODUCT;
   if (k->op == CLG_EX_ADD) return number || (level_of(y) == SUM && level_of(x) != SUM);
   return number && clg_op_is_condition(k->op);
@@ -194,6 +194,7 @@ static void print(printer *p, clg_expr e, int place) {
   bool parens = level_of(k) < place;
   if (parens) clg_str_add(p->out, "(");
   switch (k->op) {
+  case CLG_EX_ABSENT:
   case CLG_EX_CONST: print_number(p, k->value); break;
   case CLG_EX_VAR: clg_str_add(p->out, k->name); break;
   case CLG_EX_SELECT: print_choice(p, k); break;

@@ -46,15 +46,19 @@ typedef enum clg_expr_op {
   CLG_EX_SIGN,
   CLG_EX_MIN,
   CLG_EX_MAX,
-  CLG_EX_FLOOR
+  CLG_EX_FLOOR,
+  CLG_EX_ABSENT /* the derivative by what a formula does not mention: worth 0, and absent times anything is absent */
 } clg_expr_op;
 
-/* Leaves and nodes; constructors simplify (constants fold, x+0, x*1, x*0 -> 0, x/1, --x, c ? a : a -> a, ...). */
+/* Leaves and nodes; constructors simplify (constants fold, x+0, x*1, x/1, --x, c ? a : a -> a, ...), but only what
+ * holds for every float, up to the sign of a zero: 0*x and 0/x stay, since they may be NaN. */
+clg_expr clg_expr_absent(clg_arena *a);
 clg_expr clg_expr_const(clg_arena *a, double v);
 clg_expr clg_expr_var(clg_arena *a, const char *name); /* [A-Za-z_][A-Za-z0-9_]*, copied */
 clg_expr clg_expr_make(clg_arena *a, clg_expr_op op, clg_expr x, clg_expr y, clg_expr z); /* unused operands 0 */
 clg_expr_op clg_expr_op_of(const clg_arena *a, clg_expr e);
 bool clg_expr_is_const(const clg_arena *a, clg_expr e, double v);
+bool clg_expr_is_absent(const clg_arena *a, clg_expr e);
 
 /* A parse error: `column` counts from 1. */
 typedef struct clg_parse_error {
@@ -66,13 +70,14 @@ typedef struct clg_parse_error {
  * comparison before "?" means "is not 0". At most 16384 characters, nested at most 200 deep. `error` may be NULL. */
 clg_expr clg_expr_parse(clg_arena *a, const char *text, const char *const *names, size_t n, clg_parse_error *error);
 
-/* d e / d name. Subgradients at kinks are PyTorch's: abs'(0) = sign(0) = 0; ties of min and max split evenly (one half
- * each); floor' = sign' = 0; d(c ? a : b) = c ? a' : b'. In pow(a, b) the derivative by b is 0 where a = 0 <= b, and
- * that by a where b = 0. */
+/* d e / d name; absent, whole or in branches, where it does not depend on it. Subgradients at kinks are PyTorch's:
+ * abs'(0) = sign(0) = 0; ties of min and max split evenly (one half each), and of a NaN it is the NaN's; floor' and
+ * sign' are absent; d(c ? a : b) = c ? a' : b'. In pow(a, b) the derivative by b is absent where a = 0 <= b, and that
+ * by a where b = 0. */
 clg_expr clg_expr_diff(clg_arena *a, clg_expr e, const char *name);
-/* g * d with the product pushed into the branches of selects, so that a branch that is 0 stays 0 for a g of infinity or
- * NaN: g*(c ? 1 : 0) becomes c ? g : 0, and g*(1/x) becomes g/x. Through at most 32 selects; with more the product is
- * plain. */
+/* g * d with the product pushed into the branches of selects, so that a branch that is absent stays 0 for a g of
+ * infinity or NaN: g*(c ? 1 : absent) becomes c ? g : absent, and g*(1/x) becomes g/x. Through at most 32 selects; with
+ * more the product is plain. Numbers from 1 on stay outermost: g*(2*x) is 2*(g*x), where 2*x may overflow. */
 clg_expr clg_expr_chain(clg_arena *a, clg_expr g, clg_expr d);
 /* Replaces every occurrence of the node `what` in `e`. */
 clg_expr clg_expr_replace(clg_arena *a, clg_expr e, clg_expr what, clg_expr with);
@@ -83,8 +88,8 @@ double clg_expr_eval(const clg_arena *a, clg_expr e, const char *const *names, c
 
 /* Appends OpenCL C statements that compute roots[0..n) from float variables of the vars' names: "const float t0 = ...;"
  * for each node used, then "results[i] = ...;". Every node is one scalar float operation, constants exact literals, so
- * that the bits do not depend on what else is computed. Temporaries begin with `prefix`. sigmoid, sign, min and max are
- * calls to clg_sigmoid, clg_sign, clg_min, clg_max, which the kernel prelude defines. The text depends on the formulas
+ * that the bits do not depend on what else is computed. Temporaries begin with `prefix`. tanh, erf, sigmoid, sign, min
+ * and max are calls to clg_tanh and so on, which the kernel prelude defines. The text depends on the formulas
  * alone, not on what else the arena holds. */
 void clg_expr_emit(const clg_arena *a, const clg_expr *roots, const char *const *results, size_t n, const char *prefix,
                    clg_str *out);

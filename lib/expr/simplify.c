@@ -1,10 +1,11 @@
 /* The constructor of operations: folds numbers and removes what does nothing. Nothing is reassociated, and apart from
- * x*0, 0/x and the sign of a zero the bits are those of the formula as written: x - x stays, since it may be NaN. */
+ * the sign of a zero the bits are those of the formula as written: x - x, 0*x and 0/x stay, since they may be NaN. */
 #include "expr/arena.h"
 #include <math.h>
 
 double clg_expr_fold(clg_expr_op op, double x, double y, double z) {
   switch (op) {
+  case CLG_EX_ABSENT: return 0;
   case CLG_EX_ADD: return x + y;
   case CLG_EX_SUB: return x - y;
   case CLG_EX_MUL: return x * y;
@@ -50,6 +51,8 @@ static clg_expr negative(clg_arena *a, clg_expr e) { return clg_unary(a, CLG_EX_
 static bool below_zero(const clg_arena *a, clg_expr e) { return clg_expr_is_number(a, e) && a->node[e].value < 0; }
 
 static clg_expr add(clg_arena *a, clg_expr x, clg_expr y) {
+  if (is(a, x, CLG_EX_ABSENT)) return y;
+  if (is(a, y, CLG_EX_ABSENT)) return x;
   if (clg_expr_is_const(a, x, 0)) return y;
   if (clg_expr_is_const(a, y, 0)) return x;
   if (x == y) return clg_binary(a, CLG_EX_MUL, clg_expr_const(a, 2), x); /* exact */
@@ -61,20 +64,21 @@ static clg_expr add(clg_arena *a, clg_expr x, clg_expr y) {
 }
 
 static clg_expr sub(clg_arena *a, clg_expr x, clg_expr y) {
-  if (clg_expr_is_const(a, y, 0)) return x;
-  if (clg_expr_is_const(a, x, 0)) return negative(a, y);
+  if (clg_expr_is_const(a, y, 0) || is(a, y, CLG_EX_ABSENT)) return x;
+  if (clg_expr_is_const(a, x, 0) || is(a, x, CLG_EX_ABSENT)) return negative(a, y);
   if (is(a, y, CLG_EX_NEG)) return clg_binary(a, CLG_EX_ADD, x, under(a, y));
   if (below_zero(a, y)) return clg_binary(a, CLG_EX_ADD, x, negative(a, y));
   return keep(a, CLG_EX_SUB, x, y, 0);
 }
 
 static clg_expr mul(clg_arena *a, clg_expr x, clg_expr y) {
+  if (is(a, x, CLG_EX_ABSENT)) return x;
+  if (is(a, y, CLG_EX_ABSENT)) return y;
   if (clg_expr_is_number(a, y)) {
     clg_expr number = y;
     y = x;
     x = number;
   }
-  if (clg_expr_is_const(a, x, 0)) return clg_expr_const(a, 0);
   if (clg_expr_is_const(a, x, 1)) return y;
   if (clg_expr_is_const(a, x, -1)) return negative(a, y);
   /* Signs move outwards, so that they meet and cancel; a number takes them in. */
@@ -86,7 +90,7 @@ static clg_expr mul(clg_arena *a, clg_expr x, clg_expr y) {
 }
 
 static clg_expr divide(clg_arena *a, clg_expr x, clg_expr y) {
-  if (clg_expr_is_const(a, x, 0)) return clg_expr_const(a, 0);
+  if (is(a, x, CLG_EX_ABSENT)) return x;
   if (clg_expr_is_const(a, y, 1)) return x;
   if (clg_expr_is_const(a, y, -1)) return negative(a, x);
   if (is(a, x, CLG_EX_NEG))
@@ -100,6 +104,7 @@ static clg_expr divide(clg_arena *a, clg_expr x, clg_expr y) {
 
 static clg_expr negate(clg_arena *a, clg_expr x) {
   const clg_enode k = a->node[x];
+  if (k.op == CLG_EX_ABSENT) return x;
   if (k.op == CLG_EX_NEG) return k.arg[0];
   if (k.op == CLG_EX_SUB) return clg_binary(a, CLG_EX_SUB, k.arg[1], k.arg[0]);
   if ((k.op == CLG_EX_MUL || k.op == CLG_EX_DIV) && clg_expr_is_number(a, k.arg[0]))

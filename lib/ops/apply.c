@@ -72,7 +72,7 @@ clg_tensor *clg_formula_recorded_gradient(clg_formula *f, int i, clg_tensor *con
 /* With create_graph: the same by recorded ops. */
 static clg_status give_recorded(clg_node *n, const formula_attrs *a, int i, clg_tensor *const *tensors, uint32_t dims) {
   clg_scope *scope = clg_scope_open(n->ctx);
-  bool zero = clg_expr_is_const(clg_arena_of(n->ctx), a->f->grad[i].d, 0);
+  bool zero = clg_expr_is_absent(clg_arena_of(n->ctx), a->f->grad[i].d);
   clg_tensor *g = zero ? clg_full(n->ctx, a->in_ndim[i], a->in_shape[i], 0)
                        : clg_formula_recorded_gradient(a->f, i, tensors, a->params);
   int list[CLG_MAX_DIMS], count = 0;
