@@ -29,10 +29,11 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_RELU] = {"relu", "x <= 0 ? 0 : x", {"x"}, {0}, {"y <= 0 ? 0 : 1"}},
     [CLG_ROW_LEAKY_RELU] = {"leaky_relu", "x > 0 ? x : slope*x", {"x"}, {"slope"}, {"y > 0 ? 1 : slope"}},
     [CLG_ROW_LEAKY_RELU_ANY] = {"leaky_relu", "x > 0 ? x : slope*x", {"x"}, {"slope"}, {0}}, /* slope <= 0 */
-    [CLG_ROW_GELU] = {"gelu", "0.5*x*(1 + erf(x*0.7071067811865476))", {"x"}, {0}, {0}},
-    [CLG_ROW_SILU] = {"silu", "x*sigmoid(x)", {"x"}, {0}, {0}},
-    /* Beyond 20 log(1 + exp(x)) is x, and where exp overflows the other branch is not taken. */
-    [CLG_ROW_MISH] = {"mish", "x*tanh(x > 20 ? x : log1p(exp(x)))", {"x"}, {0}, {0}},
+    /* Beyond the bounds of this and the next two each is x or 0 to the last bit, and so are their derivatives, in which
+     * a 0 would meet a factor that overflows. */
+    [CLG_ROW_GELU] = {"gelu", "x > 15 ? x : (x < -15 ? 0 : 0.5*x*(1 + erf(x*0.7071067811865476)))", {"x"}, {0}, {0}},
+    [CLG_ROW_SILU] = {"silu", "x > 104 ? x : (x < -104 ? 0 : x*sigmoid(x))", {"x"}, {0}, {0}},
+    [CLG_ROW_MISH] = {"mish", "x > 20 ? x : (x < -104 ? 0 : x*tanh(log1p(exp(x))))", {"x"}, {0}, {0}},
     [CLG_ROW_SOFTPLUS] = {"softplus",
                           "beta*x > threshold ? x : log1p(exp(beta*x))/beta",
                           {"x"},
@@ -44,14 +45,20 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_MEAN] = {"mean", "x*s", {"x"}, {"s"}, {0}},
     /* The algebra would give a second derivative of 0 at x = 0 instead of 1/4. */
     [CLG_ROW_BCE_LOGITS] = {"bce_with_logits", "(" BCE ")*s", {"x", "t"}, {"s"}, {"(sigmoid(x) - t)*s", "-x*s"}},
-    [CLG_ROW_MSE] = {"mse_loss", "(x - t)*(x - t)*s", {"x", "t"}, {"s"}, {"2*(x - t)*s", "-2*(x - t)*s"}},
+    /* The mean of a large difference is finite where twice it is not. */
+    [CLG_ROW_MSE] = {"mse_loss", "(x - t)*(x - t)*s", {"x", "t"}, {"s"}, {"(x - t)*s*2", "(x - t)*s*-2"}},
     [CLG_ROW_LOG1P] = {"log1p", "log1p(x)", {"x"}, {0}, {0}},
     [CLG_ROW_EXPM1] = {"expm1", "expm1(x)", {"x"}, {0}, {0}},
     [CLG_ROW_ERF] = {"erf", "erf(x)", {"x"}, {0}, {0}},
     [CLG_ROW_RECIPROCAL] = {"reciprocal", "1/x", {"x"}, {0}, {"-y*y"}},
     [CLG_ROW_SIGN] = {"sign", "sign(x)", {"x"}, {0}, {0}},
     [CLG_ROW_FLOOR] = {"floor", "floor(x)", {"x"}, {0}, {0}},
-    [CLG_ROW_GELU_TANH] = {"gelu_tanh", "0.5*x*(1 + tanh(0.7978845608028654*(x + 0.044715*x*x*x)))", {"x"}, {0}, {0}},
+    /* (1 + tanh(u))/2 = sigmoid(2*u), which cancels nothing. */
+    [CLG_ROW_GELU_TANH] = {"gelu_tanh",
+                           "x > 11 ? x : (x < -11 ? 0 : x*sigmoid(1.5957691216057308*(x + 0.044715*x*x*x)))",
+                           {"x"},
+                           {0},
+                           {0}},
     [CLG_ROW_ELU] = {"elu", "x > 0 ? x : alpha*expm1(x)", {"x"}, {"alpha"}, {0}},
     [CLG_ROW_POW] = {"pow", "pow(x, o)", {"x", "o"}, {0}, {0}},
     [CLG_ROW_SCALAR_POW] = {"scalar_pow", "pow(b, x)", {"x"}, {"b"}, {0}},
@@ -76,7 +83,7 @@ const clg_row clg_rows[CLG_ROWS] = {
                      {"s"},
                      {"(x - t)/max(x*(1 - x), 1e-12)*s", "(max(log1p(-x), -100) - max(log(x), -100))*s"}},
     [CLG_ROW_L1] = {"l1_loss", "abs(x - t)*s", {"x", "t"}, {"s"}, {"sign(x - t)*s", "-sign(x - t)*s"}},
-    /* The gradient of a maximum over a range: how many equal it, and each one's share. */
-    [CLG_ROW_EQUAL] = {"amax", "x == q ? 1 : 0", {"x", "q"}, {0}, {0}},
-    [CLG_ROW_SHARE] = {"amax", "x == q ? h : 0", {"x", "q", "h"}, {0}, {0}},
+    /* The gradient of a maximum over a range: how many equal it, and each one's share. It is NaN where an x is. */
+    [CLG_ROW_EQUAL] = {"amax", "x == q ? 1 : x == x ? 0 : 1", {"x", "q"}, {0}, {0}},
+    [CLG_ROW_SHARE] = {"amax", "x == q ? h : x == x ? 0 : h", {"x", "q", "h"}, {0}, {0}},
 };
