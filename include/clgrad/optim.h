@@ -53,7 +53,8 @@ CLG_API clg_status clg_optim_group_set_lr(clg_optim *o, size_t group, double lr)
 /* ---- gradient clipping (torch.nn.utils), before the step; parameters without a gradient are left out ---- */
 
 /* Scales all gradients by min(1, max_norm/(norm + 1e-6)), norm being the 2-norm of all of them as one vector. Returns
- * the norm before, a zero-dimensional op result; does not block. A norm that is NaN makes every gradient NaN but
+ * the norm before, a zero-dimensional op result; does not block. Finite gradients keep their direction also where no
+ * float holds their norm, which is infinity then. A norm that is NaN makes every gradient NaN but
  * zeros. A gradient that has a graph is replaced by one that has none. */
 CLG_API clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size_t n, double max_norm);
 /* Clamps each element of the gradients to [-value, value]. */

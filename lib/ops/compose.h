@@ -19,4 +19,8 @@ int clg_mask_dims(const clg_tensor *x, uint32_t mask, int *dims);
 /* How many elements each range along them has. */
 int64_t clg_mask_numel(const clg_tensor *x, uint32_t mask);
 
+/* The Euclidean norm of all of x and `part` times it, which may be finite where the norm is not: [2]. An op result, not
+ * recorded. */
+clg_tensor *clg_norm_and_part(clg_tensor *x, float part);
+
 #endif

@@ -1,6 +1,7 @@
 /* Cross entropy of logits with labels or with probabilities: log softmax, and a weighted pick or sum. */
 #include "ops/call.h"
 #include "ops/compose.h"
+#include "ops/formula.h"
 #include "ops/indexing.h"
 #include <clgrad/ops.h>
 #include <string.h>
@@ -31,10 +32,10 @@ static clg_tensor *label_weights(clg_tensor *label, clg_tensor *weight, int64_t 
   return clg_result(y);
 }
 
-/* x times w where that is not 0, else 0: an ignored label counts nothing even where its logarithm is -inf. */
+/* x times w, but 0 where w is: an ignored label, or a class of probability 0, counts nothing even where its logarithm
+ * is -inf. */
 static clg_tensor *counted(clg_tensor *x, clg_tensor *w) {
-  const clg_map_input in[] = {{"x", x, 0}, {"w", w, 0}};
-  return x && w ? clg_map(x->ctx, "w != 0 ? x*w : 0", in, 2) : NULL;
+  return x && w ? clg_row_apply(CLG_ROW_COUNTED, (clg_tensor *[]){x, w}, NULL) : NULL;
 }
 
 /* weight [C] over dimension d of x. */
@@ -56,7 +57,7 @@ static clg_tensor *by_labels(clg_tensor *lp, clg_tensor *label, int d, const clg
   if (o->reduction == CLG_REDUCTION_MEAN) *total = clg_sum(w, NULL, 0, false);
   if (o->label_smoothing == 0) return y;
   clg_tensor *counts = o->weight ? label_weights(label, NULL, lp->shape[d], o->ignore_index) : w;
-  clg_tensor *all = clg_sum(o->weight ? clg_mul(lp, over_classes(o->weight, lp, d)) : lp, (int[]){d}, 1, true);
+  clg_tensor *all = clg_sum(o->weight ? counted(lp, over_classes(o->weight, lp, d)) : lp, (int[]){d}, 1, true);
   float each = o->label_smoothing / (float)lp->shape[d];
   return clg_add(clg_mul_scalar(y, 1 - o->label_smoothing), clg_mul_scalar(counted(all, counts), each));
 }
@@ -65,9 +66,8 @@ static clg_tensor *by_labels(clg_tensor *lp, clg_tensor *label, int d, const clg
 static clg_tensor *by_probabilities(clg_tensor *lp, clg_tensor *t, int d, const clg_loss_options *o) {
   if (o->label_smoothing != 0)
     t = clg_add_scalar(clg_mul_scalar(t, 1 - o->label_smoothing), o->label_smoothing / (float)lp->shape[d]);
-  clg_tensor *each = clg_mul(lp, t);
-  if (o->weight) each = clg_mul(each, over_classes(o->weight, lp, d));
-  return clg_sum(each, (int[]){d}, 1, true);
+  if (o->weight) t = clg_mul(t, over_classes(o->weight, lp, d));
+  return clg_sum(counted(lp, t), (int[]){d}, 1, true);
 }
 
 static bool shapes_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_options *o) {

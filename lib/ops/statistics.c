@@ -1,8 +1,7 @@
-/* Variances and norms over dimensions. */
+/* Variances over dimensions. */
 #include "ops/compose.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
-#include <math.h>
 
 typedef struct var_attrs {
   uint32_t dims;
@@ -47,24 +46,4 @@ clg_tensor *clg_var(clg_tensor *x, const int *dims, int n, bool unbiased, bool k
   clg_scope_close(scope);
   if (y && clg_records(&x, 1) && var_record(x, y, a) != CLG_OK) clg_tensor_unref(&y);
   return clg_result(y);
-}
-
-/* The row summed over the mask, then the root. */
-static clg_tensor *root_of_sum(clg_tensor *x, clg_row_id id, float p, uint32_t mask, bool keepdim) {
-  clg_tensor *sum = clg_formula_apply(clg_formula_row(x->ctx, id), &x, &p, mask, keepdim);
-  return p == 1 ? sum : clg_row_apply(CLG_ROW_ROOT, &sum, (float[]){1 / p});
-}
-
-clg_tensor *clg_norm(clg_tensor *x, float p, const int *dims, int n, bool keepdim) {
-  uint32_t mask;
-  if (!clg_inputs_ok(&x, 1, "norm") || !clg_dims_mask(x, dims, n, &mask, "norm")) return NULL;
-  if (!(p > 0)) return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "norm", "the order p of a norm must be positive"), NULL;
-  clg_scope *scope = clg_scope_open(x->ctx);
-  clg_tensor *y = isinf(p) ? clg_amax(clg_abs(x), dims, n, keepdim)
-                           : root_of_sum(x,
-                                         p == 2   ? CLG_ROW_SQUARE
-                                         : p == 1 ? CLG_ROW_ABS
-                                                  : CLG_ROW_POWER_OF_ABS,
-                                         p, mask, keepdim);
-  return clg_scope_close_with(scope, y);
 }

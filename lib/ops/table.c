@@ -67,9 +67,14 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_DROPOUT] = {"dropout", "u >= p ? x*k : 0", {"x", "u"}, {"p", "k"}, {0}},
     [CLG_ROW_VAR] = {"var", "(x - mu)*(x - mu)*s", {"x", "mu"}, {"s"}, {0}},
     [CLG_ROW_CENTRED] = {"var", "(x - mu)*h*s", {"x", "mu", "h"}, {"s"}, {0}},
-    /* The root behind the sum of a norm: at 0 its gradient is taken as 0. */
-    [CLG_ROW_ROOT] = {"norm", "pow(x, q)", {"x"}, {"q"}, {"x > 0 ? q*pow(x, q - 1) : 0"}},
-    [CLG_ROW_POWER_OF_ABS] = {"norm", "pow(abs(x), p)", {"x"}, {"p"}, {"x != 0 ? p*pow(abs(x), p - 1)*sign(x) : 0"}},
+    /* Of a norm: the magnitude of x, whose gradient at NaN is NaN; the terms of the sum; the gradient of norm n, which
+     * is taken as 0 where n is 0. */
+    [CLG_ROW_MAGNITUDE] = {"norm", "abs(x)", {"x"}, {0}, {"x == x ? sign(x) : x"}},
+    [CLG_ROW_POWER_OF_ABS] = {"norm", "pow(abs(x), p)", {"x"}, {"p"}, {0}},
+    [CLG_ROW_NORM_GRADIENT] = {"norm", "n == 0 ? 0 : h*(x/n)", {"x", "n", "h"}, {0}, {0}},
+    [CLG_ROW_NORM_P_GRADIENT] = {"norm", "x == 0 ? 0 : h*(sign(x)*pow(abs(x)/n, p - 1))", {"x", "n", "h"}, {"p"}, {0}},
+    /* Of a loss: the weight 0 counts nothing, not even infinity. */
+    [CLG_ROW_COUNTED] = {"counted", "w == 0 ? 0 : x*w", {"x", "w"}, {0}, {"w == 0 ? 0 : w", "x"}},
     [CLG_ROW_AFFINE] = {"affine", "x*a + b", {"x", "a", "b"}, {0}, {0}},
     /* p is the weight of the positive targets. */
     [CLG_ROW_BCE_LOGITS_POS] = {"bce_with_logits",

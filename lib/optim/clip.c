@@ -1,5 +1,5 @@
 /* Gradient clipping, over lines of gradients. */
-#include "ops/formula.h"
+#include "ops/compose.h"
 #include "optim/lines.h"
 #include <clgrad/ops.h>
 #include <clgrad/optim.h>
@@ -48,21 +48,33 @@ static clg_status change(clg_tensor *const *g, size_t n, const char *formula, co
   return s;
 }
 
-/* In the scope that is open. */
-static clg_tensor *norm_of(clg_context *ctx, clg_tensor *const *g, size_t n) {
-  clg_tensor *sum = NULL;
+/* Large gradients keep their direction by their norm over this, a power of two, where the norm itself is infinite. */
+#define OVER 4096
+
+/* [2] the norm of two parts of a vector by theirs. */
+static clg_tensor *joined(clg_context *ctx, clg_tensor *a, clg_tensor *b) {
+  static const char together[] = "max(a, b)*sqrt(1 + pow(a == b ? 1 : min(a, b)/max(a, b), 2))";
+  const clg_map_input in[] = {{"a", a, 0}, {"b", b, 0}};
+  return a && b ? clg_map(ctx, together, in, 2) : NULL;
+}
+
+/* [2] the norm of all gradients, and that over OVER; in the scope that is open. */
+static clg_tensor *norms_of(clg_context *ctx, clg_tensor *const *g, size_t n) {
+  clg_tensor *norms = NULL;
   for (size_t i = 0, end, length; i < n; i = end) {
     end = i + 1;
     if (!g[i] || !g[i]->numel) continue;
     end = clg_line_end(g, n, i, &length);
     clg_tensor *line = clg_line_make(g[i], 0, length);
-    clg_tensor *part = line ? clg_formula_apply(clg_formula_row(ctx, CLG_ROW_SQUARE), &line, NULL, 1, false) : NULL;
+    clg_tensor *part = line ? clg_norm_and_part(line, 1.0f / OVER) : NULL;
     clg_tensor_unref(&line);
-    sum = sum ? clg_add(sum, part) : part;
-    if (!sum) return NULL;
+    norms = norms ? joined(ctx, norms, part) : part;
+    if (!norms) return NULL;
   }
-  return sum ? clg_sqrt(sum) : clg_full(ctx, 0, NULL, 0);
+  return norms ? norms : clg_full(ctx, 1, (int64_t[]){2}, 0);
 }
+
+static clg_tensor *element(clg_tensor *x, int64_t i) { return clg_reshape(clg_narrow(x, 0, i, 1), 0, NULL); }
 
 clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size_t n, double max_norm) {
   static const char op[] = "clip_grad_norm";
@@ -71,12 +83,13 @@ clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size
   bool mode = clg_set_grad_mode(ctx, false);
   clg_scope *scope = clg_scope_open(ctx);
   clg_tensor **g = clg_scope_opened(scope) ? gradients(ctx, params, n, op) : NULL;
-  clg_tensor *norm = g ? norm_of(ctx, g, n) : NULL;
-  const clg_map_input in[] = {{"norm", norm, 0}, {"most", NULL, (float)max_norm}};
+  clg_tensor *norms = g ? norms_of(ctx, g, n) : NULL, *norm = element(norms, 0), *over = element(norms, 1);
+  const clg_map_input in[] = {
+      {"over", over, 0}, {"most", NULL, (float)(max_norm / OVER)}, {"eps", NULL, (float)(1e-6 / OVER)}};
   /* The comparison is this way round to let NaN through, as a clamp does; but zeros stay, since lines have them between
    * gradients, and what becomes NaN there would never be cleared. */
-  static const char scale[] = "x == 0 ? x : x*(most/(norm + 1e-6) > 1 ? 1 : most/(norm + 1e-6))";
-  if (norm && change(g, n, scale, in, 2, op) != CLG_OK) norm = NULL;
+  static const char scale[] = "x == 0 ? x : most/(over + eps) > 1 ? x : x/(over + eps)*most";
+  if (!over || change(g, n, scale, in, 3, op) != CLG_OK) norm = NULL;
   free(g);
   norm = clg_scope_close_with(scope, norm);
   clg_set_grad_mode(ctx, mode);

@@ -1,0 +1,126 @@
+/* Norms over dimensions: a sum, and norm.cl behind it, so that a norm is finite where the squares of its elements are
+ * not. */
+#include "ops/call.h"
+#include "ops/compose.h"
+#include "ops/formula.h"
+#include <clgrad/ops.h>
+#include <math.h>
+
+/* Ranges longer than this are a work-group's. */
+enum { SHORT = 4096 };
+/* A term below 2^-126 may be lost; n of them are nothing beside a sum of n times this. */
+#define LEAST 0x1p-100f
+
+typedef struct norm_attrs {
+  uint32_t dims;
+  float p;
+} norm_attrs;
+
+/* The dimensions of x in a mask, or their strides, innermost first; the others are `rest`. */
+static clg_arg listed(const clg_tensor *x, const int64_t *of, uint32_t mask, int32_t rest) {
+  int32_t v[CLG_MAX_DIMS];
+  int n = 0;
+  for (int d = x->ndim; d-- > 0;)
+    if (mask >> d & 1) v[n++] = (int32_t)of[d];
+  return clg_arg_v8(v, n, rest);
+}
+
+/* y = sum^(1/p), and if part > 0 part times that behind it; x for where the sum is out of range. */
+static clg_status take_root(clg_tensor *x, clg_tensor *sum, clg_tensor *y, const norm_attrs *a, float part) {
+  int64_t n = clg_mask_numel(x, a->dims);
+  if (!sum->numel) return CLG_OK;
+  clg_call c = {.n = 0};
+  clg_call_tensor(&c, x, sum);
+  clg_call_tensor(&c, sum, sum);
+  clg_call_tensor(&c, y, y);
+  c.arg[c.n++] = listed(x, x->stride, ~a->dims, 0);
+  c.arg[c.n++] = listed(x, x->stride, a->dims, 0);
+  c.arg[c.n++] = listed(x, x->shape, ~a->dims, 1);
+  c.arg[c.n++] = listed(x, x->shape, a->dims, 1);
+  clg_call_u32(&c, sum->numel);
+  clg_call_u32(&c, n);
+  clg_call_f32(&c, a->p);
+  clg_call_f32(&c, LEAST * (float)n);
+  clg_call_f32(&c, part);
+  return n <= SHORT ? clg_call_items(x->ctx, &c, "norm.cl", "norm_short", sum->numel, 1, "norm")
+                    : clg_call_groups(x->ctx, &c, "norm.cl", "norm_long", sum->numel, 1, "norm");
+}
+
+/* The norm, not recorded; a reference. With part > 0 (and all of x) [2], part times it behind it. */
+static clg_tensor *compute(clg_tensor *x, const norm_attrs *a, bool keepdim, float part) {
+  int ndim = 0;
+  int64_t shape[CLG_MAX_DIMS];
+  for (int d = 0; d < x->ndim; d++)
+    if (keepdim || !(a->dims >> d & 1)) shape[ndim++] = a->dims >> d & 1 ? 1 : x->shape[d];
+  clg_formula *f = clg_formula_row(x->ctx, a->p == 2 ? CLG_ROW_SQUARE : CLG_ROW_POWER_OF_ABS);
+  clg_tensor *sum = f ? clg_tensor_new(x->ctx, ndim, shape, CLG_ROLE_WORKSPACE, "norm") : NULL;
+  if (part > 0) shape[ndim++] = 2;
+  clg_tensor *y = sum ? clg_tensor_new(x->ctx, ndim, shape, clg_result_role(x->ctx), "norm") : NULL;
+  const clg_tensor *in[] = {x};
+  clg_status s =
+      y ? clg_map_reduce(f->forward, CLG_REDUCE_SUM, sum, in, &a->p, x->ndim, x->shape, a->dims, false, "norm")
+        : clg_last_status(x->ctx);
+  if (s == CLG_OK) s = take_root(x, sum, y, a, part);
+  clg_tensor_unref(&sum);
+  if (s != CLG_OK) clg_tensor_unref(&y);
+  return y;
+}
+
+/* dx = g*sign(x)*(|x|/n)^(p - 1): each power is of a number up to 1. */
+static clg_status norm_backward(clg_node *n, clg_tensor *g) {
+  const norm_attrs *a = n->attrs;
+  clg_tensor *x = clg_node_unpack(n, 0), *y = x ? clg_node_unpack(n, 1) : NULL;
+  clg_scope *scope = clg_scope_open(n->ctx);
+  clg_tensor *h = y ? clg_respread(g, a->dims, x->ndim, x->shape) : NULL,
+             *norm = h ? clg_respread(y, a->dims, x->ndim, x->shape) : NULL;
+  clg_tensor *d = norm ? clg_row_apply(a->p == 2 ? CLG_ROW_NORM_GRADIENT : CLG_ROW_NORM_P_GRADIENT,
+                                       (clg_tensor *[]){x, norm, h}, &a->p)
+                       : NULL;
+  clg_tensor_unref(&h);
+  clg_tensor_unref(&norm);
+  clg_status s = clg_give_result(n, 0, scope, d);
+  clg_tensor_unref(&x);
+  clg_tensor_unref(&y);
+  return s;
+}
+static const clg_node_class norm_class = {.backward = norm_backward};
+
+static clg_status norm_record(clg_tensor *x, clg_tensor *y, const norm_attrs *a) {
+  clg_node *n = clg_node_create(&x, 1, 2, sizeof *a, &norm_class, "norm");
+  if (!n) return CLG_ERR_HOST_MEMORY;
+  *(norm_attrs *)n->attrs = *a;
+  clg_status s = clg_node_save(n, 0, x, 0);
+  if (s == CLG_OK) s = clg_node_save(n, 1, y, CLG_SAVED_OUTPUT);
+  if (s == CLG_OK) return clg_node_attach(n, y);
+  clg_node_unref(n);
+  return s;
+}
+
+static clg_tensor *power_norm(clg_tensor *x, const norm_attrs *a, bool keepdim) {
+  if (!x) return NULL;
+  clg_tensor *y = compute(x, a, keepdim, 0);
+  if (y && clg_records(&x, 1) && norm_record(x, y, a) != CLG_OK) clg_tensor_unref(&y);
+  return clg_result(y);
+}
+
+clg_tensor *clg_norm_and_part(clg_tensor *x, float part) {
+  return clg_result(compute(x, &(norm_attrs){(1u << x->ndim) - 1, 2}, false, part));
+}
+
+clg_tensor *clg_norm(clg_tensor *x, float p, const int *dims, int n, bool keepdim) {
+  norm_attrs a = {.p = p};
+  if (!clg_inputs_ok(&x, 1, "norm") || !clg_dims_mask(x, dims, n, &a.dims, "norm")) return NULL;
+  if (!(p > 0)) return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "norm", "the order p of a norm must be positive"), NULL;
+  clg_scope *scope = clg_scope_open(x->ctx);
+  bool single = x->ndim == 0;
+  if (single) x = clg_reshape(x, 1, (int64_t[]){1}), a.dims = 1;
+  clg_tensor *y;
+  if (isinf(p)) {
+    y = clg_amax(clg_row_apply(CLG_ROW_MAGNITUDE, &x, NULL), single ? NULL : dims, single ? 0 : n, keepdim && !single);
+  } else if (p == 1) {
+    y = x ? clg_formula_apply(clg_formula_row(x->ctx, CLG_ROW_MAGNITUDE), &x, NULL, a.dims, keepdim && !single) : NULL;
+  } else {
+    y = power_norm(x, &a, keepdim && !single);
+  }
+  return clg_scope_close_with(scope, y);
+}
