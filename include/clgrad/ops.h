@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-/* ---- elementwise: x (and o) any shapes that broadcast -> y of the broadcast shape ---- */
+/* ---- elementwise: x (and o) any shapes that broadcast -> y of the broadcast shape. A NaN wins every maximum and
+ * minimum, and has its gradient. ---- */
 CLG_API clg_tensor *clg_add(clg_tensor *x, clg_tensor *o);     /* x + o */
 CLG_API clg_tensor *clg_sub(clg_tensor *x, clg_tensor *o);     /* x - o */
 CLG_API clg_tensor *clg_mul(clg_tensor *x, clg_tensor *o);     /* x * o */
@@ -60,7 +61,11 @@ CLG_API clg_tensor *clg_dropout(clg_tensor *x, float p, bool training);
  * in = {{"x", x, 0}, {"k", NULL, 1.702f}}: a name is a tensor, or a number when the tensor is NULL.
  * Grammar: numbers, names, + - * /, unary -, < <= > >= == != inside c ? a : b, and
  * exp log log1p expm1 sqrt rsqrt tanh sigmoid erf sin cos pow(a,b) abs sign min(a,b) max(a,b) floor.
- * At most 8 tensors and 12 numbers. CLG_ERR_PARSE names the column. */
+ * At most 8 tensors and 12 numbers. CLG_ERR_PARSE names the column.
+ * The formula is computed as written, in float: what has only numbers is worked out beforehand, in double, and what
+ * does nothing is left out where that holds for every float, infinite and NaN too, up to the sign of a zero (x + 0 is
+ * x; 0*x and 0/x are NaN where they should be). A branch of c ? a : b that is not taken adds nothing to a gradient,
+ * whatever it would be. */
 typedef struct clg_map_input {
   const char *name;
   clg_tensor *tensor;
@@ -78,7 +83,8 @@ CLG_API clg_tensor *clg_amax(clg_tensor *x, const int *dims, int n, bool keepdim
 CLG_API clg_tensor *clg_amin(clg_tensor *x, const int *dims, int n, bool keepdim);
 /* mean((x - mean(x))^2), times n/(n - 1) if unbiased (Bessel) */
 CLG_API clg_tensor *clg_var(clg_tensor *x, const int *dims, int n, bool unbiased, bool keepdim);
-/* sum(|x|^p)^(1/p), p > 0; max |x| for p = INFINITY. The gradient of a norm that is 0 is 0. */
+/* sum(|x|^p)^(1/p), p > 0; max |x| for p = INFINITY. Finite wherever a float holds it, also where |x|^p is not. The
+ * gradient of a norm that is 0 is 0, and of one that is NaN, NaN. */
 CLG_API clg_tensor *clg_norm(clg_tensor *x, float p, const int *dims, int n, bool keepdim);
 /* Along one dimension, with the first position of each maximum or minimum, int32, in *indices (an op result too; NULL:
  * not wanted). The gradient goes to that position alone. NaN wins. */
@@ -200,8 +206,9 @@ CLG_API clg_tensor *clg_group_norm(clg_tensor *x, int groups, clg_tensor *gamma,
 /* group_norm with a group a channel: x [N,C,..] with at least one more dimension (Ulyanov et al. 2016) */
 CLG_API clg_tensor *clg_instance_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps);
 
-/* ---- losses: the mean over all elements, zero-dimensional ---- */
-/* max(x,0) - x*t + log(1 + exp(-|x|)): x logits, t targets in [0,1], same shape or broadcast */
+/* ---- losses: the mean over all elements, zero-dimensional. Targets have the shape of x: [N,1] against [N] is an
+ * error, not N*N pairs. ---- */
+/* max(x,0) - x*t + log(1 + exp(-|x|)): x logits, t targets in [0,1] */
 CLG_API clg_tensor *clg_bce_with_logits(clg_tensor *x, clg_tensor *t);
 CLG_API clg_tensor *clg_mse_loss(clg_tensor *x, clg_tensor *t); /* (x - t)^2 */
 
@@ -209,8 +216,8 @@ CLG_API clg_tensor *clg_mse_loss(clg_tensor *x, clg_tensor *t); /* (x - t)^2 */
 typedef enum clg_reduction { CLG_REDUCTION_MEAN, CLG_REDUCTION_SUM, CLG_REDUCTION_NONE } clg_reduction;
 typedef struct clg_loss_options {
   clg_reduction reduction;
-  clg_tensor *weight;     /* times each element's loss, broadcast */
-  clg_tensor *pos_weight; /* bce_with_logits: times the loss of t = 1, broadcast */
+  clg_tensor *weight;     /* times each element's loss, broadcast to x */
+  clg_tensor *pos_weight; /* bce_with_logits: times the loss of t = 1, broadcast to x */
   float label_smoothing;  /* cross_entropy */
   int ignore_index;       /* cross_entropy */
 } clg_loss_options;
@@ -225,9 +232,9 @@ CLG_API clg_tensor *clg_l1_loss(clg_tensor *x, clg_tensor *t,
 CLG_API clg_tensor *clg_squared_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *options); /* (x - t)^2 */
 /* x [N,C,..] or [C], logits. target int32 [N,..]: the class of each; or float32 of x's shape: the probability of each
  * class. -sum_c t_c*weight_c*log_softmax(x)_c,   t one-hot or target, times 1 - label_smoothing, plus label_smoothing/C
- * weight [C]. A class of ignore_index counts nothing; the mean is over the weights of the labels, or over N and what
- * follows C for probabilities. (A label that is neither a class nor between the classes and ignore_index is an error
- * where that is known.) */
+ * weight [C]. A class of ignore_index counts nothing, nor does one of probability or weight 0, even at a logit of -inf;
+ * the mean is over the weights of the labels, or over N and what follows C for probabilities. (A label that is neither
+ * a class nor between the classes and ignore_index is an error where that is known.) */
 CLG_API clg_tensor *clg_cross_entropy(clg_tensor *x, clg_tensor *target, const clg_loss_options *options);
 
 /* ---- images ---- */

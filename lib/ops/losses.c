@@ -2,6 +2,7 @@
 #include "ops/compose.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
+#include <string.h>
 
 static const clg_loss_options defaults = CLG_LOSS_OPTIONS_INIT;
 
@@ -9,15 +10,10 @@ static const clg_loss_options defaults = CLG_LOSS_OPTIONS_INIT;
 static clg_tensor *reduced(clg_row_id id, clg_tensor *x, clg_tensor *t, clg_reduction how) {
   clg_formula *f = clg_formula_row(x->ctx, id);
   if (!f) return NULL;
-  int ndim = x->ndim;
-  int64_t shape[CLG_MAX_DIMS], n = 1;
-  for (int d = 0; d < ndim; d++) shape[d] = x->shape[d];
-  bool fits = clg_broadcast(&ndim, shape, t);
-  for (int d = 0; fits && d < ndim; d++) n *= shape[d];
   clg_tensor *const in[] = {x, t};
   const float one = 1;
-  uint32_t all = (1u << ndim) - 1;
-  return how == CLG_REDUCTION_MEAN ? clg_formula_mean(f, in, (float)n, all, false)
+  uint32_t all = (1u << x->ndim) - 1;
+  return how == CLG_REDUCTION_MEAN ? clg_formula_mean(f, in, (float)x->numel, all, false)
                                    : clg_formula_apply(f, in, &one, how == CLG_REDUCTION_NONE ? 0 : all, false);
 }
 
@@ -34,6 +30,30 @@ static clg_tensor *weighted(clg_row_id id, clg_tensor *x, clg_tensor *t, const c
   return clg_scope_close_with(scope, reduce(y, o->reduction));
 }
 
+/* Broadcasting [N,1] with [N] would compare every element with every other one. */
+static bool shapes_ok(clg_tensor *x, clg_tensor *t, const clg_loss_options *o, const char *op) {
+  char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
+  if (!clg_same_shape(x, t))
+    return clg_fail(x->ctx, CLG_ERR_SHAPE, op,
+                    "shapes %s and %s: the target must have that of x (reshape or expand it)",
+                    clg_shape_text(x->ndim, x->shape, a), clg_shape_text(t->ndim, t->shape, b)),
+           false;
+  clg_tensor *const weights[] = {o->weight, o->pos_weight};
+  for (int i = 0; i < 2; i++) {
+    int ndim = x->ndim;
+    int64_t shape[CLG_MAX_DIMS];
+    memcpy(shape, x->shape, sizeof shape);
+    const clg_tensor *w = weights[i];
+    if (!w ||
+        (clg_broadcast(&ndim, shape, w) && ndim == x->ndim && !memcmp(shape, x->shape, (size_t)ndim * sizeof *shape)))
+      continue;
+    return clg_fail(x->ctx, CLG_ERR_SHAPE, op, "weight %s does not broadcast to x %s",
+                    clg_shape_text(w->ndim, w->shape, b), clg_shape_text(x->ndim, x->shape, a)),
+           false;
+  }
+  return true;
+}
+
 static clg_tensor *loss(clg_row_id id, clg_tensor *x, clg_tensor *t, const clg_loss_options *o) {
   if (!x || !t) return NULL;
   if (!o) o = &defaults;
@@ -43,6 +63,7 @@ static clg_tensor *loss(clg_row_id id, clg_tensor *x, clg_tensor *t, const clg_l
   if ((o->pos_weight && id != CLG_ROW_BCE_LOGITS) || o->label_smoothing != 0 ||
       o->ignore_index != defaults.ignore_index)
     return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "an option is set that this loss does not have"), NULL;
+  if (!shapes_ok(x, t, o, op)) return NULL;
   return o->weight || o->pos_weight ? weighted(id, x, t, o) : reduced(id, x, t, o->reduction);
 }
 
