@@ -1,10 +1,14 @@
 /* The optimizers' formulas, as PyTorch 1.13 defines them, and their compilation to one kernel each. */
 #include "optim/rules.h"
+#include <float.h>
 #include <math.h>
 
 /* The gradient with weight decay added; without decay it is exactly g. */
-#define D           "(wd == 0 ? g : g + wd*w)"
-#define RMS_CENTRED "(sqrt(A - B*B) + eps)"
+#define D "(wd == 0 ? g : g + wd*w)"
+/* Its square by the weight c2, which keeps it in range for longer, as PyTorch does. */
+#define SQUARE "c2*" D "*" D
+/* Of a constant gradient the difference is 0, or what rounding made of it. */
+#define RMS_CENTRED "(sqrt(max(A - B*B, 0)) + eps)"
 
 enum {
   SGD,
@@ -23,23 +27,17 @@ static const clg_rule rules[] = {
     [SGD] = {"sgd", 0, {0}, "w - size*" D},
     [SGD_MOMENTUM] = {"sgd", 1, {"first > 0 ? " D " : mu*a + damp*" D}, "w - size*A"},
     [SGD_NESTEROV] = {"sgd", 1, {"first > 0 ? " D " : mu*a + damp*" D}, "w - size*(" D " + mu*A)"},
-    [ADAM] = {"adam", 2, {"b1*a + c1*" D, "b2*b + c2*(" D "*" D ")"}, "w - size*(A/(sqrt(B)/root + eps))"},
-    [ADAM_AMSGRAD] = {"adam",
-                      3,
-                      {"b1*a + c1*" D, "b2*b + c2*(" D "*" D ")", "max(c, B)"},
-                      "w - size*(A/(sqrt(C)/root + eps))"},
-    [ADAMW] = {"adamw", 2, {"b1*a + c1*g", "b2*b + c2*(g*g)"}, "decay*w - size*(A/(sqrt(B)/root + eps))"},
+    [ADAM] = {"adam", 2, {"b1*a + c1*" D, "b2*b + " SQUARE}, "w - size*(A/(sqrt(B)/root + eps))"},
+    [ADAM_AMSGRAD] = {"adam", 3, {"b1*a + c1*" D, "b2*b + " SQUARE, "max(c, B)"}, "w - size*(A/(sqrt(C)/root + eps))"},
+    [ADAMW] = {"adamw", 2, {"b1*a + c1*g", "b2*b + c2*g*g"}, "decay*w - size*(A/(sqrt(B)/root + eps))"},
     [ADAMW_AMSGRAD] = {"adamw",
                        3,
-                       {"b1*a + c1*g", "b2*b + c2*(g*g)", "max(c, B)"},
+                       {"b1*a + c1*g", "b2*b + c2*g*g", "max(c, B)"},
                        "decay*w - size*(A/(sqrt(C)/root + eps))"},
-    [RMS] = {"rmsprop", 1, {"b2*a + c2*(" D "*" D ")"}, "w - size*(" D "/(sqrt(A) + eps))"},
-    [RMS_MOMENTUM] = {"rmsprop", 2, {"b2*a + c2*(" D "*" D ")", "mu*b + " D "/(sqrt(A) + eps)"}, "w - size*B"},
-    [RMS_C] = {"rmsprop", 2, {"b2*a + c2*(" D "*" D ")", "b2*b + c2*" D}, "w - size*(" D "/" RMS_CENTRED ")"},
-    [RMS_C_MOMENTUM] = {"rmsprop",
-                        3,
-                        {"b2*a + c2*(" D "*" D ")", "b2*b + c2*" D, "mu*c + " D "/" RMS_CENTRED},
-                        "w - size*C"},
+    [RMS] = {"rmsprop", 1, {"b2*a + " SQUARE}, "w - size*(" D "/(sqrt(A) + eps))"},
+    [RMS_MOMENTUM] = {"rmsprop", 2, {"b2*a + " SQUARE, "mu*b + " D "/(sqrt(A) + eps)"}, "w - size*B"},
+    [RMS_C] = {"rmsprop", 2, {"b2*a + " SQUARE, "b2*b + c2*" D}, "w - size*(" D "/" RMS_CENTRED ")"},
+    [RMS_C_MOMENTUM] = {"rmsprop", 3, {"b2*a + " SQUARE, "b2*b + c2*" D, "mu*c + " D "/" RMS_CENTRED}, "w - size*C"},
 };
 
 const clg_rule *clg_rule_of(const clg_optim_options *o) {
@@ -79,7 +77,7 @@ void clg_rule_numbers(const clg_optim_options *o, uint64_t t, float out[CLG_NUMB
   out[CLG_N_C2] = (float)(1 - b2);
   out[CLG_N_DECAY] = (float)(1 - o->lr * o->weight_decay);
   out[CLG_N_ROOT] = (float)sqrt(bias2);
-  out[CLG_N_EPS] = (float)o->eps;
+  out[CLG_N_EPS] = o->eps > 0 ? fmaxf((float)o->eps, FLT_MIN) : 0; /* what keeps 0/0 away stays above 0 */
 }
 
 clg_map_fn *clg_rule_compile(clg_context *ctx, const clg_rule *rule) {
