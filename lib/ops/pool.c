@@ -120,8 +120,7 @@ static bool sizes_ok(clg_tensor *x, const clg_pool_options *o, pool_attrs *a) {
   for (int i = 0; i < 2; i++) {
     int at = x->ndim - 2 + i;
     int64_t k = a->window[i], s = a->window[2 + i], p = a->window[4 + i], d = a->window[6 + i];
-    int64_t room = x->shape[at] + 2 * p - d * (k - 1) - 1,
-            n = room < 0 ? 0 : (room + (o->ceil_mode ? s - 1 : 0)) / s + 1;
+    int64_t room = x->shape[at] + 2 * p - d * (k - 1) - 1 + (o->ceil_mode ? s - 1 : 0), n = room < 0 ? 0 : room / s + 1;
     if (n > 0 && o->ceil_mode && (n - 1) * s >= x->shape[at] + p) n--; /* a window must begin inside */
     if (n < 1) {
       char text[CLG_SHAPE_TEXT];
