@@ -31,10 +31,10 @@ static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]
 #define UNIT(u) (TO_FLOATS((u) >> 8) * 5.9604644775390625e-8f)
 
 /* out[4i..4i+3] of n elements from counter block position + i; one item a VW blocks. a, b: low and width, none above
- * `most`; or mean and deviation. */
+ * `most`; or mean and deviation; both times `scale`. */
 #define RANDOM(NAME, FOUR)                                                                                             \
   __kernel void NAME(__global float *out_p, const uint out_o, const uint n, const ulong seed, const ulong position,    \
-                     const float a, const float b, const float most) {                                                 \
+                     const float a, const float b, const float most, const float scale) {                              \
     const size_t i = get_global_id(0) * VW;                                                                            \
     if (4 * i >= n) return;                                                                                            \
     const ulong at = position + i;                                                                                     \
@@ -46,12 +46,12 @@ static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]
     for (uint e = 0; e < 4 * VW && 4 * i + e < n; e++) out_p[out_o + 4 * i + e] = lane[e % 4 * VW + e / 4];            \
   }
 #define UNIFORM                                                                                                        \
-  for (int e = 0; e < 4; e++) v[e] = min(a + b * UNIT(u[e]), (FLOATS)(most));
+  for (int e = 0; e < 4; e++) v[e] = min((a + b * UNIT(u[e])) * scale, (FLOATS)(most));
 /* Box-Muller: 1 - UNIT is in (0, 1], so that the logarithm is finite. */
 #define NORMAL                                                                                                         \
   for (int e = 0; e < 4; e += 2) {                                                                                     \
     const FLOATS r = sqrt(-2.0f * log(1.0f - UNIT(u[e]))), p = 6.28318530717958648f * UNIT(u[e + 1]);                  \
-    v[e] = a + b * (r * cos(p)), v[e + 1] = a + b * (r * sin(p));                                                      \
+    v[e] = (a + b * (r * cos(p))) * scale, v[e + 1] = (a + b * (r * sin(p))) * scale;                                  \
   }
 #if CLG_FORM(random_uniform)
 RANDOM(random_uniform, UNIFORM)

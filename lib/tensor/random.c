@@ -36,47 +36,55 @@ void clg_seed_get(const clg_context *ctx, uint64_t *seed, uint64_t *position) {
   if (position) *position = s ? s->position : 0;
 }
 
-/* Uniform: a is low, b the width, `most` the largest result; or normal: mean and deviation. */
-static clg_status fill(clg_tensor *t, bool normal, float a, float b, float most, const char *op) {
+/* Uniform: a is low, b the width, `most` the largest result; or normal: mean and deviation. Both are of the numbers
+ * over `scale`, where a float holds them. */
+typedef struct spread {
+  bool normal;
+  float a, b, most, scale;
+} spread;
+
+static clg_status fill(clg_tensor *t, const spread *p, const char *op) {
   clg_context *ctx = t->ctx;
   stream *s = stream_of(ctx);
   if (!s) return CLG_ERR_HOST_MEMORY;
   if (!t->numel) return CLG_OK;
   if (!clg_tensor_is_contiguous(t)) {
     clg_tensor *packed = clg_tensor_like(t, op);
-    clg_status st = packed ? fill(packed, normal, a, b, most, op) : clg_last_status(ctx);
+    clg_status st = packed ? fill(packed, p, op) : clg_last_status(ctx);
     if (st == CLG_OK) st = clg_tensor_assign(t, packed, op);
     clg_tensor_unref(&packed);
     return st;
   }
-  if (!s->kernel[normal])
-    s->kernel[normal] = clg_kernel_get(ctx, "random.cl", NULL, normal ? "random_normal" : "random_uniform");
+  clg_kernel **kernel = &s->kernel[p->normal];
+  if (!*kernel) *kernel = clg_kernel_get(ctx, "random.cl", NULL, p->normal ? "random_normal" : "random_uniform");
   size_t blocks = ((size_t)t->numel + 3) / 4;
   clg_arg args[] = {clg_arg_block(t->storage->block),
                     clg_arg_u32((uint32_t)clg_tensor_at(t)),
                     clg_arg_u32((uint32_t)t->numel),
                     clg_arg_u64(s->seed),
                     clg_arg_u64(s->position),
-                    clg_arg_f32(a),
-                    clg_arg_f32(b),
-                    clg_arg_f32(most)};
+                    clg_arg_f32(p->a),
+                    clg_arg_f32(p->b),
+                    clg_arg_f32(p->most),
+                    clg_arg_f32(p->scale)};
   s->position += blocks;
   const size_t lanes = clg_vector_width(ctx), items[3] = {(blocks + lanes - 1) / lanes, 1, 1};
-  return clg_launch(ctx, s->kernel[normal], op, args, 8, items, NULL);
+  return clg_launch(ctx, *kernel, op, args, 9, items, NULL);
 }
 
-static clg_status fill_changed(clg_tensor *t, bool normal, float a, float b, float most, const char *op) {
+static clg_status fill_changed(clg_tensor *t, const spread *p, const char *op) {
   if (!t || !clg_tensor_holds(t, CLG_F32, op)) return CLG_ERR_ARGUMENT;
   clg_status s = clg_tensor_changeable(t, op);
-  if (s == CLG_OK) s = fill(t, normal, a, b, most, op);
+  if (s == CLG_OK) s = fill(t, p, op);
   if (s == CLG_OK) clg_storage_changed(t->storage, op);
   return s;
 }
 
-/* low + width*u may be rounded up to high, which is out of the range. */
+/* low + width*u may be rounded up to high, which is out of the range; a width that no float holds is halved. */
 clg_status clg_rand_(clg_tensor *t, float low, float high) {
-  return fill_changed(t, false, low, high - low, low < high ? nextafterf(high, low) : INFINITY, "rand_");
+  const float most = low < high ? nextafterf(high, low) : INFINITY, scale = isinf(high - low) ? 2 : 1;
+  return fill_changed(t, &(spread){false, low / scale, high / scale - low / scale, most, scale}, "rand_");
 }
 clg_status clg_randn_(clg_tensor *t, float mean, float std) {
-  return fill_changed(t, true, mean, std, INFINITY, "randn_");
+  return fill_changed(t, &(spread){true, mean, std, INFINITY, 1}, "randn_");
 }
