@@ -12,7 +12,12 @@ inline int element(uint i, const uint8 dims, const int8 strides) {
   return at;
 }
 
-inline float root(const float v, const float p) { return p == 2.0f ? sqrt(v) : pow(v, 1.0f / p); }
+/* Corrected for what 1/p loses, which counts beside a large logarithm. */
+inline float root(const float v, const float p) {
+  if (p == 2.0f) return sqrt(v);
+  const float q = 1.0f / p, rest = fma(-q, p, 1.0f) / p, y = pow(v, q);
+  return y + y * (rest * log(v));
+}
 
 #define PUT(m, r)                                                                                                      \
   {                                                                                                                    \

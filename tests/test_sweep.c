@@ -1,0 +1,476 @@
+/* Every elementwise op, loss, norm and optimizer over the whole range of a float: zero, the least and the largest
+ * numbers, infinity, NaN. Values, first and second gradients against definitions in double. All points of an op are one
+ * tensor, since what costs is compiling. $CLGRAD_TEST_CASE, part of a name, leaves everything else out. */
+#include "context.h"
+#include "harness.h"
+#include "sweep_ops.h"
+#include <clgrad/opencl.h>
+#include <float.h>
+#include <string.h>
+
+static clg_context *ctx;
+static double least; /* what a result may be off by because it is no normal number */
+static void open_context(void) {
+  ctx = test_context_open();
+  cl_device_fp_config config = 0;
+  clGetDeviceInfo(clg_context_cl_device(ctx), CL_DEVICE_SINGLE_FP_CONFIG, sizeof config, &config, NULL);
+  least = config & CL_FP_DENORM ? 0x1p-149 : (double)FLT_MIN;
+}
+static void close_context(void) { test_context_close(&ctx); }
+static bool wanted(const char *name) {
+  const char *part = getenv("CLGRAD_TEST_CASE");
+  return !part || strstr(name, part);
+}
+
+static const float points[] = {0,     1e-45f, -1e-45f, 1e-20f, -1e-20f, 0.5f,  -0.5f, 1,        -1,        3,    -3,
+                               5,     -5,     9,       -9,     9.5f,    -9.5f, 10.5f, -10.5f,   12,        -12,  14.5f,
+                               -14.5, 20.5f,  -20.5f,  88,     -88,     104,   -104,  1e4f,     -1e4f,     1e8f, -1e8f,
+                               1e20f, -1e20f, 3e38f,   -3e38f, 100,     -300,  1e13f, INFINITY, -INFINITY, NAN};
+enum { POINTS = sizeof points / sizeof *points, FINITE = POINTS - 3 };
+
+static bool agrees(float got, double want, double term, double slack) {
+  if (isnan(want)) return isnan(got);
+  if (fabs(want) > (double)FLT_MAX * (1 + 0x1p-25)) return isinf(got) && (got > 0) == (want > 0);
+  return fabs((double)got - want) <= 1e-6 * fmax(fabs(want), term) + slack;
+}
+
+static void read_all(clg_tensor *t, float *out) {
+  ck_assert_msg(t != NULL, "%s", clg_last_error(ctx));
+  ck_assert_int_eq(clg_tensor_read(t, out), CLG_OK);
+}
+static clg_tensor *total(clg_tensor *t) { return clg_sum(t, NULL, 0, false); }
+static clg_tensor *leaf(int ndim, const int64_t *shape, const float *v) {
+  clg_tensor *t = clg_tensor_create(ctx, ndim, shape, v);
+  clg_set_requires_grad(t, true);
+  return t;
+}
+
+/* ---- elementwise ops of one tensor ---- */
+
+START_TEST(unary_ops) {
+  const unary *u = &unaries[_i];
+  static const char *const what[] = {"value", "gradient", "second gradient", "recorded gradient"};
+  float got[4][POINTS] = {{0}};
+  if (!wanted(u->name)) return;
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = leaf(1, (int64_t[]){POINTS}, points), *y = u->op(x), *g = NULL,
+             *ones = clg_full(ctx, 1, (int64_t[]){POINTS}, 1);
+  read_all(y, got[0]);
+  ck_assert_int_eq(clg_backward(y, &(clg_backward_options){.grad = ones, .retain_graph = true}), CLG_OK);
+  read_all(clg_grad_of(x), got[1]);
+  clg_zero_grad(x);
+  ck_assert_int_eq(clg_grad(y, &x, 1, false, &(clg_backward_options){.grad = ones, .create_graph = true}, &g), CLG_OK);
+  read_all(g, got[3]);
+  if (clg_requires_grad(g)) {
+    ck_assert_int_eq(clg_backward(g, &(clg_backward_options){.grad = ones}), CLG_OK);
+    if (clg_grad_of(x)) read_all(clg_grad_of(x), got[2]);
+  }
+  clg_scope_close(s);
+  clg_tensor_unref(&x);
+  int bad = 0;
+  for (int i = 0; i < POINTS; i++)
+    for (int k = 0; k < 4; k++) {
+      double v = (double)points[i], want = u->f[k % 3 + (k == 3)](v), term = fabs(v) < 21 ? u->term : fmin(u->term, 1);
+      if (isinf(v) && isnan(got[k][i]) && !strncmp(u->name, "user_", 5)) continue; /* 0 times infinity, as written */
+      if (agrees(got[k][i], want, term, u->low ? (double)FLT_MIN : least)) continue;
+      fprintf(stderr, "%s at %g: %s %.9g, not %.9g\n", u->name, v, what[k], (double)got[k][i], want);
+      bad++;
+    }
+  ck_assert_msg(!bad, "%s: %d of %d are wrong", u->name, bad, 4 * POINTS);
+}
+END_TEST
+
+/* ---- of two: all pairs ---- */
+
+typedef struct binary {
+  const char *name;
+  clg_tensor *(*op)(clg_tensor *x, clg_tensor *o);
+  double (*f[3])(double x, double o); /* the value and both derivatives */
+  double (*term)(double x, double o);
+  bool all;         /* infinity and NaN are defined too */
+  bool probability; /* o is taken as 0, 1/2 and 1 alone */
+} binary;
+#define REF2(name, ...)                                                                                                \
+  static double name(double x, double o) {                                                                             \
+    (void)x, (void)o;                                                                                                  \
+    return __VA_ARGS__;                                                                                                \
+  }
+#define OP2(name, call)                                                                                                \
+  static clg_tensor *two_##name(clg_tensor *x, clg_tensor *o) { return call; }
+#define EACH (&(clg_loss_options){CLG_REDUCTION_NONE, NULL, NULL, 0, -100})
+
+REF2(no_term, 0)
+REF2(unit, 1)
+REF2(minus_unit, -1)
+OP2(add, clg_add(x, o))
+REF2(add_v, x + o)
+REF2(larger, fmax(fabs(x), fabs(o)))
+OP2(sub, clg_sub(x, o))
+REF2(sub_v, x - o)
+OP2(mul, clg_mul(x, o))
+REF2(mul_v, x *o)
+REF2(first, x)
+REF2(other, o)
+OP2(div, clg_div(x, o))
+REF2(div_v, x / o)
+REF2(div_x, 1 / o)
+REF2(div_o, -(x / o) / o)
+OP2(maximum, clg_maximum(x, o))
+REF2(maximum_v, isnan(x) || isnan(o) ? NONE : fmax(x, o))
+REF2(maximum_x, isnan(o) ? 0 : isnan(x) || x > o ? 1 : x == o ? 0.5 : 0)
+REF2(maximum_o, 1 - maximum_x(x, o))
+OP2(minimum, clg_minimum(x, o))
+REF2(minimum_v, isnan(x) || isnan(o) ? NONE : fmin(x, o))
+REF2(minimum_x, isnan(o) ? 0 : isnan(x) || x < o ? 1 : x == o ? 0.5 : 0)
+REF2(minimum_o, 1 - minimum_x(x, o))
+OP2(where, clg_where(x, x, o))
+REF2(where_v, x != 0 ? x : o)
+REF2(where_x, x != 0)
+REF2(where_o, x == 0)
+/* logits and targets */
+OP2(bce, clg_bce_with_logits_loss(x, o, EACH))
+REF2(bce_v, fmax(x, 0) - x * o + log1p(exp(-fabs(x))))
+REF2(bce_x, sigma(x) - o)
+REF2(bce_o, -x)
+REF2(bce_term, 1)
+OP2(mse, clg_squared_loss(x, o, EACH))
+REF2(mse_v, (x - o) * (x - o))
+REF2(mse_x, 2 * (x - o))
+REF2(mse_o, -2 * (x - o))
+OP2(l1, clg_l1_loss(x, o, EACH))
+REF2(l1_v, fabs(x - o))
+REF2(l1_x, (x > o) - (x < o))
+REF2(l1_o, (x < o) - (x > o))
+
+static const binary binaries[] = {
+    {"add", two_add, {add_v, unit, unit}, larger, true, false},
+    {"sub", two_sub, {sub_v, unit, minus_unit}, larger, true, false},
+    {"mul", two_mul, {mul_v, other, first}, no_term, true, false},
+    {"div", two_div, {div_v, div_x, div_o}, no_term, true, false},
+    {"maximum", two_maximum, {maximum_v, maximum_x, maximum_o}, no_term, true, false},
+    {"minimum", two_minimum, {minimum_v, minimum_x, minimum_o}, no_term, true, false},
+    {"where", two_where, {where_v, where_x, where_o}, no_term, true, false},
+    {"bce_with_logits", two_bce, {bce_v, bce_x, bce_o}, bce_term, false, true},
+    {"mse_loss", two_mse, {mse_v, mse_x, mse_o}, no_term, false, false},
+    {"l1_loss", two_l1, {l1_v, l1_x, l1_o}, no_term, false, false},
+};
+enum { BINARIES = sizeof binaries / sizeof *binaries };
+
+START_TEST(binary_ops) {
+  const binary *b = &binaries[_i];
+  static const char *const what[] = {"value", "gradient of x", "gradient of o"};
+  static float x[POINTS * POINTS], o[POINTS * POINTS], got[3][POINTS * POINTS];
+  if (!wanted(b->name)) return;
+  int64_t n = 0;
+  int m = b->all ? POINTS : FINITE;
+  for (int i = 0; i < m; i++)
+    for (int k = 0; k < (b->probability ? 3 : m); k++, n++)
+      x[n] = points[i], o[n] = b->probability ? (float)k / 2 : points[k];
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *tx = leaf(1, &n, x), *to = leaf(1, &n, o), *y = b->op(tx, to);
+  read_all(y, got[0]);
+  ck_assert_int_eq(clg_backward(y, &(clg_backward_options){.grad = clg_full(ctx, 1, &n, 1)}), CLG_OK);
+  read_all(clg_grad_of(tx), got[1]), read_all(clg_grad_of(to), got[2]);
+  clg_scope_close(s);
+  clg_tensor_unref(&tx), clg_tensor_unref(&to);
+  int bad = 0;
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < 3; k++) {
+      double p = (double)x[i], q = (double)o[i], want = b->f[k](p, q);
+      if (agrees(got[k][i], want, k == 0 || (k == 1 && b->probability) ? b->term(p, q) : 0, least)) continue;
+      if (bad++ < 20)
+        fprintf(stderr, "%s at %g, %g: %s %.9g, not %.9g\n", b->name, p, q, what[k], (double)got[k][i], want);
+    }
+  ck_assert_msg(!bad, "%s: %d are wrong", b->name, bad);
+}
+END_TEST
+
+/* ---- norms, extremes and softmax over rows ---- */
+
+enum { WIDE = 5 };
+static const float rows[][WIDE] = {
+    {0.1f, 0.1f, 0.1f, 0.1f, 0.1f},
+    {0, 0, 0, 0, 0},
+    {1, -2, 3, -4, 5},
+    {12345.678f, 12345.678f, 12345.678f, 12345.678f, 12345.678f},
+    {1e4f, 10001, 10002, 9999, 9998},
+    {3e20f, 4e20f, 0, 0, 0},
+    {3e-25f, -4e-25f, 0, 0, 0},
+    {1e20f, 1, 1, 1, -1},
+    {3e13f, 4e13f, -1, 1e-20f, 0},
+    {3e-16f, 4e-16f, 1e-30f, 0, 0},
+    {1e38f, -1e38f, 1e38f, 1e37f, 0},
+    {1e-38f, -2e-38f, 3e-38f, 0, 1e-38f},
+    {88, -88, 104, -104, 0},
+    {-3e38f, 3e38f, 0, 1, 2},
+    {1, NAN, 2, -1, 0},
+    {INFINITY, 1, 2, 3, 4},
+    {-INFINITY, 1, 2, 3, 4},
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static double norm_of(const float *v, double p) {
+  double most = 0, sum = 0;
+  for (int i = 0; i < WIDE; i++) {
+    if (isnan(v[i])) return NONE;
+    most = fmax(most, fabs((double)v[i]));
+  }
+  if (isinf(p) || most == 0 || isinf(most)) return most;
+  for (int i = 0; i < WIDE; i++) sum += pow(fabs((double)v[i]) / most, p);
+  return most * pow(sum, 1 / p);
+}
+/* NaN and infinity hand themselves on; what exactly each element gets is a convention. */
+static double norm_gradient(const float *v, double p, int i) {
+  double x = (double)v[i], n = norm_of(v, p), sign = (x > 0) - (x < 0);
+  if (isinf(p)) {
+    int equal = 0;
+    for (int k = 0; k < WIDE; k++) equal += fabs((double)v[k]) == n;
+    return fabs(x) == n ? sign / equal : 0;
+  }
+  return x == 0 ? 0 : sign * pow(fabs(x) / n, p - 1);
+}
+
+static const struct {
+  const char *name;
+  float p;
+} orders[] = {{"norm 2", 2}, {"norm 1", 1}, {"norm 3", 3}, {"norm 1.5", 1.5f}, {"norm inf", INFINITY}};
+
+START_TEST(norms) {
+  float p = orders[_i].p, y[ROWS], g[ROWS][WIDE];
+  if (!wanted(orders[_i].name)) return;
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = leaf(2, (int64_t[]){ROWS, WIDE}, &rows[0][0]), *n = clg_norm(x, p, (int[]){1}, 1, false);
+  read_all(n, y);
+  ck_assert_int_eq(clg_backward(total(n), NULL), CLG_OK);
+  read_all(clg_grad_of(x), &g[0][0]);
+  for (int r = 0; r < ROWS; r++) {
+    double want = norm_of(rows[r], (double)p);
+    ck_assert_msg(agrees(y[r], want, 0, least), "%s of row %d: %.9g, not %.9g", orders[_i].name, r, (double)y[r], want);
+    bool lost = isnan(want), passed = false, outside = want > (double)FLT_MAX;
+    for (int i = 0; i < WIDE; i++) {
+      passed = passed || isnan(g[r][i]);
+      if (!isfinite(want) || outside || (isinf(p) && want == 0)) continue;
+      double d = norm_gradient(rows[r], (double)p, i);
+      ck_assert_msg(agrees(g[r][i], d, 4, least), "%s of row %d, element %d: gradient %.9g, not %.9g", orders[_i].name,
+                    r, i, (double)g[r][i], d);
+    }
+    ck_assert_msg(!lost || passed, "%s of row %d: no gradient is NaN", orders[_i].name, r);
+  }
+  clg_scope_close(s);
+  clg_tensor_unref(&x);
+}
+END_TEST
+
+/* The whole of a long tensor, in a size that takes a work-group and one that takes an item. */
+START_TEST(norms_of_much) {
+  static const float scale[] = {1, 1e25f, 1e-30f, 0};
+  enum { MUCH = 100003 };
+  static float v[MUCH];
+  for (size_t k = 0; wanted("norm") && k < sizeof scale / sizeof *scale; k++)
+    for (int64_t n = 999; n <= MUCH; n += MUCH - 999) {
+      double want = 0;
+      for (int i = 0; i < n; i++) v[i] = scale[k] * (float)(i % 100 - 50), want += (double)v[i] * (double)v[i];
+      clg_scope *s = clg_scope_open(ctx);
+      clg_tensor *x = clg_tensor_create(ctx, 1, &n, v);
+      double got = (double)clg_tensor_item(clg_norm(x, 2, NULL, 0, false));
+      ck_assert_msg(fabs(got - sqrt(want)) <= 2e-6 * sqrt(want), "%d of scale %g: %.9g, not %.9g", (int)n,
+                    (double)scale[k], got, sqrt(want));
+      clg_scope_close(s);
+      clg_tensor_unref(&x);
+    }
+}
+END_TEST
+
+/* Along memory, across it and over all: norm takes strides of its own. */
+START_TEST(norms_of_views) {
+  float v[2 * 3 * 4], got[12];
+  if (!wanted("norm")) return;
+  for (int i = 0; i < 24; i++) v[i] = (float)(i + 1) * 1e25f;
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_tensor_create(ctx, 3, (int64_t[]){2, 3, 4}, v), *t = clg_permute(x, (int[]){2, 0, 1});
+  read_all(clg_norm(t, 2, (int[]){0, 2}, 2, true), got); /* of x[a,:,:] */
+  for (int a = 0; a < 2; a++) {
+    double want = 0;
+    for (int i = 0; i < 12; i++) want += pow((double)v[12 * a + i], 2);
+    ck_assert(agrees(got[a], sqrt(want), 0, 0));
+  }
+  read_all(clg_norm(clg_slice(t, 0, 1, 4, 2), 2, (int[]){1}, 1, false), got); /* [2,3]: x[:,b,c] for c = 1 and 3 */
+  for (int c = 0; c < 2; c++)
+    for (int b = 0; b < 3; b++) {
+      double p = (double)v[4 * b + 2 * c + 1], q = (double)v[12 + 4 * b + 2 * c + 1];
+      ck_assert(agrees(got[3 * c + b], hypot(p, q), 0, 0));
+    }
+  ck_assert(agrees(clg_tensor_item(clg_norm(clg_full(ctx, 0, NULL, -3e30f), 2, NULL, 0, false)), 3e30, 1e30, 0));
+  ck_assert_float_eq(clg_tensor_item(clg_norm(clg_full(ctx, 1, (int64_t[]){0}, 0), 2, NULL, 0, false)), 0);
+  clg_scope_close(s);
+  clg_tensor_unref(&x);
+}
+END_TEST
+
+START_TEST(softmax_and_its_logarithm) {
+  float y[2][ROWS][WIDE], g[2][ROWS][WIDE], u[ROWS][WIDE];
+  if (!wanted("softmax")) return;
+  for (int i = 0; i < ROWS * WIDE; i++) u[i / WIDE][i % WIDE] = (float)(i * 7 % 5 - 2);
+  for (int logs = 0; logs < 2; logs++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *x = leaf(2, (int64_t[]){ROWS, WIDE}, &rows[0][0]),
+               *z = logs ? clg_log_softmax(x, 1) : clg_softmax(x, 1),
+               *up = clg_tensor_create(ctx, 2, (int64_t[]){ROWS, WIDE}, &u[0][0]);
+    read_all(z, &y[logs][0][0]);
+    ck_assert_int_eq(clg_backward(z, &(clg_backward_options){.grad = up}), CLG_OK);
+    read_all(clg_grad_of(x), &g[logs][0][0]);
+    clg_scope_close(s);
+    clg_tensor_unref(&x), clg_tensor_unref(&up);
+  }
+  for (int r = 0; r < ROWS; r++) {
+    double most = -INF, sum = 0, p[WIDE], weighted = 0, all = 0;
+    bool bad = false;
+    for (int i = 0; i < WIDE; i++) most = fmax(most, (double)rows[r][i]), bad = bad || isnan(rows[r][i]);
+    bad = bad || isinf(most);
+    for (int i = 0; i < WIDE; i++) sum += p[i] = exp((double)rows[r][i] - most);
+    for (int i = 0; i < WIDE; i++) p[i] /= sum, weighted += p[i] * (double)u[r][i], all += (double)u[r][i];
+    for (int i = 0; i < WIDE; i++) {
+      double up = (double)u[r][i], log_p = (double)rows[r][i] - most - log(sum);
+      ck_assert_msg(agrees(y[0][r][i], bad ? NONE : p[i], 0, 2 * (double)FLT_MIN), "softmax of row %d: %g", r,
+                    (double)y[0][r][i]);
+      ck_assert_msg(agrees(y[1][r][i], bad ? NONE : log_p, 1, 0), "log_softmax of row %d: %g", r, (double)y[1][r][i]);
+      ck_assert_msg(agrees(g[0][r][i], bad ? NONE : p[i] * (up - weighted), 4, 0), "gradient of row %d: %g", r,
+                    (double)g[0][r][i]);
+      ck_assert_msg(agrees(g[1][r][i], bad ? NONE : up - p[i] * all, 4, 0), "gradient of row %d: %g", r,
+                    (double)g[1][r][i]);
+    }
+  }
+}
+END_TEST
+
+START_TEST(extremes_and_means) {
+  float y[3][ROWS], g[3][ROWS][WIDE];
+  if (!wanted("extremes")) return;
+  for (int k = 0; k < 3; k++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *x = leaf(2, (int64_t[]){ROWS, WIDE}, &rows[0][0]);
+    clg_tensor *z = k == 0   ? clg_amax(x, (int[]){1}, 1, false)
+                    : k == 1 ? clg_amin(x, (int[]){1}, 1, false)
+                             : clg_mean(x, (int[]){1}, 1, false);
+    read_all(z, y[k]);
+    ck_assert_int_eq(clg_backward(total(z), NULL), CLG_OK);
+    read_all(clg_grad_of(x), &g[k][0][0]);
+    clg_scope_close(s);
+    clg_tensor_unref(&x);
+  }
+  for (int r = 0; r < ROWS; r++) {
+    double most = -INF, little = INF, sum = 0, size = 0;
+    int nans = 0, top = 0, bottom = 0;
+    for (int i = 0; i < WIDE; i++) {
+      double v = (double)rows[r][i];
+      nans += isnan(v), most = fmax(most, v), little = fmin(little, v), sum += v, size = fmax(size, fabs(v));
+    }
+    for (int i = 0; i < WIDE; i++) top += (double)rows[r][i] == most, bottom += (double)rows[r][i] == little;
+    ck_assert(agrees(y[0][r], nans ? NONE : most, 0, 0) && agrees(y[1][r], nans ? NONE : little, 0, 0));
+    ck_assert(agrees(y[2][r], sum / WIDE, isinf(size) ? 0 : size, least));
+    for (int i = 0; i < WIDE; i++) {
+      double v = (double)rows[r][i];
+      ck_assert(agrees(g[0][r][i], nans ? (isnan(v) ? 1.0 / nans : 0) : v == most ? 1.0 / top : 0, 0, 0));
+      ck_assert(agrees(g[1][r][i], nans ? (isnan(v) ? 1.0 / nans : 0) : v == little ? 1.0 / bottom : 0, 0, 0));
+      ck_assert(agrees(g[2][r][i], 1.0 / WIDE, 0, 0));
+    }
+  }
+}
+END_TEST
+
+/* ---- optimizers ---- */
+
+static const float strengths[] = {0,  1e-45f, 1e-30f, -1e-20f, 1e-12f, -1e-8f, 1e-5f,
+                                  -1, 1,      1e5f,   -1e10f,  1e17f,  NAN,    INFINITY};
+enum { STRENGTHS = sizeof strengths / sizeof *strengths, SOUND = STRENGTHS - 2, STEPS = 12 };
+
+static const struct {
+  const char *name;
+  clg_optim_kind kind;
+  float momentum;
+  bool nesterov, amsgrad, centred;
+  double decay, eps;
+} rules[] = {
+    {"sgd", CLG_SGD, 0, false, false, false, 0, 1e-8},
+    {"sgd with momentum", CLG_SGD, 0.9f, true, false, false, 0.01, 1e-8},
+    {"adam", CLG_ADAM, 0, false, false, false, 0, 1e-8},
+    {"adam with amsgrad", CLG_ADAM, 0, false, true, false, 0, 1e-50},
+    {"adamw", CLG_ADAMW, 0, false, false, false, 0.1, 1e-8},
+    {"rmsprop", CLG_RMSPROP, 0, false, false, false, 0, 1e-8},
+    {"rmsprop centred", CLG_RMSPROP, 0, false, false, true, 0, 1e-8},
+    {"rmsprop centred with momentum", CLG_RMSPROP, 0.5f, false, false, true, 0, 1e-8},
+};
+enum { RULES = sizeof rules / sizeof *rules };
+
+/* One weight in double, by the papers. */
+static double simulated(int rule, double g, double lr) {
+  double w = 1, a = 0, b = 0, c = 0, top = 0;
+  for (int t = 1; t <= STEPS; t++) {
+    double d = g * (t % 3 ? 1 : -0.5) + (rules[rule].kind == CLG_ADAMW ? 0 : rules[rule].decay * w),
+           eps = rules[rule].eps;
+    double mu = (double)rules[rule].momentum;
+    if (rules[rule].kind == CLG_SGD) {
+      a = t == 1 ? d : mu * a + d;
+      w -= lr * (mu > 0 ? d + mu * a : d);
+    } else if (rules[rule].kind == CLG_RMSPROP) {
+      a = 0.99 * a + 0.01 * d * d, b = 0.99 * b + 0.01 * d;
+      double step = d / (sqrt(fmax(a - (rules[rule].centred ? b * b : 0), 0)) + eps);
+      c = mu * c + step;
+      w -= lr * c;
+    } else {
+      if (rules[rule].kind == CLG_ADAMW) w -= lr * rules[rule].decay * w;
+      a = 0.9 * a + 0.1 * d, b = 0.999 * b + 0.001 * d * d, top = fmax(top, b);
+      double root = sqrt((rules[rule].amsgrad ? top : b) / (1 - pow(0.999, t))) + eps;
+      w -= lr * a / (1 - pow(0.9, t)) / root;
+    }
+  }
+  return w;
+}
+
+START_TEST(optimizers) {
+  float w[STRENGTHS], ones[STRENGTHS];
+  const double lr = 0.01;
+  const int64_t n = STRENGTHS;
+  if (!wanted(rules[_i].name)) return;
+  for (int i = 0; i < STRENGTHS; i++) ones[i] = 1;
+  clg_tensor *p = leaf(1, &n, ones), *g = clg_tensor_create(ctx, 1, &n, strengths);
+  clg_optim_options o = clg_optim_defaults(rules[_i].kind);
+  o.lr = lr, o.momentum = (double)rules[_i].momentum, o.nesterov = rules[_i].nesterov, o.amsgrad = rules[_i].amsgrad;
+  o.centered = rules[_i].centred, o.weight_decay = rules[_i].decay, o.eps = rules[_i].eps;
+  clg_optim *opt = clg_optim_create(ctx, &o, &p, 1);
+  ck_assert_msg(opt != NULL, "%s", clg_last_error(ctx));
+  for (int t = 1; t <= STEPS; t++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_optim_zero_grad(opt);
+    ck_assert_int_eq(clg_backward(total(clg_mul(p, clg_mul_scalar(g, t % 3 ? 1 : -0.5f))), NULL), CLG_OK);
+    ck_assert_int_eq(clg_optim_step(opt), CLG_OK);
+    clg_scope_close(s);
+  }
+  read_all(p, w);
+  for (int i = 0; i < STRENGTHS; i++) {
+    double want = simulated(_i, (double)strengths[i], lr), size = fmax(fabs(want), 1);
+    /* A square that is less than any float is 0, and an eps below floats the least one: then a step may be anything. */
+    if (i < SOUND && rules[_i].eps < 1e-40 && strengths[i] != 0 && fabsf(strengths[i]) < 1e-15f) continue;
+    ck_assert_msg(i < SOUND ? fabs((double)w[i] - want) <= 1e-5 * size : !isfinite(w[i]),
+                  "%s, gradient %g: weight %.9g, not %.9g", rules[_i].name, (double)strengths[i], (double)w[i], want);
+  }
+  clg_optim_unref(&opt);
+  clg_tensor_unref(&p), clg_tensor_unref(&g);
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *c = tcase_create("sweep");
+  tcase_add_checked_fixture(c, open_context, close_context);
+  tcase_set_timeout(c, 0);
+  tcase_add_loop_test(c, unary_ops, 0, UNARIES);
+  tcase_add_loop_test(c, binary_ops, 0, BINARIES);
+  tcase_add_loop_test(c, norms, 0, sizeof orders / sizeof *orders);
+  tcase_add_test(c, norms_of_much);
+  tcase_add_test(c, norms_of_views);
+  tcase_add_test(c, softmax_and_its_logarithm);
+  tcase_add_test(c, extremes_and_means);
+  tcase_add_loop_test(c, optimizers, 0, RULES);
+  suite_add_tcase(suite, c);
+}
+CHECK_MAIN("sweep", add_cases)
