@@ -1,0 +1,283 @@
+/* Faults of numbers, one test a kind: what saturates beside what grows, NaN on its way back, ranges that squares leave,
+ * shapes that must not broadcast. test_sweep.c has every op over all numbers; these are few, and quick. */
+#include "context.h"
+#include "harness.h"
+#include <math.h>
+#include <string.h>
+
+static clg_context *ctx;
+static void open_context(void) { ctx = test_context_open(); }
+static void close_context(void) { test_context_close(&ctx); }
+#define DIMS(...) ((int64_t[]){__VA_ARGS__})
+
+static void read_all(clg_tensor *t, float *out) {
+  ck_assert_msg(t != NULL, "%s", clg_last_error(ctx));
+  ck_assert_int_eq(clg_tensor_read(t, out), CLG_OK);
+}
+static clg_tensor *total(clg_tensor *t) { return clg_sum(t, NULL, 0, false); }
+static clg_tensor *leaf(int64_t n, const float *v) {
+  clg_tensor *t = clg_tensor_create(ctx, 1, &n, v);
+  clg_set_requires_grad(t, true);
+  return t;
+}
+static void backward(clg_tensor *y) { ck_assert_msg(y && clg_backward(y, NULL) == CLG_OK, "%s", clg_last_error(ctx)); }
+static bool near(float got, double want) { return fabs((double)got - want) <= 1e-6 * fabs(want); }
+
+/* ---- saturation times growth ---- */
+
+START_TEST(what_saturates_ends_growth) {
+  const float x[] = {100, -300, 1e4f, 1e6f, -1e8f, 3e38f, -3e38f};
+  enum { N = sizeof x / sizeof *x };
+  float y[N], g[N];
+  for (int k = 0; k < 2; k++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *t = leaf(N, x);
+    clg_tensor *r =
+        k ? clg_map(ctx, "0.5*x*(1 + tanh(x)*(erf(x) < 0 ? -erf(x) : erf(x)))", (clg_map_input[]){{"x", t, 0}}, 1)
+          : clg_gelu_tanh(t);
+    read_all(r, y);
+    backward(total(r)), read_all(clg_grad_of(t), g);
+    for (int i = 0; i < N; i++) {
+      ck_assert_msg(y[i] == fmaxf(x[i], 0), "%d at %g: %g", k, (double)x[i], (double)y[i]);
+      ck_assert_msg(g[i] == (x[i] > 0 ? 1 : 0), "%d at %g: gradient %g", k, (double)x[i], (double)g[i]);
+    }
+    clg_scope_close(s);
+    clg_tensor_unref(&t);
+  }
+}
+END_TEST
+
+/* ---- NaN on its way back ---- */
+
+START_TEST(gradients_hand_nan_on) {
+  float g[3];
+  for (int k = 0; k < 4; k++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *x = leaf(3, (float[]){1, NAN, 2}), *zero = clg_full(ctx, 1, DIMS(3), 0);
+    clg_tensor *y = k == 0   ? clg_norm(x, 2, NULL, 0, false)
+                    : k == 1 ? clg_norm(x, INFINITY, NULL, 0, false)
+                    : k == 2 ? clg_amax(x, NULL, 0, false)
+                             : total(clg_maximum(zero, x));
+    backward(y), read_all(clg_grad_of(x), g);
+    ck_assert_msg(isnan(g[1]) || g[1] == 1, "%d: %g", k, (double)g[1]);
+    if (k == 2) ck_assert(g[0] == 0 && g[2] == 0);
+    if (k == 3) ck_assert(g[0] == 1 && g[2] == 1);
+    clg_scope_close(s);
+    clg_tensor_unref(&x);
+  }
+}
+END_TEST
+
+/* 0*x and 0/x are what they say, and keep nothing for backward. */
+START_TEST(products_with_nought) {
+  float v[4], g[4];
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = leaf(4, (float[]){0, 1, INFINITY, NAN}), *y = leaf(4, (float[]){5, 5, 5, 5});
+  clg_tensor *z = clg_map(ctx, "x*0 + 0/x + y", (clg_map_input[]){{"x", x, 0}, {"y", y, 0}}, 2);
+  read_all(z, v);
+  for (int i = 0; i < 4; i++) ck_assert(i == 1 ? v[i] == 5 : isnan(v[i]));
+  ck_assert_uint_eq(clg_memory(ctx).saved, 0);
+  clg_tensor *up = clg_tensor_create(ctx, 1, DIMS(4), (float[]){1, NAN, 1, 1});
+  ck_assert_int_eq(clg_backward(z, &(clg_backward_options){.grad = up}), CLG_OK);
+  read_all(clg_grad_of(x), g);
+  for (int i = 0; i < 4; i++) ck_assert(i == 1 ? isnan(g[i]) : g[i] == 0);
+  clg_scope_close(s);
+  clg_tensor_unref(&x), clg_tensor_unref(&y), clg_tensor_unref(&up);
+}
+END_TEST
+
+/* ---- ranges ---- */
+
+START_TEST(norms_fit_where_squares_do_not) {
+  static const float v[][2] = {{3e20f, 4e20f}, {3e-25f, -4e-25f}, {3, 4}, {0, 0}};
+  float y[4], g[4][2];
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(4, 2), &v[0][0]);
+  clg_set_requires_grad(x, true);
+  clg_tensor *n = clg_norm(x, 2, (int[]){1}, 1, false);
+  read_all(n, y);
+  ck_assert_uint_eq(clg_memory(ctx).saved, 4 * sizeof(float)); /* y; x is a leaf */
+  backward(total(n)), read_all(clg_grad_of(x), &g[0][0]);
+  for (int i = 0; i < 4; i++) {
+    double want = hypot((double)v[i][0], (double)v[i][1]);
+    ck_assert_msg(near(y[i], want), "%d: %g, not %g", i, (double)y[i], want);
+    for (int k = 0; k < 2; k++) ck_assert(near(g[i][k], want > 0 ? (double)v[i][k] / want : 0));
+  }
+  clg_scope_close(s);
+  clg_tensor_unref(&x);
+}
+END_TEST
+
+/* Two parameters, so that their norms are joined. */
+START_TEST(clipped_gradients_keep_their_direction) {
+  static const float v[][3] = {
+      {3e20f, 4e20f, 0}, {3e38f, -3e38f, 3e38f}, {3e-25f, 4e-25f, 1e-25f}, {3, 4, 12}, {0, 0, 0}};
+  for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+    float got[3], none[3] = {0};
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *p[] = {leaf(2, none), leaf(1, none)},
+               *w[] = {clg_tensor_create(ctx, 1, DIMS(2), v[i]), clg_tensor_create(ctx, 1, DIMS(1), v[i] + 2)};
+    for (int k = 0; k < 2; k++) backward(total(clg_mul(p[k], w[k])));
+    double norm = hypot(hypot((double)v[i][0], (double)v[i][1]), (double)v[i][2]), scale = fmin(1, 0.5 / (norm + 1e-6));
+    float said = clg_tensor_item(clg_clip_grad_norm(ctx, p, 2, 0.5));
+    ck_assert_msg(norm > 3.5e38 ? isinf(said) : near(said, norm), "norm %g, not %g", (double)said, norm);
+    read_all(clg_grad_of(p[0]), got), read_all(clg_grad_of(p[1]), got + 2);
+    for (int k = 0; k < 3; k++)
+      ck_assert_msg(near(got[k], scale * (double)v[i][k]), "%d,%d: %g", (int)i, k, (double)got[k]);
+    clg_scope_close(s);
+    for (int k = 0; k < 2; k++) clg_tensor_unref(&p[k]), clg_tensor_unref(&w[k]);
+  }
+}
+END_TEST
+
+static void steps(clg_optim_options o, int count, const float *g, int64_t n, float *w) {
+  clg_tensor *p = leaf(n, w), *t = clg_tensor_create(ctx, 1, &n, g);
+  clg_optim *opt = clg_optim_create(ctx, &o, &p, 1);
+  ck_assert_msg(opt != NULL, "%s", clg_last_error(ctx));
+  for (int k = 0; k < count; k++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_optim_zero_grad(opt), backward(total(clg_mul(p, t)));
+    ck_assert_int_eq(clg_optim_step(opt), CLG_OK);
+    clg_scope_close(s);
+  }
+  read_all(p, w);
+  clg_optim_unref(&opt);
+  clg_tensor_unref(&p), clg_tensor_unref(&t);
+}
+
+START_TEST(optimizers_stay_finite) {
+  enum { N = 400 };
+  float g[N], w[N] = {0};
+  for (int i = 0; i < N; i++) g[i] = expf(-7 + 0.04f * (float)i) * (i & 1 ? -1 : 1);
+  clg_optim_options o = clg_optim_defaults(CLG_RMSPROP);
+  o.centered = true, o.alpha = 0.9, o.lr = 0.01;
+  steps(o, test_interpreted(ctx) ? 20 : 400, g, N, w);
+  for (int i = 0; i < N; i++)
+    ck_assert_msg(isfinite(w[i]), "constant gradient %.9g: weight %g", (double)g[i], (double)w[i]);
+  o = clg_optim_defaults(CLG_ADAM);
+  o.eps = 1e-50; /* which no float holds */
+  float few[4] = {1, 1, 1, 1};
+  steps(o, 3, (float[]){0, 1, 1e20f, -1e20f}, 4, few);
+  const double want[] = {1, 1 - 3e-3, 1 - 3e-3, 1 + 3e-3};
+  for (int i = 0; i < 4; i++) ck_assert_msg(fabs((double)few[i] - want[i]) < 1e-5, "%d: %g", i, (double)few[i]);
+}
+END_TEST
+
+START_TEST(probability_nought_at_minus_infinity) {
+  float g[3], gt[3];
+  const double z = 1 + exp(1), want[2] = {0.5632616875, 0.5632616875 - 0.5 * 0.75 * (log(z) - 1)};
+  for (int weights = 0; weights < 2; weights++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(1, 3), (float[]){-INFINITY, 0, 1}),
+               *t = clg_tensor_create(ctx, 2, DIMS(1, 3), (float[]){0, 0.25f, 0.75f}),
+               *w = clg_tensor_create(ctx, 1, DIMS(3), (float[]){0, 1, 0.5f});
+    clg_set_requires_grad(x, true), clg_set_requires_grad(t, true);
+    const clg_loss_options o = {CLG_REDUCTION_MEAN, weights ? w : NULL, NULL, 0, -100};
+    clg_tensor *loss = clg_cross_entropy(x, t, &o);
+    ck_assert_msg(near(clg_tensor_item(loss), want[weights]), "%.9g", (double)clg_tensor_item(loss));
+    backward(loss), read_all(clg_grad_of(x), g), read_all(clg_grad_of(t), gt);
+    double share = weights ? 0.25 + 0.375 : 1;
+    ck_assert(g[0] == 0 && fabs((double)g[1] - (share / z - 0.25)) < 1e-6);
+    ck_assert(near(gt[1], log(z)));
+    clg_scope_close(s);
+    clg_tensor_unref(&x), clg_tensor_unref(&t), clg_tensor_unref(&w);
+  }
+}
+END_TEST
+
+START_TEST(uniform_numbers_of_any_width) {
+  static const float range[][2] = {{-3e38f, 3e38f}, {-2e38f, 3.4e38f}, {0, 3.4e38f}, {-1, 1}};
+  enum { N = 20000 };
+  static float v[N];
+  for (size_t i = 0; i < sizeof range / sizeof *range; i++) {
+    double low = (double)range[i][0], high = (double)range[i][1], mean = 0, square = 0;
+    clg_scope *s = clg_scope_open(ctx);
+    read_all(clg_rand(ctx, 1, DIMS(N), range[i][0], range[i][1]), v);
+    for (int k = 0; k < N; k++) {
+      ck_assert_msg(v[k] >= range[i][0] && v[k] < range[i][1], "%g", (double)v[k]);
+      double u = ((double)v[k] - low) / (high - low);
+      mean += u / N, square += u * u / N;
+    }
+    ck_assert_msg(fabs(mean - 0.5) < 0.012 && fabs(square - 1.0 / 3) < 0.012, "mean %g, square %g", mean, square);
+    clg_scope_close(s);
+  }
+}
+END_TEST
+
+/* ---- shapes ---- */
+
+static void refused(clg_tensor *t, const char *word) {
+  ck_assert_ptr_null(t);
+  test_expect_error(ctx, CLG_ERR_SHAPE, word);
+}
+
+START_TEST(losses_do_not_broadcast) {
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_full(ctx, 2, DIMS(4, 1), 0.5f);
+  clg_tensor *const other[] = {clg_full(ctx, 1, DIMS(4), 0.5f), clg_full(ctx, 2, DIMS(4, 4), 0.5f),
+                               clg_full(ctx, 2, DIMS(1, 1), 0.5f), clg_full(ctx, 0, NULL, 0.5f)};
+  for (int i = 0; i < 4; i++) {
+    clg_tensor *t = other[i];
+    refused(clg_bce_with_logits(x, t), "shapes [4,1] and [");
+    refused(clg_mse_loss(x, t), "must have that of x");
+    refused(clg_bce_with_logits_loss(x, t, NULL), "[4,1]");
+    refused(clg_bce_loss(x, t, NULL), "[4,1]");
+    refused(clg_l1_loss(x, t, NULL), "[4,1]");
+    refused(clg_squared_loss(x, t, NULL), "[4,1]");
+  }
+  /* a weight broadcasts to x, and not further */
+  clg_loss_options o = CLG_LOSS_OPTIONS_INIT;
+  o.weight = other[0];
+  refused(clg_l1_loss(x, x, &o), "weight [4] does not broadcast to x [4,1]");
+  o.weight = NULL, o.pos_weight = other[1];
+  refused(clg_bce_with_logits_loss(x, x, &o), "weight [4,4]");
+  ck_assert_float_eq(clg_tensor_item(clg_mse_loss(x, clg_expand(other[3], 2, DIMS(4, 1)))), 0);
+  clg_scope_close(s);
+}
+END_TEST
+
+/* PyTorch's sizes: a window that begins inside is one, however far it reaches. */
+START_TEST(pooling_windows_reach_beyond) {
+  static const struct {
+    int64_t size, out; /* 0: refused */
+    int kernel, stride, padding;
+    bool ceil;
+  } cases[] = {{1, 1, 2, 2, 0, true}, {1, 0, 2, 2, 0, false}, {1, 1, 3, 3, 0, true}, {1, 0, 3, 1, 0, true},
+               {2, 1, 3, 2, 0, true}, {1, 1, 3, 2, 1, true},  {0, 0, 2, 3, 0, true}, {5, 3, 2, 2, 0, true}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    int k = cases[i].kernel, st = cases[i].stride, p = cases[i].padding;
+    const clg_pool_options o = {{k, k}, {st, st}, {p, p}, {1, 1}, cases[i].ceil, false};
+    for (int average = 0; average < 2; average++) {
+      clg_scope *s = clg_scope_open(ctx);
+      int64_t n = cases[i].size;
+      clg_tensor *x = clg_full(ctx, 3, DIMS(1, n, n), 3), *y = average ? clg_avg_pool2d(x, &o) : clg_max_pool2d(x, &o);
+      if (!cases[i].out) {
+        refused(y, "smaller than the window");
+      } else {
+        ck_assert_msg(y && clg_tensor_dim(y, 1) == cases[i].out && clg_tensor_dim(y, 2) == cases[i].out, "case %d",
+                      (int)i);
+        if (n == 1 && !p) ck_assert_float_eq(clg_tensor_item(y), 3);
+      }
+      clg_scope_close(s);
+    }
+  }
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *c = tcase_create("numbers");
+  tcase_add_checked_fixture(c, open_context, close_context);
+  tcase_set_timeout(c, 0);
+  tcase_add_test(c, what_saturates_ends_growth);
+  tcase_add_test(c, gradients_hand_nan_on);
+  tcase_add_test(c, products_with_nought);
+  tcase_add_test(c, norms_fit_where_squares_do_not);
+  tcase_add_test(c, clipped_gradients_keep_their_direction);
+  tcase_add_test(c, optimizers_stay_finite);
+  tcase_add_test(c, probability_nought_at_minus_infinity);
+  tcase_add_test(c, uniform_numbers_of_any_width);
+  tcase_add_test(c, losses_do_not_broadcast);
+  tcase_add_test(c, pooling_windows_reach_beyond);
+  suite_add_tcase(suite, c);
+}
+CHECK_MAIN("numbers", add_cases)
