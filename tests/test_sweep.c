@@ -4,6 +4,7 @@
 #include "context.h"
 #include "harness.h"
 #include "sweep_ops.h"
+#include "sweep_pairs.h"
 #include <clgrad/opencl.h>
 #include <float.h>
 #include <string.h>
@@ -81,80 +82,6 @@ START_TEST(unary_ops) {
 END_TEST
 
 /* ---- of two: all pairs ---- */
-
-typedef struct binary {
-  const char *name;
-  clg_tensor *(*op)(clg_tensor *x, clg_tensor *o);
-  double (*f[3])(double x, double o); /* the value and both derivatives */
-  double (*term)(double x, double o);
-  bool all;         /* infinity and NaN are defined too */
-  bool probability; /* o is taken as 0, 1/2 and 1 alone */
-} binary;
-#define REF2(name, ...)                                                                                                \
-  static double name(double x, double o) {                                                                             \
-    (void)x, (void)o;                                                                                                  \
-    return __VA_ARGS__;                                                                                                \
-  }
-#define OP2(name, call)                                                                                                \
-  static clg_tensor *two_##name(clg_tensor *x, clg_tensor *o) { return call; }
-#define EACH (&(clg_loss_options){CLG_REDUCTION_NONE, NULL, NULL, 0, -100})
-
-REF2(no_term, 0)
-REF2(unit, 1)
-REF2(minus_unit, -1)
-OP2(add, clg_add(x, o))
-REF2(add_v, x + o)
-REF2(larger, fmax(fabs(x), fabs(o)))
-OP2(sub, clg_sub(x, o))
-REF2(sub_v, x - o)
-OP2(mul, clg_mul(x, o))
-REF2(mul_v, x *o)
-REF2(first, x)
-REF2(other, o)
-OP2(div, clg_div(x, o))
-REF2(div_v, x / o)
-REF2(div_x, 1 / o)
-REF2(div_o, -(x / o) / o)
-OP2(maximum, clg_maximum(x, o))
-REF2(maximum_v, isnan(x) || isnan(o) ? NONE : fmax(x, o))
-REF2(maximum_x, isnan(o) ? 0 : isnan(x) || x > o ? 1 : x == o ? 0.5 : 0)
-REF2(maximum_o, 1 - maximum_x(x, o))
-OP2(minimum, clg_minimum(x, o))
-REF2(minimum_v, isnan(x) || isnan(o) ? NONE : fmin(x, o))
-REF2(minimum_x, isnan(o) ? 0 : isnan(x) || x < o ? 1 : x == o ? 0.5 : 0)
-REF2(minimum_o, 1 - minimum_x(x, o))
-OP2(where, clg_where(x, x, o))
-REF2(where_v, x != 0 ? x : o)
-REF2(where_x, x != 0)
-REF2(where_o, x == 0)
-/* logits and targets */
-OP2(bce, clg_bce_with_logits_loss(x, o, EACH))
-REF2(bce_v, fmax(x, 0) - x * o + log1p(exp(-fabs(x))))
-REF2(bce_x, sigma(x) - o)
-REF2(bce_o, -x)
-REF2(bce_term, 1)
-OP2(mse, clg_squared_loss(x, o, EACH))
-REF2(mse_v, (x - o) * (x - o))
-REF2(mse_x, 2 * (x - o))
-REF2(mse_o, -2 * (x - o))
-OP2(l1, clg_l1_loss(x, o, EACH))
-REF2(l1_v, fabs(x - o))
-REF2(l1_x, (x > o) - (x < o))
-REF2(l1_o, (x < o) - (x > o))
-
-static const binary binaries[] = {
-    {"add", two_add, {add_v, unit, unit}, larger, true, false},
-    {"sub", two_sub, {sub_v, unit, minus_unit}, larger, true, false},
-    {"mul", two_mul, {mul_v, other, first}, no_term, true, false},
-    {"div", two_div, {div_v, div_x, div_o}, no_term, true, false},
-    {"maximum", two_maximum, {maximum_v, maximum_x, maximum_o}, no_term, true, false},
-    {"minimum", two_minimum, {minimum_v, minimum_x, minimum_o}, no_term, true, false},
-    {"where", two_where, {where_v, where_x, where_o}, no_term, true, false},
-    {"bce_with_logits", two_bce, {bce_v, bce_x, bce_o}, bce_term, false, true},
-    {"mse_loss", two_mse, {mse_v, mse_x, mse_o}, no_term, false, false},
-    {"l1_loss", two_l1, {l1_v, l1_x, l1_o}, no_term, false, false},
-};
-enum { BINARIES = sizeof binaries / sizeof *binaries };
 
 START_TEST(binary_ops) {
   const binary *b = &binaries[_i];
@@ -378,6 +305,55 @@ START_TEST(extremes_and_means) {
 }
 END_TEST
 
+/* ---- losses of probabilities and of classes ---- */
+
+START_TEST(bce_of_probabilities) {
+  static const float p[] = {0, 1e-45f, 1e-38f, 1e-20f, 0.25f, 0.5f, 0.99999994f, 1};
+  enum { N = 3 * sizeof p / sizeof *p };
+  float x[N], t[N], y[N], g[2][N];
+  if (!wanted("bce_loss")) return;
+  for (int i = 0; i < N; i++) x[i] = p[i / 3], t[i] = (float)(i % 3) / 2;
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *tx = leaf(1, (int64_t[]){N}, x), *tt = leaf(1, (int64_t[]){N}, t), *l = clg_bce_loss(tx, tt, EACH);
+  read_all(l, y);
+  ck_assert_int_eq(clg_backward(total(l), NULL), CLG_OK);
+  read_all(clg_grad_of(tx), g[0]), read_all(clg_grad_of(tt), g[1]);
+  for (int i = 0; i < N; i++) {
+    double v = (double)x[i], w = (double)t[i], yes = fmax(log(v), -100), no = fmax(log1p(-v), -100);
+    ck_assert_msg(agrees(y[i], -(w * yes + (1 - w) * no), 1, 0), "%g, %g: %g", v, w, (double)y[i]);
+    ck_assert(agrees(g[0][i], (v - w) / fmax(v * (1 - v), 1e-12), 0, 0) && agrees(g[1][i], no - yes, 1, 0));
+  }
+  clg_scope_close(s);
+  clg_tensor_unref(&tx), clg_tensor_unref(&tt);
+}
+END_TEST
+
+START_TEST(cross_entropy_of_classes) {
+  float y[ROWS], g[ROWS][WIDE];
+  int32_t label[ROWS];
+  if (!wanted("cross_entropy")) return;
+  for (int r = 0; r < ROWS; r++) label[r] = r % WIDE;
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = leaf(2, (int64_t[]){ROWS, WIDE}, &rows[0][0]),
+             *t = clg_tensor_create_i32(ctx, 1, (int64_t[]){ROWS}, label), *l = clg_cross_entropy(x, t, EACH);
+  read_all(l, y);
+  ck_assert_int_eq(clg_backward(total(l), NULL), CLG_OK);
+  read_all(clg_grad_of(x), &g[0][0]);
+  for (int r = 0; r < ROWS; r++) {
+    double most = -INF, sum = 0, of = (double)rows[r][label[r]];
+    bool bad = false;
+    for (int i = 0; i < WIDE; i++) most = fmax(most, (double)rows[r][i]), bad = bad || isnan(rows[r][i]);
+    bad = bad || isinf(most);
+    for (int i = 0; i < WIDE; i++) sum += exp((double)rows[r][i] - most);
+    ck_assert_msg(agrees(y[r], bad ? NONE : most - of + log(sum), 1, 0), "row %d: %g", r, (double)y[r]);
+    for (int i = 0; i < WIDE; i++)
+      ck_assert(agrees(g[r][i], bad ? NONE : exp((double)rows[r][i] - most) / sum - (i == label[r]), 1, 0));
+  }
+  clg_scope_close(s);
+  clg_tensor_unref(&x), clg_tensor_unref(&t);
+}
+END_TEST
+
 /* ---- optimizers ---- */
 
 static const float strengths[] = {0,  1e-45f, 1e-30f, -1e-20f, 1e-12f, -1e-8f, 1e-5f,
@@ -470,6 +446,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, norms_of_views);
   tcase_add_test(c, softmax_and_its_logarithm);
   tcase_add_test(c, extremes_and_means);
+  tcase_add_test(c, bce_of_probabilities);
+  tcase_add_test(c, cross_entropy_of_classes);
   tcase_add_loop_test(c, optimizers, 0, RULES);
   suite_add_tcase(suite, c);
 }
