@@ -3,6 +3,8 @@
  * rare, and has no need to be fast. kept and red are the dimensions that stay and that go, innermost first; kept_s and
  * red_s the strides of x over them. With `part` > 0 part*y follows behind all y, which is finite for longer. Sums in
  * the second pass are compensated. */
+#include "groups.clh"
+
 inline int element(uint i, const uint8 dims, const int8 strides) {
   uint dim[8];
   int stride[8], at = 0;

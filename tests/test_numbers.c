@@ -103,6 +103,8 @@ START_TEST(norms_fit_where_squares_do_not) {
     ck_assert_msg(near(y[i], want), "%d: %g, not %g", i, (double)y[i], want);
     for (int k = 0; k < 2; k++) ck_assert(near(g[i][k], want > 0 ? (double)v[i][k] / want : 0));
   }
+  /* a range that a work-group takes */
+  ck_assert(near(clg_tensor_item(clg_norm(clg_full(ctx, 1, DIMS(6400), 1e30f), 2, NULL, 0, false)), 8e31));
   clg_scope_close(s);
   clg_tensor_unref(&x);
 }
