@@ -1,5 +1,12 @@
 /* A context: one device, one in-order queue, one memory pool, one random stream, one grad mode.
- * Not shared between threads; several may live in one process. */
+ *
+ * Threads: several contexts may live in one process, each used by one thread at a time, with all that belongs to it
+ * (tensors, modules, ...). Contexts may be made, listed and released in several threads at once, the process's first
+ * too.
+ *
+ * fork: make contexts in the process that uses them, after the fork. Once a process has called OpenCL (made a context,
+ * listed devices), a forked child must not: the driver's threads do not exist there, and with PoCL clg_context_create
+ * waits for ever. exec, or posix_spawn, is fine. */
 #ifndef CLGRAD_CONTEXT_H
 #define CLGRAD_CONTEXT_H
 

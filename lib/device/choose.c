@@ -1,4 +1,4 @@
-/* Enumerates devices, ranks them and matches selectors. Holds nothing. */
+/* Ranks devices and matches selectors. Holds nothing. */
 #include "device/choose.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -6,164 +6,49 @@
 #include <string.h>
 #include <strings.h>
 
-#define NO_PLATFORM "no OpenCL platform found: install one, e.g. on Debian: apt install pocl-opencl-icd"
-
-/* ---- what the driver says ---- */
-
-/* Some drivers pad with blanks or count several NULs. */
-static void copy_trimmed(char *to, size_t size, const char *from, size_t length) {
-  size_t start = 0, end = strnlen(from, length);
-  while (start < end && isspace((unsigned char)from[start])) start++;
-  while (end > start && isspace((unsigned char)from[end - 1])) end--;
-  size_t n = end - start < size - 1 ? end - start : size - 1;
-  memcpy(to, from + start, n);
-  to[n] = 0;
-}
-
-static void device_text(cl_device_id d, cl_device_info what, char *to, size_t size) {
-  char text[1024] = "";
-  size_t length = 0;
-  to[0] = 0;
-  if (clGetDeviceInfo(d, what, sizeof text, text, &length) == CL_SUCCESS) copy_trimmed(to, size, text, length);
-}
-
-static void platform_text(cl_platform_id p, cl_platform_info what, char *to, size_t size) {
-  char text[1024] = "";
-  size_t length = 0;
-  to[0] = 0;
-  if (clGetPlatformInfo(p, what, sizeof text, text, &length) == CL_SUCCESS) copy_trimmed(to, size, text, length);
-}
-
-static uint64_t device_u64(cl_device_id d, cl_device_info what) {
-  cl_ulong v = 0;
-  return clGetDeviceInfo(d, what, sizeof v, &v, NULL) == CL_SUCCESS ? v : 0;
-}
-
-static uint32_t device_u32(cl_device_id d, cl_device_info what) {
-  cl_uint v = 0;
-  return clGetDeviceInfo(d, what, sizeof v, &v, NULL) == CL_SUCCESS ? v : 0;
-}
-
-static size_t device_size(cl_device_id d, cl_device_info what) {
-  size_t v = 0;
-  return clGetDeviceInfo(d, what, sizeof v, &v, NULL) == CL_SUCCESS ? v : 0;
-}
-
-static bool contains(const char *text, const char *part) {
-  size_t n = strlen(part);
-  for (; *text; text++)
-    if (!strncasecmp(text, part, n)) return true;
-  return !n;
-}
-
-static bool is_simulator(const clg_device_info *info) {
-  static const char *const mark[] = {"oclgrind", "llvmpipe", "softpipe", "swrast", "swiftshader"};
-  for (size_t i = 0; i < sizeof mark / sizeof *mark; i++)
-    if (contains(info->name, mark[i]) || contains(info->platform, mark[i])) return true;
-  return false;
-}
-
-/* "OpenCL 1.2 ..." or later. */
-static bool is_old(const char *version) {
-  int major = 0, minor = 0;
-  return sscanf(version, "OpenCL %d.%d", &major, &minor) != 2 || major < 1 || (major == 1 && minor < 2);
-}
-
-static void judge(cl_device_id d, clg_device_info *info) {
-  const char *problem = "";
-  if (!device_u32(d, CL_DEVICE_AVAILABLE))
-    problem = "the device says that it is not available";
-  else if (!device_u32(d, CL_DEVICE_COMPILER_AVAILABLE))
-    problem = "it has no compiler";
-  else if (is_old(info->version))
-    problem = "OpenCL 1.2 is needed";
-  else if (!info->global_bytes || !info->max_work_group)
-    problem = "it reports no memory or no work-groups";
-  info->usable = !*problem;
-  snprintf(info->problem, sizeof info->problem, "%s", problem);
-}
-
-static void describe_type(cl_device_id d, clg_device_info *info) {
-  cl_device_type type = 0;
-  clGetDeviceInfo(d, CL_DEVICE_TYPE, sizeof type, &type, NULL);
-  info->type = type & CL_DEVICE_TYPE_GPU   ? CLG_DEVICE_GPU
-               : type & CL_DEVICE_TYPE_CPU ? CLG_DEVICE_CPU
-                                           : CLG_DEVICE_ACCELERATOR;
-  info->shape = info->type == CLG_DEVICE_CPU ? CLG_SHAPE_CPU : CLG_SHAPE_GPU;
-}
-
-void clg_describe_device(cl_device_id d, int platform_index, int device_index, clg_device_info *info) {
-  *info = (clg_device_info){.platform_index = platform_index, .device_index = device_index};
-  cl_platform_id p = NULL;
-  if (clGetDeviceInfo(d, CL_DEVICE_PLATFORM, sizeof p, &p, NULL) == CL_SUCCESS)
-    platform_text(p, CL_PLATFORM_NAME, info->platform, sizeof info->platform);
-  device_text(d, CL_DEVICE_NAME, info->name, sizeof info->name);
-  device_text(d, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
-  device_text(d, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
-  device_text(d, CL_DEVICE_VERSION, info->version, sizeof info->version);
-  describe_type(d, info);
-  info->simulator = is_simulator(info);
-  /* It ends a work-item's loops after 65535 turns, without a word: only the GPU's short ones are safe there. */
-  if (strstr(info->name, "llvmpipe")) info->shape = CLG_SHAPE_GPU;
-  info->global_bytes = device_u64(d, CL_DEVICE_GLOBAL_MEM_SIZE);
-  info->max_alloc_bytes = device_u64(d, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
-  info->local_bytes = device_u64(d, CL_DEVICE_LOCAL_MEM_SIZE);
-  info->compute_units = device_u32(d, CL_DEVICE_MAX_COMPUTE_UNITS);
-  info->clock_mhz = device_u32(d, CL_DEVICE_MAX_CLOCK_FREQUENCY);
-  info->address_bits = device_u32(d, CL_DEVICE_ADDRESS_BITS);
-  info->base_align_bytes = device_u32(d, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
-  info->native_float_width = device_u32(d, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
-  info->unified_memory = device_u32(d, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
-  size_t group = device_size(d, CL_DEVICE_MAX_WORK_GROUP_SIZE), item[16] = {0};
-  if (clGetDeviceInfo(d, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof item, item, NULL) == CL_SUCCESS && item[0] &&
-      item[0] < group)
-    group = item[0];
-  info->max_work_group = (uint32_t)group;
-  judge(d, info);
-}
-
 /* ---- ranking ---- */
 
+enum { DISCRETE, INTEGRATED, ACCELERATOR, CPU, SIMULATOR, UNUSABLE };
+
 static int class_of(const clg_device_info *i) {
-  if (!i->usable) return 4;
-  if (i->simulator) return 3;
-  return i->type == CLG_DEVICE_GPU ? 0 : i->type == CLG_DEVICE_ACCELERATOR ? 1 : 2;
+  if (!i->usable) return UNUSABLE;
+  if (i->simulator) return SIMULATOR;
+  if (i->type == CLG_DEVICE_GPU) return i->unified_memory ? INTEGRATED : DISCRETE;
+  return i->type == CLG_DEVICE_ACCELERATOR ? ACCELERATOR : CPU;
 }
 
+/* Whether compute units and clocks mean the same. */
+static bool are_peers(const clg_device_info *a, const clg_device_info *b) {
+  return a->platform_index == b->platform_index && class_of(a) == class_of(b) && !strcmp(a->vendor, b->vendor);
+}
+
+/* Units times clock compare devices of one vendor on one platform. Between vendors a discrete GPU's memory is the one
+ * figure with a common measure; others share the host's, and are left in the platforms' order. */
 static int better_first(const void *pa, const void *pb) {
-  const clg_device_info *a = &((const clg_found *)pa)->info, *b = &((const clg_found *)pb)->info;
+  const clg_found *fa = pa, *fb = pb;
+  const clg_device_info *a = &fa->info, *b = &fb->info;
   if (class_of(a) != class_of(b)) return class_of(a) - class_of(b);
+  if (fa->peer_bytes != fb->peer_bytes) return fa->peer_bytes > fb->peer_bytes ? -1 : 1;
+  if (a->platform_index != b->platform_index) return a->platform_index - b->platform_index;
+  if (!are_peers(a, b)) return strcmp(a->vendor, b->vendor);
   uint64_t speed_a = (uint64_t)a->compute_units * a->clock_mhz, speed_b = (uint64_t)b->compute_units * b->clock_mhz;
   if (speed_a != speed_b) return speed_a > speed_b ? -1 : 1;
-  if (a->platform_index != b->platform_index) return a->platform_index - b->platform_index;
   return a->device_index - b->device_index;
 }
 
-static size_t find_on(cl_platform_id platform, int index, clg_found **rows, size_t n) {
-  cl_uint count = 0;
-  if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &count) != CL_SUCCESS || !count) return n;
-  cl_device_id *ids = calloc(count, sizeof *ids);
-  clg_found *more = ids ? realloc(*rows, (n + count) * sizeof *more) : NULL;
-  if (more) *rows = more;
-  if (more && clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, ids, NULL) == CL_SUCCESS)
-    for (cl_uint i = 0; i < count; i++, n++) {
-      more[n].device = ids[i];
-      clg_describe_device(ids[i], index, (int)i, &more[n].info);
-    }
-  free(ids);
-  return n;
+void clg_rank_devices(clg_found *rows, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    rows[i].peer_bytes = 0;
+    for (size_t j = 0; class_of(&rows[i].info) == DISCRETE && j < n; j++)
+      if (are_peers(&rows[i].info, &rows[j].info) && rows[j].info.global_bytes > rows[i].peer_bytes)
+        rows[i].peer_bytes = rows[j].info.global_bytes;
+  }
+  if (n) qsort(rows, n, sizeof *rows, better_first);
 }
 
 size_t clg_find_devices(clg_found **rows) {
-  *rows = NULL;
-  cl_uint count = 0;
-  if (clGetPlatformIDs(0, NULL, &count) != CL_SUCCESS || !count) return 0;
-  cl_platform_id *ids = calloc(count, sizeof *ids);
-  size_t n = 0;
-  if (ids && clGetPlatformIDs(count, ids, NULL) == CL_SUCCESS)
-    for (cl_uint i = 0; i < count; i++) n = find_on(ids[i], (int)i, rows, n);
-  free(ids);
-  if (n) qsort(*rows, n, sizeof **rows, better_first);
+  size_t n = clg_list_devices(rows);
+  clg_rank_devices(*rows, n);
   return n;
 }
 
@@ -175,10 +60,11 @@ static bool is_numbers(const char *s, int *platform, int *device) {
          sscanf(s, "%9d:%9d%c", platform, device, &end) == 2;
 }
 
-/* Without a letter it is a place in the list, or nothing: never the digit in a device's name. */
-static bool is_numeric(const char *s) {
-  while (*s && !isalpha((unsigned char)*s) && (unsigned char)*s < 128) s++;
-  return !*s;
+/* Without a letter it can only be meant as numbers: "5" is not the 5 in "avx512". */
+static bool is_name(const char *s) {
+  for (; *s; s++)
+    if (isalpha((unsigned char)*s) || (unsigned char)*s >= 0x80) return true;
+  return false;
 }
 
 static bool matches(const clg_device_info *i, const char *selector) {
@@ -186,7 +72,7 @@ static bool matches(const clg_device_info *i, const char *selector) {
   if (!strcasecmp(selector, "gpu")) return i->type == CLG_DEVICE_GPU && !i->simulator;
   if (!strcasecmp(selector, "cpu")) return i->type == CLG_DEVICE_CPU && !i->simulator;
   if (is_numbers(selector, &platform, &device)) return i->platform_index == platform && i->device_index == device;
-  return !is_numeric(selector) && (contains(i->platform, selector) || contains(i->name, selector));
+  return is_name(selector) && (clg_text_has(i->platform, selector) || clg_text_has(i->name, selector));
 }
 
 static void list_choices(const clg_found *rows, size_t n, char *to, size_t size) {
@@ -203,7 +89,7 @@ static void list_choices(const clg_found *rows, size_t n, char *to, size_t size)
 static clg_status choose(const clg_found *rows, size_t n, const char *selector, clg_found *out, clg_error *error) {
   const clg_found *best = NULL;
   for (size_t i = 0; i < n && !best; i++)
-    if (selector ? matches(&rows[i].info, selector) : class_of(&rows[i].info) < 3) best = &rows[i];
+    if (selector ? matches(&rows[i].info, selector) : class_of(&rows[i].info) < SIMULATOR) best = &rows[i];
   if (best && best->info.usable) {
     *out = *best;
     return CLG_OK;
@@ -216,7 +102,8 @@ static clg_status choose(const clg_found *rows, size_t n, const char *selector, 
     return clg_error_set(error, CLG_ERR_DEVICE, NULL, "no device is chosen by default; by name or number there is %s",
                          choices);
   return clg_error_set(error, CLG_ERR_DEVICE, NULL, "no device matches \"%.60s\"%s: there is %s", selector,
-                       is_numeric(selector) ? ", a number is PLATFORM:DEVICE" : "", choices);
+                       is_name(selector) ? "" : ", which is not PLATFORM:DEVICE nor part of a name with a letter in it",
+                       choices);
 }
 
 clg_status clg_choose_device(const char *selector, clg_found *out, clg_error *error) {
@@ -225,7 +112,7 @@ clg_status clg_choose_device(const char *selector, clg_found *out, clg_error *er
   clg_found *rows;
   size_t n = clg_find_devices(&rows);
   clg_status s =
-      n ? choose(rows, n, selector, out, error) : clg_error_set(error, CLG_ERR_DEVICE, NULL, "%s", NO_PLATFORM);
+      n ? choose(rows, n, selector, out, error) : clg_no_device(error);
   free(rows);
   return s;
 }

@@ -1,19 +1,14 @@
-/* Which devices there are, and which one a selector means. Private to the device room. */
+/* Which devices there are, best first, and which one a selector means. Private to the device room. */
 #ifndef CLG_DEVICE_CHOOSE_H
 #define CLG_DEVICE_CHOOSE_H
 
 #include "core/error.h"
-#include "device/queue.h"
-
-typedef struct clg_found {
-  clg_device_info info;
-  cl_device_id device;
-} clg_found;
+#include "device/devices.h"
 
 /* Every device, best first; *rows is malloced, yours to free. The number of rows. */
 size_t clg_find_devices(clg_found **rows);
-/* What the driver says of one device; the indices are taken as given. */
-void clg_describe_device(cl_device_id device, int platform_index, int device_index, clg_device_info *info);
+/* Orders rows, best first. */
+void clg_rank_devices(clg_found *rows, size_t n);
 /* The device that `selector` means (NULL: $CLGRAD_DEVICE, else the default). */
 clg_status clg_choose_device(const char *selector, clg_found *out, clg_error *error);
 /* CPU or GPU: as asked, else $CLGRAD_SHAPE, else `fallback`. */

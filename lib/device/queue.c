@@ -1,5 +1,6 @@
 /* The OpenCL context and queue of a clg_context: opening, waiting, failing. Owns the objects in clg_queue. */
 #include "device/queue.h"
+#include "device/devices.h"
 #include "device/pool.h"
 #include <stdlib.h>
 
@@ -125,7 +126,9 @@ clg_status clg_queue_open(clg_context *ctx, cl_device_id device, cl_context cont
   if (!q) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   q->device = device;
   const char *what;
+  clg_driver_lock();
   cl_int code = context ? adopt(q, context, queue, profile, &what) : make(q, profile, &what);
+  clg_driver_unlock();
   if (code == CL_SUCCESS) {
     ctx->queue = q;
     return CLG_OK;

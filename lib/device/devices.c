@@ -1,0 +1,194 @@
+/* Enumerates devices, and describes them. Holds nothing but the lock. */
+#include "device/devices.h"
+#include <ctype.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* The loader and some drivers set themselves up at their first call, and not for two threads at once. */
+static pthread_mutex_t driver = PTHREAD_MUTEX_INITIALIZER;
+
+void clg_driver_lock(void) { pthread_mutex_lock(&driver); }
+void clg_driver_unlock(void) { pthread_mutex_unlock(&driver); }
+
+/* ---- what the driver says ---- */
+
+/* Some drivers pad with blanks or count several NULs. */
+static void copy_trimmed(char *to, size_t size, const char *from, size_t length) {
+  size_t start = 0, end = strnlen(from, length);
+  while (start < end && isspace((unsigned char)from[start])) start++;
+  while (end > start && isspace((unsigned char)from[end - 1])) end--;
+  size_t n = end - start < size - 1 ? end - start : size - 1;
+  memcpy(to, from + start, n);
+  to[n] = 0;
+}
+
+static void device_text(cl_device_id d, cl_device_info what, char *to, size_t size) {
+  char text[1024] = "";
+  size_t length = 0;
+  to[0] = 0;
+  if (clGetDeviceInfo(d, what, sizeof text, text, &length) == CL_SUCCESS) copy_trimmed(to, size, text, length);
+}
+
+static void platform_text(cl_platform_id p, cl_platform_info what, char *to, size_t size) {
+  char text[1024] = "";
+  size_t length = 0;
+  to[0] = 0;
+  if (clGetPlatformInfo(p, what, sizeof text, text, &length) == CL_SUCCESS) copy_trimmed(to, size, text, length);
+}
+
+static uint64_t device_u64(cl_device_id d, cl_device_info what) {
+  cl_ulong v = 0;
+  return clGetDeviceInfo(d, what, sizeof v, &v, NULL) == CL_SUCCESS ? v : 0;
+}
+
+static uint32_t device_u32(cl_device_id d, cl_device_info what) {
+  cl_uint v = 0;
+  return clGetDeviceInfo(d, what, sizeof v, &v, NULL) == CL_SUCCESS ? v : 0;
+}
+
+static size_t device_size(cl_device_id d, cl_device_info what) {
+  size_t v = 0;
+  return clGetDeviceInfo(d, what, sizeof v, &v, NULL) == CL_SUCCESS ? v : 0;
+}
+
+bool clg_text_has(const char *text, const char *part) {
+  size_t n = strlen(part);
+  for (; *text; text++)
+    if (!strncasecmp(text, part, n)) return true;
+  return !n;
+}
+
+static bool is_simulator(const clg_device_info *info) {
+  static const char *const mark[] = {"oclgrind", "llvmpipe", "softpipe", "swrast", "swiftshader"};
+  for (size_t i = 0; i < sizeof mark / sizeof *mark; i++)
+    if (clg_text_has(info->name, mark[i]) || clg_text_has(info->platform, mark[i])) return true;
+  return false;
+}
+
+/* "OpenCL 1.2 ..." or later. */
+static bool is_old(const char *version) {
+  int major = 0, minor = 0;
+  return sscanf(version, "OpenCL %d.%d", &major, &minor) != 2 || major < 1 || (major == 1 && minor < 2);
+}
+
+static void judge(cl_device_id d, clg_device_info *info) {
+  const char *problem = "";
+  if (!device_u32(d, CL_DEVICE_AVAILABLE))
+    problem = "the device says that it is not available";
+  else if (!device_u32(d, CL_DEVICE_COMPILER_AVAILABLE))
+    problem = "it has no compiler";
+  else if (is_old(info->version))
+    problem = "OpenCL 1.2 is needed";
+  else if (!info->global_bytes || !info->max_work_group)
+    problem = "it reports no memory or no work-groups";
+  info->usable = !*problem;
+  snprintf(info->problem, sizeof info->problem, "%s", problem);
+}
+
+static void describe_type(cl_device_id d, clg_device_info *info) {
+  cl_device_type type = 0;
+  clGetDeviceInfo(d, CL_DEVICE_TYPE, sizeof type, &type, NULL);
+  info->type = type & CL_DEVICE_TYPE_GPU   ? CLG_DEVICE_GPU
+               : type & CL_DEVICE_TYPE_CPU ? CLG_DEVICE_CPU
+                                           : CLG_DEVICE_ACCELERATOR;
+  info->shape = info->type == CLG_DEVICE_CPU ? CLG_SHAPE_CPU : CLG_SHAPE_GPU;
+}
+
+static void describe(cl_device_id d, int platform_index, int device_index, clg_device_info *info) {
+  *info = (clg_device_info){.platform_index = platform_index, .device_index = device_index};
+  cl_platform_id p = NULL;
+  if (clGetDeviceInfo(d, CL_DEVICE_PLATFORM, sizeof p, &p, NULL) == CL_SUCCESS)
+    platform_text(p, CL_PLATFORM_NAME, info->platform, sizeof info->platform);
+  device_text(d, CL_DEVICE_NAME, info->name, sizeof info->name);
+  device_text(d, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
+  device_text(d, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
+  device_text(d, CL_DEVICE_VERSION, info->version, sizeof info->version);
+  describe_type(d, info);
+  info->simulator = is_simulator(info);
+  /* It ends a work-item's loops after 65535 turns, without a word: only the GPU's short ones are safe there. */
+  if (strstr(info->name, "llvmpipe")) info->shape = CLG_SHAPE_GPU;
+  info->global_bytes = device_u64(d, CL_DEVICE_GLOBAL_MEM_SIZE);
+  info->max_alloc_bytes = device_u64(d, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+  info->local_bytes = device_u64(d, CL_DEVICE_LOCAL_MEM_SIZE);
+  info->compute_units = device_u32(d, CL_DEVICE_MAX_COMPUTE_UNITS);
+  info->clock_mhz = device_u32(d, CL_DEVICE_MAX_CLOCK_FREQUENCY);
+  info->address_bits = device_u32(d, CL_DEVICE_ADDRESS_BITS);
+  info->base_align_bytes = device_u32(d, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
+  info->native_float_width = device_u32(d, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
+  info->unified_memory = device_u32(d, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
+  size_t group = device_size(d, CL_DEVICE_MAX_WORK_GROUP_SIZE), item[16] = {0};
+  if (clGetDeviceInfo(d, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof item, item, NULL) == CL_SUCCESS && item[0] &&
+      item[0] < group)
+    group = item[0];
+  info->max_work_group = (uint32_t)group;
+  judge(d, info);
+}
+
+void clg_describe_device(cl_device_id d, int platform_index, int device_index, clg_device_info *info) {
+  clg_driver_lock();
+  describe(d, platform_index, device_index, info);
+  clg_driver_unlock();
+}
+
+/* ---- all of them ---- */
+
+/* malloced; NULL and *count 0 when there is none. */
+static cl_platform_id *platforms(cl_uint *count, cl_int *code) {
+  *count = 0;
+  *code = clGetPlatformIDs(0, NULL, count);
+  cl_platform_id *ids = *code == CL_SUCCESS && *count ? calloc(*count, sizeof *ids) : NULL;
+  if (ids && (*code = clGetPlatformIDs(*count, ids, NULL)) != CL_SUCCESS) {
+    free(ids);
+    ids = NULL;
+  }
+  if (!ids) *count = 0;
+  return ids;
+}
+
+size_t clg_platform_names(char *to, size_t size, cl_int *code) {
+  clg_driver_lock();
+  cl_uint count;
+  cl_platform_id *ids = platforms(&count, code);
+  size_t used = 0;
+  to[0] = 0;
+  for (cl_uint i = 0; i < count && used < size; i++) {
+    char name[128];
+    platform_text(ids[i], CL_PLATFORM_NAME, name, sizeof name);
+    int k = snprintf(to + used, size - used, "%s%s", i ? ", " : "", *name ? name : "one without a name");
+    used += k > 0 ? (size_t)k : 0;
+  }
+  free(ids);
+  clg_driver_unlock();
+  return count;
+}
+
+static size_t find_on(cl_platform_id platform, int index, clg_found **rows, size_t n) {
+  cl_uint count = 0;
+  if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &count) != CL_SUCCESS || !count) return n;
+  cl_device_id *ids = calloc(count, sizeof *ids);
+  clg_found *more = ids ? realloc(*rows, (n + count) * sizeof *more) : NULL;
+  if (more) *rows = more;
+  if (more && clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, ids, NULL) == CL_SUCCESS)
+    for (cl_uint i = 0; i < count; i++, n++) {
+      more[n] = (clg_found){.device = ids[i]};
+      describe(ids[i], index, (int)i, &more[n].info);
+    }
+  free(ids);
+  return n;
+}
+
+size_t clg_list_devices(clg_found **rows) {
+  *rows = NULL;
+  clg_driver_lock();
+  cl_uint count;
+  cl_int code;
+  cl_platform_id *ids = platforms(&count, &code);
+  size_t n = 0;
+  for (cl_uint i = 0; i < count; i++) n = find_on(ids[i], (int)i, rows, n);
+  free(ids);
+  clg_driver_unlock();
+  return n;
+}
