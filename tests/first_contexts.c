@@ -1,5 +1,5 @@
-/* A process whose first OpenCL calls are made by several threads at once, each with a context of its own: the loader and
- * the drivers set themselves up only once, so one process is one try.
+/* A process whose first OpenCL calls are made by several threads at once, each with a context of its own: the loader
+ * and the drivers set themselves up only once, so one process is one try.
  *
  * usage: first_contexts [list|create] THREADS */
 #include <clgrad/clgrad.h>

@@ -4,14 +4,17 @@
 #include "device/gemm.h"
 #include "device/gemm_cut.h"
 #include "device/plan.h"
+#include "ops/product.h"
 #include <dlfcn.h>
 #include <math.h>
 
 /* Kernels enqueued in this process, CLBlast's included: this one stands before the loader's. */
 static unsigned enqueued;
+static size_t group_most; /* 0: as the device has it */
 #pragma GCC diagnostic ignored "-Wpedantic"
 cl_int clEnqueueNDRangeKernel(cl_command_queue q, cl_kernel k, cl_uint dims, const size_t *offset, const size_t *global,
                               const size_t *local, cl_uint n, const cl_event *wait, cl_event *event) {
+  if (group_most && local && local[0] * (dims > 1 ? local[1] : 1) > group_most) return CL_INVALID_WORK_GROUP_SIZE;
   enqueued++;
   __typeof__(&clEnqueueNDRangeKernel) real = dlsym(RTLD_NEXT, "clEnqueueNDRangeKernel");
   return real(q, k, dims, offset, global, local, n, wait, event);
@@ -159,6 +162,66 @@ START_TEST(a_wrong_profile_does_not_break_a_product) {
 }
 END_TEST
 
+static int given_up;
+static void on_log(void *user, const char *line) {
+  (void)user;
+  if (strstr(line, "CLBlast's kernels do not run on this device")) given_up++;
+}
+
+/* CLBlast's kernels ask for 256 work-items, ours for 64. Batches, a bias and what was in C stay right. */
+START_TEST(kernels_of_ours_serve_where_clblasts_do_not_run) {
+  clg_context *ctx = open_with((clg_context_options){.shape = CLG_SHAPE_GPU, .log = on_log});
+  const shape s = {900, 897, 899, true, false, 1, 0, 3, 4, 5, 6, 1};
+  clg_gemm_call c = call_of(&s);
+  matrix a = matrix_of(ctx, c.a_offset + (size_t)c.k * c.a_ld, 1), b = matrix_of(ctx, (size_t)c.k * c.b_ld, 2);
+  matrix r = matrix_of(ctx, c.c_offset + (size_t)c.m * c.c_ld, 3);
+  c.a = a.block, c.b = b.block, c.c = r.block;
+  const clg_product p = {.ta = c.ta,
+                         .m = c.m,
+                         .n = c.n,
+                         .k = c.k,
+                         .a = c.a,
+                         .b = c.b,
+                         .c = c.c,
+                         .a_offset = c.a_offset,
+                         .c_offset = c.c_offset,
+                         .a_ld = c.a_ld,
+                         .b_ld = c.b_ld,
+                         .c_ld = c.c_ld,
+                         .accumulate = true};
+  group_most = 64;
+  given_up = 0;
+  ck_assert_msg(clg_product_run(ctx, &p, "matmul") == CLG_OK, "%s", clg_last_error(ctx));
+  check_result(&c, &a, &b, &r);
+  ck_assert_int_eq(clg_block_write(r.block, 0, r.floats * sizeof(float), r.host, true, "write"), CLG_OK);
+  ck_assert_int_eq(clg_product_run(ctx, &p, "matmul"), CLG_OK);
+  check_result(&c, &a, &b, &r);
+  group_most = 0;
+  ck_assert_int_eq(given_up, 1);
+  ck_assert(ctx->no_clblast);
+  matrix_free(&a);
+  matrix_free(&b);
+  matrix_free(&r);
+  close_clean(&ctx);
+}
+END_TEST
+
+START_TEST(a_device_with_small_groups_is_asked_first) {
+  clg_context *ctx = open_with((clg_context_options){.shape = CLG_SHAPE_GPU});
+  ck_assert(clg_gemm_fits(ctx));
+  const clg_device_info kept = ctx->info;
+  for (uint32_t most = 1; most < 256; most *= 2) {
+    ctx->info.max_work_group = most;
+    ck_assert(!clg_gemm_fits(ctx));
+  }
+  ctx->info = kept;
+  ctx->info.local_bytes = 16 << 10;
+  ck_assert(!clg_gemm_fits(ctx));
+  ctx->info = kept;
+  close_clean(&ctx);
+}
+END_TEST
+
 START_TEST(the_default_profile_is_this_devices) {
   clg_context *ctx = open_default();
   clg_gemm_profile p;
@@ -189,6 +252,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(t, products_are_right_and_as_predicted);
   tcase_add_test(t, a_product_without_a_profile_asks);
   tcase_add_test(t, a_wrong_profile_does_not_break_a_product);
+  tcase_add_test(t, kernels_of_ours_serve_where_clblasts_do_not_run);
+  tcase_add_test(t, a_device_with_small_groups_is_asked_first);
   tcase_add_test(t, the_default_profile_is_this_devices);
   tcase_add_test(t, the_layout_with_less_workspace_is_taken);
   suite_add_tcase(suite, t);

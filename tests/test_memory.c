@@ -289,12 +289,16 @@ START_TEST(profiles_are_read_with_suspicion) {
   clg_block_unref(b);
   close_clean(&ctx);
 #define START "clgrad-profile 1\ndevice A\nshape gpu\nmax_alloc 4000\n"
+  ck_assert_int_eq(plan_from(START "gemm none\n", &ctx), CLG_OK);
+  ck_assert(ctx->no_clblast);
+  close_clean(&ctx);
   const char *const bad[] = {"",
                              "clgrad-profile 2\n",
                              "{\"json\": 1}",
                              START,
                              START "gemm 64 32 16 1\n",
                              START "gemm 64 32 16 1 448 9\n",
+                             START "gemm nonesuch\n",
                              START "gemm 0 32 16 1 448\n",
                              START "gemm 64 32 16 2 448\n",
                              START "gemm 64 32 16 1 99999999999999999999999\n",

@@ -25,7 +25,8 @@ CLG_API cl_command_queue clg_context_cl_queue(const clg_context *ctx);
 
 /* A contiguous tensor over `buffer` (retained), from `offset` bytes (a multiple of 4). Its bytes count as data that the
  * context did not reserve. CLG_ERR_SHAPE if the buffer is too small, or the tensor reaches beyond its first 2^31
- * elements. */
+ * elements; CLG_ERR_ARGUMENT unless it is a buffer of this OpenCL context that kernels and the host may read and write.
+ */
 CLG_API clg_tensor *clg_tensor_wrap(clg_context *ctx, cl_mem buffer, size_t offset, int ndim, const int64_t *shape);
 
 /* The buffer that holds `t` (borrowed; valid while t lives), and where its first element is, in bytes. Strides are

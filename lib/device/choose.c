@@ -111,8 +111,7 @@ clg_status clg_choose_device(const char *selector, clg_found *out, clg_error *er
   if (selector && !*selector) selector = NULL;
   clg_found *rows;
   size_t n = clg_find_devices(&rows);
-  clg_status s =
-      n ? choose(rows, n, selector, out, error) : clg_no_device(error);
+  clg_status s = n ? choose(rows, n, selector, out, error) : clg_no_device(error);
   free(rows);
   return s;
 }

@@ -29,7 +29,9 @@ void clg_context_report(const clg_error *error, char *message, size_t size) {
 /* Profiles are asked for at once: no kernel is built for it, and shapes that use no workspace must know so. */
 static void learn_gemm(clg_context *ctx) {
   clg_gemm_profile found;
-  if (ctx->gemm || ctx->shape != CLG_SHAPE_GPU || !clg_gemm_probe(ctx, &found)) return;
+  if (ctx->shape != CLG_SHAPE_GPU) return;
+  ctx->no_clblast = !clg_gemm_fits(ctx);
+  if (ctx->gemm || ctx->no_clblast || !clg_gemm_probe(ctx, &found)) return;
   ctx->gemm = malloc(sizeof *ctx->gemm);
   if (ctx->gemm) *ctx->gemm = found;
 }

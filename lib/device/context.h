@@ -50,6 +50,7 @@ struct clg_context {
   clg_counters counters;
   clg_context *like;             /* a plan's lender of workspace sizes */
   struct clg_gemm_profile *gemm; /* how CLBlast cuts its products: gemm.h */
+  bool no_clblast;               /* its kernels do not fit the device */
   struct clg_tuning *tuning;     /* measured choices of kernels: tuning.h; NULL: the fixed ones */
   uint64_t seed;                 /* as asked for at creation; the random room takes it from here */
   clg_log_fn log;

@@ -18,7 +18,8 @@ void clg_driver_unlock(void);
 size_t clg_list_devices(clg_found **rows);
 /* What the driver says of one device; the indices are taken as given. */
 void clg_describe_device(cl_device_id device, int platform_index, int device_index, clg_device_info *info);
-/* "Vendor GPU driver, Other": the platforms by name, as many as fit. *code is the driver's answer. How many there are. */
+/* "Vendor GPU driver, Other": the platforms by name, as many as fit. *code is the driver's answer. How many there are.
+ */
 size_t clg_platform_names(char *to, size_t size, cl_int *code);
 
 /* Why there is no device at all: what was found, and what is likely to be wrong. */

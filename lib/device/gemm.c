@@ -24,6 +24,31 @@ void clg_gemm_close(clg_queue *q) {
   q->uses_clblast = false;
 }
 
+/* The most that CLBlast's database asks of a work-group on devices that it knows by their vendor alone: work-items,
+ * those of one dimension, local memory. Its choice for this device cannot be asked for in C. */
+enum { GROUP_ITEMS = 256, GROUP_SIDE = 32, GROUP_BYTES = 32 << 10 };
+
+bool clg_gemm_fits(const clg_context *ctx) {
+  size_t most[16] = {0};
+  const clg_device_info *d = &ctx->info;
+  return clGetDeviceInfo(ctx->queue->device, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof most, most, NULL) == CL_SUCCESS &&
+         most[0] >= GROUP_SIDE && most[1] >= GROUP_SIDE && d->max_work_group >= GROUP_ITEMS &&
+         d->local_bytes >= GROUP_BYTES;
+}
+
+/* What no smaller product and no free memory would change. */
+static bool cannot_run(CLBlastStatusCode code) {
+  return code == CLBlastInvalidLocalNumDimensions || code == CLBlastInvalidLocalThreadsTotal ||
+         code == CLBlastInvalidLocalThreadsDim || code == CLBlastInvalidLocalMemUsage ||
+         code == CLBlastOpenCLBuildProgramFailure;
+}
+
+static clg_status give_up(clg_context *ctx, CLBlastStatusCode code) {
+  clg_log_line(ctx, "CLBlast's kernels do not run on this device (%d): products take ours from now on", (int)code);
+  ctx->no_clblast = true;
+  return CLG_ERR_STATE;
+}
+
 /* A call in CLBlast's terms. Row-major C = A B is column-major C' = B' A' on the same memory; which of the two needs
  * fewer copies depends on the layouts that the kernel wants. */
 typedef struct side {
@@ -56,7 +81,9 @@ static size_t ask(clg_queue *q, const clg_gemm_call *c, bool columns) {
 }
 
 void clg_gemm_refresh(clg_context *ctx) {
-  if (!ctx->queue || ctx->shape != CLG_SHAPE_GPU || ctx->queue->gemm_generation == clg_gemm_generation()) return;
+  if (!ctx->queue || ctx->shape != CLG_SHAPE_GPU || ctx->no_clblast ||
+      ctx->queue->gemm_generation == clg_gemm_generation())
+    return;
   clg_gemm_profile p;
   bool known = clg_gemm_probe(ctx, &p);
   if (known && !ctx->gemm) ctx->gemm = malloc(sizeof *ctx->gemm);
@@ -126,6 +153,7 @@ clg_status clg_gemm_clblast(clg_context *ctx, const clg_gemm_call *c, const char
   }
   clg_block_unref(work);
   if (ctx->lost) return CLG_ERR_LOST;
+  if (cannot_run(code)) return give_up(ctx, code);
   if (code != CLBlastSuccess) return clg_cl_fail(ctx, op, "CLBlastSgemm", (cl_int)code);
   ctx->counters.launches += want.kernels;
   return CLG_OK;

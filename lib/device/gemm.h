@@ -21,7 +21,12 @@ typedef struct clg_gemm_call {
   float beta;
 } clg_gemm_call;
 
-/* Queues the product. Workspace comes from the pool with role workspace and is given back at once. */
+/* Whether the device's work-groups are large enough for CLBlast's kernels. What is too small makes CLBlast fail, and
+ * print, so it is asked first. */
+bool clg_gemm_fits(const clg_context *ctx);
+/* Queues the product. Workspace comes from the pool with role workspace and is given back at once. Where a kernel of
+ * CLBlast's turns out not to run on the device, nothing has happened but ctx->no_clblast: CLG_ERR_STATE, no error is
+ * raised, and a kernel of ours has to do it. */
 clg_status clg_gemm_clblast(clg_context *ctx, const clg_gemm_call *call, const char *op);
 /* Asks for the context's profile again if CLBlast has been given other parameters since. */
 void clg_gemm_refresh(clg_context *ctx);

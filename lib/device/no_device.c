@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define VENDORS           "/etc/OpenCL/vendors"
-#define RENDER            "/dev/dri"
+#define VENDORS            "/etc/OpenCL/vendors"
+#define RENDER             "/dev/dri"
 #define PLATFORM_NOT_FOUND (-1001) /* CL_PLATFORM_NOT_FOUND_KHR */
 
 /* The loaders' variables that replace the system's list of drivers. */
@@ -95,7 +95,8 @@ clg_status clg_no_device(clg_error *error) {
   } else {
     add_no_platform(&s, code);
   }
-  clg_status status = clg_error_set(error, CLG_ERR_DEVICE, NULL, "%s", s.data && !s.failed ? s.data : "no OpenCL device");
+  clg_status status =
+      clg_error_set(error, CLG_ERR_DEVICE, NULL, "%s", s.data && !s.failed ? s.data : "no OpenCL device");
   clg_str_free(&s);
   return status;
 }

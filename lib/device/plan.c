@@ -50,6 +50,7 @@ static int line_of(const char *line, clg_profile *out) {
   const char *at = line + 9;
   if (!strncmp(line, "max_alloc ", 10))
     return number(&at, 1, UINT64_MAX / 16, &out->max_alloc_bytes) && !*at ? SEEN_ALLOC : 0;
+  if (!strcmp(line, "gemm none")) return out->no_clblast = true, SEEN_GEMM;
   if (!strncmp(line, "gemm ", 5)) return gemm_line(line + 5, &out->gemm) ? SEEN_GEMM : 0;
   return 0;
 }
@@ -88,12 +89,15 @@ clg_status clg_profile_save(clg_context *ctx, const char *path) {
   clg_gemm_refresh(ctx);
   if (ctx->gemm)
     g = *ctx->gemm;
-  else if (!clg_gemm_probe(ctx, &g))
+  else if (!ctx->no_clblast && !clg_gemm_probe(ctx, &g))
     return clg_fail(ctx, CLG_ERR_DEVICE, op, "CLBlast's workspaces on this device follow no known formula");
   clg_str text = {0};
-  clg_str_addf(&text, "%s\ndevice %s\nshape %s\nmax_alloc %llu\ngemm %u %u %u %u %u\n", PROFILE_MAGIC, ctx->info.name,
-               ctx->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", (unsigned long long)ctx->info.max_alloc_bytes, g.mwg, g.nwg,
-               g.kwg, g.kernel_id, g.min_indirect);
+  clg_str_addf(&text, "%s\ndevice %s\nshape %s\nmax_alloc %llu\n", PROFILE_MAGIC, ctx->info.name,
+               ctx->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", (unsigned long long)ctx->info.max_alloc_bytes);
+  if (ctx->no_clblast)
+    clg_str_add(&text, "gemm none\n");
+  else
+    clg_str_addf(&text, "gemm %u %u %u %u %u\n", g.mwg, g.nwg, g.kwg, g.kernel_id, g.min_indirect);
   clg_status s = clg_output_all(ctx, op, path, &text);
   clg_str_free(&text);
   return s;
@@ -111,9 +115,10 @@ static clg_status model_of(const clg_plan_options *o, clg_profile *out, clg_erro
   out->shape = like->shape;
   out->max_alloc_bytes = like->info.max_alloc_bytes;
   clg_gemm_refresh(like);
+  out->no_clblast = like->no_clblast;
   if (like->gemm)
     out->gemm = *like->gemm;
-  else if (like->queue && !clg_gemm_probe(like, &out->gemm))
+  else if (like->queue && !like->no_clblast && !clg_gemm_probe(like, &out->gemm))
     out->gemm = clg_gemm_default;
   return CLG_OK;
 }
@@ -150,6 +155,7 @@ clg_status clg_context_create_plan(clg_context **out, const clg_plan_options *op
   }
   if (s == CLG_OK) {
     *ctx->gemm = model.gemm;
+    ctx->no_clblast = model.no_clblast;
     ctx->shape = shape;
     describe(&ctx->info, &model, shape);
     if (o->like) clg_context_hold(ctx->like = o->like);

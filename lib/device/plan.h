@@ -17,6 +17,7 @@ typedef struct clg_profile {
   char name[128];
   clg_device_shape shape;
   uint64_t max_alloc_bytes;
+  bool no_clblast; /* gemm says nothing */
   clg_gemm_profile gemm;
 } clg_profile;
 clg_status clg_profile_read(const char *path, clg_profile *out, clg_error *error);

@@ -186,7 +186,36 @@ clg_block *clg_block_alloc(clg_context *ctx, size_t bytes, clg_role role, const 
   return NULL;
 }
 
+/* What kernels and transfers would stumble over later on, or not at all: what it is, or NULL. */
+static const char *unfit(const clg_context *ctx, cl_mem mem) {
+  cl_context context = NULL;
+  cl_mem_object_type type = 0;
+  if (clGetMemObjectInfo(mem, CL_MEM_CONTEXT, sizeof context, &context, NULL) != CL_SUCCESS ||
+      clGetMemObjectInfo(mem, CL_MEM_TYPE, sizeof type, &type, NULL) != CL_SUCCESS)
+    return "no memory object";
+  if (context != ctx->queue->context) return "of another OpenCL context";
+  if (type != CL_MEM_OBJECT_BUFFER) return "an image or pipe, no buffer";
+  for (cl_mem at = mem; at;) { /* a sub-buffer, then what it is part of */
+    cl_mem_flags flags = 0;
+    cl_mem whole = NULL;
+    clGetMemObjectInfo(at, CL_MEM_FLAGS, sizeof flags, &flags, NULL);
+    clGetMemObjectInfo(at, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof whole, &whole, NULL);
+    if (flags & (CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY)) return "read-only or write-only for kernels";
+    if (flags & (CL_MEM_HOST_NO_ACCESS | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_WRITE_ONLY))
+      return "closed to the host, for reading or for writing";
+    at = whole;
+  }
+  return NULL;
+}
+
 clg_block *clg_block_wrap(clg_context *ctx, void *cl_mem_handle, size_t bytes, const char *op) {
+  const char *problem = ctx->queue ? unfit(ctx, cl_mem_handle) : NULL;
+  if (problem) {
+    clg_fail(ctx, CLG_ERR_ARGUMENT, op,
+             "the buffer is %s: it must be a CL_MEM_READ_WRITE buffer of this context that the host may read and write",
+             problem);
+    return NULL;
+  }
   clg_block *b = calloc(1, sizeof *b);
   if (!b) {
     clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");

@@ -12,16 +12,17 @@ typedef enum clg_file_type {
   CLG_FILE_I32,
   CLG_FILE_F64,
   CLG_FILE_I64,  /* what this library writes */
-  CLG_FILE_OTHER /* and above: known by name and size alone */
+  CLG_FILE_OTHER /* and above: known by name and size, or by name alone */
 } clg_file_type;
-/* "F32"; and the bytes of an element. */
+/* "F32"; and the bytes of an element, of the types before CLG_FILE_OTHER. */
 const char *clg_file_type_name(int type);
 int clg_file_type_size(int type);
 
 typedef struct clg_entry {
   const char *name;
   int type;
-  int ndim; /* may be more than CLG_MAX_DIMS; the shape then holds the first ones */
+  const char *dtype; /* as the file spells it */
+  int ndim;          /* may be more than CLG_MAX_DIMS; the shape then holds the first ones */
   int64_t shape[CLG_MAX_DIMS];
   uint64_t begin, end; /* in the file */
 } clg_entry;

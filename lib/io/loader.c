@@ -44,7 +44,7 @@ const char *clg_loader_metadata(const clg_loader *l, const char *key) {
 
 clg_tensor *clg_loader_load_tensor(clg_loader *l, const char *name) {
   if (!l) return NULL;
-  char shown[CLG_SHOWN], shape[CLG_ENTRY_SHAPE];
+  char shown[CLG_SHOWN], dtype[CLG_SHOWN], shape[CLG_ENTRY_SHAPE];
   const clg_entry *e = name ? clg_header_find(&l->header, name) : NULL;
   if (!e)
     return clg_fail(l->ctx, CLG_ERR_ARGUMENT, op, CLG_PATH ": there is no tensor \"%s\"", l->in.path,
@@ -53,7 +53,7 @@ clg_tensor *clg_loader_load_tensor(clg_loader *l, const char *name) {
   clg_shown(name, shown);
   if (e->type != CLG_FILE_F32 && e->type != CLG_FILE_I32)
     return clg_fail(l->ctx, CLG_ERR_SHAPE, op, CLG_PATH ": \"%s\" is %s: only F32 and I32 can be loaded", l->in.path,
-                    shown, clg_file_type_name(e->type)),
+                    shown, clg_shown(e->dtype, dtype)),
            NULL;
   if (e->ndim > CLG_MAX_DIMS || (e->end - e->begin) / 4 > INT32_MAX)
     return clg_fail(l->ctx, CLG_ERR_SHAPE, op,
@@ -71,10 +71,10 @@ clg_status clg_loader_number(const clg_loader *l, const clg_entry *e, uint64_t *
 }
 
 const char *clg_loader_misfit(const clg_entry *e, const clg_tensor *t, char buf[CLG_MISFIT]) {
-  char there[CLG_ENTRY_SHAPE], here[CLG_SHAPE_TEXT];
+  char there[CLG_ENTRY_SHAPE], here[CLG_SHAPE_TEXT], dtype[CLG_SHOWN];
   int type = clg_elements_type(t);
   if (e->type != type) {
-    snprintf(buf, CLG_MISFIT, "is %s in the file, and must be %s", clg_file_type_name(e->type),
+    snprintf(buf, CLG_MISFIT, "is %s in the file, and must be %s", clg_shown(e->dtype, dtype),
              clg_file_type_name(type));
     return buf;
   }

@@ -115,7 +115,7 @@ static bool can(const clg_context *ctx, const clg_product *p, const operands *o,
   case CLG_PRODUCT_PANEL: return cpu;
   case CLG_PRODUCT_BLOCK: return cpu && o->a_rs == 1;
   case CLG_PRODUCT_TILE: return !cpu;
-  case CLG_PRODUCT_CLBLAST: return !cpu && !p->own && p->k;
+  case CLG_PRODUCT_CLBLAST: return !cpu && !p->own && p->k && !ctx->no_clblast;
   default: return false;
   }
 }
@@ -131,10 +131,10 @@ static clg_product_kernel fixed_cpu(const clg_product *p, const operands *o) {
   return CLG_PRODUCT_PANEL;
 }
 
-static clg_product_kernel fixed_gpu(const clg_product *p, const operands *o) {
+static clg_product_kernel fixed_gpu(const clg_context *ctx, const clg_product *p, const operands *o) {
   if (o->m == 1 || o->n == 1) return is_along(o) ? CLG_PRODUCT_DOT : CLG_PRODUCT_ROW;
   bool small = p->batch.n && (uint64_t)o->m * o->n * p->k < BATCH_OWN;
-  return p->own || !p->k || small ? CLG_PRODUCT_TILE : CLG_PRODUCT_CLBLAST;
+  return small || !can(ctx, p, o, CLG_PRODUCT_CLBLAST) ? CLG_PRODUCT_TILE : CLG_PRODUCT_CLBLAST;
 }
 
 static clg_product_kernel choose(const clg_context *ctx, const clg_product *p, const operands *o) {
@@ -143,7 +143,7 @@ static clg_product_kernel choose(const clg_context *ctx, const clg_product *p, c
     clg_product_kernel tuned = clg_tuning_get(ctx, &c);
     if (can(ctx, p, o, tuned)) return tuned;
   }
-  return ctx->shape == CLG_SHAPE_CPU ? fixed_cpu(p, o) : fixed_gpu(p, o);
+  return ctx->shape == CLG_SHAPE_CPU ? fixed_cpu(p, o) : fixed_gpu(ctx, p, o);
 }
 
 /* A column times a transposed matrix reads the matrix by rows if taken as a row times the matrix. */
@@ -220,11 +220,20 @@ static clg_status run_cpu(clg_context *ctx, const clg_product *p, operands o, cl
   }
 }
 
+static clg_status run_tile(clg_context *ctx, const clg_product *p, const operands *o, const char *op) {
+  size_t groups[2] = {pieces(o->n, GPU_TILE), pieces(o->m, GPU_TILE)};
+  return launch(ctx, p, o, "product_tile", 0, groups, clg_wg(ctx), op);
+}
+
 static clg_status run_clblast_one(clg_context *ctx, const clg_product *p, const char *op) {
   clg_gemm_call call = {p->ta,       p->tb,   p->m,    p->n,        p->k,
                         p->a,        p->b,    p->c,    p->a_offset, p->b_offset,
                         p->c_offset, p->a_ld, p->b_ld, p->c_ld,     p->accumulate ? 1.0f : 0.0f};
   clg_status status = clg_gemm_clblast(ctx, &call, op);
+  if (status != CLG_OK && ctx->no_clblast) {
+    operands o = operands_of(p);
+    return run_tile(ctx, p, &o, op);
+  }
   if (status != CLG_OK || (!p->bias && !p->epilogue)) return status;
   clg_kernel *kernel = clg_kernel_get(ctx, "matmul.cl", p->epilogue, "product_finish");
   clg_arg arg[] = {clg_arg_block(p->c),
@@ -245,6 +254,7 @@ static clg_status run_clblast(clg_context *ctx, const clg_product *p, const char
   clg_status s = CLG_OK;
   for (uint32_t i = 0, count = batch_count(p); s == CLG_OK && i < count; i++) {
     clg_product one = *p;
+    one.batch.n = 0;
     for (uint32_t d = 0, rest = i; d < (uint32_t)p->batch.n; rest /= p->batch.size[d++]) {
       size_t at = rest % p->batch.size[d];
       one.a_offset += at * p->batch.step[0][d];
@@ -263,8 +273,7 @@ static clg_status run_gpu(clg_context *ctx, const clg_product *p, operands o, cl
   case CLG_PRODUCT_DOT: return launch(ctx, p, &o, "product_dot", 0, (size_t[]){o.m, o.n}, wg, op);
   case CLG_PRODUCT_ROW: return launch(ctx, p, &o, "product_row", 0, (size_t[]){pieces(o.n, wg), o.m}, wg, op);
   case CLG_PRODUCT_CLBLAST: return run_clblast(ctx, p, op);
-  default:
-    return launch(ctx, p, &o, "product_tile", 0, (size_t[]){pieces(o.n, GPU_TILE), pieces(o.m, GPU_TILE)}, wg, op);
+  default: return run_tile(ctx, p, &o, op);
   }
 }
 
