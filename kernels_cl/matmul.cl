@@ -14,19 +14,18 @@
 /* Few arguments, since drivers take their time over each: strides are a_rs, a_ps, b_ps, b_cs, c_rs, c_cs, sizes m, n,
  * k, flags, the bits of the epilogue's parameter, and span. */
 #ifdef PRODUCT_WALK
-#define WALK_ARGS , const uint8 walk_size, const uint8 walk_a, const uint8 walk_b, const uint8 walk_c
+#define WALK_ARGS  , const uint8 walk_size, const uint8 walk_a, const uint8 walk_b, const uint8 walk_c
 #define WALK_START walk_start(offset, walk_size, walk_a, walk_b, walk_c)
 #define WALK_DIM(N)                                                                                                    \
   start += (ulong4)(a.N, b.N, c.N, 0) * (ulong)(rest % size.N);                                                        \
   rest /= size.N;
 static ulong4 walk_start(ulong4 start, const uint8 size, const uint8 a, const uint8 b, const uint8 c) {
   uint rest = get_group_id(2);
-  WALK_DIM(s0) WALK_DIM(s1) WALK_DIM(s2) WALK_DIM(s3) WALK_DIM(s4) WALK_DIM(s5)
-  return start;
+  WALK_DIM(s0) WALK_DIM(s1) WALK_DIM(s2) WALK_DIM(s3) WALK_DIM(s4) WALK_DIM(s5) return start;
 }
 #else
 #define WALK_ARGS
-#define WALK_START offset + step * (ulong)get_group_id(2)
+#define WALK_START offset + step *(ulong)get_group_id(2)
 #endif
 #define PRODUCT_ARGS                                                                                                   \
   __global const float *a, __global const float *b, __global float *c, __global const float *bias,                     \

@@ -17,7 +17,9 @@ extern "C" {
  * handle is to be closed as any other. */
 typedef struct clg_scope clg_scope;
 CLG_API clg_scope *clg_scope_open(clg_context *ctx); /* NULL without a context */
-/* Closes the scope (and any left open inside it). Returns the last error raised since it opened. NULL is CLG_OK. */
+/* Closes the scope (and any left open inside it). Returns the last error raised since it opened, or
+ * CLG_ERR_ARGUMENT when a call on this thread was given NULL meanwhile; errors that were cleared do not count. NULL is
+ * CLG_OK. */
 CLG_API clg_status clg_scope_close(clg_scope *scope);
 /* Closes the scope but moves `result` to the enclosing scope, or to you when there is none. Returns `result`. */
 CLG_API clg_tensor *clg_scope_close_with(clg_scope *scope, clg_tensor *result);

@@ -10,7 +10,8 @@
  *
  * Errors: object-returning calls give NULL, others a clg_status. The context keeps the first error as one line until it
  * is cleared. Ops given NULL return NULL and keep that first error, so that model code checks once, at scope_close.
- * Whatever gets NULL where it needs a pointer does nothing, and gives an error, NULL, false or zeros.
+ * Whatever gets NULL where it needs a pointer does nothing, and gives an error, NULL, false or zeros; where nothing had
+ * failed before, that is an error too, which the close reports.
  * The library never prints, exits or aborts. */
 #ifndef CLGRAD_CLGRAD_H
 #define CLGRAD_CLGRAD_H

@@ -95,7 +95,9 @@ CLG_API bool clg_context_is_plan(const clg_context *ctx);
 
 CLG_API clg_context *clg_context_ref(clg_context *ctx);
 /* Drops a reference and clears the pointer. With the last one the context ends any parameter <-> gradient cycles, and
- * once no tensor is left releases every OpenCL object; nothing is left for process exit. */
+ * once no tensor is left releases every OpenCL object; nothing is left for process exit. Where tensors are left then,
+ * one line through `log` says how many are "still held", with how many bytes, and by which op in which phase they were
+ * made if $CLGRAD_DEBUG is set. */
 CLG_API void clg_context_unref(clg_context **ctx);
 
 CLG_API const clg_device_info *clg_context_device(const clg_context *ctx);

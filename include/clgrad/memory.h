@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 typedef enum clg_role {
-  CLG_ROLE_PARAMETER,
+  CLG_ROLE_PARAMETER, /* of modules, and whatever else an optimizer has; also data that requires grad */
   CLG_ROLE_GRADIENT,
   CLG_ROLE_OPTIMIZER,
   CLG_ROLE_SAVED, /* an activation, while the graph holds it */
@@ -52,7 +52,8 @@ typedef struct clg_phase_row {
 } clg_phase_row;
 CLG_API size_t clg_memory_phases(const clg_context *ctx, clg_phase_row *rows, size_t max);
 
-/* Called at each allocation (bytes > 0) and release (bytes < 0) of live memory. NULL stops. */
+/* Called at each allocation (bytes > 0) and release (bytes < 0) of live memory, with the op that made it and the phase
+ * in which it happens. NULL stops. */
 typedef void (*clg_memory_fn)(void *user, int64_t bytes, clg_role role, const char *op, const char *phase,
                               uint64_t live);
 CLG_API void clg_memory_trace(clg_context *ctx, clg_memory_fn fn, void *user);

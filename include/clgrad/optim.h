@@ -38,6 +38,8 @@ CLG_API clg_optim *clg_optim_ref(clg_optim *o);
 CLG_API void clg_optim_unref(clg_optim **o);
 
 CLG_API void clg_optim_zero_grad(clg_optim *o); /* drops the gradients */
+/* CLG_ERR_STATE after a backward that failed, until the gradients are zeroed and it is run again. A step that finds no
+ * gradient at all changes nothing, and says so once through the context's log. */
 CLG_API clg_status clg_optim_step(clg_optim *o);
 CLG_API void clg_optim_set_lr(clg_optim *o, double lr); /* of every group */
 CLG_API double clg_optim_lr(const clg_optim *o);        /* of the first group */

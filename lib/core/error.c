@@ -36,6 +36,16 @@ clg_status clg_error_set(clg_error *e, clg_status status, const char *op, const 
   return status;
 }
 
+static _Thread_local clg_nulls nulls;
+
+clg_nulls *clg_nulls_here(void) { return &nulls; }
+
+void clg_nulls_mark(const char *op) {
+  if (nulls.seen++ == nulls.forgiven) nulls.op = op;
+}
+
+void clg_nulls_forgive(void) { nulls.forgiven = nulls.seen; }
+
 void clg_error_clear(clg_error *e) {
   e->status = CLG_OK;
   e->line[0] = 0;

@@ -17,6 +17,17 @@ clg_status clg_error_set(clg_error *e, clg_status status, const char *op, const 
     __attribute__((format(printf, 4, 5)));
 clg_status clg_error_setv(clg_error *e, clg_status status, const char *op, const char *fmt, va_list ap);
 void clg_error_clear(clg_error *e);
+
+/* A call that was given NULL alone has no owner to raise an error on. It leaves a mark on its thread, which the scope
+ * that closes around it reports. */
+typedef struct clg_nulls {
+  uint64_t seen;     /* marks since the thread began */
+  uint64_t forgiven; /* of these, the ones before the last clear */
+  const char *op;    /* of the first mark since then; static */
+} clg_nulls;
+clg_nulls *clg_nulls_here(void); /* the thread's */
+void clg_nulls_mark(const char *op);
+void clg_nulls_forgive(void);
 /* Makes text that came from outside fit for a line on a terminal, in place: control characters become '?', those that
  * are space a space. */
 void clg_one_line(char *text);

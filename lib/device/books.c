@@ -6,6 +6,7 @@
  * handled a constant number of times, however many peaks there are. */
 #include "device/books.h"
 #include "device/pool.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,7 +65,7 @@ static void new_peak(clg_books *b) {
 }
 
 static void trace(const clg_books *b, const clg_entry *e, int64_t bytes) {
-  if (b->trace) b->trace(b->trace_user, bytes, e->role, e->op, e->phase, b->now.live);
+  if (b->trace) b->trace(b->trace_user, bytes, e->role, e->op, clg_books_phase(b), b->now.live);
 }
 
 clg_entry *clg_books_add(clg_books *b, size_t bytes, clg_role role, const char *op) {
@@ -198,6 +199,40 @@ size_t clg_memory_at_peak(const clg_context *ctx, clg_memory_row *rows, size_t m
   size_t kept = t.seen < t.max ? t.seen : t.max;
   if (kept) qsort(rows, kept, sizeof *rows, by_size);
   return t.seen;
+}
+
+/* ---- who is alive now ---- */
+
+typedef struct holder {
+  const char *op, *phase;
+  uint64_t bytes, n;
+} holder;
+
+static int most_first(const void *a, const void *b) {
+  const holder *x = a, *y = b;
+  return x->bytes < y->bytes ? 1 : x->bytes > y->bytes ? -1 : 0;
+}
+
+size_t clg_books_holders(const clg_books *b, char *to, size_t size) {
+  enum { MOST = 32 };
+  holder list[MOST];
+  size_t n = 0, all = 0, used = 0;
+  for (const clg_entry *e = b->live; e; e = e->next, all++) {
+    size_t i = 0;
+    while (i < n && (strcmp(list[i].op, e->op) || strcmp(list[i].phase, e->phase))) i++;
+    if (i == MOST) continue;
+    if (i == n) list[n++] = (holder){.op = e->op, .phase = e->phase};
+    list[i].bytes += e->bytes, list[i].n++;
+  }
+  qsort(list, n, sizeof *list, most_first);
+  if (size) to[0] = 0;
+  for (size_t i = 0; i < n && used < size; i++) {
+    int k =
+        snprintf(to + used, size - used, "%s%llu by %s%s%s (%llu bytes)", i ? ", " : "", (unsigned long long)list[i].n,
+                 list[i].op, *list[i].phase ? " in " : "", list[i].phase, (unsigned long long)list[i].bytes);
+    used += k > 0 ? (size_t)k : 0;
+  }
+  return all;
 }
 
 /* ---- phases ---- */

@@ -15,6 +15,10 @@ void clg_books_remove(clg_books *books, clg_entry *e);
 void clg_books_set_role(clg_books *books, clg_entry *e, clg_role role);
 clg_role clg_books_role(const clg_entry *e);
 
+/* The live allocations by op and phase, largest first: "2 by linear in D step (4096 bytes), ...", as many as fit.
+ * Returns how many there are. */
+size_t clg_books_holders(const clg_books *books, char *to, size_t size);
+
 /* A cl_mem was made (bytes > 0) or released (bytes < 0). */
 void clg_books_reserved(clg_books *books, int64_t bytes);
 

@@ -165,6 +165,18 @@ void clg_context_release(clg_context *ctx) {
   if (!--ctx->held && !ctx->users) clg_context_destroy(ctx);
 }
 
+/* No error: tensors may outlive the handle. But what nobody releases is lost memory. */
+static void log_held(clg_context *ctx) {
+  char where[400] = "";
+  size_t n = clg_books_holders(ctx->books, where, sizeof where);
+  if (!ctx->log || !(ctx->tensors || n)) return;
+  const char *debug = getenv("CLGRAD_DEBUG");
+  clg_log_line(ctx, "still held: %zu tensors with %llu bytes in %zu allocations%s%s", ctx->tensors,
+               (unsigned long long)clg_memory(ctx).live, n,
+               debug && *debug ? ", made: " : " (CLGRAD_DEBUG=1 says where they were made)",
+               debug && *debug ? where : "");
+}
+
 /* Held while the slots close, since what they let go may be the last that holds the context. */
 void clg_context_unref(clg_context **pctx) {
   clg_context *ctx = pctx ? *pctx : NULL;
@@ -174,6 +186,7 @@ void clg_context_unref(clg_context **pctx) {
   clg_context_hold(ctx);
   for (int i = 0; i < CLG_SLOT_COUNT; i++)
     if (ctx->slot[i].close) ctx->slot[i].close(ctx, ctx->slot[i].state);
+  if (ctx->held > 1) log_held(ctx);
   clg_context_release(ctx);
 }
 
@@ -190,7 +203,9 @@ const char *clg_last_error(const clg_context *ctx) {
 }
 
 void clg_clear_error(clg_context *ctx) {
-  if (ctx) clg_error_clear(&ctx->error);
+  if (!ctx) return;
+  clg_error_clear(&ctx->error);
+  clg_nulls_forgive();
 }
 
 const char *clg_phase(const clg_context *ctx) { return clg_books_phase(ctx->books); }
@@ -209,6 +224,12 @@ clg_status clg_fail(clg_context *ctx, clg_status status, const char *op, const c
   const char *phase = clg_phase(ctx);
   if (!*phase) return clg_error_set(&ctx->error, status, op, "%s", text);
   return clg_error_set(&ctx->error, status, op, "%s [in %s]", text, phase);
+}
+
+clg_status clg_null(clg_context *ctx, const char *op) {
+  if (ctx && ctx->error.status == CLG_OK) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "it was given NULL");
+  clg_nulls_mark(op);
+  return CLG_ERR_ARGUMENT;
 }
 
 void clg_log_line(clg_context *ctx, const char *fmt, ...) {

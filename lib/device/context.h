@@ -33,12 +33,15 @@ struct clg_scope {
   struct clg_scope *parent;
   struct clg_tensor **own;
   size_t n, cap;
-  uint64_t errors; /* raised when it opened */
+  uint64_t errors;        /* raised when it opened */
+  const clg_nulls *nulls; /* of the thread that opened it, */
+  uint64_t marks;         /* and how many it had seen */
 };
 
 struct clg_context {
   uint32_t users; /* clg_context_ref */
   uint32_t held;  /* blocks and objects above that point here: clg_context_hold */
+  size_t tensors; /* handles that exist */
   clg_error error;
   bool lost;
   clg_device_info info;
@@ -73,6 +76,9 @@ void clg_context_release(clg_context *ctx);
 /* Raises an error on the context: clg_error_set on ctx->error. Returns status. */
 clg_status clg_fail(clg_context *ctx, clg_status status, const char *op, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* A call was given a NULL that it needs: an error on the context where there is one without an error yet (NULL is what
+ * a call that failed returns: the first error says more), else a mark for the scope that closes. CLG_ERR_ARGUMENT. */
+clg_status clg_null(clg_context *ctx, const char *op);
 /* The current phase's name, "" when none is set; lives as long as the context. */
 const char *clg_phase(const clg_context *ctx);
 /* One line to the log callback, if any. */

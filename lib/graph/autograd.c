@@ -14,6 +14,7 @@ void clg_grad_set(clg_tensor *t, clg_tensor *grad) {
     if (a->next_cyclic) a->next_cyclic->grad->at_cyclic = a->at_cyclic;
     a->at_cyclic = NULL;
   }
+  if (!grad || !old) a->unfinished = false;
   a->grad = grad;
   if (grad && grad->has_graph) {
     clg_graph *g = t->ctx->slot[CLG_SLOT_GRAPH].state;
@@ -56,7 +57,7 @@ clg_status clg_node_attach(clg_node *n, clg_tensor *y) {
 }
 
 clg_status clg_set_requires_grad(clg_tensor *t, bool on) {
-  if (!t) return CLG_ERR_ARGUMENT;
+  if (!t) return clg_null(NULL, "set_requires_grad");
   if (t->has_graph) {
     if (on) return CLG_OK;
     return clg_fail(t->ctx, CLG_ERR_GRAPH, "set_requires_grad",
@@ -64,6 +65,7 @@ clg_status clg_set_requires_grad(clg_tensor *t, bool on) {
   }
   if (on && !clg_tensor_holds(t, CLG_F32, "set_requires_grad")) return CLG_ERR_ARGUMENT;
   if (on && !clg_autograd_of(t)) return CLG_ERR_HOST_MEMORY;
+  if (on && t->storage->role == CLG_ROLE_DATA) clg_storage_trained(t->storage);
   t->requires_grad = on;
   return CLG_OK;
 }
@@ -77,21 +79,22 @@ void clg_zero_grad(clg_tensor *t) {
 }
 
 clg_status clg_retain_grad(clg_tensor *t) {
-  if (!t) return CLG_ERR_ARGUMENT;
+  if (!t) return clg_null(NULL, "retain_grad");
   if (!t->requires_grad) return clg_fail(t->ctx, CLG_ERR_GRAPH, "retain_grad", "the tensor does not require grad");
   if (t->has_graph) t->grad->node->keeper = t;
   return CLG_OK;
 }
 
 clg_tensor *clg_detach(clg_tensor *t) {
-  return t ? clg_result(clg_tensor_view(t->storage, t->offset, t->ndim, t->shape, t->stride)) : NULL;
+  if (!t) return clg_null(NULL, "detach"), NULL;
+  return clg_result(clg_tensor_view(t->storage, t->offset, t->ndim, t->shape, t->stride));
 }
 
 /* Where hooks on t's gradient hang: a result's on its node, since that is where the gradient arrives. */
 static clg_hook **hooks_of(clg_tensor *t) { return t->has_graph ? &t->grad->node->hooks : &t->grad->hooks; }
 
 uint64_t clg_add_hook(clg_tensor *t, clg_tensor_hook hook, void *user) {
-  if (!t || !hook) return 0;
+  if (!t || !hook) return clg_null(t ? t->ctx : NULL, "add_hook"), 0;
   if (!t->requires_grad) return clg_fail(t->ctx, CLG_ERR_GRAPH, "add_hook", "the tensor does not require grad"), 0;
   clg_graph *g = clg_graph_of(t->ctx);
   clg_hook *h = g ? malloc(sizeof *h) : NULL;
@@ -117,7 +120,7 @@ clg_status clg_remove_hook(clg_tensor *t, uint64_t id) {
 
 clg_status clg_push_saved_hooks(clg_context *ctx, const clg_saved_hooks *hooks) {
   clg_graph *g = ctx ? clg_graph_of(ctx) : NULL;
-  if (!g || !hooks || !hooks->pack || !hooks->unpack) return CLG_ERR_ARGUMENT;
+  if (!g || !hooks || !hooks->pack || !hooks->unpack) return clg_null(ctx, "push_saved_hooks");
   if (g->n_hooks == g->hooks_cap) {
     size_t cap = g->hooks_cap ? 2 * g->hooks_cap : 4;
     clg_saved_hooks *p = realloc(g->hooks, cap * sizeof *p);

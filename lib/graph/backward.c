@@ -150,13 +150,22 @@ static clg_tensor *root_gradient(clg_graph *g, clg_tensor *root, const clg_backw
   return g->one ? clg_tensor_view(g->one->storage, 0, root->ndim, root->shape, NULL) : NULL;
 }
 
-static void finish(clg_run *r) {
+/* A call without a root belongs to no context. */
+static _Thread_local bool rootless;
+
+bool clg_grad_finished(const clg_tensor *t) {
+  const clg_graph *g = t->ctx->slot[CLG_SLOT_GRAPH].state;
+  return !rootless && !(g && g->failed) && !(t->grad && t->grad->unfinished);
+}
+
+static void finish(clg_run *r, clg_status s) {
   for (size_t i = 0; i < r->n_nodes; i++) {
     clg_tensor_unref(&r->node[i]->now.grad);
     clg_tensor_unref(&r->node[i]->now.remade);
     r->node[i]->now.run = 0;
   }
   for (size_t i = 0; i < r->n_leaves; i++) {
+    if (s != CLG_OK && !r->captured && r->leaf[i]->grad->now.wanted) r->leaf[i]->grad->unfinished = true;
     clg_tensor_unref(&r->leaf[i]->grad->now.sum);
     r->leaf[i]->grad->now.run = 0;
   }
@@ -194,7 +203,7 @@ static clg_status run_graph(clg_run *r, clg_tensor *root, clg_tensor *g) {
   for (size_t i = 0; s == CLG_OK && i < r->n_nodes; i++)
     if (r->node[i]->now.needed || r->node[i]->now.capture) s = run_node(r, r->node[i]);
   clg_tensor_unref(&g);
-  finish(r);
+  finish(r, s);
   clg_node_unref(top);
   return s;
 }
@@ -224,19 +233,23 @@ static clg_status run(clg_run *r, clg_tensor *root, const clg_backward_options *
 }
 
 clg_status clg_backward(clg_tensor *root, const clg_backward_options *options) {
-  if (!root) return CLG_ERR_ARGUMENT;
+  if (!root) return rootless = true, clg_null(NULL, "backward");
   clg_run r = {.ctx = root->ctx};
   if (options && options->inputs) {
     if (!options->n_inputs) return clg_fail(root->ctx, CLG_ERR_GRAPH, "backward", "the list of inputs is empty");
     r.inputs = options->inputs;
     r.n_inputs = options->n_inputs;
   }
-  return run(&r, root, options);
+  clg_status s = run(&r, root, options);
+  clg_graph *graph = clg_graph_of(root->ctx);
+  if (graph) graph->failed = s != CLG_OK && !r.n_leaves;
+  if (s == CLG_OK) rootless = false;
+  return s;
 }
 
 clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t n, bool allow_unused,
                     const clg_backward_options *options, clg_tensor **grads) {
-  if (!root || !inputs || !n || !grads) return CLG_ERR_ARGUMENT;
+  if (!root || !inputs || !n || !grads) return clg_null(root ? root->ctx : NULL, "grad");
   for (size_t i = 0; i < n; i++) grads[i] = NULL;
   clg_run r = {.ctx = root->ctx, .inputs = inputs, .n_inputs = n, .captured = grads};
   clg_status s = run(&r, root, options);

@@ -87,6 +87,7 @@ struct clg_autograd {
   clg_tensor *grad;                     /* complete gradient, or NULL */
   clg_tensor *slice;                    /* where a module's parameter keeps its gradient; may be NULL */
   clg_hook *hooks;                      /* of a leaf */
+  bool unfinished;                      /* a backward that failed was to add to the gradient, and may have or not */
   clg_tensor *next_cyclic, **at_cyclic; /* in the list of leaves whose gradient has a graph */
   struct {                              /* of the backward that runs, for a leaf */
     uint64_t run;
@@ -100,6 +101,7 @@ struct clg_autograd {
 /* What a context keeps: slot GRAPH. */
 typedef struct clg_graph {
   uint64_t seq, run, hook_id;
+  bool failed;    /* the last backward, before it had found its leaves */
   clg_node *dead; /* nodes waiting to be freed, so that long chains do not recurse */
   bool burying;
   clg_tensor *one; /* the gradient of a root; its version as filled */
@@ -119,6 +121,9 @@ bool clg_scope_owns(const clg_scope *s, const clg_tensor *t);
 struct clg_autograd *clg_autograd_of(clg_tensor *t); /* made if need be */
 /* Gives t a gradient (reference taken) in place of the one it has. NULL drops it. */
 void clg_grad_set(clg_tensor *t, clg_tensor *grad);
+/* Whether t's gradient is what a whole backward made of it. Not if one failed that was to add to it, until it is
+ * zeroed; nor if the last one failed before it knew its leaves. */
+bool clg_grad_finished(const clg_tensor *t);
 /* Gradients that are computed now are to carry a graph: backward composes recorded ops. */
 static inline bool clg_creates_graph(const clg_context *ctx) { return ctx->in_backward && !ctx->no_grad; }
 

@@ -4,8 +4,14 @@
 #include <string.h>
 
 bool clg_inputs_here(clg_tensor *const *in, int n, const char *op) {
+  clg_context *ctx = NULL;
+  int nulls = 0;
   for (int i = 0; i < n; i++)
-    if (!in[i]) return false;
+    if (in[i])
+      ctx = in[i]->ctx;
+    else
+      nulls++;
+  if (nulls) return clg_null(ctx, op), false;
   for (int i = 1; i < n; i++)
     if (in[i]->ctx != in[0]->ctx) {
       clg_fail(in[0]->ctx, CLG_ERR_ARGUMENT, op, "its inputs belong to different contexts");

@@ -34,8 +34,10 @@ clg_graph *clg_graph_of(clg_context *ctx) {
 /* Without memory the context's own struct stands for the scope, and for every one that is opened within it, until it is
  * closed: nobody could own results meanwhile, so ops have none, and the close says why. */
 clg_scope *clg_scope_open(clg_context *ctx) {
-  if (!ctx) return NULL;
-  const clg_scope opened = {.ctx = ctx, .parent = ctx->scope, .errors = ctx->error.raised};
+  if (!ctx) return clg_null(NULL, "scope_open"), NULL;
+  const clg_nulls *nulls = clg_nulls_here();
+  const clg_scope opened = {
+      .ctx = ctx, .parent = ctx->scope, .errors = ctx->error.raised, .nulls = nulls, .marks = nulls->seen};
   clg_scope *s = !ctx->n_unopened && clg_graph_of(ctx) ? calloc(1, sizeof *s) : NULL;
   if (s) return *s = opened, ctx->scope = s;
   if (!ctx->n_unopened++) ctx->unopened = opened;
@@ -46,7 +48,10 @@ clg_scope *clg_scope_open(clg_context *ctx) {
 /* An error that was cleared meanwhile has been dealt with. */
 static clg_status status_of(const clg_scope *s) {
   const clg_error *e = &s->ctx->error;
-  return e->status != CLG_OK && e->raised != s->errors ? e->latest : CLG_OK;
+  if (e->status != CLG_OK && e->raised != s->errors) return e->latest;
+  const clg_nulls *n = clg_nulls_here();
+  if (n != s->nulls || n->seen <= s->marks || n->seen == n->forgiven) return CLG_OK;
+  return clg_fail(s->ctx, CLG_ERR_ARGUMENT, n->op, "it was given NULL");
 }
 
 clg_status clg_scope_close(clg_scope *scope) {

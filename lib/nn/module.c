@@ -5,8 +5,9 @@
 #include <string.h>
 
 clg_module *clg_module_create(clg_context *ctx, const clg_module_class *cls) {
-  clg_module *m = ctx ? calloc(1, sizeof *m) : NULL;
-  if (!m) return ctx ? (clg_fail(ctx, CLG_ERR_HOST_MEMORY, cls->name, "out of host memory"), NULL) : NULL;
+  if (!ctx) return clg_null(NULL, cls->name), NULL;
+  clg_module *m = calloc(1, sizeof *m);
+  if (!m) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, cls->name, "out of host memory"), NULL;
   *m = (clg_module){.refs = 1, .ctx = ctx, .cls = cls, .train = true};
   clg_context_hold(ctx);
   return m;
@@ -38,7 +39,7 @@ void clg_module_unref(clg_module **p) {
 clg_tensor *clg_module_run(clg_module *m, clg_tensor *x) { return m->cls->forward(m, x); }
 
 clg_tensor *clg_forward(clg_module *m, clg_tensor *x) {
-  if (!m || !x) return NULL;
+  if (!m || !x) return clg_null(m ? m->ctx : x ? x->ctx : NULL, m ? m->cls->name : "forward"), NULL;
   if (x->ctx != m->ctx)
     return clg_fail(m->ctx, CLG_ERR_ARGUMENT, m->cls->name, "the input belongs to another context"), NULL;
   return clg_module_make(m) == CLG_OK ? clg_module_run(m, x) : NULL;

@@ -196,5 +196,8 @@ clg_tensor *clg_formula_mean(clg_formula *f, clg_tensor *const *in, float by, ui
 }
 
 clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *params) {
-  return in[0] ? clg_formula_apply(clg_formula_row(in[0]->ctx, id), in, params, 0, false) : NULL;
+  int n = 0;
+  while (n < 3 && clg_rows[id].in[n]) n++;
+  if (!clg_inputs_here(in, n, clg_rows[id].name)) return NULL;
+  return clg_formula_apply(clg_formula_row(in[0]->ctx, id), in, params, 0, false);
 }

@@ -210,7 +210,7 @@ static clg_status forward_kernel(clg_tensor *const in[5], clg_tensor *const out[
 clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, const clg_batch_norm_options *options) {
   static const clg_batch_norm_options defaults = CLG_BATCH_NORM_OPTIONS_INIT;
   const clg_batch_norm_options *o = options ? options : &defaults;
-  if (!x) return NULL;
+  if (!x) return clg_null(NULL, "batch_norm"), NULL;
   clg_tensor *const all[5] = {x, gamma, beta, o->running_mean, o->running_var};
   clg_tensor *const given[5] = {x, gamma ? gamma : x, beta ? beta : x, all[3] ? all[3] : x, all[4] ? all[4] : x};
   /* A checkpointed segment that runs again has updated them already. */

@@ -116,7 +116,7 @@ static clg_tensor *finish(clg_tensor *y, int d, clg_reduction how, clg_tensor *t
 
 clg_tensor *clg_cross_entropy(clg_tensor *x, clg_tensor *target, const clg_loss_options *options) {
   const clg_loss_options *o = options ? options : &defaults;
-  if (!x || !target) return NULL;
+  if (!clg_inputs_here((clg_tensor *[]){x, target}, 2, "cross_entropy")) return NULL;
   int d = x->ndim > 1 ? 1 : 0;
   if (!inputs_ok(x, target, d, o)) return NULL;
   clg_scope *scope = clg_scope_open(x->ctx);

@@ -239,7 +239,7 @@ static clg_tensor *run_forward(const clg_custom_op *op, clg_tensor *const *in, s
 }
 
 clg_tensor *clg_custom_apply(const clg_custom_op *op, clg_tensor *const *in, size_t n, int ndim, const int64_t *shape) {
-  if (!op) return NULL;
+  if (!op) return clg_null(NULL, "custom"), NULL;
   owner *own = malloc(sizeof *own);
   clg_context *ctx = in && n && in[0] ? in[0]->ctx : NULL;
   if (!own) {
@@ -248,10 +248,12 @@ clg_tensor *clg_custom_apply(const clg_custom_op *op, clg_tensor *const *in, siz
   }
   *own = (owner){1, op->user, op->drop};
   clg_tensor *y = NULL;
-  if (ctx && (n > CLG_CUSTOM_INPUTS || !op->name || !op->forward || (ndim && !shape) || op->saves >> n))
+  if (!ctx)
+    clg_null(NULL, "custom");
+  else if (n > CLG_CUSTOM_INPUTS || !op->name || !op->forward || (ndim && !shape) || op->saves >> n)
     clg_fail(ctx, CLG_ERR_ARGUMENT, "custom",
              "it needs a name, a forward, a shape, and at most %d inputs, of which it saves some", CLG_CUSTOM_INPUTS);
-  else if (ctx && clg_inputs_here(in, (int)n, op->name))
+  else if (clg_inputs_here(in, (int)n, op->name))
     y = run_forward(op, in, n, ndim, shape);
   if (y && op->backward && clg_records(in, (int)n) && record(op, own, in, n, y) != CLG_OK) clg_tensor_unref(&y);
   owner_unref(own);

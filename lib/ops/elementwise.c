@@ -62,7 +62,7 @@ clg_tensor *clg_where(clg_tensor *c, clg_tensor *x, clg_tensor *o) {
 }
 
 clg_tensor *clg_activate(clg_tensor *x, clg_activation act, float slope) {
-  if (!x) return NULL;
+  if (!x) return clg_null(NULL, "activate"), NULL;
   switch (act) {
   case CLG_ACT_NONE: return clg_result(clg_tensor_ref(x));
   case CLG_ACT_RELU: return clg_relu(x);
@@ -107,7 +107,7 @@ static clg_status sort_inputs(clg_context *ctx, sorted *s, const clg_map_input *
 }
 
 clg_tensor *clg_map(clg_context *ctx, const char *formula, const clg_map_input *inputs, size_t n) {
-  if (!ctx || !formula || (n && !inputs)) return NULL;
+  if (!ctx || !formula || (n && !inputs)) return clg_null(ctx, "map"), NULL;
   sorted s = {.n_in = 0};
   if (sort_inputs(ctx, &s, inputs, n, "map") != CLG_OK) return NULL;
   if (!s.n_in) return clg_fail(ctx, CLG_ERR_ARGUMENT, "map", "a formula needs at least one tensor"), NULL;
@@ -136,7 +136,7 @@ static clg_status check_in_place(clg_tensor *x, const sorted *s) {
 }
 
 clg_status clg_map_(clg_tensor *x, const char *formula, const clg_map_input *inputs, size_t n) {
-  if (!x || !formula || (n && !inputs)) return CLG_ERR_ARGUMENT;
+  if (!x || !formula || (n && !inputs)) return clg_null(x ? x->ctx : NULL, "map_");
   clg_context *ctx = x->ctx;
   sorted s = {.in = {"x"}, .tensor = {x}, .n_in = 1};
   clg_status st = sort_inputs(ctx, &s, inputs, n, "map_");
@@ -153,19 +153,22 @@ clg_status clg_map_(clg_tensor *x, const char *formula, const clg_map_input *inp
 }
 
 clg_tensor *clg_full(clg_context *ctx, int ndim, const int64_t *shape, float value) {
-  clg_tensor *t = ctx ? clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "full") : NULL;
+  if (!ctx) return clg_null(NULL, "full"), NULL;
+  clg_tensor *t = clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "full");
   if (t && clg_fill_(t, value) != CLG_OK) clg_tensor_unref(&t);
   return clg_result(t);
 }
 
 clg_tensor *clg_rand(clg_context *ctx, int ndim, const int64_t *shape, float low, float high) {
-  clg_tensor *t = ctx ? clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "rand") : NULL;
+  if (!ctx) return clg_null(NULL, "rand"), NULL;
+  clg_tensor *t = clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "rand");
   if (t && clg_rand_(t, low, high) != CLG_OK) clg_tensor_unref(&t);
   return clg_result(t);
 }
 
 clg_tensor *clg_randn(clg_context *ctx, int ndim, const int64_t *shape) {
-  clg_tensor *t = ctx ? clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "randn") : NULL;
+  if (!ctx) return clg_null(NULL, "randn"), NULL;
+  clg_tensor *t = clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "randn");
   if (t && clg_randn_(t, 0, 1) != CLG_OK) clg_tensor_unref(&t);
   return clg_result(t);
 }

@@ -16,7 +16,7 @@ static bool seen_whole(const clg_tensor *t) {
 }
 
 bool clg_index_ok(clg_tensor *x, clg_tensor *index, int64_t low, int64_t high, const char *op) {
-  if (!x || !index || !clg_inputs_ok(&x, 1, op)) return false;
+  if (!clg_inputs_here((clg_tensor *[]){x, index}, 2, op) || !clg_inputs_ok(&x, 1, op)) return false;
   if (index->ctx != x->ctx)
     return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "its inputs belong to different contexts"), false;
   if (!clg_tensor_holds(index, CLG_I32, op)) return false;
@@ -110,7 +110,7 @@ clg_tensor *clg_scatter_along(clg_tensor *g, clg_tensor *index, const clg_along 
 }
 
 clg_tensor *clg_gather(clg_tensor *x, int dim, clg_tensor *index) {
-  int d = x ? clg_dim_of(x->ctx, dim, x->ndim, "gather") : -1;
+  int d = clg_inputs_here(&x, 1, "gather") ? clg_dim_of(x->ctx, dim, x->ndim, "gather") : -1;
   if (d < 0 || !clg_index_ok(x, index, 0, x->shape[d] - 1, "gather")) return NULL;
   bool fits = index->ndim == x->ndim;
   for (int k = 0; fits && k < x->ndim; k++) fits = k == d || index->shape[k] <= x->shape[k];
@@ -210,7 +210,7 @@ static clg_tensor *rows_gather(clg_tensor *x, clg_tensor *index, const clg_along
 }
 
 clg_tensor *clg_index_select(clg_tensor *x, int dim, clg_tensor *index) {
-  int d = x ? clg_dim_of(x->ctx, dim, x->ndim, "index_select") : -1;
+  int d = clg_inputs_here(&x, 1, "index_select") ? clg_dim_of(x->ctx, dim, x->ndim, "index_select") : -1;
   if (d < 0 || !clg_index_ok(x, index, 0, x->shape[d] - 1, "index_select")) return NULL;
   if (index->ndim != 1) {
     char text[CLG_SHAPE_TEXT];
@@ -223,7 +223,7 @@ clg_tensor *clg_index_select(clg_tensor *x, int dim, clg_tensor *index) {
 }
 
 clg_tensor *clg_embedding(clg_tensor *weight, clg_tensor *index, int padding_idx) {
-  if (!weight) return NULL;
+  if (!weight) return clg_null(NULL, "embedding"), NULL;
   char text[CLG_SHAPE_TEXT];
   if (weight->ndim != 2) {
     clg_fail(weight->ctx, CLG_ERR_SHAPE, "embedding", "weight %s: want [V,D]",
@@ -250,7 +250,7 @@ clg_tensor *clg_embedding(clg_tensor *weight, clg_tensor *index, int padding_idx
 }
 
 clg_tensor *clg_to_float(clg_tensor *x) {
-  if (!x || !clg_tensor_holds(x, CLG_I32, "to_float")) return NULL;
+  if (!clg_inputs_here(&x, 1, "to_float") || !clg_tensor_holds(x, CLG_I32, "to_float")) return NULL;
   clg_tensor *p = clg_tensor_packed(x, "to_float");
   clg_tensor *y = p ? clg_tensor_new(x->ctx, x->ndim, x->shape, clg_result_role(x->ctx), "to_float") : NULL;
   clg_call c = {.n = 0};

@@ -61,7 +61,8 @@ static clg_status copy_parts(clg_tensor *const *in, int n, int d, clg_tensor *y)
 }
 
 clg_tensor *clg_cat(clg_tensor *const *tensors, int n, int dim) {
-  if (!tensors || n < 1 || !clg_inputs_ok(tensors, n, "cat")) return NULL;
+  if (!tensors || n < 1) return clg_null(NULL, "cat"), NULL;
+  if (!clg_inputs_ok(tensors, n, "cat")) return NULL;
   clg_context *ctx = tensors[0]->ctx;
   if (n > UINT16_MAX)
     return clg_fail(ctx, CLG_ERR_ARGUMENT, "cat", "%d tensors, but at most 65535 can be joined", n), NULL;
@@ -76,7 +77,8 @@ clg_tensor *clg_cat(clg_tensor *const *tensors, int n, int dim) {
 }
 
 clg_tensor *clg_stack(clg_tensor *const *tensors, int n, int dim) {
-  if (!tensors || n < 1 || !clg_inputs_ok(tensors, n, "stack")) return NULL;
+  if (!tensors || n < 1) return clg_null(NULL, "stack"), NULL;
+  if (!clg_inputs_ok(tensors, n, "stack")) return NULL;
   clg_context *ctx = tensors[0]->ctx;
   int ndim = tensors[0]->ndim + 1, d = clg_dim_of(ctx, dim, ndim, "stack");
   if (d < 0) return NULL;

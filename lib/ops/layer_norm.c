@@ -189,7 +189,7 @@ static clg_tensor *layer_norm(clg_tensor *const in[3], const norm_attrs *attrs) 
 
 clg_tensor *clg_layer_norm_act(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps, clg_activation act,
                                float slope) {
-  if (!x) return NULL;
+  if (!x) return clg_null(NULL, "layer_norm"), NULL;
   clg_tensor *const in[] = {x, gamma, beta}, *const all[] = {x, gamma ? gamma : x, beta ? beta : x};
   clg_behind behind;
   if (!clg_inputs_ok(all, 3, "layer_norm") || !shapes_ok(x, gamma, beta) ||

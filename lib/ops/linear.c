@@ -333,6 +333,6 @@ clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b) { return lin
 
 clg_tensor *clg_linear_act(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_activation act, float slope) {
   clg_behind behind;
-  if (!x || !clg_behind_begin(x->ctx, act, slope, &behind)) return NULL;
+  if (!clg_inputs_here(&x, 1, "linear_act") || !clg_behind_begin(x->ctx, act, slope, &behind)) return NULL;
   return clg_behind_end(&behind, linear(x, w, b, behind.fused, slope));
 }

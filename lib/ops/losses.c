@@ -55,9 +55,9 @@ static bool shapes_ok(clg_tensor *x, clg_tensor *t, const clg_loss_options *o, c
 }
 
 static clg_tensor *loss(clg_row_id id, clg_tensor *x, clg_tensor *t, const clg_loss_options *o) {
-  if (!x || !t) return NULL;
-  if (!o) o = &defaults;
   const char *op = clg_rows[id].name;
+  if (!clg_inputs_here((clg_tensor *[]){x, t}, 2, op)) return NULL;
+  if (!o) o = &defaults;
   if (o->reduction < CLG_REDUCTION_MEAN || o->reduction > CLG_REDUCTION_NONE)
     return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "there is no reduction number %d", (int)o->reduction), NULL;
   if ((o->pos_weight && id != CLG_ROW_BCE_LOGITS) || o->label_smoothing != 0 ||

@@ -32,13 +32,13 @@ int64_t clg_mask_numel(const clg_tensor *x, uint32_t mask) {
 
 clg_tensor *clg_sum(clg_tensor *x, const int *dims, int n, bool keepdim) {
   uint32_t mask;
-  if (!x || !clg_dims_mask(x, dims, n, &mask, "sum")) return NULL;
+  if (!clg_inputs_here(&x, 1, "sum") || !clg_dims_mask(x, dims, n, &mask, "sum")) return NULL;
   return clg_formula_apply(clg_formula_row(x->ctx, CLG_ROW_SUM), &x, NULL, mask, keepdim);
 }
 
 clg_tensor *clg_mean(clg_tensor *x, const int *dims, int n, bool keepdim) {
   uint32_t mask;
-  if (!x || !clg_dims_mask(x, dims, n, &mask, "mean")) return NULL;
+  if (!clg_inputs_here(&x, 1, "mean") || !clg_dims_mask(x, dims, n, &mask, "mean")) return NULL;
   return clg_formula_mean(clg_formula_row(x->ctx, CLG_ROW_MEAN), &x, (float)clg_mask_numel(x, mask), mask, keepdim);
 }
 

@@ -62,7 +62,7 @@ static int64_t clamped(int64_t at, int64_t size) {
 }
 
 clg_tensor *clg_slice(clg_tensor *x, int dim, int64_t start, int64_t stop, int64_t step) {
-  int d = x ? clg_dim_of(x->ctx, dim, x->ndim, "slice") : -1;
+  int d = clg_inputs_here(&x, 1, "slice") ? clg_dim_of(x->ctx, dim, x->ndim, "slice") : -1;
   if (d < 0) return NULL;
   if (step < 1 || step > INT32_MAX)
     return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "slice", "a step of %lld: it must be 1 or more", (long long)step), NULL;

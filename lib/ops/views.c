@@ -152,7 +152,7 @@ static bool same_elements(const clg_tensor *x, int ndim, const int64_t *shape, i
 
 clg_tensor *clg_reshape(clg_tensor *x, int ndim, const int64_t *shape) {
   int64_t want[CLG_MAX_DIMS];
-  if (!x || !infer(x, ndim, shape, want)) return NULL;
+  if (!clg_inputs_here(&x, 1, "reshape") || !infer(x, ndim, shape, want)) return NULL;
   int64_t stride[CLG_MAX_DIMS];
   bool fits = same_elements(x, ndim, want, stride);
   clg_tensor *p = fits ? clg_tensor_ref(x) : clg_tensor_packed(x, "reshape");
@@ -162,7 +162,7 @@ clg_tensor *clg_reshape(clg_tensor *x, int ndim, const int64_t *shape) {
 }
 
 clg_tensor *clg_permute(clg_tensor *x, const int *order) {
-  if (!x || (x->ndim && !order)) return NULL;
+  if (!x || (x->ndim && !order)) return clg_null(x ? x->ctx : NULL, "permute"), NULL;
   view_attrs a = {.kind = VIEW_PERMUTE};
   int64_t shape[CLG_MAX_DIMS], stride[CLG_MAX_DIMS];
   uint32_t seen = 0;
@@ -180,7 +180,7 @@ clg_tensor *clg_permute(clg_tensor *x, const int *order) {
 }
 
 clg_tensor *clg_transpose(clg_tensor *x, int dim0, int dim1) {
-  if (!x) return NULL;
+  if (!x) return clg_null(NULL, "transpose"), NULL;
   int a = clg_dim_of(x->ctx, dim0, x->ndim, "transpose"),
       b = a < 0 ? a : clg_dim_of(x->ctx, dim1, x->ndim, "transpose");
   if (a < 0 || b < 0) return NULL;
@@ -190,7 +190,7 @@ clg_tensor *clg_transpose(clg_tensor *x, int dim0, int dim1) {
 }
 
 clg_tensor *clg_narrow(clg_tensor *x, int dim, int64_t start, int64_t length) {
-  int d = x ? clg_dim_of(x->ctx, dim, x->ndim, "narrow") : -1;
+  int d = clg_inputs_here(&x, 1, "narrow") ? clg_dim_of(x->ctx, dim, x->ndim, "narrow") : -1;
   if (d < 0) return NULL;
   if (start < 0 || length < 0 || start > x->shape[d] || length > x->shape[d] - start) {
     clg_fail(x->ctx, CLG_ERR_SHAPE, "narrow", "%lld elements from %lld on are not within %lld", (long long)length,
@@ -244,7 +244,7 @@ clg_tensor *clg_pad(clg_tensor *x, int dim, int64_t before, int64_t after, float
 }
 
 clg_tensor *clg_expand(clg_tensor *x, int ndim, const int64_t *shape) {
-  if (!x) return NULL;
+  if (!x) return clg_null(NULL, "expand"), NULL;
   int64_t want[CLG_MAX_DIMS], stride[CLG_MAX_DIMS];
   int lead = ndim - x->ndim;
   bool ok = ndim <= CLG_MAX_DIMS && lead >= 0 && (!ndim || shape);

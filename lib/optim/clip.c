@@ -78,7 +78,7 @@ static clg_tensor *element(clg_tensor *x, int64_t i) { return clg_reshape(clg_na
 
 clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size_t n, double max_norm) {
   static const char op[] = "clip_grad_norm";
-  if (!ctx || (n && !params)) return NULL;
+  if (!ctx || (n && !params)) return clg_null(ctx, op), NULL;
   if (!(max_norm >= 0)) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "max_norm must not be negative"), NULL;
   bool mode = clg_set_grad_mode(ctx, false);
   clg_scope *scope = clg_scope_open(ctx);
@@ -98,7 +98,7 @@ clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size
 
 clg_status clg_clip_grad_value(clg_context *ctx, clg_tensor *const *params, size_t n, double value) {
   static const char op[] = "clip_grad_value";
-  if (!ctx || (n && !params)) return CLG_ERR_ARGUMENT;
+  if (!ctx || (n && !params)) return clg_null(ctx, op);
   if (!(value >= 0)) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "the value must not be negative");
   clg_tensor **g = gradients(ctx, params, n, op);
   if (!g) return clg_last_status(ctx);

@@ -42,7 +42,7 @@ static clg_status move_all(const clg_ema *e, clg_tensor *const *p, way how) {
 }
 
 static clg_status move(const clg_ema *e, clg_module *m, way how) {
-  if (!e || !m) return CLG_ERR_ARGUMENT;
+  if (!e || !m) return clg_null(e ? e->ctx : m ? m->ctx : NULL, "ema");
   if (m->ctx != e->ctx) return clg_fail(e->ctx, CLG_ERR_ARGUMENT, "ema", "the module is of another context");
   size_t n;
   clg_tensor *const *p = clg_module_parameters(m, &n);
@@ -55,7 +55,8 @@ static clg_status move(const clg_ema *e, clg_module *m, way how) {
 
 clg_ema *clg_ema_create(clg_module *m, double decay) {
   size_t n;
-  if (!m || clg_module_make(m) != CLG_OK) return NULL;
+  if (!m) return clg_null(NULL, "ema"), NULL;
+  if (clg_module_make(m) != CLG_OK) return NULL;
   clg_tensor *const *p = clg_module_parameters(m, &n);
   if (!n) return clg_fail(m->ctx, CLG_ERR_ARGUMENT, "ema", "the module has no parameters"), NULL;
   if (!(decay >= 0 && decay <= 1)) return clg_fail(m->ctx, CLG_ERR_ARGUMENT, "ema", "decay must be in [0, 1]"), NULL;

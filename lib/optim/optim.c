@@ -26,6 +26,7 @@ typedef struct group {
 struct clg_optim {
   uint32_t refs;
   clg_context *ctx;
+  bool idle;    /* the last step found no gradient, and said so */
   group *group; /* at least one */
   size_t n_groups;
 };
@@ -76,6 +77,7 @@ static clg_status take_params(clg_optim *o, group *g, clg_tensor *const *params,
     if (!p || p->has_graph || !clg_tensor_is_contiguous(p) || p->ctx != o->ctx)
       return clg_fail(o->ctx, CLG_ERR_ARGUMENT, "optim", "parameter %zu is not a contiguous leaf of this context", i);
     if (has(o, p)) return clg_fail(o->ctx, CLG_ERR_ARGUMENT, "optim", "parameter %zu is in the optimizer already", i);
+    clg_storage_trained(p->storage);
     g->slot[g->n++] = (slot){clg_tensor_ref(p), floats, 0};
     floats += clg_line_padded(p->numel);
   }
@@ -93,7 +95,7 @@ static void group_finish(group *g) {
 }
 
 clg_status clg_optim_add_group(clg_optim *o, const clg_optim_options *options, clg_tensor *const *params, size_t n) {
-  if (!o || !options || (n && !params)) return CLG_ERR_ARGUMENT;
+  if (!o || !options || (n && !params)) return clg_null(o ? o->ctx : NULL, "optim");
   if (!options_ok(o->ctx, options)) return CLG_ERR_ARGUMENT;
   if (o->n_groups && options->kind != o->group[0].options.kind)
     return clg_fail(o->ctx, CLG_ERR_ARGUMENT, "optim", "all groups are of one kind of optimizer");
@@ -111,7 +113,7 @@ clg_status clg_optim_add_group(clg_optim *o, const clg_optim_options *options, c
 }
 
 clg_optim *clg_optim_create(clg_context *ctx, const clg_optim_options *options, clg_tensor *const *params, size_t n) {
-  if (!ctx || !options || (n && !params)) return NULL;
+  if (!ctx || !options || (n && !params)) return clg_null(ctx, "optim"), NULL;
   clg_optim *o = calloc(1, sizeof *o);
   if (!o) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "optim", "out of host memory"), NULL;
   *o = (clg_optim){.refs = 1, .ctx = ctx};
@@ -122,7 +124,8 @@ clg_optim *clg_optim_create(clg_context *ctx, const clg_optim_options *options, 
 
 clg_optim *clg_optim_create_for(clg_module *m, const clg_optim_options *options) {
   size_t n;
-  if (!m || clg_module_make(m) != CLG_OK) return NULL;
+  if (!m) return clg_null(NULL, "optim"), NULL;
+  if (clg_module_make(m) != CLG_OK) return NULL;
   clg_tensor *const *p = clg_module_parameters(m, &n);
   if (!n) return clg_fail(m->ctx, CLG_ERR_ARGUMENT, "optim", "the module has no parameters"), NULL;
   return clg_optim_create(m->ctx, options, p, n);
@@ -155,7 +158,7 @@ double clg_optim_group_lr(const clg_optim *o, size_t g) { return o && g < o->n_g
 double clg_optim_lr(const clg_optim *o) { return clg_optim_group_lr(o, 0); }
 
 clg_status clg_optim_group_set_lr(clg_optim *o, size_t g, double lr) {
-  if (!o) return CLG_ERR_ARGUMENT;
+  if (!o) return clg_null(NULL, "optim");
   if (g >= o->n_groups) return clg_fail(o->ctx, CLG_ERR_ARGUMENT, "optim", "there is no group %zu", g);
   if (!(lr >= 0)) return clg_fail(o->ctx, CLG_ERR_ARGUMENT, "optim", "lr must not be negative");
   o->group[g].options.lr = lr;
@@ -205,9 +208,30 @@ static clg_status step_run(group *o, size_t i, size_t end) {
   return s;
 }
 
+/* Gradients that a failed backward left behind are old, or half of what they should be. The error that is there already
+ * says more than this one. */
+static clg_status check_gradients(clg_optim *o, bool *any) {
+  *any = false;
+  for (size_t k = 0; k < o->n_groups; k++)
+    for (size_t i = 0; i < o->group[k].n; i++) {
+      const clg_tensor *p = o->group[k].slot[i].param;
+      *any = *any || clg_grad_of(p);
+      if (clg_grad_finished(p)) continue;
+      if (o->ctx->error.status != CLG_OK) return o->ctx->error.latest;
+      return clg_fail(o->ctx, CLG_ERR_STATE, "optim_step",
+                      "the last backward failed, so gradients are old or incomplete: zero them and run backward again");
+    }
+  return CLG_OK;
+}
+
 clg_status clg_optim_step(clg_optim *o) {
-  if (!o) return CLG_ERR_ARGUMENT;
-  clg_status s = CLG_OK;
+  if (!o) return clg_null(NULL, "optim_step");
+  bool any;
+  clg_status s = check_gradients(o, &any);
+  if (s != CLG_OK) return s;
+  if (!any && !o->idle)
+    clg_log_line(o->ctx, "optim_step: no parameter has a gradient, so none is changed: did backward reach them?");
+  o->idle = !any;
   for (size_t k = 0; k < o->n_groups; k++) {
     group *g = &o->group[k];
     for (size_t i = 0, end; s == CLG_OK && i < g->n; i = end) {

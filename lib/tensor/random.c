@@ -73,7 +73,8 @@ static clg_status fill(clg_tensor *t, const spread *p, const char *op) {
 }
 
 static clg_status fill_changed(clg_tensor *t, const spread *p, const char *op) {
-  if (!t || !clg_tensor_holds(t, CLG_F32, op)) return CLG_ERR_ARGUMENT;
+  if (!t) return clg_null(NULL, op);
+  if (!clg_tensor_holds(t, CLG_F32, op)) return CLG_ERR_ARGUMENT;
   clg_status s = clg_tensor_changeable(t, op);
   if (s == CLG_OK) s = fill(t, p, op);
   if (s == CLG_OK) clg_storage_changed(t->storage, op);

@@ -45,6 +45,13 @@ static bool counts_as_saved(const clg_storage *s) {
   return s->block && s->role != CLG_ROLE_PARAMETER && s->role != CLG_ROLE_DATA;
 }
 
+void clg_storage_trained(clg_storage *s) {
+  if (s->role == CLG_ROLE_PARAMETER) return;
+  if (s->saved && counts_as_saved(s)) clg_books_saved(s->ctx, -(int64_t)(s->numel * sizeof(float)));
+  s->role = CLG_ROLE_PARAMETER;
+  if (s->block) clg_block_set_role(s->block, CLG_ROLE_PARAMETER);
+}
+
 void clg_storage_save(clg_storage *s) {
   clg_storage_ref(s);
   if (s->saved++ || !counts_as_saved(s)) return;

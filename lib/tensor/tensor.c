@@ -17,6 +17,7 @@ clg_tensor *clg_tensor_view(clg_storage *s, size_t offset, int ndim, const int64
   t->refs = 1;
   t->ndim = ndim;
   t->ctx = s->ctx;
+  t->ctx->tensors++;
   t->storage = clg_storage_ref(s);
   t->offset = offset;
   t->requires_grad = t->has_graph = false;
@@ -57,7 +58,7 @@ bool clg_tensor_holds(const clg_tensor *t, clg_dtype dtype, const char *op) {
 }
 
 clg_tensor *clg_tensor_create(clg_context *ctx, int ndim, const int64_t *shape, const float *data) {
-  if (!ctx) return NULL;
+  if (!ctx) return clg_null(NULL, "tensor_create"), NULL;
   clg_tensor *t = clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "tensor_create");
   if (!t || !t->numel) return t;
   clg_status s =
@@ -83,6 +84,7 @@ void clg_tensor_unref(clg_tensor **p) {
   *p = NULL;
   if (--t->refs) return;
   if (t->grad) t->grad_finish(t);
+  t->ctx->tensors--;
   clg_storage_unref(t->storage);
   free(t);
 }

@@ -45,6 +45,8 @@ void clg_storage_unref(clg_storage *s);
 /* The graph takes and gives up hold of a storage: keeps roles and the saved count. */
 void clg_storage_save(clg_storage *s);
 void clg_storage_unsave(clg_storage *s);
+/* It is trained from now on: counted as a parameter. */
+void clg_storage_trained(clg_storage *s);
 /* An in-place change by `op`. */
 static inline void clg_storage_changed(clg_storage *s, const char *op) {
   s->version++, s->changed_by = op, s->ranged = false;

@@ -31,7 +31,7 @@ clg_status clg_tensor_assign(clg_tensor *dst, const clg_tensor *src, const char 
 
 /* Both dtypes have elements of four bytes. */
 static clg_status read_into(const clg_tensor *t, void *out, clg_dtype dtype, bool wait, const char *op) {
-  if (!t || !out) return CLG_ERR_ARGUMENT;
+  if (!t || !out) return clg_null(t ? t->ctx : NULL, op);
   if (!clg_tensor_holds(t, dtype, op)) return CLG_ERR_ARGUMENT;
   if (!t->numel) return CLG_OK;
   clg_tensor *p = clg_tensor_packed((clg_tensor *)t, op);
@@ -51,7 +51,7 @@ clg_status clg_tensor_read_async(const clg_tensor *t, float *out) {
 }
 
 static clg_status write_from(clg_tensor *t, const void *data, clg_dtype dtype, bool keep, const char *op) {
-  if (!t || !data) return CLG_ERR_ARGUMENT;
+  if (!t || !data) return clg_null(t ? t->ctx : NULL, op);
   if (!clg_tensor_holds(t, dtype, op)) return CLG_ERR_ARGUMENT;
   clg_status s = clg_tensor_changeable(t, op);
   if (s != CLG_OK || !t->numel) return s;
@@ -102,7 +102,7 @@ clg_tensor *clg_tensor_create_i32(clg_context *ctx, int ndim, const int64_t *sha
 
 float clg_tensor_item(const clg_tensor *t) {
   float v = NAN;
-  if (!t) return v;
+  if (!t) return clg_null(NULL, "tensor_item"), v;
   if (t->numel != 1) {
     char text[CLG_SHAPE_TEXT];
     clg_fail(t->ctx, CLG_ERR_SHAPE, "tensor_item", "a tensor of shape %s has more or less than one element",
@@ -113,7 +113,8 @@ float clg_tensor_item(const clg_tensor *t) {
 }
 
 clg_status clg_fill_(clg_tensor *t, float value) {
-  if (!t || !clg_tensor_holds(t, CLG_F32, "fill_")) return CLG_ERR_ARGUMENT;
+  if (!t) return clg_null(NULL, "fill_");
+  if (!clg_tensor_holds(t, CLG_F32, "fill_")) return CLG_ERR_ARGUMENT;
   clg_status s = clg_tensor_changeable(t, "fill_");
   if (s == CLG_OK) s = clg_map_run(clg_maps_of(t->ctx, CLG_MAP_FILL), &t, NULL, &value, false, "fill_");
   if (s == CLG_OK) clg_storage_changed(t->storage, "fill_");
@@ -121,7 +122,7 @@ clg_status clg_fill_(clg_tensor *t, float value) {
 }
 
 clg_status clg_copy_(clg_tensor *dst, const clg_tensor *src) {
-  if (!dst || !src) return CLG_ERR_ARGUMENT;
+  if (!dst || !src) return clg_null(dst ? dst->ctx : src ? src->ctx : NULL, "copy_");
   if (src->ctx != dst->ctx) return clg_fail(dst->ctx, CLG_ERR_ARGUMENT, "copy_", "the source is of another context");
   if (!clg_tensor_holds(src, dst->storage->dtype, "copy_")) return CLG_ERR_ARGUMENT;
   clg_status s = clg_tensor_changeable(dst, "copy_");
