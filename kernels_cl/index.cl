@@ -34,15 +34,16 @@ __kernel void index_scatter(__global const float *g, const uint g_o, __global co
 #endif
 
 #if CLG_FORM(index_rows)
-/* y[o,j,i] = x[o, index[j], i]; index [m]. An index equal to `skip` reads as zero. */
-__kernel void index_rows(__global const float *x, const uint x_o, __global const int *index, const uint index_o,
-                         __global float *y, const uint y_o, const uint n, const uint m, const uint inner,
+/* y[o,j,i] = x[o, index[j], i]; index [m]. An index equal to `skip` reads as zero. Elements are floats or integers:
+ * words are copied. */
+__kernel void index_rows(__global const uint *x, const uint x_o, __global const int *index, const uint index_o,
+                         __global uint *y, const uint y_o, const uint n, const uint m, const uint inner,
                          const uint total, const int skip) {
   const uint e = (uint)get_global_id(0);
   if (e >= total) return;
   const uint i = e % inner, j = e / inner % m, o = e / inner / m;
   const int k = index[index_o + j];
-  y[y_o + e] = k >= 0 && (uint)k < n && k != skip ? x[x_o + ((size_t)o * n + k) * inner + i] : 0.0f;
+  y[y_o + e] = k >= 0 && (uint)k < n && k != skip ? x[x_o + ((size_t)o * n + k) * inner + i] : 0u;
 }
 #endif
 

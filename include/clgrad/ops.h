@@ -102,7 +102,8 @@ CLG_API clg_tensor *clg_log_softmax(clg_tensor *x, int dim);
 /* y[i,j,k] = x[i, index[i,j,k], k] for dim = 1, and so on: index has x's dimensions, none but `dim` larger -> index's
  * shape. The gradient costs x's elements times index's size along `dim`. */
 CLG_API clg_tensor *clg_gather(clg_tensor *x, int dim, clg_tensor *index);
-/* x [..,n,..], index [M] -> [..,M,..]. The gradient costs M times the less of M and n, in comparisons. */
+/* x [..,n,..], float32 or int32, index [M] -> [..,M,..]. The gradient costs M times the less of M and n, in
+ * comparisons. */
 CLG_API clg_tensor *clg_index_select(clg_tensor *x, int dim, clg_tensor *index);
 /* weight [V,D], index [..] -> [..,D]: rows. Row padding_idx (-1: none) gets no gradient. */
 CLG_API clg_tensor *clg_embedding(clg_tensor *weight, clg_tensor *index, int padding_idx);
@@ -116,13 +117,20 @@ CLG_API clg_tensor *clg_permute(clg_tensor *x, const int *order); /* a permutati
 CLG_API clg_tensor *clg_narrow(clg_tensor *x, int dim, int64_t start, int64_t length);
 /* x[.., start:stop:step, ..] as in Python: negative positions count from the end, both are clamped; step >= 1 */
 CLG_API clg_tensor *clg_slice(clg_tensor *x, int dim, int64_t start, int64_t stop, int64_t step);
+/* x as its parts along `dim`, in order: of `size` (the last one may be smaller); as many as `chunks`, of one size but
+ * for the last, or fewer where that does not come out (torch.chunk); every element on its own, without the dimension.
+ * Parts go to out[0..max), which must hold them all (CLG_ERR_ARGUMENT). Returns how many there are, -1 on error.
+ * Gradients of parts, slices and narrowed views of one tensor are added up in one buffer. */
+CLG_API int clg_split(clg_tensor *x, int dim, int64_t size, clg_tensor **out, int max);
+CLG_API int clg_chunk(clg_tensor *x, int dim, int64_t chunks, clg_tensor **out, int max);
+CLG_API int clg_unbind(clg_tensor *x, int dim, clg_tensor **out, int max);
 CLG_API clg_tensor *clg_expand(clg_tensor *x, int ndim, const int64_t *shape); /* broadcast view; -1 keeps a size */
 CLG_API clg_tensor *clg_pad(clg_tensor *x, int dim, int64_t before, int64_t after,
                             float value);          /* copies; one dimension */
 CLG_API clg_tensor *clg_contiguous(clg_tensor *x); /* x itself (a new handle) if it already is, else a copy */
 
 /* ---- joining: copies ---- */
-/* n >= 1 tensors whose shapes agree but for `dim`, one behind the other along it */
+/* n >= 1 tensors of one dtype, float32 or int32, whose shapes agree but for `dim`, one behind the other along it */
 CLG_API clg_tensor *clg_cat(clg_tensor *const *tensors, int n, int dim);
 /* n >= 1 tensors of one shape [..] along a new dimension `dim` of the result [..,n,..] */
 CLG_API clg_tensor *clg_stack(clg_tensor *const *tensors, int n, int dim);

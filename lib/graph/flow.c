@@ -188,6 +188,35 @@ clg_status clg_edge_end(clg_node *n, int input, clg_tensor *t) {
   return s;
 }
 
+/* The sum so far where nobody else sees it. */
+static clg_status own_sum(clg_tensor **sum, clg_node *n, int ndim, const int64_t *shape, bool *fresh) {
+  *fresh = !*sum;
+  if (*sum && clg_is_ours(*sum)) return CLG_OK;
+  clg_tensor *own = clg_tensor_new(n->ctx, ndim, shape, CLG_ROLE_GRADIENT, n->op);
+  clg_status s = !own ? clg_last_status(n->ctx) : *sum ? clg_tensor_assign(own, *sum, n->op) : clg_fill_(own, 0);
+  if (s != CLG_OK) return clg_tensor_unref(&own), s;
+  clg_tensor_unref(sum);
+  *sum = own;
+  return CLG_OK;
+}
+
+clg_status clg_edge_add_part(clg_node *n, int input, int ndim, const int64_t *shape, const clg_window *window,
+                             clg_tensor *g) {
+  clg_edge *e = &n->edge[input];
+  clg_tensor **sum = e->leaf ? &e->leaf->grad->now.sum : &e->node->now.grad;
+  bool fresh;
+  clg_status s = n->ctx->anomaly ? check_gradient(n, input, g) : CLG_OK;
+  if (s == CLG_OK) s = own_sum(sum, n, ndim, shape, &fresh);
+  if (s != CLG_OK || !g->numel) return s;
+  clg_tensor *part = clg_tensor_view((*sum)->storage, (*sum)->offset + window->offset, ndim, g->shape, window->stride);
+  if (!part) return clg_last_status(n->ctx);
+  const clg_tensor *in[] = {part, g};
+  s = fresh ? clg_tensor_assign(part, g, n->op)
+            : clg_map_run(clg_maps_of(n->ctx, CLG_MAP_ADD), &part, in, NULL, false, n->op);
+  clg_tensor_unref(&part);
+  return s;
+}
+
 clg_status clg_edge_give(clg_node *n, int input, clg_tensor *t) {
   if (!(t = clg_flow_plain(t))) return clg_last_status(n->ctx);
   clg_status s = n->ctx->anomaly ? check_gradient(n, input, t) : CLG_OK;

@@ -170,6 +170,15 @@ bool clg_saved_intact(const clg_saved *s, const char *op);
  * *accumulate (add to what is there). Contiguous. Give it back to clg_edge_end, or unref it on failure. */
 clg_tensor *clg_edge_begin(clg_node *n, int input, int ndim, const int64_t *shape, bool *accumulate);
 clg_status clg_edge_end(clg_node *n, int input, clg_tensor *t);
+/* The gradient of an input of which g is that of a part (borrowed): added to a view of the sum so far, which is zeros
+ * at first. So slices of one tensor, however many, share one buffer. `window` is the part's place in the contiguous
+ * sum: the first element, and strides. */
+typedef struct clg_window {
+  size_t offset;
+  int64_t stride[CLG_MAX_DIMS];
+} clg_window;
+clg_status clg_edge_add_part(clg_node *n, int input, int ndim, const int64_t *shape, const clg_window *window,
+                             clg_tensor *g);
 /* Hands on a gradient that exists (takes the reference; NULL is an error that is already set). */
 clg_status clg_edge_give(clg_node *n, int input, clg_tensor *t);
 

@@ -15,16 +15,17 @@ static bool seen_whole(const clg_tensor *t) {
   return (size_t)t->numel == t->storage->numel;
 }
 
-bool clg_index_ok(clg_tensor *x, clg_tensor *index, int64_t low, int64_t high, const char *op) {
-  if (!clg_inputs_here((clg_tensor *[]){x, index}, 2, op) || !clg_inputs_ok(&x, 1, op)) return false;
-  if (index->ctx != x->ctx)
-    return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "its inputs belong to different contexts"), false;
-  if (!clg_tensor_holds(index, CLG_I32, op)) return false;
+bool clg_index_fits(clg_tensor *x, clg_tensor *index, int64_t low, int64_t high, const char *op) {
+  if (!clg_inputs_here((clg_tensor *[]){x, index}, 2, op) || !clg_tensor_holds(index, CLG_I32, op)) return false;
   const clg_storage *s = index->storage;
   if (!s->ranged || (s->low >= low && s->high <= high) || !seen_whole(index)) return true;
   clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "index %ld is out of range: want %ld to %ld",
            (long)(s->low < low ? s->low : s->high), (long)low, (long)high);
   return false;
+}
+
+bool clg_index_ok(clg_tensor *x, clg_tensor *index, int64_t low, int64_t high, const char *op) {
+  return (!x || clg_tensor_holds(x, CLG_F32, op)) && clg_index_fits(x, index, low, high, op);
 }
 
 clg_along clg_along_of(const clg_tensor *x, int dim, int skip) {
@@ -71,6 +72,7 @@ static clg_tensor *run(const char *kernel, clg_tensor *from, clg_tensor *index, 
                        const clg_along *a, int64_t m, bool rows, int flags, const char *op) {
   clg_tensor *p = clg_tensor_packed(from, op), *i = p ? clg_tensor_packed(index, op) : NULL;
   clg_tensor *to = i ? clg_tensor_new(from->ctx, ndim, shape, clg_result_role(from->ctx), op) : NULL;
+  if (to) to->storage->dtype = from->storage->dtype;
   if (to && launch(kernel, p, i, to, a, m, rows, flags, op) != CLG_OK) clg_tensor_unref(&to);
   clg_tensor_unref(&p);
   clg_tensor_unref(&i);
@@ -211,7 +213,7 @@ static clg_tensor *rows_gather(clg_tensor *x, clg_tensor *index, const clg_along
 
 clg_tensor *clg_index_select(clg_tensor *x, int dim, clg_tensor *index) {
   int d = clg_inputs_here(&x, 1, "index_select") ? clg_dim_of(x->ctx, dim, x->ndim, "index_select") : -1;
-  if (d < 0 || !clg_index_ok(x, index, 0, x->shape[d] - 1, "index_select")) return NULL;
+  if (d < 0 || !clg_index_fits(x, index, 0, x->shape[d] - 1, "index_select")) return NULL;
   if (index->ndim != 1) {
     char text[CLG_SHAPE_TEXT];
     clg_fail(x->ctx, CLG_ERR_SHAPE, "index_select", "index %s: want [M]",

@@ -7,6 +7,8 @@
 /* False, with the error set, unless both belong to one context, x is float32, index is int32, and, where that is known
  * without waiting for the device, all indices are in [low, high]. */
 bool clg_index_ok(clg_tensor *x, clg_tensor *index, int64_t low, int64_t high, const char *op);
+/* The same for ops that read int32 too. */
+bool clg_index_fits(clg_tensor *x, clg_tensor *index, int64_t low, int64_t high, const char *op);
 
 /* Around dimension `dim` of a tensor of this shape. */
 typedef struct clg_along {

@@ -31,6 +31,14 @@ static clg_status cat_record(clg_tensor *const *in, int n_in, int dim, clg_tenso
   return clg_node_attach(n, y);
 }
 
+/* False, with the error set, unless all are of one context and dtype. */
+static bool cat_types(clg_tensor *const *in, int n, const char *op) {
+  if (!clg_inputs_here(in, n, op)) return false;
+  for (int i = 1; i < n; i++)
+    if (!clg_tensor_holds(in[i], in[0]->storage->dtype, op)) return false;
+  return true;
+}
+
 /* False, with the error set, unless the shapes agree but for dimension d, whose sizes are summed. */
 static bool cat_shape(clg_tensor *const *in, int n, int d, int64_t *shape) {
   memcpy(shape, in[0]->shape, sizeof in[0]->shape);
@@ -62,7 +70,7 @@ static clg_status copy_parts(clg_tensor *const *in, int n, int d, clg_tensor *y)
 
 clg_tensor *clg_cat(clg_tensor *const *tensors, int n, int dim) {
   if (!tensors || n < 1) return clg_null(NULL, "cat"), NULL;
-  if (!clg_inputs_ok(tensors, n, "cat")) return NULL;
+  if (!cat_types(tensors, n, "cat")) return NULL;
   clg_context *ctx = tensors[0]->ctx;
   if (n > UINT16_MAX)
     return clg_fail(ctx, CLG_ERR_ARGUMENT, "cat", "%d tensors, but at most 65535 can be joined", n), NULL;
@@ -70,6 +78,7 @@ clg_tensor *clg_cat(clg_tensor *const *tensors, int n, int dim) {
   int64_t shape[CLG_MAX_DIMS];
   if (d < 0 || !cat_shape(tensors, n, d, shape)) return NULL;
   clg_tensor *y = clg_tensor_new(ctx, tensors[0]->ndim, shape, clg_result_role(ctx), "cat");
+  if (y) y->storage->dtype = tensors[0]->storage->dtype;
   clg_status s = y ? copy_parts(tensors, n, d, y) : clg_last_status(ctx);
   if (s == CLG_OK && clg_records(tensors, n)) s = cat_record(tensors, n, d, y);
   if (s != CLG_OK) clg_tensor_unref(&y);
@@ -78,7 +87,7 @@ clg_tensor *clg_cat(clg_tensor *const *tensors, int n, int dim) {
 
 clg_tensor *clg_stack(clg_tensor *const *tensors, int n, int dim) {
   if (!tensors || n < 1) return clg_null(NULL, "stack"), NULL;
-  if (!clg_inputs_ok(tensors, n, "stack")) return NULL;
+  if (!cat_types(tensors, n, "stack")) return NULL;
   clg_context *ctx = tensors[0]->ctx;
   int ndim = tensors[0]->ndim + 1, d = clg_dim_of(ctx, dim, ndim, "stack");
   if (d < 0) return NULL;

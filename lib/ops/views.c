@@ -1,4 +1,5 @@
 /* Views: ops that share the storage of their input, and the copy that makes a view contiguous. */
+#include "ops/compose.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
 #include <string.h>
@@ -27,17 +28,9 @@ static clg_status give_permuted(clg_node *n, const view_attrs *a, clg_tensor *g)
   return clg_edge_give(n, 0, clg_tensor_view(g->storage, g->offset, a->ndim, a->shape, stride));
 }
 
-/* Zeros with g in the window. */
-static clg_status give_widened(clg_node *n, const view_attrs *a, clg_tensor *g) {
-  clg_tensor *wide = clg_tensor_new(n->ctx, a->ndim, a->shape, CLG_ROLE_GRADIENT, n->op);
-  if (!wide || clg_fill_(wide, 0) != CLG_OK) return clg_tensor_unref(&wide), clg_last_status(n->ctx);
-  clg_tensor *window =
-      clg_tensor_view(wide->storage, (size_t)(a->start * wide->stride[a->dim]), g->ndim, g->shape, wide->stride);
-  clg_status s = window ? clg_tensor_assign(window, g, n->op) : clg_last_status(n->ctx);
-  clg_tensor_unref(&window);
-  if (s == CLG_OK) return clg_edge_give(n, 0, wide);
-  clg_tensor_unref(&wide);
-  return s;
+static clg_status give_part(clg_node *n, const view_attrs *a, clg_tensor *g) {
+  clg_window w = clg_window_of(a->ndim, a->shape, a->dim, a->start, 1);
+  return clg_edge_add_part(n, 0, a->ndim, a->shape, &w, g);
 }
 
 static clg_status give_summed(clg_node *n, const view_attrs *a, clg_tensor *g) {
@@ -86,7 +79,7 @@ static clg_status view_backward(clg_node *n, clg_tensor *g) {
   switch (a->kind) {
   case VIEW_RESHAPE: return give_reshaped(n, a, g);
   case VIEW_PERMUTE: return give_permuted(n, a, g);
-  case VIEW_NARROW: return give_widened(n, a, g);
+  case VIEW_NARROW: return give_part(n, a, g);
   default: return give_summed(n, a, g);
   }
 }
