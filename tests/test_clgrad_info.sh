@@ -54,7 +54,7 @@ unset CLGRAD_SHAPE
 # Work-groups too small for CLBlast: kernels of ours serve, and nothing is printed through us.
 POCL_MAX_WORK_GROUP_SIZE=32 CLGRAD_SHAPE=gpu want 0 --profile "$folder/profile"
 out_has 'self-test  6 of 6 passed'
-[ -s "$folder/err" ] && complain "small work-groups print: $(cat "$folder/err")"
+grep -qv '^compiling kernels for this device, once: ' "$folder/err" && complain "small work-groups print: $(cat "$folder/err")"
 grep -q '^gemm none$' "$folder/profile" || complain "the profile: $(cat "$folder/profile")"
 
 want 0 --no-self-test --profile "$folder/profile"

@@ -244,6 +244,56 @@ START_TEST(kernels_are_found_by_content) {
 }
 END_TEST
 
+typedef struct heard {
+  int begun, over;
+  uint64_t done;
+  char name[64];
+} heard;
+static void on_build(void *user, uint64_t done, const char *name) {
+  heard *h = user;
+  h->begun += name != NULL, h->over += name == NULL;
+  h->done = done;
+  if (name) snprintf(h->name, sizeof h->name, "%s", name);
+}
+
+/* Before each compilation and after it, also of a source at fault; a plan counts the same programs and builds none. */
+START_TEST(compilations_are_reported) {
+  heard h = {0};
+  clg_context *ctx = open_with((clg_context_options){.build = on_build, .build_user = &h}), *plan = NULL;
+  ck_assert_int_eq(clg_context_create_plan(&plan, NULL), CLG_OK);
+  static const char other[] = "__kernel void scale(__global float *x, const float s, const uint n) { x[0] = s + n; }\n";
+  const char *before = getenv("CLGRAD_CACHE");
+  char *kept = before ? strdup(before) : NULL;
+  setenv("CLGRAD_CACHE", "off", 1);
+  for (int again = 0; again < 2; again++) {
+    ck_assert_ptr_nonnull(scale_kernel(ctx));
+    ck_assert_ptr_nonnull(scale_kernel(plan));
+    ck_assert_int_eq(h.begun, 1);
+    ck_assert_int_eq(h.over, 1);
+    ck_assert_str_eq(h.name, "random.cl");
+    ck_assert_uint_eq(h.done, 0);
+  }
+  ck_assert_ptr_nonnull(clg_kernel_get(ctx, "random.cl", other, "scale"));
+  ck_assert_ptr_nonnull(clg_kernel_get(plan, "random.cl", other, "scale"));
+  ck_assert_int_eq(h.over, 2);
+  ck_assert_uint_eq(h.done, 1);
+  ck_assert_uint_eq(clg_context_counters(ctx).programs, 2);
+  ck_assert_uint_eq(clg_context_counters(plan).programs, 2);
+  ck_assert_uint_eq(clg_context_counters(plan).builds, 0);
+  ck_assert_ptr_null(clg_kernel_get(ctx, "random.cl", "float broken(void) { return nonsense; }\n", "scale"));
+  clg_clear_error(ctx);
+  ck_assert_int_eq(h.over, 3);
+  ck_assert_uint_eq(clg_context_counters(ctx).programs, 2);
+  close_clean(&plan);
+  close_clean(&ctx);
+  if (kept)
+    setenv("CLGRAD_CACHE", kept, 1);
+  else
+    unsetenv("CLGRAD_CACHE");
+  free(kept);
+}
+END_TEST
+
 /* A cache folder of the test's own, used also where the driver would keep programs itself. */
 static char cache[] = "/tmp/clgrad-test-cache-XXXXXX";
 static const char *const cache_names[] = {"CLGRAD_CACHE", "POCL_KERNEL_CACHE"};
@@ -478,6 +528,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(t, queues_that_do_not_fit_are_refused);
   tcase_add_test(t, buffers_that_do_not_fit_are_refused);
   tcase_add_test(t, kernels_are_found_by_content);
+  tcase_add_test(t, compilations_are_reported);
   tcase_add_test(t, damaged_cache_entries_are_rebuilt_and_replaced);
   tcase_add_test(t, a_driver_with_a_cache_is_asked_for_no_binaries);
   tcase_add_test(t, cache_entries_that_others_can_write_are_rebuilt_and_replaced);

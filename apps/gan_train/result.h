@@ -33,8 +33,9 @@ typedef struct result {
   size_t n_phases;
   uint64_t predicted_live, predicted_reserved;
   clg_device_info device;
-  uint64_t tuning; /* hash of the table in use, or 0 */
-  float *weights;  /* [n_weights], the generator's first; NULL after an error */
+  uint64_t programs; /* compiled or loaded; as planned, before the run */
+  uint64_t tuning;   /* hash of the table in use, or 0 */
+  float *weights;    /* [n_weights], the generator's first; NULL after an error */
   size_t n_weights;
   float *samples; /* [n_samples, features], or NULL */
   size_t n_samples;

@@ -1,5 +1,6 @@
 /* One variant in a context of its own. Owns the contexts. */
 #include "run.h"
+#include "../building.h"
 #include "train.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -51,6 +52,7 @@ static bool train_in(clg_context *ctx, const run_setup *setup, variant v, result
   if (ok) {
     ok = train_run(&t, predict, !predict && !setup->quiet, why) && after_training(&t, why);
   }
+  r->programs = clg_context_counters(ctx).programs;
   r->memory.peak_reserved = clg_memory(ctx).peak_reserved; /* the context's whole life */
   r->device = *clg_context_device(ctx);
   r->tuning = clg_tuning_hash(ctx);
@@ -84,6 +86,7 @@ bool run_plan(const run_setup *setup, variant v, clg_context *like, result *r, m
   memcpy(r->error, plan.error, sizeof r->error);
   r->predicted_live = plan.memory.peak_live;
   r->predicted_reserved = plan.memory.peak_reserved;
+  r->programs = plan.programs;
   r->device = plan.device, r->tuning = plan.tuning;
   result_free(&plan);
   clg_context_unref(&ctx);
@@ -111,9 +114,14 @@ bool run_variant(const run_setup *setup, variant v, result *r, message *why) {
   options.shape = setup->shape;
   options.message = text;
   options.message_size = sizeof text;
+  building compiling;
+  building_begin(&compiling, !setup->quiet, 0);
+  options.build = building_note;
+  options.build_user = &compiling;
   if (clg_context_create(&ctx, &options) != CLG_OK) return fail(why, "%s", text);
   result plan = {0};
   bool ok = tune(ctx, setup, why) && run_plan(setup, v, ctx, &plan, why);
+  compiling.total = plan.programs;
   r->v = v;
   r->device = *clg_context_device(ctx);
   r->predicted_live = plan.predicted_live, r->predicted_reserved = plan.predicted_reserved;

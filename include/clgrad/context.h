@@ -50,6 +50,12 @@ typedef struct clg_device_info {
 /* Lines for people: builds, cache misses, retries. `line` has no newline and lives during the call. */
 typedef void (*clg_log_fn)(void *user, const char *line);
 
+/* Called before a program is compiled from source, which takes from a tenth of a second to several (a first run on a
+ * device compiles for half a minute, later ones take what it left in the disk cache), and with `name` NULL when that is
+ * over. `done` programs are there already. How many a run needs, a plan knows that has made the same calls:
+ * clg_counters.programs. */
+typedef void (*clg_build_fn)(void *user, uint64_t done, const char *name);
+
 typedef struct clg_context_options {
   const char *device; /* "gpu", "cpu", "0:1", or part of a platform or device name; NULL: $CLGRAD_DEVICE, then
                          the best GPU, else a CPU */
@@ -61,9 +67,11 @@ typedef struct clg_context_options {
   void *log_user;
   char *message; /* where a failing create puts its one-line reason; may be NULL */
   size_t message_size;
+  clg_build_fn build; /* NULL: none */
+  void *build_user;
 } clg_context_options;
 #define CLG_CONTEXT_OPTIONS_INIT                                                                                       \
-  { NULL, CLG_SHAPE_AUTO, 0, false, 0, NULL, NULL, NULL, 0 }
+  { NULL, CLG_SHAPE_AUTO, 0, false, 0, NULL, NULL, NULL, 0, NULL, NULL }
 
 /* Lists every device of every platform, the default choice first; a broken platform is skipped and never hides the
  * others. Writes at most `max` rows and returns how many there are (0: no platform, or none with a device). */
@@ -116,10 +124,11 @@ CLG_API void clg_set_phase(clg_context *ctx, const char *phase);
 
 /* Counters since the context was made. */
 typedef struct clg_counters {
-  uint64_t launches;               /* kernels enqueued */
-  uint64_t waits;                  /* clFinish, clWaitForEvents and blocking transfers */
-  uint64_t builds;                 /* programs compiled from source */
-  uint64_t cache_hits;             /* programs loaded from the disk cache */
+  uint64_t launches;   /* kernels enqueued */
+  uint64_t waits;      /* clFinish, clWaitForEvents and blocking transfers */
+  uint64_t programs;   /* that were needed: compiled or loaded; in a plan, neither; CLBlast's count as one */
+  uint64_t builds;     /* programs compiled from source */
+  uint64_t cache_hits; /* programs loaded from the disk cache */
   uint64_t pool_hits, pool_misses; /* allocations served from the pool, and by the driver */
 } clg_counters;
 CLG_API clg_counters clg_context_counters(const clg_context *ctx);

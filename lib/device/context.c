@@ -47,6 +47,8 @@ static clg_status open_on(clg_context **out, const clg_found *found, cl_context 
   ctx->info.shape = ctx->shape = shape;
   ctx->log = o->log;
   ctx->log_user = o->log_user;
+  ctx->build = o->build;
+  ctx->build_user = o->build_user;
   s = clg_queue_open(ctx, found->device, context, queue, o->profile);
   if (s != CLG_OK) {
     *error = ctx->error;

@@ -58,6 +58,9 @@ struct clg_context {
   uint64_t seed;                 /* as asked for at creation; the random room takes it from here */
   clg_log_fn log;
   void *log_user;
+  clg_build_fn build;
+  void *build_user;
+  bool clblast_counted; /* its kernels, as one of the programs */
   clg_slot slot[CLG_SLOT_COUNT];
   struct clg_scope *scope;   /* innermost open scope: the graph room's */
   struct clg_scope unopened; /* stands for scopes within it that there was no memory for: the graph room's */

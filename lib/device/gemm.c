@@ -4,6 +4,7 @@
 #include "device/gemm_cut.h"
 #include "device/gemm_given.h"
 #include "device/plan.h"
+#include "device/program.h"
 #include "device/queue.h"
 #include <limits.h>
 #include <stdatomic.h>
@@ -146,11 +147,16 @@ clg_status clg_gemm_clblast(clg_context *ctx, const clg_gemm_call *c, const char
     if (!work) return ctx->error.latest;
   }
   CLBlastStatusCode code = CLBlastSuccess;
+  bool first = !ctx->clblast_counted;
+  ctx->clblast_counted = true;
   if (ctx->queue) {
     use_clblast(ctx->queue);
+    if (first) clg_program_compiles(ctx, "CLBlast");
     code = run_with(ctx, c, want, &work, op);
+    if (first) clg_program_compiles(ctx, NULL);
     if (code == CLBlastSuccess) clg_queue_sent(ctx->queue);
   }
+  ctx->counters.programs += first;
   clg_block_unref(work);
   if (ctx->lost) return CLG_ERR_LOST;
   if (cannot_run(code)) return give_up(ctx, code);

@@ -127,7 +127,9 @@ static cl_program build(clg_context *ctx, const clg_part *parts, const char *fil
   cl_int code;
   cl_program p = clCreateProgramWithSource(ctx->queue->context, SOURCE_PARTS, texts, sizes, &code);
   if (code == CL_SUCCESS) {
+    clg_program_compiles(ctx, file);
     code = clBuildProgram(p, 1, &ctx->queue->device, BUILD_OPTIONS, NULL, NULL);
+    clg_program_compiles(ctx, NULL);
     if (code == CL_SUCCESS) {
       ctx->counters.builds++;
       return p;
@@ -236,6 +238,7 @@ static program *find_program(clg_context *ctx, const char *file, const char *pre
   p->file = source->name;
   if (ctx->queue) get_program(ctx, p);
   if (ctx->queue && !p->program && !p->problem) return program_free(p), NULL;
+  ctx->counters.programs += !ctx->queue || p->program;
   p->next = *bucket;
   return *bucket = p;
 }

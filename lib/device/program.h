@@ -23,6 +23,11 @@ void clg_programs_save(clg_context *ctx);
 /* To the log, what each kernel took. */
 void clg_programs_report(clg_context *ctx);
 
+/* Tells the context's callback that a program is compiled, or (NULL) that it has been. */
+static inline void clg_program_compiles(clg_context *ctx, const char *name) {
+  if (ctx->build) ctx->build(ctx->build_user, ctx->counters.programs, name);
+}
+
 /* A launch of a profiling context, with its event, which it takes over; NULL is ignored. */
 clg_status clg_profile_add(clg_context *ctx, clg_kernel *k, cl_event event);
 void clg_profile_report(clg_context *ctx, const char *file, const clg_kernel *k);
