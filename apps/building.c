@@ -11,6 +11,8 @@
 #define FIRST_AFTER 1
 #define EVERY       5
 
+static int length; /* of what stands on the terminal's line */
+
 static double seconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -27,22 +29,22 @@ static int columns(void) {
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col - 1 : 79;
 }
 
-static void write_over(building *b, const char *line) {
+static void write_over(const char *line) {
   int room = columns(), n = (int)strlen(line);
   if (n > room) n = room;
-  int blanks = b->length > n ? b->length - n : 0;
+  int blanks = length > n ? length - n : 0;
   fprintf(stderr, "\r%.*s%*s%s", n, line, blanks, "", n ? "" : "\r");
   fflush(stderr);
-  b->length = n;
+  length = n;
+}
+
+void building_clear(void) {
+  if (length) write_over("");
 }
 
 void building_note(void *user, uint64_t done, const char *name) {
   building *b = user;
-  if (!b->on) return;
-  if (!name) {
-    if (b->terminal && b->length) write_over(b, "");
-    return;
-  }
+  if (!b->on || !name) return;
   char line[128], of[32] = "";
   if (b->total && b->total <= done) b->total = done + 1;
   if (b->total) snprintf(of, sizeof of, " of %" PRIu64, b->total);
@@ -50,7 +52,7 @@ void building_note(void *user, uint64_t done, const char *name) {
   if (b->terminal && (int)strlen(line) > columns())
     snprintf(line, sizeof line, "compiling kernels: %" PRIu64 "%s", done + 1, of);
   if (b->terminal) {
-    write_over(b, line);
+    write_over(line);
     return;
   }
   double now = seconds();

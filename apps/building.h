@@ -9,12 +9,14 @@ typedef struct building {
   bool on;
   uint64_t total; /* programs of the run, as its plan counted them; 0: not known */
   bool terminal;
-  int length;  /* of what stands on the terminal's line */
   double next; /* elsewhere: when the next line is due */
 } building;
 
 void building_begin(building *b, bool on, uint64_t total);
 /* A clg_build_fn; `user` is the building. */
 void building_note(void *user, uint64_t done, const char *name);
+/* Takes the line off the terminal. It stays until then, since some drivers go on compiling when kernels are launched.
+ */
+void building_clear(void);
 
 #endif

@@ -195,6 +195,7 @@ static result self_test(const clg_device_info *d, bool show) {
   if (ctx) compiling.total = count_programs(ctx);
   for (int i = 0; ctx && i < TESTS; i++) run_test(ctx, i, &r);
   clg_context_unref(&ctx);
+  building_clear();
   clock_gettime(CLOCK_MONOTONIC, &end);
   r.milliseconds = (int)((end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000);
   return r;

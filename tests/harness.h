@@ -7,8 +7,8 @@
 #include <check.h>
 #include <stdlib.h>
 
-/* Check writes a line to a file for every assertion, also for one that holds: comparisons of many elements would do little
- * else. */
+/* Check writes a line to a file for every assertion, also for one that holds: comparisons of many elements would do
+ * little else. */
 #undef ck_assert_msg
 #define ck_assert_msg(holds, ...)                                                                                      \
   do {                                                                                                                 \

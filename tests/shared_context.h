@@ -1,5 +1,5 @@
-/* One context, `ctx`, for all cases of a suite that share kernels, so that each is built once. After every case nothing is
- * left in it; one that fails may leave things behind, so the next has a new context. */
+/* One context, `ctx`, for all cases of a suite that share kernels, so that each is built once. After every case nothing
+ * is left in it; one that fails may leave things behind, so the next has a new context. */
 #ifndef CLG_TESTS_SHARED_CONTEXT_H
 #define CLG_TESTS_SHARED_CONTEXT_H
 

@@ -1,5 +1,6 @@
 /* Progress on standard error. */
 #include "progress.h"
+#include "../building.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -73,6 +74,7 @@ void progress_step(progress *p, int64_t step, const float losses[3]) {
   bool due = now - p->last >= (p->terminal ? TERMINAL_EVERY_MS : PIPE_EVERY_MS);
   if (!due && !(p->terminal && step == p->steps)) return;
   p->last = now;
+  building_clear();
   make_line(p, step, losses, now, line);
   show(p, line);
 }

@@ -126,6 +126,7 @@ bool run_variant(const run_setup *setup, variant v, result *r, message *why) {
   r->device = *clg_context_device(ctx);
   r->predicted_live = plan.predicted_live, r->predicted_reserved = plan.predicted_reserved;
   if (ok && fits(ctx, setup, r)) ok = train_in(ctx, setup, v, r, false, why);
+  building_clear();
   clg_context_unref(&ctx);
   return ok;
 }
