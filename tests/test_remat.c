@@ -1,7 +1,8 @@
 /* Rematerialisation: the bits of the plain run, fewer saved bytes, and the same rules of release and change. */
+#include "tensor/tensor.h"
+
 #include "harness.h"
 #include "shared_context.h"
-#include "tensor/tensor.h"
 #include <string.h>
 
 /* Leaves of every model: x [6,8], images [2,4,3,5], two weights [8,8], kernels [4,4,1,1], and two parameters [8] and
