@@ -9,10 +9,10 @@
   for (uint i = 0; i < TILE / TILE_Y; i++)                                                                             \
     for (uint j = 0; j < TILE / TILE_X; j++)
 #define TILE_MULTIPLY(steps)                                                                                           \
-  barrier(CLK_LOCAL_MEM_FENCE);                                                                                        \
+  WG_BARRIER;                                                                                                          \
   for (uint p = 0; p < (steps); p++)                                                                                   \
     TILE_FOR(i, j) sum[i][j] = fma(ta[p][y + TILE_Y * i], tb[p][x + TILE_X * j], sum[i][j]);                           \
-  barrier(CLK_LOCAL_MEM_FENCE);
+  WG_BARRIER;
 
 #if CLG_FORM(conv_tile)
 /* Rows: output channels. Columns: the outputs of a phase of all images. Group ids (tile of columns, tile of rows and

@@ -394,12 +394,12 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODU
       ta[ap][ai] = i0 + ai < m && p0 + ap < k ? a[a_o + (size_t)(i0 + ai) * a_rs + (size_t)(p0 + ap) * a_ps] : 0.0f;
       tb[bp][bj] = j0 + bj < n && p0 + bp < k ? b[b_o + (size_t)(p0 + bp) * b_ps + (size_t)(j0 + bj) * b_cs] : 0.0f;
     }
-    barrier(CLK_LOCAL_MEM_FENCE);
+    WG_BARRIER;
     const uint steps = min(k - p0, (uint)TILE_K);
     for (uint p = 0; p < steps; p++)
       for (uint i = 0; i < TILE / TILE_Y; i++)
         for (uint j = 0; j < TILE / TILE_X; j++) s[i][j] = fma(ta[p][y + TILE_Y * i], tb[p][x + TILE_X * j], s[i][j]);
-    barrier(CLK_LOCAL_MEM_FENCE);
+    WG_BARRIER;
   }
   for (uint i = 0; i < TILE / TILE_Y; i++)
     for (uint j = 0; j < TILE / TILE_X; j++) {
@@ -419,7 +419,7 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_dot(PRODUC
   for (uint p = id; p < k; p += WG) s = fma(a[a_o + (size_t)i * a_rs + p], b[b_o + (size_t)j * b_cs + p], s);
   part[id] = s;
   for (uint w = WG / 2; w; w /= 2) {
-    barrier(CLK_LOCAL_MEM_FENCE);
+    WG_BARRIER;
     if (id < w) part[id] += part[id + w];
   }
   if (id == 0) PRODUCT_PUT(i, j, part[0])

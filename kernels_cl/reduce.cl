@@ -142,7 +142,7 @@
 #define REDUCE_SHARE                                                                                                   \
   mm_part[mm_lane] = mm_acc[0];                                                                                        \
   for (uint mm_w = WG / 2; mm_w; mm_w /= 2) {                                                                          \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
+    WG_BARRIER;                                                                                                        \
     if (mm_lane < mm_w) mm_part[mm_lane] = REDUCE_JOIN(mm_part[mm_lane], mm_part[mm_lane + mm_w]);                     \
   }                                                                                                                    \
   mm_acc[0] = mm_part[mm_lane];

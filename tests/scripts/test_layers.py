@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Fails on an #include that points upward, on OpenCL outside the device room, on a file over 500 lines, and on a test that is not run.
+"""Fails on an #include that points upward, on OpenCL outside the device room, on a file over 500 lines, on a barrier beside WG_BARRIER,
+and on a test that is not run.
 
 usage: test_layers.py SOURCE_ROOT
 """
@@ -78,6 +79,12 @@ def check_length(root, path, complain):
         complain(path, f"has {lines} lines, more than {MAX_LINES}")
 
 
+def check_kernels(path, complain):
+    # A group of one must not meet a barrier: see WG_BARRIER.
+    if path.name != "common.cl" and re.search(r"\bbarrier\s*\(", path.read_text(encoding="utf-8")):
+        complain(path, "calls barrier(): use WG_BARRIER")
+
+
 def sources(root, *suffixes):
     return sorted(p for p in root.rglob("*") if p.suffix in suffixes and p.is_file())
 
@@ -95,6 +102,8 @@ def main(root):
         check_public(path, complain)
     for path in sources(root / "apps", ".c", ".h"):
         check_app(path, complain)
+    for path in sources(root / "kernels_cl", ".cl", ".clh"):
+        check_kernels(path, complain)
     for folder in ("lib", "include", "apps", "kernels_cl", "tests"):
         for path in sources(root / folder, ".c", ".h", ".cl", ".py", ".sh"):
             check_length(root, path, complain)
