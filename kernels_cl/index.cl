@@ -3,6 +3,13 @@
 #define ADD_FLAG   1u
 #define LEAST_FLAG 2u
 
+#define WITHIN(k, n) ((k) >= 0 && (uint)(k) < (n))
+/* p[at], or 0. The index is in range either way, since compilers may read ahead of a branch. */
+inline float read_if(const bool reads, __global const float *p, const size_t at) {
+  const float v = p[reads ? at : 0];
+  return reads ? v : 0.0f;
+}
+
 #if CLG_FORM(index_gather)
 /* y[o,j,i] = x[o, index[o,j,i], i]; index, y [outer,m,inner] of `total` elements. */
 __kernel void index_gather(__global const float *x, const uint x_o, __global const int *index, const uint index_o,
@@ -12,7 +19,8 @@ __kernel void index_gather(__global const float *x, const uint x_o, __global con
   if (e >= total) return;
   const uint i = e % inner, o = e / inner / m;
   const int k = index[index_o + e];
-  y[y_o + e] = k >= 0 && (uint)k < n ? x[x_o + ((size_t)o * n + k) * inner + i] : 0.0f;
+  const bool reads = WITHIN(k, n);
+  y[y_o + e] = read_if(reads, x + x_o, ((size_t)o * n + k) * inner + i);
 }
 #endif
 
@@ -43,7 +51,9 @@ __kernel void index_rows(__global const uint *x, const uint x_o, __global const 
   if (e >= total) return;
   const uint i = e % inner, j = e / inner % m, o = e / inner / m;
   const int k = index[index_o + j];
-  y[y_o + e] = k >= 0 && (uint)k < n && k != skip ? x[x_o + ((size_t)o * n + k) * inner + i] : 0u;
+  const bool reads = WITHIN(k, n) && k != skip;
+  const uint v = x[x_o + (reads ? ((size_t)o * n + k) * inner + i : 0)];
+  y[y_o + e] = reads ? v : 0u;
 }
 #endif
 
@@ -84,7 +94,7 @@ __kernel void index_rows_scatter_few(__global const float *g, const uint g_o, __
   const uint lane = (uint)get_local_id(0), j = (uint)get_group_id(0), o = (uint)get_group_id(1);
   index += index_o;
   const int k = index[j];
-  if (k < 0 || (uint)k >= n || k == skip) return;
+  if (!WITHIN(k, n) || k == skip) return;
   for (uint before = 0; before < j; before++)
     if (index[before] == k) return;
   add_rows(g + g_o + (size_t)o * m * inner, index, dx + dx_o + ((size_t)o * n + k) * inner, k, j, m, inner, lane);
@@ -129,7 +139,8 @@ __kernel void index_weights(__global const int *label, const uint label_o, __glo
   const size_t i = get_global_id(0);
   if (i >= n) return;
   const int k = label[label_o + i];
-  const bool counts = k >= 0 && (uint)k < classes && k != ignore;
-  y[y_o + i] = !counts ? 0.0f : weighted ? weight[weight_o + k] : 1.0f;
+  const bool counts = WITHIN(k, classes) && k != ignore;
+  const float w = weighted ? read_if(counts, weight + weight_o, k) : 1.0f;
+  y[y_o + i] = counts ? w : 0.0f;
 }
 #endif

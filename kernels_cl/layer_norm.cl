@@ -175,6 +175,8 @@ __kernel void norm_backward(__global const float *g, __global const float *x, __
   const uint lane = (uint)get_local_id(0), group = (uint)get_group_id(0), n = sizes.s1, column_groups = sizes.s4,
              flags = sizes.s5;
   const float param = as_float(sizes.s6);
+  /* No branch is needed for this to be a row: Intel's CPU runtime reads mean[row] ahead of the branch that uses it. */
+  const uint row = max(group, column_groups) - column_groups;
   g += read_o.s0, x += read_o.s1, y += read_o.s2, gamma += read_o.s3, mean += row_o.s0, rstd += row_o.s1;
   dx += written_o.s0, dgamma += written_o.s1, dbeta += written_o.s2;
   if (group < column_groups) {
@@ -185,7 +187,6 @@ __kernel void norm_backward(__global const float *g, __global const float *x, __
       norm_columns(g + j0, x + j0, y + j0, mean, rstd, dgamma + part, dbeta + part, first, min(rows, first + chunk),
                    min(width, n - j0), n, flags, param);
   } else {
-    const uint row = group - column_groups;
     g += (size_t)row * n;
     x += (size_t)row * n;
     y += (size_t)row * n;

@@ -52,7 +52,9 @@ __kernel void pool_pick(__global const float *x, const uint x_o, __global float 
   const int e = (int)get_global_id(0);
   if (e >= total) return;
   const int at = index[index_o + e];
-  y[y_o + e] = at < 0 ? 0.0f : x[x_o + (size_t)(e / OW / OH) * H * W + at];
+  /* The index is in range either way, since compilers may read ahead of a branch. */
+  const float v = x[x_o + (size_t)(e / OW / OH) * H * W + max(at, 0)];
+  y[y_o + e] = at < 0 ? 0.0f : v;
 }
 #endif
 
