@@ -14,7 +14,7 @@ clg_gemm_cut clg_gemm_cut_of(const clg_gemm_profile *p, const clg_gemm_call *c, 
 /* The layout that needs less workspace. */
 clg_gemm_cut clg_gemm_cut_best(const clg_gemm_profile *p, const clg_gemm_call *c);
 
-/* CLBlast's defaults, as for devices that it was not tuned on. */
+/* CLBlast's defaults, as for devices that it was not tuned on; min_indirect is version 1.5.3's. */
 extern const clg_gemm_profile clg_gemm_default;
 
 #endif
