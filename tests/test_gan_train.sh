@@ -29,7 +29,7 @@ check() { # DESCRIPTION COMMAND...
 # Runs gan_train; 77 stands for an OpenCL object that outlived it.
 run() {
   if [ -n "$witness" ]; then
-    LD_PRELOAD=$witness CLWITNESS_OUT=$work/witness CLWITNESS_STRICT=77,all \
+    LD_PRELOAD=$witness${LD_PRELOAD:+:$LD_PRELOAD} CLWITNESS_OUT=$work/witness CLWITNESS_STRICT=77,all \
       "$gan_train" "$@" > "$work/out" 2> "$work/err"
   else
     "$gan_train" "$@" > "$work/out" 2> "$work/err"

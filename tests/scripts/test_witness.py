@@ -18,7 +18,8 @@ FAIL_AS_THEY_MUST = {"naive", "stale"}
 
 def run(program, witness, shape, variant, more, folder):
     report, seen = (os.path.join(folder, name) for name in ("report.json", "witness.json"))
-    env = dict(os.environ, LD_PRELOAD=witness, CLWITNESS_OUT=seen, CLGRAD_SHAPE=shape)
+    preload = ":".join(filter(None, [witness, os.environ.get("LD_PRELOAD")]))
+    env = dict(os.environ, LD_PRELOAD=preload, CLWITNESS_OUT=seen, CLGRAD_SHAPE=shape)
     command = [program, "--variant", variant, "--data", "ring", "--batch", "48", "--steps", "4", "--quiet", "--json", report, *more]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     problems = []
