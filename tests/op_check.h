@@ -65,9 +65,11 @@ static inline float random_in(float low, float high) {
   return low + (high - low) * (float)(random_state >> 8) / 16777216.0f;
 }
 
-/* x as a view of its leaf: the leaf itself, or a window of a wider one with its dimensions reversed. */
+/* x as a view of its leaf: the leaf itself, or a window of a wider one with its dimensions reversed, of a vector every
+ * second element, so that no stride is 1 but perhaps the first. */
 static inline clg_tensor *view_of(const shape *s, bool strided, clg_tensor *base) {
   if (!strided || !s->ndim) return base;
+  if (s->ndim == 1) return clg_slice(base, 0, 1, 1 + 2 * s->dim[0], 2);
   int order[4];
   for (int d = 0; d < s->ndim; d++) order[d] = s->ndim - 1 - d;
   return clg_permute(clg_narrow(base, s->ndim - 1, 1, s->dim[0]), order);
@@ -75,15 +77,15 @@ static inline clg_tensor *view_of(const shape *s, bool strided, clg_tensor *base
 
 static inline clg_tensor *leaf_of(const shape *s, const float *v, bool strided) {
   if (!strided || !s->ndim) return clg_tensor_create(ctx, s->ndim, s->dim, v);
-  int64_t wide[4];
+  int64_t wide[4] = {0};
   for (int d = 0; d < s->ndim; d++) wide[d] = s->dim[s->ndim - 1 - d];
-  wide[s->ndim - 1] += 3;
+  wide[s->ndim - 1] += 3 + (s->ndim == 1 ? s->dim[0] : 0);
   static float spread[MAX];
   for (int i = 0; i < MAX; i++) spread[i] = NAN; /* read by nobody */
   for (int64_t i = 0, n = numel(s); i < n; i++) {
     int64_t rest = i, at = 0, index[4];
     for (int d = s->ndim; d-- > 0; rest /= s->dim[d]) index[d] = rest % s->dim[d];
-    for (int d = s->ndim; d-- > 0;) at = at * wide[s->ndim - 1 - d] + index[d] + (d == 0);
+    for (int d = s->ndim; d-- > 0;) at = at * wide[s->ndim - 1 - d] + index[d] * (s->ndim == 1 ? 2 : 1) + (d == 0);
     spread[at] = v[i];
   }
   return clg_tensor_create(ctx, s->ndim, wide, spread);

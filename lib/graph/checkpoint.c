@@ -107,7 +107,7 @@ static clg_tensor *unpack_never(void *user, void *packed) {
 /* The inputs without their graph, but asking for gradients as they did, so that the same ops save the same tensors. */
 static clg_status take_inputs(segment *g, clg_tensor **in) {
   for (int i = 0; i < g->inputs->n_saved; i++) {
-    if (!(in[i] = clg_node_unpack(g->inputs, i))) return clg_last_status(g->ctx);
+    if (!(in[i] = clg_node_unpack_view(g->inputs, i))) return clg_last_status(g->ctx);
     const clg_edge *e = &g->inputs->edge[i];
     clg_status s = e->node || e->leaf ? clg_set_requires_grad(in[i], true) : CLG_OK;
     if (s != CLG_OK) return s;

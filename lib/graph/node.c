@@ -217,7 +217,7 @@ static clg_tensor *reattach(clg_node *n, clg_saved *s, clg_tensor *t) {
   return t;
 }
 
-clg_tensor *clg_node_unpack(clg_node *n, int slot) {
+clg_tensor *clg_node_unpack_view(clg_node *n, int slot) {
   clg_saved *s = &n->saved[slot];
   if (n->released) {
     clg_fail(n->ctx, CLG_ERR_GRAPH, n->op,
@@ -231,4 +231,12 @@ clg_tensor *clg_node_unpack(clg_node *n, int slot) {
   if (s->remade_by) return reattach(n, s, clg_remade(n, s));
   if (!clg_saved_intact(s, n->op)) return NULL;
   return reattach(n, s, clg_tensor_view(s->storage, s->offset, s->ndim, s->shape, s->stride));
+}
+
+clg_tensor *clg_node_unpack(clg_node *n, int slot) {
+  clg_tensor *t = clg_node_unpack_view(n, slot);
+  if (!t || (clg_creates_graph(n->ctx) && n->saved[slot].source != CLG_SAVED_OTHER)) return t;
+  clg_tensor *packed = clg_tensor_packed(t, n->op);
+  clg_tensor_unref(&t);
+  return packed;
 }

@@ -98,7 +98,7 @@ static clg_status formula_backward(clg_node *n, clg_tensor *grad) {
   for (int i = 0; s == CLG_OK && i <= a->f->n_in; i++) {
     bool wanted = false;
     for (int k = 0; k < a->f->n_in; k++) wanted = wanted || (clg_node_wants(n, k) && (a->f->grad[k].uses >> i & 1));
-    if (wanted && !(tensors[i] = clg_node_unpack(n, i))) s = clg_last_status(n->ctx);
+    if (wanted && !(tensors[i] = clg_node_unpack_view(n, i))) s = clg_last_status(n->ctx);
   }
   if (s == CLG_OK && !(*g = clg_respread(grad, a->dims, a->ndim, a->shape))) s = clg_last_status(n->ctx);
   /* A result y of the broadcast shape is used as it is: rows with a sum behind state their gradients without y. */

@@ -195,8 +195,8 @@ static clg_status give(clg_node *n, int input, const batch_attrs *a, clg_tensor 
 static clg_status batch_backward(clg_node *n, clg_tensor *g) {
   const batch_attrs *attrs = n->attrs;
   bool wants_a = clg_node_wants(n, 0), wants_b = clg_node_wants(n, 1);
-  clg_tensor *b = wants_a ? clg_node_unpack(n, 1) : NULL,
-             *a = wants_b && (b || !wants_a) ? clg_node_unpack(n, 0) : NULL;
+  clg_tensor *b = wants_a ? clg_node_unpack_view(n, 1) : NULL,
+             *a = wants_b && (b || !wants_a) ? clg_node_unpack_view(n, 0) : NULL;
   clg_status s = (wants_a && !b) || (wants_b && !a) ? clg_last_status(n->ctx) : CLG_OK;
   if (s == CLG_OK && wants_a) s = give(n, 0, attrs, g, false, b, true, g);
   if (s == CLG_OK && wants_b) s = give(n, 1, attrs, a, true, g, false, g);

@@ -39,9 +39,9 @@ static clg_status fill_empty(clg_tensor *const d[3], const bool add[3], const ch
 }
 
 static clg_status give_computed(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *grad) {
-  clg_tensor *g = clg_tensor_packed(grad, n->op), *x = g ? clg_tensor_packed(t[SAVED_X], n->op) : NULL, *d[3] = {NULL};
+  clg_tensor *g = clg_tensor_packed(grad, n->op), *x = t[SAVED_X], *d[3] = {NULL};
   bool add[3] = {false, false, false};
-  clg_status s = x ? CLG_OK : clg_last_status(n->ctx);
+  clg_status s = g ? CLG_OK : clg_last_status(n->ctx);
   for (int i = 0; s == CLG_OK && i < 3; i++) {
     if (!clg_node_wants(n, i)) continue;
     d[i] =
@@ -57,7 +57,6 @@ static clg_status give_computed(clg_node *n, clg_tensor *const t[SAVED], clg_ten
     }
   }
   clg_tensor_unref(&g);
-  clg_tensor_unref(&x);
   return s;
 }
 

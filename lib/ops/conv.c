@@ -118,7 +118,7 @@ static clg_status conv_backward(clg_node *n, clg_tensor *g) {
   clg_status s = CLG_OK;
   for (int i = 0; s == CLG_OK && i < SAVED; i++)
     if (clg_node_wants(n, 1 - i) && !(t[part[i]] = clg_node_unpack(n, i))) s = clg_last_status(n->ctx);
-  if (s == CLG_OK && a->act && !((y = clg_node_unpack(n, SAVED_RESULT)) && (z = g = inner_gradient(n, a, y, g))))
+  if (s == CLG_OK && a->act && !((y = clg_node_unpack_view(n, SAVED_RESULT)) && (z = g = inner_gradient(n, a, y, g))))
     s = clg_last_status(n->ctx);
   /* Packed once for both; under create_graph it must stay the tensor that has the graph. */
   if (s == CLG_OK && !clg_creates_graph(n->ctx) && !(g = packed = clg_tensor_packed(g, n->op)))

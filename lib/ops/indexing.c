@@ -167,21 +167,19 @@ static const clg_node_class rows_scatter_class = {.backward = rows_scatter_backw
 
 static clg_status give_rows_recorded(clg_node *n, clg_tensor *g, clg_tensor *index, const clg_along *a) {
   clg_scope *scope = clg_scope_open(n->ctx);
-  clg_tensor *p = clg_tensor_packed(g, n->op), *i = p ? clg_tensor_packed(index, n->op) : NULL;
-  clg_tensor *to = i ? clg_tensor_new(n->ctx, a->ndim, a->shape, clg_result_role(n->ctx), n->op) : NULL;
-  if (to && add_rows(to, p, i, a, false, n->op) != CLG_OK) clg_tensor_unref(&to);
+  clg_tensor *p = clg_tensor_packed(g, n->op);
+  clg_tensor *to = p ? clg_tensor_new(n->ctx, a->ndim, a->shape, clg_result_role(n->ctx), n->op) : NULL;
+  if (to && add_rows(to, p, index, a, false, n->op) != CLG_OK) clg_tensor_unref(&to);
   clg_tensor_unref(&p);
-  clg_tensor_unref(&i);
   return clg_give_result(n, 0, scope, recorded(g, index, to, a, &rows_scatter_class, n->op));
 }
 
 static clg_status give_rows_computed(clg_node *n, clg_tensor *grad, clg_tensor *index, const clg_along *a) {
   bool add = false;
-  clg_tensor *g = clg_tensor_packed(grad, n->op), *i = g ? clg_tensor_packed(index, n->op) : NULL;
-  clg_tensor *to = i ? clg_edge_begin(n, 0, a->ndim, a->shape, &add) : NULL;
-  clg_status s = to ? add_rows(to, g, i, a, add, n->op) : clg_last_status(n->ctx);
+  clg_tensor *g = clg_tensor_packed(grad, n->op);
+  clg_tensor *to = g ? clg_edge_begin(n, 0, a->ndim, a->shape, &add) : NULL;
+  clg_status s = to ? add_rows(to, g, index, a, add, n->op) : clg_last_status(n->ctx);
   clg_tensor_unref(&g);
-  clg_tensor_unref(&i);
   if (s == CLG_OK) return clg_edge_end(n, 0, to);
   clg_tensor_unref(&to);
   return s;

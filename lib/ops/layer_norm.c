@@ -85,14 +85,9 @@ static clg_status give_recorded(clg_node *n, clg_tensor *const t[SAVED], clg_ten
 static clg_status run_kernels(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *grad) {
   const norm_attrs *a = n->attrs;
   clg_norm_act act = {a->act ? clg_formula_gradient(n->ctx, a->act) : NULL, a->slope};
-  clg_tensor *g = clg_tensor_packed(grad, n->op), *x = g ? clg_tensor_packed(t[SAVED_X], n->op) : NULL;
-  clg_tensor *y = x && t[SAVED_Y] ? clg_tensor_packed(t[SAVED_Y], n->op) : NULL;
-  clg_tensor *const packed[SAVED] = {x, t[SAVED_MEAN], t[SAVED_RSTD], t[SAVED_GAMMA], y};
-  clg_status s = x && (!a->act || (y && act.prelude)) ? CLG_OK : clg_last_status(n->ctx);
-  if (s == CLG_OK) s = give_all(n, packed, g, act);
+  clg_tensor *g = clg_tensor_packed(grad, n->op);
+  clg_status s = g && (!a->act || act.prelude) ? give_all(n, t, g, act) : clg_last_status(n->ctx);
   clg_tensor_unref(&g);
-  clg_tensor_unref(&x);
-  clg_tensor_unref(&y);
   return s;
 }
 

@@ -107,8 +107,8 @@ static clg_status matmul_gradients(clg_node *n, clg_tensor *a, clg_tensor *b, cl
 
 static clg_status matmul_backward(clg_node *n, clg_tensor *g) {
   bool wants_a = clg_node_wants(n, 0), wants_b = clg_node_wants(n, 1);
-  clg_tensor *b = wants_a ? clg_node_unpack(n, 1) : NULL,
-             *a = wants_b && (b || !wants_a) ? clg_node_unpack(n, 0) : NULL;
+  clg_tensor *b = wants_a ? clg_node_unpack_view(n, 1) : NULL,
+             *a = wants_b && (b || !wants_a) ? clg_node_unpack_view(n, 0) : NULL;
   clg_status s = (wants_a && !b) || (wants_b && !a) ? clg_last_status(n->ctx) : CLG_OK;
   bool recorded = clg_creates_graph(n->ctx);
   if (s == CLG_OK && recorded) s = matmul_recorded(n, a, b, g);
@@ -260,7 +260,7 @@ static clg_status linear_backward(clg_node *n, clg_tensor *g) {
   bool recorded = clg_creates_graph(n->ctx);
   clg_status s = CLG_OK;
   for (int i = 0; s == CLG_OK && i < SAVED; i++)
-    if (need[i] && !(t[i] = clg_node_unpack(n, i))) s = clg_last_status(n->ctx);
+    if (need[i] && !(t[i] = clg_node_unpack_view(n, i))) s = clg_last_status(n->ctx);
   if (s == CLG_OK && recorded) s = linear_recorded(n, a, t, g);
   if (s == CLG_OK && !recorded && !(z = inner_gradient(n, a, t[SAVED_Y], g))) s = clg_last_status(n->ctx);
   if (s == CLG_OK && !recorded) s = linear_gradients(n, a, t[SAVED_X], t[SAVED_W], z);

@@ -98,7 +98,7 @@ static clg_status amax_recorded(clg_node *n, clg_tensor *x, clg_tensor *y, clg_t
 
 static clg_status amax_backward(clg_node *n, clg_tensor *g) {
   const amax_attrs *a = n->attrs;
-  clg_tensor *x = clg_node_unpack(n, 0), *y = x ? clg_node_unpack(n, 1) : NULL;
+  clg_tensor *x = clg_node_unpack_view(n, 0), *y = x ? clg_node_unpack_view(n, 1) : NULL;
   clg_status s = !y                          ? clg_last_status(n->ctx)
                  : clg_creates_graph(n->ctx) ? amax_recorded(n, x, y, g, a->dims)
                                              : amax_gradient(n, x, y, g, a->dims);

@@ -11,7 +11,7 @@ typedef struct var_attrs {
 /* dx = 2/n * (x - mean) * g: the mean is computed again instead of kept. */
 static clg_status var_backward(clg_node *n, clg_tensor *g) {
   const var_attrs *a = n->attrs;
-  clg_tensor *x = clg_node_unpack(n, 0);
+  clg_tensor *x = clg_node_unpack_view(n, 0);
   if (!x) return clg_last_status(n->ctx);
   clg_scope *scope = clg_scope_open(n->ctx);
   int dims[CLG_MAX_DIMS], count = clg_mask_dims(x, a->dims, dims);
