@@ -1,35 +1,43 @@
 /* Batch norm of x [N,C,S] over N and S, in one launch. A work-group owns a channel: one item in vectors on a CPU, WG
- * items that share their sums through local memory on a GPU. Work-groups of WG; group id: channel. Each image's part is
- * summed by itself first, which keeps the rounding error of large batches down. */
+ * items that share their sums through local memory on a GPU. Work-groups of WG; group id: channel. */
 #include "batch_norm.clh"
-#include "groups.clh"
 
-/* Runs BODY(V, LOAD, STORE) at every element `at` of the channel in the first N images, and OPEN and CLOSE around each
- * image (a GPU's lanes run through all images in one sweep). A CPU takes image IMAGE at step i: the pass behind the
- * sums runs backwards, since what they read last is still near. */
+/* Runs BODY(V, LOAD, STORE) at every element `at` of the channel in the first N images, from the last image to the
+ * first: sums come before it, and what they read last is still near. */
 #if VW == 16
-#define CHANNEL(N, IMAGE, OPEN, BODY, CLOSE)                                                                           \
-  for (uint i = 0; i < (N); i++) {                                                                                     \
-    const size_t base = ((size_t)(IMAGE)*channels + channel) * size;                                                   \
-    OPEN;                                                                                                              \
-    RUN(base, size, BODY)                                                                                              \
-    CLOSE;                                                                                                             \
+#define CHANNEL(N, BODY)                                                                                               \
+  for (uint i = (N); i-- > 0;) {                                                                                       \
+    const size_t base = ((size_t)i * channels + channel) * size;                                                       \
+    RUN(base, size, BODY, NO_STEP)                                                                                     \
+  }
+#define CHANNEL_SUMS(N, BODY, first, second)                                                                           \
+  {                                                                                                                    \
+    SUMS_OPEN                                                                                                          \
+    for (uint i = 0; i < (N); i++) {                                                                                   \
+      const size_t base = ((size_t)i * channels + channel) * size;                                                     \
+      RUN(base, size, BODY, SUMS_STEP)                                                                                 \
+    }                                                                                                                  \
+    SUMS_CLOSE(0, first)                                                                                               \
+    SUMS_CLOSE(1, second)                                                                                              \
   }
 #else
-#define CHANNEL(N, IMAGE, OPEN, BODY, CLOSE)                                                                           \
+#define CHANNEL_FROM(FIRST, STEP, N, BODY)                                                                             \
+  for (uint e = FIRST; e < (N)*size; e += STEP) {                                                                      \
+    const uint i = e / size;                                                                                           \
+    const size_t at = ((size_t)i * channels + channel) * size + (e - i * size);                                        \
+    BODY(float, LOAD1, STORE1)                                                                                         \
+  }
+#define CHANNEL(N, BODY) CHANNEL_FROM(lane, WG, N, BODY)
+#define CHANNEL_SUMS(N, BODY, first, second)                                                                           \
   {                                                                                                                    \
-    OPEN;                                                                                                              \
-    for (uint e = lane; e < (N)*size; e += WG) {                                                                       \
-      const uint i = e / size;                                                                                         \
-      const size_t at = ((size_t)i * channels + channel) * size + (e - i * size);                                      \
-      BODY(float, LOAD1, STORE1)                                                                                       \
-    }                                                                                                                  \
-    CLOSE;                                                                                                             \
+    WG_BARRIER;                                                                                                        \
+    SUM_EACH_LANE(v, lane){SUMS_OPEN CHANNEL_FROM(v, SUM_LANES, N, BODY) SUMS_CLOSE(0, v) SUMS_CLOSE(1, v)} SUM_JOIN(  \
+        sums_part[0], lane, CLG_JOIN_SUM) SUM_JOIN(sums_part[1], lane, CLG_JOIN_SUM) first = sums_part[0][0],          \
+                                                                                     second = sums_part[1][0];         \
   }
 #endif
 
 #if CLG_FORM(batch_norm_forward)
-#define BLOCK       4096
 #define LEAST_BLOCK 256 /* where joining costs little beside the sums */
 /* y = (x - mean) * rstd * gamma + beta; mean and rstd [C] are kept for backward. Statistics of the batch, or with EVAL
  * the running ones. With UPDATE the running ones move by `momentum` towards the batch's (variance times `unbias`). */
@@ -40,53 +48,44 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
                                  const uint mean_o, __global float *rstd, const uint rstd_o, const uint images,
                                  const uint channels, const uint size, const float eps, const float momentum,
                                  const float unbias, const uint flags, const float param) {
-  CLG_GROUP_LOCAL
+  SUMS_LOCAL
   const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
   x += x_o;
   y += y_o;
   running_mean += running_mean_o + channel;
   running_var += running_var_o + channel;
-  /* The barriers stand outside of any condition: with EVAL the sums are empty. */
+  /* With EVAL the sums are empty. */
   const uint summed = flags & EVAL ? 0 : images;
-  const float count = (float)images * (float)size;
-  float sum = 0.0f, mu = 0.0f;
+  const float count = (float)images * (float)size, shift = channel_shift(x, images, channels, size, channel);
+  float unit = 1.0f, mean_from, squares;
+  for (;; unit = MOMENTS_SMALL) {
 #if VW == 16
-  const bool in_blocks = size >= LEAST_BLOCK;
-  moments all = {0.0f, 0.0f, 0.0f};
-  for (uint i = 0; in_blocks && i < summed; i++)
-    for (uint from = 0; from < size; from += BLOCK)
-      all = moments_add(all, x + ((size_t)i * channels + channel) * size + from, min(size - from, (uint)BLOCK));
-  sum = all.squares;
-  mu = all.mean;
-  if (!in_blocks) {
+    moments all = moments_of(0.0f, 0.0f, 0.0f);
+    for (uint i = 0; size >= LEAST_BLOCK && i < summed; i++)
+      for (uint from = 0; from < size; from += MOMENTS_BLOCK)
+        all = moments_add(all, x + ((size_t)i * channels + channel) * size + from, min(size - from, MOMENTS_BLOCK),
+                          shift, unit);
+    all = moments_end(all);
+    mean_from = all.mean, squares = all.squares;
+    if (size < LEAST_BLOCK) {
 #endif
-#define SUM(V, LOAD, STORE)                                                                                            \
-  {                                                                                                                    \
-    const V v = LOAD(x + at);                                                                                          \
-    ADD_##V(v)                                                                                                         \
-  }
-#define CLOSE_SUM sum += TOTAL
-    CHANNEL(summed, i, OPEN_SUM, SUM, CLOSE_SUM)
-    CLG_GROUP_SUM(lane, sum)
-    mu = sum / count;
-    /* A second pass: the difference of mean squares would cancel. */
-    sum = 0.0f;
-#define SUM_SQUARES(V, LOAD, STORE)                                                                                    \
-  {                                                                                                                    \
-    const V d = LOAD(x + at) - mu;                                                                                     \
-    ADD_##V(d *d)                                                                                                      \
-  }
-    CHANNEL(summed, i, OPEN_SUM, SUM_SQUARES, CLOSE_SUM)
-    CLG_GROUP_SUM(lane, sum)
+      /* A second pass: the difference of mean squares would cancel. It also corrects the mean. */
+      float around = 0.0f;
+      CHANNEL_SUMS(summed, SUM_AROUND, mean_from, squares)
+      around = mean_from / count;
+      CHANNEL_SUMS(summed, SUM_AROUND, mean_from, squares)
+      mean_from = around + mean_from / count;
 #if VW == 16
-  }
+    }
 #endif
-  if (flags & EVAL) mu = *running_mean;
-  const float var = flags & EVAL ? *running_var : sum / count;
-  const float scale = 1.0f / sqrt(var + eps);
+    if (unit < 1.0f || (clg_finite(mean_from) && clg_finite(squares))) break;
+  }
+  const float mu = flags & EVAL ? *running_mean : moments_mean(mean_from, shift, unit);
+  const float var = flags & EVAL ? *running_var : squares / count / unit / unit;
+  const float scale = flags & EVAL ? 1.0f / sqrt(var + eps) : moments_rstd(squares / count, eps, unit);
   const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale,
               b = flags & BETA ? beta[beta_o + channel] : 0.0f;
-  CHANNEL(images, images - 1 - i, , NORMALISE, )
+  CHANNEL(images, NORMALISE)
   if (lane == 0 && (flags & UPDATE)) {
     *running_mean = (1.0f - momentum) * *running_mean + momentum * mu;
     *running_var = (1.0f - momentum) * *running_var + momentum * (var * unbias);
@@ -108,7 +107,7 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
                                   __global float *dgamma, const uint dgamma_o, __global float *dbeta,
                                   const uint dbeta_o, const uint images, const uint channels, const uint size,
                                   const uint flags, const float param) {
-  CLG_GROUP_LOCAL
+  SUMS_LOCAL
   const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
   g += g_o;
   x += x_o;
@@ -116,12 +115,10 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
   const float mu = mean[mean_o + channel], scale = rstd[rstd_o + channel];
   const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale,
               b = flags & BETA ? beta[beta_o + channel] : 0.0f;
-  float sum_g = 0.0f, sum_h = 0.0f;
+  float sum_g, sum_h;
   /* The barriers stand outside of any condition. */
   const uint summed = !(flags & EVAL) || (flags & (WANT_GAMMA | WANT_BETA)) ? images : 0;
-  CHANNEL(summed, i, OPEN_SUMS, SUM_BOTH, CLOSE_SUMS)
-  CLG_GROUP_SUM(lane, sum_g)
-  CLG_GROUP_SUM(lane, sum_h)
+  CHANNEL_SUMS(summed, SUM_BOTH, sum_g, sum_h)
   if (lane == 0 && (flags & WANT_GAMMA))
     dgamma[dgamma_o + channel] = flags & ADD_GAMMA ? dgamma[dgamma_o + channel] + sum_h : sum_h;
   if (lane == 0 && (flags & WANT_BETA))
@@ -129,6 +126,6 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
   if (!(flags & WANT_X)) return;
   const float count = (float)images * (float)size;
   const float mean_g = flags & EVAL ? 0.0f : sum_g / count, mean_h = flags & EVAL ? 0.0f : sum_h / count;
-  CHANNEL(images, images - 1 - i, , GRADIENT, )
+  CHANNEL(images, GRADIENT)
 }
 #endif

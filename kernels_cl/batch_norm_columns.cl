@@ -1,21 +1,25 @@
 /* Batch norm of x [N,C]: VW neighbouring channels to an item, whose rows it reads together, in one launch; and, for
- * many rows, the parts of batch_norm_split.cl, which are blocks of rows here. Sums are made of blocks of rows, which
- * keeps the rounding error of many rows down. One launch: global id: VW channels. */
+ * many rows, the parts of batch_norm_split.cl, which are blocks of rows here. One launch: global id: VW channels. */
 #include "batch_norm.clh"
 
-#define COLUMN_BLOCK 64u
+#define COLUMN_BLOCK 32u /* rows of a part that are summed around one guess of their mean */
 #define COLUMN_SUM(sum, VALUE)                                                                                         \
-  for (uint from = 0; from < summed; from += COLUMN_BLOCK) {                                                           \
-    float block[VW];                                                                                                   \
-    for (uint l = 0; l < VW; l++) block[l] = 0.0f;                                                                     \
-    for (uint i = from; i < min(summed, from + COLUMN_BLOCK); i++) {                                                   \
-      const size_t row = (size_t)i * channels + first;                                                                 \
-      LANES({                                                                                                          \
-        const size_t at = row + l;                                                                                     \
-        block[l] += VALUE;                                                                                             \
-      })                                                                                                               \
+  {                                                                                                                    \
+    float rest[VW];                                                                                                    \
+    for (uint l = 0; l < VW; l++) sum[l] = rest[l] = 0.0f;                                                             \
+    for (uint from = 0; from < summed; from += SUM_BLOCK) {                                                            \
+      float block[VW];                                                                                                 \
+      for (uint l = 0; l < VW; l++) block[l] = 0.0f;                                                                   \
+      for (uint i = from; i < min(summed, from + SUM_BLOCK); i++) {                                                    \
+        const size_t row = (size_t)i * channels + first;                                                               \
+        LANES({                                                                                                        \
+          const size_t at = row + l;                                                                                   \
+          block[l] += VALUE;                                                                                           \
+        })                                                                                                             \
+      }                                                                                                                \
+      for (uint l = 0; l < VW; l++) SUM_TAKE(float, sum[l], rest[l], block[l])                                         \
     }                                                                                                                  \
-    for (uint l = 0; l < VW; l++) sum[l] += block[l];                                                                  \
+    for (uint l = 0; l < VW; l++) sum[l] = clg_sum_end(sum[l], rest[l]);                                               \
   }
 #define COLUMN_START                                                                                                   \
   const uint first = (uint)get_global_id(0) * VW;                                                                      \
@@ -39,23 +43,45 @@ __kernel void batch_norm_columns_forward(__global const float *x, const uint x_o
   running_var += running_var_o + first;
   const uint summed = flags & EVAL ? 0 : images;
   const float count = (float)images;
-  float sum[VW], mu[VW], a[VW], b[VW];
-  for (uint l = 0; l < VW; l++) sum[l] = mu[l] = a[l] = b[l] = 0.0f;
-  COLUMN_SUM(sum, x[at])
-  LANES(mu[l] = flags & EVAL ? running_mean[l] : sum[l] / count;)
-  for (uint l = 0; l < VW; l++) sum[l] = 0.0f;
-  COLUMN_SUM(sum, (x[at] - mu[l]) * (x[at] - mu[l]))
+  float shift[VW], around[VW], sum[VW], mu[VW], var[VW], scale[VW], a[VW], b[VW];
+  for (uint l = 0; l < VW; l++) {
+    shift[l] = around[l] = sum[l] = mu[l] = var[l] = scale[l] = a[l] = b[l] = 0.0f;
+    if (l < w) shift[l] = channel_shift(x, images, channels, 1, first + l);
+  }
+  bool again = true;
+  for (float unit = 1.0f; again; unit = MOMENTS_SMALL) {
+#define FROM_SHIFT_OF(at) FMA(x[at], unit, -shift[l] * unit)
+    COLUMN_SUM(sum, FROM_SHIFT_OF(at))
+    for (uint l = 0; l < VW; l++) around[l] = sum[l] / count;
+    COLUMN_SUM(sum, (FROM_SHIFT_OF(at) - around[l]))
+    float more[VW];
+    for (uint l = 0; l < VW; l++) more[l] = sum[l] / count;
+    COLUMN_SUM(sum, ((FROM_SHIFT_OF(at) - around[l]) * (FROM_SHIFT_OF(at) - around[l])))
+    again = false;
+    for (uint l = 0; l < w; l++) {
+      const float mean_from = around[l] + more[l];
+      if (unit < 1.0f && clg_finite(mu[l]) && clg_finite(var[l])) continue;
+      const bool finite = clg_finite(mean_from) && clg_finite(sum[l]);
+      again = again || (unit == 1.0f && !finite);
+      mu[l] = finite || unit < 1.0f ? moments_mean(mean_from, shift[l], unit) : INFINITY;
+      var[l] = sum[l] / count / unit / unit;
+      scale[l] = moments_rstd(sum[l] / count, eps, unit);
+    }
+  }
   for (uint l = 0; l < w; l++) {
     const uint c = first + l;
-    const float var = flags & EVAL ? running_var[l] : sum[l] / count, scale = 1.0f / sqrt(var + eps);
-    a[l] = flags & GAMMA ? scale * gamma[gamma_o + c] : scale;
+    if (flags & EVAL) {
+      mu[l] = running_mean[l], var[l] = running_var[l];
+      scale[l] = 1.0f / sqrt(var[l] + eps);
+    }
+    a[l] = flags & GAMMA ? scale[l] * gamma[gamma_o + c] : scale[l];
     b[l] = flags & BETA ? beta[beta_o + c] : 0.0f;
     if (flags & UPDATE) {
       running_mean[l] = (1.0f - momentum) * running_mean[l] + momentum * mu[l];
-      running_var[l] = (1.0f - momentum) * running_var[l] + momentum * (var * unbias);
+      running_var[l] = (1.0f - momentum) * running_var[l] + momentum * (var[l] * unbias);
     }
     mean[mean_o + c] = mu[l];
-    rstd[rstd_o + c] = scale;
+    rstd[rstd_o + c] = scale[l];
   }
   for (uint i = 0; i < images; i++) {
     const size_t row = (size_t)i * channels + first;
@@ -171,30 +197,41 @@ __kernel void batch_norm_columns_part(__global const float *x, const uint x_o, _
   STRIPE_START((uint)get_global_id(1))
   x += x_o;
   work += work_o + first;
-  float mean[SPAN], squares[SPAN], sum[SPAN], around[SPAN];
-  for (uint l = 0; l < w; l++) {
-    mean[l] = x[(size_t)from * channels + first + l];
-    squares[l] = 0.0f;
-  }
-  for (uint block = from; block < end; block += COLUMN_BLOCK) {
-    const uint last = min(end, block + COLUMN_BLOCK);
-    for (uint l = 0; l < w; l++) sum[l] = around[l] = 0.0f;
-#define FROM_SHIFT(at) (x[at] - mean[l])
+  float shift[SPAN], mean[SPAN], squares[SPAN], rest[SPAN], sum[SPAN], around[SPAN];
+  for (uint l = 0; l < w; l++) shift[l] = channel_shift(x, images, channels, 1, first + l);
+  bool again = true;
+  for (float unit = 1.0f; again; unit = MOMENTS_SMALL) {
+    for (uint l = 0; l < w; l++) {
+      mean[l] = FMA(x[(size_t)from * channels + first + l], unit, -shift[l] * unit);
+      squares[l] = rest[l] = 0.0f;
+    }
+    for (uint block = from; block < end; block += COLUMN_BLOCK) {
+      const uint last = min(end, block + COLUMN_BLOCK);
+      for (uint l = 0; l < w; l++) sum[l] = around[l] = 0.0f;
+#define FROM_MEAN(at) (FMA(x[at], unit, -shift[l] * unit) - mean[l])
 #define ADD_MOMENTS(at, d)                                                                                             \
   sum[l] += d;                                                                                                         \
   around[l] = FMA(d, d, around[l]);
-    STRIPE_ROWS(block, last, FROM_SHIFT, ADD_MOMENTS)
-    /* What was done before leaves its mean as the shift; the first block's is its first row. */
-    for (uint l = 0; l < w; l++) {
-      const moments m = moments_join(moments_of((float)(block - from), mean[l], squares[l]),
-                                     moments_shifted((float)(last - block), mean[l], sum[l], around[l]));
-      mean[l] = m.mean;
-      squares[l] = m.squares;
+      STRIPE_ROWS(block, last, FROM_MEAN, ADD_MOMENTS)
+      /* What was done before leaves its mean as the guess; the first block's is its first row. */
+      for (uint l = 0; l < w; l++) {
+        const float done = (float)(block - from);
+        const moments m = moments_join(moments_of(done, mean[l], squares[l]),
+                                       moments_around((float)(last - block), mean[l], sum[l], around[l]));
+        mean[l] = m.mean;
+        squares[l] = m.squares;
+        rest[l] += m.squares_rest;
+      }
     }
-  }
-  for (uint l = 0; l < w; l++) {
-    work[part * channels + l] = mean[l];
-    work[((uint)get_global_size(1) + part) * channels + l] = squares[l];
+    again = false;
+    for (uint l = 0; l < w; l++) {
+      const float all = clg_sum_end(squares[l], rest[l]);
+      __global float *deviation = work + ((uint)get_global_size(1) + part) * channels + l;
+      if (unit < 1.0f && clg_finite(*deviation)) continue;
+      again = again || (unit == 1.0f && !(clg_finite(mean[l]) && clg_finite(all)));
+      work[part * channels + l] = mean[l] / unit;
+      *deviation = clg_finite(mean[l]) ? sqrt(all / (float)(end - from)) / unit : INFINITY;
+    }
   }
 }
 #endif
@@ -219,23 +256,23 @@ __kernel void batch_norm_columns_part_sums(__global const float *g, const uint g
   x += x_o;
   work += work_o + first;
   STRIPE_CHANNELS
-  float sum_g[SPAN], sum_h[SPAN], block_g[SPAN], block_h[SPAN];
-  for (uint l = 0; l < w; l++) sum_g[l] = sum_h[l] = 0.0f;
-  for (uint block = from; block < end; block += COLUMN_BLOCK) {
-    const uint last = min(end, block + COLUMN_BLOCK);
+  float sum_g[SPAN], sum_h[SPAN], rest_g[SPAN], rest_h[SPAN], block_g[SPAN], block_h[SPAN];
+  for (uint l = 0; l < w; l++) sum_g[l] = sum_h[l] = rest_g[l] = rest_h[l] = 0.0f;
+  for (uint block = from; block < end; block += SUM_BLOCK) {
+    const uint last = min(end, block + SUM_BLOCK);
     for (uint l = 0; l < w; l++) block_g[l] = block_h[l] = 0.0f;
 #define ADD_BOTH(at, v)                                                                                                \
   block_g[l] += v;                                                                                                     \
   block_h[l] += v * ((x[at] - mu[l]) * scale[l]);
     STRIPE_FOURS(block, last, COLUMN_G, ADD_BOTH)
     for (uint l = 0; l < w; l++) {
-      sum_g[l] += block_g[l];
-      sum_h[l] += block_h[l];
+      SUM_TAKE(float, sum_g[l], rest_g[l], block_g[l])
+      SUM_TAKE(float, sum_h[l], rest_h[l], block_h[l])
     }
   }
   for (uint l = 0; l < w; l++) {
-    work[part * channels + l] = sum_g[l];
-    work[((uint)get_global_size(1) + part) * channels + l] = sum_h[l];
+    work[part * channels + l] = clg_sum_end(sum_g[l], rest_g[l]);
+    work[((uint)get_global_size(1) + part) * channels + l] = clg_sum_end(sum_h[l], rest_h[l]);
   }
 }
 #endif

@@ -3,33 +3,40 @@
  * item in vectors on a CPU, WG items on a GPU. Work-groups of WG; group ids (part, channel). What a part leaves lies in
  * work [2,parts,C]. The joining serves batch_norm_columns.cl too. */
 #include "batch_norm.clh"
-#include "groups.clh"
 
-/* Runs BODY(V, LOAD, STORE) over the values [from, end) of the channel, and OPEN and CLOSE around each run that is
- * summed by itself. */
-#define LONGEST_RUN 4096u
+/* Runs BODY(V, LOAD, STORE) over the values [from, end) of the channel. */
 #if VW == 16
-#define PART(OPEN, BODY, CLOSE)                                                                                        \
+#define PART_RUNS(BODY, STEP)                                                                                          \
   for (uint e = from; e < end;) {                                                                                      \
     PART_RUN(e)                                                                                                        \
-    OPEN;                                                                                                              \
-    RUN(base, len, BODY)                                                                                               \
-    CLOSE;                                                                                                             \
+    RUN(base, len, BODY, STEP)                                                                                         \
     e += len;                                                                                                          \
   }
 #define PART_RUN(e)                                                                                                    \
-  const uint i = (e) / size, k = (e)-i * size, len = min(min(size - k, end - (e)), LONGEST_RUN);                       \
+  const uint i = (e) / size, k = (e)-i * size, len = min(min(size - k, end - (e)), MOMENTS_BLOCK);                     \
   const size_t base = ((size_t)i * channels + channel) * size + k;
-#else
-#define PART(OPEN, BODY, CLOSE)                                                                                        \
+#define PART(BODY) PART_RUNS(BODY, NO_STEP)
+#define PART_SUMS(BODY, first, second)                                                                                 \
   {                                                                                                                    \
-    OPEN;                                                                                                              \
-    for (uint e = from + lane; e < end; e += WG) {                                                                     \
-      const uint i = e / size;                                                                                         \
-      const size_t at = ((size_t)i * channels + channel) * size + (e - i * size);                                      \
-      BODY(float, LOAD1, STORE1)                                                                                       \
-    }                                                                                                                  \
-    CLOSE;                                                                                                             \
+    SUMS_OPEN                                                                                                          \
+    PART_RUNS(BODY, SUMS_STEP)                                                                                         \
+    SUMS_CLOSE(0, first)                                                                                               \
+    SUMS_CLOSE(1, second)                                                                                              \
+  }
+#else
+#define PART_FROM(FIRST, STEP, BODY)                                                                                   \
+  for (uint e = FIRST; e < end; e += STEP) {                                                                           \
+    const uint i = e / size;                                                                                           \
+    const size_t at = ((size_t)i * channels + channel) * size + (e - i * size);                                        \
+    BODY(float, LOAD1, STORE1)                                                                                         \
+  }
+#define PART(BODY) PART_FROM(from + lane, WG, BODY)
+#define PART_SUMS(BODY, first, second)                                                                                 \
+  {                                                                                                                    \
+    WG_BARRIER;                                                                                                        \
+    SUM_EACH_LANE(v, lane){SUMS_OPEN PART_FROM(from + v, SUM_LANES, BODY) SUMS_CLOSE(0, v) SUMS_CLOSE(1, v)} SUM_JOIN( \
+        sums_part[0], lane, CLG_JOIN_SUM) SUM_JOIN(sums_part[1], lane, CLG_JOIN_SUM) first = sums_part[0][0],          \
+                                                                                     second = sums_part[1][0];         \
   }
 #endif
 #define PART_START(PART_ID, CHANNEL_ID)                                                                                \
@@ -41,36 +48,37 @@
   PART_START((uint)(get_num_groups(0) - 1 - get_group_id(0)), (uint)(get_num_groups(1) - 1 - get_group_id(1)))
 
 #if CLG_FORM(batch_norm_part)
-/* Mean and squares around it of each part. */
+/* Of each part the mean, from the channel's shift on, and the deviation. */
 __kernel void batch_norm_part(__global const float *x, const uint x_o, __global float *work, const uint work_o,
                               const uint images, const uint channels, const uint size, const uint chunk) {
-  CLG_GROUP_LOCAL
+  SUMS_LOCAL
   FORWARDS
   x += x_o;
   work += work_o;
+  const float count = (float)(end - from), shift = channel_shift(x, images, channels, size, channel);
+  float unit = 1.0f, mean, squares;
+  for (;; unit = MOMENTS_SMALL) {
 #if VW == 16
-  moments all = {0.0f, 0.0f, 0.0f};
-  for (uint e = from; e < end;) {
-    PART_RUN(e)
-    all = moments_add(all, x + base, len);
-    e += len;
-  }
-  const float mu = all.mean, squares = all.squares;
+    moments all = moments_of(0.0f, 0.0f, 0.0f);
+    for (uint e = from; e < end;) {
+      PART_RUN(e)
+      all = moments_add(all, x + base, len, shift, unit);
+      e += len;
+    }
+    all = moments_end(all);
+    mean = all.mean, squares = all.squares;
 #else
-  float mu = 0.0f, squares = 0.0f;
-#define SUM(V, LOAD, STORE)         ADD_##V(LOAD(x + at))
-#define CLOSE_MEAN                  mu = TOTAL
-  PART(OPEN_SUM, SUM, CLOSE_MEAN)
-  CLG_GROUP_SUM(lane, mu)
-  mu /= (float)(end - from);
-#define SUM_SQUARES(V, LOAD, STORE) ADD_##V((LOAD(x + at) - mu) * (LOAD(x + at) - mu))
-#define CLOSE_SQUARES               squares = TOTAL
-  PART(OPEN_SUM, SUM_SQUARES, CLOSE_SQUARES)
-  CLG_GROUP_SUM(lane, squares)
+    float around = 0.0f;
+    PART_SUMS(SUM_AROUND, mean, squares)
+    around = mean / count;
+    PART_SUMS(SUM_AROUND, mean, squares)
+    mean = around + mean / count;
 #endif
+    if (unit < 1.0f || (clg_finite(mean) && clg_finite(squares))) break;
+  }
   if (lane > 0) return;
-  work[part * channels + channel] = mu;
-  work[((uint)get_num_groups(0) + part) * channels + channel] = squares;
+  work[part * channels + channel] = mean / unit;
+  work[((uint)get_num_groups(0) + part) * channels + channel] = sqrt(squares / count) / unit;
 }
 #endif
 
@@ -81,37 +89,45 @@ __kernel void batch_norm_part(__global const float *x, const uint x_o, __global 
   work += work_o + first;
 
 #if CLG_FORM(batch_norm_join)
-/* Of the parts, `chunk` of `count` values each, mean and rstd; the rest as batch_norm_forward. An item has VW channels;
+/* Of the parts, `chunk` of x's values each, mean and rstd; the rest as batch_norm_forward. An item has VW channels;
  * global id: VW channels. */
-__kernel void batch_norm_join(__global const float *work, const uint work_o, __global float *running_mean,
-                              const uint running_mean_o, __global float *running_var, const uint running_var_o,
-                              __global float *mean, const uint mean_o, __global float *rstd, const uint rstd_o,
-                              const uint parts, const uint channels, const uint count, const uint chunk,
-                              const float eps, const float momentum, const float unbias, const uint flags) {
-  JOIN_START
-  float done = 0.0f, means[VW], squares[VW];
-  for (uint l = 0; l < VW; l++) means[l] = squares[l] = 0.0f;
+static moments parts_join(__global const float *work, const uint parts, const uint channels, const uint count,
+                          const uint chunk, const float unit) {
+  moments all = moments_of(0.0f, 0.0f, 0.0f);
   for (uint p = 0; p < parts; p++, work += channels) {
-    const float n = (float)min(chunk, count - p * chunk);
-    LANES({
-      const moments all =
-          moments_join(moments_of(done, means[l], squares[l]), moments_of(n, work[l], work[parts * channels + l]));
-      means[l] = all.mean;
-      squares[l] = all.squares;
-    })
-    done += n;
+    const float n = (float)min(chunk, count - p * chunk), deviation = work[parts * channels] * unit;
+    all = moments_join(all, moments_of(n, *work * unit, n * (deviation * deviation)));
   }
+  return moments_end(all);
+}
+__kernel void batch_norm_join(__global const float *x, const uint x_o, __global const float *work, const uint work_o,
+                              __global float *running_mean, const uint running_mean_o, __global float *running_var,
+                              const uint running_var_o, __global float *mean, const uint mean_o, __global float *rstd,
+                              const uint rstd_o, const uint parts, const uint images, const uint channels,
+                              const uint size, const uint chunk, const float eps, const float momentum,
+                              const float unbias, const uint flags) {
+  JOIN_START
   running_mean += running_mean_o + first;
   running_var += running_var_o + first;
+  const uint count = images * size;
   for (uint l = 0; l < w; l++) {
-    const float mu = flags & EVAL ? running_mean[l] : means[l];
-    const float var = flags & EVAL ? running_var[l] : squares[l] / done;
+    float mu = running_mean[l], var = running_var[l], scale = 1.0f / sqrt(var + eps);
+    if (!(flags & EVAL)) {
+      const float shift = channel_shift(x + x_o, images, channels, size, first + l);
+      float unit = 1.0f;
+      moments all = parts_join(work + l, parts, channels, count, chunk, unit);
+      if (!moments_finite(all)) all = parts_join(work + l, parts, channels, count, chunk, unit = MOMENTS_SMALL);
+      mu = moments_mean(all.mean, shift, unit);
+      var = all.squares / (float)count;
+      scale = moments_rstd(var, eps, unit);
+      var = var / unit / unit;
+    }
     if (flags & UPDATE) {
       running_mean[l] = (1.0f - momentum) * running_mean[l] + momentum * mu;
       running_var[l] = (1.0f - momentum) * running_var[l] + momentum * (var * unbias);
     }
     mean[mean_o + first + l] = mu;
-    rstd[rstd_o + first + l] = 1.0f / sqrt(var + eps);
+    rstd[rstd_o + first + l] = scale;
   }
 }
 #endif
@@ -132,7 +148,7 @@ __kernel void batch_norm_apply(__global float *y, const uint y_o, CHANNEL_ARGS) 
   BACKWARDS
   CHANNEL_START
   y += y_o;
-  PART(, NORMALISE, )
+  PART(NORMALISE)
 }
 #endif
 
@@ -140,15 +156,13 @@ __kernel void batch_norm_apply(__global float *y, const uint y_o, CHANNEL_ARGS) 
 /* Sums of g and of g * xhat of each part. */
 __kernel void batch_norm_part_sums(__global const float *g, const uint g_o, __global float *work, const uint work_o,
                                    CHANNEL_ARGS) {
-  CLG_GROUP_LOCAL
+  SUMS_LOCAL
   FORWARDS
   CHANNEL_START
   g += g_o;
   work += work_o;
-  float sum_g = 0.0f, sum_h = 0.0f;
-  PART(OPEN_SUMS, SUM_BOTH, CLOSE_SUMS)
-  CLG_GROUP_SUM(lane, sum_g)
-  CLG_GROUP_SUM(lane, sum_h)
+  float sum_g, sum_h;
+  PART_SUMS(SUM_BOTH, sum_g, sum_h)
   if (lane > 0) return;
   work[part * channels + channel] = sum_g;
   work[((uint)get_num_groups(0) + part) * channels + channel] = sum_h;
@@ -162,21 +176,22 @@ __kernel void batch_norm_join_sums(__global const float *work, const uint work_o
                                    __global float *dbeta, const uint dbeta_o, const uint parts, const uint channels,
                                    const uint flags) {
   JOIN_START
-  float sum_g[VW], sum_h[VW];
-  for (uint l = 0; l < VW; l++) sum_g[l] = sum_h[l] = 0.0f;
+  clg_sum sum_g[VW], sum_h[VW];
+  for (uint l = 0; l < w; l++) sum_g[l] = sum_h[l] = clg_sum_of(0.0f);
   for (uint p = 0; p < parts; p++, work += channels)
-    LANES({
-      sum_g[l] += work[l];
-      sum_h[l] += work[parts * channels + l];
-    })
+    for (uint l = 0; l < w; l++) {
+      sum_g[l] = clg_sum_add(sum_g[l], work[l]);
+      sum_h[l] = clg_sum_add(sum_h[l], work[parts * channels + l]);
+    }
   dgamma += dgamma_o + first;
   dbeta += dbeta_o + first;
   sums += sums_o + first;
   for (uint l = 0; l < w; l++) {
-    if (flags & WANT_GAMMA) dgamma[l] = flags & ADD_GAMMA ? dgamma[l] + sum_h[l] : sum_h[l];
-    if (flags & WANT_BETA) dbeta[l] = flags & ADD_BETA ? dbeta[l] + sum_g[l] : sum_g[l];
-    sums[l] = sum_g[l];
-    sums[channels + l] = sum_h[l];
+    const float all_g = clg_sum_done(sum_g[l]), all_h = clg_sum_done(sum_h[l]);
+    if (flags & WANT_GAMMA) dgamma[l] = flags & ADD_GAMMA ? dgamma[l] + all_h : all_h;
+    if (flags & WANT_BETA) dbeta[l] = flags & ADD_BETA ? dbeta[l] + all_g : all_g;
+    sums[l] = all_g;
+    sums[channels + l] = all_h;
   }
 }
 #endif
@@ -191,6 +206,6 @@ __kernel void batch_norm_gradient(__global const float *g, const uint g_o, __glo
   const float count = (float)images * (float)size;
   const float mean_g = flags & EVAL ? 0.0f : sums[sums_o + channel] / count,
               mean_h = flags & EVAL ? 0.0f : sums[sums_o + channels + channel] / count;
-  PART(, GRADIENT, )
+  PART(GRADIENT)
 }
 #endif

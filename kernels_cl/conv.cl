@@ -12,29 +12,32 @@
 #define PHASES      64
 #define PART        32768
 #define THIN_PIXELS 1024
+#define PANEL_K     256u /* steps of a sum that starts at 0, as in matmul.cl */
 
-/* part [ROWS][2] (+)= patch[row[i] + step[p]] * b[p] over kn steps: V vectors, the second `bs` behind the first. Rows
- * past `last` repeat it. */
+/* part [ROWS][2] = (first ? 0 : part) + patch[row[i] + step[p]] * b[p] over kn steps, in panels: V vectors, the second
+ * `bs` behind the first. Rows past `last` repeat it. */
 #define CONV_TILE(NAME, B_SPACE, V)                                                                                    \
   static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float16 *b,   \
-                   const size_t bs, const uint kn, const bool first, float16 *part) {                                  \
+                   const size_t bs, const uint kn, bool first, float16 *part) {                                        \
     const float *from[ROWS];                                                                                           \
     float16 s[ROWS][V];                                                                                                \
-    _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                                \
-      from[i] = patch + row[min(i, last)];                                                                             \
-      _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = first ? (float16)(0.0f) : part[2 * i + v];              \
-    }                                                                                                                  \
-    for (uint p = 0; p < kn; p++) {                                                                                    \
-      const size_t at = step[p];                                                                                       \
-      float16 w[V];                                                                                                    \
-      _Pragma("unroll") for (uint v = 0; v < V; v++) w[v] = b[v * bs + p];                                             \
-      _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                              \
-        const float16 e = (float16)(from[i][at]);                                                                      \
-        _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = fma(e, w[v], s[i][v]);                                \
+    _Pragma("unroll") for (uint i = 0; i < ROWS; i++) from[i] = patch + row[min(i, last)];                             \
+    for (uint p = 0; p < kn || first;) {                                                                               \
+      _Pragma("unroll") for (uint i = 0; i < ROWS; i++) _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] =       \
+          (float16)(0.0f);                                                                                             \
+      for (const uint stop = min(kn, p + PANEL_K); p < stop; p++) {                                                    \
+        const size_t at = step[p];                                                                                     \
+        float16 w[V];                                                                                                  \
+        _Pragma("unroll") for (uint v = 0; v < V; v++) w[v] = b[v * bs + p];                                           \
+        _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                            \
+          const float16 e = (float16)(from[i][at]);                                                                    \
+          _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = fma(e, w[v], s[i][v]);                              \
+        }                                                                                                              \
       }                                                                                                                \
+      _Pragma("unroll") for (uint i = 0; i < ROWS; i++) _Pragma("unroll") for (uint v = 0; v < V; v++)                 \
+          part[2 * i + v] = first ? s[i][v] : part[2 * i + v] + s[i][v];                                               \
+      first = false;                                                                                                   \
     }                                                                                                                  \
-    _Pragma("unroll") for (uint i = 0; i < ROWS; i++) _Pragma("unroll") for (uint v = 0; v < V; v++) part[2 * i + v] = \
-        s[i][v];                                                                                                       \
   }
 CONV_TILE(tile_packed2, __global, 2)
 CONV_TILE(tile_packed1, __global, 1)
@@ -316,18 +319,22 @@ __kernel void conv_thin(__global const float *in, const ulong in_o, __global con
           }
       for (int v = 0; v < vectors; v += THIN_TILE) {
         const float *from[THIN_TILE];
-        float16 sum[THIN_TILE];
+        float16 sum[THIN_TILE], all[THIN_TILE];
         _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) {
           const int u = min(v + i, vectors - 1);
           from[i] = patch + u / across * s.in_sy * s.patch_w + u % across * 16;
-          sum[i] = (float16)(0.0f);
+          all[i] = (float16)(0.0f);
         }
-        for (uint p = 0; p < count; p++) {
-          const float16 e = (float16)(weight[p]);
-          const size_t at = offset[p];
-          _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) sum[i] = fma(vload16(0, from[i] + at), e, sum[i]);
+        for (uint p = 0; p < count;) {
+          _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) sum[i] = (float16)(0.0f);
+          for (const uint stop = min(count, p + PANEL_K); p < stop; p++) {
+            const float16 e = (float16)(weight[p]);
+            const size_t at = offset[p];
+            _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) sum[i] = fma(vload16(0, from[i] + at), e, sum[i]);
+          }
+          _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) all[i] += sum[i];
         }
-        _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) if (v + i < vectors) part[v + i] = sum[i];
+        _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) if (v + i < vectors) part[v + i] = all[i];
       }
       for (int y = 0, oy = qy * s.out_sy + ry; y < rows && oy < s.out_h; y++, oy += s.out_sy)
         for (int x = 0, ox = qx * s.out_sx + rx; x < cols && ox < s.out_w; x++, ox += s.out_sx)

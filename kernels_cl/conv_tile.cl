@@ -1,5 +1,6 @@
 /* Convolutions of any shape on any device: a work-group shares a tile of 32 x 32 results through local memory. */
 #include "conv_shape.clh"
+#include "sums.clh"
 
 #define TILE   32
 #define TILE_K 16
@@ -8,11 +9,19 @@
 #define TILE_FOR(i, j)                                                                                                 \
   for (uint i = 0; i < TILE / TILE_Y; i++)                                                                             \
     for (uint j = 0; j < TILE / TILE_X; j++)
-#define TILE_MULTIPLY(steps)                                                                                           \
+/* `done` counts the steps behind; a panel is one addition. */
+#define PANEL_K 256u
+#define TILE_MULTIPLY(steps, done)                                                                                     \
   WG_BARRIER;                                                                                                          \
   for (uint p = 0; p < (steps); p++)                                                                                   \
     TILE_FOR(i, j) sum[i][j] = fma(ta[p][y + TILE_Y * i], tb[p][x + TILE_X * j], sum[i][j]);                           \
-  WG_BARRIER;
+  WG_BARRIER;                                                                                                          \
+  if (((done) + TILE_K) % PANEL_K == 0) TILE_ADD
+#define TILE_ADD                                                                                                       \
+  TILE_FOR(i, j) {                                                                                                     \
+    total[i][j] += sum[i][j];                                                                                          \
+    sum[i][j] = 0.0f;                                                                                                  \
+  }
 
 #if CLG_FORM(conv_tile)
 /* Rows: output channels. Columns: the outputs of a phase of all images. Group ids (tile of columns, tile of rows and
@@ -29,8 +38,8 @@ conv_tile(__global const float *in, const ulong in_o, __global const float *w, c
   const taps ty = TAPS_Y(ry), tx = TAPS_X(rx);
   const uint nt = (uint)(ty.n * tx.n), k = (uint)s.in_ch * nt, columns = (uint)(s.batch * s.q_h * s.q_w),
              kk = s.k_h * s.k_w;
-  float sum[TILE / TILE_Y][TILE / TILE_X];
-  TILE_FOR(i, j) sum[i][j] = 0.0f;
+  float sum[TILE / TILE_Y][TILE / TILE_X], total[TILE / TILE_Y][TILE / TILE_X];
+  TILE_FOR(i, j) sum[i][j] = total[i][j] = 0.0f;
   for (uint p0 = 0; p0 < k; p0 += TILE_K) {
     for (uint e = id; e < TILE * TILE_K; e += WG) {
       const uint p = p0 + e % TILE_K, i = i0 + e / TILE_K;
@@ -57,15 +66,17 @@ conv_tile(__global const float *in, const ulong in_o, __global const float *w, c
       }
       tb[e / TILE][e % TILE] = v;
     }
-    TILE_MULTIPLY(min(k - p0, (uint)TILE_K))
+    TILE_MULTIPLY(min(k - p0, (uint)TILE_K), p0)
   }
+  TILE_ADD
   TILE_FOR(i, j) {
     const uint ch = i0 + y + TILE_Y * i, col = j0 + x + TILE_X * j, q = col % (uint)(s.q_h * s.q_w),
                n = col / (uint)(s.q_h * s.q_w);
     const int oy = (int)(q / (uint)s.q_w) * s.out_sy + ry, ox = (int)(q % (uint)s.q_w) * s.out_sx + rx;
     if (ch < (uint)s.out_ch && col < columns && oy < s.out_h && ox < s.out_w) {
       const uint channel = g * s.out_ch + ch;
-      CONV_PUT(out_o + (((size_t)n * s.groups * s.out_ch + channel) * s.out_h + oy) * s.out_w + ox, channel, sum[i][j])
+      CONV_PUT(out_o + (((size_t)n * s.groups * s.out_ch + channel) * s.out_h + oy) * s.out_w + ox, channel,
+               total[i][j])
     }
   }
 }
@@ -84,8 +95,8 @@ conv_weight_tile(__global const float *in, const ulong in_o, __global const floa
              i0 = (uint)get_group_id(1) % tiles * TILE;
   const uint kk = s.k_h * s.k_w, columns = s.in_ch * kk, plane = s.out_h * s.out_w, all = s.batch * plane;
   const uint first = (uint)get_group_id(2) * s.per, end = min(first + s.per, all);
-  float sum[TILE / TILE_Y][TILE / TILE_X];
-  TILE_FOR(i, j) sum[i][j] = 0.0f;
+  float sum[TILE / TILE_Y][TILE / TILE_X], total[TILE / TILE_Y][TILE / TILE_X];
+  TILE_FOR(i, j) sum[i][j] = total[i][j] = 0.0f;
   for (uint p0 = first; p0 < end; p0 += TILE_K) {
     for (uint e = id; e < TILE * TILE_K; e += WG) {
       const uint p = p0 + e % TILE_K, i = i0 + e / TILE_K, j = j0 + e / TILE_K, n = p / plane, q = p % plane;
@@ -100,12 +111,13 @@ conv_weight_tile(__global const float *in, const ulong in_o, __global const floa
       }
       tb[e % TILE_K][e / TILE_K] = v;
     }
-    TILE_MULTIPLY(min(end - p0, (uint)TILE_K))
+    TILE_MULTIPLY(min(end - p0, (uint)TILE_K), p0 - first)
   }
+  TILE_ADD
   TILE_FOR(i, j) {
     const uint ch = i0 + y + TILE_Y * i, col = j0 + x + TILE_X * j;
     const size_t to = out_o + (((size_t)get_group_id(2) * s.groups + g) * s.out_ch + ch) * columns + col;
-    if (ch < (uint)s.out_ch && col < columns) out[to] = flags & CONV_ADD ? out[to] + sum[i][j] : sum[i][j];
+    if (ch < (uint)s.out_ch && col < columns) out[to] = flags & CONV_ADD ? out[to] + total[i][j] : total[i][j];
   }
 }
 #endif
@@ -116,8 +128,9 @@ __kernel void conv_parts(__global const float *parts, __global float *out, const
                          const uint chunks, const uint flags) {
   const uint i = (uint)get_global_id(0);
   if (i >= n) return;
-  float sum = 0.0f;
-  for (uint c = 0; c < chunks; c++) sum += parts[(size_t)c * n + i];
+  clg_sum s = clg_sum_of(0.0f);
+  for (uint c = 0; c < chunks; c++) s = clg_sum_add(s, parts[(size_t)c * n + i]);
+  const float sum = clg_sum_done(s);
   out[out_o + i] = flags & CONV_ADD ? out[out_o + i] + sum : sum;
 }
 #endif

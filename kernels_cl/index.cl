@@ -1,5 +1,6 @@
 /* Reading and adding by index. x is [outer,n,inner]; an index outside [0,n) reads as zero and adds nothing. Nothing
  * here is atomic: each destination has one item that adds what belongs to it, in the order of the indices. */
+#include "sums.clh"
 #define ADD_FLAG   1u
 #define LEAST_FLAG 2u
 
@@ -34,10 +35,10 @@ __kernel void index_scatter(__global const float *g, const uint g_o, __global co
   const uint i = e % inner, o = e / inner / n;
   const int k = (int)(e / inner % n);
   const size_t first = (size_t)o * m * inner + i;
-  float s = flags & ADD_FLAG ? dx[dx_o + e] : 0.0f;
+  clg_sum s = clg_sum_of(flags & ADD_FLAG ? dx[dx_o + e] : 0.0f);
   for (uint j = 0; j < m; j++)
-    if (index[index_o + first + (size_t)j * inner] == k) s += g[g_o + first + (size_t)j * inner];
-  dx[dx_o + e] = s;
+    if (index[index_o + first + (size_t)j * inner] == k) s = clg_sum_add(s, g[g_o + first + (size_t)j * inner]);
+  dx[dx_o + e] = clg_sum_done(s);
 }
 #endif
 
@@ -57,18 +58,40 @@ __kernel void index_rows(__global const uint *x, const uint x_o, __global const 
 }
 #endif
 
-/* dx[o,k,:] += g[o,j,:] for every j from `from` on with index[j] == k; the items of a group share the columns. */
+/* dx[o,k,:] += g[o,j,:] for every j from `from` on with index[j] == k; the items of a group share the columns, each
+ * SPREAD of them at a time. */
+#if CLG_CPU
+#define SPREAD 1024u
+#else
+#define SPREAD 16u
+#endif
 inline void add_rows(__global const float *g, __global const int *index, __global float *row, const int k,
                      const uint from, const uint m, const uint inner, const uint lane) {
-  for (uint j = from; j < m; j++) {
+  for (uint i = lane; i < inner; i += WG * SPREAD, row += WG * SPREAD, g += WG * SPREAD) {
+    const uint w = min((inner - i + WG - 1) / WG, SPREAD);
+    float total[SPREAD], rest[SPREAD], block[SPREAD];
+    uint found = 0;
+    for (uint j = from; j < m; j++) {
 #if VW == 16
-    if (j + 16 <= m && !any(vload16(0, index + j) == k)) {
-      j += 15;
-      continue;
-    }
+      if (j + 16 <= m && !any(vload16(0, index + j) == k)) {
+        j += 15;
+        continue;
+      }
 #endif
-    if (index[j] == k)
-      for (uint i = lane; i < inner; i += WG) row[i] += g[(size_t)j * inner + i];
+      if (index[j] != k) continue;
+      __global const float *v = g + (size_t)j * inner + lane;
+      for (uint c = 0; found == 0 && c < w; c++) total[c] = row[lane + c * WG], rest[c] = block[c] = 0.0f;
+      for (uint c = 0; c < w; c++) block[c] += v[c * WG];
+      if (++found % SUM_BLOCK != 0) continue;
+      for (uint c = 0; c < w; c++) {
+        SUM_TAKE(float, total[c], rest[c], block[c])
+        block[c] = 0.0f;
+      }
+    }
+    for (uint c = 0; found > 0 && c < w; c++) {
+      SUM_TAKE(float, total[c], rest[c], block[c])
+      row[lane + c * WG] = clg_sum_end(total[c], rest[c]);
+    }
   }
 }
 

@@ -12,8 +12,7 @@ typedef float VEC;
 #define VSTORE(v, p) (*(p) = (v))
 #endif
 #include "activation.clh"
-#include "groups.clh"
-#include "lanes.clh"
+#include "moments.clh"
 
 /* Runs BODY over the row, V being VEC for whole vectors, then float for what is left. */
 #define ROW_VECTORS(BODY)                                                                                              \
@@ -35,31 +34,47 @@ typedef float VEC;
 /* z, the gradient before the activation. */
 #define NORM_Z(V, LOAD) ACT_GRADIENT_##V(LOAD(y + j), LOAD(g + j))
 
-#if WG == 1
-/* The mean of x[0..n), and the sum of squares around it. */
-#define BLOCK 1024
-static float block_mean(__global const float *x, const uint n) {
-  const uint lane = 0;
-  VEC s = 0.0f;
-  float r = 0.0f;
-  ROW_VECTORS(s += VLOAD(x + j);)
-  ROW_REST(r += x[j];)
-  return (clg_lanes_sum(s) + r) / (float)n;
-}
-static float block_squares(__global const float *x, const uint n, const float mu) {
-  const uint lane = 0;
-  VEC s = 0.0f;
-  float r = 0.0f;
-  ROW_VECTORS({
-    const VEC d = VLOAD(x + j) - mu;
-    s += d * d;
-  })
-  ROW_REST({
-    const float d = x[j] - mu;
-    r += d * d;
-  })
-  return clg_lanes_sum(s) + r;
-}
+/* Two sums over the row, of terms V first, second that TERMS declares from LOAD and j. */
+#if VW == 16
+#define ROW_LOCAL
+#define ROW_SUMS(TERMS, first_sum, second_sum)                                                                         \
+  {                                                                                                                    \
+    VEC total[2] = {0.0f, 0.0f}, rest[2] = {0.0f, 0.0f};                                                               \
+    float left[2] = {0.0f, 0.0f};                                                                                      \
+    uint j = 0;                                                                                                        \
+    while (j + VW <= n) {                                                                                              \
+      VEC block[2] = {0.0f, 0.0f};                                                                                     \
+      for (const uint stop = min(n, j + SUM_SPAN); j + VW <= stop; j += VW) {                                          \
+        TERMS(VEC, VLOAD)                                                                                              \
+        block[0] += first, block[1] += second;                                                                         \
+      }                                                                                                                \
+      SUM_TAKE(VEC, total[0], rest[0], block[0])                                                                       \
+      SUM_TAKE(VEC, total[1], rest[1], block[1])                                                                       \
+    }                                                                                                                  \
+    for (; j < n; j++) {                                                                                               \
+      TERMS(float, LOAD1)                                                                                              \
+      left[0] += first, left[1] += second;                                                                             \
+    }                                                                                                                  \
+    first_sum = clg_sum_end(clg_lanes_sum(total[0]) + left[0], clg_lanes_sum(rest[0]));                                \
+    second_sum = clg_sum_end(clg_lanes_sum(total[1]) + left[1], clg_lanes_sum(rest[1]));                               \
+  }
+#else
+#define ROW_LOCAL __local float row_part[2][SUM_LANES];
+#define ROW_SUMS(TERMS, first_sum, second_sum)                                                                         \
+  {                                                                                                                    \
+    WG_BARRIER;                                                                                                        \
+    SUM_EACH_LANE(v, lane) {                                                                                           \
+      clg_sum a = clg_sum_of(0.0f), b = clg_sum_of(0.0f);                                                              \
+      for (uint j = v; j < n; j += SUM_LANES) {                                                                        \
+        TERMS(float, LOAD1)                                                                                            \
+        a = clg_sum_add(a, first), b = clg_sum_add(b, second);                                                         \
+      }                                                                                                                \
+      row_part[0][v] = clg_sum_done(a), row_part[1][v] = clg_sum_done(b);                                              \
+    }                                                                                                                  \
+    SUM_JOIN(row_part[0], lane, CLG_JOIN_SUM)                                                                          \
+    SUM_JOIN(row_part[1], lane, CLG_JOIN_SUM)                                                                          \
+    first_sum = row_part[0][0], second_sum = row_part[1][0];                                                           \
+  }
 #endif
 
 /* y = act((x - mean) * rstd * gamma + beta); mean and rstd [rows] are kept for backward. Group id: row. */
@@ -68,34 +83,34 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
                            __global const float *beta, const ulong beta_o, __global float *y, const ulong y_o,
                            __global float *mean, const ulong mean_o, __global float *rstd, const ulong rstd_o,
                            const uint rows, const uint n, const float eps, const uint flags, const float param) {
-  CLG_GROUP_LOCAL
+  ROW_LOCAL
   const uint lane = (uint)get_local_id(0), row = (uint)get_group_id(0);
   x += x_o + (size_t)row * n;
   y += y_o + (size_t)row * n;
   gamma += gamma_o;
   beta += beta_o;
-  float mu = 0.0f, var = 0.0f;
-#if WG > 1
-  for (uint j = lane; j < n; j += WG) mu += x[j];
-  CLG_GROUP_SUM(lane, mu)
-  mu /= (float)n;
-  /* A second pass over the row: the difference of mean squares would cancel. */
-  for (uint j = lane; j < n; j += WG) {
-    const float d = x[j] - mu;
-    var += d * d;
-  }
-  CLG_GROUP_SUM(lane, var)
+  const float shift = MOMENTS_SHIFT(x, n);
+  float mean_from = 0.0f, squares = 0.0f, unit = 1.0f;
+  for (;; unit = MOMENTS_SMALL) {
+#if VW == 16
+    moments all = moments_of(0.0f, 0.0f, 0.0f);
+    for (uint done = 0; done < n; done += MOMENTS_BLOCK)
+      all = moments_add(all, x + done, min(n - done, MOMENTS_BLOCK), shift, unit);
+    all = moments_end(all);
+    mean_from = all.mean, squares = all.squares;
 #else
-  /* Both passes block by block while it is near, joined as by Chan et al. 1979. */
-  for (uint done = 0; done < n; done += BLOCK) {
-    const uint len = min(n - done, (uint)BLOCK);
-    const float mean_b = block_mean(x + done, len), var_b = block_squares(x + done, len, mean_b);
-    const float d = mean_b - mu, part = (float)len / (float)(done + len);
-    mu = done ? mu + d * part : mean_b;
-    var = done ? var + var_b + d * d * (part * (float)done) : var_b;
-  }
+    /* A second pass over the row: the difference of mean squares would cancel. It also corrects the mean. */
+    float sum, around;
+#define NORM_FROM(V, LOAD)   const V first = MOMENTS_FROM(LOAD(x + j), shift, unit), second = 0.0f;
+    ROW_SUMS(NORM_FROM, sum, squares)
+    around = sum / (float)n;
+#define NORM_AROUND(V, LOAD) const V first = MOMENTS_FROM(LOAD(x + j), shift, unit) - around, second = first * first;
+    ROW_SUMS(NORM_AROUND, sum, squares)
+    mean_from = around + sum / (float)n;
 #endif
-  const float scale = 1.0f / sqrt(var / (float)n + eps);
+    if (unit < 1.0f || (clg_finite(mean_from) && clg_finite(squares))) break;
+  }
+  const float mu = moments_mean(mean_from, shift, unit), scale = moments_rstd(squares / (float)n, eps, unit);
 #define NORM_Y(V, LOAD, STORE)                                                                                         \
   {                                                                                                                    \
     V v = (LOAD(x + j) - mu) * scale;                                                                                  \
@@ -124,10 +139,12 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
                          __global const float *mean, __global const float *rstd, __global float *dgamma,
                          __global float *dbeta, const uint first, const uint end, const uint w, const uint n,
                          const uint flags, const float param) {
-  VEC s[STRIPE / VW], t[STRIPE / VW];
-  float s_rest[VW], t_rest[VW]; /* of the columns that fill no vector */
-  for (uint v = 0; v < w / VW; v++) s[v] = t[v] = 0.0f;
-  for (uint l = 0; l < VW; l++) s_rest[l] = t_rest[l] = 0.0f;
+  /* Of the columns that fill vectors, and of the others: a block's sums, all blocks', what rounding took from those. */
+  VEC s[STRIPE / VW], t[STRIPE / VW], all_s[STRIPE / VW], all_t[STRIPE / VW], more_s[STRIPE / VW], more_t[STRIPE / VW];
+  float s1[VW], t1[VW], all_s1[VW], all_t1[VW], more_s1[VW], more_t1[VW];
+  const uint vectors = w / VW, left = w % VW;
+  for (uint v = 0; v < vectors; v++) all_s[v] = all_t[v] = more_s[v] = more_t[v] = 0.0f;
+  for (uint l = 0; l < left; l++) all_s1[l] = all_t1[l] = more_s1[l] = more_t1[l] = 0.0f;
   g += (size_t)first * n;
   x += (size_t)first * n;
   y += (size_t)first * n;
@@ -137,29 +154,47 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
     s += z;                                                                                                            \
     t += z * ((LOAD(x + j) - mean[i]) * rstd[i]);                                                                      \
   }
-  if (w == VW) { /* sums that stay in registers */
-    const uint j = 0;
-    VEC sv = 0.0f, tv = 0.0f;
-    for (uint i = first; i < end; i++, g += n, x += n, y += n) NORM_COLUMN(VEC, VLOAD, sv, tv)
-    s[0] = sv;
-    t[0] = tv;
-  } else {
-    for (uint i = first; i < end; i++, g += n, x += n, y += n) {
+  for (uint i = first; i < end;) {
+    const uint stop = min(end, i + SUM_BLOCK);
+    for (uint v = 0; v < vectors; v++) s[v] = t[v] = 0.0f;
+    for (uint l = 0; l < left; l++) s1[l] = t1[l] = 0.0f;
+    if (w == VW) { /* sums that stay in registers */
+      const uint j = 0;
+      VEC sv = 0.0f, tv = 0.0f;
+      for (; i < stop; i++, g += n, x += n, y += n) NORM_COLUMN(VEC, VLOAD, sv, tv)
+      s[0] = sv;
+      t[0] = tv;
+    }
+    for (; i < stop; i++, g += n, x += n, y += n) {
       uint j = 0;
       for (; j + VW <= w; j += VW) NORM_COLUMN(VEC, VLOAD, s[j / VW], t[j / VW])
-      for (; j < w; j++) NORM_COLUMN(float, LOAD1, s_rest[j % VW], t_rest[j % VW])
+      for (; j < w; j++) NORM_COLUMN(float, LOAD1, s1[j % VW], t1[j % VW])
+    }
+    for (uint v = 0; v < vectors; v++) {
+      SUM_TAKE(VEC, all_s[v], more_s[v], s[v])
+      SUM_TAKE(VEC, all_t[v], more_t[v], t[v])
+    }
+    for (uint l = 0; l < left; l++) {
+      SUM_TAKE(float, all_s1[l], more_s1[l], s1[l])
+      SUM_TAKE(float, all_t1[l], more_t1[l], t1[l])
     }
   }
-#define NORM_STORE(LOAD, STORE, sum, to, add) STORE((add) ? LOAD(to) + sum : sum, to);
+#define NORM_STORE(V, LOAD, STORE, all, more, to, add)                                                                 \
+  {                                                                                                                    \
+    const V sum = SUM_END(all, more);                                                                                  \
+    STORE((add) ? LOAD(to) + sum : sum, to);                                                                           \
+  }
   if (flags & WANT_GAMMA) {
-    uint j = 0;
-    for (; j + VW <= w; j += VW) NORM_STORE(VLOAD, VSTORE, t[j / VW], dgamma + j, flags & ADD_GAMMA)
-    for (; j < w; j++) NORM_STORE(LOAD1, STORE1, t_rest[j % VW], dgamma + j, flags & ADD_GAMMA)
+    for (uint v = 0; v < vectors; v++)
+      NORM_STORE(VEC, VLOAD, VSTORE, all_t[v], more_t[v], dgamma + v * VW, flags & ADD_GAMMA)
+    for (uint l = 0; l < left; l++)
+      NORM_STORE(float, LOAD1, STORE1, all_t1[l], more_t1[l], dgamma + vectors * VW + l, flags & ADD_GAMMA)
   }
   if (flags & WANT_BETA) {
-    uint j = 0;
-    for (; j + VW <= w; j += VW) NORM_STORE(VLOAD, VSTORE, s[j / VW], dbeta + j, flags & ADD_BETA)
-    for (; j < w; j++) NORM_STORE(LOAD1, STORE1, s_rest[j % VW], dbeta + j, flags & ADD_BETA)
+    for (uint v = 0; v < vectors; v++)
+      NORM_STORE(VEC, VLOAD, VSTORE, all_s[v], more_s[v], dbeta + v * VW, flags & ADD_BETA)
+    for (uint l = 0; l < left; l++)
+      NORM_STORE(float, LOAD1, STORE1, all_s1[l], more_s1[l], dbeta + vectors * VW + l, flags & ADD_BETA)
   }
 }
 
@@ -171,7 +206,7 @@ __kernel void norm_backward(__global const float *g, __global const float *x, __
                             __global const float *gamma, __global const float *mean, __global const float *rstd,
                             __global float *dx, __global float *dgamma, __global float *dbeta, const ulong4 read_o,
                             const ulong4 row_o, const ulong4 written_o, const uint8 sizes) {
-  CLG_GROUP_LOCAL
+  ROW_LOCAL
   const uint lane = (uint)get_local_id(0), group = (uint)get_group_id(0), n = sizes.s1, column_groups = sizes.s4,
              flags = sizes.s5;
   const float param = as_float(sizes.s6);
@@ -196,19 +231,9 @@ __kernel void norm_backward(__global const float *g, __global const float *x, __
   const V hat = (LOAD(x + j) - mu) * scale;                                                                            \
   V h = NORM_Z(V, LOAD);                                                                                               \
   if (flags & GAMMA) h *= LOAD(gamma + j);
-    VEC s = 0.0f, t = 0.0f;
-    float r = 0.0f, q = 0.0f;
-    ROW_VECTORS({
-      NORM_H(VEC, VLOAD) s += h;
-      t += h * hat;
-    })
-    ROW_REST({
-      NORM_H(float, LOAD1) r += h;
-      q += h * hat;
-    })
-    float mean_h = clg_lanes_sum(s) + r, mean_hat = clg_lanes_sum(t) + q;
-    CLG_GROUP_SUM(lane, mean_h)
-    CLG_GROUP_SUM(lane, mean_hat)
+#define NORM_H_TERMS(V, LOAD) NORM_H(V, LOAD) const V first = h, second = h * hat;
+    float mean_h, mean_hat;
+    ROW_SUMS(NORM_H_TERMS, mean_h, mean_hat)
     mean_h /= (float)n;
     mean_hat /= (float)n;
 #define NORM_DX(V, LOAD, STORE)                                                                                        \
@@ -234,16 +259,16 @@ __kernel void norm_parts(__global const float *part_gamma, const ulong part_gamm
   part_gamma += part_gamma_o + j;
   part_beta += part_beta_o + j;
   if (flags & WANT_GAMMA) {
-    float s = 0.0f;
-    for (uint c = 0; c < chunks; c++) s += part_gamma[(size_t)c * n];
-    if (flags & ADD_GAMMA) s += dgamma[dgamma_o + j];
-    dgamma[dgamma_o + j] = s;
+    clg_sum s = clg_sum_of(0.0f);
+    for (uint c = 0; c < chunks; c++) s = clg_sum_add(s, part_gamma[(size_t)c * n]);
+    const float sum = clg_sum_done(s);
+    dgamma[dgamma_o + j] = flags & ADD_GAMMA ? sum + dgamma[dgamma_o + j] : sum;
   }
   if (flags & WANT_BETA) {
-    float s = 0.0f;
-    for (uint c = 0; c < chunks; c++) s += part_beta[(size_t)c * n];
-    if (flags & ADD_BETA) s += dbeta[dbeta_o + j];
-    dbeta[dbeta_o + j] = s;
+    clg_sum s = clg_sum_of(0.0f);
+    for (uint c = 0; c < chunks; c++) s = clg_sum_add(s, part_beta[(size_t)c * n]);
+    const float sum = clg_sum_done(s);
+    dbeta[dbeta_o + j] = flags & ADD_BETA ? sum + dbeta[dbeta_o + j] : sum;
   }
 }
 #endif

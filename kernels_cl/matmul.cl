@@ -3,10 +3,11 @@
  *
  * Element A(i,p) is a[a_o + i*a_rs + p*a_ps], B(p,j) is b[b_o + p*b_ps + j*b_cs], C(i,j) is c[c_o + i*c_rs + j*c_cs];
  * one of the strides of A and one of B is 1. bias is [n], or [m] with PRODUCT_SWAPPED (operands exchanged, C
- * transposed). CLG_EPILOGUE(v, p), if the prelude defines it, is f. Sums run along k from 0 with one fma a step,
- * whatever the blocking, except in product_dot. Group id 2 is the batch: offset.sN of operand N (A, B, C, bias) moves
- * by step.sN a batch; with PRODUCT_WALK it counts up to six dimensions of walk_size, the fastest first, in which A, B
- * and C move by walk_a, walk_b and walk_c. */
+ * transposed). CLG_EPILOGUE(v, p), if the prelude defines it, is f. Sums run along k in panels of PANEL_K steps,
+ * with one fma a step from 0, and a panel is one addition, whatever the blocking; in product_dot the lanes of a vector
+ * or work-group do so each, and are joined at the end. Group id 2 is the batch: offset.sN of operand N (A, B, C, bias)
+ * moves by step.sN a batch; with PRODUCT_WALK it counts up to six dimensions of walk_size, the fastest first, in which
+ * A, B and C move by walk_a, walk_b and walk_c. */
 #define PRODUCT_ADD     1u
 #define PRODUCT_BIAS    2u
 #define PRODUCT_SWAPPED 4u
@@ -38,6 +39,9 @@ static ulong4 walk_start(ulong4 start, const uint8 size, const uint8 a, const ui
   const float param = as_float(sizes.s4);
 
 #include "activation.clh"
+#include "sums.clh"
+
+#define PANEL_K 256u
 
 /* C(i,j) from its sum v. */
 #define PRODUCT_PUT(i, j, v)                                                                                           \
@@ -55,14 +59,14 @@ static ulong4 walk_start(ulong4 start, const uint8 size, const uint8 a, const ui
  */
 #define TILE_ROWS  8
 #define TILE_COLS  32
-#define PANEL_K    256 /* steps of a packed panel of B */
-#define PANEL_ROWS 256 /* most rows that share it */
+#define PANEL_ROWS 256 /* most rows that share a packed panel of B */
 #define BLOCK_ROWS 256 /* of a packed block of A */
 #define BLOCK_COLS 512 /* that share it */
 #define BLOCK_TILE                                                                                                     \
   (PANEL_K * TILE_ROWS + 16) /* floats of a packed tile of A: no multiple of a page, whose lines share cache sets */
 
-/* part [TILE_ROWS][2], vectors, = (first ? 0 : part) + A B over kn steps; `last` is the last row that exists. */
+/* part [TILE_ROWS][2], vectors, = (first ? 0 : part) + A B over a panel of kn steps; `last` is the last row that
+ * exists. */
 #define TILE_PRODUCT(NAME, A_SPACE, B_SPACE)                                                                           \
   static void NAME(A_SPACE const float *a, const size_t rs, const size_t ps, const uint last, B_SPACE const float *b,  \
                    const size_t bs, const uint kn, const bool first, float16 *part) {                                  \
@@ -70,8 +74,7 @@ static ulong4 walk_start(ulong4 start, const uint8 size, const uint8 a, const ui
     float16 s[TILE_ROWS][2];                                                                                           \
     _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                           \
       row[i] = a + min(i, last) * rs;                                                                                  \
-      s[i][0] = first ? (float16)(0.0f) : part[2 * i];                                                                 \
-      s[i][1] = first ? (float16)(0.0f) : part[2 * i + 1];                                                             \
+      s[i][0] = s[i][1] = (float16)(0.0f);                                                                             \
     }                                                                                                                  \
     size_t at = 0;                                                                                                     \
     for (uint p = 0; p < kn; p++) {                                                                                    \
@@ -85,8 +88,8 @@ static ulong4 walk_start(ulong4 start, const uint8 size, const uint8 a, const ui
       b += bs;                                                                                                         \
     }                                                                                                                  \
     _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                           \
-      part[2 * i] = s[i][0];                                                                                           \
-      part[2 * i + 1] = s[i][1];                                                                                       \
+      part[2 * i] = first ? s[i][0] : part[2 * i] + s[i][0];                                                           \
+      part[2 * i + 1] = first ? s[i][1] : part[2 * i + 1] + s[i][1];                                                   \
     }                                                                                                                  \
   }
 TILE_PRODUCT(tile_in_place, __global, __global)
@@ -146,7 +149,9 @@ static void tile_finish(const float16 *part, const uint rows, const uint skip, c
     PANEL_AT(g)                                                                                                        \
     float16 part[TILE_ROWS * 2];                                                                                       \
     const uint rows = min(m - (i0), (uint)TILE_ROWS);                                                                  \
-    tile_in_place(a + a_o + (size_t)(i0)*a_rs, a_rs, a_ps, rows - 1, b + b_o + j0, b_ps, k, true, part);               \
+    for (uint p = 0; p < k || p == 0; p += PANEL_K)                                                                    \
+      tile_in_place(a + a_o + (size_t)(i0)*a_rs + (size_t)p * a_ps, a_rs, a_ps, rows - 1,                              \
+                    b + b_o + j0 + (size_t)p * b_ps, b_ps, min(k - p, PANEL_K), p == 0, part);                         \
     PANEL_FINISH(part, rows, i0)                                                                                       \
   }
 
@@ -246,7 +251,7 @@ __kernel void product_panel(PRODUCT_ARGS) {
   float16 part[PANEL_ROWS * 2];
   const uint rows = min(m - i0, span);
   for (uint p = 0; p < k || p == 0; p += PANEL_K) {
-    const uint kn = min(k - p, (uint)PANEL_K);
+    const uint kn = min(k - p, PANEL_K);
     pack_panel(b + b_o + (size_t)p * b_ps + (size_t)j0 * b_cs, b_ps, b_cs, kn, width, panel);
     for (uint i = 0; i < rows; i += TILE_ROWS)
       tile_panel(a + a_o + (size_t)(i0 + i) * a_rs + (size_t)p * a_ps, a_rs, a_ps, rows - 1 - i, panel, TILE_COLS, kn,
@@ -279,7 +284,7 @@ __kernel void product_block(PRODUCT_ARGS) {
   const uint rows = min(m - i0, (uint)BLOCK_ROWS);
   const uint end = min(g0 + BLOCK_COLS / TILE_COLS, (n + TILE_COLS - 1) / TILE_COLS);
   for (uint p = 0; p < k || p == 0; p += PANEL_K) {
-    const uint kn = min(k - p, (uint)PANEL_K);
+    const uint kn = min(k - p, PANEL_K);
     pack_tiles(a + a_o + i0 + (size_t)p * a_ps, a_ps, rows, kn, tiles);
     for (uint g = g0; g < end; g++) {
       PANEL_AT(g)
@@ -302,21 +307,21 @@ __kernel void product_block(PRODUCT_ARGS) {
 static void dots(__global const float *a, const uint a_rs, const uint rows, __global const float *y, const uint k,
                  float *sum) {
   __global const float *row[TILE_ROWS];
-  float16 s[TILE_ROWS];
+  float16 s[TILE_ROWS], all[TILE_ROWS];
   _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {
     row[i] = a + (size_t)min(i, rows - 1) * a_rs;
-    s[i] = (float16)(0.0f);
+    all[i] = (float16)(0.0f);
   }
   uint p = 0;
-  for (; p + 16 <= k; p += 16) {
-    const float16 v = vload16(0, y + p);
-    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) s[i] = fma(vload16(0, row[i] + p), v, s[i]);
+  while (p + 16 <= k) {
+    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) s[i] = (float16)(0.0f);
+    for (const uint stop = min(k, p + PANEL_K); p + 16 <= stop; p += 16) {
+      const float16 v = vload16(0, y + p);
+      _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) s[i] = fma(vload16(0, row[i] + p), v, s[i]);
+    }
+    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) all[i] += s[i];
   }
-  _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {
-    const float8 e = s[i].lo + s[i].hi;
-    const float4 q = e.lo + e.hi;
-    sum[i] = (q.x + q.y) + (q.z + q.w);
-  }
+  _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) sum[i] = clg_lanes_sum(all[i]);
   for (; p < k; p++)
     for (uint i = 0; i < TILE_ROWS; i++) sum[i] = fma(row[i][p], y[p], sum[i]);
 }
@@ -345,26 +350,40 @@ __kernel void product_row(PRODUCT_ARGS) {
   const uint end = g + min(n - g, (uint)ROW_COLS);
   __global const float *x = a + a_o + (size_t)i * a_rs, *y = b + b_o;
   if (end - g == ROW_COLS) {
-    float16 s[ROW_VECTORS];
-    _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) s[h] = (float16)(0.0f);
-    for (uint p = 0; p < k; p++) {
-      const float16 v = (float16)(x[(size_t)p * a_ps]);
-      _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) s[h] =
-          fma(v, vload16(h, y + (size_t)p * b_ps + g), s[h]);
+    float16 s[ROW_VECTORS], all[ROW_VECTORS];
+    _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) all[h] = (float16)(0.0f);
+    for (uint p = 0; p < k;) {
+      _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) s[h] = (float16)(0.0f);
+      for (const uint stop = min(k, p + PANEL_K); p < stop; p++) {
+        const float16 v = (float16)(x[(size_t)p * a_ps]);
+        _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) s[h] =
+            fma(v, vload16(h, y + (size_t)p * b_ps + g), s[h]);
+      }
+      _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) all[h] += s[h];
     }
-    for (uint h = 0; h < ROW_VECTORS; h++) PUT16(s[h], 0, 16, i, g + 16 * h)
+    for (uint h = 0; h < ROW_VECTORS; h++) PUT16(all[h], 0, 16, i, g + 16 * h)
   } else if (n >= 16) {
     for (uint j = g; j < end; j += 16) {
       const uint at = min(j, n - 16);
-      float16 s = (float16)(0.0f);
-      for (uint p = 0; p < k; p++) s = fma((float16)(x[(size_t)p * a_ps]), vload16(0, y + (size_t)p * b_ps + at), s);
-      PUT16(s, j - at, 16, i, at)
+      float16 all = (float16)(0.0f);
+      for (uint p = 0; p < k;) {
+        float16 s = (float16)(0.0f);
+        for (const uint stop = min(k, p + PANEL_K); p < stop; p++)
+          s = fma((float16)(x[(size_t)p * a_ps]), vload16(0, y + (size_t)p * b_ps + at), s);
+        all += s;
+      }
+      PUT16(all, j - at, 16, i, at)
     }
   } else {
     for (uint j = 0; j < n; j++) {
-      float s = 0.0f;
-      for (uint p = 0; p < k; p++) s = fma(x[(size_t)p * a_ps], y[(size_t)p * b_ps + j], s);
-      PRODUCT_PUT(i, j, s)
+      float all = 0.0f;
+      for (uint p = 0; p < k;) {
+        float s = 0.0f;
+        for (const uint stop = min(k, p + PANEL_K); p < stop; p++)
+          s = fma(x[(size_t)p * a_ps], y[(size_t)p * b_ps + j], s);
+        all += s;
+      }
+      PRODUCT_PUT(i, j, all)
     }
   }
 }
@@ -383,9 +402,9 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODU
   __local float ta[TILE_K][TILE + 1], tb[TILE_K][TILE + 1];
   const uint id = (uint)get_local_id(0), j0 = (uint)get_group_id(0) * TILE, i0 = (uint)get_group_id(1) * TILE;
   const uint x = id % TILE_X, y = id / TILE_X;
-  float s[TILE / TILE_Y][TILE / TILE_X];
+  float s[TILE / TILE_Y][TILE / TILE_X], all[TILE / TILE_Y][TILE / TILE_X];
   for (uint i = 0; i < TILE / TILE_Y; i++)
-    for (uint j = 0; j < TILE / TILE_X; j++) s[i][j] = 0.0f;
+    for (uint j = 0; j < TILE / TILE_X; j++) s[i][j] = all[i][j] = 0.0f;
   for (uint p0 = 0; p0 < k; p0 += TILE_K) {
     for (uint e = id; e < TILE * TILE_K; e += WG) {
       /* Neighbouring items read along the stride that is 1. */
@@ -400,11 +419,17 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODU
       for (uint i = 0; i < TILE / TILE_Y; i++)
         for (uint j = 0; j < TILE / TILE_X; j++) s[i][j] = fma(ta[p][y + TILE_Y * i], tb[p][x + TILE_X * j], s[i][j]);
     WG_BARRIER;
+    if ((p0 + TILE_K) % PANEL_K != 0 && p0 + TILE_K < k) continue;
+    for (uint i = 0; i < TILE / TILE_Y; i++)
+      for (uint j = 0; j < TILE / TILE_X; j++) {
+        all[i][j] += s[i][j];
+        s[i][j] = 0.0f;
+      }
   }
   for (uint i = 0; i < TILE / TILE_Y; i++)
     for (uint j = 0; j < TILE / TILE_X; j++) {
       const uint ci = i0 + y + TILE_Y * i, cj = j0 + x + TILE_X * j;
-      if (ci < m && cj < n) PRODUCT_PUT(ci, cj, s[i][j])
+      if (ci < m && cj < n) PRODUCT_PUT(ci, cj, all[i][j])
     }
 }
 #endif
@@ -413,15 +438,19 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODU
 /* Both operands run along k: a work-group a result. Group ids (row, column). */
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_dot(PRODUCT_ARGS) {
   PRODUCT_UNPACK
-  __local float part[WG];
+  __local float part[SUM_LANES];
   const uint id = (uint)get_local_id(0), i = (uint)get_group_id(0), j = (uint)get_group_id(1);
-  float s = 0.0f;
-  for (uint p = id; p < k; p += WG) s = fma(a[a_o + (size_t)i * a_rs + p], b[b_o + (size_t)j * b_cs + p], s);
-  part[id] = s;
-  for (uint w = WG / 2; w; w /= 2) {
-    WG_BARRIER;
-    if (id < w) part[id] += part[id + w];
+  SUM_EACH_LANE(v, id) {
+    float all = 0.0f;
+    for (uint p = v; p < k;) {
+      float s = 0.0f;
+      for (const uint stop = min(k, p - v + PANEL_K); p < stop; p += SUM_LANES)
+        s = fma(a[a_o + (size_t)i * a_rs + p], b[b_o + (size_t)j * b_cs + p], s);
+      all += s;
+    }
+    part[v] = all;
   }
+  SUM_JOIN(part, id, CLG_JOIN_SUM)
   if (id == 0) PRODUCT_PUT(i, j, part[0])
 }
 #endif
@@ -432,10 +461,14 @@ __kernel void product_row(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   const uint j = (uint)get_global_id(0), i = (uint)get_global_id(1);
   if (j >= n || i >= m) return;
-  float s = 0.0f;
-  for (uint p = 0; p < k; p++)
-    s = fma(a[a_o + (size_t)i * a_rs + (size_t)p * a_ps], b[b_o + (size_t)p * b_ps + (size_t)j * b_cs], s);
-  PRODUCT_PUT(i, j, s)
+  float all = 0.0f;
+  for (uint p = 0; p < k;) {
+    float s = 0.0f;
+    for (const uint stop = min(k, p + PANEL_K); p < stop; p++)
+      s = fma(a[a_o + (size_t)i * a_rs + (size_t)p * a_ps], b[b_o + (size_t)p * b_ps + (size_t)j * b_cs], s);
+    all += s;
+  }
+  PRODUCT_PUT(i, j, all)
 }
 #endif
 

@@ -1,6 +1,7 @@
 /* Pooling of planes: x [planes,H,W] -> y [planes,OH,OW]; window (p,q) covers the elements (p*sy - py + a*dy, q*sx - px
  * + b*dx), a < ky, b < kx, that lie in the plane. One item an element of what is written; sums run in the order of the
- * windows. */
+ * windows, each of whose rows is a block. */
+#include "sums.clh"
 #define ADD_FLAG    1u
 #define INCLUDE_PAD 2u
 #define POOL_SHAPE  const int8 sizes, const int8 window
@@ -58,6 +59,14 @@ __kernel void pool_pick(__global const float *x, const uint x_o, __global float 
 }
 #endif
 
+/* The sum s with TERM for every `at` of [FROM, TO) in it. */
+#define SUM_ROW(s, FROM, TO, TERM)                                                                                     \
+  for (int at = FROM; at < (TO);) {                                                                                    \
+    float block = 0.0f;                                                                                                \
+    for (const int stop = min(TO, at + (int)SUM_BLOCK); at < stop; at++) block += TERM;                                \
+    s = clg_sum_take(s, block);                                                                                        \
+  }
+
 /* The windows that may cover coordinate i: first to last. */
 inline int first_window(const int i, const int k, const int s, const int p, const int d) {
   const int low = i + p - (k - 1) * d;
@@ -76,12 +85,11 @@ __kernel void pool_unpick(__global const float *g, const uint g_o, __global floa
   const size_t plane = (size_t)(e / W / H) * OH * OW;
   g += g_o + plane;
   index += index_o + plane;
-  float s = flags & ADD_FLAG ? dx[dx_o + e] : 0.0f;
+  clg_sum s = clg_sum_of(flags & ADD_FLAG ? dx[dx_o + e] : 0.0f);
   const int p1 = last_window(i, SY, PY, OH), q0 = first_window(j, KX, SX, PX, DX), q1 = last_window(j, SX, PX, OW);
   for (int p = first_window(i, KY, SY, PY, DY); p <= p1; p++)
-    for (int q = q0; q <= q1; q++)
-      if (index[p * OW + q] == own) s += g[p * OW + q];
-  dx[dx_o + e] = s;
+    SUM_ROW(s, q0, q1 + 1, index[p * OW + at] == own ? g[p * OW + at] : 0.0f)
+  dx[dx_o + e] = clg_sum_done(s);
 }
 #endif
 
@@ -100,10 +108,9 @@ __kernel void pool_average(__global const float *x, const uint x_o, __global flo
   if (e >= total) return;
   const int q = e % OW, p = e / OW % OH, i0 = p * SY - PY, j0 = q * SX - PX;
   x += x_o + (size_t)(e / OW / OH) * H * W;
-  float s = 0.0f;
-  for (int i = max(i0, 0); i < min(i0 + KY, H); i++)
-    for (int j = max(j0, 0); j < min(j0 + KX, W); j++) s += x[i * W + j];
-  y[y_o + e] = s / divisor(p, q, H, W, window, flags);
+  clg_sum s = clg_sum_of(0.0f);
+  for (int i = max(i0, 0); i < min(i0 + KY, H); i++) SUM_ROW(s, max(j0, 0), min(j0 + KX, W), x[i * W + at])
+  y[y_o + e] = clg_sum_done(s) / divisor(p, q, H, W, window, flags);
 }
 #endif
 
@@ -116,10 +123,10 @@ __kernel void pool_spread(__global const float *g, const uint g_o, __global floa
   if (e >= total) return;
   const int j = e % W, i = e / W % H;
   g += g_o + (size_t)(e / W / H) * OH * OW;
-  float s = flags & ADD_FLAG ? dx[dx_o + e] : 0.0f;
+  clg_sum s = clg_sum_of(flags & ADD_FLAG ? dx[dx_o + e] : 0.0f);
   const int p1 = last_window(i, SY, PY, OH), q0 = first_window(j, KX, SX, PX, 1), q1 = last_window(j, SX, PX, OW);
   for (int p = first_window(i, KY, SY, PY, 1); p <= p1; p++)
-    for (int q = q0; q <= q1; q++) s += g[p * OW + q] / divisor(p, q, H, W, window, flags);
-  dx[dx_o + e] = s;
+    SUM_ROW(s, q0, q1 + 1, g[p * OW + at] / divisor(p, at, H, W, window, flags))
+  dx[dx_o + e] = clg_sum_done(s);
 }
 #endif

@@ -1,8 +1,7 @@
 /* Softmax and log softmax of x [outer,n,inner] along the middle, and their gradients. Two shapes of work: rows (inner
  * == 1), a work-group each; columns, an item for VW neighbouring ones. What is left of a row is taken as a padded
  * vector, so that exp is called at one width. */
-#include "groups.clh"
-#include "lanes.clh"
+#include "sums.clh"
 #define LOG_FLAG 1u
 #define ADD_FLAG 2u
 
@@ -36,24 +35,71 @@ inline float lanes_max(const float16 v) {
 #endif
 
 #define EACH_PART for (uint j = lane * VW; j < n; j += WG * VW)
+/* The maximum and the sum of TERM(j) over a row. */
+#if VW == 16
+#define ROW_LOCAL
+#define ROW_MAX(most, TERM)                                                                                            \
+  {                                                                                                                    \
+    VEC v = -INFINITY;                                                                                                 \
+    EACH_PART v = fmax(v, TERM(j));                                                                                    \
+    most = lanes_max(v);                                                                                               \
+  }
+#define ROW_SUM(sum, TERM)                                                                                             \
+  {                                                                                                                    \
+    VEC total = 0.0f, rest = 0.0f;                                                                                     \
+    for (uint j = 0; j < n;) {                                                                                         \
+      VEC block = 0.0f;                                                                                                \
+      for (const uint stop = min(n, j + SUM_SPAN); j < stop; j += VW) block += TERM(j);                                \
+      SUM_TAKE(VEC, total, rest, block)                                                                                \
+    }                                                                                                                  \
+    sum = clg_sum_end(clg_lanes_sum(total), clg_lanes_sum(rest));                                                      \
+  }
+#else
+#define ROW_LOCAL __local float row_part[SUM_LANES];
+#define ROW_MAX(most, TERM)                                                                                            \
+  SUM_EACH_LANE(v, lane) {                                                                                             \
+    float m = -INFINITY;                                                                                               \
+    for (uint j = v; j < n; j += SUM_LANES) m = fmax(m, TERM(j));                                                      \
+    row_part[v] = m;                                                                                                   \
+  }                                                                                                                    \
+  SUM_JOIN(row_part, lane, CLG_JOIN_MAX)                                                                               \
+  most = row_part[0];
+#define ROW_SUM(sum, TERM)                                                                                             \
+  WG_BARRIER;                                                                                                          \
+  SUM_EACH_LANE(v, lane) {                                                                                             \
+    clg_sum s = clg_sum_of(0.0f);                                                                                      \
+    for (uint j = v; j < n; j += SUM_LANES) s = clg_sum_add(s, TERM(j));                                               \
+    row_part[v] = clg_sum_done(s);                                                                                     \
+  }                                                                                                                    \
+  SUM_JOIN(row_part, lane, CLG_JOIN_SUM)                                                                               \
+  sum = row_part[0];
+#endif
+/* The sum of TERM(k) over columns. */
+#define COLUMN_SUM(sum, TERM)                                                                                          \
+  {                                                                                                                    \
+    VEC total = 0.0f, rest = 0.0f;                                                                                     \
+    for (uint k = 0; k < n;) {                                                                                         \
+      VEC block = 0.0f;                                                                                                \
+      for (const uint stop = min(n, k + SUM_BLOCK); k < stop; k++) block += TERM(k);                                   \
+      SUM_TAKE(VEC, total, rest, block)                                                                                \
+    }                                                                                                                  \
+    sum = SUM_END(total, rest);                                                                                        \
+  }
 
 #if CLG_FORM(softmax_rows)
 /* x, y [rows,n]. Group id: row. */
 __kernel void softmax_rows(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
                            const uint flags) {
-  CLG_GROUP_LOCAL
+  ROW_LOCAL
   const uint lane = (uint)get_local_id(0);
   const size_t row = get_group_id(0) * (size_t)n;
   x += x_o + row;
   y += y_o + row;
-  VEC v = -INFINITY;
-  EACH_PART v = fmax(v, part(x, j, n, -INFINITY));
-  float most = lanes_max(v);
-  CLG_GROUP_JOIN(lane, most, CLG_JOIN_MAX)
-  v = 0.0f;
-  EACH_PART v += exp(part(x, j, n, -INFINITY) - most);
-  float sum = clg_lanes_sum(v);
-  CLG_GROUP_SUM(lane, sum)
+  float most, sum;
+#define LOGIT(j) part(x, j, n, -INFINITY)
+  ROW_MAX(most, LOGIT)
+#define SHARE(j) exp(part(x, j, n, -INFINITY) - most)
+  ROW_SUM(sum, SHARE)
   if (flags & LOG_FLAG) {
     const float shift = log(sum);
     EACH_PART put(y, j, n, part(x, j, n, 0.0f) - most - shift);
@@ -67,17 +113,16 @@ __kernel void softmax_rows(__global const float *x, const uint x_o, __global flo
 /* dx (+)= y * (g - sum(g * y)), or g - exp(y) * sum(g) for the logarithm. Group id: row. */
 __kernel void softmax_rows_backward(__global const float *g, const uint g_o, __global const float *y, const uint y_o,
                                     __global float *dx, const uint dx_o, const uint n, const uint flags) {
-  CLG_GROUP_LOCAL
+  ROW_LOCAL
   const uint lane = (uint)get_local_id(0);
   const size_t row = get_group_id(0) * (size_t)n;
   g += g_o + row;
   y += y_o + row;
   dx += dx_o + row;
   const bool logs = flags & LOG_FLAG;
-  VEC v = 0.0f;
-  EACH_PART v += logs ? part(g, j, n, 0.0f) : part(g, j, n, 0.0f) * part(y, j, n, 0.0f);
-  float sum = clg_lanes_sum(v);
-  CLG_GROUP_SUM(lane, sum)
+  float sum;
+#define WEIGHTED(j) (logs ? part(g, j, n, 0.0f) : part(g, j, n, 0.0f) * part(y, j, n, 0.0f))
+  ROW_SUM(sum, WEIGHTED)
   EACH_PART {
     const VEC u = part(g, j, n, 0.0f), w = part(y, j, n, 0.0f);
     VEC d = logs ? u - exp(w) * sum : w * (u - sum);
@@ -96,9 +141,10 @@ __kernel void softmax_columns(__global const float *x, const uint x_o, __global 
   const size_t first = get_global_id(1) * (size_t)n * inner;
   x += x_o + first;
   y += y_o + first;
-  VEC most = -INFINITY, sum = 0.0f;
+  VEC most = -INFINITY, sum;
   for (uint k = 0; k < n; k++) most = fmax(most, part(x + (size_t)k * inner, c, inner, 0.0f));
-  for (uint k = 0; k < n; k++) sum += exp(part(x + (size_t)k * inner, c, inner, 0.0f) - most);
+#define SHARE_OF(k) exp(part(x + (size_t)(k)*inner, c, inner, 0.0f) - most)
+  COLUMN_SUM(sum, SHARE_OF)
   const VEC shift = log(sum);
   for (uint k = 0; k < n; k++) {
     const VEC v = part(x + (size_t)k * inner, c, inner, 0.0f) - most;
@@ -119,11 +165,10 @@ __kernel void softmax_columns_backward(__global const float *g, const uint g_o, 
   y += y_o + first;
   dx += dx_o + first;
   const bool logs = flags & LOG_FLAG;
-  VEC sum = 0.0f;
-  for (uint k = 0; k < n; k++) {
-    const VEC u = part(g + (size_t)k * inner, c, inner, 0.0f);
-    sum += logs ? u : u * part(y + (size_t)k * inner, c, inner, 0.0f);
-  }
+  VEC sum;
+#define AT(p, k)       part(p + (size_t)(k)*inner, c, inner, 0.0f)
+#define WEIGHTED_OF(k) (logs ? AT(g, k) : AT(g, k) * AT(y, k))
+  COLUMN_SUM(sum, WEIGHTED_OF)
   for (uint k = 0; k < n; k++) {
     const size_t at = (size_t)k * inner;
     const VEC u = part(g + at, c, inner, 0.0f), w = part(y + at, c, inner, 0.0f);

@@ -1,5 +1,5 @@
-/* Operands that are views, and saved-tensor hooks that unpack views: kernels read contiguous tensors, so each op must give
- * the gradients that packed copies give, on its way forward and back. */
+/* Operands that are views, and saved-tensor hooks that unpack views: kernels read contiguous tensors, so each op must
+ * give the gradients that packed copies give, on its way forward and back. */
 #include "context.h"
 #include "harness.h"
 #include <math.h>
@@ -28,8 +28,8 @@ static clg_tensor *data(int ndim, const int64_t *shape, bool ints) {
   float v[64];
   int32_t k[64];
   for (int64_t i = 0; i < n; i++) v[i] = sinf((float)(i * i + 3 * i + ndim)), k[i] = (int32_t)(i * 7 % 4);
-  return clg_scope_close_with(clg_scope_open(ctx),
-                              ints ? clg_tensor_create_i32(ctx, ndim, shape, k) : clg_tensor_create(ctx, ndim, shape, v));
+  return clg_scope_close_with(clg_scope_open(ctx), ints ? clg_tensor_create_i32(ctx, ndim, shape, k)
+                                                        : clg_tensor_create(ctx, ndim, shape, v));
 }
 
 /* An operand whose elements do not lie one behind the other; a vector is transposed as a column of a matrix. */
@@ -37,8 +37,7 @@ static clg_tensor *view_of(int operand, layout how) {
   const int ndim = form[operand].ndim, last = ndim - 1;
   int64_t shape[2] = {form[operand].shape[0], form[operand].shape[1]};
   const bool ints = operand == INDEX;
-  if (how == TRANSPOSED && ndim == 1)
-    return clg_reshape(clg_narrow(data(2, S(shape[0], 3), ints), 1, 1, 1), 1, shape);
+  if (how == TRANSPOSED && ndim == 1) return clg_reshape(clg_narrow(data(2, S(shape[0], 3), ints), 1, 1, 1), 1, shape);
   if (how == TRANSPOSED) return clg_transpose(data(2, S(shape[1], shape[0]), ints), 0, 1);
   if (how == EXPANDED) return clg_expand(data(1, S(1), ints), ndim, shape);
   int64_t n = shape[last];
@@ -92,12 +91,34 @@ OP(row_product, clg_mul(clg_mul(x, gamma), clg_exp(beta)))
 OP(var, clg_var(x, (int[]){1}, 1, true, false))
 OP(norm, clg_norm(x, 3, (int[]){1}, 1, false))
 OP(cross_entropy, clg_cross_entropy(x, PICK(6), NULL))
-#define ROW(name) {#name, op_##name}
-static const row rows[] = {ROW(softmax), ROW(softmax_columns), ROW(log_softmax), ROW(layer_norm), ROW(layer_norm_relu),
-                           ROW(batch_norm), ROW(batch_norm_relu), ROW(batch_norm_eval), ROW(group_norm),
-                           ROW(instance_norm), ROW(max_pool), ROW(avg_pool), ROW(max), ROW(amax), ROW(gather),
-                           ROW(index_select), ROW(embedding), ROW(conv), ROW(conv_transpose), ROW(linear),
-                           ROW(linear_tanh), ROW(matmul), ROW(matmul_batches), ROW(row_product), ROW(var), ROW(norm),
+#define ROW(name)                                                                                                      \
+  { #name, op_##name }
+static const row rows[] = {ROW(softmax),
+                           ROW(softmax_columns),
+                           ROW(log_softmax),
+                           ROW(layer_norm),
+                           ROW(layer_norm_relu),
+                           ROW(batch_norm),
+                           ROW(batch_norm_relu),
+                           ROW(batch_norm_eval),
+                           ROW(group_norm),
+                           ROW(instance_norm),
+                           ROW(max_pool),
+                           ROW(avg_pool),
+                           ROW(max),
+                           ROW(amax),
+                           ROW(gather),
+                           ROW(index_select),
+                           ROW(embedding),
+                           ROW(conv),
+                           ROW(conv_transpose),
+                           ROW(linear),
+                           ROW(linear_tanh),
+                           ROW(matmul),
+                           ROW(matmul_batches),
+                           ROW(row_product),
+                           ROW(var),
+                           ROW(norm),
                            ROW(cross_entropy)};
 
 /* ---- hooks ---- */
@@ -129,8 +150,7 @@ static clg_tensor *unpack(void *user, void *packed) {
   const int64_t length = 2 * shape[ndim - 1];
   shape[ndim - 1] = length;
   clg_scope *s = clg_scope_open(ctx);
-  clg_tensor *base =
-      ints ? clg_tensor_create_i32(ctx, ndim, shape, wide) : clg_tensor_create(ctx, ndim, shape, spread);
+  clg_tensor *base = ints ? clg_tensor_create_i32(ctx, ndim, shape, wide) : clg_tensor_create(ctx, ndim, shape, spread);
   clg_tensor *view = clg_tensor_ref(clg_slice(base, ndim - 1, 0, length, 2));
   clg_scope_close(s);
   clg_tensor_unref(&base);

@@ -105,7 +105,25 @@ static clg_gemm_cut cut(clg_context *ctx, const clg_gemm_call *c) {
   return asked;
 }
 
-size_t clg_gemm_workspace(clg_context *ctx, const clg_gemm_call *c) { return cut(ctx, c).bytes; }
+/* The steps from `done` on of a call: a panel of k, added to what is there, so that rounding does not grow with k. */
+static clg_gemm_call panel_of(const clg_gemm_call *c, uint32_t done) {
+  clg_gemm_call p = *c;
+  p.k = c->k - done < CLG_GEMM_PANEL ? c->k - done : CLG_GEMM_PANEL;
+  p.a_offset += (size_t)done * (c->ta ? c->a_ld : 1);
+  p.b_offset += (size_t)done * (c->tb ? 1 : c->b_ld);
+  if (done) p.beta = 1;
+  return p;
+}
+
+size_t clg_gemm_workspace(clg_context *ctx, const clg_gemm_call *c) {
+  size_t most = 0;
+  for (uint32_t done = 0; done < c->k; done += CLG_GEMM_PANEL) {
+    clg_gemm_call p = panel_of(c, done);
+    size_t bytes = cut(ctx, &p).bytes;
+    if (bytes > most) most = bytes;
+  }
+  return most;
+}
 
 static CLBlastStatusCode run(clg_queue *q, const clg_gemm_call *c, bool columns, const clg_block *work) {
   form f = form_of(c, columns);
@@ -137,9 +155,9 @@ static CLBlastStatusCode run_with(clg_context *ctx, const clg_gemm_call *c, clg_
   return code;
 }
 
-clg_status clg_gemm_clblast(clg_context *ctx, const clg_gemm_call *c, const char *op) {
+static clg_status run_panel(clg_context *ctx, const clg_gemm_call *c, const char *op) {
   clg_status s = check(ctx, c, op);
-  if (s != CLG_OK || !c->m || !c->n) return s;
+  if (s != CLG_OK) return s;
   clg_gemm_cut want = cut(ctx, c);
   clg_block *work = NULL;
   if (want.bytes) {
@@ -163,6 +181,18 @@ clg_status clg_gemm_clblast(clg_context *ctx, const clg_gemm_call *c, const char
   if (code != CLBlastSuccess) return clg_cl_fail(ctx, op, "CLBlastSgemm", (cl_int)code);
   ctx->counters.launches += want.kernels;
   return CLG_OK;
+}
+
+clg_status clg_gemm_clblast(clg_context *ctx, const clg_gemm_call *c, const char *op) {
+  clg_status s = CLG_OK;
+  if (!c->m || !c->n) return s;
+  for (uint32_t done = 0; s == CLG_OK && done < c->k; done += CLG_GEMM_PANEL) {
+    clg_gemm_call p = panel_of(c, done);
+    s = run_panel(ctx, &p, op);
+    if (done && s == CLG_ERR_STATE)
+      s = clg_fail(ctx, CLG_ERR_DEVICE, op, "CLBlast's kernel for the end of a long sum does not run: call it again");
+  }
+  return s;
 }
 
 /* ---- the profile, by asking about well-chosen sizes ---- */

@@ -161,8 +161,8 @@ bool clg_is_ours(const clg_tensor *t);
  * reference. */
 clg_tensor *clg_grad_space(clg_tensor *grad, const char *op);
 bool clg_node_wants(const clg_node *n, int input);
-/* The saved tensor (a new reference), contiguous, since kernels read it by its offset alone; under create_graph with its
- * graph and as it lies, since recorded ops read it. NULL with the error set: released, or changed in place. */
+/* The saved tensor (a new reference), contiguous, since kernels read it by its offset alone; under create_graph with
+ * its graph and as it lies, since recorded ops read it. NULL with the error set: released, or changed in place. */
 clg_tensor *clg_node_unpack(clg_node *n, int slot);
 /* The same as it lies, for a backward that takes any strides. */
 clg_tensor *clg_node_unpack_view(clg_node *n, int slot);

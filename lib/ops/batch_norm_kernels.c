@@ -122,12 +122,11 @@ static clg_tensor *work_of(const sharing *s, clg_context *ctx, int64_t rows) {
 static clg_status join(const clg_batch_norm_over *o, const clg_batch_norm_moving *m, clg_tensor *work,
                        const sharing *s) {
   int64_t count = s->images * s->size;
-  clg_tensor *const t[] = {work, m->mean, m->var, o->mean, o->rstd};
+  clg_tensor *const t[] = {o->x, work, m->mean, m->var, o->mean, o->rstd};
   clg_call c = {.n = 0};
-  for (int i = 0; i < 5; i++) clg_call_tensor(&c, t[i], o->x);
+  for (int i = 0; i < 6; i++) clg_call_tensor(&c, t[i], o->x);
   clg_call_u32(&c, work ? s->parts : 0);
-  clg_call_u32(&c, s->channels);
-  clg_call_u32(&c, count);
+  call_sizes(&c, s);
   clg_call_u32(&c, s->chunk);
   clg_call_f32(&c, m->eps);
   clg_call_f32(&c, m->momentum);

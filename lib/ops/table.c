@@ -65,7 +65,8 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_WHERE] = {"where", "c != 0 ? x : o", {"c", "x", "o"}, {0}, {0}},
     /* u is uniform in [0,1); k is 1/(1 - p), or 0 for p = 1. */
     [CLG_ROW_DROPOUT] = {"dropout", "u >= p ? x*k : 0", {"x", "u"}, {"p", "k"}, {0}},
-    [CLG_ROW_VAR] = {"var", "(x - mu)*(x - mu)*s", {"x", "mu"}, {"s"}, {0}},
+    [CLG_ROW_MEAN_FROM] = {"mean", "(x - f)*s", {"x", "f"}, {"s"}, {0}},
+    [CLG_ROW_VAR] = {"var", "(x - f - mu)*(x - f - mu)*s", {"x", "f", "mu"}, {"s"}, {0}},
     [CLG_ROW_CENTRED] = {"var", "(x - mu)*h*s", {"x", "mu", "h"}, {"s"}, {0}},
     /* Of a norm: the magnitude of x, whose gradient at NaN is NaN; the terms of the sum; the gradient of norm n, which
      * is taken as 0 where n is 0. */

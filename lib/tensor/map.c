@@ -15,7 +15,7 @@ static void map_free(clg_map_fn *f) {
   for (clg_map_rows *r = f->rows, *next; r; r = next) next = r->next, free(r->prelude), free(r);
   free(f->name);
   free(f->prelude);
-  for (int i = 0; i < CLG_REDUCTIONS; i++) free(f->reduce_prelude[i]);
+  for (clg_map_reduction *r = f->reductions, *next; r; r = next) next = r->next, free(r->prelude), free(r);
   free(f);
 }
 

@@ -18,6 +18,16 @@ typedef struct clg_map_rows {
   clg_kernel *kernel[2]; /* strided, and adding */
 } clg_map_rows;
 
+/* A kernel of reduce.cl, for one kind and, where strides are 1 or by the bits of `zero` 0, one such pattern. */
+typedef struct clg_map_reduction {
+  struct clg_map_reduction *next;
+  int kind;
+  const char *name;
+  uint32_t zero;
+  char *prelude;
+  clg_kernel *kernel;
+} clg_map_reduction;
+
 struct clg_map {
   struct clg_map *next; /* of the context's list */
   clg_context *ctx;
@@ -27,9 +37,7 @@ struct clg_map {
   uint32_t in_used, param_used; /* bit masks */
   clg_kernel *kernel[CLG_FORMS];
   struct clg_map_rows *rows; /* strided kernels for one pattern of innermost strides */
-  clg_kernel
-      *reduce[CLG_REDUCTIONS][6];       /* inner, inner of unit stride, outer, outer of unit stride, wide outer, rows */
-  char *reduce_prelude[CLG_REDUCTIONS]; /* prelude and what chooses the reduction; made when needed */
+  clg_map_reduction *reductions;
 };
 
 /* A reduction has most: the result and the kept values, 10 tensors with 4 arguments each, 12 numbers, 7 sizes, and

@@ -13,9 +13,11 @@ enum { STRIPE = 16, WIDE = 4096, IN_CACHE = 1 << 18, ROW_WORK = 4096, SHORT = 64
 /* One reduction, worked out from the shapes alone. */
 typedef struct plan {
   clg_loop kept, red;
-  bool inner, unit, wide; /* the range runs along memory; every tensor has stride 1 there; wide stripes */
+  bool inner, unit, wide; /* the range runs along memory; tensors have stride 1 or 0 there; wide stripes */
   bool rows;              /* short rows side by side */
+  uint32_t zero;          /* those of stride 0, by bit 1 + their number */
   uint32_t n_out, n_red, chunks, chunk;
+  uint32_t line;  /* results that lie side by side if they are contiguous */
   uint32_t share; /* results that an item takes: neighbours of a stripe, or rows one after the other */
 } plan;
 
@@ -34,7 +36,7 @@ static uint32_t row_of(const plan *p) { return p->kept.ndim ? (uint32_t)p->kept.
 static void choose_share(plan *p, bool cpu) {
   bool large = (uint64_t)p->n_out * p->n_red > IN_CACHE;
   p->share = 1;
-  if (cpu && !p->inner) p->share = large ? least(pieces(row_of(p), STRIPE) * STRIPE, WIDE) : STRIPE;
+  if (cpu && !p->inner) p->share = large ? least(pieces(p->line, STRIPE) * STRIPE, WIDE) : STRIPE;
   if (cpu && p->inner && p->n_red < ROW_WORK && p->n_out > ONE_PASS / ROW_WORK) p->share = pieces(ROW_WORK, p->n_red);
   p->rows = p->inner && p->share > 1 && p->n_red <= SHORT && p->unit && p->red.ndim == 1 && p->kept.ndim == 1;
   if (p->rows) p->share = pieces(p->share, ROWS) * ROWS;
@@ -48,12 +50,25 @@ static uint32_t tasks_of(const plan *p) {
 /* Enough chunks to fill a device, none so short that its result costs more than its sum. By the sizes alone, so that a
  * sum has the same bits whatever the strides of what it reads. */
 static void choose_chunks(plan *p, bool cpu) {
-  uint32_t tasks = tasks_of(p), want = p->inner ? 1024 : cpu ? 64 : 4096, least_chunk = p->inner ? 2048 : 32;
+  uint32_t tasks = p->inner ? pieces(p->n_out, p->share) : p->n_out / p->line * pieces(p->line, p->share);
+  uint32_t want = p->inner ? 1024 : cpu ? 64 : 4096, least_chunk = p->inner ? 2048 : 32;
   p->chunks = 1;
   if ((uint64_t)p->n_out * p->n_red > ONE_PASS && tasks < want && p->n_red >= 2 * least_chunk)
     p->chunks = least(p->n_red / least_chunk, want / tasks);
   p->chunk = pieces(p->n_red, p->chunks);
   p->chunks = pieces(p->n_red, p->chunk);
+}
+
+/* Whether every tensor's stride is 1 or 0, and not all are 0. */
+static bool unit_strides(const clg_loop *along, int n, uint32_t *zero) {
+  bool moves = false;
+  *zero = 0;
+  for (int i = 0; i < n; i++) {
+    if (!along->ndim || (along->stride[i][0] != 0 && along->stride[i][0] != 1)) return false;
+    if (along->stride[i][0]) moves = true;
+    if (!along->stride[i][0]) *zero |= 2u << i;
+  }
+  return moves;
 }
 
 static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *list, int n, int ndim,
@@ -67,9 +82,9 @@ static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *lis
   int last = ndim - 1;
   while (last > 0 && shape[last] == 1) last--;
   p->inner = p->n_out == 1 || (last >= 0 && (dims >> last & 1));
-  const clg_loop *along = p->inner ? &p->red : &p->kept;
-  p->unit = along->ndim > 0;
-  for (int i = 0; i < n; i++) p->unit = p->unit && along->stride[i][0] == 1;
+  p->line = 1;
+  for (int d = last; d >= 0 && !(dims >> d & 1); d--) p->line *= (uint32_t)shape[d];
+  p->unit = unit_strides(p->inner ? &p->red : &p->kept, n, &p->zero);
   bool cpu = f->ctx->shape == CLG_SHAPE_CPU;
   choose_share(p, cpu);
   choose_chunks(p, cpu);
@@ -77,24 +92,30 @@ static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *lis
   if (cpu && !p->inner && !p->wide) p->share = STRIPE;
 }
 
+static const char *kernel_name(const plan *p) {
+  if (p->rows) return "reduce_rows";
+  if (p->wide) return "reduce_outer_wide";
+  return p->inner ? p->unit ? "reduce_inner_unit" : "reduce_inner" : p->unit ? "reduce_outer_unit" : "reduce_outer";
+}
+
 static clg_kernel *kernel_of(clg_map_fn *f, int kind, const plan *p) {
-  static const char *const name[] = {"reduce_inner",      "reduce_inner_unit", "reduce_outer",
-                                     "reduce_outer_unit", "reduce_outer_wide", "reduce_rows"};
-  int which = p->rows ? 5 : p->wide ? 4 : (p->inner ? 0 : 2) + (p->unit ? 1 : 0);
-  if (f->reduce[kind][which]) return f->reduce[kind][which];
-  if (!f->reduce_prelude[kind]) {
-    static const char *const chooses[] = {"", "#define REDUCE_MAX\n", "#define REDUCE_KEEP\n", "#define REDUCE_MEAN\n"};
+  static const char *const chooses[] = {"", "#define REDUCE_MAX\n", "#define REDUCE_KEEP\n", "#define REDUCE_MEAN\n"};
+  const char *name = kernel_name(p);
+  const uint32_t zero = p->unit ? p->zero : 0;
+  clg_map_reduction *r = f->reductions;
+  while (r && (r->kind != kind || r->zero != zero || strcmp(r->name, name))) r = r->next;
+  if (!r) {
     clg_str s = {0};
     clg_str_add(&s, f->prelude);
     clg_str_add(&s, chooses[kind]);
-    if (s.failed) {
-      clg_str_free(&s);
-      clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
-      return NULL;
-    }
-    f->reduce_prelude[kind] = s.data;
+    if (zero) clg_str_addf(&s, "#define REDUCE_ZERO %uu\n", zero);
+    if (!s.failed) r = calloc(1, sizeof *r);
+    if (!r) return clg_str_free(&s), clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), NULL;
+    *r = (clg_map_reduction){f->reductions, kind, name, zero, s.data, NULL};
+    f->reductions = r;
   }
-  return f->reduce[kind][which] = clg_kernel_get(f->ctx, "reduce.cl", f->reduce_prelude[kind], name[which]);
+  if (!r->kernel) r->kernel = clg_kernel_get(f->ctx, "reduce.cl", r->prelude, name);
+  return r->kernel;
 }
 
 /* What a reduction does: `keep` is NULL unless kind is CLG_REDUCE_KEEP, `by` is of CLG_REDUCE_MEAN. */
@@ -153,9 +174,11 @@ static clg_status reduce(clg_map_fn *f, const way *w, clg_tensor *out, const clg
   int64_t parts[2] = {p.chunks, p.n_out};
   clg_tensor *part = clg_tensor_new(f->ctx, 2, parts, CLG_ROLE_WORKSPACE, op);
   if (!part) return clg_last_status(f->ctx);
-  bool mean = w->kind == CLG_REDUCE_MEAN; /* the last pass divides */
-  const way first = {mean ? CLG_REDUCE_SUM : w->kind, w->keep, 0},
-            last = {w->kind == CLG_REDUCE_KEEP ? CLG_REDUCE_SUM : w->kind, NULL, w->by};
+  /* Parts of a mean are divided by a power of two, so that none overflows; the last pass divides by the rest. */
+  int power = 0;
+  while (w->kind == CLG_REDUCE_MEAN && 1u << power < p.chunk) power++;
+  const way first = {w->kind, w->keep, ldexpf(1, power)},
+            last = {w->kind == CLG_REDUCE_KEEP ? CLG_REDUCE_SUM : w->kind, NULL, ldexpf(w->by, -power)};
   clg_status s = run_pass(f, &first, part, list, n, params, &p, false, op);
   const clg_tensor *in[] = {part};
   if (s == CLG_OK) s = reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), &last, out, in, NULL, 2, parts, 1, accumulate, op);

@@ -1,0 +1,344 @@
+/* Long sums: the error of every kernel that adds up, against double precision, over the length. */
+#include "context.h"
+#include "harness.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static clg_context *ctx;
+static void open_context(void) { ctx = test_context_open(); }
+static void close_context(void) { test_context_close(&ctx); }
+
+#define S(...) ((int64_t[]){__VA_ARGS__})
+#define D(...) ((int[]){__VA_ARGS__})
+
+/* ---- data: equal numbers, whose roundings all go one way, and others ---- */
+
+static int kind;
+static float value(int64_t i, int stream) {
+  uint32_t hash = ((uint32_t)i + 977u * (uint32_t)stream) * 2654435761u;
+  return kind == 0 ? 0.1f : 0.5f + (float)(hash >> 8) * 0x1p-24f;
+}
+static float *values(int64_t n, int stream) {
+  float *v = malloc((size_t)n * sizeof *v);
+  ck_assert_ptr_nonnull(v);
+  for (int64_t i = 0; i < n; i++) v[i] = value(i, stream);
+  return v;
+}
+static clg_tensor *tensor(int ndim, const int64_t *shape, int stream) {
+  int64_t n = 1;
+  for (int d = 0; d < ndim; d++) n *= shape[d];
+  float *v = values(n, stream);
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *t = clg_tensor_create(ctx, ndim, shape, v);
+  free(v);
+  return clg_scope_close_with(s, t);
+}
+
+/* ---- errors ---- */
+
+static double worst; /* of the run, relative to the sum of the terms' magnitudes */
+static void note(double got, double want, double magnitude) {
+  double e = fabs(got - want) / magnitude;
+  if (!(e <= worst)) worst = e;
+}
+static float *host(clg_tensor *t) {
+  ck_assert_msg(t != NULL, "%s", clg_last_error(ctx));
+  float *v = malloc((size_t)clg_tensor_numel(t) * sizeof *v);
+  ck_assert_ptr_nonnull(v);
+  ck_assert_msg(clg_tensor_read(t, v) == CLG_OK, "%s", clg_last_error(ctx));
+  return v;
+}
+/* y[o] is scale * the sum over r < n of the terms. */
+typedef double (*term_fn)(int64_t o, int64_t r, int64_t n);
+static void check(clg_tensor *y, int64_t n, double scale, term_fn term) {
+  float *got = host(y);
+  for (int64_t o = 0; o < clg_tensor_numel(y); o++) {
+    double sum = 0, magnitude = 0;
+    for (int64_t r = 0; r < n; r++) {
+      double t = term(o, r, n);
+      sum += t, magnitude += fabs(t);
+    }
+    note(got[o], scale * sum, scale * magnitude);
+  }
+  free(got);
+}
+/* The gradients of the inputs, of sum(y * up), which has no rounding of its own. */
+static void gradients(clg_tensor *y, clg_tensor *up, clg_tensor *const *in, clg_tensor **g, size_t n) {
+  ck_assert_msg(y && up, "%s", clg_last_error(ctx));
+  const clg_backward_options o = {.grad = up};
+  ck_assert_msg(clg_grad(y, in, n, false, &o, g) == CLG_OK, "%s", clg_last_error(ctx));
+}
+static clg_tensor *wanted(clg_tensor *t) {
+  ck_assert_int_eq(clg_set_requires_grad(t, true), CLG_OK);
+  return t;
+}
+
+/* ---- reductions ---- */
+
+static double along_last(int64_t o, int64_t r, int64_t n) { return value(o * n + r, 0); }
+static double along_first(int64_t o, int64_t r, int64_t n) { return (void)n, value(r * 3 + o, 0); }
+static double along_middle(int64_t o, int64_t r, int64_t n) { return value((o / 5 * n + r) * 5 + o % 5, 0); }
+static double square_last(int64_t o, int64_t r, int64_t n) { return (double)value(o * n + r, 0) * value(o * n + r, 0); }
+
+static void sum_all(int64_t n) { check(clg_sum(tensor(1, S(n), 0), NULL, 0, false), n, 1, along_last); }
+static void sum_last(int64_t n) { check(clg_sum(tensor(2, S(3, n), 0), D(1), 1, false), n, 1, along_last); }
+static void sum_first(int64_t n) { check(clg_sum(tensor(2, S(n, 3), 0), D(0), 1, false), n, 1, along_first); }
+static void sum_middle(int64_t n) { check(clg_sum(tensor(3, S(2, n, 5), 0), D(1), 1, false), n, 1, along_middle); }
+static void mean_all(int64_t n) { check(clg_mean(tensor(1, S(n), 0), NULL, 0, false), n, 1 / (double)n, along_last); }
+static void mean_first(int64_t n) {
+  check(clg_mean(tensor(2, S(n, 3), 0), D(0), 1, false), n, 1 / (double)n, along_first);
+}
+static void norm_all(int64_t n) {
+  float *y = host(clg_norm(tensor(1, S(n), 0), 2, NULL, 0, false));
+  double sum = 0;
+  for (int64_t r = 0; r < n; r++) sum += square_last(0, r, n);
+  note(*y, sqrt(sum), sqrt(sum));
+  free(y);
+}
+
+/* ---- norms: of values around 30; equal ones must give 0 ---- */
+
+static double statistics(const float *v, int64_t from, int64_t step, int64_t n, double *variance) {
+  double mean = 0, squares = 0;
+  for (int64_t r = 0; r < n; r++) mean += v[from + r * step];
+  mean /= (double)n;
+  for (int64_t r = 0; r < n; r++) squares += (v[from + r * step] - mean) * (v[from + r * step] - mean);
+  *variance = squares / (double)n;
+  return mean;
+}
+/* y from x along ranges of n values `step` apart. */
+static void check_normalised(clg_tensor *x, clg_tensor *y, int64_t n, int64_t step) {
+  float *v = host(x), *got = host(y);
+  for (int64_t o = 0; o < clg_tensor_numel(x) / n; o++) {
+    int64_t from = step == 1 ? o * n : o;
+    double variance, mean = statistics(v, from, step, n, &variance);
+    for (int64_t r = 0; r < n; r++) {
+      double want = (v[from + r * step] - mean) / sqrt(variance + 1e-5);
+      note(got[from + r * step], want, fmax(1, fabs(want)));
+    }
+  }
+  free(v), free(got);
+}
+static clg_tensor *far(int ndim, const int64_t *shape) { return clg_add_scalar(tensor(ndim, shape, 0), 30); }
+static void var_all(int64_t n) {
+  clg_tensor *x = far(1, S(n));
+  float *v = host(x), *got = host(clg_var(x, NULL, 0, false, false));
+  double variance;
+  statistics(v, 0, 1, n, &variance);
+  note(*got, variance, fmax(variance, 1e-30));
+  free(v), free(got);
+}
+static void layer_norm(int64_t n) {
+  clg_tensor *x = far(2, S(2, n));
+  check_normalised(x, clg_layer_norm(x, NULL, NULL, 1e-5f), n, 1);
+}
+static void batch_norm_rows(int64_t n) {
+  clg_tensor *x = far(2, S(n, 3));
+  check_normalised(x, clg_batch_norm(x, NULL, NULL, NULL), n, 3);
+}
+static void batch_norm_planes(int64_t n) {
+  clg_tensor *x = far(3, S(1, 2, n));
+  check_normalised(x, clg_batch_norm(x, NULL, NULL, NULL), n, 1);
+}
+static void group_norm(int64_t n) {
+  clg_tensor *x = far(3, S(1, 2, n));
+  check_normalised(x, clg_group_norm(x, 2, NULL, NULL, 1e-5f), n, 1);
+}
+static double gain_term(int64_t o, int64_t r, int64_t n) { return (void)n, value(r * 5 + o, 1); }
+/* The gradients of gain and offset, sums over rows; with x of one value a row, dgamma is 0. */
+static void layer_norm_gradients(int64_t n) {
+  clg_tensor *in[] = {wanted(tensor(1, S(5), 2)), wanted(tensor(1, S(5), 3))}, *g[2];
+  gradients(clg_layer_norm(tensor(2, S(n, 5), 0), in[0], in[1], 1e-5f), tensor(2, S(n, 5), 1), in, g, 2);
+  check(g[1], n, 1, gain_term);
+}
+static double offset_term(int64_t o, int64_t r, int64_t n) { return (void)n, value(r * 3 + o, 1); }
+static void batch_norm_gradients(int64_t n) {
+  clg_tensor *in[] = {wanted(tensor(1, S(3), 2)), wanted(tensor(1, S(3), 3))}, *g[2];
+  gradients(clg_batch_norm(tensor(2, S(n, 3), 0), in[0], in[1], NULL), tensor(2, S(n, 3), 1), in, g, 2);
+  check(g[1], n, 1, offset_term);
+}
+static double plane_term(int64_t o, int64_t r, int64_t n) { return value(o * n + r, 1); }
+static void batch_norm_plane_gradients(int64_t n) {
+  clg_tensor *in[] = {wanted(tensor(1, S(2), 2)), wanted(tensor(1, S(2), 3))}, *g[2];
+  gradients(clg_batch_norm(tensor(3, S(1, 2, n), 0), in[0], in[1], NULL), tensor(3, S(1, 2, n), 1), in, g, 2);
+  check(g[1], n, 1, plane_term);
+}
+
+/* ---- products ---- */
+
+static int64_t columns;
+static double product_term(int64_t o, int64_t r, int64_t n) {
+  return (double)value(o / columns * n + r, 0) * value(r * columns + o % columns, 1);
+}
+static void product(int64_t n, int64_t rows, int64_t cols) {
+  columns = cols;
+  check(clg_matmul(tensor(2, S(rows, n), 0), tensor(2, S(n, cols), 1)), n, 1, product_term);
+}
+static void dot(int64_t n) { product(n, 1, 1); }
+static void row_product(int64_t n) { product(n, 1, 17); }
+static void matmul(int64_t n) { product(n, 3, 5); }
+static void tile_product(int64_t n) { product(n, 9, 33); }
+static double dot_row_term(int64_t o, int64_t r, int64_t n) { return (double)value(r, 0) * value(o * n + r, 1); }
+static void linear(int64_t n) {
+  check(clg_linear(tensor(2, S(1, n), 0), tensor(2, S(3, n), 1), NULL), n, 1, dot_row_term);
+}
+static double weight_term(int64_t o, int64_t r, int64_t n) {
+  return (void)n, (double)value(r * 3 + o % 3, 0) * value(r * 5 + o / 3, 1);
+}
+static double bias_term(int64_t o, int64_t r, int64_t n) { return (void)n, value(r * 5 + o, 1); }
+static void linear_gradients(int64_t n) {
+  clg_tensor *in[] = {wanted(tensor(2, S(5, 3), 2)), wanted(tensor(1, S(5), 3))}, *g[2];
+  gradients(clg_linear(tensor(2, S(n, 3), 0), in[0], in[1]), tensor(2, S(n, 5), 1), in, g, 2);
+  check(g[0], n, 1, weight_term);
+  check(g[1], n, 1, bias_term);
+}
+
+/* ---- images: n as side x side positions ---- */
+
+static int64_t side_of(int64_t n) { return (int64_t)sqrt((double)n); }
+/* out channel o/2, in channel o%2, one tap. */
+static double conv_weight_term(int64_t o, int64_t r, int64_t n) {
+  return (double)value(o % 2 * n + r, 0) * value(o / 2 * n + r, 1);
+}
+static void conv_gradients(int64_t n) {
+  int64_t a = side_of(n);
+  clg_tensor *in[] = {wanted(tensor(4, S(3, 2, 1, 1), 2)), wanted(tensor(1, S(3), 3))}, *g[2];
+  gradients(clg_conv2d(tensor(4, S(1, 2, a, a), 0), in[0], in[1], NULL), tensor(4, S(1, 3, a, a), 1), in, g, 2);
+  check(g[0], a * a, 1, conv_weight_term);
+  check(g[1], a * a, 1, plane_term);
+}
+/* Channels are the long dimension: x [1,n,2,3], w [2,n,1,1]. */
+static double conv_term(int64_t o, int64_t r, int64_t n) {
+  return (double)value(r * 6 + o % 6, 0) * value(o / 6 * n + r, 1);
+}
+static void conv(int64_t n) {
+  check(clg_conv2d(tensor(4, S(1, n, 2, 3), 0), tensor(4, S(2, n, 1, 1), 1), NULL, NULL), n, 1, conv_term);
+}
+static double conv_many_term(int64_t o, int64_t r, int64_t n) {
+  return (double)value(r * 6 + o % 6, 0) * value(o / 6 * n + r, 1);
+}
+static void conv_many(int64_t n) {
+  check(clg_conv2d(tensor(4, S(1, n, 2, 3), 0), tensor(4, S(6, n, 1, 1), 1), NULL, NULL), n, 1, conv_many_term);
+}
+static void pool(int64_t n) {
+  int64_t a = side_of(n);
+  clg_pool_options o = CLG_POOL_OPTIONS_INIT;
+  o.kernel[0] = o.kernel[1] = (int)a;
+  check(clg_avg_pool2d(tensor(2, S(a, a), 0), &o), a * a, 1 / (double)(a * a), along_last);
+}
+
+/* ---- softmax and losses ---- */
+
+static void check_log_softmax(clg_tensor *y, int64_t n, int64_t outer, int64_t step) {
+  float *got = host(y);
+  for (int64_t o = 0; o < outer; o++) {
+    double sum = 0;
+    int64_t from = step == 1 ? o * n : o;
+    for (int64_t r = 0; r < n; r++) sum += exp((double)value(from + r * step, 0));
+    for (int64_t r = 0; r < n; r += 1 + n / 50)
+      note(got[from + r * step], (double)value(from + r * step, 0) - log(sum), 1 + log(sum));
+  }
+  free(got);
+}
+static void log_softmax(int64_t n) { check_log_softmax(clg_log_softmax(tensor(2, S(2, n), 0), 1), n, 2, 1); }
+static void log_softmax_columns(int64_t n) { check_log_softmax(clg_log_softmax(tensor(2, S(n, 3), 0), 0), n, 3, 3); }
+/* dx of log softmax at equal x: g - mean(g). */
+static void softmax_gradient(int64_t n) {
+  clg_tensor *x = wanted(clg_full(ctx, 2, S(1, n), 0)), *dx = NULL;
+  gradients(clg_log_softmax(x, 1), tensor(2, S(1, n), 1), &x, &dx, 1);
+  double mean = 0;
+  for (int64_t r = 0; r < n; r++) mean += value(r, 1) / (double)n;
+  float *got = host(dx);
+  for (int64_t r = 0; r < n; r += 1 + n / 50) note(got[r], value(r, 1) - mean, mean);
+  free(got);
+}
+static double square_term(int64_t o, int64_t r, int64_t n) { return square_last(o, r, n); }
+static void mse(int64_t n) {
+  check(clg_mse_loss(tensor(1, S(n), 0), clg_full(ctx, 1, S(n), 0)), n, 1 / (double)n, square_term);
+}
+static void l1(int64_t n) {
+  check(clg_l1_loss(tensor(1, S(n), 0), clg_full(ctx, 1, S(n), 0), NULL), n, 1 / (double)n, along_last);
+}
+static double bce_term(int64_t o, int64_t r, int64_t n) { return log1p(exp((double)value(o * n + r, 0))); }
+static void bce(int64_t n) {
+  check(clg_bce_with_logits(tensor(1, S(n), 0), clg_full(ctx, 1, S(n), 0)), n, 1 / (double)n, bce_term);
+}
+static clg_tensor *zeros_i32(int ndim, const int64_t *shape) {
+  int64_t n = 1;
+  for (int d = 0; d < ndim; d++) n *= shape[d];
+  int32_t *v = calloc((size_t)n, sizeof *v);
+  ck_assert_ptr_nonnull(v);
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *t = clg_tensor_create_i32(ctx, ndim, shape, v);
+  free(v);
+  return clg_scope_close_with(s, t);
+}
+static double cross_term(int64_t o, int64_t r, int64_t n) {
+  (void)o, (void)n;
+  double a = value(2 * r, 0), b = value(2 * r + 1, 0);
+  return log(exp(a) + exp(b)) - a;
+}
+static void cross_entropy(int64_t n) {
+  check(clg_cross_entropy(tensor(2, S(n, 2), 0), zeros_i32(1, S(n)), NULL), n, 1 / (double)n, cross_term);
+}
+
+/* ---- indices: n of the same ---- */
+
+static void embedding(int64_t n) {
+  clg_tensor *table = wanted(tensor(2, S(2, 5), 2)), *g = NULL;
+  gradients(clg_embedding(table, zeros_i32(1, S(n)), -1), tensor(2, S(n, 5), 1), &table, &g, 1);
+  check(clg_narrow(g, 0, 0, 1), n, 1, bias_term);
+}
+static void embedding_of_many(int64_t n) {
+  clg_tensor *table = wanted(clg_full(ctx, 2, S(n + 1, 5), 0)), *g = NULL;
+  gradients(clg_embedding(table, zeros_i32(1, S(n)), -1), tensor(2, S(n, 5), 1), &table, &g, 1);
+  check(clg_contiguous(clg_narrow(g, 0, 0, 1)), n, 1, bias_term);
+}
+static void gather(int64_t n) {
+  clg_tensor *x = wanted(tensor(1, S(2), 2)), *g = NULL;
+  gradients(clg_gather(x, 0, zeros_i32(1, S(n))), tensor(1, S(n), 1), &x, &g, 1);
+  check(clg_narrow(g, 0, 0, 1), n, 1, plane_term);
+}
+
+/* ---- the table: for 1e2, 1e3, .. 1e6 terms, BOUNDS ---- */
+#include "sums_bounds.h"
+
+/* CLBlast adds up to 4096 equal terms in a row; only what is beyond is cut. */
+#define CLBLAST 5e-5
+
+static void run(int row, int decade) {
+  int64_t n = 1;
+  for (int i = 0; i < decade; i++) n *= 10;
+  worst = 0;
+  for (kind = 0; kind < 2; kind++) {
+    clg_scope *s = clg_scope_open(ctx);
+    rows[row].run(n);
+    ck_assert_msg(clg_scope_close(s) == CLG_OK, "%s", clg_last_error(ctx));
+  }
+  double bound = rows[row].bound[decade - 2];
+  if (rows[row].run == matmul || rows[row].run == tile_product || rows[row].run == linear_gradients)
+    if (clg_context_device(ctx)->shape == CLG_SHAPE_GPU) bound = fmax(bound, CLBLAST);
+  if (getenv("TEST_SUMS_SHOW")) printf("%-28s 1e%d %9.2e of %9.2e\n", rows[row].name, decade, worst, bound);
+  ck_assert_msg(worst <= bound, "%s of 1e%d terms: relative error %.3g, more than %.3g", rows[row].name, decade, worst,
+                bound);
+}
+
+START_TEST(short_sums) { run(_i, 2), run(_i, 4); }
+END_TEST
+START_TEST(long_sums) {
+  for (int decade = 2; decade <= 6; decade++) run(_i, decade);
+}
+END_TEST
+
+/* $TEST_SUMS: "long" for all lengths. */
+static void add_cases(Suite *suite) {
+  const char *which = getenv("TEST_SUMS");
+  TCase *t = tcase_create("sums");
+  tcase_set_timeout(t, 1800);
+  tcase_add_unchecked_fixture(t, open_context, close_context);
+  tcase_add_loop_test(t, which && !strcmp(which, "long") ? long_sums : short_sums, 0, N_ROWS);
+  suite_add_tcase(suite, t);
+}
+
+CHECK_MAIN("sums", add_cases)
