@@ -14,29 +14,32 @@
 #define THIN_PIXELS 1024
 #define PANEL_K     256u /* steps of a sum that starts at 0, as in matmul.cl */
 
-/* part [ROWS][2] = (first ? 0 : part) + patch[row[i] + step[p]] * b[p] over kn steps, in panels: V vectors, the second
+/* part [ROWS][2] = (first ? 0 : part) + patch[row[i] + step[p]] * b[p] over a panel of kn steps: V vectors, the second
  * `bs` behind the first. Rows past `last` repeat it. */
 #define CONV_TILE(NAME, B_SPACE, V)                                                                                    \
   static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float16 *b,   \
-                   const size_t bs, const uint kn, bool first, float16 *part) {                                        \
+                   const size_t bs, const uint kn, const bool first, float16 *part) {                                  \
     const float *from[ROWS];                                                                                           \
     float16 s[ROWS][V];                                                                                                \
-    _Pragma("unroll") for (uint i = 0; i < ROWS; i++) from[i] = patch + row[min(i, last)];                             \
-    for (uint p = 0; p < kn || first;) {                                                                               \
-      _Pragma("unroll") for (uint i = 0; i < ROWS; i++) _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] =       \
-          (float16)(0.0f);                                                                                             \
-      for (const uint stop = min(kn, p + PANEL_K); p < stop; p++) {                                                    \
-        const size_t at = step[p];                                                                                     \
-        float16 w[V];                                                                                                  \
-        _Pragma("unroll") for (uint v = 0; v < V; v++) w[v] = b[v * bs + p];                                           \
-        _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                            \
-          const float16 e = (float16)(from[i][at]);                                                                    \
-          _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = fma(e, w[v], s[i][v]);                              \
-        }                                                                                                              \
+    _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                                \
+      from[i] = patch + row[min(i, last)];                                                                             \
+      _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = (float16)(0.0f);                                        \
+    }                                                                                                                  \
+    for (uint p = 0; p < kn; p++) {                                                                                    \
+      const size_t at = step[p];                                                                                       \
+      float16 w[V];                                                                                                    \
+      _Pragma("unroll") for (uint v = 0; v < V; v++) w[v] = b[v * bs + p];                                             \
+      _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                              \
+        const float16 e = (float16)(from[i][at]);                                                                      \
+        _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = fma(e, w[v], s[i][v]);                                \
       }                                                                                                                \
+    }                                                                                                                  \
+    if (first) {                                                                                                       \
       _Pragma("unroll") for (uint i = 0; i < ROWS; i++) _Pragma("unroll") for (uint v = 0; v < V; v++)                 \
-          part[2 * i + v] = first ? s[i][v] : part[2 * i + v] + s[i][v];                                               \
-      first = false;                                                                                                   \
+          part[2 * i + v] = s[i][v];                                                                                   \
+    } else {                                                                                                           \
+      _Pragma("unroll") for (uint i = 0; i < ROWS; i++) _Pragma("unroll") for (uint v = 0; v < V; v++)                 \
+          part[2 * i + v] += s[i][v];                                                                                  \
     }                                                                                                                  \
   }
 CONV_TILE(tile_packed2, __global, 2)
@@ -261,12 +264,16 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
       for (int f = 0; f < phases; f++) {
         const uint nt = start[f + 1] - start[f];
         __global const float16 *b = packed + ((size_t)g * panels + 2 * p) * panel + (size_t)start[f] * s.in_ch + c * nt;
+        const uint steps = nt * cn, *from = offset + start[f] * cn;
         for (int i = 0; i < pixels; i += ROWS) {
           float16 *tile = sums + (f * PIXELS + i) * 2;
-          if (lanes > LANES)
-            tile_packed2(patch, pixel + i, pixels - 1 - i, offset + start[f] * cn, b, panel, nt * cn, c == 0, tile);
-          else
-            tile_packed1(patch, pixel + i, pixels - 1 - i, offset + start[f] * cn, b, panel, nt * cn, c == 0, tile);
+          for (uint q = 0; q < steps || q == 0; q += PANEL_K) {
+            const uint kn = min(steps - q, PANEL_K);
+            if (lanes > LANES)
+              tile_packed2(patch, pixel + i, pixels - 1 - i, from + q, b + q, panel, kn, c + q == 0, tile);
+            else
+              tile_packed1(patch, pixel + i, pixels - 1 - i, from + q, b + q, panel, kn, c + q == 0, tile);
+          }
         }
       }
       const size_t channel = (size_t)g * s.out_ch + p * PAIR,

@@ -59,12 +59,19 @@ __kernel void pool_pick(__global const float *x, const uint x_o, __global float 
 }
 #endif
 
-/* The sum s with TERM for every `at` of [FROM, TO) in it. */
-#define SUM_ROW(s, FROM, TO, TERM)                                                                                     \
-  for (int at = FROM; at < (TO);) {                                                                                    \
+/* sum and rest with TERM for every `at` of [FROM, TO) in them; small windows keep a loop that compilers make vectors
+ * of. */
+#define SUM_ROW(FROM, TO, TERM)                                                                                        \
+  if (KX <= (int)SUM_BLOCK) {                                                                                          \
     float block = 0.0f;                                                                                                \
-    for (const int stop = min(TO, at + (int)SUM_BLOCK); at < stop; at++) block += TERM;                                \
-    s = clg_sum_take(s, block);                                                                                        \
+    for (int at = FROM; at < (TO); at++) block += TERM;                                                                \
+    SUM_TAKE(float, sum, rest, block)                                                                                  \
+  } else {                                                                                                             \
+    for (int from = FROM; from < (TO); from += SUM_BLOCK) {                                                            \
+      float block = 0.0f;                                                                                              \
+      for (int at = from; at < min(TO, from + (int)SUM_BLOCK); at++) block += TERM;                                    \
+      SUM_TAKE(float, sum, rest, block)                                                                                \
+    }                                                                                                                  \
   }
 
 /* The windows that may cover coordinate i: first to last. */
@@ -85,11 +92,11 @@ __kernel void pool_unpick(__global const float *g, const uint g_o, __global floa
   const size_t plane = (size_t)(e / W / H) * OH * OW;
   g += g_o + plane;
   index += index_o + plane;
-  clg_sum s = clg_sum_of(flags & ADD_FLAG ? dx[dx_o + e] : 0.0f);
+  float sum = flags & ADD_FLAG ? dx[dx_o + e] : 0.0f, rest = 0.0f;
   const int p1 = last_window(i, SY, PY, OH), q0 = first_window(j, KX, SX, PX, DX), q1 = last_window(j, SX, PX, OW);
   for (int p = first_window(i, KY, SY, PY, DY); p <= p1; p++)
-    SUM_ROW(s, q0, q1 + 1, index[p * OW + at] == own ? g[p * OW + at] : 0.0f)
-  dx[dx_o + e] = clg_sum_done(s);
+    SUM_ROW(q0, q1 + 1, index[p * OW + at] == own ? g[p * OW + at] : 0.0f)
+  dx[dx_o + e] = clg_sum_end(sum, rest);
 }
 #endif
 
@@ -108,9 +115,9 @@ __kernel void pool_average(__global const float *x, const uint x_o, __global flo
   if (e >= total) return;
   const int q = e % OW, p = e / OW % OH, i0 = p * SY - PY, j0 = q * SX - PX;
   x += x_o + (size_t)(e / OW / OH) * H * W;
-  clg_sum s = clg_sum_of(0.0f);
-  for (int i = max(i0, 0); i < min(i0 + KY, H); i++) SUM_ROW(s, max(j0, 0), min(j0 + KX, W), x[i * W + at])
-  y[y_o + e] = clg_sum_done(s) / divisor(p, q, H, W, window, flags);
+  float sum = 0.0f, rest = 0.0f;
+  for (int i = max(i0, 0); i < min(i0 + KY, H); i++) SUM_ROW(max(j0, 0), min(j0 + KX, W), x[i * W + at])
+  y[y_o + e] = clg_sum_end(sum, rest) / divisor(p, q, H, W, window, flags);
 }
 #endif
 
@@ -123,10 +130,10 @@ __kernel void pool_spread(__global const float *g, const uint g_o, __global floa
   if (e >= total) return;
   const int j = e % W, i = e / W % H;
   g += g_o + (size_t)(e / W / H) * OH * OW;
-  clg_sum s = clg_sum_of(flags & ADD_FLAG ? dx[dx_o + e] : 0.0f);
+  float sum = flags & ADD_FLAG ? dx[dx_o + e] : 0.0f, rest = 0.0f;
   const int p1 = last_window(i, SY, PY, OH), q0 = first_window(j, KX, SX, PX, 1), q1 = last_window(j, SX, PX, OW);
   for (int p = first_window(i, KY, SY, PY, 1); p <= p1; p++)
-    SUM_ROW(s, q0, q1 + 1, g[p * OW + at] / divisor(p, at, H, W, window, flags))
-  dx[dx_o + e] = clg_sum_done(s);
+    SUM_ROW(q0, q1 + 1, g[p * OW + at] / divisor(p, at, H, W, window, flags))
+  dx[dx_o + e] = clg_sum_end(sum, rest);
 }
 #endif

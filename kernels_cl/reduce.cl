@@ -350,6 +350,26 @@ REDUCE_OUTER(reduce_outer_unit, REDUCE_ACROSS_UNIT)
 /* The same for a CPU, where reading a few columns of many rows would touch a page for each: a stripe of mm_share
  * results, at most REDUCE_WIDE, row by row. */
 #define REDUCE_WIDE 4096
+/* A block that is whole and of one row of the range, in one go over the results. Kept values are stored row by row. */
+#ifdef REDUCE_KEEP
+#define REDUCE_WHOLE_BLOCK
+#else
+#define REDUCE_WHOLE_BLOCK                                                                                             \
+  if ((mm_r + (uint)mm_j - mm_from) % SUM_BLOCK == 0 && mm_j + (int)SUM_BLOCK <= (int)mm_len) {                        \
+    const int mm_top = mm_j;                                                                                           \
+    REDUCE_EACH_RESULT {                                                                                               \
+      float mm_v = REDUCE_START;                                                                                       \
+      _Pragma("unroll") for (int mm_k = 0; mm_k < (int)SUM_BLOCK; mm_k++) {                                            \
+        const int mm_j = mm_top + mm_k;                                                                                \
+        REDUCE_VALUE(REDUCE_ACROSS_UNIT, mm_v = REDUCE_JOIN(mm_v, REDUCE_TERM);)                                       \
+      }                                                                                                                \
+      mm_block[mm_l] = mm_v;                                                                                           \
+      REDUCE_CLOSE(mm_l)                                                                                               \
+    }                                                                                                                  \
+    mm_j += (int)SUM_BLOCK - 1;                                                                                        \
+    continue;                                                                                                          \
+  }
+#endif
 #if CLG_WANT(reduce_outer_wide)
 __kernel void reduce_outer_wide(REDUCE_ARGS) {
   REDUCE_STRIPE(mm_share)
@@ -360,15 +380,17 @@ __kernel void reduce_outer_wide(REDUCE_ARGS) {
     for (uint mm_r = mm_from; mm_r < mm_end;) {
       REDUCE_FIND_ROW
       for (int mm_j = 0; mm_j < (int)mm_len; mm_j++) {
-        REDUCE_EACH_RESULT REDUCE_VALUE(REDUCE_ACROSS_UNIT,
-                                        REDUCE_TAKE(REDUCE_TERM)) if ((mm_r + (uint)mm_j - mm_from) % SUM_BLOCK ==
-                                                                      SUM_BLOCK - 1) REDUCE_EACH_RESULT
-        REDUCE_CLOSE(mm_l)
+        REDUCE_WHOLE_BLOCK
+        REDUCE_EACH_RESULT { REDUCE_VALUE(REDUCE_ACROSS_UNIT, REDUCE_TAKE(REDUCE_TERM)) }
+        if ((mm_r + (uint)mm_j - mm_from) % SUM_BLOCK != SUM_BLOCK - 1) continue;
+        REDUCE_EACH_RESULT { REDUCE_CLOSE(mm_l) }
       }
       mm_r += mm_len;
     }
-    REDUCE_EACH_RESULT REDUCE_CLOSE(mm_l) REDUCE_EACH_RESULT REDUCE_PUT(mm_o + mm_l,
-                                                                        REDUCE_TOTAL(mm_sum[mm_l], mm_rest[mm_l]))
+    REDUCE_EACH_RESULT {
+      REDUCE_CLOSE(mm_l)
+      REDUCE_PUT(mm_o + mm_l, REDUCE_TOTAL(mm_sum[mm_l], mm_rest[mm_l]))
+    }
   }
 }
 #endif

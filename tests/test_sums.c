@@ -301,6 +301,108 @@ static void gather(int64_t n) {
   check(clg_narrow(g, 0, 0, 1), n, 1, plane_term);
 }
 
+/* ---- ranges ---- */
+
+/* Shapes that take each way through the norms: rows and channels, short and in blocks, in one launch and in parts. */
+typedef struct range {
+  int ndim;
+  int64_t shape[3];
+} range;
+static const range ranges[] = {{2, {3, 768}},   {2, {2, 5003}},   {2, {77, 9}},      {2, {1030, 300}},
+                               {3, {5, 3, 64}}, {3, {3, 2, 401}}, {3, {2, 2, 70001}}};
+
+typedef clg_tensor *(*norm_fn)(clg_tensor *x);
+static clg_tensor *by_layer(clg_tensor *x) { return clg_layer_norm(x, NULL, NULL, 1e-12f); }
+static clg_tensor *by_batch(clg_tensor *x) {
+  clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
+  o.eps = 1e-12f;
+  return clg_batch_norm(x, NULL, NULL, &o);
+}
+static clg_tensor *by_group(clg_tensor *x) { return clg_group_norm(x, 1, NULL, NULL, 1e-12f); }
+static clg_tensor *by_instance(clg_tensor *x) {
+  return clg_tensor_ndim(x) < 3 ? by_group(x) : clg_instance_norm(x, NULL, NULL, 1e-12f);
+}
+static const norm_fn norms[] = {by_layer, by_batch, by_group, by_instance};
+enum { NORMS = sizeof norms / sizeof *norms, RANGES = sizeof ranges / sizeof *ranges };
+
+START_TEST(equal_values_have_no_deviation) {
+  const range *r = &ranges[_i];
+  const float values[] = {1.1f, 1234.567f, -12345.678f, 3.3e7f, 1.7e30f, 3e-30f};
+  for (int k = 0; k < 6; k++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *x = clg_full(ctx, r->ndim, r->shape, values[k]);
+    for (int i = 0; i < NORMS + 2; i++) {
+      clg_tensor *y = i < NORMS ? norms[i](x) : clg_var(x, D(i - NORMS), 1, false, false);
+      float *got = host(y);
+      for (int64_t e = 0; e < clg_tensor_numel(y); e++)
+        ck_assert_msg(got[e] == 0, "norm %d of %g in range %d: %g", i, (double)values[k], _i, (double)got[e]);
+      free(got);
+    }
+    ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+  }
+}
+END_TEST
+
+/* Layer and batch norm alone: the others are layer norms. */
+START_TEST(huge_values_are_normalised) {
+  const range *r = &ranges[_i];
+  const float scale[] = {1e18f, 1e25f, 1e30f, 1e37f, 1e-15f};
+  kind = 1;
+  for (int k = 0; k < 5; k++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *x = clg_mul_scalar(clg_add_scalar(tensor(r->ndim, r->shape, 0), -0.9f), scale[k]);
+    float *v = host(x), *layer = host(clg_layer_norm(x, NULL, NULL, 1e-5f)),
+          *batch = host(clg_batch_norm(x, NULL, NULL, NULL));
+    int64_t n = r->shape[r->ndim - 1], rows = clg_tensor_numel(x) / n, channels = r->shape[1],
+            size = r->ndim == 3 ? n : 1, count = r->shape[0] * size;
+    worst = 0;
+    for (int64_t o = 0; o < rows; o++) {
+      double variance, mean = statistics(v, o * n, 1, n, &variance);
+      for (int64_t e = 0; e < n; e++) note(layer[o * n + e], (v[o * n + e] - mean) / sqrt(variance + 1e-5), 1);
+    }
+    float *line = malloc((size_t)count * sizeof *line), *y = malloc((size_t)count * sizeof *y);
+    for (int64_t c = 0; c < channels && count > 1; c++) {
+      for (int64_t i = 0; i < r->shape[0]; i++)
+        for (int64_t e = 0; e < size; e++) {
+          line[i * size + e] = v[(i * channels + c) * size + e];
+          y[i * size + e] = batch[(i * channels + c) * size + e];
+        }
+      double variance, mean = statistics(line, 0, 1, count, &variance);
+      for (int64_t e = 0; e < count; e++) note(y[e], (line[e] - mean) / sqrt(variance + 1e-5), 1);
+    }
+    ck_assert_msg(worst <= 4e-6, "range %d of values of %g: error %g", _i, (double)scale[k], worst);
+    free(v), free(layer), free(batch), free(line), free(y);
+    ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+  }
+}
+END_TEST
+
+/* Sums that a float does not hold, of means that it does. */
+START_TEST(means_of_huge_values) {
+  static const range shape[] = {{2, {40, 60}},  {2, {3, 5003}},  {2, {2, 200001}},
+                                {2, {5003, 3}}, {2, {70001, 2}}, {2, {300, 1700}}};
+  const range *r = &shape[_i];
+  kind = 1;
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_mul_scalar(tensor(2, r->shape, 0), 2e38f);
+  float *v = host(x), *last = host(clg_mean(x, D(1), 1, false)), *first = host(clg_mean(x, D(0), 1, false));
+  worst = 0;
+  for (int d = 0; d < 2; d++)
+    for (int64_t o = 0; o < r->shape[1 - d]; o++) {
+      double variance, mean = statistics(v, d ? o * r->shape[1] : o, d ? 1 : r->shape[1], r->shape[d], &variance);
+      note((d ? last : first)[o], mean, mean);
+    }
+  float *var = host(clg_var(clg_mul_scalar(x, 1e-20f), NULL, 0, false, false));
+  for (int64_t e = 0; e < clg_tensor_numel(x); e++) v[e] *= 1e-20f;
+  double variance;
+  statistics(v, 0, 1, clg_tensor_numel(x), &variance);
+  note(*var, variance, variance);
+  ck_assert_msg(worst <= 4e-7, "shape %d: error %g", _i, worst);
+  free(v), free(last), free(first), free(var);
+  ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+}
+END_TEST
+
 /* ---- the table: for 1e2, 1e3, .. 1e6 terms, BOUNDS ---- */
 #include "sums_bounds.h"
 
@@ -338,6 +440,9 @@ static void add_cases(Suite *suite) {
   tcase_set_timeout(t, 1800);
   tcase_add_unchecked_fixture(t, open_context, close_context);
   tcase_add_loop_test(t, which && !strcmp(which, "long") ? long_sums : short_sums, 0, N_ROWS);
+  tcase_add_loop_test(t, equal_values_have_no_deviation, 0, RANGES);
+  tcase_add_loop_test(t, huge_values_are_normalised, 0, RANGES);
+  tcase_add_loop_test(t, means_of_huge_values, 0, 6);
   suite_add_tcase(suite, t);
 }
 
