@@ -230,7 +230,7 @@ static clg_status run_clblast_one(clg_context *ctx, const clg_product *p, const 
                         p->a,        p->b,    p->c,    p->a_offset, p->b_offset,
                         p->c_offset, p->a_ld, p->b_ld, p->c_ld,     p->accumulate ? 1.0f : 0.0f};
   clg_status status = clg_gemm_clblast(ctx, &call, op);
-  if (status != CLG_OK && ctx->no_clblast) {
+  if (status == CLG_ERR_STATE && ctx->no_clblast) {
     operands o = operands_of(p);
     return run_tile(ctx, p, &o, op);
   }
