@@ -55,11 +55,13 @@ cl_kernel clCreateKernel(cl_program p, const char *name, cl_int *code) {
 }
 cl_int clFinish(cl_command_queue q) { return fails(&fail_finish) ? fail_finish.code : REAL(clFinish)(q); }
 
-START_TEST(without_a_platform_the_package_is_named) {
+START_TEST(without_a_platform_the_cause_is_named) {
   clg_context *ctx;
-  fail_platforms = (fault){1, -1001};
+  fail_platforms = (fault){9, -1001};
   ck_assert_int_eq(try_open(&ctx, (clg_context_options){.device = NULL}), CLG_ERR_DEVICE);
-  ck_assert_ptr_nonnull(strstr(message, "apt install pocl-opencl-icd"));
+  fail_platforms = (fault){0};
+  ck_assert_ptr_nonnull(strstr(message, "no OpenCL platform found"));
+  ck_assert(strstr(message, "apt install pocl-opencl-icd") || strstr(message, "drivers are installed (")); /* here */
 }
 END_TEST
 
@@ -190,7 +192,7 @@ END_TEST
 static void add_cases(Suite *suite) {
   TCase *t = tcase_create("faults");
   tcase_set_timeout(t, 300);
-  tcase_add_test(t, without_a_platform_the_package_is_named);
+  tcase_add_test(t, without_a_platform_the_cause_is_named);
   tcase_add_test(t, allocation_is_retried_with_an_empty_pool);
   tcase_add_test(t, commands_are_retried_when_memory_is_short);
   tcase_add_test(t, a_failed_wait_loses_the_context);

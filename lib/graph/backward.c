@@ -240,8 +240,8 @@ clg_status clg_backward(clg_tensor *root, const clg_backward_options *options) {
     r.inputs = options->inputs;
     r.n_inputs = options->n_inputs;
   }
-  clg_status s = run(&r, root, options);
-  clg_graph *graph = clg_graph_of(root->ctx);
+  clg_status s = run(&r, root, options); /* a hook may release the root */
+  clg_graph *graph = clg_graph_of(r.ctx);
   if (graph) graph->failed = s != CLG_OK && !r.n_leaves;
   if (s == CLG_OK) rootless = false;
   return s;

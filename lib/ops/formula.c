@@ -72,11 +72,10 @@ static clg_expr parse(clg_context *ctx, const char *text, const names *n, bool w
 static bool derive(clg_context *ctx, clg_formula *f, int i, const names *n, const char *stated) {
   clg_arena *a = clg_arena_of(ctx);
   clg_expr d = stated ? parse(ctx, stated, n, true, f->name) : clg_expr_diff(a, f->f, n->tensor[i]);
-  if (d && !stated) d = prefer_result(a, d, f->f, n);
-  if (!d && !stated) clg_fail(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
+  if (!d && stated) return false;
   /* A stated 0 means that nothing depends on the input there. */
-  if (stated) d = clg_expr_replace(a, d, clg_expr_const(a, 0), clg_expr_absent(a));
-  if (!d) return false;
+  d = stated ? clg_expr_replace(a, d, clg_expr_const(a, 0), clg_expr_absent(a)) : d ? prefer_result(a, d, f->f, n) : 0;
+  if (!d) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), false;
   f->grad[i].passes = clg_expr_is_const(a, d, 1);
   f->grad[i].uses = uses(a, d, n);
   f->grad[i].d = d;
