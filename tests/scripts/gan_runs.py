@@ -36,7 +36,7 @@ def is_whole_png(path):
 def run(program, *words, folder, before=None, **variables):
     """Ends with the status, what was printed and the lines of the errors."""
     done = subprocess.run(
-        [program, *words], cwd=folder, env={**os.environ, **variables}, preexec_fn=before, capture_output=True, timeout=120, check=False
+        [program, *words], cwd=folder, env={**os.environ, **variables}, preexec_fn=before, capture_output=True, timeout=3600, check=False
     )
     return done.returncode, done.stdout, done.stderr.decode(errors="replace").splitlines()
 
