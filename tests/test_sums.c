@@ -1,13 +1,10 @@
 /* Long sums: the error of every kernel that adds up, against double precision, over the length. */
-#include "context.h"
+#include "graph/graph.h"
 #include "harness.h"
+#include "shared_context.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 #define S(...) ((int64_t[]){__VA_ARGS__})
 #define D(...) ((int[]){__VA_ARGS__})
@@ -29,10 +26,9 @@ static clg_tensor *tensor(int ndim, const int64_t *shape, int stream) {
   int64_t n = 1;
   for (int d = 0; d < ndim; d++) n *= shape[d];
   float *v = values(n, stream);
-  clg_scope *s = clg_scope_open(ctx);
-  clg_tensor *t = clg_tensor_create(ctx, ndim, shape, v);
+  clg_tensor *t = clg_result(clg_tensor_create(ctx, ndim, shape, v));
   free(v);
-  return clg_scope_close_with(s, t);
+  return t;
 }
 
 /* ---- errors ---- */
@@ -269,10 +265,9 @@ static clg_tensor *zeros_i32(int ndim, const int64_t *shape) {
   for (int d = 0; d < ndim; d++) n *= shape[d];
   int32_t *v = calloc((size_t)n, sizeof *v);
   ck_assert_ptr_nonnull(v);
-  clg_scope *s = clg_scope_open(ctx);
-  clg_tensor *t = clg_tensor_create_i32(ctx, ndim, shape, v);
+  clg_tensor *t = clg_result(clg_tensor_create_i32(ctx, ndim, shape, v));
   free(v);
-  return clg_scope_close_with(s, t);
+  return t;
 }
 static double cross_term(int64_t o, int64_t r, int64_t n) {
   (void)o, (void)n;
@@ -438,7 +433,7 @@ static void add_cases(Suite *suite) {
   const char *which = getenv("TEST_SUMS");
   TCase *t = tcase_create("sums");
   tcase_set_timeout(t, 1800);
-  tcase_add_unchecked_fixture(t, open_context, close_context);
+  share_context(t);
   tcase_add_loop_test(t, which && !strcmp(which, "long") ? long_sums : short_sums, 0, N_ROWS);
   tcase_add_loop_test(t, equal_values_have_no_deviation, 0, RANGES);
   tcase_add_loop_test(t, huge_values_are_normalised, 0, RANGES);
