@@ -8,18 +8,19 @@
 #ifdef REDUCE_MAX
 #define REDUCE_START            -INFINITY
 #define REDUCE_JOIN(a, b)       clg_max(a, b)
-#define REDUCE_CLOSE(l)         mm_sum[l] = REDUCE_JOIN(mm_sum[l], mm_block[l]), mm_block[l] = REDUCE_START;
+#define REDUCE_ADD_BLOCK(l, v)  mm_sum[l] = REDUCE_JOIN(mm_sum[l], v);
 #define REDUCE_TOTAL(sum, rest) (sum)
 #else
-#define REDUCE_START      0.0f
-#define REDUCE_JOIN(a, b) ((a) + (b))
-#define REDUCE_CLOSE(l)                                                                                                \
-  {                                                                                                                    \
-    SUM_TAKE(float, mm_sum[l], mm_rest[l], mm_block[l])                                                                \
-    mm_block[l] = 0.0f;                                                                                                \
-  }
+#define REDUCE_START            0.0f
+#define REDUCE_JOIN(a, b)       ((a) + (b))
+#define REDUCE_ADD_BLOCK(l, v)  SUM_TAKE(float, mm_sum[l], mm_rest[l], v)
 #define REDUCE_TOTAL(sum, rest) clg_sum_end(sum, rest)
 #endif
+#define REDUCE_CLOSE(l)                                                                                                \
+  {                                                                                                                    \
+    REDUCE_ADD_BLOCK(l, mm_block[l])                                                                                   \
+    mm_block[l] = REDUCE_START;                                                                                        \
+  }
 /* REDUCE_KEEP: a reduce_outer over the first dimension of two that also stores the values it sums, at
  * mm_keep_p[mm_keep_o + q*n_out + o]. */
 #ifdef REDUCE_KEEP
@@ -29,22 +30,27 @@
 #define REDUCE_KEPT_ARGS
 #define REDUCE_STORE(v)
 #endif
-/* REDUCE_MEAN: the sum is divided by mm_by. A sum that overflows on its way to a finite mean is made again of small
- * terms. */
+/* REDUCE_MEAN: the sum is divided by mm_by, or in parts multiplied by it, a power of two. A sum that overflows on its
+ * way to a finite mean is made again of small terms. */
 #ifdef REDUCE_MEAN
-#define REDUCE_SMALL  0x1p-32f
-#define REDUCE_BY_ARG , const float mm_by
-#define REDUCE_TERM   (r0 * mm_unit)
+#define REDUCE_SMALL       0x1p-32f
+#define REDUCE_BY_ARG      , const float mm_by
+#define REDUCE_BY(v, unit) (mm_chunk < mm_n_red ? (v) * (mm_by * (1.0f / (unit))) : (v) / (mm_by * (unit)))
+#define REDUCE_TERM        (r0 * mm_unit)
 #define REDUCE_TRIES                                                                                                   \
-  bool mm_again = true;                                                                                                \
+  int mm_again = 1;                                                                                                    \
   for (float mm_unit = 1.0f; mm_again; mm_unit = REDUCE_SMALL)
-#define REDUCE_TRY mm_again = false;
+#define REDUCE_TRY mm_again = 0;
 #define REDUCE_PUT(mm_o, v)                                                                                            \
   {                                                                                                                    \
     const size_t mm_to = (size_t)r0_o + (size_t)mm_c * mm_n_out + (mm_o);                                              \
-    const float mm_v = (v) / (mm_by * mm_unit);                                                                        \
-    if (mm_unit == 1.0f || !clg_finite(r0_p[mm_to])) r0_p[mm_to] = mm_v;                                               \
-    mm_again = mm_again || (mm_unit == 1.0f && !clg_finite(mm_v));                                                     \
+    const float mm_v = REDUCE_BY(v, mm_unit);                                                                          \
+    if (mm_unit == 1.0f) {                                                                                             \
+      mm_again |= !clg_finite(mm_v);                                                                                   \
+      r0_p[mm_to] = mm_v;                                                                                              \
+    } else if (!clg_finite(r0_p[mm_to])) {                                                                             \
+      r0_p[mm_to] = mm_v;                                                                                              \
+    }                                                                                                                  \
   }
 #else
 #define REDUCE_BY_ARG
@@ -134,7 +140,8 @@
 /* The range runs along memory: a work-group a result and chunk, group ids (result, chunk). On a CPU it takes mm_share
  * results one after the other, since starting a group costs more than a short row. */
 #if VW == 16
-/* Of 16 terms that do not lie in one row, mm_part waits for the last. */
+/* Terms that fill no sixteen wait in mm_part: for the others of theirs, or as the last of all, which follow one by one.
+ */
 #define REDUCE_GATHER(AT)                                                                                              \
   for (uint mm_r = mm_from; mm_r < mm_end;) {                                                                          \
     REDUCE_FIND_ROW                                                                                                    \
@@ -147,23 +154,34 @@
           REDUCE_VALUE(AT, mm_block[mm_l] = REDUCE_JOIN(mm_block[mm_l], REDUCE_TERM);)                                 \
         }                                                                                                              \
       mm_pos += mm_j - mm_was;                                                                                         \
-      if (mm_j < mm_stop) {                                                                                            \
+      for (; mm_j < mm_stop && (mm_pos % 16 != 0 || mm_j + 16 > mm_stop); mm_j++) {                                    \
         const int mm_i = (int)mm_j;                                                                                    \
         REDUCE_VALUE(AT, mm_part[mm_pos % 16] = REDUCE_TERM;)                                                          \
-        mm_j++;                                                                                                        \
         if (++mm_pos % 16 == 0) REDUCE_EACH_LANE mm_block[mm_l] = REDUCE_JOIN(mm_block[mm_l], mm_part[mm_l]);          \
       }                                                                                                                \
       if (mm_pos % SUM_SPAN == 0) REDUCE_EACH_LANE REDUCE_CLOSE(mm_l)                                                  \
     }                                                                                                                  \
-  }                                                                                                                    \
-  const int mm_left = (int)((mm_end - mm_from) % 16);                                                                  \
-  REDUCE_EACH_LANE mm_block[mm_l] = REDUCE_JOIN(mm_block[mm_l], mm_l < mm_left ? mm_part[mm_l] : REDUCE_START);        \
-  REDUCE_EACH_LANE REDUCE_CLOSE(mm_l)
-#define REDUCE_HALF(n)                                                                                                 \
-  for (int mm_l = 0; mm_l < n; mm_l++) {                                                                               \
-    mm_sum[mm_l] = REDUCE_JOIN(mm_sum[mm_l], mm_sum[mm_l + n]);                                                        \
-    mm_rest[mm_l] += mm_rest[mm_l + n];                                                                                \
   }
+/* The lanes and what is left; one block alone has no rest. */
+#define REDUCE_HALF(of, n)                                                                                             \
+  for (int mm_l = 0; mm_l < n; mm_l++) of[mm_l] = REDUCE_JOIN(of[mm_l], of[mm_l + n]);
+#define REDUCE_ALL(of)                                                                                                 \
+  REDUCE_HALF(of, 8)                                                                                                   \
+  REDUCE_HALF(of, 4) REDUCE_HALF(of, 2) REDUCE_HALF(of, 1)
+#define REDUCE_JOIN_LANES                                                                                              \
+  const bool mm_short = mm_end - mm_from < SUM_SPAN;                                                                   \
+  if (mm_short) {                                                                                                      \
+    REDUCE_EACH_LANE mm_sum[mm_l] = mm_block[mm_l];                                                                    \
+  } else {                                                                                                             \
+    REDUCE_EACH_LANE REDUCE_CLOSE(mm_l) for (int mm_l = 0; mm_l < 8; mm_l++) mm_rest[mm_l] += mm_rest[mm_l + 8];       \
+    for (int mm_l = 0; mm_l < 4; mm_l++) mm_rest[mm_l] += mm_rest[mm_l + 4];                                           \
+    mm_rest[0] = (mm_rest[0] + mm_rest[2]) + (mm_rest[1] + mm_rest[3]);                                                \
+  }                                                                                                                    \
+  REDUCE_ALL(mm_sum)                                                                                                   \
+  float mm_left = REDUCE_START;                                                                                        \
+  for (uint mm_l = 0; mm_l < (mm_end - mm_from) % 16; mm_l++) mm_left = REDUCE_JOIN(mm_left, mm_part[mm_l]);           \
+  mm_sum[0] = REDUCE_JOIN(mm_sum[0], mm_left);                                                                         \
+  if (!mm_short) mm_sum[0] = REDUCE_TOTAL(mm_sum[0], mm_rest[0]);
 #define REDUCE_INNER(NAME, AT)                                                                                         \
   __kernel void NAME(REDUCE_ARGS) {                                                                                    \
     const uint mm_c = (uint)get_group_id(1), mm_from = mm_c * mm_chunk, mm_end = min(mm_n_red, mm_from + mm_chunk),    \
@@ -177,8 +195,8 @@
         float mm_sum[16], mm_rest[16], mm_block[16], mm_part[16];                                                      \
         REDUCE_BEGIN                                                                                                   \
         REDUCE_GATHER(AT)                                                                                              \
-        REDUCE_HALF(8)                                                                                                 \
-        REDUCE_HALF(4) REDUCE_HALF(2) REDUCE_HALF(1) REDUCE_PUT(mm_o, REDUCE_TOTAL(mm_sum[0], mm_rest[0]))             \
+        REDUCE_JOIN_LANES                                                                                              \
+        REDUCE_PUT(mm_o, mm_sum[0])                                                                                    \
       }                                                                                                                \
     }                                                                                                                  \
   }
@@ -208,7 +226,7 @@
 #define REDUCE_SHARE                                                                                                   \
   SUM_JOIN(mm_part, mm_lane, REDUCE_JOIN)                                                                              \
   SUM_JOIN(mm_low, mm_lane, REDUCE_JOIN)                                                                               \
-  const float mm_v = clg_finite(mm_part[0]) ? mm_part[0] / mm_by : mm_low[0] / (mm_by * REDUCE_SMALL);                 \
+  const float mm_v = clg_finite(mm_part[0]) ? REDUCE_BY(mm_part[0], 1.0f) : REDUCE_BY(mm_low[0], REDUCE_SMALL);        \
   if (mm_lane == 0) r0_p[(size_t)r0_o + (size_t)mm_c * mm_n_out + mm_o] = mm_v;
 #else
 #define REDUCE_LOCAL __local float mm_part[SUM_LANES];
@@ -255,17 +273,22 @@ REDUCE_INNER(reduce_inner_unit, REDUCE_AT_UNIT)
     for (int mm_l = 0; mm_l < 4; mm_l++)                                                                               \
       mm_four[4 * mm_k + mm_l] = REDUCE_JOIN(mm_acc[mm_k][mm_l], mm_acc[mm_k][mm_l + 4]);                              \
   }                                                                                                                    \
-  for (uint mm_k = 0; mm_k < (ROWS); mm_k++)                                                                           \
-    mm_all[mm_k] = REDUCE_JOIN(REDUCE_JOIN(mm_four[4 * mm_k], mm_four[4 * mm_k + 2]),                                  \
-                               REDUCE_JOIN(mm_four[4 * mm_k + 1], mm_four[4 * mm_k + 3]));
+  for (uint mm_k = 0; mm_k < (ROWS); mm_k++) {                                                                         \
+    const float mm_even = REDUCE_JOIN(mm_four[4 * mm_k], mm_four[4 * mm_k + 2]),                                       \
+                mm_odd = REDUCE_JOIN(mm_four[4 * mm_k + 1], mm_four[4 * mm_k + 3]);                                    \
+    mm_left[mm_k] = REDUCE_JOIN(REDUCE_JOIN(mm_even, mm_odd), mm_left[mm_k]);                                          \
+  }
 __kernel void reduce_rows(REDUCE_ARGS) {
   const uint mm_end = min(mm_n_out, ((uint)get_group_id(0) + 1) * mm_share), mm_c = 0;
   for (uint mm_first = (uint)get_group_id(0) * mm_share; mm_first < mm_end; mm_first += REDUCE_ROWS) {
     const uint mm_rows = min(mm_end - mm_first, (uint)REDUCE_ROWS);
     REDUCE_TRIES {
       REDUCE_TRY
-      float mm_acc[REDUCE_ROWS][16], mm_four[4 * REDUCE_ROWS], mm_all[REDUCE_ROWS];
-      for (uint mm_k = 0; mm_k < REDUCE_ROWS; mm_k++) REDUCE_EACH_LANE mm_acc[mm_k][mm_l] = REDUCE_START;
+      float mm_acc[REDUCE_ROWS][16], mm_four[4 * REDUCE_ROWS], mm_left[REDUCE_ROWS];
+      for (uint mm_k = 0; mm_k < REDUCE_ROWS; mm_k++) {
+        mm_left[mm_k] = REDUCE_START;
+        REDUCE_EACH_LANE mm_acc[mm_k][mm_l] = REDUCE_START;
+      }
       for (uint mm_q = 0; mm_q < mm_rows; mm_q += REDUCE_TOGETHER) {
         const uint mm_last = min(mm_rows, mm_q + REDUCE_TOGETHER);
         uint mm_j = 0;
@@ -277,11 +300,11 @@ __kernel void reduce_rows(REDUCE_ARGS) {
               REDUCE_VALUE(REDUCE_AT_UNIT, mm_acc[mm_k][mm_l] = REDUCE_JOIN(mm_acc[mm_k][mm_l], REDUCE_TERM);)
             }
           }
-        for (int mm_l = 0; mm_j < mm_n_red; mm_j++, mm_l++) {
+        for (; mm_j < mm_n_red; mm_j++) {
           const int mm_i = (int)mm_j;
           for (uint mm_k = mm_q; mm_k < mm_last; mm_k++) {
             MAP_INPUT_INDEX(REDUCE_ROW_BASE)
-            REDUCE_VALUE(REDUCE_AT_UNIT, mm_acc[mm_k][mm_l] = REDUCE_JOIN(mm_acc[mm_k][mm_l], REDUCE_TERM);)
+            REDUCE_VALUE(REDUCE_AT_UNIT, mm_left[mm_k] = REDUCE_JOIN(mm_left[mm_k], REDUCE_TERM);)
           }
         }
       }
@@ -290,14 +313,16 @@ __kernel void reduce_rows(REDUCE_ARGS) {
       } else {
         REDUCE_LAST(mm_rows)
       }
-      for (uint mm_k = 0; mm_k < mm_rows; mm_k++) REDUCE_PUT(mm_first + mm_k, mm_all[mm_k])
+      for (uint mm_k = 0; mm_k < mm_rows; mm_k++) REDUCE_PUT(mm_first + mm_k, mm_left[mm_k])
     }
   }
 }
 #endif
 
 /* The results run along memory: an item a stripe of neighbouring results and chunk, global ids (stripe, chunk); what
- * it adds is SUM_BLOCK rows at a time. */
+ * it adds is REDUCE_BLOCK rows at a time, twice SUM_BLOCK, since closing a block costs more where its sums are memory.
+ */
+#define REDUCE_BLOCK (2 * SUM_BLOCK)
 #define REDUCE_STRIPE(STRIPE)                                                                                          \
   const uint mm_stripes = (mm_kept.s0 + STRIPE - 1) / STRIPE, mm_s = (uint)get_global_id(0),                           \
              mm_c = (uint)get_global_id(1);                                                                            \
@@ -332,7 +357,7 @@ __kernel void reduce_rows(REDUCE_ARGS) {
           } else {                                                                                                     \
             REDUCE_EACH_RESULT REDUCE_VALUE(AT, REDUCE_TAKE(REDUCE_TERM))                                              \
           }                                                                                                            \
-          if ((mm_r + (uint)mm_j - mm_from) % SUM_BLOCK == SUM_BLOCK - 1) REDUCE_EACH_LANE REDUCE_CLOSE(mm_l)          \
+          if ((mm_r + (uint)mm_j - mm_from) % REDUCE_BLOCK == REDUCE_BLOCK - 1) REDUCE_EACH_LANE REDUCE_CLOSE(mm_l)    \
         }                                                                                                              \
         mm_r += mm_len;                                                                                                \
       }                                                                                                                \
@@ -348,49 +373,51 @@ REDUCE_OUTER(reduce_outer_unit, REDUCE_ACROSS_UNIT)
 #endif
 
 /* The same for a CPU, where reading a few columns of many rows would touch a page for each: a stripe of mm_share
- * results, at most REDUCE_WIDE, row by row. */
+ * results, at most REDUCE_WIDE. Of the rows of a block REDUCE_NEAR results at a time, row by row, since memory is
+ * fastest that way; the first row starts the block and the last one closes it, without passes of their own. The odd
+ * sizes keep the three from the same sets of a cache. */
 #define REDUCE_WIDE 4096
-/* A block that is whole and of one row of the range, in one go over the results. Kept values are stored row by row. */
-#ifdef REDUCE_KEEP
-#define REDUCE_WHOLE_BLOCK
-#else
-#define REDUCE_WHOLE_BLOCK                                                                                             \
-  if ((mm_r + (uint)mm_j - mm_from) % SUM_BLOCK == 0 && mm_j + (int)SUM_BLOCK <= (int)mm_len) {                        \
-    const int mm_top = mm_j;                                                                                           \
-    REDUCE_EACH_RESULT {                                                                                               \
-      float mm_v = REDUCE_START;                                                                                       \
-      _Pragma("unroll") for (int mm_k = 0; mm_k < (int)SUM_BLOCK; mm_k++) {                                            \
-        const int mm_j = mm_top + mm_k;                                                                                \
-        REDUCE_VALUE(REDUCE_ACROSS_UNIT, mm_v = REDUCE_JOIN(mm_v, REDUCE_TERM);)                                       \
-      }                                                                                                                \
-      mm_block[mm_l] = mm_v;                                                                                           \
-      REDUCE_CLOSE(mm_l)                                                                                               \
-    }                                                                                                                  \
-    mm_j += (int)SUM_BLOCK - 1;                                                                                        \
-    continue;                                                                                                          \
+#define REDUCE_NEAR 1024
+#define REDUCE_WIDE_ROW(START, END)                                                                                    \
+  for (int mm_l = mm_near; mm_l < mm_far; mm_l++) {                                                                    \
+    REDUCE_VALUE(REDUCE_ACROSS_UNIT, {                                                                                 \
+      REDUCE_STORE(REDUCE_TERM)                                                                                        \
+      const float mm_v = REDUCE_JOIN(START, REDUCE_TERM);                                                              \
+      END                                                                                                              \
+    })                                                                                                                 \
   }
-#endif
 #if CLG_WANT(reduce_outer_wide)
 __kernel void reduce_outer_wide(REDUCE_ARGS) {
   REDUCE_STRIPE(mm_share)
   REDUCE_TRIES {
     REDUCE_TRY
-    float mm_sum[REDUCE_WIDE], mm_rest[REDUCE_WIDE], mm_block[REDUCE_WIDE];
-    REDUCE_EACH_RESULT mm_sum[mm_l] = mm_block[mm_l] = REDUCE_START, mm_rest[mm_l] = 0.0f;
+    float mm_sum[REDUCE_WIDE + 16], mm_rest[REDUCE_WIDE + 16], mm_block[REDUCE_WIDE + 16];
+    REDUCE_EACH_RESULT mm_sum[mm_l] = REDUCE_START, mm_rest[mm_l] = 0.0f;
     for (uint mm_r = mm_from; mm_r < mm_end;) {
       REDUCE_FIND_ROW
-      for (int mm_j = 0; mm_j < (int)mm_len; mm_j++) {
-        REDUCE_WHOLE_BLOCK
-        REDUCE_EACH_RESULT { REDUCE_VALUE(REDUCE_ACROSS_UNIT, REDUCE_TAKE(REDUCE_TERM)) }
-        if ((mm_r + (uint)mm_j - mm_from) % SUM_BLOCK != SUM_BLOCK - 1) continue;
-        REDUCE_EACH_RESULT { REDUCE_CLOSE(mm_l) }
+      for (int mm_top = 0; mm_top < (int)mm_len;) {
+        const int mm_step = (int)((mm_r + (uint)mm_top - mm_from) % REDUCE_BLOCK),
+                  mm_stop = min((int)mm_len, mm_top + (int)REDUCE_BLOCK - mm_step);
+        for (int mm_near = 0; mm_near < mm_width; mm_near += REDUCE_NEAR) {
+          const int mm_far = min(mm_width, mm_near + REDUCE_NEAR);
+          for (int mm_j = mm_top; mm_j < mm_stop; mm_j++) {
+            const int mm_at_row = mm_step + mm_j - mm_top;
+            if (mm_at_row == 0) {
+              REDUCE_WIDE_ROW(REDUCE_START, mm_block[mm_l] = mm_v;)
+            } else if (mm_at_row < (int)REDUCE_BLOCK - 1) {
+              REDUCE_WIDE_ROW(mm_block[mm_l], mm_block[mm_l] = mm_v;)
+            } else {
+              REDUCE_WIDE_ROW(mm_block[mm_l], REDUCE_ADD_BLOCK(mm_l, mm_v))
+            }
+          }
+        }
+        mm_top = mm_stop;
       }
       mm_r += mm_len;
     }
-    REDUCE_EACH_RESULT {
-      REDUCE_CLOSE(mm_l)
-      REDUCE_PUT(mm_o + mm_l, REDUCE_TOTAL(mm_sum[mm_l], mm_rest[mm_l]))
-    }
+    if ((mm_end - mm_from) % REDUCE_BLOCK)
+      REDUCE_EACH_RESULT REDUCE_ADD_BLOCK(mm_l, mm_block[mm_l]) REDUCE_EACH_RESULT REDUCE_PUT(
+          mm_o + mm_l, REDUCE_TOTAL(mm_sum[mm_l], mm_rest[mm_l]))
   }
 }
 #endif

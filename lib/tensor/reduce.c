@@ -174,10 +174,10 @@ static clg_status reduce(clg_map_fn *f, const way *w, clg_tensor *out, const clg
   int64_t parts[2] = {p.chunks, p.n_out};
   clg_tensor *part = clg_tensor_new(f->ctx, 2, parts, CLG_ROLE_WORKSPACE, op);
   if (!part) return clg_last_status(f->ctx);
-  /* Parts of a mean are divided by a power of two, so that none overflows; the last pass divides by the rest. */
+  /* Parts of a mean are multiplied by a power of two, so that none overflows; the last pass divides by the rest. */
   int power = 0;
   while (w->kind == CLG_REDUCE_MEAN && 1u << power < p.chunk) power++;
-  const way first = {w->kind, w->keep, ldexpf(1, power)},
+  const way first = {w->kind, w->keep, ldexpf(1, -power)},
             last = {w->kind == CLG_REDUCE_KEEP ? CLG_REDUCE_SUM : w->kind, NULL, ldexpf(w->by, -power)};
   clg_status s = run_pass(f, &first, part, list, n, params, &p, false, op);
   const clg_tensor *in[] = {part};
