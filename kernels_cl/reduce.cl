@@ -373,13 +373,12 @@ REDUCE_OUTER(reduce_outer_unit, REDUCE_ACROSS_UNIT)
 #endif
 
 /* The same for a CPU, where reading a few columns of many rows would touch a page for each: a stripe of mm_share
- * results, at most REDUCE_WIDE. Of the rows of a block REDUCE_NEAR results at a time, row by row, since memory is
- * fastest that way; the first row starts the block and the last one closes it, without passes of their own. The odd
- * sizes keep the three from the same sets of a cache. */
+ * results, at most REDUCE_WIDE, row by row, since memory is fastest that way. A block's first row starts it and its last
+ * one closes it, without passes of their own; the first block is the sum. The odd sizes keep the three from the same sets
+ * of a cache. */
 #define REDUCE_WIDE 4096
-#define REDUCE_NEAR 1024
 #define REDUCE_WIDE_ROW(START, END)                                                                                    \
-  for (int mm_l = mm_near; mm_l < mm_far; mm_l++) {                                                                    \
+  REDUCE_EACH_RESULT {                                                                                                 \
     REDUCE_VALUE(REDUCE_ACROSS_UNIT, {                                                                                 \
       REDUCE_STORE(REDUCE_TERM)                                                                                        \
       const float mm_v = REDUCE_JOIN(START, REDUCE_TERM);                                                              \
@@ -392,32 +391,27 @@ __kernel void reduce_outer_wide(REDUCE_ARGS) {
   REDUCE_TRIES {
     REDUCE_TRY
     float mm_sum[REDUCE_WIDE + 16], mm_rest[REDUCE_WIDE + 16], mm_block[REDUCE_WIDE + 16];
-    REDUCE_EACH_RESULT mm_sum[mm_l] = REDUCE_START, mm_rest[mm_l] = 0.0f;
+    REDUCE_EACH_RESULT mm_rest[mm_l] = 0.0f;
     for (uint mm_r = mm_from; mm_r < mm_end;) {
       REDUCE_FIND_ROW
-      for (int mm_top = 0; mm_top < (int)mm_len;) {
-        const int mm_step = (int)((mm_r + (uint)mm_top - mm_from) % REDUCE_BLOCK),
-                  mm_stop = min((int)mm_len, mm_top + (int)REDUCE_BLOCK - mm_step);
-        for (int mm_near = 0; mm_near < mm_width; mm_near += REDUCE_NEAR) {
-          const int mm_far = min(mm_width, mm_near + REDUCE_NEAR);
-          for (int mm_j = mm_top; mm_j < mm_stop; mm_j++) {
-            const int mm_at_row = mm_step + mm_j - mm_top;
-            if (mm_at_row == 0) {
-              REDUCE_WIDE_ROW(REDUCE_START, mm_block[mm_l] = mm_v;)
-            } else if (mm_at_row < (int)REDUCE_BLOCK - 1) {
-              REDUCE_WIDE_ROW(mm_block[mm_l], mm_block[mm_l] = mm_v;)
-            } else {
-              REDUCE_WIDE_ROW(mm_block[mm_l], REDUCE_ADD_BLOCK(mm_l, mm_v))
-            }
-          }
+      for (int mm_j = 0; mm_j < (int)mm_len; mm_j++) {
+        const uint mm_pos = mm_r + (uint)mm_j - mm_from, mm_step = mm_pos % REDUCE_BLOCK;
+        float *mm_into = mm_pos < REDUCE_BLOCK ? mm_sum : mm_block;
+        if (mm_step == 0) {
+          REDUCE_WIDE_ROW(REDUCE_START, mm_into[mm_l] = mm_v;)
+        } else if (mm_step < REDUCE_BLOCK - 1 || mm_pos < REDUCE_BLOCK) {
+          REDUCE_WIDE_ROW(mm_into[mm_l], mm_into[mm_l] = mm_v;)
+        } else {
+          REDUCE_WIDE_ROW(mm_block[mm_l], REDUCE_ADD_BLOCK(mm_l, mm_v))
         }
-        mm_top = mm_stop;
       }
       mm_r += mm_len;
     }
-    if ((mm_end - mm_from) % REDUCE_BLOCK)
-      REDUCE_EACH_RESULT REDUCE_ADD_BLOCK(mm_l, mm_block[mm_l]) REDUCE_EACH_RESULT REDUCE_PUT(
-          mm_o + mm_l, REDUCE_TOTAL(mm_sum[mm_l], mm_rest[mm_l]))
+    const uint mm_rows = mm_end - mm_from;
+    if (mm_rows > REDUCE_BLOCK && mm_rows % REDUCE_BLOCK) {
+      REDUCE_EACH_RESULT { REDUCE_ADD_BLOCK(mm_l, mm_block[mm_l]) }
+    }
+    REDUCE_EACH_RESULT { REDUCE_PUT(mm_o + mm_l, REDUCE_TOTAL(mm_sum[mm_l], mm_rest[mm_l])) }
   }
 }
 #endif
