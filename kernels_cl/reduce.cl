@@ -41,15 +41,15 @@
   int mm_again = 1;                                                                                                    \
   for (float mm_unit = 1.0f; mm_again; mm_unit = REDUCE_SMALL)
 #define REDUCE_TRY mm_again = 0;
-#define REDUCE_PUT(mm_o, v)                                                                                            \
+#define REDUCE_PUT_EACH(FIRST, COUNT, v)                                                                               \
   {                                                                                                                    \
-    const size_t mm_to = (size_t)r0_o + (size_t)mm_c * mm_n_out + (mm_o);                                              \
-    const float mm_v = REDUCE_BY(v, mm_unit);                                                                          \
+    const size_t mm_to = (size_t)r0_o + (size_t)mm_c * mm_n_out + (FIRST);                                             \
     if (mm_unit == 1.0f) {                                                                                             \
-      mm_again |= !clg_finite(mm_v);                                                                                   \
-      r0_p[mm_to] = mm_v;                                                                                              \
-    } else if (!clg_finite(r0_p[mm_to])) {                                                                             \
-      r0_p[mm_to] = mm_v;                                                                                              \
+      for (int mm_l = 0; mm_l < (int)(COUNT); mm_l++) r0_p[mm_to + mm_l] = REDUCE_BY(v, 1.0f);                         \
+      for (int mm_l = 0; mm_l < (int)(COUNT); mm_l++) mm_again |= !clg_finite(v);                                      \
+    } else {                                                                                                           \
+      for (int mm_l = 0; mm_l < (int)(COUNT); mm_l++)                                                                  \
+        if (!clg_finite(r0_p[mm_to + mm_l])) r0_p[mm_to + mm_l] = REDUCE_BY(v, REDUCE_SMALL);                          \
     }                                                                                                                  \
   }
 #else
@@ -57,11 +57,10 @@
 #define REDUCE_TERM r0
 #define REDUCE_TRIES
 #define REDUCE_TRY
-#define REDUCE_PUT(mm_o, v)                                                                                            \
+#define REDUCE_PUT_EACH(FIRST, COUNT, v)                                                                               \
   {                                                                                                                    \
-    const size_t mm_to = (size_t)r0_o + (size_t)mm_c * mm_n_out + (mm_o);                                              \
-    const float mm_v = v;                                                                                              \
-    r0_p[mm_to] = mm_add ? r0_p[mm_to] + mm_v : mm_v;                                                                  \
+    const size_t mm_to = (size_t)r0_o + (size_t)mm_c * mm_n_out + (FIRST);                                             \
+    for (int mm_l = 0; mm_l < (int)(COUNT); mm_l++) r0_p[mm_to + mm_l] = mm_add ? r0_p[mm_to + mm_l] + (v) : (v);      \
   }
 #endif
 #define REDUCE_ARGS                                                                                                    \
@@ -173,7 +172,10 @@
   if (mm_short) {                                                                                                      \
     REDUCE_EACH_LANE mm_sum[mm_l] = mm_block[mm_l];                                                                    \
   } else {                                                                                                             \
-    REDUCE_EACH_LANE REDUCE_CLOSE(mm_l) for (int mm_l = 0; mm_l < 8; mm_l++) mm_rest[mm_l] += mm_rest[mm_l + 8];       \
+    if ((mm_end - mm_from) % SUM_SPAN >= 16) {                                                                         \
+      REDUCE_EACH_LANE REDUCE_CLOSE(mm_l)                                                                              \
+    }                                                                                                                  \
+    for (int mm_l = 0; mm_l < 8; mm_l++) mm_rest[mm_l] += mm_rest[mm_l + 8];                                           \
     for (int mm_l = 0; mm_l < 4; mm_l++) mm_rest[mm_l] += mm_rest[mm_l + 4];                                           \
     mm_rest[0] = (mm_rest[0] + mm_rest[2]) + (mm_rest[1] + mm_rest[3]);                                                \
   }                                                                                                                    \
@@ -196,7 +198,7 @@
         REDUCE_BEGIN                                                                                                   \
         REDUCE_GATHER(AT)                                                                                              \
         REDUCE_JOIN_LANES                                                                                              \
-        REDUCE_PUT(mm_o, mm_sum[0])                                                                                    \
+        REDUCE_PUT_EACH(mm_o, 1, mm_sum[mm_l])                                                                         \
       }                                                                                                                \
     }                                                                                                                  \
   }
@@ -233,7 +235,7 @@
 #define REDUCE_LANE  mm_part[mm_v] = mm_sum[0];
 #define REDUCE_SHARE                                                                                                   \
   SUM_JOIN(mm_part, mm_lane, REDUCE_JOIN)                                                                              \
-  if (mm_lane == 0) REDUCE_PUT(mm_o, mm_part[0])
+  if (mm_lane == 0) REDUCE_PUT_EACH(mm_o, 1, mm_part[mm_l])
 #endif
 #define REDUCE_INNER(NAME, AT)                                                                                         \
   __kernel void NAME(REDUCE_ARGS) {                                                                                    \
@@ -310,10 +312,11 @@ __kernel void reduce_rows(REDUCE_ARGS) {
       }
       if (mm_rows == REDUCE_ROWS) {
         REDUCE_LAST(REDUCE_ROWS)
+        REDUCE_PUT_EACH(mm_first, REDUCE_ROWS, mm_left[mm_l])
       } else {
         REDUCE_LAST(mm_rows)
+        REDUCE_PUT_EACH(mm_first, mm_rows, mm_left[mm_l])
       }
-      for (uint mm_k = 0; mm_k < mm_rows; mm_k++) REDUCE_PUT(mm_first + mm_k, mm_left[mm_k])
     }
   }
 }
@@ -361,8 +364,14 @@ __kernel void reduce_rows(REDUCE_ARGS) {
         }                                                                                                              \
         mm_r += mm_len;                                                                                                \
       }                                                                                                                \
-      REDUCE_EACH_LANE REDUCE_CLOSE(mm_l) REDUCE_EACH_RESULT REDUCE_PUT(mm_o + mm_l,                                   \
-                                                                        REDUCE_TOTAL(mm_sum[mm_l], mm_rest[mm_l]))     \
+      if ((mm_end - mm_from) % REDUCE_BLOCK) {                                                                         \
+        REDUCE_EACH_LANE REDUCE_CLOSE(mm_l)                                                                            \
+      }                                                                                                                \
+      if (mm_width == VW) {                                                                                            \
+        REDUCE_PUT_EACH(mm_o, VW, REDUCE_TOTAL(mm_sum[mm_l], mm_rest[mm_l]))                                           \
+      } else {                                                                                                         \
+        REDUCE_PUT_EACH(mm_o, mm_width, REDUCE_TOTAL(mm_sum[mm_l], mm_rest[mm_l]))                                     \
+      }                                                                                                                \
     }                                                                                                                  \
   }
 #if CLG_WANT(reduce_outer)
@@ -373,9 +382,9 @@ REDUCE_OUTER(reduce_outer_unit, REDUCE_ACROSS_UNIT)
 #endif
 
 /* The same for a CPU, where reading a few columns of many rows would touch a page for each: a stripe of mm_share
- * results, at most REDUCE_WIDE, row by row, since memory is fastest that way. A block's first row starts it and its last
- * one closes it, without passes of their own; the first block is the sum. The odd sizes keep the three from the same sets
- * of a cache. */
+ * results, at most REDUCE_WIDE, row by row, since memory is fastest that way. A block's first row starts it and its
+ * last one closes it, without passes of their own; the first block is the sum. The odd sizes keep the three from the
+ * same sets of a cache. */
 #define REDUCE_WIDE 4096
 #define REDUCE_WIDE_ROW(START, END)                                                                                    \
   REDUCE_EACH_RESULT {                                                                                                 \
@@ -411,7 +420,7 @@ __kernel void reduce_outer_wide(REDUCE_ARGS) {
     if (mm_rows > REDUCE_BLOCK && mm_rows % REDUCE_BLOCK) {
       REDUCE_EACH_RESULT { REDUCE_ADD_BLOCK(mm_l, mm_block[mm_l]) }
     }
-    REDUCE_EACH_RESULT { REDUCE_PUT(mm_o + mm_l, REDUCE_TOTAL(mm_sum[mm_l], mm_rest[mm_l])) }
+    REDUCE_PUT_EACH(mm_o, mm_width, REDUCE_TOTAL(mm_sum[mm_l], mm_rest[mm_l]))
   }
 }
 #endif
