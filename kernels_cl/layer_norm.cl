@@ -39,24 +39,30 @@ typedef float VEC;
 #define ROW_LOCAL
 #define ROW_SUMS(TERMS, first_sum, second_sum)                                                                         \
   {                                                                                                                    \
-    VEC total[2] = {0.0f, 0.0f}, rest[2] = {0.0f, 0.0f};                                                               \
-    float left[2] = {0.0f, 0.0f};                                                                                      \
+    VEC total_a = 0.0f, total_b = 0.0f, rest_a = 0.0f, rest_b = 0.0f;                                                  \
+    float left_a = 0.0f, left_b = 0.0f;                                                                                \
+    VEC block_a = 0.0f, block_b = 0.0f;                                                                                \
     uint j = 0;                                                                                                        \
-    while (j + VW <= n) {                                                                                              \
-      VEC block[2] = {0.0f, 0.0f};                                                                                     \
-      for (const uint stop = min(n, j + SUM_SPAN); j + VW <= stop; j += VW) {                                          \
-        TERMS(VEC, VLOAD)                                                                                              \
-        block[0] += first, block[1] += second;                                                                         \
-      }                                                                                                                \
-      SUM_TAKE(VEC, total[0], rest[0], block[0])                                                                       \
-      SUM_TAKE(VEC, total[1], rest[1], block[1])                                                                       \
+    for (; j + VW <= n; j += VW) {                                                                                     \
+      TERMS(VEC, VLOAD)                                                                                                \
+      block_a += first;                                                                                                \
+      block_b += second;                                                                                               \
+      if (j / VW % SUM_LONG != SUM_LONG - 1) continue;                                                                 \
+      SUM_TAKE(VEC, total_a, rest_a, block_a)                                                                          \
+      SUM_TAKE(VEC, total_b, rest_b, block_b)                                                                          \
+      block_a = block_b = 0.0f;                                                                                        \
     }                                                                                                                  \
+    SUM_TAKE(VEC, total_a, rest_a, block_a)                                                                            \
+    SUM_TAKE(VEC, total_b, rest_b, block_b)                                                                            \
     for (; j < n; j++) {                                                                                               \
       TERMS(float, LOAD1)                                                                                              \
-      left[0] += first, left[1] += second;                                                                             \
+      left_a += first, left_b += second;                                                                               \
     }                                                                                                                  \
-    first_sum = clg_sum_end(clg_lanes_sum(total[0]) + left[0], clg_lanes_sum(rest[0]));                                \
-    second_sum = clg_sum_end(clg_lanes_sum(total[1]) + left[1], clg_lanes_sum(rest[1]));                               \
+    first_sum = clg_lanes_sum(total_a) + left_a, second_sum = clg_lanes_sum(total_b) + left_b;                         \
+    if (n >= (SUM_LONG + 1) * VW) { /* one block alone has no rest */                                                  \
+      first_sum = clg_sum_end(first_sum, clg_lanes_sum(rest_a));                                                       \
+      second_sum = clg_sum_end(second_sum, clg_lanes_sum(rest_b));                                                     \
+    }                                                                                                                  \
   }
 #else
 #define ROW_LOCAL __local float row_part[2][SUM_LANES];
@@ -79,6 +85,7 @@ typedef float VEC;
 
 /* y = act((x - mean) * rstd * gamma + beta); mean and rstd [rows] are kept for backward. Group id: row. */
 #if CLG_FORM(norm_forward)
+#define SHORT_ROW 256 /* of which two passes cost less than joining blocks */
 __kernel void norm_forward(__global const float *x, const ulong x_o, __global const float *gamma, const ulong gamma_o,
                            __global const float *beta, const ulong beta_o, __global float *y, const ulong y_o,
                            __global float *mean, const ulong mean_o, __global float *rstd, const ulong rstd_o,
@@ -93,11 +100,29 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
   float mean_from = 0.0f, squares = 0.0f, unit = 1.0f;
   for (;; unit = MOMENTS_SMALL) {
 #if VW == 16
-    moments all = moments_of(0.0f, 0.0f, 0.0f);
-    for (uint done = 0; done < n; done += MOMENTS_BLOCK)
-      all = moments_add(all, x + done, min(n - done, MOMENTS_BLOCK), shift, unit);
-    all = moments_end(all);
-    mean_from = all.mean, squares = all.squares;
+    if (n < SHORT_ROW) {
+#define NORM_FROM(V, LOAD) FMA(LOAD(x + j), (V)(unit), (V)(-shift * unit))
+      VEC sum = 0.0f, around = 0.0f;
+      float left = 0.0f, left_around = 0.0f;
+      ROW_VECTORS(sum += NORM_FROM(VEC, VLOAD);)
+      ROW_REST(left += NORM_FROM(float, LOAD1);)
+      mean_from = (clg_lanes_sum(sum) + left) / (float)n;
+      ROW_VECTORS({
+        const VEC d = NORM_FROM(VEC, VLOAD) - mean_from;
+        around = FMA(d, d, around);
+      })
+      ROW_REST({
+        const float d = NORM_FROM(float, LOAD1) - mean_from;
+        left_around = FMA(d, d, left_around);
+      })
+      squares = clg_lanes_sum(around) + left_around;
+    } else {
+      moments all = moments_of(0.0f, 0.0f, 0.0f);
+      for (uint done = 0; done < n; done += MOMENTS_BLOCK)
+        all = moments_add(all, x + done, min(n - done, MOMENTS_BLOCK), shift, unit);
+      all = moments_end(all);
+      mean_from = all.mean, squares = all.squares;
+    }
 #else
     /* A second pass over the row: the difference of mean squares would cancel. It also corrects the mean. */
     float sum, around;
@@ -152,31 +177,50 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
   {                                                                                                                    \
     const V z = NORM_Z(V, LOAD);                                                                                       \
     s += z;                                                                                                            \
-    t += z * ((LOAD(x + j) - mean[i]) * rstd[i]);                                                                      \
+    t += z * ((LOAD(x + j) - mu) * scale);                                                                             \
   }
-  for (uint i = first; i < end;) {
-    const uint stop = min(end, i + SUM_BLOCK);
-    for (uint v = 0; v < vectors; v++) s[v] = t[v] = 0.0f;
-    for (uint l = 0; l < left; l++) s1[l] = t1[l] = 0.0f;
-    if (w == VW) { /* sums that stay in registers */
-      const uint j = 0;
+#define NORM_ROW(i) const float mu = mean[i], scale = rstd[i];
+  if (w == VW) { /* sums that stay in registers */
+    const uint j = 0;
+    VEC all_sv = 0.0f, all_tv = 0.0f, more_sv = 0.0f, more_tv = 0.0f;
+    for (uint i = first; i < end;) {
       VEC sv = 0.0f, tv = 0.0f;
-      for (; i < stop; i++, g += n, x += n, y += n) NORM_COLUMN(VEC, VLOAD, sv, tv)
-      s[0] = sv;
-      t[0] = tv;
+      for (const uint stop = min(end, i + SUM_LONG); i < stop; i++, g += n, x += n, y += n) {
+        NORM_ROW(i)
+        NORM_COLUMN(VEC, VLOAD, sv, tv)
+      }
+      SUM_TAKE(VEC, all_sv, more_sv, sv)
+      SUM_TAKE(VEC, all_tv, more_tv, tv)
     }
-    for (; i < stop; i++, g += n, x += n, y += n) {
-      uint j = 0;
-      for (; j + VW <= w; j += VW) NORM_COLUMN(VEC, VLOAD, s[j / VW], t[j / VW])
-      for (; j < w; j++) NORM_COLUMN(float, LOAD1, s1[j % VW], t1[j % VW])
-    }
-    for (uint v = 0; v < vectors; v++) {
-      SUM_TAKE(VEC, all_s[v], more_s[v], s[v])
-      SUM_TAKE(VEC, all_t[v], more_t[v], t[v])
-    }
-    for (uint l = 0; l < left; l++) {
-      SUM_TAKE(float, all_s1[l], more_s1[l], s1[l])
-      SUM_TAKE(float, all_t1[l], more_t1[l], t1[l])
+    all_s[0] = all_sv, all_t[0] = all_tv, more_s[0] = more_sv, more_t[0] = more_tv;
+  } else {
+#define NORM_COLUMNS(s, t, s1, t1)                                                                                     \
+  {                                                                                                                    \
+    uint j = 0;                                                                                                        \
+    for (; j + VW <= w; j += VW) NORM_COLUMN(VEC, VLOAD, s[j / VW], t[j / VW])                                         \
+    for (; j < w; j++) NORM_COLUMN(float, LOAD1, s1[j % VW], t1[j % VW])                                               \
+  }
+    for (uint i = first; i < end; i++, g += n, x += n, y += n) {
+      NORM_ROW(i)
+      if (i - first < SUM_LONG) { /* the first block is the sum */
+        NORM_COLUMNS(all_s, all_t, all_s1, all_t1)
+        continue;
+      }
+      const uint step = (i - first) % SUM_LONG;
+      if (step == 0) {
+        for (uint v = 0; v < vectors; v++) s[v] = t[v] = 0.0f;
+        for (uint l = 0; l < left; l++) s1[l] = t1[l] = 0.0f;
+      }
+      NORM_COLUMNS(s, t, s1, t1)
+      if (step < SUM_LONG - 1 && i + 1 < end) continue;
+      for (uint v = 0; v < vectors; v++) {
+        SUM_TAKE(VEC, all_s[v], more_s[v], s[v])
+        SUM_TAKE(VEC, all_t[v], more_t[v], t[v])
+      }
+      for (uint l = 0; l < left; l++) {
+        SUM_TAKE(float, all_s1[l], more_s1[l], s1[l])
+        SUM_TAKE(float, all_t1[l], more_t1[l], t1[l])
+      }
     }
   }
 #define NORM_STORE(V, LOAD, STORE, all, more, to, add)                                                                 \
@@ -251,6 +295,9 @@ __kernel void norm_backward(__global const float *g, __global const float *x, __
 
 /* Adds up the chunks' parts [chunks,n]. Global id: column. */
 #if CLG_FORM(norm_parts)
+#define PARTS_TAKE(part)                                                                                               \
+  SUM_TAKE(float, total_##part, rest_##part, block_##part)                                                             \
+  block_##part = 0.0f;
 __kernel void norm_parts(__global const float *part_gamma, const ulong part_gamma_o, __global const float *part_beta,
                          const ulong part_beta_o, __global float *dgamma, const ulong dgamma_o, __global float *dbeta,
                          const ulong dbeta_o, const uint chunks, const uint n, const uint flags) {
@@ -258,17 +305,19 @@ __kernel void norm_parts(__global const float *part_gamma, const ulong part_gamm
   if (j >= n) return;
   part_gamma += part_gamma_o + j;
   part_beta += part_beta_o + j;
-  if (flags & WANT_GAMMA) {
-    clg_sum s = clg_sum_of(0.0f);
-    for (uint c = 0; c < chunks; c++) s = clg_sum_add(s, part_gamma[(size_t)c * n]);
-    const float sum = clg_sum_done(s);
-    dgamma[dgamma_o + j] = flags & ADD_GAMMA ? sum + dgamma[dgamma_o + j] : sum;
+  float total_gamma = 0.0f, total_beta = 0.0f, rest_gamma = 0.0f, rest_beta = 0.0f, block_gamma = 0.0f,
+        block_beta = 0.0f;
+  for (uint c = 0; c < chunks; c++) {
+    block_gamma += part_gamma[(size_t)c * n];
+    block_beta += part_beta[(size_t)c * n];
+    if (c % SUM_LONG != SUM_LONG - 1) continue;
+    PARTS_TAKE(gamma)
+    PARTS_TAKE(beta)
   }
-  if (flags & WANT_BETA) {
-    clg_sum s = clg_sum_of(0.0f);
-    for (uint c = 0; c < chunks; c++) s = clg_sum_add(s, part_beta[(size_t)c * n]);
-    const float sum = clg_sum_done(s);
-    dbeta[dbeta_o + j] = flags & ADD_BETA ? sum + dbeta[dbeta_o + j] : sum;
-  }
+  PARTS_TAKE(gamma)
+  PARTS_TAKE(beta)
+  const float sum_gamma = clg_sum_end(total_gamma, rest_gamma), sum_beta = clg_sum_end(total_beta, rest_beta);
+  if (flags & WANT_GAMMA) dgamma[dgamma_o + j] = flags & ADD_GAMMA ? sum_gamma + dgamma[dgamma_o + j] : sum_gamma;
+  if (flags & WANT_BETA) dbeta[dbeta_o + j] = flags & ADD_BETA ? sum_beta + dbeta[dbeta_o + j] : sum_beta;
 }
 #endif

@@ -323,9 +323,7 @@ __kernel void reduce_rows(REDUCE_ARGS) {
 #endif
 
 /* The results run along memory: an item a stripe of neighbouring results and chunk, global ids (stripe, chunk); what
- * it adds is REDUCE_BLOCK rows at a time, twice SUM_BLOCK, since closing a block costs more where its sums are memory.
- */
-#define REDUCE_BLOCK (2 * SUM_BLOCK)
+ * it adds is SUM_LONG rows at a time. */
 #define REDUCE_STRIPE(STRIPE)                                                                                          \
   const uint mm_stripes = (mm_kept.s0 + STRIPE - 1) / STRIPE, mm_s = (uint)get_global_id(0),                           \
              mm_c = (uint)get_global_id(1);                                                                            \
@@ -360,11 +358,11 @@ __kernel void reduce_rows(REDUCE_ARGS) {
           } else {                                                                                                     \
             REDUCE_EACH_RESULT REDUCE_VALUE(AT, REDUCE_TAKE(REDUCE_TERM))                                              \
           }                                                                                                            \
-          if ((mm_r + (uint)mm_j - mm_from) % REDUCE_BLOCK == REDUCE_BLOCK - 1) REDUCE_EACH_LANE REDUCE_CLOSE(mm_l)    \
+          if ((mm_r + (uint)mm_j - mm_from) % SUM_LONG == SUM_LONG - 1) REDUCE_EACH_LANE REDUCE_CLOSE(mm_l)            \
         }                                                                                                              \
         mm_r += mm_len;                                                                                                \
       }                                                                                                                \
-      if ((mm_end - mm_from) % REDUCE_BLOCK) {                                                                         \
+      if ((mm_end - mm_from) % SUM_LONG) {                                                                             \
         REDUCE_EACH_LANE REDUCE_CLOSE(mm_l)                                                                            \
       }                                                                                                                \
       if (mm_width == VW) {                                                                                            \
@@ -404,11 +402,11 @@ __kernel void reduce_outer_wide(REDUCE_ARGS) {
     for (uint mm_r = mm_from; mm_r < mm_end;) {
       REDUCE_FIND_ROW
       for (int mm_j = 0; mm_j < (int)mm_len; mm_j++) {
-        const uint mm_pos = mm_r + (uint)mm_j - mm_from, mm_step = mm_pos % REDUCE_BLOCK;
-        float *mm_into = mm_pos < REDUCE_BLOCK ? mm_sum : mm_block;
+        const uint mm_pos = mm_r + (uint)mm_j - mm_from, mm_step = mm_pos % SUM_LONG;
+        float *mm_into = mm_pos < SUM_LONG ? mm_sum : mm_block;
         if (mm_step == 0) {
           REDUCE_WIDE_ROW(REDUCE_START, mm_into[mm_l] = mm_v;)
-        } else if (mm_step < REDUCE_BLOCK - 1 || mm_pos < REDUCE_BLOCK) {
+        } else if (mm_step < SUM_LONG - 1 || mm_pos < SUM_LONG) {
           REDUCE_WIDE_ROW(mm_into[mm_l], mm_into[mm_l] = mm_v;)
         } else {
           REDUCE_WIDE_ROW(mm_block[mm_l], REDUCE_ADD_BLOCK(mm_l, mm_v))
@@ -417,7 +415,7 @@ __kernel void reduce_outer_wide(REDUCE_ARGS) {
       mm_r += mm_len;
     }
     const uint mm_rows = mm_end - mm_from;
-    if (mm_rows > REDUCE_BLOCK && mm_rows % REDUCE_BLOCK) {
+    if (mm_rows > SUM_LONG && mm_rows % SUM_LONG) {
       REDUCE_EACH_RESULT { REDUCE_ADD_BLOCK(mm_l, mm_block[mm_l]) }
     }
     REDUCE_PUT_EACH(mm_o, mm_width, REDUCE_TOTAL(mm_sum[mm_l], mm_rest[mm_l]))
