@@ -133,7 +133,7 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
     ROW_SUMS(NORM_AROUND, sum, squares)
     mean_from = around + sum / (float)n;
 #endif
-    if (unit < 1.0f || (clg_finite(mean_from) && clg_finite(squares))) break;
+    if (unit < 1.0f || clg_finite(squares)) break; /* they are not where the mean is not */
   }
   const float mu = moments_mean(mean_from, shift, unit), scale = moments_rstd(squares / (float)n, eps, unit);
 #define NORM_Y(V, LOAD, STORE)                                                                                         \
