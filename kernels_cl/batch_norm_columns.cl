@@ -5,19 +5,19 @@
 #define COLUMN_BLOCK 32u /* rows of a part that are summed around one guess of their mean */
 #define COLUMN_SUM(sum, VALUE)                                                                                         \
   {                                                                                                                    \
-    float rest[VW];                                                                                                    \
-    for (uint l = 0; l < VW; l++) sum[l] = rest[l] = 0.0f;                                                             \
-    for (uint from = 0; from < summed; from += SUM_BLOCK) {                                                            \
-      float block[VW];                                                                                                 \
-      for (uint l = 0; l < VW; l++) block[l] = 0.0f;                                                                   \
-      for (uint i = from; i < min(summed, from + SUM_BLOCK); i++) {                                                    \
-        const size_t row = (size_t)i * channels + first;                                                               \
-        LANES({                                                                                                        \
-          const size_t at = row + l;                                                                                   \
-          block[l] += VALUE;                                                                                           \
-        })                                                                                                             \
+    float rest[VW], block[VW];                                                                                         \
+    for (uint l = 0; l < VW; l++) sum[l] = rest[l] = block[l] = 0.0f;                                                  \
+    for (uint i = 0; i < summed; i++) {                                                                                \
+      const size_t row = (size_t)i * channels + first;                                                                 \
+      LANES({                                                                                                          \
+        const size_t at = row + l;                                                                                     \
+        block[l] += VALUE;                                                                                             \
+      })                                                                                                               \
+      if (i % SUM_LONG != SUM_LONG - 1 && i + 1 < summed) continue;                                                    \
+      for (uint l = 0; l < VW; l++) {                                                                                  \
+        SUM_TAKE(float, sum[l], rest[l], block[l])                                                                     \
+        block[l] = 0.0f;                                                                                               \
       }                                                                                                                \
-      for (uint l = 0; l < VW; l++) SUM_TAKE(float, sum[l], rest[l], block[l])                                         \
     }                                                                                                                  \
     for (uint l = 0; l < VW; l++) sum[l] = clg_sum_end(sum[l], rest[l]);                                               \
   }
@@ -53,17 +53,13 @@ __kernel void batch_norm_columns_forward(__global const float *x, const uint x_o
 #define FROM_SHIFT_OF(at) FMA(x[at], unit, -shift[l] * unit)
     COLUMN_SUM(sum, FROM_SHIFT_OF(at))
     for (uint l = 0; l < VW; l++) around[l] = sum[l] / count;
-    COLUMN_SUM(sum, (FROM_SHIFT_OF(at) - around[l]))
-    float more[VW];
-    for (uint l = 0; l < VW; l++) more[l] = sum[l] / count;
-    COLUMN_SUM(sum, ((FROM_SHIFT_OF(at) - around[l]) * (FROM_SHIFT_OF(at) - around[l])))
+#define SQUARE_OF(at) ((FROM_SHIFT_OF(at) - around[l]) * (FROM_SHIFT_OF(at) - around[l]))
+    COLUMN_SUM(sum, SQUARE_OF(at))
     again = false;
     for (uint l = 0; l < w; l++) {
-      const float mean_from = around[l] + more[l];
-      if (unit < 1.0f && clg_finite(mu[l]) && clg_finite(var[l])) continue;
-      const bool finite = clg_finite(mean_from) && clg_finite(sum[l]);
-      again = again || (unit == 1.0f && !finite);
-      mu[l] = finite || unit < 1.0f ? moments_mean(mean_from, shift[l], unit) : INFINITY;
+      if (unit < 1.0f && clg_finite(var[l])) continue;
+      again = again || (unit == 1.0f && !clg_finite(sum[l])); /* as it is where the mean is */
+      mu[l] = moments_mean(around[l], shift[l], unit);
       var[l] = sum[l] / count / unit / unit;
       scale[l] = moments_rstd(sum[l] / count, eps, unit);
     }
@@ -196,7 +192,8 @@ __kernel void batch_norm_columns_part(__global const float *x, const uint x_o, _
                                       const uint images, const uint channels, const uint size, const uint chunk) {
   STRIPE_START((uint)get_global_id(1))
   x += x_o;
-  work += work_o + first;
+  __global float *part_mean = work + work_o + first + part * channels,
+                 *deviation = part_mean + (uint)get_global_size(1) * channels;
   float shift[SPAN], mean[SPAN], squares[SPAN], rest[SPAN], sum[SPAN], around[SPAN];
   for (uint l = 0; l < w; l++) shift[l] = channel_shift(x, images, channels, 1, first + l);
   bool again = true;
@@ -223,15 +220,21 @@ __kernel void batch_norm_columns_part(__global const float *x, const uint x_o, _
         rest[l] += m.squares_rest;
       }
     }
-    again = false;
-    for (uint l = 0; l < w; l++) {
-      const float all = clg_sum_end(squares[l], rest[l]);
-      __global float *deviation = work + ((uint)get_global_size(1) + part) * channels + l;
-      if (unit < 1.0f && clg_finite(*deviation)) continue;
-      again = again || (unit == 1.0f && !(clg_finite(mean[l]) && clg_finite(all)));
-      work[part * channels + l] = mean[l] / unit;
-      *deviation = clg_finite(mean[l]) ? sqrt(all / (float)(end - from)) / unit : INFINITY;
+    int lost = 0;
+    if (unit == 1.0f) {
+      for (uint l = 0; l < w; l++) {
+        part_mean[l] = mean[l];
+        deviation[l] = sqrt(clg_sum_end(squares[l], rest[l]) / (float)(end - from));
+      }
+      for (uint l = 0; l < w; l++) lost |= !clg_finite(squares[l]); /* as they are where the mean is */
+    } else {
+      for (uint l = 0; l < w; l++) {
+        if (clg_finite(deviation[l])) continue;
+        part_mean[l] = mean[l] / unit;
+        deviation[l] = sqrt(clg_sum_end(squares[l], rest[l]) / (float)(end - from)) / unit;
+      }
     }
+    again = lost;
   }
 }
 #endif
@@ -258,8 +261,8 @@ __kernel void batch_norm_columns_part_sums(__global const float *g, const uint g
   STRIPE_CHANNELS
   float sum_g[SPAN], sum_h[SPAN], rest_g[SPAN], rest_h[SPAN], block_g[SPAN], block_h[SPAN];
   for (uint l = 0; l < w; l++) sum_g[l] = sum_h[l] = rest_g[l] = rest_h[l] = 0.0f;
-  for (uint block = from; block < end; block += SUM_BLOCK) {
-    const uint last = min(end, block + SUM_BLOCK);
+  for (uint block = from; block < end; block += SUM_LONG) {
+    const uint last = min(end, block + SUM_LONG);
     for (uint l = 0; l < w; l++) block_g[l] = block_h[l] = 0.0f;
 #define ADD_BOTH(at, v)                                                                                                \
   block_g[l] += v;                                                                                                     \

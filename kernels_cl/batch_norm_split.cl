@@ -89,17 +89,29 @@ __kernel void batch_norm_part(__global const float *x, const uint x_o, __global 
   work += work_o + first;
 
 #if CLG_FORM(batch_norm_join)
+/* mean and the sum of squares around it of the parts: as moments_join, in lanes. */
+static void parts_join(__global const float *work, const uint w, const uint parts, const uint channels,
+                       const uint count, const uint chunk, const float unit, float *mean, float *squares) {
+  float mean_rest[VW], squares_rest[VW];
+  for (uint l = 0; l < VW; l++) mean[l] = squares[l] = mean_rest[l] = squares_rest[l] = 0.0f;
+  for (uint p = 0; p < parts; p++, work += channels) {
+    const float done = (float)(p * chunk), n = (float)min(chunk, count - p * chunk), share = n / (done + n),
+                spread = share * done;
+    LANES({
+      const float d = work[l] * unit - mean[l];
+      const float deviation = work[parts * channels + l] * unit;
+      SUM_TAKE(float, mean[l], mean_rest[l], d *share)
+      SUM_TAKE(float, squares[l], squares_rest[l], n *(deviation * deviation) + d * d * spread)
+    })
+  }
+  for (uint l = 0; l < VW; l++) {
+    mean[l] = clg_sum_end(mean[l], mean_rest[l]);
+    squares[l] = clg_sum_end(squares[l], squares_rest[l]);
+  }
+}
+
 /* Of the parts, `chunk` of x's values each, mean and rstd; the rest as batch_norm_forward. An item has VW channels;
  * global id: VW channels. */
-static moments parts_join(__global const float *work, const uint parts, const uint channels, const uint count,
-                          const uint chunk, const float unit) {
-  moments all = moments_of(0.0f, 0.0f, 0.0f);
-  for (uint p = 0; p < parts; p++, work += channels) {
-    const float n = (float)min(chunk, count - p * chunk), deviation = work[parts * channels] * unit;
-    all = moments_join(all, moments_of(n, *work * unit, n * (deviation * deviation)));
-  }
-  return moments_end(all);
-}
 __kernel void batch_norm_join(__global const float *x, const uint x_o, __global const float *work, const uint work_o,
                               __global float *running_mean, const uint running_mean_o, __global float *running_var,
                               const uint running_var_o, __global float *mean, const uint mean_o, __global float *rstd,
@@ -110,15 +122,19 @@ __kernel void batch_norm_join(__global const float *x, const uint x_o, __global 
   running_mean += running_mean_o + first;
   running_var += running_var_o + first;
   const uint count = images * size;
+  float means[VW], squares[VW], small_means[VW], small_squares[VW];
+  bool again = false;
+  if (!(flags & EVAL)) parts_join(work, w, parts, channels, count, chunk, 1.0f, means, squares);
+  for (uint l = 0; l < w; l++) again = again || (!(flags & EVAL) && !clg_finite(squares[l]));
+  if (again) parts_join(work, w, parts, channels, count, chunk, MOMENTS_SMALL, small_means, small_squares);
   for (uint l = 0; l < w; l++) {
     float mu = running_mean[l], var = running_var[l], scale = 1.0f / sqrt(var + eps);
     if (!(flags & EVAL)) {
-      const float shift = channel_shift(x + x_o, images, channels, size, first + l);
-      float unit = 1.0f;
-      moments all = parts_join(work + l, parts, channels, count, chunk, unit);
-      if (!moments_finite(all)) all = parts_join(work + l, parts, channels, count, chunk, unit = MOMENTS_SMALL);
-      mu = moments_mean(all.mean, shift, unit);
-      var = all.squares / (float)count;
+      const bool small = again && !clg_finite(squares[l]);
+      const float unit = small ? MOMENTS_SMALL : 1.0f;
+      mu = moments_mean(small ? small_means[l] : means[l], channel_shift(x + x_o, images, channels, size, first + l),
+                        unit);
+      var = (small ? small_squares[l] : squares[l]) / (float)count;
       scale = moments_rstd(var, eps, unit);
       var = var / unit / unit;
     }
@@ -176,18 +192,25 @@ __kernel void batch_norm_join_sums(__global const float *work, const uint work_o
                                    __global float *dbeta, const uint dbeta_o, const uint parts, const uint channels,
                                    const uint flags) {
   JOIN_START
-  clg_sum sum_g[VW], sum_h[VW];
-  for (uint l = 0; l < w; l++) sum_g[l] = sum_h[l] = clg_sum_of(0.0f);
-  for (uint p = 0; p < parts; p++, work += channels)
-    for (uint l = 0; l < w; l++) {
-      sum_g[l] = clg_sum_add(sum_g[l], work[l]);
-      sum_h[l] = clg_sum_add(sum_h[l], work[parts * channels + l]);
+  float sum_g[VW], sum_h[VW], rest_g[VW], rest_h[VW], block_g[VW], block_h[VW];
+  for (uint l = 0; l < VW; l++) sum_g[l] = sum_h[l] = rest_g[l] = rest_h[l] = block_g[l] = block_h[l] = 0.0f;
+  for (uint p = 0; p < parts; p++, work += channels) {
+    LANES({
+      block_g[l] += work[l];
+      block_h[l] += work[parts * channels + l];
+    })
+    if (p % SUM_LONG != SUM_LONG - 1 && p + 1 < parts) continue;
+    for (uint l = 0; l < VW; l++) {
+      SUM_TAKE(float, sum_g[l], rest_g[l], block_g[l])
+      SUM_TAKE(float, sum_h[l], rest_h[l], block_h[l])
+      block_g[l] = block_h[l] = 0.0f;
     }
+  }
   dgamma += dgamma_o + first;
   dbeta += dbeta_o + first;
   sums += sums_o + first;
   for (uint l = 0; l < w; l++) {
-    const float all_g = clg_sum_done(sum_g[l]), all_h = clg_sum_done(sum_h[l]);
+    const float all_g = clg_sum_end(sum_g[l], rest_g[l]), all_h = clg_sum_end(sum_h[l], rest_h[l]);
     if (flags & WANT_GAMMA) dgamma[l] = flags & ADD_GAMMA ? dgamma[l] + all_h : all_h;
     if (flags & WANT_BETA) dbeta[l] = flags & ADD_BETA ? dbeta[l] + all_g : all_g;
     sums[l] = all_g;
