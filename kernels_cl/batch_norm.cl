@@ -16,6 +16,7 @@
     for (uint i = 0; i < (N); i++) {                                                                                   \
       const size_t base = ((size_t)i * channels + channel) * size;                                                     \
       RUN(base, size, BODY, SUMS_STEP)                                                                                 \
+      SUMS_RUN()                                                                                                       \
     }                                                                                                                  \
     SUMS_CLOSE(0, first)                                                                                               \
     SUMS_CLOSE(1, second)                                                                                              \
@@ -69,16 +70,16 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
     mean_from = all.mean, squares = all.squares;
     if (size < LEAST_BLOCK) {
 #endif
-      /* A second pass: the difference of mean squares would cancel. It also corrects the mean. */
-      float around = 0.0f;
-      CHANNEL_SUMS(summed, SUM_AROUND, mean_from, squares)
-      around = mean_from / count;
-      CHANNEL_SUMS(summed, SUM_AROUND, mean_from, squares)
-      mean_from = around + mean_from / count;
+      /* A second pass: the difference of mean squares would cancel. */
+      float none;
+      CHANNEL_SUMS(summed, SUM_FROM, mean_from, none)
+      const float around = mean_from / count;
+      CHANNEL_SUMS(summed, SUM_SQUARES, none, squares)
+      mean_from = around;
 #if VW == 16
     }
 #endif
-    if (unit < 1.0f || (clg_finite(mean_from) && clg_finite(squares))) break;
+    if (unit < 1.0f || clg_finite(squares)) break; /* they are not where the mean is not */
   }
   const float mu = flags & EVAL ? *running_mean : moments_mean(mean_from, shift, unit);
   const float var = flags & EVAL ? *running_var : squares / count / unit / unit;

@@ -6,20 +6,21 @@
 
 /* Runs BODY(V, LOAD, STORE) over the values [from, end) of the channel. */
 #if VW == 16
-#define PART_RUNS(BODY, STEP)                                                                                          \
+#define PART_RUNS(BODY, STEP, AFTER)                                                                                   \
   for (uint e = from; e < end;) {                                                                                      \
     PART_RUN(e)                                                                                                        \
     RUN(base, len, BODY, STEP)                                                                                         \
+    AFTER()                                                                                                            \
     e += len;                                                                                                          \
   }
 #define PART_RUN(e)                                                                                                    \
   const uint i = (e) / size, k = (e)-i * size, len = min(min(size - k, end - (e)), MOMENTS_BLOCK);                     \
   const size_t base = ((size_t)i * channels + channel) * size + k;
-#define PART(BODY) PART_RUNS(BODY, NO_STEP)
+#define PART(BODY) PART_RUNS(BODY, NO_STEP, NO_STEP)
 #define PART_SUMS(BODY, first, second)                                                                                 \
   {                                                                                                                    \
     SUMS_OPEN                                                                                                          \
-    PART_RUNS(BODY, SUMS_STEP)                                                                                         \
+    PART_RUNS(BODY, SUMS_STEP, SUMS_RUN)                                                                               \
     SUMS_CLOSE(0, first)                                                                                               \
     SUMS_CLOSE(1, second)                                                                                              \
   }
