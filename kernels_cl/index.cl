@@ -50,10 +50,11 @@ __kernel void index_rows(__global const uint *x, const uint x_o, __global const 
                          const uint total, const int skip) {
   const uint e = (uint)get_global_id(0);
   if (e >= total) return;
-  const uint i = e % inner, j = e / inner % m, o = e / inner / m;
+  const uint row = e / inner, i = e - row * inner, o = row < m ? 0 : row / m, j = row - o * m;
   const int k = index[index_o + j];
   const bool reads = WITHIN(k, n) && k != skip;
-  const uint v = x[x_o + (reads ? ((size_t)o * n + k) * inner + i : 0)];
+  const uint at = reads ? (o * n + (uint)k) * inner + i : 0;
+  const uint v = x[x_o + at];
   y[y_o + e] = reads ? v : 0u;
 }
 #endif
