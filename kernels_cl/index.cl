@@ -35,10 +35,16 @@ __kernel void index_scatter(__global const float *g, const uint g_o, __global co
   const uint i = e % inner, o = e / inner / n;
   const int k = (int)(e / inner % n);
   const size_t first = (size_t)o * m * inner + i;
-  clg_sum s = clg_sum_of(flags & ADD_FLAG ? dx[dx_o + e] : 0.0f);
-  for (uint j = 0; j < m; j++)
-    if (index[index_o + first + (size_t)j * inner] == k) s = clg_sum_add(s, g[g_o + first + (size_t)j * inner]);
-  dx[dx_o + e] = clg_sum_done(s);
+  float sum = flags & ADD_FLAG ? dx[dx_o + e] : 0.0f, rest = 0.0f, block = 0.0f;
+  for (uint j = 0; j < m; j++) {
+    const float v = g[g_o + first + (size_t)j * inner];
+    block += index[index_o + first + (size_t)j * inner] == k ? v : 0.0f;
+    if (j % SUM_LONG != SUM_LONG - 1) continue;
+    SUM_TAKE(float, sum, rest, block)
+    block = 0.0f;
+  }
+  SUM_TAKE(float, sum, rest, block)
+  dx[dx_o + e] = clg_sum_end(sum, rest);
 }
 #endif
 
@@ -81,18 +87,23 @@ inline void add_rows(__global const float *g, __global const int *index, __globa
 #endif
       if (index[j] != k) continue;
       __global const float *v = g + (size_t)j * inner + lane;
-      for (uint c = 0; found == 0 && c < w; c++) total[c] = row[lane + c * WG], rest[c] = block[c] = 0.0f;
+      if (found == 0)
+        for (uint c = 0; c < w; c++) total[c] = row[lane + c * WG], rest[c] = block[c] = 0.0f;
+      if (found++ < SUM_LONG) { /* the first block is the sum */
+        for (uint c = 0; c < w; c++) total[c] += v[c * WG];
+        continue;
+      }
       for (uint c = 0; c < w; c++) block[c] += v[c * WG];
-      if (++found % SUM_BLOCK != 0) continue;
+      if (found % SUM_LONG != 0) continue;
       for (uint c = 0; c < w; c++) {
         SUM_TAKE(float, total[c], rest[c], block[c])
         block[c] = 0.0f;
       }
     }
-    for (uint c = 0; found > 0 && c < w; c++) {
-      SUM_TAKE(float, total[c], rest[c], block[c])
-      row[lane + c * WG] = clg_sum_end(total[c], rest[c]);
-    }
+    if (found > SUM_LONG)
+      for (uint c = 0; c < w; c++) SUM_TAKE(float, total[c], rest[c], block[c])
+    if (found > 0)
+      for (uint c = 0; c < w; c++) row[lane + c * WG] = clg_sum_end(total[c], rest[c]);
   }
 }
 

@@ -46,13 +46,16 @@ inline float lanes_max(const float16 v) {
   }
 #define ROW_SUM(sum, TERM)                                                                                             \
   {                                                                                                                    \
-    VEC total = 0.0f, rest = 0.0f;                                                                                     \
-    for (uint j = 0; j < n;) {                                                                                         \
-      VEC block = 0.0f;                                                                                                \
-      for (const uint stop = min(n, j + SUM_SPAN); j < stop; j += VW) block += TERM(j);                                \
+    VEC total = 0.0f, rest = 0.0f, block = 0.0f;                                                                       \
+    for (uint j = 0; j < n; j += VW) {                                                                                 \
+      block += TERM(j);                                                                                                \
+      if (j / VW % SUM_LONG != SUM_LONG - 1) continue;                                                                 \
       SUM_TAKE(VEC, total, rest, block)                                                                                \
+      block = 0.0f;                                                                                                    \
     }                                                                                                                  \
-    sum = clg_sum_end(clg_lanes_sum(total), clg_lanes_sum(rest));                                                      \
+    SUM_TAKE(VEC, total, rest, block)                                                                                  \
+    sum = clg_lanes_sum(total);                                                                                        \
+    if (n > SUM_LONG * VW) sum = clg_sum_end(sum, clg_lanes_sum(rest)); /* one block alone has no rest */              \
   }
 #else
 #define ROW_LOCAL __local float row_part[SUM_LANES];
@@ -77,12 +80,14 @@ inline float lanes_max(const float16 v) {
 /* The sum of TERM(k) over columns. */
 #define COLUMN_SUM(sum, TERM)                                                                                          \
   {                                                                                                                    \
-    VEC total = 0.0f, rest = 0.0f;                                                                                     \
-    for (uint k = 0; k < n;) {                                                                                         \
-      VEC block = 0.0f;                                                                                                \
-      for (const uint stop = min(n, k + SUM_BLOCK); k < stop; k++) block += TERM(k);                                   \
+    VEC total = 0.0f, rest = 0.0f, block = 0.0f;                                                                       \
+    for (uint k = 0; k < n; k++) {                                                                                     \
+      block += TERM(k);                                                                                                \
+      if (k % SUM_LONG != SUM_LONG - 1) continue;                                                                      \
       SUM_TAKE(VEC, total, rest, block)                                                                                \
+      block = 0.0f;                                                                                                    \
     }                                                                                                                  \
+    SUM_TAKE(VEC, total, rest, block)                                                                                  \
     sum = SUM_END(total, rest);                                                                                        \
   }
 
