@@ -59,10 +59,12 @@ __kernel void pool_pick(__global const float *x, const uint x_o, __global float 
 }
 #endif
 
-/* sum and rest with TERM for every `at` of [FROM, TO) in them; small windows keep a loop that compilers make vectors
- * of. */
+/* sum and rest with TERM for every `at` of [FROM, TO) in them; small windows are one block, and narrow ones keep a loop
+ * that compilers make vectors of. */
 #define SUM_ROW(FROM, TO, TERM)                                                                                        \
-  if (KX <= (int)SUM_BLOCK) {                                                                                          \
+  if (KX * KY <= (int)SUM_LONG) {                                                                                      \
+    for (int at = FROM; at < (TO); at++) sum += TERM;                                                                  \
+  } else if (KX <= (int)SUM_BLOCK) {                                                                                   \
     float block = 0.0f;                                                                                                \
     for (int at = FROM; at < (TO); at++) block += TERM;                                                                \
     SUM_TAKE(float, sum, rest, block)                                                                                  \
