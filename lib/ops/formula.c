@@ -84,9 +84,8 @@ static bool derive(clg_context *ctx, clg_formula *f, int i, const names *n, cons
   return f->grad[i].fn != NULL;
 }
 
-/* NULL with the error set; e may be 0, for want of memory if nothing else was said. */
+/* NULL with the error set; e is 0 for want of memory. */
 static clg_formula *compile(clg_context *ctx, const char *name, clg_expr e, const names *n, const char *const *stated) {
-  if (!e && ctx->error.status != CLG_OK) return NULL;
   clg_formula *f = e ? calloc(1, sizeof *f) : NULL;
   if (!f) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory"), NULL;
   f->name = name;
@@ -112,7 +111,8 @@ clg_formula *clg_formula_row(clg_context *ctx, clg_row_id id) {
   while (n.n_param < 3 && r->param[n.n_param]) n.param[n.n_param] = r->param[n.n_param], n.n_param++;
   n.tensor[n.n_in] = "y";
   n.tensor[n.n_in + 1] = "g";
-  return s->row[id] = compile(ctx, r->name, parse(ctx, r->text, &n, false, r->name), &n, r->grad);
+  clg_expr e = parse(ctx, r->text, &n, false, r->name);
+  return s->row[id] = e ? compile(ctx, r->name, e, &n, r->grad) : NULL;
 }
 
 #define NAME_MAX_LENGTH 64
@@ -141,6 +141,7 @@ static const char *const user_param[] = {"p0", "p1", "p2", "p3", "p4", "p5", "p6
 static clg_formula *compile_user(clg_context *ctx, const char *text, const names *theirs, const char *op) {
   clg_arena *a = clg_arena_of(ctx);
   clg_expr e = parse(ctx, text, theirs, false, op);
+  if (!e) return NULL;
   e = rename_to(a, rename_to(a, e, theirs->tensor, theirs->n_in, 'u'), theirs->param, theirs->n_param, 'p');
   names n = {.n_in = theirs->n_in, .n_param = theirs->n_param};
   memcpy(n.tensor, user_in, sizeof user_in);
