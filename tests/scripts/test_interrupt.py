@@ -19,6 +19,7 @@ import gan_runs
 FILES = {"s.st", "r.json", "p.png"}
 OUTPUTS = ["--save", "s.st", "--json", "r.json", "--samples", "p.png"]
 ENDLESS = ["--steps", "1000000"]
+NOTHING = {}
 
 
 def start(program, *words, folder, ignoring=False):
@@ -61,25 +62,34 @@ def check_files(folder):
     return step
 
 
+def interrupt(program, folder, name, which, ready, training):
+    """Its step and its state; NOTHING when it ended before the first step, which one that trains may not."""
+    work = folder / name
+    work.mkdir()
+    # Its first save says that it trains, however long it took to start.
+    process = start(program, *gan_runs.SMALL, *ENDLESS, *OUTPUTS, *(["--save-every", "200"] if training else []), folder=work)
+    while training and process.poll() is None and not (work / "s.st").exists():
+        time.sleep(0.01)
+    time.sleep(random.uniform(0, 1 if training else 1.5 * ready))
+    process.send_signal(which)
+    status, _ = end(process)
+    step = check_files(work)
+    # Before main it dies of the signal; a shell counts that the same.
+    assert status == 128 + which or (status == -which and step is None), (which, status, step)
+    assert step or not training, "the state is lost"
+    print(f"{which.name}: status {status}, step {step}")
+    return {step: work / "s.st"} if step else NOTHING
+
+
 def interrupt_at_instants(program, folder, instants, ready):
-    """Half of them while it starts, half while it trains: {step: state}."""
+    """Ctrl-C at every instant, four of five while it trains, the others while it starts; the other signals beside: {step: state}."""
     states = {}
     for number in range(instants):
-        which = (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[number % 4]
-        late = number % 8 < 5
-        work = folder / str(number)
-        work.mkdir()
-        process = start(program, *gan_runs.SMALL, *ENDLESS, *OUTPUTS, folder=work)
-        time.sleep(random.uniform(2 * ready + 0.5, 2 * ready + 1) if late else random.uniform(0, 1.5 * ready))
-        process.send_signal(which)
-        status, _ = end(process)
-        step = check_files(work)
-        # Before main it dies of the signal; a shell counts that the same.
-        assert status == 128 + which or (status == -which and step is None), (which, status, step)
-        assert step or not late, "the state is lost"
-        if step:
-            states[step] = work / "s.st"
-        print(f"{which.name}: status {status}, step {step}")
+        states |= interrupt(program, folder, str(number), signal.SIGINT, ready, training=number % 5 != 1)
+    for which in (signal.SIGTERM, signal.SIGHUP):
+        for training in (False, True):
+            states |= interrupt(program, folder, f"{which.name} {training}", which, ready, training)
+    print(f"{len(states)} states of {instants} instants of SIGINT and 4 of other signals")
     return states
 
 
