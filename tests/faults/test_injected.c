@@ -1,0 +1,80 @@
+/* Every call that the library makes of OpenCL, of files and for memory fails in turn, on the device. Some calls of each
+ * function; TEST_FAULTS=0: all of them, by hand. */
+#include "../harness.h"
+#include "trial.h"
+
+static clg_context *open_device(char *why, size_t size) {
+  clg_context *ctx = NULL;
+  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  o.message = why, o.message_size = size;
+  clg_context_create(&ctx, &o);
+  return ctx;
+}
+
+static void count_calls(long calls[FAULTY_COUNT]) {
+  for (int i = 0; i < FAULTY_COUNT; i++) calls[i] = faulty_calls((faulty_call)i);
+}
+
+/* The programs are built: what is left are the calls that a step makes. */
+static void in_one_context(const workload *w, trial_count *count) {
+  static results right;
+  long calls[FAULTY_COUNT];
+  trial t = {.work = w, .open = open_device, .times = 1};
+  clg_context *ctx = trial_begin(&t, &right);
+  faulty_begin(FAULTY_memory, 0, 0, 0);
+  work_run(w, ctx, &right);
+  count_calls(calls);
+  for (t.call = 0; t.call < FAULTY_COUNT; t.call++) {
+    long stride = trial_stride(calls[t.call], 40);
+    for (t.at = 1; t.at <= calls[t.call]; t.at += stride) {
+      t.code = trial_code(t.call, t.at / stride);
+      ck_assert(trial_of_work(&t, &ctx, &right, count));
+    }
+  }
+  clg_context_unref(&ctx);
+}
+
+static void over_its_life(const workload *w, trial_count *count) {
+  static results right;
+  long calls[FAULTY_COUNT];
+  trial t = {.work = w, .open = open_device, .times = 1};
+  clg_context *ctx = trial_begin(&t, &right);
+  clg_context_unref(&ctx);
+  trial_of_life(&t, &right, count);
+  count_calls(calls);
+  for (t.call = 0; t.call < FAULTY_COUNT; t.call++) {
+    long stride = trial_stride(calls[t.call], 4);
+    for (t.at = 1; t.at <= calls[t.call]; t.at += stride) {
+      t.code = trial_code(t.call, t.at / stride);
+      trial_of_life(&t, &right, count); /* one that was tolerated may make fewer calls */
+    }
+  }
+}
+
+START_TEST(each_call_of_a_step_fails) {
+  trial_count count = {0, 0, 0};
+  in_one_context(&workloads[_i], &count);
+  trial_report(workloads[_i].name, &count);
+}
+END_TEST
+
+START_TEST(each_call_of_a_context_fails) {
+  trial_count count = {0, 0, 0};
+  over_its_life(&workloads[_i], &count);
+  trial_report(workloads[_i].name, &count);
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *t = tcase_create("step");
+  tcase_set_timeout(t, 3600);
+  tcase_add_unchecked_fixture(t, work_files_make, work_files_remove);
+  tcase_add_loop_test(t, each_call_of_a_step_fails, 0, (int)workload_count);
+  suite_add_tcase(suite, t);
+  t = tcase_create("life");
+  tcase_set_timeout(t, 3600);
+  tcase_add_unchecked_fixture(t, work_files_make, work_files_remove);
+  tcase_add_loop_test(t, each_call_of_a_context_fails, 0, (int)workload_count);
+  suite_add_tcase(suite, t);
+}
+CHECK_MAIN("injected", add_cases)
