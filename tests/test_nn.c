@@ -330,6 +330,22 @@ START_TEST(spectral_norm_is_pytorchs) {
 }
 END_TEST
 
+/* What a layer makes on the way is nobody's where no scope is open. */
+START_TEST(a_layer_alone_leaves_nothing_but_its_result) {
+  clg_tensor *x = clg_tensor_create(ctx, 2, (const int64_t[]){2, 3}, NULL);
+  clg_module *m = clg_spectral_norm(clg_linear_create(ctx, 3, 4, true));
+  bool mode = clg_set_grad_mode(ctx, false);
+  clg_tensor *y = clg_forward(m, x);
+  clg_tensor_unref(&y);
+  uint64_t live = clg_memory(ctx).live;
+  y = clg_forward(m, x);
+  ck_assert_uint_eq(clg_memory(ctx).live, live + 8 * sizeof(float));
+  clg_set_grad_mode(ctx, mode);
+  clg_tensor_unref(&y), clg_tensor_unref(&x);
+  clg_module_unref(&m);
+}
+END_TEST
+
 START_TEST(spectral_norm_has_pytorchs_names_and_starts_with_unit_vectors) {
   static const char *const parameters[] = {"0.weight_orig", "0.bias", "3.weight_orig", "3.bias"};
   static const char *const buffers[] = {"0.weight_u", "0.weight_v", "3.weight_u", "3.weight_v"};
@@ -381,6 +397,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, a_step_is_one_launch);
   tcase_add_test(c, layers_hold_no_more_than_hand_written_code);
   tcase_add_test(c, spectral_norm_is_pytorchs);
+  tcase_add_test(c, a_layer_alone_leaves_nothing_but_its_result);
   tcase_add_test(c, spectral_norm_has_pytorchs_names_and_starts_with_unit_vectors);
   tcase_add_test(c, spectral_norm_is_refused_where_it_makes_no_sense);
   suite_add_tcase(suite, c);

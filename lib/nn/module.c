@@ -42,7 +42,9 @@ clg_tensor *clg_forward(clg_module *m, clg_tensor *x) {
   if (!m || !x) return clg_null(m ? m->ctx : x ? x->ctx : NULL, m ? m->cls->name : "forward"), NULL;
   if (x->ctx != m->ctx)
     return clg_fail(m->ctx, CLG_ERR_ARGUMENT, m->cls->name, "the input belongs to another context"), NULL;
-  return clg_module_make(m) == CLG_OK ? clg_module_run(m, x) : NULL;
+  clg_scope *scope = clg_scope_open(m->ctx); /* what a layer makes on the way is not left to whoever has none open */
+  bool ready = clg_scope_opened(scope) && clg_module_make(m) == CLG_OK;
+  return clg_scope_close_with(scope, ready ? clg_module_run(m, x) : NULL);
 }
 
 void clg_module_train(clg_module *m, bool on) {

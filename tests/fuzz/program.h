@@ -23,6 +23,7 @@ typedef struct program {
   int scopes, hooks; /* saved-tensor hooks that are pushed */
   uint64_t hook;     /* the last that was added, to that tensor */
   int hooked, nested;
+  bool cyclic; /* a gradient may hold its tensor until the context goes: create_graph */
 } program;
 
 /* All calls of the bytes; `after` (may be NULL) is told after each. */

@@ -24,7 +24,9 @@ static void back(program *p) {
     o.inputs = inputs, o.n_inputs = (size_t)choose(p, 3);
     for (size_t i = 0; i < o.n_inputs; i++) inputs[i] = any(p);
   }
-  clg_backward(x, one_in(p, 3) ? NULL : &o);
+  const clg_backward_options *options = one_in(p, 3) ? NULL : &o;
+  p->cyclic = p->cyclic || (options && o.create_graph);
+  clg_backward(x, options);
   clg_scope_close(s);
 }
 static void gradients(program *p) {
