@@ -3,6 +3,9 @@
 #include "../harness.h"
 #include "trial.h"
 
+/* Faults of each function: a step is quick, a context builds its programs. */
+enum { A_STEP = 10, A_LIFE = 2 };
+
 static clg_context *open_device(char *why, size_t size) {
   clg_context *ctx = NULL;
   clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
@@ -25,7 +28,7 @@ static void in_one_context(const workload *w, trial_count *count) {
   work_run(w, ctx, &right);
   count_calls(calls);
   for (t.call = 0; t.call < FAULTY_COUNT; t.call++) {
-    long stride = trial_stride(calls[t.call], 40);
+    long stride = trial_stride(calls[t.call], A_STEP);
     for (t.at = 1; t.at <= calls[t.call]; t.at += stride) {
       t.code = trial_code(t.call, t.at / stride);
       ck_assert(trial_of_work(&t, &ctx, &right, count));
@@ -43,7 +46,7 @@ static void over_its_life(const workload *w, trial_count *count) {
   trial_of_life(&t, &right, count);
   count_calls(calls);
   for (t.call = 0; t.call < FAULTY_COUNT; t.call++) {
-    long stride = trial_stride(calls[t.call], 4);
+    long stride = trial_stride(calls[t.call], A_LIFE);
     for (t.at = 1; t.at <= calls[t.call]; t.at += stride) {
       t.code = trial_code(t.call, t.at / stride);
       trial_of_life(&t, &right, count); /* one that was tolerated may make fewer calls */
