@@ -310,17 +310,19 @@ static void dots(__global const float *a, const uint a_rs, const uint rows, __gl
   float16 s[TILE_ROWS], all[TILE_ROWS];
   _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {
     row[i] = a + (size_t)min(i, rows - 1) * a_rs;
-    all[i] = (float16)(0.0f);
+    s[i] = all[i] = (float16)(0.0f);
   }
   uint p = 0;
-  while (p + 16 <= k) {
-    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) s[i] = (float16)(0.0f);
-    for (const uint stop = min(k, p + PANEL_K); p + 16 <= stop; p += 16) {
-      const float16 v = vload16(0, y + p);
-      _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) s[i] = fma(vload16(0, row[i] + p), v, s[i]);
+  for (; p + 16 <= k; p += 16) {
+    const float16 v = vload16(0, y + p);
+    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) s[i] = fma(vload16(0, row[i] + p), v, s[i]);
+    if ((p + 16) % PANEL_K != 0) continue;
+    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {
+      all[i] += s[i];
+      s[i] = (float16)(0.0f);
     }
-    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) all[i] += s[i];
   }
+  _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) all[i] += s[i];
   _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) sum[i] = clg_lanes_sum(all[i]);
   for (; p < k; p++)
     for (uint i = 0; i < TILE_ROWS; i++) sum[i] = fma(row[i][p], y[p], sum[i]);
