@@ -132,6 +132,37 @@ START_TEST(clipped_gradients_keep_their_direction) {
 }
 END_TEST
 
+/* With create_graph as without: neither squares nor the distance from zero take anything away. */
+START_TEST(recorded_gradients_of_norms_keep_their_digits) {
+  static const double scale[] = {1, 1, 1e18, 1e25, 1e30, 1e-15}, shift[] = {1e4, 1e6, 0, 1e25, -1e30, 1e-15};
+  enum { N = 6, ROWS = sizeof scale / sizeof *scale };
+  float v[ROWS * N], u[ROWS * N], g[2][ROWS * N];
+  for (int i = 0; i < ROWS * N; i++) {
+    v[i] = (float)(shift[i / N] + scale[i / N] * (i * 5 % N)), u[i] = (float)(i * 7 % 11 - 5);
+  }
+  for (int batch = 0; batch < 2; batch++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(ROWS, N), v), *up = clg_tensor_create(ctx, 2, DIMS(ROWS, N), u), *d;
+    clg_set_requires_grad(x, true);
+    clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
+    o.eps = 1e-30f;
+    clg_tensor *y = batch ? clg_transpose(clg_batch_norm(clg_transpose(x, 0, 1), NULL, NULL, &o), 0, 1)
+                          : clg_layer_norm(x, NULL, NULL, 1e-30f);
+    for (int recorded = 0; recorded < 2; recorded++) {
+      const clg_backward_options how = {.grad = up, .retain_graph = true, .create_graph = recorded};
+      ck_assert_int_eq(clg_grad(y, &x, 1, false, &how, &d), CLG_OK);
+      read_all(d, g[recorded]);
+    }
+    for (int i = 0; i < ROWS * N; i++)
+      ck_assert_msg(fabs((double)g[1][i] - (double)g[0][i]) <= 2e-6 * 3 / scale[i / N],
+                    "norm %d of %g + %g: %g, not %g", batch, shift[i / N], scale[i / N], (double)g[1][i],
+                    (double)g[0][i]);
+    clg_scope_close(s);
+    clg_tensor_unref(&x), clg_tensor_unref(&up);
+  }
+}
+END_TEST
+
 static void steps(clg_optim_options o, int count, const float *g, int64_t n, float *w) {
   clg_tensor *p = leaf(n, w), *t = clg_tensor_create(ctx, 1, &n, g);
   clg_optim *opt = clg_optim_create(ctx, &o, &p, 1);
@@ -275,6 +306,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, products_with_nought);
   tcase_add_test(c, norms_fit_where_squares_do_not);
   tcase_add_test(c, clipped_gradients_keep_their_direction);
+  tcase_add_test(c, recorded_gradients_of_norms_keep_their_digits);
   tcase_add_test(c, optimizers_stay_finite);
   tcase_add_test(c, probability_nought_at_minus_infinity);
   tcase_add_test(c, uniform_numbers_of_any_width);

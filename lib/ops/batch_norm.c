@@ -2,6 +2,7 @@
 #include "ops/activation.h"
 #include "ops/batch_norm_kernels.h"
 #include "ops/compose.h"
+#include "ops/normalise.h"
 #include <clgrad/ops.h>
 
 enum { IN_X, IN_GAMMA, IN_BETA };
@@ -76,7 +77,7 @@ static clg_tensor *before_activation(const batch_attrs *a, clg_tensor *xhat, clg
   return y ? clg_formula_recorded_gradient(a->act, 0, (clg_tensor *[]){v, y, g}, &a->slope) : NULL;
 }
 
-/* With create_graph: the same by recorded ops, from x alone where the statistics are x's. */
+/* With create_graph: the same by recorded ops. */
 static clg_status give_recorded(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *g) {
   const batch_attrs *a = n->attrs;
   clg_tensor *x = t[SAVED_X];
@@ -84,11 +85,8 @@ static clg_status give_recorded(clg_node *n, clg_tensor *const t[SAVED], clg_ten
   int dims[CLG_MAX_DIMS], count = 0;
   for (int d = 0; d < x->ndim; d++)
     if (d != 1) dims[count++] = d;
-  clg_tensor *mean = a->train ? clg_mean(x, dims, count, true) : over_channels(t[SAVED_MEAN], x),
-             *centred = clg_sub(x, mean);
-  clg_tensor *rstd = a->train ? clg_rsqrt(clg_add_scalar(clg_mean(clg_square(centred), dims, count, true), a->eps))
-                              : over_channels(t[SAVED_RSTD], x);
-  clg_tensor *xhat = clg_mul(centred, rstd);
+  clg_tensor *mean = over_channels(t[SAVED_MEAN], x), *rstd = over_channels(t[SAVED_RSTD], x), *xhat;
+  xhat = a->train ? clg_normalise(x, mean, rstd, dims, count, a->eps, &rstd) : clg_mul(clg_sub(x, mean), rstd);
   if (a->act) g = before_activation(a, xhat, t, x, g);
   clg_tensor *h = t[SAVED_GAMMA] ? clg_mul(g, over_channels(t[SAVED_GAMMA], x)) : g;
   clg_status s = xhat && h ? CLG_OK : clg_last_status(n->ctx);

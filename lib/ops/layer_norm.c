@@ -2,6 +2,7 @@
  * behind it, as that would. */
 #include "ops/activation.h"
 #include "ops/norm_kernels.h"
+#include "ops/normalise.h"
 #include <clgrad/ops.h>
 
 enum { IN_X, IN_GAMMA, IN_BETA };
@@ -54,15 +55,21 @@ static clg_status give_all(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *
   return s;
 }
 
-/* With create_graph: the same by recorded ops, from x alone. */
+/* A number a row, broadcasting to x. */
+static clg_tensor *over_rows(clg_tensor *t, const clg_tensor *x) {
+  int64_t shape[CLG_MAX_DIMS];
+  for (int d = 0; d < x->ndim; d++) shape[d] = d == x->ndim - 1 ? 1 : x->shape[d];
+  return clg_reshape(t, x->ndim, shape);
+}
+
+/* With create_graph: the same by recorded ops. */
 static clg_status give_recorded(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *g) {
   const norm_attrs *a = n->attrs;
   clg_tensor *x = t[SAVED_X], *gamma = t[SAVED_GAMMA];
   clg_scope *scope = clg_scope_open(n->ctx);
   const int last[] = {-1};
-  clg_tensor *centred = clg_sub(x, clg_mean(x, last, 1, true));
-  clg_tensor *rstd = clg_rsqrt(clg_add_scalar(clg_mean(clg_square(centred), last, 1, true), a->eps));
-  clg_tensor *xhat = clg_mul(centred, rstd);
+  clg_tensor *rstd = NULL,
+             *xhat = clg_normalise(x, over_rows(t[SAVED_MEAN], x), over_rows(t[SAVED_RSTD], x), last, 1, a->eps, &rstd);
   if (a->act) g = clg_behind_recorded(a->act, a->slope, t[SAVED_Y], g);
   clg_tensor *h = gamma ? clg_mul(g, gamma) : g;
   clg_status s = xhat && h ? CLG_OK : clg_last_status(n->ctx);

@@ -68,6 +68,9 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_MEAN_FROM] = {"mean", "(x - f)*s", {"x", "f"}, {"s"}, {0}},
     [CLG_ROW_VAR] = {"var", "(x - f - mu)*(x - f - mu)*s", {"x", "f", "mu"}, {"s"}, {0}},
     [CLG_ROW_CENTRED] = {"var", "(x - mu)*h*s", {"x", "mu", "h"}, {"s"}, {0}},
+    /* Of a normalisation that is differentiated twice: x from m in units of 1/k; 1/std in these units. */
+    [CLG_ROW_MEASURED] = {"norm", "(x - m)*k", {"x", "m", "k"}, {0}, {0}},
+    [CLG_ROW_RSTD] = {"norm", "rsqrt(v + eps*k*k)", {"v", "k"}, {"eps"}, {0}},
     /* Of a norm: the magnitude of x, whose gradient at NaN is NaN; the terms of the sum; the gradient of norm n, which
      * is taken as 0 where n is 0. */
     [CLG_ROW_MAGNITUDE] = {"norm", "abs(x)", {"x"}, {0}, {"x == x ? sign(x) : x"}},

@@ -1,0 +1,324 @@
+/* Reductions, softmax and norms over constant, huge, tiny and shifted values, with NaN and infinity among them: values,
+ * first and second gradients against definitions in double. All rows of an op are one tensor. $CLGRAD_TEST_CASE, part
+ * of a name, leaves everything else out. */
+#include "context.h"
+#include "harness.h"
+#include "hyper.h"
+#include <float.h>
+#include <string.h>
+
+static clg_context *ctx;
+static void open_context(void) { ctx = test_context_open(); }
+static void close_context(void) { test_context_close(&ctx); }
+static bool wanted(const char *name) {
+  const char *part = getenv("CLGRAD_TEST_CASE");
+  return !part || strstr(name, part);
+}
+#define S(...) ((int64_t[]){__VA_ARGS__})
+#define D(...) ((int[]){__VA_ARGS__})
+
+/* ---- rows ---- */
+
+enum { MOST = 300 };
+typedef enum kind { PLAIN, EQUAL, OUTLIER, NOT_FINITE } kind;
+static const struct {
+  const char *name;
+  double shift, scale; /* elements are shift + scale*u, u in (-1,1) */
+  kind kind;
+  float odd; /* the element in the middle, of the last two kinds */
+} ranges[] = {
+    {"plain", 0, 1, PLAIN, 0},
+    {"constant", 0.1, 0, EQUAL, 0},
+    {"zeros", 0, 0, EQUAL, 0},
+    {"large constant", 12345.678, 0, EQUAL, 0},
+    {"huge constant", 1e30, 0, EQUAL, 0},
+    {"1e4", 1e4, 1, PLAIN, 0},
+    {"1e6", 1e6, 1, PLAIN, 0},
+    {"1e10", 0, 1e10, PLAIN, 0},
+    {"1e18", 0, 1e18, PLAIN, 0},
+    {"1e20", 3e20, 1e20, PLAIN, 0},
+    {"1e30", 0, 1e30, PLAIN, 0},
+    {"1e38", 0, 1.5e38, PLAIN, 0},
+    {"3e38", 2.4e38, 0.9e38, PLAIN, 0},
+    {"1e-10", 0, 1e-10, PLAIN, 0},
+    {"1e-20", 0, 1e-20, PLAIN, 0},
+    {"1e-30", 2e-30, 1e-30, PLAIN, 0},
+    {"1e-37", 0, 1e-37, PLAIN, 0},
+    {"outlier", 0, 1, OUTLIER, 1e20f},
+    {"large outlier", 0, 1, OUTLIER, -1e4f},
+    {"nan", 0, 1, NOT_FINITE, NAN},
+    {"inf", 0, 1, NOT_FINITE, INFINITY},
+    {"-inf", 0, 1, NOT_FINITE, -INFINITY},
+};
+enum { ROWS = sizeof ranges / sizeof *ranges };
+
+/* Numbers in (-1,1), none twice. */
+static double unit(int i, int stream) {
+  uint32_t h = (uint32_t)(i + 997 * stream + 1) * 2654435761u;
+  h = (h ^ h >> 15) * 2246822519u;
+  return (double)((h ^ h >> 13) >> 8) * 0x1p-23 - 1;
+}
+static void fill(int r, int n, float *x) {
+  for (int i = 0; i < n; i++) x[i] = (float)(ranges[r].shift + ranges[r].scale * unit(i, 0));
+  if (ranges[r].kind >= OUTLIER) x[n / 2] = ranges[r].odd;
+}
+
+/* ---- definitions: of a row of n, m results ---- */
+
+typedef int (*definition)(const hyper *x, int n, hyper *y);
+
+static hyper sum_of(const hyper *x, int n) {
+  hyper s = hyper_of(0);
+  for (int i = 0; i < n; i++) s = hyper_add(s, x[i]);
+  return s;
+}
+static int def_sum(const hyper *x, int n, hyper *y) { return *y = sum_of(x, n), 1; }
+static int def_mean(const hyper *x, int n, hyper *y) { return *y = hyper_scale(sum_of(x, n), 1.0 / n), 1; }
+/* Differences from the mean, exactly 0 for equal elements; returns the sum of their squares. */
+static hyper centred(const hyper *x, int n, hyper *d) {
+  hyper mean = hyper_of(0), squares = hyper_of(0);
+  for (int i = 0; i < n; i++) mean = hyper_add(mean, hyper_scale(hyper_sub(x[i], hyper_of(x[0].v)), 1.0 / n));
+  for (int i = 0; i < n; i++) {
+    d[i] = hyper_sub(hyper_sub(x[i], hyper_of(x[0].v)), mean);
+    squares = hyper_add(squares, hyper_mul(d[i], d[i]));
+  }
+  return squares;
+}
+static int def_var(const hyper *x, int n, hyper *y) {
+  hyper d[MOST];
+  return *y = hyper_scale(centred(x, n, d), 1.0 / n), 1;
+}
+static int def_var_unbiased(const hyper *x, int n, hyper *y) {
+  hyper d[MOST];
+  return *y = hyper_scale(centred(x, n, d), 1.0 / (n - 1)), 1;
+}
+#define EPS 1e-5f
+static int def_normalised(const hyper *x, int n, hyper *y) {
+  hyper d[MOST], r = hyper_pow(hyper_add(hyper_scale(centred(x, n, d), 1.0 / n), hyper_of((double)EPS)), -0.5);
+  for (int i = 0; i < n; i++) y[i] = hyper_mul(d[i], r);
+  return n;
+}
+static hyper power_norm(const hyper *x, int n, double p) {
+  hyper s = hyper_of(0);
+  for (int i = 0; i < n; i++) s = hyper_add(s, hyper_pow(hyper_abs(x[i]), p));
+  return s.v == 0 ? hyper_of(0) : hyper_pow(s, 1 / p);
+}
+static int def_norm_2(const hyper *x, int n, hyper *y) { return *y = power_norm(x, n, 2), 1; }
+static int def_norm_3(const hyper *x, int n, hyper *y) { return *y = power_norm(x, n, 3), 1; }
+static int def_norm_1(const hyper *x, int n, hyper *y) { return *y = power_norm(x, n, 1), 1; }
+static int def_log_softmax(const hyper *x, int n, hyper *y) {
+  double most = -INFINITY;
+  hyper s = hyper_of(0);
+  for (int i = 0; i < n; i++) most = fmax(most, x[i].v);
+  for (int i = 0; i < n; i++) s = hyper_add(s, hyper_exp(hyper_sub(x[i], hyper_of(most))));
+  for (int i = 0; i < n; i++) y[i] = hyper_sub(hyper_sub(x[i], hyper_of(most)), hyper_log(s));
+  return n;
+}
+static int def_softmax(const hyper *x, int n, hyper *y) {
+  def_log_softmax(x, n, y);
+  for (int i = 0; i < n; i++) y[i] = hyper_exp(y[i]);
+  return n;
+}
+
+/* ---- ops: x [ROWS,n] -> [ROWS] or [ROWS,n] ---- */
+
+#define OP(name, call)                                                                                                 \
+  static clg_tensor *op_##name(clg_tensor *x) {                                                                        \
+    const int64_t n = clg_tensor_dim(x, 1);                                                                            \
+    (void)n;                                                                                                           \
+    return call;                                                                                                       \
+  }
+OP(sum, clg_sum(x, D(1), 1, false))
+OP(mean, clg_mean(x, D(1), 1, false))
+OP(var, clg_var(x, D(1), 1, false, false))
+OP(var_unbiased, clg_var(x, D(1), 1, true, false))
+OP(norm_1, clg_norm(x, 1, D(1), 1, false))
+OP(norm_2, clg_norm(x, 2, D(1), 1, false))
+OP(norm_3, clg_norm(x, 3, D(1), 1, false))
+OP(softmax, clg_softmax(x, 1))
+OP(log_softmax, clg_log_softmax(x, 1))
+OP(softmax_columns, clg_transpose(clg_softmax(clg_transpose(x, 0, 1), 0), 0, 1))
+OP(layer_norm, clg_layer_norm(x, NULL, NULL, EPS))
+OP(group_norm, clg_reshape(clg_group_norm(clg_reshape(x, 3, S(ROWS, 1, n)), 1, NULL, NULL, EPS), 2, S(ROWS, n)))
+OP(instance_norm, clg_reshape(clg_instance_norm(clg_reshape(x, 3, S(1, ROWS, n)), NULL, NULL, EPS), 2, S(ROWS, n)))
+OP(batch_norm_rows, clg_transpose(clg_batch_norm(clg_transpose(x, 0, 1), NULL, NULL, NULL), 0, 1))
+OP(batch_norm_planes, clg_reshape(clg_batch_norm(clg_reshape(x, 3, S(1, ROWS, n)), NULL, NULL, NULL), 2, S(ROWS, n)))
+
+typedef enum family { SUMS, NORMS, EXPONENTIALS, VARIANCES, NORMALISED } family;
+static const struct {
+  const char *name;
+  clg_tensor *(*op)(clg_tensor *x);
+  definition f;
+  family family;
+} ops[] = {
+    {"sum", op_sum, def_sum, SUMS},
+    {"mean", op_mean, def_mean, SUMS},
+    {"var", op_var, def_var, VARIANCES},
+    {"var unbiased", op_var_unbiased, def_var_unbiased, VARIANCES},
+    {"norm 1", op_norm_1, def_norm_1, NORMS},
+    {"norm 2", op_norm_2, def_norm_2, NORMS},
+    {"norm 3", op_norm_3, def_norm_3, NORMS},
+    {"softmax", op_softmax, def_softmax, EXPONENTIALS},
+    {"softmax columns", op_softmax_columns, def_softmax, EXPONENTIALS},
+    {"log_softmax", op_log_softmax, def_log_softmax, EXPONENTIALS},
+    {"layer_norm", op_layer_norm, def_normalised, NORMALISED},
+    {"group_norm", op_group_norm, def_normalised, NORMALISED},
+    {"instance_norm", op_instance_norm, def_normalised, NORMALISED},
+    {"batch_norm rows", op_batch_norm_rows, def_normalised, NORMALISED},
+    {"batch_norm planes", op_batch_norm_planes, def_normalised, NORMALISED},
+};
+enum { OPS = sizeof ops / sizeof *ops };
+
+/* ---- the checks ---- */
+
+enum { VALUE, FIRST, RECORDED, SECOND, ORDERS };
+static const char *const order_name[] = {"value", "gradient", "recorded gradient", "second gradient"};
+typedef struct outcome {
+  float x[ROWS][MOST], u[ROWS][MOST], w[ROWS][MOST], got[ORDERS][ROWS][MOST];
+  double want[ORDERS][MOST];
+} outcome;
+static outcome o;
+
+static void read_rows(clg_tensor *t, int m, float to[][MOST]) {
+  static float v[ROWS * MOST];
+  ck_assert_msg(t != NULL, "%s", clg_last_error(ctx));
+  ck_assert_int_eq(clg_tensor_read(t, v), CLG_OK);
+  for (int r = 0; r < ROWS; r++) memcpy(to[r], v + r * m, (size_t)m * sizeof *v);
+}
+static clg_tensor *rows_of(float from[][MOST], int m, bool flat) {
+  static float v[ROWS * MOST];
+  for (int r = 0; r < ROWS; r++) memcpy(v + r * m, from[r], (size_t)m * sizeof *v);
+  return clg_tensor_create(ctx, flat ? 1 : 2, S(ROWS, m), v);
+}
+
+/* u weights results for the first gradients, w those for the second. */
+static void run(int k, int n, int m) {
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = rows_of(o.x, n, false), *u = rows_of(o.u, m, m == 1), *w = rows_of(o.w, n, false), *g = NULL,
+             *gg = NULL;
+  clg_set_requires_grad(x, true);
+  clg_tensor *y = ops[k].op(x);
+  read_rows(y, m, o.got[VALUE]);
+  ck_assert_int_eq(clg_grad(y, &x, 1, false, &(clg_backward_options){.grad = u, .retain_graph = true}, &g), CLG_OK);
+  read_rows(g, n, o.got[FIRST]);
+  ck_assert_int_eq(clg_grad(y, &x, 1, false, &(clg_backward_options){.grad = u, .create_graph = true}, &g), CLG_OK);
+  read_rows(g, n, o.got[RECORDED]);
+  memset(o.got[SECOND], 0, sizeof o.got[SECOND]);
+  if (clg_requires_grad(g)) {
+    ck_assert_int_eq(clg_grad(g, &x, 1, true, &(clg_backward_options){.grad = w}, &gg), CLG_OK);
+    if (gg) read_rows(gg, n, o.got[SECOND]);
+  }
+  ck_assert_msg(clg_scope_close(s) == CLG_OK, "%s", clg_last_error(ctx));
+  clg_tensor_unref(&x), clg_tensor_unref(&u), clg_tensor_unref(&w);
+}
+
+/* Of one row: for each element a pass with that as direction a, and w as b. */
+static void define(int k, int r, int n) {
+  hyper x[MOST], y[MOST];
+  for (int i = 0; i < n; i++) {
+    for (int j = 0; j < n; j++) x[j] = (hyper){(double)o.x[r][j], j == i, (double)o.w[r][j], 0};
+    int m = ops[k].f(x, n, y);
+    o.want[FIRST][i] = o.want[SECOND][i] = 0;
+    for (int j = 0; j < m; j++) {
+      o.want[VALUE][j] = y[j].v;
+      o.want[FIRST][i] += (double)o.u[r][j] * y[j].a, o.want[SECOND][i] += (double)o.u[r][j] * y[j].ab;
+    }
+    o.want[RECORDED][i] = o.want[FIRST][i];
+  }
+}
+
+/* What rounding may take from the results of an order: 1e-6 and so on of the greatest term. Of x - mean the mean, a
+ * float, is one. */
+static double tolerance(int k, int r, int n, int order) {
+  static const double part[ORDERS] = {1e-6, 2e-6, 2e-6, 5e-6};
+  double size = 0, mean = 0, variance = 0, peak = 0, value = 0;
+  for (int i = 0; i < n; i++) size += fabs((double)o.x[r][i]), mean += (double)o.x[r][i] / n;
+  if (ranges[r].kind == EQUAL) mean = (double)o.x[r][0];
+  for (int i = 0; i < n; i++) {
+    double d = (double)o.x[r][i] - mean;
+    variance += d * d / n, peak = fmax(peak, fabs(d)), value = fmax(value, fabs(o.want[VALUE][i]));
+  }
+  const double rstd = 1 / sqrt(variance + (double)EPS), hat = peak * rstd,
+               rounded = ranges[r].kind == EQUAL ? 0 : 0x1p-24 * fabs(mean);
+  const double term[][ORDERS] = {[SUMS] = {0.25 * (ops[k].f == def_mean ? size / n : size), 1, 1, 1},
+                                 [NORMS] = {value, 1, 1, 2 / fmax(value, 1e-200)},
+                                 [EXPONENTIALS] = {fmax(value, 1), 1, 1, 1},
+                                 [VARIANCES] = {variance, 2 * peak / n, 2 * peak / n, 2.0 / n},
+                                 [NORMALISED] = {hat, rstd, rstd, rstd * rstd * fmax(1, hat)}},
+               also[][ORDERS] = {[VARIANCES] = {0, 2 * rounded / n, 2 * rounded / n, 0},
+                                 [NORMALISED] = {rounded * rstd, 4 * rounded * rstd * rstd, 4 * rounded * rstd * rstd,
+                                                 8 * rounded * rstd * rstd * rstd}};
+  const family of = ops[k].family;
+  return part[order] * term[of][order] + (of >= VARIANCES ? also[of][order] : 0) + 2 * (double)FLT_MIN;
+}
+
+/* What overflows on the way, in PyTorch's float32 too: sums of both signs; what is divided by an infinite norm; a
+ * square that is a term of a variance. */
+static bool beyond(int k, int r, int n, int order) {
+  double size = 0, sum = 0, peak = 0;
+  for (int i = 0; i < n; i++) {
+    double x = (double)o.x[r][i];
+    size += fabs(x), sum += x, peak = fmax(peak, fabs(x));
+  }
+  if (!isfinite(size)) return false;
+  return ops[k].family == SUMS        ? order == VALUE && size > (double)FLT_MAX && fabs(sum) < size
+         : ops[k].family == NORMS     ? order != VALUE && o.want[VALUE][0] > (double)FLT_MAX
+         : ops[k].family == VARIANCES ? order == VALUE && peak * peak > (double)FLT_MAX && ranges[r].kind == OUTLIER
+                                      : false;
+}
+
+static int check_row(int k, int r, int n, int order) {
+  const int m = order == VALUE ? ops[k].f((hyper[MOST]){{0}}, n, (hyper[MOST]){{0}}) : n;
+  const double slack = tolerance(k, r, n, order);
+  int nans = 0, bad = 0;
+  bool lost = false; /* which gradients are NaN where the result is, is a convention; that one is, is not */
+  for (int i = 0; i < m; i++)
+    nans += isnan(o.got[order][r][i]), lost = lost || (ops[k].family != SUMS && isnan(o.want[VALUE][i]));
+  if (beyond(k, r, n, order)) return 0;
+  for (int i = 0; i < m; i++) {
+    double want = o.want[order][i], got = (double)o.got[order][r][i];
+    if (order != VALUE && lost) {
+      if (nans) continue;
+      want = NAN;
+    }
+    if (isnan(want)                    ? isnan(got)
+        : fabs(want) > (double)FLT_MAX ? got == copysign(INFINITY, want)
+                                       : fabs(got - want) <= slack)
+      continue;
+    if (bad++ < 2)
+      fprintf(stderr, "%s of %d in row %s, %s %d: %.9g, not %.9g (+-%.2g)\n", ops[k].name, n, ranges[r].name,
+              order_name[order], i, got, want, slack);
+  }
+  return bad > 0;
+}
+
+START_TEST(rows_of_all_ranges) {
+  static const int lengths[] = {7, MOST};
+  int bad = 0;
+  if (!wanted(ops[_i].name)) return;
+  for (int l = 0; l < 2; l++) {
+    const int n = lengths[l], m = ops[_i].f((hyper[MOST]){{0}}, n, (hyper[MOST]){{0}});
+    for (int r = 0; r < ROWS; r++) {
+      fill(r, n, o.x[r]);
+      for (int i = 0; i < n; i++) o.u[r][i] = (float)unit(i + r, 1), o.w[r][i] = (float)unit(i + r, 2);
+    }
+    run(_i, n, m);
+    for (int r = 0; r < ROWS; r++) {
+      memset(o.want, 0, sizeof o.want);
+      define(_i, r, n);
+      for (int order = 0; order < (ranges[r].kind == NOT_FINITE ? SECOND : ORDERS); order++)
+        bad += check_row(_i, r, n, order);
+    }
+  }
+  ck_assert_msg(!bad, "%s: %d rows are wrong", ops[_i].name, bad);
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *c = tcase_create("ranges");
+  tcase_add_checked_fixture(c, open_context, close_context);
+  tcase_set_timeout(c, 0);
+  tcase_add_loop_test(c, rows_of_all_ranges, 0, OPS);
+  suite_add_tcase(suite, c);
+}
+CHECK_MAIN("ranges", add_cases)
