@@ -1,4 +1,5 @@
-/* The ops of two tensors of test_sweep.c beside their definitions in double: the value, and the derivative by each. */
+/* The ops of two tensors of test_sweep.c beside their definitions in double: the value, and the
+ * first and second derivatives. */
 #ifndef CLG_TESTS_SWEEP_PAIRS_H
 #define CLG_TESTS_SWEEP_PAIRS_H
 
@@ -7,10 +8,11 @@
 typedef struct binary {
   const char *name;
   clg_tensor *(*op)(clg_tensor *x, clg_tensor *o);
-  double (*f[3])(double x, double o); /* the value and both derivatives */
+  double (*f[6])(double x, double o); /* the value, by x, by o; by x twice, by both, by o twice */
   double (*term)(double x, double o);
-  bool all;         /* infinity and NaN are defined too */
-  bool probability; /* o is taken as 0, 1/2 and 1 alone */
+  bool all;                               /* infinity and NaN are defined too */
+  bool probability;                       /* o is taken as 0, 1/2 and 1 alone */
+  bool (*out)(double x, double o, int k); /* f[k] passes through numbers that no float holds; NULL: never */
 } binary;
 #define REF2(name, ...)                                                                                                \
   static double name(double x, double o) {                                                                             \
@@ -64,17 +66,49 @@ REF2(l1_v, fabs(x - o))
 REF2(l1_x, (x > o) - (x < o))
 REF2(l1_o, (x < o) - (x > o))
 
+/* x^o. By o there is a logarithm of x, of which a power of 0 has none left. */
+OP2(pow, clg_pow(x, o))
+REF2(pow_v, pow(x, o))
+REF2(pow_x, o == 0 ? 0 : o * pow(x, o - 1))
+REF2(pow_o, x == 0 && o >= 0 ? 0 : pow(x, o) * log(x))
+REF2(pow_xx, o == 0 || o == 1 ? 0 : o * (o - 1) * pow(x, o - 2))
+REF2(pow_xo, pow(x, o - 1) + (x == 0 && o >= 1 ? 0 : o * pow(x, o - 1) * log(x)))
+REF2(pow_oo, x == 0 && o >= 0 ? 0 : pow(x, o) * log(x) * log(x))
+static inline bool pow_out(double x, double o, int k) {
+  if (k == 0) return false;
+  if (!isfinite(x) || !isfinite(o)) return true;
+  for (int less = 0; less <= (k > 2 ? 2 : 1); less++) {
+    double p = fabs(pow(x, o - less));
+    if (p != 0 && (p > 3.4e38 || p < 1.2e-38)) return true;
+  }
+  return (float)(o - 1) == (float)o || fabs(o) < 1e-30;
+}
+/* Quotients of quotients: each must be in range. */
+static inline bool div_out(double x, double o, int k) {
+  double step[] = {1 / o, x / o, 1 / o / o, x / o / o};
+  if (k < 3) return false;
+  for (int i = 0; i < 4; i++)
+    if (step[i] != 0 && !(fabs(step[i]) < 3.4e38 && fabs(step[i]) > 1.2e-38)) return true;
+  return false;
+}
+REF2(div_xo, -1 / o / o)
+REF2(div_oo, 2 * (x / o) / o / o)
+REF2(bce_xx, sigma(x) * sigma(-x))
+REF2(plus_two, 2)
+REF2(minus_two_each, -2)
+
 static const binary binaries[] = {
-    {"add", two_add, {add_v, unit, unit}, larger, true, false},
-    {"sub", two_sub, {sub_v, unit, minus_unit}, larger, true, false},
-    {"mul", two_mul, {mul_v, other, first}, no_term, true, false},
-    {"div", two_div, {div_v, div_x, div_o}, no_term, true, false},
-    {"maximum", two_maximum, {maximum_v, maximum_x, maximum_o}, no_term, true, false},
-    {"minimum", two_minimum, {minimum_v, minimum_x, minimum_o}, no_term, true, false},
-    {"where", two_where, {where_v, where_x, where_o}, no_term, true, false},
-    {"bce_with_logits", two_bce, {bce_v, bce_x, bce_o}, bce_term, false, true},
-    {"mse_loss", two_mse, {mse_v, mse_x, mse_o}, no_term, false, false},
-    {"l1_loss", two_l1, {l1_v, l1_x, l1_o}, no_term, false, false},
+    {"add", two_add, {add_v, unit, unit, no_term, no_term, no_term}, larger, true, false, NULL},
+    {"sub", two_sub, {sub_v, unit, minus_unit, no_term, no_term, no_term}, larger, true, false, NULL},
+    {"mul", two_mul, {mul_v, other, first, no_term, unit, no_term}, no_term, true, false, NULL},
+    {"div", two_div, {div_v, div_x, div_o, no_term, div_xo, div_oo}, no_term, true, false, div_out},
+    {"pow", two_pow, {pow_v, pow_x, pow_o, pow_xx, pow_xo, pow_oo}, no_term, true, false, pow_out},
+    {"maximum", two_maximum, {maximum_v, maximum_x, maximum_o, no_term, no_term, no_term}, no_term, true, false, NULL},
+    {"minimum", two_minimum, {minimum_v, minimum_x, minimum_o, no_term, no_term, no_term}, no_term, true, false, NULL},
+    {"where", two_where, {where_v, where_x, where_o, no_term, no_term, no_term}, no_term, true, false, NULL},
+    {"bce_with_logits", two_bce, {bce_v, bce_x, bce_o, bce_xx, minus_unit, no_term}, bce_term, false, true, NULL},
+    {"mse_loss", two_mse, {mse_v, mse_x, mse_o, plus_two, minus_two_each, plus_two}, no_term, false, false, NULL},
+    {"l1_loss", two_l1, {l1_v, l1_x, l1_o, no_term, no_term, no_term}, no_term, false, false, NULL},
 };
 enum { BINARIES = sizeof binaries / sizeof *binaries };
 

@@ -83,28 +83,46 @@ END_TEST
 
 /* ---- of two: all pairs ---- */
 
+/* Gradients of the gradient g by x and o, which are 0 where g does not depend on them. */
+static void second_of_pair(clg_tensor *g, clg_tensor *const in[2], int64_t n, float *by_x, float *by_o) {
+  clg_tensor *d[2] = {NULL};
+  const clg_backward_options o = {.grad = clg_full(ctx, 1, &n, 1), .retain_graph = true};
+  if (clg_requires_grad(g)) ck_assert_int_eq(clg_grad(g, in, 2, true, &o, d), CLG_OK);
+  if (d[0] && by_x) read_all(d[0], by_x);
+  if (d[1]) read_all(d[1], by_o);
+}
+
 START_TEST(binary_ops) {
   const binary *b = &binaries[_i];
-  static const char *const what[] = {"value", "gradient of x", "gradient of o"};
-  static float x[POINTS * POINTS], o[POINTS * POINTS], got[3][POINTS * POINTS];
+  enum { PAIRS = POINTS * POINTS };
+  static const char *const what[] = {"value",          "gradient of x",       "gradient of o", "second gradient of x",
+                                     "mixed gradient", "second gradient of o"};
+  static float x[PAIRS], o[PAIRS], got[6][PAIRS];
   if (!wanted(b->name)) return;
   int64_t n = 0;
   int m = b->all ? POINTS : FINITE;
   for (int i = 0; i < m; i++)
     for (int k = 0; k < (b->probability ? 3 : m); k++, n++)
       x[n] = points[i], o[n] = b->probability ? (float)k / 2 : points[k];
+  memset(got, 0, sizeof got);
   clg_scope *s = clg_scope_open(ctx);
-  clg_tensor *tx = leaf(1, &n, x), *to = leaf(1, &n, o), *y = b->op(tx, to);
+  clg_tensor *in[] = {leaf(1, &n, x), leaf(1, &n, o)}, *y = b->op(in[0], in[1]), *g[2];
+  const clg_backward_options ones = {.grad = clg_full(ctx, 1, &n, 1), .retain_graph = true};
   read_all(y, got[0]);
-  ck_assert_int_eq(clg_backward(y, &(clg_backward_options){.grad = clg_full(ctx, 1, &n, 1)}), CLG_OK);
-  read_all(clg_grad_of(tx), got[1]), read_all(clg_grad_of(to), got[2]);
+  ck_assert_int_eq(clg_backward(y, &ones), CLG_OK);
+  read_all(clg_grad_of(in[0]), got[1]), read_all(clg_grad_of(in[1]), got[2]);
+  const clg_backward_options recorded = {.grad = ones.grad, .create_graph = true};
+  ck_assert_int_eq(clg_grad(y, in, 2, false, &recorded, g), CLG_OK);
+  second_of_pair(g[0], in, n, got[3], got[4]);
+  second_of_pair(g[1], in, n, NULL, got[5]);
   clg_scope_close(s);
-  clg_tensor_unref(&tx), clg_tensor_unref(&to);
+  clg_tensor_unref(&in[0]), clg_tensor_unref(&in[1]);
   int bad = 0;
   for (int i = 0; i < n; i++)
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 6; k++) {
       double p = (double)x[i], q = (double)o[i], want = b->f[k](p, q);
-      if (agrees(got[k][i], want, k == 0 || (k == 1 && b->probability) ? b->term(p, q) : 0, least)) continue;
+      if (b->out && b->out(p, q, k)) continue;
+      if (agrees(got[k][i], want, k == 0 || k > 2 || (k == 1 && b->probability) ? b->term(p, q) : 0, least)) continue;
       if (bad++ < 20)
         fprintf(stderr, "%s at %g, %g: %s %.9g, not %.9g\n", b->name, p, q, what[k], (double)got[k][i], want);
     }
