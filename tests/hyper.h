@@ -11,18 +11,20 @@ typedef struct hyper {
 } hyper;
 
 static inline hyper hyper_of(double v) { return (hyper){v, 0, 0, 0}; }
+/* a*b, which an a of 0 ends, whatever b is. */
+static inline double hyper_part(double a, double b) { return a == 0 ? 0 : a * b; }
 /* f(x) by f and its first two derivatives at x.v. Directions that x does not depend on stay 0, whatever f does there.
  */
 static inline hyper hyper_apply(hyper x, double f, double f1, double f2) {
-  return (hyper){f, x.a == 0 ? 0 : f1 * x.a, x.b == 0 ? 0 : f1 * x.b,
-                 (x.ab == 0 ? 0 : f1 * x.ab) + (x.a == 0 || x.b == 0 ? 0 : f2 * x.a * x.b)};
+  return (hyper){f, hyper_part(x.a, f1), hyper_part(x.b, f1),
+                 hyper_part(x.ab, f1) + hyper_part(x.a, hyper_part(x.b, f2))};
 }
 static inline hyper hyper_add(hyper x, hyper y) { return (hyper){x.v + y.v, x.a + y.a, x.b + y.b, x.ab + y.ab}; }
 static inline hyper hyper_scale(hyper x, double k) { return (hyper){x.v * k, x.a * k, x.b * k, x.ab * k}; }
 static inline hyper hyper_sub(hyper x, hyper y) { return hyper_add(x, hyper_scale(y, -1)); }
 static inline hyper hyper_mul(hyper x, hyper y) {
-  return (hyper){x.v * y.v, x.a * y.v + x.v * y.a, x.b * y.v + x.v * y.b,
-                 x.ab * y.v + x.a * y.b + x.b * y.a + x.v * y.ab};
+  return (hyper){x.v * y.v, hyper_part(x.a, y.v) + hyper_part(y.a, x.v), hyper_part(x.b, y.v) + hyper_part(y.b, x.v),
+                 hyper_part(x.ab, y.v) + hyper_part(x.a, y.b) + hyper_part(y.a, x.b) + hyper_part(y.ab, x.v)};
 }
 static inline hyper hyper_pow(hyper x, double p) {
   return hyper_apply(x, pow(x.v, p), p * pow(x.v, p - 1), p * (p - 1) * pow(x.v, p - 2));

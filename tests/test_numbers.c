@@ -218,6 +218,28 @@ START_TEST(probability_nought_at_minus_infinity) {
 }
 END_TEST
 
+START_TEST(losses_of_huge_and_infinite_logits) {
+  enum { ROWS = 40 };
+  float v[2 * ROWS], g[2 * ROWS], l[4];
+  int32_t label[ROWS];
+  for (int i = 0; i < ROWS; i++) v[2 * i] = 1.5e38f, v[2 * i + 1] = -1.5e38f, label[i] = i & 1;
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(ROWS, 2), v), *t = clg_tensor_create_i32(ctx, 1, DIMS(ROWS), label);
+  clg_set_requires_grad(x, true);
+  clg_tensor *loss = clg_cross_entropy(x, t, NULL);
+  ck_assert_msg(near(clg_tensor_item(loss), 1.5e38), "%g", (double)clg_tensor_item(loss)); /* a sum has no room */
+  backward(loss), read_all(clg_grad_of(x), g);
+  for (int i = 0; i < 2 * ROWS; i++) ck_assert(near(g[i], i / 2 % 2 ? (i % 2 ? -1.0 : 1.0) / ROWS : 0));
+  const float z[] = {INFINITY, -INFINITY, INFINITY, -INFINITY}, target[] = {0.5f, 0.5f, 0, 1};
+  const clg_loss_options each = {CLG_REDUCTION_NONE, NULL, NULL, 0, -100};
+  clg_tensor *a = clg_tensor_create(ctx, 1, DIMS(4), z), *b = clg_tensor_create(ctx, 1, DIMS(4), target);
+  read_all(clg_bce_with_logits_loss(a, b, &each), l);
+  for (int i = 0; i < 4; i++) ck_assert_msg(isinf(l[i]) && l[i] > 0, "%d: %g", i, (double)l[i]);
+  clg_scope_close(s);
+  clg_tensor_unref(&x), clg_tensor_unref(&t), clg_tensor_unref(&a), clg_tensor_unref(&b);
+}
+END_TEST
+
 START_TEST(uniform_numbers_of_any_width) {
   static const float range[][2] = {{-3e38f, 3e38f}, {-2e38f, 3.4e38f}, {0, 3.4e38f}, {-1, 1}};
   enum { N = 20000 };
@@ -309,6 +331,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, recorded_gradients_of_norms_keep_their_digits);
   tcase_add_test(c, optimizers_stay_finite);
   tcase_add_test(c, probability_nought_at_minus_infinity);
+  tcase_add_test(c, losses_of_huge_and_infinite_logits);
   tcase_add_test(c, uniform_numbers_of_any_width);
   tcase_add_test(c, losses_do_not_broadcast);
   tcase_add_test(c, pooling_windows_reach_beyond);

@@ -404,7 +404,14 @@ END_TEST
 /* CLBlast adds up to 4096 equal terms in a row; only what is beyond is cut. */
 #define CLBLAST 5e-5
 
-static void run(int row, int decade) {
+/* $TEST_SUMS: "long" for all lengths, "table" to print the errors too, "1e8" to print those of a sum and a product of
+ * so many terms, which nothing bounds. */
+static bool chosen(const char *mode) {
+  const char *which = getenv("TEST_SUMS");
+  return which && !strcmp(which, mode);
+}
+
+static void measure(int row, int decade) {
   int64_t n = 1;
   for (int i = 0; i < decade; i++) n *= 10;
   worst = 0;
@@ -413,10 +420,14 @@ static void run(int row, int decade) {
     rows[row].run(n);
     ck_assert_msg(clg_scope_close(s) == CLG_OK, "%s", clg_last_error(ctx));
   }
+  if (chosen("table") || chosen("1e8")) printf("%s 1e%d %.1e\n", rows[row].name, decade, worst);
+}
+
+static void run(int row, int decade) {
+  measure(row, decade);
   double bound = rows[row].bound[decade - 2];
   if (rows[row].run == matmul || rows[row].run == tile_product || rows[row].run == linear_gradients)
     if (clg_context_device(ctx)->shape == CLG_SHAPE_GPU) bound = fmax(bound, CLBLAST);
-  if (getenv("TEST_SUMS_SHOW")) printf("%-28s 1e%d %9.2e of %9.2e\n", rows[row].name, decade, worst, bound);
   ck_assert_msg(worst <= bound, "%s of 1e%d terms: relative error %.3g, more than %.3g", rows[row].name, decade, worst,
                 bound);
 }
@@ -428,13 +439,18 @@ START_TEST(long_sums) {
 }
 END_TEST
 
-/* $TEST_SUMS: "long" for all lengths. */
+START_TEST(sums_of_1e8) {
+  if (rows[_i].run == sum_all || rows[_i].run == dot) measure(_i, 8);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
-  const char *which = getenv("TEST_SUMS");
   TCase *t = tcase_create("sums");
   tcase_set_timeout(t, 1800);
+  const TTest *const sums = chosen("1e8") ? sums_of_1e8 : chosen("long") || chosen("table") ? long_sums : short_sums;
   share_context(t);
-  tcase_add_loop_test(t, which && !strcmp(which, "long") ? long_sums : short_sums, 0, N_ROWS);
+  tcase_add_loop_test(t, sums, 0, N_ROWS);
+  if (sums == sums_of_1e8) return suite_add_tcase(suite, t);
   tcase_add_loop_test(t, equal_values_have_no_deviation, 0, RANGES);
   tcase_add_loop_test(t, huge_values_are_normalised, 0, RANGES);
   tcase_add_loop_test(t, means_of_huge_values, 0, 6);

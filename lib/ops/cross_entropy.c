@@ -45,8 +45,9 @@ static clg_tensor *over_classes(clg_tensor *weight, const clg_tensor *x, int d) 
   return clg_reshape(weight, x->ndim, shape);
 }
 
-/* The negative loss of each label, with 1 at the classes' dimension d. *total: what the mean divides by. */
-static clg_tensor *by_labels(clg_tensor *lp, clg_tensor *label, int d, const clg_loss_options *o, clg_tensor **total) {
+/* The negative loss of each label, with 1 at the classes' dimension d. *share: their mean weight, which the mean
+ * divides by. */
+static clg_tensor *by_labels(clg_tensor *lp, clg_tensor *label, int d, const clg_loss_options *o, clg_tensor **share) {
   int64_t shape[CLG_MAX_DIMS];
   memcpy(shape, lp->shape, sizeof shape);
   shape[d] = 1;
@@ -54,7 +55,7 @@ static clg_tensor *by_labels(clg_tensor *lp, clg_tensor *label, int d, const clg
   if (!label) return NULL;
   clg_tensor *w = label_weights(label, o->weight, lp->shape[d], o->ignore_index);
   clg_tensor *y = w ? counted(clg_gather_along(lp, label, d, "cross_entropy"), w) : NULL;
-  if (o->reduction == CLG_REDUCTION_MEAN) *total = clg_sum(w, NULL, 0, false);
+  if (o->reduction == CLG_REDUCTION_MEAN) *share = clg_mean(w, NULL, 0, false);
   if (o->label_smoothing == 0) return y;
   clg_tensor *counts = o->weight ? label_weights(label, NULL, lp->shape[d], o->ignore_index) : w;
   clg_tensor *all = clg_sum(o->weight ? counted(lp, over_classes(o->weight, lp, d)) : lp, (int[]){d}, 1, true);
@@ -99,8 +100,8 @@ static bool inputs_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_option
   return clg_index_ok(x, t, ignore < 0 ? ignore : 0, ignore > last ? ignore : last, "cross_entropy");
 }
 
-/* Reduces the negative losses y, with 1 at dimension d. `count`: the mean's divisor without a total. */
-static clg_tensor *finish(clg_tensor *y, int d, clg_reduction how, clg_tensor *total, int64_t count) {
+/* Reduces the negative losses y, with 1 at dimension d.  */
+static clg_tensor *finish(clg_tensor *y, int d, clg_reduction how, clg_tensor *share) {
   if (!y) return NULL;
   if (how == CLG_REDUCTION_NONE) {
     int64_t shape[CLG_MAX_DIMS];
@@ -109,9 +110,10 @@ static clg_tensor *finish(clg_tensor *y, int d, clg_reduction how, clg_tensor *t
       if (k != d) shape[n++] = y->shape[k];
     return clg_neg(clg_reshape(y, n, shape));
   }
-  y = clg_sum(y, NULL, 0, false);
-  if (how == CLG_REDUCTION_SUM) return clg_neg(y);
-  return total ? clg_neg(clg_div(y, total)) : clg_mul_scalar(y, -1.0f / (float)count);
+  if (how == CLG_REDUCTION_SUM) return clg_neg(clg_sum(y, NULL, 0, false));
+  /* A quotient of means: the sums may leave the range of a float. */
+  y = clg_mean(y, NULL, 0, false);
+  return clg_neg(share ? clg_div(y, share) : y);
 }
 
 clg_tensor *clg_cross_entropy(clg_tensor *x, clg_tensor *target, const clg_loss_options *options) {
@@ -120,9 +122,9 @@ clg_tensor *clg_cross_entropy(clg_tensor *x, clg_tensor *target, const clg_loss_
   int d = x->ndim > 1 ? 1 : 0;
   if (!inputs_ok(x, target, d, o)) return NULL;
   clg_scope *scope = clg_scope_open(x->ctx);
-  clg_tensor *lp = clg_log_softmax(x, d), *total = NULL, *y = NULL;
+  clg_tensor *lp = clg_log_softmax(x, d), *share = NULL, *y = NULL;
   bool labels = target->storage->dtype == CLG_I32;
-  if (lp) y = labels ? by_labels(lp, target, d, o, &total) : by_probabilities(lp, target, d, o);
-  if (y && labels && o->reduction == CLG_REDUCTION_MEAN && !total) y = NULL;
-  return clg_scope_close_with(scope, finish(y, d, o->reduction, total, x->shape[d] ? x->numel / x->shape[d] : 0));
+  if (lp) y = labels ? by_labels(lp, target, d, o, &share) : by_probabilities(lp, target, d, o);
+  if (y && labels && o->reduction == CLG_REDUCTION_MEAN && !share) y = NULL;
+  return clg_scope_close_with(scope, finish(y, d, o->reduction, share));
 }

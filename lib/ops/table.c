@@ -2,7 +2,8 @@
  * a row in the tests' table. No name of an input or a number is "mm" or begins with "mm_": those are the kernels'. */
 #include "ops/formula.h"
 
-#define BCE "max(x, 0) - x*t + log1p(exp(-abs(x)))"
+/* Of an infinite logit that a target denies infinity, not a difference of two. */
+#define BCE "(x > 0 ? x*(1 - t) : -x*t) + log1p(exp(-abs(x)))"
 
 const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_ADD] = {"add", "x + o", {"x", "o"}, {0}, {0}},
@@ -82,7 +83,7 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_AFFINE] = {"affine", "x*a + b", {"x", "a", "b"}, {0}, {0}},
     /* p is the weight of the positive targets. */
     [CLG_ROW_BCE_LOGITS_POS] = {"bce_with_logits",
-                                "(1 - t)*x + (1 + (p - 1)*t)*(log1p(exp(-abs(x))) + max(-x, 0))",
+                                "(x > 0 ? x*(1 - t) : -x*(p*t)) + (1 + (p - 1)*t)*log1p(exp(-abs(x)))",
                                 {"x", "t", "p"},
                                 {0},
                                 {"(1 - t) - (1 + (p - 1)*t)*sigmoid(-x)"}},

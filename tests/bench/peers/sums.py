@@ -1,8 +1,12 @@
 """PyTorch's float32 errors for the sums of test_sums.c, and from them its bounds: python3 sums.py > ../../sums_bounds.h
 
+python3 sums.py table prints the errors themselves, and python3 sums.py 1e8 those of a sum and a product of so many terms.
+
 Four times PyTorch's relative error or two units of the last place, whichever is more, for 1e2, 1e3, .. 1e6 terms; but of
 products at least PANEL, and no more than CAPS, where PyTorch's error grows with the length and ours does not.
 """
+import sys
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -154,16 +158,27 @@ PANEL = 1e-6  # of 256 equal terms in a row
 CAPS = [1e-6] * 5
 CAPS_OF = {name: [1.5e-6, 1.5e-6, 1.5e-6, 2e-6, 2e-5] for name in PRODUCTS} | {name: [5e-6] * 5 for name in NORMS}
 
-if __name__ == "__main__":
+
+def error(name, decade):
+    global kind
+    worst = 0
+    for kind in (0, 1):
+        worst = max(worst, ROWS[name](10**decade))
+    return worst
+
+
+if sys.argv[1:]:
+    names, decades = (ROWS, range(2, 7)) if sys.argv[1] == "table" else (("sum_all", "dot"), (8,))
+    for name in names:
+        for decade in decades:
+            print(name, "1e%d" % decade, "%.1e" % error(name, decade), flush=True)
+elif __name__ == "__main__":
     print("/* Bounds of test_sums.c from PyTorch %s on a CPU, written by bench/peers/sums.py: for 1e2, 1e3, .. 1e6 terms four\n"
           " * times its relative error in float32, or two units of the last place, whichever is more; no more than ours may be. */" % torch.__version__.split("+")[0])
     print("static const struct {\n  const char *name;\n  void (*run)(int64_t n);\n  double bound[5];\n} rows[] = {")
-    for name, run in ROWS.items():
+    for name in ROWS:
         bounds = []
         for decade in range(2, 7):
-            worst = 0
-            for kind in (0, 1):
-                worst = max(worst, run(10**decade))
-            bounds.append(min(max(4 * worst, PANEL if name in PRODUCTS else 2 * 2.0**-23), CAPS_OF.get(name, CAPS)[decade - 2]))
+            bounds.append(min(max(4 * error(name, decade), PANEL if name in PRODUCTS else 2 * 2.0**-23), CAPS_OF.get(name, CAPS)[decade - 2]))
         print('    {"%s", %s, {%s}},' % (name, name, ", ".join("%.1e" % b for b in bounds)))
     print("};\nenum { N_ROWS = sizeof rows / sizeof *rows };")

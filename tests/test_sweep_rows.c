@@ -3,7 +3,7 @@
  * of a name, leaves everything else out. */
 #include "context.h"
 #include "harness.h"
-#include "hyper.h"
+#include "ranges.h"
 #include <float.h>
 #include <string.h>
 
@@ -16,52 +16,6 @@ static bool wanted(const char *name) {
 }
 #define S(...) ((int64_t[]){__VA_ARGS__})
 #define D(...) ((int[]){__VA_ARGS__})
-
-/* ---- rows ---- */
-
-enum { MOST = 300 };
-typedef enum kind { PLAIN, EQUAL, OUTLIER, NOT_FINITE } kind;
-static const struct {
-  const char *name;
-  double shift, scale; /* elements are shift + scale*u, u in (-1,1) */
-  kind kind;
-  float odd; /* the element in the middle, of the last two kinds */
-} ranges[] = {
-    {"plain", 0, 1, PLAIN, 0},
-    {"constant", 0.1, 0, EQUAL, 0},
-    {"zeros", 0, 0, EQUAL, 0},
-    {"large constant", 12345.678, 0, EQUAL, 0},
-    {"huge constant", 1e30, 0, EQUAL, 0},
-    {"1e4", 1e4, 1, PLAIN, 0},
-    {"1e6", 1e6, 1, PLAIN, 0},
-    {"1e10", 0, 1e10, PLAIN, 0},
-    {"1e18", 0, 1e18, PLAIN, 0},
-    {"1e20", 3e20, 1e20, PLAIN, 0},
-    {"1e30", 0, 1e30, PLAIN, 0},
-    {"1e38", 0, 1.5e38, PLAIN, 0},
-    {"3e38", 2.4e38, 0.9e38, PLAIN, 0},
-    {"1e-10", 0, 1e-10, PLAIN, 0},
-    {"1e-20", 0, 1e-20, PLAIN, 0},
-    {"1e-30", 2e-30, 1e-30, PLAIN, 0},
-    {"1e-37", 0, 1e-37, PLAIN, 0},
-    {"outlier", 0, 1, OUTLIER, 1e20f},
-    {"large outlier", 0, 1, OUTLIER, -1e4f},
-    {"nan", 0, 1, NOT_FINITE, NAN},
-    {"inf", 0, 1, NOT_FINITE, INFINITY},
-    {"-inf", 0, 1, NOT_FINITE, -INFINITY},
-};
-enum { ROWS = sizeof ranges / sizeof *ranges };
-
-/* Numbers in (-1,1), none twice. */
-static double unit(int i, int stream) {
-  uint32_t h = (uint32_t)(i + 997 * stream + 1) * 2654435761u;
-  h = (h ^ h >> 15) * 2246822519u;
-  return (double)((h ^ h >> 13) >> 8) * 0x1p-23 - 1;
-}
-static void fill(int r, int n, float *x) {
-  for (int i = 0; i < n; i++) x[i] = (float)(ranges[r].shift + ranges[r].scale * unit(i, 0));
-  if (ranges[r].kind >= OUTLIER) x[n / 2] = ranges[r].odd;
-}
 
 /* ---- definitions: of a row of n, m results ---- */
 
@@ -299,7 +253,7 @@ START_TEST(rows_of_all_ranges) {
   for (int l = 0; l < 2; l++) {
     const int n = lengths[l], m = ops[_i].f((hyper[MOST]){{0}}, n, (hyper[MOST]){{0}});
     for (int r = 0; r < ROWS; r++) {
-      fill(r, n, o.x[r]);
+      fill(r, n, 0, o.x[r]);
       for (int i = 0; i < n; i++) o.u[r][i] = (float)unit(i + r, 1), o.w[r][i] = (float)unit(i + r, 2);
     }
     run(_i, n, m);
@@ -315,10 +269,10 @@ START_TEST(rows_of_all_ranges) {
 END_TEST
 
 static void add_cases(Suite *suite) {
-  TCase *c = tcase_create("ranges");
+  TCase *c = tcase_create("sweep_rows");
   tcase_add_checked_fixture(c, open_context, close_context);
   tcase_set_timeout(c, 0);
   tcase_add_loop_test(c, rows_of_all_ranges, 0, OPS);
   suite_add_tcase(suite, c);
 }
-CHECK_MAIN("ranges", add_cases)
+CHECK_MAIN("sweep_rows", add_cases)
