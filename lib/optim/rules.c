@@ -7,8 +7,9 @@
 #define D "(wd == 0 ? g : g + wd*w)"
 /* Its square by the weight c2, which keeps it in range for longer, as PyTorch does. */
 #define SQUARE "c2*" D "*" D
-/* Of a constant gradient the difference is 0, or what rounding made of it. */
-#define RMS_CENTRED "(sqrt(max(A - B*B, 0)) + eps)"
+/* Of a constant gradient the difference is 0, or what rounding made of it; of one whose square is infinite it is that,
+ * not a difference of two. */
+#define RMS_CENTRED "(sqrt(A < 3.4e38 ? max(A - B*B, 0) : A) + eps)"
 
 enum {
   SGD,
