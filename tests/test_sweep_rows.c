@@ -1,6 +1,6 @@
-/* Reductions, softmax and norms over constant, huge, tiny and shifted values, with NaN and infinity among them: values,
- * first and second gradients against definitions in double. All rows of an op are one tensor. $CLGRAD_TEST_CASE, part
- * of a name, leaves everything else out. */
+/* Reductions, extremes, softmax and norms over constant, huge, tiny and shifted values, with NaN and infinity among
+ * them: values, first and second gradients against definitions in double. All rows of an op are one tensor.
+ * $CLGRAD_TEST_CASE, part of a name, leaves everything else out. */
 #include "context.h"
 #include "harness.h"
 #include "ranges.h"
@@ -74,6 +74,30 @@ static int def_softmax(const hyper *x, int n, hyper *y) {
   return n;
 }
 
+/* Extremes: of `sign` times the elements the greatest, NaN above all; the share of each that equals it, or the first.
+ */
+static int first_of(const hyper *x, int n, double sign) {
+  int at = 0;
+  for (int i = 1; i < n; i++)
+    if (!isnan(x[at].v) && (isnan(x[i].v) || sign * x[i].v > sign * x[at].v)) at = i;
+  return at;
+}
+static int shared_extreme(const hyper *x, int n, double sign, hyper *y) {
+  const double most = x[first_of(x, n, sign)].v;
+  int equal = 0;
+  *y = hyper_of(0);
+  for (int i = 0; i < n; i++) equal += x[i].v == most || isnan(x[i].v);
+  for (int i = 0; i < n; i++)
+    if (x[i].v == most || isnan(x[i].v)) *y = hyper_add(*y, hyper_scale(x[i], 1.0 / equal));
+  return y->v = most, 1;
+}
+static int def_max(const hyper *x, int n, hyper *y) { return *y = x[first_of(x, n, 1)], 1; }
+static int def_min(const hyper *x, int n, hyper *y) { return *y = x[first_of(x, n, -1)], 1; }
+static int def_amax(const hyper *x, int n, hyper *y) { return shared_extreme(x, n, 1, y); }
+static int def_amin(const hyper *x, int n, hyper *y) { return shared_extreme(x, n, -1, y); }
+static int def_argmax(const hyper *x, int n, hyper *y) { return *y = hyper_of(first_of(x, n, 1)), 1; }
+static int def_argmin(const hyper *x, int n, hyper *y) { return *y = hyper_of(first_of(x, n, -1)), 1; }
+
 /* ---- ops: x [ROWS,n] -> [ROWS] or [ROWS,n] ---- */
 
 #define OP(name, call)                                                                                                 \
@@ -89,6 +113,12 @@ OP(var_unbiased, clg_var(x, D(1), 1, true, false))
 OP(norm_1, clg_norm(x, 1, D(1), 1, false))
 OP(norm_2, clg_norm(x, 2, D(1), 1, false))
 OP(norm_3, clg_norm(x, 3, D(1), 1, false))
+OP(max, clg_max(x, 1, false, NULL))
+OP(min, clg_min(x, 1, false, NULL))
+OP(amax, clg_amax(x, D(1), 1, false))
+OP(amin, clg_amin(x, D(1), 1, false))
+OP(argmax, clg_to_float(clg_argmax(x, 1, false)))
+OP(argmin, clg_to_float(clg_argmin(x, 1, false)))
 OP(softmax, clg_softmax(x, 1))
 OP(log_softmax, clg_log_softmax(x, 1))
 OP(softmax_columns, clg_transpose(clg_softmax(clg_transpose(x, 0, 1), 0), 0, 1))
@@ -98,7 +128,7 @@ OP(instance_norm, clg_reshape(clg_instance_norm(clg_reshape(x, 3, S(1, ROWS, n))
 OP(batch_norm_rows, clg_transpose(clg_batch_norm(clg_transpose(x, 0, 1), NULL, NULL, NULL), 0, 1))
 OP(batch_norm_planes, clg_reshape(clg_batch_norm(clg_reshape(x, 3, S(1, ROWS, n)), NULL, NULL, NULL), 2, S(ROWS, n)))
 
-typedef enum family { SUMS, NORMS, EXPONENTIALS, VARIANCES, NORMALISED } family;
+typedef enum family { SUMS, EXTREMES, NORMS, EXPONENTIALS, VARIANCES, NORMALISED } family;
 static const struct {
   const char *name;
   clg_tensor *(*op)(clg_tensor *x);
@@ -112,6 +142,12 @@ static const struct {
     {"norm 1", op_norm_1, def_norm_1, NORMS},
     {"norm 2", op_norm_2, def_norm_2, NORMS},
     {"norm 3", op_norm_3, def_norm_3, NORMS},
+    {"max", op_max, def_max, EXTREMES},
+    {"min", op_min, def_min, EXTREMES},
+    {"amax", op_amax, def_amax, EXTREMES},
+    {"amin", op_amin, def_amin, EXTREMES},
+    {"argmax", op_argmax, def_argmax, EXTREMES},
+    {"argmin", op_argmin, def_argmin, EXTREMES},
     {"softmax", op_softmax, def_softmax, EXPONENTIALS},
     {"softmax columns", op_softmax_columns, def_softmax, EXPONENTIALS},
     {"log_softmax", op_log_softmax, def_log_softmax, EXPONENTIALS},
@@ -145,6 +181,11 @@ static clg_tensor *rows_of(float from[][MOST], int m, bool flat) {
   return clg_tensor_create(ctx, flat ? 1 : 2, S(ROWS, m), v);
 }
 
+static void finish(clg_scope *s, clg_tensor *x, clg_tensor *u, clg_tensor *w) {
+  ck_assert_msg(clg_scope_close(s) == CLG_OK, "%s", clg_last_error(ctx));
+  clg_tensor_unref(&x), clg_tensor_unref(&u), clg_tensor_unref(&w);
+}
+
 /* u weights results for the first gradients, w those for the second. */
 static void run(int k, int n, int m) {
   clg_scope *s = clg_scope_open(ctx);
@@ -153,17 +194,20 @@ static void run(int k, int n, int m) {
   clg_set_requires_grad(x, true);
   clg_tensor *y = ops[k].op(x);
   read_rows(y, m, o.got[VALUE]);
+  for (int order = FIRST; order < ORDERS; order++) memset(o.got[order], 0, sizeof o.got[order]);
+  if (!clg_requires_grad(y)) {
+    finish(s, x, u, w);
+    return;
+  }
   ck_assert_int_eq(clg_grad(y, &x, 1, false, &(clg_backward_options){.grad = u, .retain_graph = true}, &g), CLG_OK);
   read_rows(g, n, o.got[FIRST]);
   ck_assert_int_eq(clg_grad(y, &x, 1, false, &(clg_backward_options){.grad = u, .create_graph = true}, &g), CLG_OK);
   read_rows(g, n, o.got[RECORDED]);
-  memset(o.got[SECOND], 0, sizeof o.got[SECOND]);
   if (clg_requires_grad(g)) {
     ck_assert_int_eq(clg_grad(g, &x, 1, true, &(clg_backward_options){.grad = w}, &gg), CLG_OK);
     if (gg) read_rows(gg, n, o.got[SECOND]);
   }
-  ck_assert_msg(clg_scope_close(s) == CLG_OK, "%s", clg_last_error(ctx));
-  clg_tensor_unref(&x), clg_tensor_unref(&u), clg_tensor_unref(&w);
+  finish(s, x, u, w);
 }
 
 /* Of one row: for each element a pass with that as direction a, and w as b. */
@@ -195,6 +239,7 @@ static double tolerance(int k, int r, int n, int order) {
   const double rstd = 1 / sqrt(variance + (double)EPS), hat = peak * rstd,
                rounded = ranges[r].kind == EQUAL ? 0 : 0x1p-24 * fabs(mean);
   const double term[][ORDERS] = {[SUMS] = {0.25 * (ops[k].f == def_mean ? size / n : size), 1, 1, 1},
+                                 [EXTREMES] = {0, 1, 1, 0},
                                  [NORMS] = {value, 1, 1, 2 / fmax(value, 1e-200)},
                                  [EXPONENTIALS] = {fmax(value, 1), 1, 1, 1},
                                  [VARIANCES] = {variance, 2 * peak / n, 2 * peak / n, 2.0 / n},
@@ -227,7 +272,7 @@ static int check_row(int k, int r, int n, int order) {
   int nans = 0, bad = 0;
   bool lost = false; /* which gradients are NaN where the result is, is a convention; that one is, is not */
   for (int i = 0; i < m; i++)
-    nans += isnan(o.got[order][r][i]), lost = lost || (ops[k].family != SUMS && isnan(o.want[VALUE][i]));
+    nans += isnan(o.got[order][r][i]), lost = lost || (ops[k].family > EXTREMES && isnan(o.want[VALUE][i]));
   if (beyond(k, r, n, order)) return 0;
   for (int i = 0; i < m; i++) {
     double want = o.want[order][i], got = (double)o.got[order][r][i];
