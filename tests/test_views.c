@@ -1,17 +1,16 @@
 /* Operands that are views, and saved-tensor hooks that unpack views: kernels read contiguous tensors, so each op must
  * give what packed copies give, on its way forward and back, also by gradients of gradients. $TEST_VIEWS=long: all ops,
  * and second gradients; a row's own program is what costs. $CLGRAD_TEST_CASE, part of a name, leaves other rows out. */
-#include "context.h"
+#include "graph/graph.h"
 #include "views_ops.h"
+
+#include "shared_context.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 static bool all_rows(void) {
   const char *which = getenv("TEST_VIEWS");
   return which && !strcmp(which, "long");
@@ -40,8 +39,8 @@ static clg_tensor *data(const row *r, int operand, int ndim, const int64_t *shap
     v[i] = operand == MASK ? (float)(i * 7 % 3 > 0) : r->low + (r->high - r->low) * u;
     k[i] = (int32_t)(i * 7 % 4);
   }
-  return clg_scope_close_with(clg_scope_open(ctx), operand >= FLOATS ? clg_tensor_create_i32(ctx, ndim, shape, k)
-                                                                     : clg_tensor_create(ctx, ndim, shape, v));
+  return clg_result(operand >= FLOATS ? clg_tensor_create_i32(ctx, ndim, shape, k)
+                                      : clg_tensor_create(ctx, ndim, shape, v));
 }
 
 /* An operand whose elements do not lie one behind the other; a vector is transposed as a column of a matrix. */
@@ -248,7 +247,7 @@ END_TEST
 static void add_cases(Suite *suite) {
   TCase *t = tcase_create("views");
   tcase_set_timeout(t, 900);
-  tcase_add_unchecked_fixture(t, open_context, close_context);
+  share_context(t);
   tcase_add_test(t, every_op_has_a_row);
   int n = all_rows() ? ALWAYS + MORE : ALWAYS;
   tcase_add_loop_test(t, operands_may_be_views, 0, n);
