@@ -10,6 +10,9 @@ static char now[160]; /* the fault that is tried */
 static char why[512];
 static results got;
 
+#ifdef __SANITIZE_ADDRESS__
+static void watch(void) {} /* it tells more itself */
+#else
 /* A crash names it. */
 static void on_crash(int which) {
   ssize_t ignored = write(STDERR_FILENO, now, strlen(now));
@@ -17,6 +20,10 @@ static void on_crash(int which) {
   signal(which, SIG_DFL);
   raise(which);
 }
+static void watch(void) {
+  signal(SIGSEGV, on_crash), signal(SIGABRT, on_crash), signal(SIGFPE, on_crash), signal(SIGBUS, on_crash);
+}
+#endif
 
 long trial_stride(long calls, long most) {
   const char *asked = getenv("TEST_FAULTS");
@@ -33,9 +40,7 @@ int trial_code(faulty_call call, long at) {
 
 static void begin(const trial *t) {
   snprintf(now, sizeof now, "%s: %s, call %ld, code %d\n", t->work->name, faulty_name(t->call), t->at, t->code);
-#ifndef __SANITIZE_ADDRESS__
-  signal(SIGSEGV, on_crash), signal(SIGABRT, on_crash), signal(SIGFPE, on_crash), signal(SIGBUS, on_crash);
-#endif
+  watch();
   faulty_begin(t->call, t->at, t->times, t->code);
 }
 
