@@ -31,20 +31,26 @@
 #define REDUCE_STORE(v)
 #endif
 /* REDUCE_MEAN: the sum is divided by mm_by, or in parts multiplied by it, a power of two. A sum that overflows on its
- * way to a finite mean is made again of small terms. */
+ * way to a finite mean is made again of small terms: by the formula's number, which REDUCE_UNIT names and is 1
+ * otherwise, so that its squares stay in range too, or behind a formula that has none. */
 #ifdef REDUCE_MEAN
 #define REDUCE_SMALL       0x1p-32f
 #define REDUCE_BY_ARG      , const float mm_by
 #define REDUCE_BY(v, unit) (mm_chunk < mm_n_red ? (v) * (mm_by * (1.0f / (unit))) : (v) / (mm_by * (unit)))
-#define REDUCE_TERM        (r0 * mm_unit)
+#ifdef REDUCE_UNIT
+#define REDUCE_TERM r0
+#else
+#define REDUCE_UNIT mm_unit
+#define REDUCE_TERM (r0 * mm_unit)
+#endif
 #define REDUCE_TRIES                                                                                                   \
   int mm_again = 1;                                                                                                    \
-  for (float mm_unit = 1.0f; mm_again; mm_unit = REDUCE_SMALL)
+  for (float REDUCE_UNIT = 1.0f; mm_again; REDUCE_UNIT = REDUCE_SMALL)
 #define REDUCE_TRY mm_again = 0;
 #define REDUCE_PUT_EACH(FIRST, COUNT, v)                                                                               \
   {                                                                                                                    \
     const size_t mm_to = (size_t)r0_o + (size_t)mm_c * mm_n_out + (FIRST);                                             \
-    if (mm_unit == 1.0f) {                                                                                             \
+    if (REDUCE_UNIT == 1.0f) {                                                                                         \
       for (int mm_l = 0; mm_l < (int)(COUNT); mm_l++) r0_p[mm_to + mm_l] = REDUCE_BY(v, 1.0f);                         \
       for (int mm_l = 0; mm_l < (int)(COUNT); mm_l++) mm_again |= !clg_finite(v);                                      \
     } else {                                                                                                           \
@@ -222,9 +228,9 @@
 #ifdef REDUCE_MEAN
 #define REDUCE_LOCAL __local float mm_part[SUM_LANES], mm_low[SUM_LANES];
 #define REDUCE_LANE                                                                                                    \
-  if (mm_unit == 1.0f) mm_part[mm_v] = mm_sum[0];                                                                      \
-  mm_again = mm_unit == 1.0f && !clg_finite(mm_sum[0]);                                                                \
-  mm_low[mm_v] = mm_unit == 1.0f ? mm_sum[0] * REDUCE_SMALL : mm_sum[0];
+  if (REDUCE_UNIT == 1.0f) mm_part[mm_v] = mm_sum[0];                                                                  \
+  mm_again = REDUCE_UNIT == 1.0f && !clg_finite(mm_sum[0]);                                                            \
+  mm_low[mm_v] = REDUCE_UNIT == 1.0f ? mm_sum[0] * REDUCE_SMALL : mm_sum[0];
 #define REDUCE_SHARE                                                                                                   \
   SUM_JOIN(mm_part, mm_lane, REDUCE_JOIN)                                                                              \
   SUM_JOIN(mm_low, mm_lane, REDUCE_JOIN)                                                                               \

@@ -260,10 +260,9 @@ static bool beyond(int k, int r, int n, int order) {
     size += fabs(x), sum += x, peak = fmax(peak, fabs(x));
   }
   if (!isfinite(size)) return false;
-  return ops[k].family == SUMS        ? order == VALUE && size > (double)FLT_MAX && fabs(sum) < size
-         : ops[k].family == NORMS     ? order != VALUE && o.want[VALUE][0] > (double)FLT_MAX
-         : ops[k].family == VARIANCES ? order == VALUE && peak * peak > (double)FLT_MAX && ranges[r].kind == OUTLIER
-                                      : false;
+  return ops[k].family == SUMS    ? order == VALUE && size > (double)FLT_MAX && fabs(sum) < size
+         : ops[k].family == NORMS ? order != VALUE && o.want[VALUE][0] > (double)FLT_MAX
+                                  : false;
 }
 
 static int check_row(int k, int r, int n, int order) {

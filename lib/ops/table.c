@@ -46,8 +46,8 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_MEAN] = {"mean", "x*s", {"x"}, {"s"}, {0}},
     /* The algebra would give a second derivative of 0 at x = 0 instead of 1/4. */
     [CLG_ROW_BCE_LOGITS] = {"bce_with_logits", "(" BCE ")*s", {"x", "t"}, {"s"}, {"(sigmoid(x) - t)*s", "-x*s"}},
-    /* The mean of a large difference is finite where twice it is not. */
-    [CLG_ROW_MSE] = {"mse_loss", "(x - t)*(x - t)*s", {"x", "t"}, {"s"}, {"(x - t)*s*2", "(x - t)*s*-2"}},
+    /* The mean of squares may be finite where a square is not, and that of a difference where twice it is not. */
+    [CLG_ROW_MSE] = {"mse_loss", "(x - t)*s*(x - t)", {"x", "t"}, {"s"}, {"(x - t)*s*2", "(x - t)*s*-2"}},
     [CLG_ROW_LOG1P] = {"log1p", "log1p(x)", {"x"}, {0}, {0}},
     [CLG_ROW_EXPM1] = {"expm1", "expm1(x)", {"x"}, {0}, {0}},
     [CLG_ROW_ERF] = {"erf", "erf(x)", {"x"}, {0}, {0}},
@@ -67,7 +67,8 @@ const clg_row clg_rows[CLG_ROWS] = {
     /* u is uniform in [0,1); k is 1/(1 - p), or 0 for p = 1. */
     [CLG_ROW_DROPOUT] = {"dropout", "u >= p ? x*k : 0", {"x", "u"}, {"p", "k"}, {0}},
     [CLG_ROW_MEAN_FROM] = {"mean", "(x - f)*s", {"x", "f"}, {"s"}, {0}},
-    [CLG_ROW_VAR] = {"var", "(x - f - mu)*(x - f - mu)*s", {"x", "f", "mu"}, {"s"}, {0}},
+    /* The mean of squares may be finite where a square is not. */
+    [CLG_ROW_VAR] = {"var", "(x - f - mu)*s*(x - f - mu)", {"x", "f", "mu"}, {"s"}, {0}},
     [CLG_ROW_CENTRED] = {"var", "(x - mu)*h*s", {"x", "mu", "h"}, {"s"}, {0}},
     /* Of a normalisation that is differentiated twice: x from m in units of 1/k; 1/std in these units. */
     [CLG_ROW_MEASURED] = {"norm", "(x - m)*k", {"x", "m", "k"}, {0}, {0}},

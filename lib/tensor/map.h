@@ -37,7 +37,7 @@ clg_status clg_map_reduce(clg_map_fn *f, clg_reduce_kind kind, clg_tensor *out, 
                           const char *op);
 
 /* The sum divided by `by` behind it, which is not the sum of quotients: n of the same number have it as their mean. Of
- * no elements NaN. */
+ * no elements NaN. The expression's first number, if there is one, is 1 and scales it, and may be made small. */
 clg_status clg_map_mean(clg_map_fn *f, float by, clg_tensor *out, const clg_tensor *const *ins, const float *params,
                         int ndim, const int64_t *shape, uint32_t dims, const char *op);
 

@@ -108,6 +108,8 @@ static clg_kernel *kernel_of(clg_map_fn *f, int kind, const plan *p) {
     clg_str s = {0};
     clg_str_add(&s, f->prelude);
     clg_str_add(&s, chooses[kind]);
+    if (kind == CLG_REDUCE_MEAN && f->param_used & 1)
+      clg_str_add(&s, "#define REDUCE_UNIT n0\n"); /* as map.c names it */
     if (zero) clg_str_addf(&s, "#define REDUCE_ZERO %uu\n", zero);
     if (!s.failed) r = calloc(1, sizeof *r);
     if (!r) return clg_str_free(&s), clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), NULL;
