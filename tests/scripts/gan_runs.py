@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import pty
 import signal
 import struct
 import subprocess
@@ -44,3 +45,14 @@ def run(program, *words, folder, before=None, **variables):
 def listen_to_interrupts():
     """A shell's background jobs ignore SIGINT, and so would what they start."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def has_terminals():
+    """Not where /dev/pts is missing, as in a root that debootstrap has just made."""
+    try:
+        ends = pty.openpty()
+    except OSError:
+        return False
+    for end in ends:
+        os.close(end)
+    return True

@@ -243,6 +243,9 @@ def main():
         pictures_can_be_left_out,
         progress_fits_the_terminal,
     ]
+    if not gan_runs.has_terminals():
+        parts.remove(progress_fits_the_terminal)
+        print("skipped progress_fits_the_terminal: no pseudo-terminals here")
     for part in parts:
         folder = pathlib.Path(tempfile.mkdtemp())
         try:
