@@ -1,7 +1,7 @@
 #!/bin/bash
 # Fuzzes every parser and sequences of calls of the API with libFuzzer, under ASan and UBSan; needs clang.
-# tests/fuzz/run.sh SECONDS [TARGET...]: so long for all of them together; $FUZZ_SEED is 1 unless set. Ends with 1 when something was found: the input is then
-# in build-fuzz/work/TARGET/found, to be kept in tests/fuzz/corpus/TARGET once the fault is mended.
+# tests/fuzz/run.sh SECONDS [TARGET...]: so long for all of them together; $FUZZ_SEED is 1 unless set. Ends with 1 when something was
+# found: the input is then in build-fuzz/work/TARGET/found, to be kept in tests/fuzz/corpus/TARGET once the fault is mended.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(realpath "$here/../..")
@@ -33,8 +33,8 @@ for name in "$@"; do
   words=()
   dictionary=$here/words/${name/map/expr}.dict # formulas, both
   [ ! -f "$dictionary" ] || words=("-dict=$dictionary")
-  (cd "$work" && "$build/tests/fuzz/fuzz_$name" -seed="${FUZZ_SEED:-1}" -max_total_time="$each" -max_len="$(longest "$name")" -timeout=20 -rss_limit_mb=4000 \
-    -malloc_limit_mb=3000 -artifact_prefix=found/ -print_final_stats=1 "${words[@]}" corpus "$build/tests/fuzz/seeds/$name" \
+  (cd "$work" && "$build/tests/fuzz/fuzz_$name" -seed="${FUZZ_SEED:-1}" -max_total_time="$each" -max_len="$(longest "$name")" \
+    -timeout=20 -rss_limit_mb=4000 -malloc_limit_mb=3000 -artifact_prefix=found/ -print_final_stats=1 "${words[@]}" corpus "$build/tests/fuzz/seeds/$name" \
     "$here/corpus/$name" > log 2>&1)
   status=$?
   [ "$status" = 0 ] || bad=1
