@@ -1,13 +1,10 @@
 /* Batched products: values and gradients against double, in a number of launches and with memory that follow from what
  * broadcasts alone, and as planned. */
-#include "context.h"
 #include "harness.h"
+#include "shared_context.h"
 #include <math.h>
 
 enum { MOST = 1 << 15, BATCH = 4 };
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 /* x [batch x.., m, k] times o [batch o.., k, n]; a batch dimension of 0 is not there. `turn` x: its two first batch
  * dimensions lie exchanged in memory. */
@@ -264,7 +261,7 @@ END_TEST
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("batches");
   tcase_set_timeout(c, 300);
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_add_test(c, values_and_gradients_are_right);
   tcase_add_test(c, launches_do_not_grow_with_the_batch);
   tcase_add_test(c, memory_is_as_planned);

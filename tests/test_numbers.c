@@ -1,13 +1,10 @@
 /* Faults of numbers, one test a kind: what saturates beside what grows, NaN on its way back, ranges that squares leave,
  * shapes that must not broadcast. test_sweep.c has every op over all numbers; these are few, and quick. */
-#include "context.h"
 #include "harness.h"
+#include "shared_context.h"
 #include <math.h>
 #include <string.h>
 
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 #define DIMS(...) ((int64_t[]){__VA_ARGS__})
 
 static void read_all(clg_tensor *t, float *out) {
@@ -321,7 +318,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("numbers");
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_set_timeout(c, 0);
   tcase_add_test(c, what_saturates_ends_growth);
   tcase_add_test(c, gradients_hand_nan_on);

@@ -1,14 +1,10 @@
 /* Tensors in parts: views of all kinds whose gradients meet in one buffer, and joining of integers. */
-#include "context.h"
 #include "harness.h"
+#include "shared_context.h"
 #include <string.h>
 
 #define DIMS(...) ((const int64_t[]){__VA_ARGS__})
 enum { R = 6, C = 5, N = R * C, MOST = 16 };
-
-static clg_context *ctx;
-static void open_context(void) { ctx = test_context_open(); }
-static void close_context(void) { test_context_close(&ctx); }
 
 static clg_tensor *leaf(int ndim, const int64_t *shape, int n) {
   float v[N];
@@ -236,7 +232,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("slices");
-  tcase_add_checked_fixture(c, open_context, close_context);
+  share_context(c);
   tcase_set_timeout(c, 0);
   tcase_add_test(c, parts_are_pytorchs);
   tcase_add_test(c, what_makes_no_parts_is_refused);
