@@ -47,6 +47,13 @@ bool bench_write_json(const char *program, json_t *root, const char *path) {
   return ok;
 }
 
+void bench_cell(FILE *to, double v, int width, int digits) {
+  if (isfinite(v))
+    fprintf(to, "%*.*f", width, digits, v);
+  else
+    fprintf(to, "%*s", width, "-");
+}
+
 json_t *bench_number_json(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
 clg_context *bench_open(const char *program) {
@@ -59,6 +66,19 @@ clg_context *bench_open(const char *program) {
   return ctx;
 }
 
+void bench_head(clg_context *ctx, FILE *to) {
+  const clg_device_info *d = clg_context_device(ctx);
+  fprintf(to, "%s (%s %s): %u compute units, vectors of %u floats; OpenBLAS: %s\n", d->name, d->platform, d->driver,
+          d->compute_units, d->native_float_width, bench_blas_core());
+}
+
+json_t *bench_head_json(clg_context *ctx) {
+  const clg_device_info *d = clg_context_device(ctx);
+  return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:s}", "device", d->name, "platform", d->platform, "driver",
+                   d->driver, "shape", d->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", "compute_units",
+                   (int)d->compute_units, "vector_floats", (int)d->native_float_width, "openblas", bench_blas_core());
+}
+
 void bench_rest(void) {
   struct timespec t = {0, 40 * 1000000};
   nanosleep(&t, NULL);
@@ -66,11 +86,13 @@ void bench_rest(void) {
 
 #ifdef HAVE_CBLAS
 bool bench_has_blas(void) { return true; }
+const char *bench_blas_core(void) { return openblas_get_corename(); }
 void bench_gemm_run(const bench_gemm *g) {
   cblas_sgemm(CblasRowMajor, g->ta ? CblasTrans : CblasNoTrans, g->tb ? CblasTrans : CblasNoTrans, g->m, g->n, g->k, 1,
               g->a, g->ta ? g->m : g->k, g->b, g->tb ? g->k : g->n, 0, g->c, g->n);
 }
 #else
 bool bench_has_blas(void) { return false; }
+const char *bench_blas_core(void) { return "none"; }
 void bench_gemm_run(const bench_gemm *g) { (void)g; }
 #endif

@@ -1,40 +1,45 @@
-/* Times every row of the op table and every family of ops: microseconds, GFLOP/s, GB/s, the share of the device's own
- * copy bandwidth, and for products OpenBLAS's time over ours. Rounds alternate between the yardsticks and the op; calls
- * are queued one behind the other with one wait a round. A share is the median over rounds of (bytes that must move /
- * time) over the same of a copy, both of that round. Bytes are those of the operands and results, each once, whatever a
- * kernel really does. */
+/* Times every row of the op table and every family of ops beside yardsticks that are not our own: memcpy and a triad on
+ * as many bytes as must move, OpenBLAS for products, and other libraries' ops (--peer). Rounds alternate between all of
+ * them; our calls are queued one behind the other with one wait a round. A share is the median over rounds of (bytes
+ * that must move / time) over the same of the yardstick, both of that round. Bytes are those of the operands and
+ * results, each once, whatever a kernel really does. */
 #include "bench.h"
 #include "op_job.h"
+#include "peer.h"
+#include "yardstick.h"
 #include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PROGRAM    "bench_ops"
-#define COPY_CALLS 3
 #define ROUND_TIME 0.02
+#define MAX_WORDS  16
 
 typedef struct options {
-  int rounds, mb;
-  const char *json, *only;
+  int rounds, mb; /* 0: both usual sizes */
+  int words;
+  const char *json, *only[MAX_WORDS];
+  bool forward;
 } options;
 
 typedef struct bench {
   clg_context *ctx;
   const options *o;
-  clg_tensor *copy_from, *copy_to;
+  peers peers;
   json_t *rows;
-  int failed;
+  int mb, failed;
 } bench;
 
 /* A case, and the same product for OpenBLAS. */
 typedef struct job {
   op_job ours;
+  yardstick yard;
   float *a, *b, *c;
 } job;
 
 typedef struct figures {
-  double us, best_us, gflops, gbs, share, to_blas; /* NAN: does not apply */
+  double us, best_us, gflops, gbs, yard[YARDSTICKS], share[YARDSTICKS], to_blas; /* NAN: does not apply */
 } figures;
 
 /* ---- rounds ---- */
@@ -45,13 +50,6 @@ static double round_of(bench *b, const job *j, int calls) {
   for (int i = 0; i < calls; i++)
     if (!op_job_call(&j->ours)) return NAN;
   return clg_finish(b->ctx) == CLG_OK ? (bench_now() - start) / calls : NAN;
-}
-
-static double round_copy(bench *b) {
-  double start = bench_now();
-  for (int i = 0; i < COPY_CALLS; i++) clg_copy_(b->copy_to, b->copy_from);
-  clg_finish(b->ctx);
-  return 8.0 * (double)clg_tensor_numel(b->copy_from) * COPY_CALLS / (bench_now() - start);
 }
 
 static bool blas_operands(job *j) {
@@ -80,70 +78,117 @@ static double round_blas(const job *j, int calls) {
   return t;
 }
 
+/* One line of what rounds.py is asked for. */
+static void tell_peers(bench *b, const op_job *j) {
+  char line[512];
+  int at = snprintf(line, sizeof line, "op %s|%s|%s|", j->c->family, j->c->name,
+                    j->pass == PASS_BACKWARD ? "backward" : "forward");
+  for (int i = 0; i < j->n_in; i++)
+    for (int d = 0; d < clg_tensor_ndim(j->in[i]) && at < (int)sizeof line; d++)
+      at += snprintf(line + at, sizeof line - (size_t)at, "%s%lld",
+                     d   ? ","
+                     : i ? ";"
+                         : "",
+                     (long long)clg_tensor_dim(j->in[i], d));
+  peers_work(&b->peers, line);
+}
+
+typedef struct rounds {
+  double t[BENCH_MAX_ROUNDS], blas[BENCH_MAX_ROUNDS], yard[YARDSTICKS][BENCH_MAX_ROUNDS],
+      share[YARDSTICKS][BENCH_MAX_ROUNDS];
+} rounds;
+
+/* Peers and OpenBLAS come first: they end with a rest. False with the context's error set. */
+static bool run_round(bench *b, const job *j, int calls, bool blas, int r, rounds *all) {
+  peers_round(&b->peers, r, ROUND_TIME);
+  if (blas) all->blas[r] = round_blas(j, calls);
+  for (int k = 0; k < YARDSTICKS; k++) all->yard[k][r] = yardstick_round(&j->yard, (yardstick_kind)k, ROUND_TIME / 2);
+  all->t[r] = round_of(b, j, calls);
+  for (int k = 0; k < YARDSTICKS; k++) all->share[k][r] = op_job_bytes(&j->ours) / all->t[r] / all->yard[k][r];
+  all->blas[r] = blas ? all->blas[r] / all->t[r] : NAN;
+  return all->t[r] > 0;
+}
+
 /* False with the context's error set. */
 static bool measure(bench *b, job *j, figures *f) {
-  double t[BENCH_MAX_ROUNDS], share[BENCH_MAX_ROUNDS], ratio[BENCH_MAX_ROUNDS], bytes = op_job_bytes(&j->ours),
-                                                                                flops = op_job_flops(&j->ours);
+  rounds all;
   bool blas = bench_has_blas() && j->ours.c->product && j->ours.pass == PASS_FORWARD;
   if (!op_job_call(&j->ours) || clg_finish(b->ctx) != CLG_OK) return false; /* builds kernels */
   if (blas && !blas_operands(j)) return false;
+  if (!yardstick_begin(&j->yard, op_job_bytes(&j->ours))) return fputs(PROGRAM ": out of memory\n", stderr), false;
+  tell_peers(b, &j->ours);
   double first = round_of(b, j, 2);
   int calls = (int)fmin(10000, fmax(2, ROUND_TIME / first)), n = b->o->rounds;
-  for (int r = 0; r < n; r++) {
-    if (blas) ratio[r] = round_blas(j, calls);
-    double copy = round_copy(b);
-    t[r] = round_of(b, j, calls);
-    if (!(t[r] > 0)) return false;
-    share[r] = bytes / t[r] / copy;
-    if (blas) ratio[r] /= t[r];
-  }
-  double s = bench_median(t, n);
+  for (int r = 0; r < n; r++)
+    if (!run_round(b, j, calls, blas, r, &all)) return false;
+  double s = bench_median(all.t, n), flops = op_job_flops(&j->ours);
+  peers_summarise(&b->peers, n);
   *f = (figures){.us = s * 1e6,
-                 .best_us = t[0] * 1e6,
+                 .best_us = all.t[0] * 1e6,
                  .gflops = flops > 0 ? flops / s / 1e9 : NAN,
-                 .gbs = bytes / s / 1e9,
-                 .share = bench_median(share, n),
-                 .to_blas = blas ? bench_median(ratio, n) : NAN};
+                 .gbs = op_job_bytes(&j->ours) / s / 1e9,
+                 .to_blas = blas ? bench_median(all.blas, n) : NAN};
+  for (int k = 0; k < YARDSTICKS; k++) {
+    f->yard[k] = bench_median(all.yard[k], n) / 1e9;
+    f->share[k] = bench_median(all.share[k], n);
+  }
   return true;
 }
 
 /* ---- report ---- */
 
-static void print_number(FILE *to, double v, int width, int digits) {
-  if (isfinite(v))
-    fprintf(to, "%*.*f", width, digits, v);
-  else
-    fprintf(to, "%*s", width, "-");
+static void print_head(const bench *b, FILE *to) {
+  bench_head(b->ctx, to);
+  peers_print(&b->peers, to);
+  fprintf(to, "/name: the time of name over ours; of memcpy and triad: the share of their bytes a second\n");
+  fprintf(to, "%-16s %-30s %-8s%5s%11s%9s%9s%8s%7s%10s", "op", "case", "pass", "MB", "us", "GFLOP/s", "GB/s", "/memcpy",
+          "/triad", "/OpenBLAS");
+  for (int i = 0; peers_library(&b->peers, i); i++) fprintf(to, "%4s/%-5s", "", peers_library(&b->peers, i));
+  fprintf(to, "\n");
+}
+
+static json_t *row_json(const bench *b, const op_job *j, const char *pass, const figures *f) {
+  const yardstick_kind copy = YARDSTICK_MEMCPY, triad = YARDSTICK_TRIAD;
+  return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "op", j->c->family, "case",
+                   j->c->name, "pass", pass, "mb", b->mb, "us", bench_number_json(f->us), "best_us",
+                   bench_number_json(f->best_us), "gflops", bench_number_json(f->gflops), "gb_per_s",
+                   bench_number_json(f->gbs), "memcpy_gb_per_s", bench_number_json(f->yard[copy]), "triad_gb_per_s",
+                   bench_number_json(f->yard[triad]), "of_memcpy", bench_number_json(f->share[copy]), "of_triad",
+                   bench_number_json(f->share[triad]), "of_openblas", bench_number_json(f->to_blas), "peers_us",
+                   peers_json(&b->peers));
 }
 
 static void report(bench *b, const op_job *j, const figures *f) {
   FILE *to = bench_table(b->o->json);
   const char *pass = j->pass == PASS_BACKWARD ? "backward" : "forward";
-  fprintf(to, "%-16s %-34.34s %-8s", j->c->family, j->c->name, pass);
-  print_number(to, f->us, 11, 1);
-  print_number(to, f->gflops, 9, 1);
-  print_number(to, f->gbs, 9, 1);
-  print_number(to, f->share, 7, 2);
-  print_number(to, f->to_blas, 9, 2);
+  fprintf(to, "%-16s %-30.30s %-8s%5d", j->c->family, j->c->name, pass, b->mb);
+  bench_cell(to, f->us, 11, 1);
+  bench_cell(to, f->gflops, 9, 1);
+  bench_cell(to, f->gbs, 9, 1);
+  bench_cell(to, f->share[YARDSTICK_MEMCPY], 8, 2);
+  bench_cell(to, f->share[YARDSTICK_TRIAD], 7, 2);
+  bench_cell(to, f->to_blas, 10, 2);
+  for (int i = 0; peers_library(&b->peers, i); i++) bench_cell(to, peers_library_us(&b->peers, i) / f->us, 10, 2);
   fprintf(to, "\n");
   fflush(to);
-  json_array_append_new(b->rows, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "op", j->c->family, "case",
-                                           j->c->name, "pass", pass, "us", bench_number_json(f->us), "best_us",
-                                           bench_number_json(f->best_us), "gflops", bench_number_json(f->gflops),
-                                           "gb_per_s", bench_number_json(f->gbs), "of_copy",
-                                           bench_number_json(f->share), "of_openblas", bench_number_json(f->to_blas)));
+  json_array_append_new(b->rows, row_json(b, j, pass, f));
 }
 
+/* A word that begins with = is a whole name. */
 static bool wanted(const bench *b, const op_case *c) {
-  const char *only = b->o->only;
-  return !only || strstr(c->family, only) || strstr(c->name, only);
+  for (int i = 0; i < b->o->words; i++) {
+    const char *word = b->o->only[i];
+    if (*word == '=' ? !strcmp(word + 1, c->family) : strstr(c->family, word) || strstr(c->name, word)) return true;
+  }
+  return !b->o->words;
 }
 
 static void bench_case(bench *b, const op_case *c) {
-  for (op_pass pass = PASS_FORWARD; pass < (c->grads && !c->idle ? PASS_BOTH : PASS_BACKWARD); pass++) {
+  bool backward = c->grads && !c->idle && !b->o->forward;
+  for (op_pass pass = PASS_FORWARD; pass < (backward ? PASS_BOTH : PASS_BACKWARD); pass++) {
     job j = {.a = NULL};
     figures f;
-    if (op_job_begin(b->ctx, &j.ours, c, pass, b->o->mb) && measure(b, &j, &f)) {
+    if (op_job_begin(b->ctx, &j.ours, c, pass, b->mb) && measure(b, &j, &f)) {
       report(b, &j.ours, &f);
     } else {
       b->failed++;
@@ -151,54 +196,48 @@ static void bench_case(bench *b, const op_case *c) {
       clg_clear_error(b->ctx);
     }
     op_job_end(&j.ours);
+    yardstick_end(&j.yard);
     free(j.a), free(j.b), free(j.c);
   }
 }
 
-static void copy_bandwidth(bench *b, double *out) {
-  double v[BENCH_MAX_ROUNDS];
-  round_copy(b);
-  for (int r = 0; r < b->o->rounds; r++) v[r] = round_copy(b);
-  *out = bench_median(v, b->o->rounds) / 1e9;
+/* Cases whose operands have one size alone come once. */
+static void bench_size(bench *b, int mb, bool once) {
+  op_case row;
+  b->mb = mb;
+  for (int i = 0; op_case_row(b->ctx, i, &row); i++)
+    if (wanted(b, &row)) bench_case(b, &row);
+  for (size_t i = 0; i < n_op_cases; i++)
+    if (wanted(b, &op_cases[i]) && (once || op_cases[i].in[0][0] == FILL)) bench_case(b, &op_cases[i]);
 }
 
-static bool write_json(const bench *b, double copy) {
-  const clg_device_info *d = clg_context_device(b->ctx);
-  json_t *all = json_pack("{s:s, s:s, s:s, s:i, s:i, s:f, s:O}", "device", d->name, "platform", d->platform, "shape",
-                          d->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", "mb", b->o->mb, "rounds", b->o->rounds,
-                          "copy_gb_per_s", copy, "ops", b->rows);
+static bool write_json(const bench *b) {
+  json_t *all = bench_head_json(b->ctx);
+  json_object_set_new(all, "rounds", json_integer(b->o->rounds));
+  json_object_set_new(all, "peers", peers_about_json(&b->peers));
+  json_object_set(all, "ops", b->rows);
   bool ok = bench_write_json(PROGRAM, all, b->o->json);
   json_decref(all);
   return ok;
 }
 
 static bool run(bench *b) {
-  int64_t n = (int64_t)b->o->mb << 18;
-  b->copy_from = clg_tensor_create(b->ctx, 1, &n, NULL);
-  b->copy_to = clg_tensor_create(b->ctx, 1, &n, NULL);
-  if (!b->copy_from || !b->copy_to) return fprintf(stderr, PROGRAM ": %s\n", clg_last_error(b->ctx)), false;
-  double copy;
-  copy_bandwidth(b, &copy);
-  FILE *to = bench_table(b->o->json);
-  fprintf(to, "%s, %s: a copy of %d MB runs at %.1f GB/s\n%-16s %-34s %-8s%11s%9s%9s%7s%9s\n",
-          clg_context_device(b->ctx)->name, clg_context_device(b->ctx)->platform, b->o->mb, copy, "op", "case", "pass",
-          "us", "GFLOP/s", "GB/s", "/copy", "/OpenBLAS");
-  op_case row;
-  for (int i = 0; op_case_row(b->ctx, i, &row); i++)
-    if (wanted(b, &row)) bench_case(b, &row);
-  for (size_t i = 0; i < n_op_cases; i++)
-    if (wanted(b, &op_cases[i])) bench_case(b, &op_cases[i]);
-  return (!b->o->json || write_json(b, copy)) && !b->failed;
+  print_head(b, bench_table(b->o->json));
+  bench_size(b, b->o->mb ? b->o->mb : 64, true);
+  if (!b->o->mb) bench_size(b, 1, false);
+  return (!b->o->json || write_json(b)) && !b->failed;
 }
 
 /* ---- command line ---- */
 
 static void usage(FILE *to) {
   fputs("Usage: bench_ops [OPTION]...\n"
-        "Times every op against a copy, and products against OpenBLAS.\n\n"
-        "  --only TEXT    ops or cases whose name contains it\n"
-        "  --mb N         length of the large operands (default: 64)\n"
+        "Times every op beside memcpy, a triad in C, OpenBLAS and other libraries.\n\n"
+        "  --only TEXT    ops or cases whose name contains it; =TEXT: the op of that name; may be repeated\n"
+        "  --forward      no gradients\n"
+        "  --mb N         length of the large operands (default: 64, then 1, which lies in a cache)\n"
         "  --rounds N     of which the medians are taken (default: 7)\n"
+        "  --peer COMMAND another library: 'python3 .../peers/rounds.py torch 1' or '... jax'; may be repeated\n"
         "  --json FILE    write the figures too; - is standard output\n"
         "  --help\n",
         to);
@@ -208,23 +247,25 @@ int main(int argc, char **argv) {
   static const struct option words[] = {
       {"only", required_argument, NULL, 'o'},   {"mb", required_argument, NULL, 'm'},
       {"rounds", required_argument, NULL, 'r'}, {"json", required_argument, NULL, 'j'},
+      {"peer", required_argument, NULL, 'p'},   {"forward", no_argument, NULL, 'f'},
       {"help", no_argument, NULL, 'h'},         {0}};
-  options o = {.rounds = 7, .mb = 64};
-  for (int code; (code = getopt_long(argc, argv, "", words, NULL)) != -1;) {
-    bool ok = code != '?';
-    if (code == 'o') o.only = optarg;
+  options o = {.rounds = 7};
+  bench b = {.o = &o, .rows = json_array()};
+  bool ok = true;
+  for (int code; ok && (code = getopt_long(argc, argv, "", words, NULL)) != -1;) {
+    ok = code != '?' && (code != 'o' || o.words < MAX_WORDS);
+    if (code == 'o' && ok) o.only[o.words++] = optarg;
+    if (code == 'f') o.forward = true;
     if (code == 'j') o.json = optarg;
     if (code == 'm') ok = bench_number(PROGRAM, "mb", optarg, 1, &o.mb);
     if (code == 'r') ok = bench_number(PROGRAM, "rounds", optarg, 1, &o.rounds);
+    if (code == 'p') ok = peers_add(&b.peers, optarg);
     if (code == 'h') return usage(stdout), 0;
-    if (!ok) return 1;
   }
-  if (optind < argc || o.mb > 1024) return usage(stderr), 1;
+  if (ok && (optind < argc || o.mb > 1024)) usage(stderr), ok = false;
   o.rounds = bench_rounds(o.rounds);
-  bench b = {.ctx = bench_open(PROGRAM), .o = &o, .rows = json_array()};
-  bool ok = b.ctx && b.rows && run(&b);
-  clg_tensor_unref(&b.copy_from);
-  clg_tensor_unref(&b.copy_to);
+  ok = ok && (b.ctx = bench_open(PROGRAM)) && b.rows && run(&b);
+  peers_end(&b.peers);
   json_decref(b.rows);
   clg_context_unref(&b.ctx);
   return !ok;
