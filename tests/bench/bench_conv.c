@@ -1,26 +1,43 @@
-/* Convolutions of the DCGAN (64x64x1, ngf = ndf = 16, nz = 100): us and GFLOP/s of each layer's three kernels, medians,
- * and what they add up to in a training step of variant detach. tests/bench/peers/conv.py times the same in PyTorch.
- *
- * usage: bench_conv [-r ROUNDS] [-b BATCH]. PoCL's threads are pinned (POCL_AFFINITY) unless the environment says
- * otherwise. */
+/* Convolutions of the DCGAN (64x64x1, nz = 100; ngf = ndf = 16, or --width) beside other libraries (--peer): us and
+ * GFLOP/s of each layer's three kernels, medians of interleaved rounds, and what they add up to in a training step of
+ * variant detach. PoCL's threads are pinned (POCL_AFFINITY) unless the environment says otherwise. */
 #include "bench.h"
 #include "ops/conv_kernels.h"
+#include "peer.h"
+#include <getopt.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A layer: x [c,in,in], y [o,out,out], kernel 4; how often a step runs each of the three. */
+#define PROGRAM    "bench_conv"
+#define ROUND_TIME 0.02
+
+/* A layer, for a width of 1: x [c,in,in], y [o,out,out], kernel 4; how often a step runs each of the three. Those of
+ * the generator are transposed: from y to x. */
 typedef struct layer {
   const char *name;
-  int c, o, in, out, stride, padding;
+  bool transposed;
+  int c, o; /* multiples of the width; below 0: so many whatever it is */
+  int in, out, stride, padding;
   int times[CLG_CONV_PARTS];
 } layer;
 static const layer layers[] = {
-    {"G 100->128   1->4", 128, 100, 4, 1, 1, 0, {1, 1, 0}}, {"G 128->64   4->8", 64, 128, 8, 4, 2, 1, {1, 1, 1}},
-    {"G  64->32   8->16", 32, 64, 16, 8, 2, 1, {1, 1, 1}},  {"G  32->16  16->32", 16, 32, 32, 16, 2, 1, {1, 1, 1}},
-    {"G  16->1   32->64", 1, 16, 64, 32, 2, 1, {1, 1, 1}},  {"D   1->16  64->32", 1, 16, 64, 32, 2, 1, {1, 3, 3}},
-    {"D  16->32  32->16", 16, 32, 32, 16, 2, 1, {3, 3, 3}}, {"D  32->64  16->8", 32, 64, 16, 8, 2, 1, {3, 3, 3}},
-    {"D  64->128  8->4", 64, 128, 8, 4, 2, 1, {3, 3, 3}},   {"D 128->1    4->1", 128, 1, 4, 1, 1, 0, {3, 3, 3}},
+    {"G  1->4", true, 8, -100, 4, 1, 1, 0, {1, 1, 0}},  {"G  4->8", true, 4, 8, 8, 4, 2, 1, {1, 1, 1}},
+    {"G  8->16", true, 2, 4, 16, 8, 2, 1, {1, 1, 1}},   {"G 16->32", true, 1, 2, 32, 16, 2, 1, {1, 1, 1}},
+    {"G 32->64", true, -1, 1, 64, 32, 2, 1, {1, 1, 1}}, {"D 64->32", false, -1, 1, 64, 32, 2, 1, {1, 3, 3}},
+    {"D 32->16", false, 1, 2, 32, 16, 2, 1, {3, 3, 3}}, {"D 16->8", false, 2, 4, 16, 8, 2, 1, {3, 3, 3}},
+    {"D  8->4", false, 4, 8, 8, 4, 2, 1, {3, 3, 3}},    {"D  4->1", false, 8, -1, 4, 1, 1, 0, {3, 3, 3}},
 };
+static const char *const part_names[CLG_CONV_PARTS] = {[CLG_CONV_X] = "x", [CLG_CONV_W] = "w", [CLG_CONV_Y] = "y"};
+
+typedef struct bench {
+  clg_context *ctx;
+  int rounds, batch, width;
+  FILE *table;
+  peers peers;
+  json_t *rows;
+  double ours, theirs[MAX_PEERS], work; /* of a step: us, and operations */
+} bench;
 
 static clg_block *operand(clg_context *ctx, size_t n) {
   float *host = malloc(n * sizeof *host);
@@ -31,69 +48,155 @@ static clg_block *operand(clg_context *ctx, size_t n) {
   return block;
 }
 
-/* Seconds a call, the median of `rounds`; negative on an error. */
-static double measure(clg_context *ctx, const clg_conv_call *call, double flops, int rounds) {
-  double t[BENCH_MAX_ROUNDS];
-  int calls = 1 + (int)(5e8 / (flops + 1e6));
-  for (int r = -1; r < rounds; r++) {
-    double start = bench_now();
-    for (int i = 0; i < (r < 0 ? 1 : calls); i++)
-      if (clg_conv_run(ctx, call, "bench") != CLG_OK) return -1;
-    if (clg_finish(ctx) != CLG_OK) return -1;
-    if (r >= 0) t[r] = (bench_now() - start) / calls;
-  }
-  return bench_median(t, rounds);
+static double round_ours(clg_context *ctx, const clg_conv_call *call, int calls) {
+  double start = bench_now();
+  for (int i = 0; i < calls; i++)
+    if (clg_conv_run(ctx, call, "bench") != CLG_OK) return NAN;
+  return clg_finish(ctx) == CLG_OK ? (bench_now() - start) / calls : NAN;
 }
 
-/* Adds to the totals; false on an error. */
-static bool bench_layer(clg_context *ctx, const layer *l, int batch, int rounds, double *seconds, double *work) {
+static const char *pass_of(const layer *l, clg_conv_part part) {
+  if (part == CLG_CONV_W) return "weight gradient";
+  return part == (l->transposed ? CLG_CONV_X : CLG_CONV_Y) ? "forward" : "input gradient";
+}
+
+/* Adds to the step's sums; false on an error. */
+static bool measure(bench *b, const layer *l, const clg_conv_call *call, double flops) {
+  double t[BENCH_MAX_ROUNDS];
+  const clg_conv_shape *s = call->shape;
+  int calls = 1 + (int)(5e8 / (flops + 1e6));
+  char line[128];
+  snprintf(line, sizeof line, "conv %s %d %d %d %d %d %d %d %d", part_names[call->target], l->transposed, (int)s->batch,
+           (int)s->c, (int)s->o, l->in, l->out, l->stride, l->padding);
+  peers_work(&b->peers, line);
+  if (!(round_ours(b->ctx, call, 1) > 0)) return false; /* builds kernels */
+  for (int r = 0; r < b->rounds; r++) {
+    peers_round(&b->peers, r, ROUND_TIME);
+    t[r] = round_ours(b->ctx, call, calls);
+  }
+  peers_summarise(&b->peers, b->rounds);
+  double us = bench_median(t, b->rounds) * 1e6;
+  fprintf(b->table, "%-9s %4d %4d %-16s", l->name, (int)s->c, (int)s->o, pass_of(l, call->target));
+  bench_cell(b->table, us, 11, 1);
+  bench_cell(b->table, flops / us / 1e3, 10, 1);
+  int times = l->times[call->target];
+  b->ours += us * times, b->work += flops * times;
+  for (int i = 0; peers_library(&b->peers, i); i++) {
+    double theirs = peers_library_us(&b->peers, i);
+    bench_cell(b->table, flops / theirs / 1e3, 10, 1);
+    bench_cell(b->table, theirs / us, 7, 2);
+    b->theirs[i] += times ? theirs * times : 0;
+  }
+  fprintf(b->table, "\n");
+  fflush(b->table);
+  json_array_append_new(b->rows, json_pack("{s:s, s:i, s:i, s:s, s:f, s:i, s:o, s:o}", "layer", l->name, "c", (int)s->c,
+                                           "o", (int)s->o, "pass", pass_of(l, call->target), "flops", flops, "times",
+                                           times, "us", bench_number_json(us), "peers_us", peers_json(&b->peers)));
+  return us > 0;
+}
+
+static int channels(int of, int width) { return of < 0 ? -of : of * width; }
+
+static bool bench_layer(bench *b, const layer *l) {
+  int c = channels(l->c, b->width), o = channels(l->o, b->width), batch = b->batch;
   clg_conv_shape s = {.batch = batch,
                       .groups = 1,
-                      .c = l->c,
-                      .o = l->o,
+                      .c = c,
+                      .o = o,
                       .in = {l->in, l->in},
                       .out = {l->out, l->out},
                       .kernel = {4, 4},
                       .stride = {l->stride, l->stride},
                       .padding = {l->padding, l->padding},
                       .dilation = {1, 1}};
-  size_t n[CLG_CONV_PARTS] = {(size_t)(batch * l->c * l->in * l->in), (size_t)(l->c * l->o * 16),
-                              (size_t)(batch * l->o * l->out * l->out)};
+  size_t n[CLG_CONV_PARTS] = {(size_t)(batch * c * l->in * l->in), (size_t)(c * o * 16),
+                              (size_t)(batch * o * l->out * l->out)};
   clg_conv_call call = {.shape = &s};
   bool ok = true;
-  for (int i = 0; i < CLG_CONV_PARTS; i++) ok = (call.at[i].block = operand(ctx, n[i])) && ok;
-  double flops = 2.0 * (double)n[CLG_CONV_Y] * l->c * 16;
-  printf("%-20s %6.1f MFLOP", l->name, flops / 1e6);
-  static const char *names[] = {"x", "w", "y"};
+  for (int i = 0; i < CLG_CONV_PARTS; i++) ok = (call.at[i].block = operand(b->ctx, n[i])) && ok;
   for (int i = CLG_CONV_PARTS - 1; ok && i >= 0; i--) {
     call.target = (clg_conv_part)i;
-    double t = measure(ctx, &call, flops, rounds);
-    ok = t > 0;
-    printf("   %s %8.1f us %6.1f GFLOP/s", names[i], t * 1e6, flops / t / 1e9);
-    *seconds += t * l->times[i], *work += flops * l->times[i];
+    ok = measure(b, l, &call, 2.0 * (double)n[CLG_CONV_Y] * c * 16);
   }
-  printf("\n");
   for (int i = 0; i < CLG_CONV_PARTS; i++) clg_block_unref(call.at[i].block);
   return ok;
 }
 
+/* ---- report ---- */
+
+static void print_head(const bench *b) {
+  bench_head(b->ctx, b->table);
+  peers_print(&b->peers, b->table);
+  fprintf(b->table, "GFLOP/s, and the others' times over ours\n%-9s %4s %4s %-16s%11s%10s", "layer", "c", "o", "pass",
+          "us", "clgrad");
+  for (int i = 0; peers_library(&b->peers, i); i++) fprintf(b->table, "%10s%7s", peers_library(&b->peers, i), "ratio");
+  fprintf(b->table, "\n");
+}
+
+static void print_step(const bench *b) {
+  fprintf(b->table, "a detach step: %.2f GFLOP in %.2f ms, %.1f GFLOP/s", b->work / 1e9, b->ours / 1e3,
+          b->work / b->ours / 1e3);
+  for (int i = 0; peers_library(&b->peers, i); i++)
+    fprintf(b->table, "; %s %.2f ms, ratio %.2f", peers_library(&b->peers, i), b->theirs[i] / 1e3,
+            b->theirs[i] / b->ours);
+  fprintf(b->table, "\n");
+}
+
+static bool run(bench *b, const char *json) {
+  print_head(b);
+  for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
+    if (!bench_layer(b, &layers[i])) return fprintf(stderr, PROGRAM ": %s\n", clg_last_error(b->ctx)), false;
+  print_step(b);
+  json_t *all = bench_head_json(b->ctx);
+  json_object_set_new(all, "rounds", json_integer(b->rounds));
+  json_object_set_new(all, "batch", json_integer(b->batch));
+  json_object_set_new(all, "width", json_integer(b->width));
+  json_object_set_new(all, "peers", peers_about_json(&b->peers));
+  json_object_set(all, "convolutions", b->rows);
+  bool ok = !json || bench_write_json(PROGRAM, all, json);
+  json_decref(all);
+  return ok;
+}
+
+/* ---- command line ---- */
+
+static void usage(FILE *to) {
+  fputs("Usage: bench_conv [OPTION]...\n"
+        "Times the DCGAN's convolutions and their gradients beside other libraries.\n\n"
+        "  -r, --rounds N of which the medians are taken (default: 15)\n"
+        "  -b, --batch N  (default: 32)\n"
+        "  --width N      ngf and ndf (default: 16)\n"
+        "  --peer COMMAND another library: 'python3 .../peers/rounds.py torch 1' or '... jax'; may be repeated\n"
+        "  --json FILE    write the figures too; - is standard output\n"
+        "  --help\n",
+        to);
+}
+
 int main(int argc, char **argv) {
-  int rounds = 15, batch = 32;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    if (!strcmp(argv[i], "-r")) rounds = atoi(argv[i + 1]);
-    if (!strcmp(argv[i], "-b")) batch = atoi(argv[i + 1]);
+  static const struct option words[] = {{"rounds", required_argument, NULL, 'r'},
+                                        {"batch", required_argument, NULL, 'b'},
+                                        {"width", required_argument, NULL, 'w'},
+                                        {"peer", required_argument, NULL, 'p'},
+                                        {"json", required_argument, NULL, 'j'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {0}};
+  bench b = {.rounds = 15, .batch = 32, .width = 16, .rows = json_array()};
+  const char *json = NULL;
+  bool ok = true;
+  for (int code; ok && (code = getopt_long(argc, argv, "r:b:", words, NULL)) != -1;) {
+    ok = code != '?';
+    if (code == 'r') ok = bench_number(PROGRAM, "rounds", optarg, 1, &b.rounds);
+    if (code == 'b') ok = bench_number(PROGRAM, "batch", optarg, 1, &b.batch);
+    if (code == 'w') ok = bench_number(PROGRAM, "width", optarg, 1, &b.width);
+    if (code == 'p') ok = peers_add(&b.peers, optarg);
+    if (code == 'j') json = optarg;
+    if (code == 'h') return usage(stdout), 0;
   }
-  rounds = bench_rounds(rounds);
-  clg_context *ctx = bench_open("bench_conv");
-  if (!ctx) return 1;
-  double seconds = 0, work = 0;
-  bool ok = batch > 0;
-  for (size_t i = 0; ok && i < sizeof layers / sizeof *layers; i++)
-    ok = bench_layer(ctx, &layers[i], batch, rounds, &seconds, &work);
-  if (ok)
-    printf("a detach step: %.2f GFLOP in %.2f ms, %.1f GFLOP/s\n", work / 1e9, seconds * 1e3, work / seconds / 1e9);
-  else
-    fprintf(stderr, "bench_conv: %s\n", clg_last_error(ctx));
-  clg_context_unref(&ctx);
+  b.rounds = bench_rounds(b.rounds);
+  b.table = bench_table(json);
+  ok = ok && (b.ctx = bench_open(PROGRAM)) && run(&b, json);
+  peers_end(&b.peers);
+  json_decref(b.rows);
+  clg_context_unref(&b.ctx);
   return !ok;
 }
