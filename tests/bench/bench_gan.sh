@@ -1,17 +1,23 @@
 #!/bin/sh
-# Times gan_train against its PyTorch peer: rounds that alternate between them, so that both meet the same weather. A step's time is
-# the median that each program reports, or with --outside (wall time of 160 steps - wall time of 40 steps)/120, start-up cancelled.
-# The ratio is to PyTorch's faster thread count of those in --threads (default "1 2"). --json writes every figure too.
-# usage: bench_gan.sh [--model mlp|dcgan] [--outside] [--threads LIST] [--json FILE] GAN_TRAIN [ROUNDS [STEPS [VARIANT...]]]
+# Times gan_train against its peers in PyTorch and, variant detach, in JAX: rounds that alternate between them, so that all meet the
+# same weather. A step's time is the median that each program reports, or with --outside (wall time of 160 steps - wall time of 40
+# steps)/120, start-up cancelled. Ratios are to PyTorch's faster thread count of those in --threads (default "1 2"), and to JAX on
+# all CPUs. Which of both there are, $PYTHON says (default /usr/bin/python3). --width is dcgan's ngf and ndf (default 16).
+# --json writes every figure too. Words in $OURS_UNDER are put before GAN_TRAIN, for instance tests/tools/hostcpu-run LIBRARY haswell.
+# usage: bench_gan.sh [--model mlp|dcgan] [--width N] [--outside] [--threads LIST] [--json FILE] GAN_TRAIN [ROUNDS [STEPS [VARIANT...]]]
 # VARIANT "all" is every one.
 set -eu
 
-usage='usage: bench_gan.sh [--model mlp|dcgan] [--outside] [--threads LIST] [--json FILE] GAN_TRAIN [ROUNDS [STEPS [VARIANT...]]]'
-model=mlp outside='' thread_counts='1 2' json=''
+usage='usage: bench_gan.sh [--model mlp|dcgan] [--width N] [--outside] [--threads LIST] [--json FILE] GAN_TRAIN [ROUNDS [STEPS [VARIANT...]]]'
+model=mlp width=16 outside='' thread_counts='1 2' json=''
 while [ $# -gt 0 ]; do
   case $1 in
   --model)
     model=${2:?$usage}
+    shift
+    ;;
+  --width)
+    width=${2:?$usage}
     shift
     ;;
   --outside) outside=yes ;;
@@ -32,7 +38,7 @@ rounds=${2:-5}
 case $model in
 mlp) sizes='' steps=150 variants='detach retain_graph inputs recompute no_grad frozen_d' ;;
 dcgan)
-  sizes='--batch 32 --image-size 64 --ngf 16 --ndf 16' steps=20
+  sizes="--batch 32 --image-size 64 --ngf $width --ndf $width" steps=20
   variants='detach retain_graph inputs recompute no_grad frozen_d checkpoint'
   ;;
 *)
@@ -44,20 +50,31 @@ steps=${3:-$steps}
 if [ $# -gt 3 ]; then shift 3; else set -- detach; fi
 # shellcheck disable=SC2086 # several words, here and below
 if [ "$1" = all ]; then set -- $variants; fi
-peer=$(dirname "$0")/peers/gan_$model.py
+peers=$(dirname "$0")/peers
 python=${PYTHON:-/usr/bin/python3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Their outputs as JSON in $work/json: ours VARIANT STEPS, theirs VARIANT STEPS THREADS.
+has() { "$python" -c "import $1" 2> /dev/null; }
+if ! has torch; then
+  echo "bench_gan.sh: $python has no PyTorch: left out" >&2
+  thread_counts=''
+fi
+jax=yes
+if ! has jax,optax; then
+  echo "bench_gan.sh: $python has no JAX with optax: left out" >&2
+  jax=''
+fi
+
+# Their outputs as JSON in $work/json: ours VARIANT STEPS, torch VARIANT STEPS THREADS, jax VARIANT STEPS.
+# shellcheck disable=SC2086
 ours() {
-  # shellcheck disable=SC2086
-  "$gan_train" --model "$model" $sizes --variant "$1" --steps "$2" --quiet --json "$work/json" > /dev/null
+  ${OURS_UNDER:-} "$gan_train" --model "$model" $sizes --variant "$1" --steps "$2" --quiet --json "$work/json" > /dev/null
 }
-theirs() {
-  # shellcheck disable=SC2086
-  "$python" "$peer" $sizes --variant "$1" --steps "$2" --threads "$3" --json > "$work/json"
-}
+# shellcheck disable=SC2086
+torch() { "$python" "$peers/gan_$model.py" $sizes --variant "$1" --steps "$2" --threads "$3" --json > "$work/json"; }
+# shellcheck disable=SC2086
+jax() { "$python" "$peers/gan_jax.py" --model "$model" $sizes --steps "$2" --json > "$work/json"; }
 now() { date +%s%N; }
 # Milliseconds a step of a command that takes VARIANT STEPS and perhaps more.
 step_ms() {
@@ -83,30 +100,43 @@ array() { printf '"%s": [%s]' "$1" "$(paste -s -d , "$2")"; }
 
 printf '%-14s %12s' variant 'gan_train ms'
 for threads in $thread_counts; do printf ' %12s' "torch $threads thr"; done
-printf ' %8s\n' ratio
+printf ' %12s %8s %8s\n' JAX /PyTorch /JAX
 for each; do
   left=$rounds
+  beside=''
+  if [ "$each" = detach ]; then beside=$jax; fi
   while [ "$left" -gt 0 ]; do
     left=$((left - 1))
     step_ms ours "$each" >> "$work/$each.a"
-    for threads in $thread_counts; do step_ms theirs "$each" "$threads" >> "$work/$each.$threads"; done
+    for threads in $thread_counts; do step_ms torch "$each" "$threads" >> "$work/$each.$threads"; done
+    if [ -n "$beside" ]; then step_ms jax "$each" >> "$work/$each.jax"; fi
   done
   line="$each $(middle "$work/$each.a")"
   for threads in $thread_counts; do line="$line $(middle "$work/$each.$threads")"; done
-  echo "$line" | awk '{best = $3; for (i = 4; i <= NF; i++) if ($i < best) best = $i
-    printf "%-14s", $1; for (i = 2; i <= NF; i++) printf " %12.2f", $i; printf " %8.2f\n", $2 / best}'
+  if [ -n "$beside" ]; then line="$line $(middle "$work/$each.jax")"; else line="$line -"; fi
+  echo "$line" | awk '
+    function ratio(to) { if (to > 0) printf " %8.2f", $2 / to; else printf " %8s", "-" }
+    {
+      for (i = 3; i < NF; i++) if (!best || $i < best) best = $i
+      printf "%-14s", $1
+      for (i = 2; i <= NF; i++) if ($i == "-") printf " %12s", $i; else printf " %12.2f", $i
+      ratio(best)
+      ratio($NF)
+      print ""
+    }'
 done
 how="of $steps steps"
 if [ -n "$outside" ]; then how='from outside, of 160 and 40 steps'; fi
-echo "$model: medians of $rounds rounds $how; ratio: gan_train to the faster of PyTorch's"
+echo "$model: medians of $rounds rounds $how; ratios: gan_train to the faster of PyTorch's, and to JAX"
 [ -n "$json" ] || exit 0
 {
-  printf '{"model": "%s", "how": "%s", "ms": {' "$model" "$how"
+  printf '{"model": "%s", "sizes": "%s", "how": "%s", "ms": {' "$model" "$sizes" "$how"
   between=''
   for each; do
     printf '%s"%s": {' "$between" "$each"
     array gan_train "$work/$each.a"
-    for threads in $thread_counts; do printf ', ' && array "torch_$threads" "$work/$each.$threads"; done
+    for threads in $thread_counts; do printf ', ' && array "torch-$threads" "$work/$each.$threads"; done
+    if [ -e "$work/$each.jax" ]; then printf ', ' && array jax "$work/$each.jax"; fi
     printf '}'
     between=', '
   done
