@@ -1,30 +1,133 @@
 /* Pooling of planes: x [planes,H,W] -> y [planes,OH,OW]; window (p,q) covers the elements (p*sy - py + a*dy, q*sx - px
- * + b*dx), a < ky, b < kx, that lie in the plane. One item an element of what is written; sums run in the order of the
- * windows, each of whose rows is a block. */
+ * + b*dx), a < ky, b < kx, that lie in the plane. Sums run in the order of the windows, each of whose rows is a block.
+ * On a GPU an item has one element of what is written, on a CPU `step` rows of it. */
 #include "sums.clh"
 #define ADD_FLAG    1u
 #define INCLUDE_PAD 2u
 #define POOL_SHAPE  const int8 sizes, const int8 window
-#define POOL_SIZES  const int H = sizes.s0, W = sizes.s1, OH = sizes.s2, OW = sizes.s3, total = sizes.s4;
-#define KY          window.s0
-#define KX          window.s1
-#define SY          window.s2
-#define SX          window.s3
-#define PY          window.s4
-#define PX          window.s5
-#define DY          window.s6
-#define DX          window.s7
+#define POOL_SIZES                                                                                                     \
+  const int H = sizes.s0, W = sizes.s1, OH = sizes.s2, OW = sizes.s3, total = sizes.s4, step = sizes.s5;
+#define KY window.s0
+#define KX window.s1
+#define SY window.s2
+#define SX window.s3
+#define PY window.s4
+#define PX window.s5
+#define DY window.s6
+#define DX window.s7
+
+/* Runs ROW or ELEMENT for what an item writes: row `r` of plane `plane`, element `c` of the row, and `e` of all. */
+#if CLG_CPU
+#define POOL_EACH(height, width, ROW, ELEMENT)                                                                         \
+  {                                                                                                                    \
+    const int start = (int)get_global_id(0) * step, end = min(total / (width), start + step);                          \
+    int plane = start / (height), r = start - plane * (height);                                                        \
+    for (int at = start; at < end; at++) {                                                                             \
+      const size_t e = (size_t)at * (width);                                                                           \
+      ROW if (++r == (height)) r = 0, plane++;                                                                         \
+    }                                                                                                                  \
+  }
+#else
+#define POOL_EACH(height, width, ROW, ELEMENT)                                                                         \
+  {                                                                                                                    \
+    const int e = (int)get_global_id(0);                                                                               \
+    if (e >= total) return;                                                                                            \
+    const int c = e % (width), r = e / (width) % (height), plane = e / (width) / (height);                             \
+    ELEMENT                                                                                                            \
+  }
+#endif
+
+#if CLG_CPU
+/* The windows [s0,s1) of a row that have all columns in the plane, and that window_tap can read 16 at a time. */
+inline int2 whole_windows(const int W, const int OW, const int8 window) {
+  const int room = W - 1 + PX - (KX - 1) * DX, spare = SX == 2 && KX == 1;
+  if (room < 0 || SX > 2) return (int2)(OW, 0);
+  return (int2)((PX + SX - 1) / SX, min(OW, room / SX + 1) - spare);
+}
+/* Element b of the rows of 16 windows, the first at x: an even one of those that follow, an odd one of those before. */
+inline float16 window_tap(__global const float *x, const int b, const int8 window) {
+  if (SX == 1) return vload16(0, x);
+  if (b == 0) return (float16)(vload16(0, x).even, vload16(1, x).even);
+  return (float16)(vload16(0, x - 1).odd, vload16(1, x - 1).odd);
+}
+/* Any 16 windows: the offsets of their planes, and where they begin in those. */
+typedef struct windows {
+  int16 plane, i, j;
+} windows;
+/* Those from e on, the one before `end` again for what is left. */
+static windows windows_from(const int e, const int end, POOL_SHAPE) {
+  POOL_SIZES
+  int q = e % OW, p = e / OW % OH, plane = e / OW / OH, planes[16], is[16], js[16];
+  for (int l = 0; l < 16; l++) {
+    planes[l] = plane * H * W, is[l] = p * SY - PY, js[l] = q * SX - PX;
+    if (e + l + 1 >= end || ++q < OW) continue;
+    q = 0;
+    if (++p == OH) p = 0, plane++;
+  }
+  const windows w = {vload16(0, planes), vload16(0, is), vload16(0, js)};
+  return w;
+}
+#define WINDOWS_WHOLE(w) all((w.i >= 0) & (w.i + (KY - 1) * DY < H) & (w.j >= 0) & (w.j + (KX - 1) * DX < W))
+#define READ16(p, k)                                                                                                   \
+  (float16)((p)[k.s0], (p)[k.s1], (p)[k.s2], (p)[k.s3], (p)[k.s4], (p)[k.s5], (p)[k.s6], (p)[k.s7], (p)[k.s8],         \
+            (p)[k.s9], (p)[k.sa], (p)[k.sb], (p)[k.sc], (p)[k.sd], (p)[k.se], (p)[k.sf])
+/* p[at], or 0 where it is not `within`. */
+inline float16 read_within(__global const float *p, const int16 at, const int16 within) {
+  const int16 k = at & within;
+  return as_float16(as_int16(READ16(p, k)) & within);
+}
+#define STORE16(T, v, to, n)                                                                                           \
+  if ((n) >= 16) {                                                                                                     \
+    vstore16(v, 0, to);                                                                                                \
+  } else {                                                                                                             \
+    T each[16];                                                                                                        \
+    vstore16(v, 0, each);                                                                                              \
+    for (int l = 0; l < (n); l++) (to)[l] = each[l];                                                                   \
+  }
+#endif
+
+/* ELEMENT for each window; on a CPU WHOLE for 16 windows of a row from `c` on, the last of them twice where that does
+ * not come out, or, where rows are short, LANES for 16 windows `w`, `n` of which are to be written. */
+#if CLG_CPU
+#define POOL_WINDOWS(WHOLE, LANES, ELEMENT)                                                                            \
+  const int2 whole = whole_windows(W, OW, window);                                                                     \
+  const int start = (int)get_global_id(0) * step, end = min(total / OW, start + step);                                 \
+  if (whole.y - whole.x < 16) {                                                                                        \
+    for (int e = start * OW; e < end * OW; e += 16) {                                                                  \
+      const int n = end * OW - e;                                                                                      \
+      const windows w = windows_from(e, end * OW, sizes, window);                                                      \
+      LANES                                                                                                            \
+    }                                                                                                                  \
+    return;                                                                                                            \
+  }                                                                                                                    \
+  for (int row = start; row < end; row++) {                                                                            \
+    const int plane = row / OH, r = row - plane * OH;                                                                  \
+    for (int at = 0; at < OW;) {                                                                                       \
+      const bool in = at >= whole.x && at < whole.y;                                                                   \
+      const int c = in ? min(at, whole.y - 16) : at;                                                                   \
+      const size_t e = (size_t)row * OW + c;                                                                           \
+      if (in) {                                                                                                        \
+        WHOLE                                                                                                          \
+      } else {                                                                                                         \
+        ELEMENT                                                                                                        \
+      }                                                                                                                \
+      at = in ? c + 16 : c + 1;                                                                                        \
+    }                                                                                                                  \
+  }
+#else
+#define POOL_WINDOWS(WHOLE, LANES, ELEMENT) POOL_EACH(OH, OW, , ELEMENT)
+#endif
 
 #if CLG_FORM(pool_max)
-/* y and index (within its plane) of the first maximum of each window; NaN wins. A window over padding alone has -inf
- * and index -1. */
-__kernel void pool_max(__global const float *x, const uint x_o, __global float *y, const uint y_o, __global int *index,
-                       const uint index_o, POOL_SHAPE) {
-  POOL_SIZES
-  const int e = (int)get_global_id(0);
-  if (e >= total) return;
-  const int q = e % OW, p = e / OW % OH;
-  x += x_o + (size_t)(e / OW / OH) * H * W;
+/* BEST and AT, of type V and N, of the first maximum in a window's row from `first` on, or of TAP(first, b). */
+#define MAX_TAKE(V, N, v, at_v)                                                                                        \
+  {                                                                                                                    \
+    const N take = (v > best) | (v != v) | (at < 0);                                                                   \
+    best = take ? v : best;                                                                                            \
+    at = take ? at_v : at;                                                                                             \
+  }
+inline void max_at(__global const float *x, __global float *y, __global int *index, const int p, const int q,
+                   const int H, const int W, const int8 window) {
   float best = -INFINITY;
   int at = -1;
   for (int a = 0; a < KY; a++) {
@@ -34,45 +137,98 @@ __kernel void pool_max(__global const float *x, const uint x_o, __global float *
       const int j = q * SX - PX + b * DX;
       if (j < 0 || j >= W) continue;
       const float v = x[i * W + j];
-      if (at < 0 || v > best || v != v) {
-        best = v;
-        at = i * W + j;
-      }
+      MAX_TAKE(float, int, v, i *W + j)
     }
   }
-  y[y_o + e] = best;
-  index[index_o + e] = at;
+  *y = best;
+  *index = at;
+}
+#if CLG_CPU
+/* Of 16 whole windows from (p,q) on. */
+inline void max_16(__global const float *x, __global float *y, __global int *index, const int p, const int q,
+                   const int H, const int W, const int8 window) {
+  const int16 lanes = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) * SX;
+  float16 best = -INFINITY;
+  int16 at = -1;
+  for (int a = 0; a < KY; a++) {
+    const int i = p * SY - PY + a * DY;
+    if (i < 0 || i >= H) continue;
+    for (int b = 0; b < KX; b++) {
+      const int first = i * W + q * SX - PX + b * DX;
+      const float16 v = window_tap(x + first, b, window);
+      MAX_TAKE(float16, int16, v, lanes + first)
+    }
+  }
+  vstore16(best, 0, y);
+  vstore16(at, 0, index);
+}
+/* Of any. */
+static void max_lanes(__global const float *x, __global float *y, __global int *index, const windows w, const int n,
+                      const int H, const int W, const int8 window) {
+  const int16 first = w.plane + w.i * W + w.j;
+  const bool whole = WINDOWS_WHOLE(w);
+  float16 best = -INFINITY;
+  int16 at = -1;
+  for (int a = 0; whole && a < KY; a++)
+    for (int b = 0; b < KX; b++) {
+      __global const float *from = x + a * DY * W + b * DX;
+      const float16 v = READ16(from, first);
+      MAX_TAKE(float16, int16, v, first - w.plane + (a * DY * W + b * DX))
+    }
+  for (int a = 0; !whole && a < KY; a++)
+    for (int b = 0; b < KX; b++) {
+      const int16 i = w.i + a * DY, j = w.j + b * DX, own = i * W + j;
+      const int16 inside = (i >= 0) & (i < H) & (j >= 0) & (j < W);
+      const float16 v = read_within(x, w.plane + own, inside);
+      const int16 take = inside & ((v > best) | (v != v) | (at < 0));
+      best = take ? v : best;
+      at = take ? own : at;
+    }
+  STORE16(float, best, y, n)
+  STORE16(int, at, index, n)
+}
+#endif
+/* y and index (within its plane) of the first maximum of each window; NaN wins. A window over padding alone has -inf
+ * and index -1. */
+__kernel void pool_max(__global const float *x, const uint x_o, __global float *y, const uint y_o, __global int *index,
+                       const uint index_o, POOL_SHAPE) {
+  POOL_SIZES
+  x += x_o, y += y_o, index += index_o;
+  POOL_WINDOWS(max_16(x + (size_t)plane * H * W, y + e, index + e, r, c, H, W, window);
+               , max_lanes(x, y + e, index + e, w, n, H, W, window);
+               , max_at(x + (size_t)plane * H * W, y + e, index + e, r, c, H, W, window);)
 }
 #endif
 
 #if CLG_FORM(pool_pick)
 /* y = x at the index of each window; 0 where that is -1. */
+inline float pick_at(__global const float *x, const int at) {
+  const float v = x[max(at, 0)]; /* in range either way, since compilers may read ahead of a branch */
+  return at < 0 ? 0.0f : v;
+}
 __kernel void pool_pick(__global const float *x, const uint x_o, __global float *y, const uint y_o,
                         __global const int *index, const uint index_o, POOL_SHAPE) {
   POOL_SIZES
-  const int e = (int)get_global_id(0);
-  if (e >= total) return;
-  const int at = index[index_o + e];
-  /* The index is in range either way, since compilers may read ahead of a branch. */
-  const float v = x[x_o + (size_t)(e / OW / OH) * H * W + max(at, 0)];
-  y[y_o + e] = at < 0 ? 0.0f : v;
+  x += x_o, y += y_o, index += index_o;
+  POOL_EACH(OH, OW, for (int q = 0; q < OW; q++) y[e + q] = pick_at(x + (size_t)plane * H * W, index[e + q]);
+            , y[e] = pick_at(x + (size_t)plane * H * W, index[e]);)
 }
 #endif
 
-/* sum and rest with TERM for every `at` of [FROM, TO) in them; small windows are one block, and narrow ones keep a loop
- * that compilers make vectors of. */
-#define SUM_ROW(FROM, TO, TERM)                                                                                        \
+/* sum and rest, of type T, with TERM for every `at` of [FROM, TO) in them; small windows are one block, and narrow ones
+ * keep a loop that compilers make vectors of. */
+#define SUM_ROW(T, FROM, TO, TERM)                                                                                     \
   if (KX * KY <= (int)SUM_LONG) {                                                                                      \
     for (int at = FROM; at < (TO); at++) sum += TERM;                                                                  \
   } else if (KX <= (int)SUM_BLOCK) {                                                                                   \
-    float block = 0.0f;                                                                                                \
+    T block = 0.0f;                                                                                                    \
     for (int at = FROM; at < (TO); at++) block += TERM;                                                                \
-    SUM_TAKE(float, sum, rest, block)                                                                                  \
+    SUM_TAKE(T, sum, rest, block)                                                                                      \
   } else {                                                                                                             \
-    for (int from = FROM; from < (TO); from += SUM_BLOCK) {                                                            \
-      float block = 0.0f;                                                                                              \
-      for (int at = from; at < min(TO, from + (int)SUM_BLOCK); at++) block += TERM;                                    \
-      SUM_TAKE(float, sum, rest, block)                                                                                \
+    for (int clg_from = FROM; clg_from < (TO); clg_from += SUM_BLOCK) {                                                \
+      T block = 0.0f;                                                                                                  \
+      for (int at = clg_from; at < min(TO, clg_from + (int)SUM_BLOCK); at++) block += TERM;                            \
+      SUM_TAKE(T, sum, rest, block)                                                                                    \
     }                                                                                                                  \
   }
 
@@ -83,59 +239,161 @@ inline int first_window(const int i, const int k, const int s, const int p, cons
 }
 inline int last_window(const int i, const int s, const int p, const int n) { return min((i + p) / s, n - 1); }
 
+#if CLG_CPU
+/* A CPU adds windows one by one to what they cover, where no element has more of them than a block: BAND for the rows
+ * [r0,r1) of a plane, whose elements start at `e`, and whose windows are in rows [p0,p1). Else ELEMENT for each. */
+#define POOL_BANDS(BAND, ELEMENT)                                                                                      \
+  {                                                                                                                    \
+    const int start = (int)get_global_id(0) * step, end = min(total / W, start + step);                                \
+    const bool blocks = KX * KY > (int)SUM_LONG && (SX <= (KX - 1) * DX || SY <= (KY - 1) * DY);                       \
+    for (int at = start; at < end;) {                                                                                  \
+      const int plane = at / H, r0 = at - plane * H, r1 = min(H, r0 + end - at);                                       \
+      const size_t e0 = (size_t)at * W;                                                                                \
+      at += r1 - r0;                                                                                                   \
+      if (blocks) {                                                                                                    \
+        for (int r = r0; r < r1; r++)                                                                                  \
+          for (int c = 0; c < W; c++) {                                                                                \
+            const size_t e = e0 + (size_t)(r - r0) * W + c;                                                            \
+            ELEMENT                                                                                                    \
+          }                                                                                                            \
+        continue;                                                                                                      \
+      }                                                                                                                \
+      if (!(flags & ADD_FLAG))                                                                                         \
+        for (int c = 0; c < (r1 - r0) * W; c++) dx[e0 + c] = 0.0f;                                                     \
+      const int p0 = first_window(r0, KY, SY, PY, DY), p1 = last_window(r1 - 1, SY, PY, OH) + 1;                       \
+      BAND                                                                                                             \
+    }                                                                                                                  \
+  }
+#else
+#define POOL_BANDS(BAND, ELEMENT) POOL_EACH(H, W, , ELEMENT)
+#endif
+
 #if CLG_FORM(pool_unpick)
-/* dx (+)= the sum of g over the windows whose index is the element. total counts dx. */
+/* *dx (+)= the sum of g over the windows whose index is element (i,j) of the plane. */
+inline void unpick_at(__global const float *g, __global float *dx, __global const int *index, const int i, const int j,
+                      POOL_SHAPE, const uint flags) {
+  POOL_SIZES
+  const int own = i * W + j;
+  float sum = flags & ADD_FLAG ? *dx : 0.0f, rest = 0.0f;
+  const int p1 = last_window(i, SY, PY, OH), q0 = first_window(j, KX, SX, PX, DX), q1 = last_window(j, SX, PX, OW);
+  for (int p = first_window(i, KY, SY, PY, DY); p <= p1; p++)
+    SUM_ROW(float, q0, q1 + 1, (index[p * OW + at] == own ? g[p * OW + at] : 0.0f))
+  *dx = clg_sum_end(sum, rest);
+}
+#if CLG_CPU
+/* The same for the `n` elements from `first` on, of all windows [e,end). */
+static void unpick_band(__global const float *g, __global float *dx, __global const int *index, const int first,
+                        const int n, const int e, const int end) {
+  for (int w = e; w < end; w++) {
+    const int at = index[w] - first;
+    if ((uint)at < (uint)n) dx[at] += g[w];
+  }
+}
+#endif
+/* dx (+)= g at the index of each window. total counts dx. */
 __kernel void pool_unpick(__global const float *g, const uint g_o, __global float *dx, const uint dx_o,
                           __global const int *index, const uint index_o, POOL_SHAPE, const uint flags) {
   POOL_SIZES
-  const int e = (int)get_global_id(0);
-  if (e >= total) return;
-  const int j = e % W, i = e / W % H, own = i * W + j;
-  const size_t plane = (size_t)(e / W / H) * OH * OW;
-  g += g_o + plane;
-  index += index_o + plane;
-  float sum = flags & ADD_FLAG ? dx[dx_o + e] : 0.0f, rest = 0.0f;
-  const int p1 = last_window(i, SY, PY, OH), q0 = first_window(j, KX, SX, PX, DX), q1 = last_window(j, SX, PX, OW);
-  for (int p = first_window(i, KY, SY, PY, DY); p <= p1; p++)
-    SUM_ROW(q0, q1 + 1, index[p * OW + at] == own ? g[p * OW + at] : 0.0f)
-  dx[dx_o + e] = clg_sum_end(sum, rest);
+  g += g_o, dx += dx_o, index += index_o;
+#define PLANE_OF(t) ((t) + (size_t)plane * OH * OW)
+  POOL_BANDS(unpick_band(PLANE_OF(g), dx + e0, PLANE_OF(index), r0 * W, (r1 - r0) * W, p0 * OW, p1 * OW);
+             , unpick_at(PLANE_OF(g), dx + e, PLANE_OF(index), r, c, sizes, window, flags);)
 }
 #endif
 
-/* What a window's sum is divided by. */
-inline float divisor(const int p, const int q, const int H, const int W, const int8 window, const uint flags) {
-  const int i0 = p * SY - PY, j0 = q * SX - PX;
-  if (flags & INCLUDE_PAD) return (float)((min(i0 + KY, H + PY) - i0) * (min(j0 + KX, W + PX) - j0));
-  return (float)((min(i0 + KY, H) - max(i0, 0)) * (min(j0 + KX, W) - max(j0, 0)));
-}
+/* What the sum of the window at (i0,j0), integers or vectors of them, is divided by. */
+#define CLIPPED(from, k, n, p)                                                                                         \
+  (flags & INCLUDE_PAD ? min((from) + (k), (n) + (p)) - (from) : min((from) + (k), n) - max(from, 0))
+#define DIVISOR(i0, j0) (CLIPPED(i0, KY, H, PY) * CLIPPED(j0, KX, W, PX))
 
 #if CLG_FORM(pool_average)
+inline float average_at(__global const float *x, const int p, const int q, const int H, const int W, const int8 window,
+                        const uint flags) {
+  const int i0 = p * SY - PY, j0 = q * SX - PX;
+  float sum = 0.0f, rest = 0.0f;
+  for (int i = max(i0, 0); i < min(i0 + KY, H); i++) SUM_ROW(float, max(j0, 0), min(j0 + KX, W), x[i * W + at])
+  return clg_sum_end(sum, rest) / (float)DIVISOR(i0, j0);
+}
+#if CLG_CPU
+/* Of 16 whole windows from (p,q) on. */
+inline float16 average_16(__global const float *x, const int p, const int q, const int H, const int W,
+                          const int8 window, const uint flags) {
+  const int i0 = p * SY - PY, j0 = q * SX - PX;
+  float16 sum = 0.0f, rest = 0.0f;
+  for (int i = max(i0, 0); i < min(i0 + KY, H); i++)
+    SUM_ROW(float16, 0, KX, window_tap(x + i * W + j0 + at, at, window))
+  return SUM_END(sum, rest) / (float)DIVISOR(i0, j0);
+}
+/* Of any. */
+static void average_lanes(__global const float *x, __global float *y, const windows w, const int n, const int H,
+                          const int W, const int8 window, const uint flags) {
+  const int16 first = w.plane + w.i * W + w.j, left = max(w.j, 0), end = min(w.j + KX, W);
+  const bool whole = WINDOWS_WHOLE(w);
+  float16 sum = 0.0f, rest = 0.0f;
+  for (int a = 0; whole && a < KY; a++) SUM_ROW(float16, 0, KX, READ16(x + a * W + at, first))
+  for (int a = 0; !whole && a < KY; a++) {
+    const int16 i = w.i + a, inside = (i >= 0) & (i < H);
+    SUM_ROW(float16, 0, KX, read_within(x, w.plane + i * W + left + at, inside & (left + at < end)))
+  }
+  const float16 mean = SUM_END(sum, rest) / convert_float16(DIVISOR(w.i, w.j));
+  STORE16(float, mean, y, n)
+}
+#endif
 __kernel void pool_average(__global const float *x, const uint x_o, __global float *y, const uint y_o, POOL_SHAPE,
                            const uint flags) {
   POOL_SIZES
-  const int e = (int)get_global_id(0);
-  if (e >= total) return;
-  const int q = e % OW, p = e / OW % OH, i0 = p * SY - PY, j0 = q * SX - PX;
-  x += x_o + (size_t)(e / OW / OH) * H * W;
-  float sum = 0.0f, rest = 0.0f;
-  for (int i = max(i0, 0); i < min(i0 + KY, H); i++) SUM_ROW(max(j0, 0), min(j0 + KX, W), x[i * W + at])
-  y[y_o + e] = clg_sum_end(sum, rest) / divisor(p, q, H, W, window, flags);
+  x += x_o, y += y_o;
+  POOL_WINDOWS(vstore16(average_16(x + (size_t)plane * H * W, r, c, H, W, window, flags), 0, y + e);
+               , average_lanes(x, y + e, w, n, H, W, window, flags);
+               , y[e] = average_at(x + (size_t)plane * H * W, r, c, H, W, window, flags);)
 }
 #endif
 
 #if CLG_FORM(pool_spread)
-/* dx (+)= the sum of g over the windows that cover the element, each divided as in pool_average. total counts dx. */
+/* *dx (+)= the sum of g over the windows that cover element (i,j), each divided as in pool_average. */
+inline void spread_at(__global const float *g, __global float *dx, const int i, const int j, POOL_SHAPE,
+                      const uint flags) {
+  POOL_SIZES
+  float sum = flags & ADD_FLAG ? *dx : 0.0f, rest = 0.0f;
+  const int p1 = last_window(i, SY, PY, OH), q0 = first_window(j, KX, SX, PX, 1), q1 = last_window(j, SX, PX, OW);
+  for (int p = first_window(i, KY, SY, PY, 1); p <= p1; p++)
+    SUM_ROW(float, q0, q1 + 1, g[p * OW + at] / (float)DIVISOR(p * SY - PY, at * SX - PX))
+  *dx = clg_sum_end(sum, rest);
+}
+#if CLG_CPU
+/* The same for the rows [r0,r1) of the plane, the first at dx, of the windows in row p. Of those that cover an element
+ * the first has it as its last column, so columns are added from the last to the first. */
+#define SPREAD_RUN 256
+static void spread_band(__global const float *g, __global float *dx, const int p, const int r0, const int r1,
+                        POOL_SHAPE, const uint flags) {
+  POOL_SIZES
+  const int i0 = p * SY - PY;
+  float v[SPREAD_RUN];
+  for (int q = 0; q < OW; q += SPREAD_RUN) {
+    const int n = min(SPREAD_RUN, OW - q), j0 = q * SX - PX;
+    for (int l = 0; l < n; l++) v[l] = g[p * OW + q + l] / (float)DIVISOR(i0, j0 + l * SX);
+    for (int b = KX - 1; b >= 0; b--) {
+      const int left = j0 + b < 0 ? (SX - 1 - j0 - b) / SX : 0, room = W - 1 - j0 - b;
+      const int right = room < 0 ? 0 : min(n, room / SX + 1);
+      for (int i = max(i0, r0); i < min(i0 + KY, r1); i++) {
+        __global float *to = dx + (i - r0) * W + j0 + b;
+        if (SX == 1) {
+          for (int l = left; l < right; l++) to[l] += v[l];
+        } else {
+          for (int l = left; l < right; l++) to[l * SX] += v[l];
+        }
+      }
+    }
+  }
+}
+#endif
+/* dx (+)= g over what each window covers, divided as in pool_average. total counts dx. */
 __kernel void pool_spread(__global const float *g, const uint g_o, __global float *dx, const uint dx_o, POOL_SHAPE,
                           const uint flags) {
   POOL_SIZES
-  const int e = (int)get_global_id(0);
-  if (e >= total) return;
-  const int j = e % W, i = e / W % H;
-  g += g_o + (size_t)(e / W / H) * OH * OW;
-  float sum = flags & ADD_FLAG ? dx[dx_o + e] : 0.0f, rest = 0.0f;
-  const int p1 = last_window(i, SY, PY, OH), q0 = first_window(j, KX, SX, PX, 1), q1 = last_window(j, SX, PX, OW);
-  for (int p = first_window(i, KY, SY, PY, 1); p <= p1; p++)
-    SUM_ROW(q0, q1 + 1, g[p * OW + at] / divisor(p, at, H, W, window, flags))
-  dx[dx_o + e] = clg_sum_end(sum, rest);
+  g += g_o, dx += dx_o;
+#define PLANE_OF_G (g + (size_t)plane * OH * OW)
+  POOL_BANDS(for (int p = p0; p < p1; p++) spread_band(PLANE_OF_G, dx + e0, p, r0, r1, sizes, window, flags);
+             , spread_at(PLANE_OF_G, dx + e, r, c, sizes, window, flags);)
 }
 #endif

@@ -18,20 +18,32 @@ typedef struct pool_attrs {
 
 static const char *name_of(const pool_attrs *a) { return a->average ? "avg_pool2d" : "max_pool2d"; }
 
+/* How many of the `rows` that a plane of the result has make an item of a CPU: some thousands of elements. */
+static int64_t step_of(const pool_attrs *a, int64_t rows) {
+  enum { ITEM = 4096 };
+  const int64_t *in = a->in + a->ndim - 2, *out = a->out + a->ndim - 2;
+  int64_t x = in[0] * in[1], y = out[0] * out[1], step = ITEM * rows / (x > y ? x : y);
+  return step > 1 ? step : 1;
+}
+
 /* `kernel` from `from` to `to`, contiguous both, over the elements of `to`; index may be NULL. flags < 0: it takes
  * none. */
 static clg_status launch(const char *kernel, clg_tensor *from, clg_tensor *to, clg_tensor *index, const pool_attrs *a,
                          int64_t flags) {
   if (!to->numel) return CLG_OK;
   const int64_t *in = a->in + a->ndim - 2, *out = a->out + a->ndim - 2;
-  const int32_t sizes[] = {(int32_t)in[0], (int32_t)in[1], (int32_t)out[0], (int32_t)out[1], (int32_t)to->numel};
+  bool cpu = to->ctx->shape == CLG_SHAPE_CPU;
+  int64_t rows = to->shape[a->ndim - 2], all = to->numel / to->shape[a->ndim - 1], step = step_of(a, rows);
+  const int32_t sizes[] = {(int32_t)in[0],  (int32_t)in[1],     (int32_t)out[0],
+                           (int32_t)out[1], (int32_t)to->numel, (int32_t)step};
   clg_call c = {.n = 0};
   clg_call_tensor(&c, from, to);
   clg_call_tensor(&c, to, to);
   if (index) clg_call_tensor(&c, index, to);
-  c.arg[c.n++] = clg_arg_v8(sizes, 5, 0);
+  c.arg[c.n++] = clg_arg_v8(sizes, 6, 0);
   c.arg[c.n++] = clg_arg_v8(a->window, 8, 0);
   if (flags >= 0) clg_call_u32(&c, flags);
+  if (cpu) return clg_call_groups(to->ctx, &c, "pool.cl", kernel, (all + step - 1) / step, 1, name_of(a));
   return clg_call_items(to->ctx, &c, "pool.cl", kernel, to->numel, 1, name_of(a));
 }
 
