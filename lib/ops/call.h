@@ -38,6 +38,13 @@ static inline clg_status clg_call_groups(clg_context *ctx, const clg_call *c, co
   return clg_call_groups_of(ctx, c, file, NULL, kernel, n, m, op);
 }
 
+/* An item for each of n, or on a CPU for `piece` of them. */
+static inline clg_status clg_call_pieces(clg_context *ctx, const clg_call *c, const char *file, const char *kernel,
+                                         int64_t n, int64_t piece, const char *op) {
+  return ctx->shape == CLG_SHAPE_CPU ? clg_call_groups(ctx, c, file, kernel, (n + piece - 1) / piece, 1, op)
+                                     : clg_call_items(ctx, c, file, kernel, n, 1, op);
+}
+
 /* A contiguous tensor seen as [outer, n, inner] around one of its dimensions. */
 typedef struct clg_around {
   int64_t outer, n, inner;

@@ -24,7 +24,7 @@ static clg_tensor *label_weights(clg_tensor *label, clg_tensor *weight, int64_t 
     clg_call_i32(&c, ignore);
     clg_call_u32(&c, w != NULL);
     clg_call_u32(&c, y->numel);
-    s = clg_call_items(label->ctx, &c, "index.cl", "index_weights", y->numel, 1, "cross_entropy");
+    s = clg_call_pieces(label->ctx, &c, "index.cl", "index_weights", y->numel, CLG_INDEX_PIECE, "cross_entropy");
   }
   clg_tensor_unref(&p);
   clg_tensor_unref(&w);

@@ -35,6 +35,13 @@ static clg_status record(clg_tensor *x, clg_tensor *index, clg_tensor *y, const 
   return s;
 }
 
+/* How much of the result is an item of a CPU: as many rows as have some thousands of elements, or a stripe of columns
+ * (STRIPE of index.cl). */
+static int64_t step_of(const clg_around *s) {
+  enum { ITEM = 4096, STRIPE = 128 };
+  return s->inner > 1 ? STRIPE : s->n < ITEM ? ITEM / s->n : 1;
+}
+
 static clg_status launch(clg_tensor *p, clg_tensor *y, clg_tensor *index, int dim, bool least, const char *op) {
   if (!y->numel) return CLG_OK;
   clg_around s = clg_around_of(p->ndim, p->shape, dim);
@@ -45,8 +52,9 @@ static clg_status launch(clg_tensor *p, clg_tensor *y, clg_tensor *index, int di
   clg_call_u32(&c, s.n);
   clg_call_u32(&c, s.inner);
   clg_call_u32(&c, y->numel);
+  clg_call_u32(&c, step_of(&s));
   clg_call_u32(&c, least ? LEAST_FLAG : 0);
-  return clg_call_items(p->ctx, &c, "index.cl", "index_extreme", y->numel, 1, op);
+  return clg_call_pieces(p->ctx, &c, "index.cl", "index_extreme", y->numel, step_of(&s), op);
 }
 
 /* *y (a reference) and *index of shape a->kept. */

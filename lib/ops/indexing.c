@@ -51,7 +51,7 @@ static clg_tensor *recorded(clg_tensor *x, clg_tensor *index, clg_tensor *y, con
 
 /* Launches `kernel` from contiguous `from` and index to `to`. m: how many indices a range of n has. */
 static clg_status launch(const char *kernel, clg_tensor *from, clg_tensor *index, clg_tensor *to, const clg_along *a,
-                         int64_t m, bool rows, int flags, const char *op) {
+                         int64_t m, bool rows, const char *op) {
   if (!to->numel) return CLG_OK;
   clg_around s = clg_around_of(a->ndim, a->shape, a->dim);
   clg_call c = {.n = 0};
@@ -63,17 +63,16 @@ static clg_status launch(const char *kernel, clg_tensor *from, clg_tensor *index
   clg_call_u32(&c, s.inner);
   clg_call_u32(&c, to->numel);
   if (rows) clg_call_i32(&c, a->skip);
-  if (flags >= 0) clg_call_u32(&c, flags);
-  return clg_call_items(to->ctx, &c, "index.cl", kernel, to->numel, 1, op);
+  return clg_call_pieces(to->ctx, &c, "index.cl", kernel, to->numel, CLG_INDEX_PIECE, op);
 }
 
 /* A kernel from packed copies of `from` and index to a new tensor of the shape. */
 static clg_tensor *run(const char *kernel, clg_tensor *from, clg_tensor *index, int ndim, const int64_t *shape,
-                       const clg_along *a, int64_t m, bool rows, int flags, const char *op) {
+                       const clg_along *a, int64_t m, bool rows, const char *op) {
   clg_tensor *p = clg_tensor_packed(from, op), *i = p ? clg_tensor_packed(index, op) : NULL;
   clg_tensor *to = i ? clg_tensor_new(from->ctx, ndim, shape, clg_result_role(from->ctx), op) : NULL;
   if (to) to->storage->dtype = from->storage->dtype;
-  if (to && launch(kernel, p, i, to, a, m, rows, flags, op) != CLG_OK) clg_tensor_unref(&to);
+  if (to && launch(kernel, p, i, to, a, m, rows, op) != CLG_OK) clg_tensor_unref(&to);
   clg_tensor_unref(&p);
   clg_tensor_unref(&i);
   return to;
@@ -102,12 +101,12 @@ static const clg_node_class gather_class = {.backward = gather_backward},
 
 clg_tensor *clg_gather_along(clg_tensor *x, clg_tensor *index, int dim, const char *op) {
   clg_along a = clg_along_of(x, dim, CLG_SKIP_NONE);
-  clg_tensor *y = run("index_gather", x, index, index->ndim, index->shape, &a, index->shape[dim], false, -1, op);
+  clg_tensor *y = run("index_gather", x, index, index->ndim, index->shape, &a, index->shape[dim], false, op);
   return recorded(x, index, y, &a, &gather_class, op);
 }
 
 clg_tensor *clg_scatter_along(clg_tensor *g, clg_tensor *index, const clg_along *a, const char *op) {
-  clg_tensor *dx = run("index_scatter", g, index, a->ndim, a->shape, a, g->shape[a->dim], false, 0, op);
+  clg_tensor *dx = run("index_scatter", g, index, a->ndim, a->shape, a, g->shape[a->dim], false, op);
   return recorded(g, index, dx, a, &scatter_class, op);
 }
 
@@ -202,7 +201,7 @@ static clg_tensor *read_rows(clg_tensor *x, clg_tensor *index, const clg_along *
   int64_t shape[CLG_MAX_DIMS];
   memcpy(shape, a->shape, sizeof shape);
   shape[a->dim] = index->numel;
-  clg_tensor *y = run("index_rows", x, index, a->ndim, shape, &reading, index->numel, true, -1, op);
+  clg_tensor *y = run("index_rows", x, index, a->ndim, shape, &reading, index->numel, true, op);
   return recorded(x, index, y, a, &rows_gather_class, op);
 }
 static clg_tensor *rows_gather(clg_tensor *x, clg_tensor *index, const clg_along *a, const char *op) {
@@ -258,7 +257,7 @@ clg_tensor *clg_to_float(clg_tensor *x) {
     clg_call_tensor(&c, p, y);
     clg_call_tensor(&c, y, y);
     clg_call_u32(&c, y->numel);
-    if (clg_call_items(x->ctx, &c, "index.cl", "index_to_float", y->numel, 1, "to_float") != CLG_OK)
+    if (clg_call_pieces(x->ctx, &c, "index.cl", "index_to_float", y->numel, CLG_INDEX_PIECE, "to_float") != CLG_OK)
       clg_tensor_unref(&y);
   }
   clg_tensor_unref(&p);

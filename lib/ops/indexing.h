@@ -4,6 +4,9 @@
 
 #include "graph/graph.h"
 
+/* Elements that an item of a CPU has, as in index.cl. */
+enum { CLG_INDEX_PIECE = 1024 };
+
 /* False, with the error set, unless both belong to one context, x is float32, index is int32, and, where that is known
  * without waiting for the device, all indices are in [low, high]. */
 bool clg_index_ok(clg_tensor *x, clg_tensor *index, int64_t low, int64_t high, const char *op);
