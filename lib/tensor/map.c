@@ -223,9 +223,19 @@ void clg_loop_make(clg_loop *l, int ndim, const int64_t *shape, uint32_t dims, i
   }
 }
 
+/* On a CPU an item takes this many elements: map.cl's MAP_PIECE. */
+#define PIECE 2048
+
+static bool in_pieces(const clg_map_fn *f) { return f->ctx->shape == CLG_SHAPE_CPU; }
+
+static const char *kernel_name(const clg_map_fn *f, clg_map_form form) {
+  static const char *const name[][CLG_FORMS] = {{"map_flat", "map_strided", "map_flat_add", "map_strided_add"},
+                                                {"map_pieces", "map_rows", "map_pieces_add", "map_rows_add"}};
+  return name[in_pieces(f)][form];
+}
+
 static clg_kernel *kernel_of(clg_map_fn *f, clg_map_form form) {
-  static const char *const name[CLG_FORMS] = {"map_flat", "map_strided", "map_flat_add", "map_strided_add"};
-  if (!f->kernel[form]) f->kernel[form] = clg_kernel_get(f->ctx, "map.cl", f->prelude, name[form]);
+  if (!f->kernel[form]) f->kernel[form] = clg_kernel_get(f->ctx, "map.cl", f->prelude, kernel_name(f, form));
   return f->kernel[form];
 }
 
@@ -252,7 +262,7 @@ static clg_kernel *rows_kernel(clg_map_fn *f, uint32_t zero, bool add) {
     f->rows = r;
   }
   if (!r->kernel[add])
-    r->kernel[add] = clg_kernel_get(f->ctx, "map.cl", r->prelude, add ? "map_strided_add" : "map_strided");
+    r->kernel[add] = clg_kernel_get(f->ctx, "map.cl", r->prelude, kernel_name(f, add ? CLG_STRIDED_ADD : CLG_STRIDED));
   return r->kernel[add];
 }
 
@@ -264,6 +274,15 @@ static int members(const clg_map_fn *f, clg_tensor *const *outs, const clg_tenso
   for (int i = 0; i < f->n_in; i++)
     if (f->in_used >> i & 1) list[n++] = ins[i];
   return n;
+}
+
+static size_t pieces(size_t n, size_t piece) { return (n + piece - 1) / piece; }
+
+/* `global` counts elements of the innermost dimension. */
+static clg_status launch(clg_map_fn *f, clg_kernel *k, const char *op, const clg_args *a, const size_t global[3]) {
+  if (!in_pieces(f)) return clg_launch(f->ctx, k, op, a->arg, a->n, global, NULL);
+  const size_t groups[3] = {pieces(global[0], PIECE), global[1], global[2]}, alone[3] = {1, 1, 1};
+  return clg_launch(f->ctx, k, op, a->arg, a->n, groups, alone);
 }
 
 clg_status clg_map_run(clg_map_fn *f, clg_tensor *const *outs, const clg_tensor *const *ins, const float *params,
@@ -282,8 +301,7 @@ clg_status clg_map_run(clg_map_fn *f, clg_tensor *const *outs, const clg_tensor 
   if (flat) {
     clg_args_params(&a, f, params);
     clg_args_add(&a, clg_arg_u32((uint32_t)out->numel));
-    return clg_launch(f->ctx, kernel_of(f, accumulate ? CLG_FLAT_ADD : CLG_FLAT), op, a.arg, a.n,
-                      (size_t[3]){(size_t)out->numel, 1, 1}, NULL);
+    return launch(f, kernel_of(f, accumulate ? CLG_FLAT_ADD : CLG_FLAT), op, &a, (size_t[3]){(size_t)out->numel, 1, 1});
   }
   int64_t strides[CLG_MAP_OUTPUTS + CLG_MAP_INPUTS][CLG_MAX_DIMS];
   for (int i = 0; i < n; i++) clg_broadcast_strides(list[i], out->ndim, out->shape, strides[i]);
@@ -294,8 +312,13 @@ clg_status clg_map_run(clg_map_fn *f, clg_tensor *const *outs, const clg_tensor 
   clg_args_add(&a, clg_arg_v8(l.dim, l.ndim, 1));
   size_t global[3] = {1, 1, 1};
   for (int i = 0; i < l.ndim; i++) global[i < 2 ? i : 2] *= (size_t)l.dim[i];
+  if (in_pieces(f)) {
+    const size_t rows = global[0] < PIECE ? PIECE / global[0] : 1; /* short ones cost more to begin than to do */
+    clg_args_add(&a, clg_arg_u32((uint32_t)rows));
+    global[1] = pieces(global[1], rows);
+  }
   uint32_t zero;
   clg_kernel *k = along_rows(&l, n, &zero) ? rows_kernel(f, zero, accumulate)
                                            : kernel_of(f, accumulate ? CLG_STRIDED_ADD : CLG_STRIDED);
-  return clg_launch(f->ctx, k, op, a.arg, a.n, global, NULL);
+  return launch(f, k, op, &a, global);
 }
