@@ -1,27 +1,31 @@
 /* Convolutions of any shape on any device: a work-group shares a tile of 32 x 32 results through local memory. */
 #include "conv_shape.clh"
 #include "sums.clh"
+#include "tile.clh"
 
-#define TILE   32
-#define TILE_K 16
-#define TILE_X (WG < 8 ? WG : 8)
-#define TILE_Y (WG / TILE_X)
-#define TILE_FOR(i, j)                                                                                                 \
-  for (uint i = 0; i < TILE / TILE_Y; i++)                                                                             \
-    for (uint j = 0; j < TILE / TILE_X; j++)
-/* `done` counts the steps behind; a panel is one addition. */
 #define PANEL_K 256u
-#define TILE_MULTIPLY(steps, done)                                                                                     \
-  WG_BARRIER;                                                                                                          \
-  for (uint p = 0; p < (steps); p++)                                                                                   \
-    TILE_FOR(i, j) sum[i][j] = fma(ta[p][y + TILE_Y * i], tb[p][x + TILE_X * j], sum[i][j]);                           \
-  WG_BARRIER;                                                                                                          \
-  if (((done) + TILE_K) % PANEL_K == 0) TILE_ADD
-#define TILE_ADD                                                                                                       \
-  TILE_FOR(i, j) {                                                                                                     \
-    total[i][j] += sum[i][j];                                                                                          \
-    sum[i][j] = 0.0f;                                                                                                  \
-  }
+
+/* Rows, columns and steps of a tile lie in tables in local memory, for the sums to have the registers: where a row and
+ * a step begin in A, a column and a step in `in`, and what they add to the position there. */
+typedef struct place {
+  ulong a, in; /* NOWHERE: there is none */
+  int y, x;
+} place;
+#define NOWHERE (1ul << 62)
+
+static float load_a(__global const float *a, const ulong a_o, __local const place *row, __local const place *step) {
+  const ulong at = row->a + step->a;
+  const float v = a[at < NOWHERE ? at : a_o];
+  return at < NOWHERE ? v : 0.0f;
+}
+static float load_in(__global const float *in, const ulong in_o, __local const place *column, __local const place *step,
+                     const uint h, const uint w) {
+  const uint y = (uint)(column->y + step->y), x = (uint)(column->x + step->x);
+  const ulong at = column->in + step->in + (size_t)y * w + x;
+  const bool is = at < NOWHERE && y < h && x < w;
+  const float v = in[is ? at : in_o];
+  return is ? v : 0.0f;
+}
 
 #if CLG_FORM(conv_tile)
 /* Rows: output channels. Columns: the outputs of a phase of all images. Group ids (tile of columns, tile of rows and
@@ -29,55 +33,62 @@
 __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void
 conv_tile(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o, __global float *out,
           const ulong out_o, __global const float *bias, const ulong bias_o, const float param, CONV_SHAPE) {
-  __local float ta[TILE_K][TILE + 1], tb[TILE_K][TILE + 1];
+  __local place line[TILE], step[TILE_K];
+  __local ulong to[TILE]; /* a column in out */
+  __local taps ty, tx;
   const conv s = conv_of(sa, sb, sc, sd);
-  const uint id = (uint)get_local_id(0), x = id % TILE_X, y = id / TILE_X, tiles = (s.out_ch + TILE - 1) / TILE;
-  const uint j0 = (uint)get_group_id(0) * TILE, g = (uint)get_group_id(1) / tiles,
-             i0 = (uint)get_group_id(1) % tiles * TILE;
-  const int across = min(s.out_sx, s.out_w), ry = (int)get_group_id(2) / across, rx = (int)get_group_id(2) % across;
-  const taps ty = TAPS_Y(ry), tx = TAPS_X(rx);
-  const uint nt = (uint)(ty.n * tx.n), k = (uint)s.in_ch * nt, columns = (uint)(s.batch * s.q_h * s.q_w),
-             kk = s.k_h * s.k_w;
-  float sum[TILE / TILE_Y][TILE / TILE_X], total[TILE / TILE_Y][TILE / TILE_X];
-  TILE_FOR(i, j) sum[i][j] = total[i][j] = 0.0f;
-  for (uint p0 = 0; p0 < k; p0 += TILE_K) {
-    for (uint e = id; e < TILE * TILE_K; e += WG) {
-      const uint p = p0 + e % TILE_K, i = i0 + e / TILE_K;
-      float v = 0.0f;
-      if (p < k && i < (uint)s.out_ch) {
-        const uint c = p / nt, t = p % nt,
-                   kat = (ty.first + t / tx.n * ty.every) * s.k_w + tx.first + t % tx.n * tx.every;
-        v = w[w_o +
-              (flags & CONV_UP ? ((size_t)g * s.in_ch + c) * s.out_ch + i : ((size_t)g * s.out_ch + i) * s.in_ch + c) *
-                  kk +
-              kat];
-      }
-      ta[e % TILE_K][e / TILE_K] = v;
-    }
-    for (uint e = id; e < TILE * TILE_K; e += WG) {
-      const uint p = p0 + e / TILE, j = j0 + e % TILE;
-      float v = 0.0f;
-      if (p < k && j < columns) {
-        const uint c = p / nt, t = p % nt, q = j % (uint)(s.q_h * s.q_w), n = j / (uint)(s.q_h * s.q_w);
-        const int iy = (int)(q / (uint)s.q_w) * s.in_sy + ty.at + (int)(t / (uint)tx.n) * ty.step;
-        const int ix = (int)(q % (uint)s.q_w) * s.in_sx + tx.at + (int)(t % (uint)tx.n) * tx.step;
-        if (iy >= 0 && iy < s.in_h && ix >= 0 && ix < s.in_w)
-          v = in[in_o + ((((size_t)n * s.groups + g) * s.in_ch + c) * s.in_h + iy) * s.in_w + ix];
-      }
-      tb[e / TILE][e % TILE] = v;
-    }
-    TILE_MULTIPLY(min(k - p0, (uint)TILE_K), p0)
+  const uint id = (uint)get_local_id(0);
+  if (id == 0) {
+    const int across = min(s.out_sx, s.out_w);
+    ty = TAPS_Y((int)get_group_id(2) / across);
+    tx = TAPS_X((int)get_group_id(2) % across);
   }
-  TILE_ADD
-  TILE_FOR(i, j) {
-    const uint ch = i0 + y + TILE_Y * i, col = j0 + x + TILE_X * j, q = col % (uint)(s.q_h * s.q_w),
-               n = col / (uint)(s.q_h * s.q_w);
-    const int oy = (int)(q / (uint)s.q_w) * s.out_sy + ry, ox = (int)(q % (uint)s.q_w) * s.out_sx + rx;
-    if (ch < (uint)s.out_ch && col < columns && oy < s.out_h && ox < s.out_w) {
-      const uint channel = g * s.out_ch + ch;
-      CONV_PUT(out_o + (((size_t)n * s.groups * s.out_ch + channel) * s.out_h + oy) * s.out_w + ox, channel,
-               total[i][j])
+  const uint tiles = (s.out_ch + TILE - 1) / TILE;
+  for (uint l = id; l < TILE; l += WG) {
+    const uint g = (uint)get_group_id(1) / tiles, i = (uint)get_group_id(1) % tiles * TILE + l;
+    const uint j = (uint)get_group_id(0) * TILE + l, plane = s.q_h * s.q_w, n = j / plane, q = j % plane;
+    const int across = min(s.out_sx, s.out_w), qy = (int)(q / (uint)s.q_w), qx = (int)(q % (uint)s.q_w);
+    const int y = qy * s.out_sy + (int)get_group_id(2) / across, x = qx * s.out_sx + (int)get_group_id(2) % across;
+    const size_t first = flags & CONV_UP ? (size_t)g * s.in_ch * s.out_ch + i : ((size_t)g * s.out_ch + i) * s.in_ch;
+    const bool is = n < (uint)s.batch && y < s.out_h && x < s.out_w;
+    const place at = {i < (uint)s.out_ch ? w_o + first * s.k_h * s.k_w : NOWHERE,
+                      is ? in_o + ((size_t)n * s.groups + g) * s.in_ch * s.in_h * s.in_w : NOWHERE, qy * s.in_sy,
+                      qx * s.in_sx};
+    line[l] = at;
+    to[l] = out_o + (((size_t)n * s.groups + g) * s.out_ch * s.out_h + y) * s.out_w + x;
+  }
+  WG_BARRIER;
+  const uint k = (uint)s.in_ch * (uint)(ty.n * tx.n);
+  TILE_BEGIN
+  for (uint panel = 0; panel < k; panel += PANEL_K) {
+    TILE_PANEL
+    for (uint p0 = panel, end = panel + min(k - panel, PANEL_K); p0 < end; p0 += TILE_K) {
+      for (uint p = id; p < TILE_K; p += WG) {
+        const uint ny = (uint)ty.n, nx = (uint)tx.n, row = (p0 + p) / nx, c = row / ny;
+        const int x = (int)((p0 + p) % nx), y = (int)(row % ny);
+        const int tap = (ty.first + y * ty.every) * s.k_w + tx.first + x * tx.every;
+        const place at = {p0 + p < end ? (size_t)c * (flags & CONV_UP ? s.out_ch : 1) * s.k_h * s.k_w + tap : NOWHERE,
+                          p0 + p < end ? (size_t)c * s.in_h * s.in_w : NOWHERE, ty.at + y * ty.step,
+                          tx.at + x * tx.step};
+        step[p] = at;
+      }
+      WG_BARRIER;
+      TILE_FILL(e) {
+        TILE_A(e / TILE_K, e % TILE_K) = load_a(w, w_o, line + e / TILE_K, step + e % TILE_K);
+        TILE_B(e / TILE, e % TILE) = load_in(in, in_o, line + e % TILE, step + e / TILE, s.in_h, s.in_w);
+      }
+      WG_BARRIER;
+      TILE_MULTIPLY(min(end - p0, (uint)TILE_K))
+      WG_BARRIER;
     }
+    TILE_ADD
+  }
+  TILE_END
+  for (uint e = id; e < TILE * TILE; e += WG) {
+    const uint r = e / TILE, l = e % TILE, i = (uint)get_group_id(1) % tiles * TILE + r,
+               channel = (uint)get_group_id(1) / tiles * s.out_ch + i;
+    if (line[r].a < NOWHERE && line[l].in < NOWHERE)
+      CONV_PUT(to[l] + (size_t)i * s.out_h * s.out_w, channel, TILE_C(r, l))
   }
 }
 #endif
@@ -88,36 +99,47 @@ conv_tile(__global const float *in, const ulong in_o, __global const float *w, c
 __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void
 conv_weight_tile(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
                  __global float *out, const ulong out_o, CONV_SHAPE) {
-  __local float ta[TILE_K][TILE + 1], tb[TILE_K][TILE + 1];
+  __local place line[TILE], step[TILE_K];
   const conv s = conv_of(sa, sb, sc, sd);
-  const uint id = (uint)get_local_id(0), x = id % TILE_X, y = id / TILE_X, tiles = (s.out_ch + TILE - 1) / TILE;
-  const uint j0 = (uint)get_group_id(0) * TILE, g = (uint)get_group_id(1) / tiles,
-             i0 = (uint)get_group_id(1) % tiles * TILE;
-  const uint kk = s.k_h * s.k_w, columns = s.in_ch * kk, plane = s.out_h * s.out_w, all = s.batch * plane;
-  const uint first = (uint)get_group_id(2) * s.per, end = min(first + s.per, all);
-  float sum[TILE / TILE_Y][TILE / TILE_X], total[TILE / TILE_Y][TILE / TILE_X];
-  TILE_FOR(i, j) sum[i][j] = total[i][j] = 0.0f;
-  for (uint p0 = first; p0 < end; p0 += TILE_K) {
-    for (uint e = id; e < TILE * TILE_K; e += WG) {
-      const uint p = p0 + e % TILE_K, i = i0 + e / TILE_K, j = j0 + e / TILE_K, n = p / plane, q = p % plane;
-      ta[e % TILE_K][e / TILE_K] =
-          p < end && i < (uint)s.out_ch ? g_y[g_o + (((size_t)n * s.groups + g) * s.out_ch + i) * plane + q] : 0.0f;
-      float v = 0.0f;
-      if (p < end && j < columns) {
-        const int iy = (int)(q / s.out_w) * s.in_sy - s.pad_y + (int)(j % kk / s.k_w) * s.dil_y;
-        const int ix = (int)(q % s.out_w) * s.in_sx - s.pad_x + (int)(j % kk % s.k_w) * s.dil_x;
-        if (iy >= 0 && iy < s.in_h && ix >= 0 && ix < s.in_w)
-          v = in[in_o + ((((size_t)n * s.groups + g) * s.in_ch + j / kk) * s.in_h + iy) * s.in_w + ix];
-      }
-      tb[e % TILE_K][e / TILE_K] = v;
-    }
-    TILE_MULTIPLY(min(end - p0, (uint)TILE_K), p0 - first)
+  const uint id = (uint)get_local_id(0), tiles = (s.out_ch + TILE - 1) / TILE;
+  const uint kk = s.k_h * s.k_w, columns = s.in_ch * kk, plane = s.out_h * s.out_w;
+  for (uint l = id; l < TILE; l += WG) {
+    const uint g = (uint)get_group_id(1) / tiles, i = (uint)get_group_id(1) % tiles * TILE + l;
+    const uint j = (uint)get_group_id(0) * TILE + l, t = j % kk;
+    const place at = {i < (uint)s.out_ch ? g_o + ((size_t)g * s.out_ch + i) * plane : NOWHERE,
+                      j < columns ? in_o + ((size_t)g * s.in_ch + j / kk) * s.in_h * s.in_w : NOWHERE,
+                      (int)(t / s.k_w) * s.dil_y - s.pad_y, (int)(t % s.k_w) * s.dil_x - s.pad_x};
+    line[l] = at;
   }
-  TILE_ADD
-  TILE_FOR(i, j) {
-    const uint ch = i0 + y + TILE_Y * i, col = j0 + x + TILE_X * j;
-    const size_t to = out_o + (((size_t)get_group_id(2) * s.groups + g) * s.out_ch + ch) * columns + col;
-    if (ch < (uint)s.out_ch && col < columns) out[to] = flags & CONV_ADD ? out[to] + total[i][j] : total[i][j];
+  const uint first = (uint)get_group_id(2) * s.per, last = min(first + s.per, s.batch * plane);
+  TILE_BEGIN
+  for (uint panel = first; panel < last; panel += PANEL_K) {
+    TILE_PANEL
+    for (uint p0 = panel, end = panel + min(last - panel, PANEL_K); p0 < end; p0 += TILE_K) {
+      for (uint p = id; p < TILE_K; p += WG) {
+        const uint n = (p0 + p) / plane, q = (p0 + p) % plane;
+        const place at = {p0 + p < end ? (size_t)n * s.groups * s.out_ch * plane + q : NOWHERE,
+                          p0 + p < end ? (size_t)n * s.groups * s.in_ch * s.in_h * s.in_w : NOWHERE,
+                          (int)(q / s.out_w) * s.in_sy, (int)(q % s.out_w) * s.in_sx};
+        step[p] = at;
+      }
+      WG_BARRIER;
+      TILE_FILL(e) {
+        TILE_A(e / TILE_K, e % TILE_K) = load_a(g_y, g_o, line + e / TILE_K, step + e % TILE_K);
+        TILE_B(e % TILE_K, e / TILE_K) = load_in(in, in_o, line + e / TILE_K, step + e % TILE_K, s.in_h, s.in_w);
+      }
+      WG_BARRIER;
+      TILE_MULTIPLY(min(end - p0, (uint)TILE_K))
+      WG_BARRIER;
+    }
+    TILE_ADD
+  }
+  TILE_END
+  for (uint e = id; e < TILE * TILE; e += WG) {
+    const uint r = e / TILE, l = e % TILE, j = (uint)get_group_id(0) * TILE + l;
+    const uint i = (uint)get_group_id(1) / tiles * s.out_ch + (uint)get_group_id(1) % tiles * TILE + r;
+    const size_t to = out_o + ((size_t)get_group_id(2) * s.groups * s.out_ch + i) * columns + j;
+    if (line[r].a < NOWHERE && line[l].in < NOWHERE) out[to] = flags & CONV_ADD ? out[to] + TILE_C(r, l) : TILE_C(r, l);
   }
 }
 #endif

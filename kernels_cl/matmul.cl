@@ -392,47 +392,37 @@ __kernel void product_row(PRODUCT_ARGS) {
 #endif
 
 #else
-/* A work-group shares a tile of 32 x 32 results through local memory, an item a grid of them (4 x 4 with 64 items).
- * Group ids (panel, tile of rows). */
-#define TILE   32
-#define TILE_K 16
-#define TILE_X (WG < 8 ? WG : 8)
-#define TILE_Y (WG / TILE_X)
+#include "tile.clh"
+
 #if CLG_FORM(product_tile)
+/* Group ids (panel, tile of rows). */
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODUCT_ARGS) {
   PRODUCT_UNPACK
-  __local float ta[TILE_K][TILE + 1], tb[TILE_K][TILE + 1];
   const uint id = (uint)get_local_id(0), j0 = (uint)get_group_id(0) * TILE, i0 = (uint)get_group_id(1) * TILE;
-  const uint x = id % TILE_X, y = id / TILE_X;
-  float s[TILE / TILE_Y][TILE / TILE_X], all[TILE / TILE_Y][TILE / TILE_X];
-  for (uint i = 0; i < TILE / TILE_Y; i++)
-    for (uint j = 0; j < TILE / TILE_X; j++) s[i][j] = all[i][j] = 0.0f;
-  for (uint p0 = 0; p0 < k; p0 += TILE_K) {
-    for (uint e = id; e < TILE * TILE_K; e += WG) {
-      /* Neighbouring items read along the stride that is 1. */
-      const uint ai = a_ps == 1 ? e / TILE_K : e % TILE, ap = a_ps == 1 ? e % TILE_K : e / TILE;
-      const uint bj = b_ps == 1 ? e / TILE_K : e % TILE, bp = b_ps == 1 ? e % TILE_K : e / TILE;
-      ta[ap][ai] = i0 + ai < m && p0 + ap < k ? a[a_o + (size_t)(i0 + ai) * a_rs + (size_t)(p0 + ap) * a_ps] : 0.0f;
-      tb[bp][bj] = j0 + bj < n && p0 + bp < k ? b[b_o + (size_t)(p0 + bp) * b_ps + (size_t)(j0 + bj) * b_cs] : 0.0f;
-    }
-    WG_BARRIER;
-    const uint steps = min(k - p0, (uint)TILE_K);
-    for (uint p = 0; p < steps; p++)
-      for (uint i = 0; i < TILE / TILE_Y; i++)
-        for (uint j = 0; j < TILE / TILE_X; j++) s[i][j] = fma(ta[p][y + TILE_Y * i], tb[p][x + TILE_X * j], s[i][j]);
-    WG_BARRIER;
-    if ((p0 + TILE_K) % PANEL_K != 0 && p0 + TILE_K < k) continue;
-    for (uint i = 0; i < TILE / TILE_Y; i++)
-      for (uint j = 0; j < TILE / TILE_X; j++) {
-        all[i][j] += s[i][j];
-        s[i][j] = 0.0f;
+  TILE_BEGIN
+  for (uint panel = 0; panel < k; panel += PANEL_K) {
+    TILE_PANEL
+    for (uint p0 = panel, end = panel + min(k - panel, PANEL_K); p0 < end; p0 += TILE_K) {
+      TILE_FILL(e) {
+        /* Neighbouring items read along the stride that is 1. */
+        const uint ai = a_ps == 1 ? e / TILE_K : e % TILE, ap = a_ps == 1 ? e % TILE_K : e / TILE;
+        const uint bj = b_ps == 1 ? e / TILE_K : e % TILE, bp = b_ps == 1 ? e % TILE_K : e / TILE;
+        TILE_A(ai, ap) =
+            i0 + ai < m && p0 + ap < k ? a[a_o + (size_t)(i0 + ai) * a_rs + (size_t)(p0 + ap) * a_ps] : 0.0f;
+        TILE_B(bp, bj) =
+            j0 + bj < n && p0 + bp < k ? b[b_o + (size_t)(p0 + bp) * b_ps + (size_t)(j0 + bj) * b_cs] : 0.0f;
       }
-  }
-  for (uint i = 0; i < TILE / TILE_Y; i++)
-    for (uint j = 0; j < TILE / TILE_X; j++) {
-      const uint ci = i0 + y + TILE_Y * i, cj = j0 + x + TILE_X * j;
-      if (ci < m && cj < n) PRODUCT_PUT(ci, cj, all[i][j])
+      WG_BARRIER;
+      TILE_MULTIPLY(min(end - p0, (uint)TILE_K))
+      WG_BARRIER;
     }
+    TILE_ADD
+  }
+  TILE_END
+  for (uint e = id; e < TILE * TILE; e += WG) {
+    const uint i = c_cs == 1 ? e / TILE : e % TILE, j = c_cs == 1 ? e % TILE : e / TILE;
+    if (i0 + i < m && j0 + j < n) PRODUCT_PUT(i0 + i, j0 + j, TILE_C(i, j))
+  }
 }
 #endif
 
