@@ -97,7 +97,8 @@ static clg_status choose(const clg_found *rows, size_t n, const char *selector, 
   char choices[400];
   list_choices(rows, n, choices, sizeof choices);
   if (best)
-    return clg_error_set(error, CLG_ERR_DEVICE, NULL, "%s cannot be used: %s", best->info.name, best->info.problem);
+    return clg_error_set(error, CLG_ERR_DEVICE, NULL, "%s cannot be used: %s; choose another: there is %s",
+                         best->info.name, best->info.problem, choices);
   if (!selector)
     return clg_error_set(error, CLG_ERR_DEVICE, NULL, "no device is chosen by default; by name or number there is %s",
                          choices);

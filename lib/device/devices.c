@@ -74,18 +74,36 @@ static bool is_old(const char *version) {
   return sscanf(version, "OpenCL %d.%d", &major, &minor) != 2 || major < 1 || (major == 1 && minor < 2);
 }
 
+/* Whether the device says that it has something, or (where it says nothing) `unsaid`. */
+static bool device_has(cl_device_id d, cl_device_info what, bool unsaid) {
+  cl_bool v = CL_FALSE;
+  return clGetDeviceInfo(d, what, sizeof v, &v, NULL) == CL_SUCCESS ? v != CL_FALSE : unsaid;
+}
+
+/* Floats go between host and device byte by byte. */
+static bool is_foreign(cl_device_id d) {
+  const uint16_t one = 1;
+  unsigned char little;
+  memcpy(&little, &one, 1);
+  return device_has(d, CL_DEVICE_ENDIAN_LITTLE, little) != little;
+}
+
 static void judge(cl_device_id d, clg_device_info *info) {
-  const char *problem = "";
-  if (!device_u32(d, CL_DEVICE_AVAILABLE))
-    problem = "the device says that it is not available";
-  else if (!device_u32(d, CL_DEVICE_COMPILER_AVAILABLE))
-    problem = "it has no compiler";
+  char problem[sizeof info->problem] = "";
+  if (!device_has(d, CL_DEVICE_AVAILABLE, false))
+    snprintf(problem, sizeof problem, "it says that it is not available (CL_DEVICE_AVAILABLE)");
+  else if (!device_has(d, CL_DEVICE_COMPILER_AVAILABLE, false))
+    snprintf(problem, sizeof problem, "it has no compiler of OpenCL C (CL_DEVICE_COMPILER_AVAILABLE)");
   else if (is_old(info->version))
-    problem = "OpenCL 1.2 is needed";
-  else if (!info->global_bytes || !info->max_work_group)
-    problem = "it reports no memory or no work-groups";
+    snprintf(problem, sizeof problem, "OpenCL 1.2 is needed, and its version is \"%.60s\"", info->version);
+  else if (!info->global_bytes)
+    snprintf(problem, sizeof problem, "it reports no memory (CL_DEVICE_GLOBAL_MEM_SIZE)");
+  else if (!info->max_work_group)
+    snprintf(problem, sizeof problem, "it reports no work-groups (CL_DEVICE_MAX_WORK_GROUP_SIZE)");
+  else if (is_foreign(d))
+    snprintf(problem, sizeof problem, "its bytes are in another order than the host's (CL_DEVICE_ENDIAN_LITTLE)");
   info->usable = !*problem;
-  snprintf(info->problem, sizeof info->problem, "%s", problem);
+  memcpy(info->problem, problem, sizeof problem);
 }
 
 static void describe_type(cl_device_id d, clg_device_info *info) {
@@ -94,7 +112,15 @@ static void describe_type(cl_device_id d, clg_device_info *info) {
   info->type = type & CL_DEVICE_TYPE_GPU   ? CLG_DEVICE_GPU
                : type & CL_DEVICE_TYPE_CPU ? CLG_DEVICE_CPU
                                            : CLG_DEVICE_ACCELERATOR;
-  info->shape = info->type == CLG_DEVICE_CPU ? CLG_SHAPE_CPU : CLG_SHAPE_GPU;
+}
+
+/* What kernels of the GPU shape take of local memory at most. The CPU shape's take none. */
+enum { SHARED_BYTES = 16 << 10 };
+
+static void choose_shape(clg_device_info *info) {
+  info->shape = info->type == CLG_DEVICE_CPU || info->local_bytes < SHARED_BYTES ? CLG_SHAPE_CPU : CLG_SHAPE_GPU;
+  /* It ends a work-item's loops after 65535 turns, without a word: only the GPU's short ones are safe there. */
+  if (strstr(info->name, "llvmpipe")) info->shape = CLG_SHAPE_GPU;
 }
 
 static void describe(cl_device_id d, int platform_index, int device_index, clg_device_info *info) {
@@ -108,8 +134,6 @@ static void describe(cl_device_id d, int platform_index, int device_index, clg_d
   device_text(d, CL_DEVICE_VERSION, info->version, sizeof info->version);
   describe_type(d, info);
   info->simulator = is_simulator(info);
-  /* It ends a work-item's loops after 65535 turns, without a word: only the GPU's short ones are safe there. */
-  if (strstr(info->name, "llvmpipe")) info->shape = CLG_SHAPE_GPU;
   info->global_bytes = device_u64(d, CL_DEVICE_GLOBAL_MEM_SIZE);
   info->max_alloc_bytes = device_u64(d, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
   info->local_bytes = device_u64(d, CL_DEVICE_LOCAL_MEM_SIZE);
@@ -124,6 +148,7 @@ static void describe(cl_device_id d, int platform_index, int device_index, clg_d
       item[0] < group)
     group = item[0];
   info->max_work_group = (uint32_t)group;
+  choose_shape(info);
   judge(d, info);
 }
 

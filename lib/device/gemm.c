@@ -29,12 +29,42 @@ void clg_gemm_close(clg_queue *q) {
  * those of one dimension, local memory. Its choice for this device cannot be asked for in C. */
 enum { GROUP_ITEMS = 256, GROUP_SIDE = 32, GROUP_BYTES = 32 << 10 };
 
+/* What CLBlast asks a device, and gets no answer to without printing. */
+static bool answers(cl_device_id device) {
+  static const cl_device_info asks[] = {
+      CL_DEVICE_PLATFORM,
+      CL_DEVICE_TYPE,
+      CL_DEVICE_NAME,
+      CL_DEVICE_VENDOR,
+      CL_DEVICE_VERSION,
+      CL_DEVICE_EXTENSIONS,
+      CL_DEVICE_LOCAL_MEM_SIZE,
+      CL_DEVICE_MAX_CLOCK_FREQUENCY,
+      CL_DEVICE_MAX_WORK_ITEM_DIMENSIONS,
+      CL_DEVICE_MAX_WORK_ITEM_SIZES,
+      CL_DEVICE_MAX_WORK_GROUP_SIZE,
+      CL_DEVICE_MAX_COMPUTE_UNITS,
+  };
+  size_t size;
+  for (size_t i = 0; i < sizeof asks / sizeof *asks; i++)
+    if (clGetDeviceInfo(device, asks[i], 0, NULL, &size) != CL_SUCCESS) return false;
+  return true;
+}
+
 bool clg_gemm_fits(const clg_context *ctx) {
   size_t most[16] = {0};
   const clg_device_info *d = &ctx->info;
-  return clGetDeviceInfo(ctx->queue->device, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof most, most, NULL) == CL_SUCCESS &&
+  return answers(ctx->queue->device) &&
+         clGetDeviceInfo(ctx->queue->device, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof most, most, NULL) == CL_SUCCESS &&
          most[0] >= GROUP_SIDE && most[1] >= GROUP_SIDE && d->max_work_group >= GROUP_ITEMS &&
          d->local_bytes >= GROUP_BYTES;
+}
+
+/* A kernel may have less than the device's largest work-group. CLBlast's cannot be asked, so the lightest of ours is.
+ */
+static bool kernels_fit(clg_context *ctx) {
+  const clg_kernel *k = clg_kernel_get(ctx, "matmul.cl", NULL, "product_row");
+  return k && (!k->max_group || k->max_group >= GROUP_ITEMS);
 }
 
 /* What no smaller product and no free memory would change. */
@@ -82,9 +112,13 @@ static size_t ask(clg_queue *q, const clg_gemm_call *c, bool columns) {
 }
 
 void clg_gemm_refresh(clg_context *ctx) {
-  if (!ctx->queue || ctx->shape != CLG_SHAPE_GPU || ctx->no_clblast ||
-      ctx->queue->gemm_generation == clg_gemm_generation())
-    return;
+  if (!ctx->queue || ctx->shape != CLG_SHAPE_GPU || ctx->no_clblast) return;
+  if (!ctx->queue->gemm_asked) {
+    ctx->queue->gemm_asked = true;
+    ctx->no_clblast = !kernels_fit(ctx);
+    if (ctx->no_clblast) return;
+  }
+  if (ctx->queue->gemm_generation == clg_gemm_generation()) return;
   clg_gemm_profile p;
   bool known = clg_gemm_probe(ctx, &p);
   if (known && !ctx->gemm) ctx->gemm = malloc(sizeof *ctx->gemm);
@@ -159,6 +193,7 @@ static clg_status run_panel(clg_context *ctx, const clg_gemm_call *c, const char
   clg_status s = check(ctx, c, op);
   if (s != CLG_OK) return s;
   clg_gemm_cut want = cut(ctx, c);
+  if (ctx->no_clblast) return CLG_ERR_STATE;
   clg_block *work = NULL;
   if (want.bytes) {
     work = clg_block_alloc(ctx, want.bytes, CLG_ROLE_WORKSPACE, op);
@@ -178,7 +213,7 @@ static clg_status run_panel(clg_context *ctx, const clg_gemm_call *c, const char
   clg_block_unref(work);
   if (ctx->lost) return CLG_ERR_LOST;
   if (cannot_run(code)) return give_up(ctx, code);
-  if (code != CLBlastSuccess) return clg_cl_fail(ctx, op, "CLBlastSgemm", (cl_int)code);
+  if (code != CLBlastSuccess) return clg_work_fail(ctx, op, "CLBlastSgemm", (cl_int)code);
   ctx->counters.launches += want.kernels;
   return CLG_OK;
 }

@@ -21,8 +21,8 @@ typedef struct clg_gemm_call {
   float beta;
 } clg_gemm_call;
 
-/* Whether the device's work-groups are large enough for CLBlast's kernels. What is too small makes CLBlast fail, and
- * print, so it is asked first. */
+/* Whether the device's work-groups are large enough for CLBlast's kernels, and it answers what CLBlast asks. Else
+ * CLBlast fails, and prints, so the device is asked first. */
 bool clg_gemm_fits(const clg_context *ctx);
 /* Longer sums are as many calls of CLBlast's, each added to the last. */
 #define CLG_GEMM_PANEL 4096u
@@ -30,7 +30,8 @@ bool clg_gemm_fits(const clg_context *ctx);
  * kernel of CLBlast's turns out not to run on the device, nothing has happened but ctx->no_clblast: CLG_ERR_STATE, no
  * error is raised, and a kernel of ours has to do it. */
 clg_status clg_gemm_clblast(clg_context *ctx, const clg_gemm_call *call, const char *op);
-/* Asks for the context's profile again if CLBlast has been given other parameters since. */
+/* Asks whether kernels have work-groups as large as CLBlast's, once, and for the context's profile again if CLBlast has
+ * been given other parameters since. */
 void clg_gemm_refresh(clg_context *ctx);
 /* Bytes of workspace that the call needs at most at a time: by the profile. */
 size_t clg_gemm_workspace(clg_context *ctx, const clg_gemm_call *call);

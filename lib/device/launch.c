@@ -30,6 +30,28 @@ static clg_status set_args(clg_context *ctx, clg_kernel *k, const char *op, cons
   return CLG_OK;
 }
 
+/* What no driver would serve, or only some without a word. */
+static clg_status check_limits(clg_context *ctx, const clg_kernel *k, const char *op, const clg_arg *args, int n,
+                               const size_t group[3]) {
+  size_t items = group[0] * group[1] * group[2], bytes = 0;
+  for (int i = 0; i < n; i++) bytes += args[i].size ? args[i].size : ctx->info.address_bits / 8;
+  if (k->max_group && items > k->max_group)
+    return clg_fail(
+        ctx, CLG_ERR_DEVICE, op,
+        "work-groups of %zu items are more than the device allows kernel %s (at most %zu): use smaller ones", items,
+        k->name, k->max_group);
+  if (k->local_bytes > ctx->info.local_bytes)
+    return clg_fail(ctx, CLG_ERR_DEVICE, op, "kernel %s needs %llu bytes of local memory, the device has %llu%s",
+                    k->name, (unsigned long long)k->local_bytes, (unsigned long long)ctx->info.local_bytes,
+                    ctx->shape == CLG_SHAPE_GPU ? ": CLGRAD_SHAPE=cpu needs none" : "");
+  if (ctx->queue->argument_bytes && bytes > ctx->queue->argument_bytes)
+    return clg_fail(ctx, CLG_ERR_DEVICE, op,
+                    "kernel %s takes %zu bytes of arguments, the device allows %zu: use fewer tensors or dimensions in "
+                    "a formula, or another device",
+                    k->name, bytes, ctx->queue->argument_bytes);
+  return CLG_OK;
+}
+
 static size_t flat_group(const clg_context *ctx, const clg_kernel *k) {
   size_t group = FLAT_GROUP;
   while (group > 1 && (group > ctx->info.max_work_group || (k->max_group && group > k->max_group))) group /= 2;
@@ -55,16 +77,22 @@ clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg
     ctx->counters.launches++;
     return CLG_OK;
   }
-  clg_status s = set_args(ctx, k, op, args, n_args);
+  const size_t flat[3] = {flat_group(ctx, k), 1, 1}, *group = local ? local : flat;
+  clg_status s = check_limits(ctx, k, op, args, n_args, group);
+  if (s == CLG_OK) s = set_args(ctx, k, op, args, n_args);
   if (s != CLG_OK) return s;
-  const size_t flat[3] = {flat_group(ctx, k), 1, 1};
   cl_event event = NULL;
-  cl_int code = enqueue(ctx, k, global, local ? local : flat, &event);
-  if (code != CL_SUCCESS && clg_queue_retry(ctx, code, op))
-    code = enqueue(ctx, k, global, local ? local : flat, &event);
+  cl_int code = enqueue(ctx, k, global, group, &event);
+  if (code != CL_SUCCESS && clg_queue_retry(ctx, code, op)) code = enqueue(ctx, k, global, group, &event);
   if (ctx->lost) return CLG_ERR_LOST;
-  if (code != CL_SUCCESS) return clg_cl_fail(ctx, op, k->name, code);
+  if (code != CL_SUCCESS) return clg_work_fail(ctx, op, k->name, code);
   ctx->counters.launches++;
   clg_queue_sent(ctx->queue);
   return clg_profile_add(ctx, k, event);
+}
+
+clg_status clg_launch_groups(clg_context *ctx, clg_kernel *k, const char *op, const clg_arg *args, int n_args,
+                             const size_t groups[3]) {
+  const size_t wg = clg_kernel_group(ctx, k), global[3] = {groups[0] * wg, groups[1], groups[2]}, local[3] = {wg, 1, 1};
+  return clg_launch(ctx, k, op, args, n_args, global, local);
 }

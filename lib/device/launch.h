@@ -23,8 +23,10 @@ clg_kernel *clg_kernel_of_source(clg_context *ctx, const char *source, const cha
 /* How many arguments the kernel takes; -1: unknown (a plan). */
 int clg_kernel_args(const clg_kernel *k);
 
-/* The work-group size of kernels that share work (macro WG): 1 on a CPU shape. */
+/* The work-group size of kernels that share work (macro WG), 1 on a CPU shape: what the device allows, */
 size_t clg_wg(const clg_context *ctx);
+/* and a kernel's own, which is less where the device allows that kernel less. Of NULL: the device's. */
+size_t clg_kernel_group(const clg_context *ctx, const clg_kernel *k);
 /* The vector width that kernels see as VW. */
 unsigned clg_vector_width(const clg_context *ctx);
 
@@ -53,5 +55,8 @@ clg_arg clg_arg_v8(const int32_t *v, int n, int32_t rest); /* n entries of v, th
  * NULL for kernels that use WG). Counts a launch also in a plan. */
 clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg_arg *args, int n_args,
                       const size_t global[3], const size_t local[3]);
+/* The same for kernels that use WG: so many work-groups of it. */
+clg_status clg_launch_groups(clg_context *ctx, clg_kernel *k, const char *op, const clg_arg *args, int n_args,
+                             const size_t groups[3]);
 
 #endif

@@ -98,15 +98,26 @@ static const char *bytes_text(uint64_t bytes, char text[32]) {
   return text;
 }
 
-static void fail_full(clg_context *ctx, size_t bytes, const char *op) {
-  char want[32], live[32], reserved[32], all[32];
-  clg_memory_stats now = clg_memory(ctx);
-  clg_fail(ctx, CLG_ERR_MEMORY, op, "the device has no memory for %s (live %s, reserved %s of %s): use a smaller batch",
-           bytes_text(bytes, want), bytes_text(now.live, live), bytes_text(now.reserved, reserved),
-           bytes_text(ctx->pool->limit ? ctx->pool->limit : ctx->info.global_bytes, all));
+/* What makes a tensor of this role smaller. */
+static const char *advice(clg_role role) {
+  switch (role) {
+  case CLG_ROLE_PARAMETER:
+  case CLG_ROLE_OPTIMIZER: return "use a smaller model";
+  case CLG_ROLE_GRADIENT: return "use a smaller batch or model";
+  case CLG_ROLE_DATA: return "use less data at a time";
+  default: return "use a smaller batch";
+  }
 }
 
-static clg_block *create(clg_context *ctx, size_t bytes, size_t capacity, const char *op) {
+static void fail_full(clg_context *ctx, size_t bytes, clg_role role, const char *op) {
+  char want[32], live[32], reserved[32], all[32];
+  clg_memory_stats now = clg_memory(ctx);
+  clg_fail(ctx, CLG_ERR_MEMORY, op, "the device has no memory for %s (live %s, reserved %s of %s): %s",
+           bytes_text(bytes, want), bytes_text(now.live, live), bytes_text(now.reserved, reserved),
+           bytes_text(ctx->pool->limit ? ctx->pool->limit : ctx->info.global_bytes, all), advice(role));
+}
+
+static clg_block *create(clg_context *ctx, size_t bytes, size_t capacity, clg_role role, const char *op) {
   clg_block *b = calloc(1, sizeof *b);
   if (!b) {
     clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
@@ -121,7 +132,7 @@ static clg_block *create(clg_context *ctx, size_t bytes, size_t capacity, const 
     ctx->counters.pool_misses++;
     return b;
   }
-  if (!ctx->lost) fail_full(ctx, bytes, op);
+  if (!ctx->lost) fail_full(ctx, bytes, role, op);
   free(b);
   return NULL;
 }
@@ -153,12 +164,12 @@ static void give_back(clg_block *b) {
 /* ---- blocks ---- */
 
 /* Also refuses sizes that no driver could serve, before the classes overflow. */
-static bool too_large(clg_context *ctx, size_t bytes, const char *op) {
+static bool too_large(clg_context *ctx, size_t bytes, clg_role role, const char *op) {
   uint64_t most = ctx->queue && ctx->info.max_alloc_bytes ? ctx->info.max_alloc_bytes : UINT64_C(1) << 60;
   if (bytes <= most) return false;
   char want[32], allowed[32];
-  clg_fail(ctx, CLG_ERR_MEMORY, op, "one buffer of %s is more than the device allows (at most %s): use a smaller batch",
-           bytes_text(bytes, want), bytes_text(most, allowed));
+  clg_fail(ctx, CLG_ERR_MEMORY, op, "one buffer of %s is more than the device allows (at most %s): %s",
+           bytes_text(bytes, want), bytes_text(most, allowed), advice(role));
   return true;
 }
 
@@ -175,12 +186,12 @@ static clg_block *begin(clg_block *b, size_t bytes, clg_role role, const char *o
 }
 
 clg_block *clg_block_alloc(clg_context *ctx, size_t bytes, clg_role role, const char *op) {
-  if (clg_queue_usable(ctx, op) != CLG_OK || too_large(ctx, bytes, op)) return NULL;
+  if (clg_queue_usable(ctx, op) != CLG_OK || too_large(ctx, bytes, role, op)) return NULL;
   int class = class_of(bytes);
   size_t capacity = class_size(class);
   if (ctx->info.max_alloc_bytes && capacity > ctx->info.max_alloc_bytes) capacity = bytes;
   clg_block *b = capacity == class_size(class) ? take(ctx, class) : NULL;
-  if (!b) b = create(ctx, bytes, capacity, op);
+  if (!b) b = create(ctx, bytes, capacity, role, op);
   if (!b || begin(b, bytes, role, op)) return b;
   give_back(b);
   return NULL;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS       64
+#define BUCKETS 64
 /* -w: PoCL writes to stderr how many warnings there are, and CPUs with narrower vectors than float16 have some. */
 #define BUILD_OPTIONS "-cl-std=CL1.2 -w"
 
@@ -15,6 +15,7 @@ typedef struct program {
   unsigned long long hash;
   const char *file;
   char *prelude, *only, *problem; /* only: the one kernel in it, "" for all; problem: why it does not build */
+  size_t group;                   /* its WG */
   cl_program program;
   bool unsaved; /* built from source: not in the disk cache yet */
   clg_kernel *kernels;
@@ -182,7 +183,7 @@ static bool make_key(clg_context *ctx, const program *p, key *k) {
                cpu || has_fma(ctx), clg_compiles_late(ctx) ? "1" : "CLG_WANT(kernel)", *p->only ? p->only : "all");
   if (has_shape(source))
     snprintf(k->macros + used, sizeof k->macros - (size_t)used, "#define CLG_CPU %d\n#define WG %u\n#define VW %u\n",
-             cpu, (unsigned)clg_wg(ctx), clg_vector_width(ctx));
+             cpu, (unsigned)p->group, clg_vector_width(ctx));
   const clg_part parts[ALL_PARTS] = {
       part(k->id.data ? k->id.data : ""), part(k->macros),  common ? (clg_part){common->text, common->size} : part(""),
       part("#line 1 \"prelude\"\n"),      part(p->prelude), part("\n"),
@@ -219,18 +220,16 @@ static bool is_split(const clg_context *ctx, const clg_source *s) {
   return mentions(s, "#if CLG_WANT(") || (!clg_compiles_late(ctx) && mentions(s, "#if CLG_FORM("));
 }
 
-static program *find_program(clg_context *ctx, const char *file, const char *prelude, const char *name) {
-  const clg_source *source = find_source(file);
-  if (!source) {
-    clg_fail(ctx, CLG_ERR_BUILD, NULL, "no such kernel file: %s", file);
-    return NULL;
-  }
+static program *find_program(clg_context *ctx, const clg_source *source, const char *prelude, const char *name,
+                             size_t group) {
   const char *only = is_split(ctx, source) ? name : "";
   unsigned long long hash = clg_hash(CLG_HASH_START, prelude, strlen(prelude));
   hash = clg_hash(hash, only, strlen(only));
   program **bucket = &ctx->programs->bucket[hash % BUCKETS];
   for (program *p = *bucket; p; p = p->next)
-    if (p->hash == hash && p->file == source->name && !strcmp(p->prelude, prelude) && !strcmp(p->only, only)) return p;
+    if (p->hash == hash && p->file == source->name && p->group == group && !strcmp(p->prelude, prelude) &&
+        !strcmp(p->only, only))
+      return p;
   program *p = calloc(1, sizeof *p);
   if (p) p->prelude = strdup(prelude);
   if (p) p->only = strdup(only);
@@ -241,11 +240,23 @@ static program *find_program(clg_context *ctx, const char *file, const char *pre
   }
   p->hash = hash;
   p->file = source->name;
+  p->group = group;
   if (ctx->queue) get_program(ctx, p);
   if (ctx->queue && !p->program && !p->problem) return program_free(p), NULL;
-  ctx->counters.programs += !ctx->queue || p->program;
+  ctx->counters.programs += group == clg_wg(ctx) && (!ctx->queue || p->program);
   p->next = *bucket;
   return *bucket = p;
+}
+
+/* What the device says of the built kernel; 0 where it says nothing. */
+static void ask_limits(clg_context *ctx, clg_kernel *k) {
+  cl_ulong local = 0;
+  cl_device_id d = ctx->queue->device;
+  if (clGetKernelWorkGroupInfo(k->kernel, d, CL_KERNEL_WORK_GROUP_SIZE, sizeof k->max_group, &k->max_group, NULL) !=
+      CL_SUCCESS)
+    k->max_group = 0;
+  if (clGetKernelWorkGroupInfo(k->kernel, d, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local, &local, NULL) == CL_SUCCESS)
+    k->local_bytes = local;
 }
 
 static clg_kernel *make_kernel(clg_context *ctx, program *p, const char *name) {
@@ -256,6 +267,7 @@ static clg_kernel *make_kernel(clg_context *ctx, program *p, const char *name) {
     clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
     return NULL;
   }
+  k->group = p->group;
   cl_int code = CL_SUCCESS;
   if (ctx->queue) k->kernel = clCreateKernel(p->program, name, &code);
   if (code == CL_INVALID_KERNEL_NAME || code == CL_INVALID_KERNEL_DEFINITION)
@@ -266,16 +278,14 @@ static clg_kernel *make_kernel(clg_context *ctx, program *p, const char *name) {
     kernel_free(k);
     return NULL;
   }
-  if (ctx->queue && clGetKernelWorkGroupInfo(k->kernel, ctx->queue->device, CL_KERNEL_WORK_GROUP_SIZE,
-                                             sizeof k->max_group, &k->max_group, NULL) != CL_SUCCESS)
-    k->max_group = 0;
+  if (ctx->queue) ask_limits(ctx, k);
   k->next = p->kernels;
   return p->kernels = k;
 }
 
-clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelude, const char *name) {
-  if (clg_queue_usable(ctx, name) != CLG_OK) return NULL;
-  program *p = find_program(ctx, file, prelude ? prelude : "", name);
+static clg_kernel *get_kernel(clg_context *ctx, const clg_source *source, const char *prelude, const char *name,
+                              size_t group) {
+  program *p = find_program(ctx, source, prelude, name, group);
   if (!p) return NULL;
   for (clg_kernel *k = p->kernels; k; k = k->next)
     if (!strcmp(k->name, name)) return k;
@@ -286,10 +296,27 @@ clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelu
   return make_kernel(ctx, p, name);
 }
 
+/* A device may give a kernel smaller work-groups than it has itself: one that they share is built again for them. */
+clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelude, const char *name) {
+  if (clg_queue_usable(ctx, name) != CLG_OK) return NULL;
+  const clg_source *source = find_source(file);
+  if (!source) {
+    clg_fail(ctx, CLG_ERR_BUILD, NULL, "no such kernel file: %s", file);
+    return NULL;
+  }
+  size_t group = clg_wg(ctx);
+  clg_kernel *k = get_kernel(ctx, source, prelude ? prelude : "", name, group);
+  while (k && k->max_group && k->max_group < group && source != &user_source && mentions(source, "WG"))
+    k = get_kernel(ctx, source, prelude ? prelude : "", name, group /= 2);
+  return k;
+}
+
+size_t clg_kernel_group(const clg_context *ctx, const clg_kernel *k) { return k ? k->group : clg_wg(ctx); }
+
 clg_status clg_source_build(clg_context *ctx, const char *source) {
   clg_status s = clg_queue_usable(ctx, user_source.name);
   if (s != CLG_OK) return s;
-  const program *p = find_program(ctx, user_source.name, source, "");
+  const program *p = find_program(ctx, &user_source, source, "", clg_wg(ctx));
   if (!p) return clg_last_status(ctx);
   if (!ctx->queue || p->program) return CLG_OK;
   return clg_fail(ctx, CLG_ERR_BUILD, NULL, "%s", p->problem);

@@ -85,10 +85,14 @@ static bool is_memory(cl_int code) {
 }
 
 clg_status clg_cl_fail(clg_context *ctx, const char *op, const char *what, cl_int code) {
-  if (is_memory(code))
-    return clg_fail(ctx, CLG_ERR_MEMORY, op, "%s failed for want of memory: %s (%d): use a smaller batch", what,
-                    clg_cl_name(code), (int)code);
-  return clg_fail(ctx, CLG_ERR_DEVICE, op, "%s failed: %s (%d)", what, clg_cl_name(code), (int)code);
+  return clg_fail(ctx, is_memory(code) ? CLG_ERR_MEMORY : CLG_ERR_DEVICE, op, "%s failed%s: %s (%d)", what,
+                  is_memory(code) ? " for want of memory" : "", clg_cl_name(code), (int)code);
+}
+
+clg_status clg_work_fail(clg_context *ctx, const char *op, const char *what, cl_int code) {
+  if (!is_memory(code)) return clg_cl_fail(ctx, op, what, code);
+  return clg_fail(ctx, CLG_ERR_MEMORY, op, "%s failed for want of memory: %s (%d): use a smaller batch", what,
+                  clg_cl_name(code), (int)code);
 }
 
 /* Says which call failed. */
@@ -125,6 +129,9 @@ clg_status clg_queue_open(clg_context *ctx, cl_device_id device, cl_context cont
   clg_queue *q = calloc(1, sizeof *q);
   if (!q) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   q->device = device;
+  if (clGetDeviceInfo(device, CL_DEVICE_MAX_PARAMETER_SIZE, sizeof q->argument_bytes, &q->argument_bytes, NULL) !=
+      CL_SUCCESS)
+    q->argument_bytes = 0;
   const char *what;
   clg_driver_lock();
   cl_int code = context ? adopt(q, context, queue, profile, &what) : make(q, profile, &what);

@@ -15,7 +15,9 @@ struct clg_queue {
   cl_context context;
   cl_command_queue queue;
   bool profile;
+  size_t argument_bytes;     /* the most that the arguments of a kernel may have; 0: not known */
   bool uses_clblast;         /* gemm.c */
+  bool gemm_asked;           /* whether kernels have work-groups as large as CLBlast's: gemm.c */
   uint32_t gemm_generation;  /* of CLBlast's parameters when the profile was asked for: gemm.c */
   uint32_t unflushed;        /* commands since the last flush or wait */
   struct clg_staged *staged; /* host copies that queued writes still read: transfer.c */
@@ -34,6 +36,8 @@ void clg_queue_close(clg_queue *q);
 const char *clg_cl_name(cl_int code);
 /* Raises "op: `what` failed: CL_... (-5)" with the status that fits. */
 clg_status clg_cl_fail(clg_context *ctx, const char *op, const char *what, cl_int code);
+/* The same of work on tensors, whose sizes may be at fault. */
+clg_status clg_work_fail(clg_context *ctx, const char *op, const char *what, cl_int code);
 
 /* CLG_OK, or CLG_ERR_LOST with the error raised. */
 clg_status clg_queue_usable(clg_context *ctx, const char *op);

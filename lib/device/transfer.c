@@ -29,7 +29,7 @@ static clg_status check(clg_context *ctx, size_t size, size_t offset, size_t byt
 
 static clg_status sent(clg_context *ctx, const char *op, const char *what, cl_int code) {
   if (ctx->lost) return CLG_ERR_LOST;
-  if (code != CL_SUCCESS) return clg_cl_fail(ctx, op, what, code);
+  if (code != CL_SUCCESS) return clg_work_fail(ctx, op, what, code);
   clg_queue_sent(ctx->queue);
   return CLG_OK;
 }

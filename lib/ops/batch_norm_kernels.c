@@ -56,8 +56,10 @@ static uint32_t flags_of(const clg_batch_norm_over *o) {
 /* Items that have VW channels each. */
 static clg_status launch_lanes(clg_context *ctx, const sharing *s, const clg_call *c, const char *file,
                                const char *prelude, const char *name) {
-  int64_t item = clg_vector_width(ctx) * (int64_t)clg_wg(ctx);
-  return clg_call_groups_of(ctx, c, file, prelude, name, pieces(s->channels, item), 1, op);
+  clg_kernel *k = clg_kernel_get(ctx, file, prelude, name);
+  int64_t items = clg_vector_width(ctx) * (int64_t)clg_kernel_group(ctx, k);
+  const size_t groups[3] = {(size_t)pieces(s->channels, items), 1, 1};
+  return clg_launch_groups(ctx, k, op, c->arg, c->n, groups);
 }
 
 /* ---- one launch ---- */

@@ -30,8 +30,8 @@ static inline clg_status clg_call_items(clg_context *ctx, const clg_call *c, con
 /* A work-group of WG for each of n, or of [n, m]; `prelude` may be NULL. */
 static inline clg_status clg_call_groups_of(clg_context *ctx, const clg_call *c, const char *file, const char *prelude,
                                             const char *kernel, int64_t n, int64_t m, const char *op) {
-  const size_t wg = clg_wg(ctx), global[3] = {(size_t)n * wg, (size_t)m, 1}, local[3] = {wg, 1, 1};
-  return clg_launch(ctx, clg_kernel_get(ctx, file, prelude, kernel), op, c->arg, c->n, global, local);
+  const size_t groups[3] = {(size_t)n, (size_t)m, 1};
+  return clg_launch_groups(ctx, clg_kernel_get(ctx, file, prelude, kernel), op, c->arg, c->n, groups);
 }
 static inline clg_status clg_call_groups(clg_context *ctx, const clg_call *c, const char *file, const char *kernel,
                                          int64_t n, int64_t m, const char *op) {

@@ -50,9 +50,9 @@ static void add_shape(arg_list *l, const kernel_shape *s, uint32_t flags) {
 
 static clg_status launch(clg_context *ctx, const char *epilogue, const char *name, const arg_list *l, size_t x,
                          size_t y, size_t z, const char *op) {
-  const size_t wg = clg_wg(ctx), global[3] = {x * wg, y, z}, local[3] = {wg, 1, 1};
+  const size_t groups[3] = {x, y, z};
   const char *file = strstr(name, "_tile") ? "conv_tile.cl" : "conv.cl";
-  return clg_launch(ctx, clg_kernel_get(ctx, file, epilogue, name), op, l->arg, l->n, global, local);
+  return clg_launch_groups(ctx, clg_kernel_get(ctx, file, epilogue, name), op, l->arg, l->n, groups);
 }
 
 static int pieces(int n, int piece) { return n / piece + (n % piece != 0); }

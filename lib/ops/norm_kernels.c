@@ -31,15 +31,8 @@ static void add_at(arg_list *l, clg_at at, clg_at spare) {
   l->arg[l->n++] = clg_arg_u64(at.offset);
 }
 
-static clg_status launch(clg_context *ctx, const char *prelude, const char *name, const arg_list *l,
-                         const size_t global[3], const size_t local[3], const char *op) {
-  return clg_launch(ctx, clg_kernel_get(ctx, "layer_norm.cl", prelude, name), op, l->arg, l->n, global, local);
-}
-
-static clg_status launch_rows(clg_context *ctx, const char *prelude, const char *name, const arg_list *l, uint32_t rows,
-                              const char *op) {
-  const size_t wg = clg_wg(ctx), global[3] = {rows * wg, 1, 1}, local[3] = {wg, 1, 1};
-  return launch(ctx, prelude, name, l, global, local, op);
+static clg_kernel *kernel_of(clg_context *ctx, const char *prelude, const char *name) {
+  return clg_kernel_get(ctx, "layer_norm.cl", prelude, name);
 }
 
 clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, const char *op) {
@@ -56,7 +49,8 @@ clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, c
   add_f32(&l, f->eps);
   add_u32(&l, (f->gamma.block ? FLAG_GAMMA : 0) | (f->beta.block ? FLAG_BETA : 0));
   add_f32(&l, f->act.param);
-  return launch_rows(ctx, f->act.prelude, "norm_forward", &l, f->rows, op);
+  const size_t groups[3] = {f->rows, 1, 1};
+  return clg_launch_groups(ctx, kernel_of(ctx, f->act.prelude, "norm_forward"), op, l.arg, l.n, groups);
 }
 
 /* How column sums are shared out: an item has `width` columns and `chunk` rows. By the shapes alone. */
@@ -86,20 +80,20 @@ static sharing share(const clg_context *ctx, uint32_t rows, uint32_t n) {
 /* dx, and the sums into `dgamma` and `dbeta` as flags say. */
 static clg_status run_backward(clg_context *ctx, const clg_norm_backward *b, clg_at dgamma, clg_at dbeta,
                                const sharing *s, uint32_t flags, const char *op) {
-  const size_t wg = clg_wg(ctx), groups = pieces(s->stripes * s->chunks, (uint32_t)wg),
-               rows = b->dx.block ? b->rows : 0;
+  clg_kernel *k = kernel_of(ctx, b->act.prelude, "norm_backward");
+  const uint32_t columns = pieces(s->stripes * s->chunks, (uint32_t)clg_kernel_group(ctx, k));
   const clg_at at[] = {b->g, b->x, b->y, b->gamma, b->mean, b->rstd, b->dx, dgamma, dbeta};
   const uint64_t offset[3][4] = {{b->g.offset, b->x.offset, b->y.offset, b->gamma.offset},
                                  {b->mean.offset, b->rstd.offset},
                                  {b->dx.offset, dgamma.offset, dbeta.offset}};
-  uint32_t sizes[8] = {b->rows, b->n, s->width, s->chunk, (uint32_t)groups, flags};
+  uint32_t sizes[8] = {b->rows, b->n, s->width, s->chunk, columns, flags};
   memcpy(&sizes[6], &b->act.param, sizeof b->act.param);
   arg_list l = {.n = 0};
   for (int i = 0; i < 9; i++) l.arg[l.n++] = clg_arg_block(at[i].block ? at[i].block : b->g.block);
   for (int i = 0; i < 3; i++) l.arg[l.n++] = clg_arg_packed(offset[i]);
   l.arg[l.n++] = clg_arg_packed(sizes);
-  const size_t global[3] = {(groups + rows) * wg, 1, 1}, local[3] = {wg, 1, 1};
-  return launch(ctx, b->act.prelude, "norm_backward", &l, global, local, op);
+  const size_t groups[3] = {columns + (size_t)(b->dx.block ? b->rows : 0), 1, 1};
+  return clg_launch_groups(ctx, k, op, l.arg, l.n, groups);
 }
 
 static clg_status add_parts(clg_context *ctx, const clg_norm_backward *b, clg_at gamma, clg_at beta, uint32_t chunks,
@@ -114,7 +108,7 @@ static clg_status add_parts(clg_context *ctx, const clg_norm_backward *b, clg_at
   add_u32(&l, b->n);
   add_u32(&l, flags);
   const size_t global[3] = {b->n, 1, 1};
-  return launch(ctx, NULL, "norm_parts", &l, global, NULL, op);
+  return clg_launch(ctx, kernel_of(ctx, NULL, "norm_parts"), op, l.arg, l.n, global, NULL);
 }
 
 clg_status clg_layer_norm_backward(clg_context *ctx, const clg_norm_backward *b, const char *op) {

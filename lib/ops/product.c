@@ -73,8 +73,9 @@ static uint32_t batch_count(const clg_product *p) {
   return count;
 }
 
+/* `range`: work-groups, or items. */
 static clg_status launch(clg_context *ctx, const clg_product *p, const operands *o, const char *name, uint32_t span,
-                         const size_t groups[2], size_t group, const char *op) {
+                         const size_t range[2], bool by_items, const char *op) {
   const uint64_t offset[4] = {o->a_offset, o->b_offset, p->c_offset, p->bias_offset};
   const clg_product_batch *batch = &p->batch;
   const uint64_t step[4] = {o->a_step[0], o->b_step[0], batch->step[2][0], 0};
@@ -95,8 +96,10 @@ static clg_status launch(clg_context *ctx, const clg_product *p, const operands 
                    clg_arg_packed(batch->step[2])};
   bool walks = batch->n > 1;
   const char *prelude = walks ? "#define PRODUCT_WALK\n" : p->epilogue;
-  const size_t global[3] = {groups[0] * group, groups[1], batch_count(p)}, local[3] = {group, 1, 1};
-  return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", prelude, name), op, arg, walks ? 12 : 8, global, local);
+  clg_kernel *k = clg_kernel_get(ctx, "matmul.cl", prelude, name);
+  const size_t all[3] = {range[0], range[1], batch_count(p)};
+  if (by_items) return clg_launch(ctx, k, op, arg, walks ? 12 : 8, all, NULL);
+  return clg_launch_groups(ctx, k, op, arg, walks ? 12 : 8, all);
 }
 
 static uint32_t pieces(uint32_t n, uint32_t piece) { return n / piece + (n % piece != 0); }
@@ -207,22 +210,24 @@ static clg_status run_cpu(clg_context *ctx, const clg_product *p, operands o, cl
   case CLG_PRODUCT_DOT:
     if (o.n > o.m) o = swapped(&o);
     span = dot_span(p);
-    return launch(ctx, p, &o, "product_dot", span, (size_t[]){pieces(o.m, span), o.n}, 1, op);
-  case CLG_PRODUCT_ROW: return launch(ctx, p, &o, "product_row", 0, (size_t[]){pieces(o.n, ROW_COLS), o.m}, 1, op);
+    return launch(ctx, p, &o, "product_dot", span, (size_t[]){pieces(o.m, span), o.n}, false, op);
+  case CLG_PRODUCT_ROW: return launch(ctx, p, &o, "product_row", 0, (size_t[]){pieces(o.n, ROW_COLS), o.m}, false, op);
   case CLG_PRODUCT_DIRECT:
     if (is_plain(p)) return run_plain(ctx, p, &o, 1, op);
-    return launch(ctx, p, &o, "product_direct", 0, (size_t[]){pieces(o.m, TILE_ROWS), pieces(o.n, TILE_COLS)}, 1, op);
+    return launch(ctx, p, &o, "product_direct", 0, (size_t[]){pieces(o.m, TILE_ROWS), pieces(o.n, TILE_COLS)}, false,
+                  op);
   case CLG_PRODUCT_BLOCK:
-    return launch(ctx, p, &o, "product_block", 0, (size_t[]){pieces(o.m, BLOCK_ROWS), pieces(o.n, BLOCK_COLS)}, 1, op);
+    return launch(ctx, p, &o, "product_block", 0, (size_t[]){pieces(o.m, BLOCK_ROWS), pieces(o.n, BLOCK_COLS)}, false,
+                  op);
   default:
     span = panel_span(ctx, p, &o);
-    return launch(ctx, p, &o, "product_panel", span, (size_t[]){pieces(o.m, span), pieces(o.n, TILE_COLS)}, 1, op);
+    return launch(ctx, p, &o, "product_panel", span, (size_t[]){pieces(o.m, span), pieces(o.n, TILE_COLS)}, false, op);
   }
 }
 
 static clg_status run_tile(clg_context *ctx, const clg_product *p, const operands *o, const char *op) {
   size_t groups[2] = {pieces(o->n, GPU_TILE), pieces(o->m, GPU_TILE)};
-  return launch(ctx, p, o, "product_tile", 0, groups, clg_wg(ctx), op);
+  return launch(ctx, p, o, "product_tile", 0, groups, false, op);
 }
 
 static clg_status run_clblast_one(clg_context *ctx, const clg_product *p, const char *op) {
@@ -268,10 +273,9 @@ static clg_status run_clblast(clg_context *ctx, const clg_product *p, const char
 
 static clg_status run_gpu(clg_context *ctx, const clg_product *p, operands o, clg_product_kernel kernel,
                           const char *op) {
-  uint32_t wg = (uint32_t)clg_wg(ctx);
   switch (kernel) {
-  case CLG_PRODUCT_DOT: return launch(ctx, p, &o, "product_dot", 0, (size_t[]){o.m, o.n}, wg, op);
-  case CLG_PRODUCT_ROW: return launch(ctx, p, &o, "product_row", 0, (size_t[]){pieces(o.n, wg), o.m}, wg, op);
+  case CLG_PRODUCT_DOT: return launch(ctx, p, &o, "product_dot", 0, (size_t[]){o.m, o.n}, false, op);
+  case CLG_PRODUCT_ROW: return launch(ctx, p, &o, "product_row", 0, (size_t[]){o.n, o.m}, true, op);
   case CLG_PRODUCT_CLBLAST: return run_clblast(ctx, p, op);
   default: return run_tile(ctx, p, &o, op);
   }

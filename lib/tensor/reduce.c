@@ -147,9 +147,10 @@ static clg_status run_pass(clg_map_fn *f, const way *w, const clg_tensor *out, c
   clg_args_add(&a, clg_arg_u32(p->share));
   clg_args_add(&a, clg_arg_u32(accumulate));
   if (w->kind == CLG_REDUCE_MEAN) clg_args_add(&a, clg_arg_f32(w->by));
-  size_t wg = clg_wg(f->ctx), global[3] = {tasks_of(p), p->chunks, 1}, local[3] = {wg, 1, 1};
-  if (p->inner) global[0] *= wg;
-  return clg_launch(f->ctx, kernel_of(f, w->kind, p), op, a.arg, a.n, global, local);
+  clg_kernel *k = kernel_of(f, w->kind, p);
+  size_t tasks = tasks_of(p), group = clg_kernel_group(f->ctx, k);
+  const size_t groups[3] = {p->inner ? tasks : (tasks + group - 1) / group, p->chunks, 1};
+  return clg_launch_groups(f->ctx, k, op, a.arg, a.n, groups);
 }
 
 static clg_status empty(int kind, clg_tensor *out, bool accumulate, const char *op) {
