@@ -228,7 +228,8 @@ static void print_device(const clg_device_info *d, bool chosen, const result *r)
   print_mib(", largest buffer ", d->max_alloc_bytes);
   printf(", local %llu KiB%s\n", (unsigned long long)(d->local_bytes >> 10),
          d->unified_memory ? ", shared with the host" : "");
-  printf("     kernels    %s shape, work-groups of %u\n", shape_name(d), work_group(d));
+  printf("     kernels    %s shape, work-groups of %u, %s\n", shape_name(d), work_group(d),
+         d->fma ? "fma" : "multiply and add instead of fma: bits differ from those of devices that have it");
   if (!d->usable) printf("     not usable: %s\n", d->problem);
   if (!r->ran) return;
   printf("     self-test  %d of %d passed in %d ms\n", r->passed, TESTS, r->milliseconds);
@@ -256,6 +257,7 @@ static json_t *json_device(const clg_device_info *d, bool chosen, const result *
   json_object_set_new(row, "max_work_group", json_integer((json_int_t)d->max_work_group));
   json_object_set_new(row, "address_bits", json_integer((json_int_t)d->address_bits));
   json_object_set_new(row, "native_float_width", json_integer((json_int_t)d->native_float_width));
+  json_object_set_new(row, "fma", json_boolean(d->fma));
   json_object_set_new(row, "unified_memory", json_boolean(d->unified_memory));
   return row;
 }

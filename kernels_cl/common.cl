@@ -3,7 +3,7 @@
 #pragma OPENCL FP_CONTRACT OFF
 
 /* Contraction is written out where it is fast, so that the same formula has the same bits in every kernel. */
-#if CLG_FMA || defined(FP_FAST_FMAF)
+#if CLG_FMA
 #define FMA(a, b, c) fma(a, b, c)
 #else
 #define FMA(a, b, c) ((a) * (b) + (c))

@@ -69,6 +69,12 @@ want 2 --nonsense
 err_has 'nonsense'
 want 2 extra
 err_has 'unexpected argument: extra'
+CLGRAD_FMA=off want 0 --no-self-test
+out_has 'shape, .*, multiply and add instead of fma: bits differ'
+CLGRAD_FMA=on want 0 --no-self-test
+out_has 'shape, .*, fma$'
+CLGRAD_FMA=maybe want 1 --device "${CLGRAD_DEVICE:-cpu}"
+err_has 'CLGRAD_FMA is "maybe": it must be on or off'
 CLGRAD_SHAPE=round want 1 --device "${CLGRAD_DEVICE:-cpu}"
 err_has 'CLGRAD_SHAPE'
 OCL_ICD_VENDORS=/nonexistent want 1

@@ -2,6 +2,7 @@
 #include "device.h"
 #include "device/program.h"
 #include "device/queue.h"
+#include <clgrad/clgrad.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -84,6 +85,47 @@ START_TEST(the_shape_follows_option_then_environment) {
     setenv("CLGRAD_SHAPE", kept, 1);
   else
     unsetenv("CLGRAD_SHAPE");
+  free(kept);
+}
+END_TEST
+
+/* (1 + e)(1 - e) - 1: two roundings leave 0, one leaves -e^2. */
+static float rest_of_square(clg_context *ctx) {
+  const float e = 0x1p-13f;
+  float got[2] = {0};
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_tensor *a = clg_full(ctx, 2, (int64_t[]){1, 2}, 0), *b = clg_full(ctx, 2, (int64_t[]){2, 2}, 0);
+  clg_tensor_write(a, (float[]){-1, 1 + e});
+  clg_tensor_write(b, (float[]){1, 1, 1 - e, 1 - e});
+  clg_tensor_read(clg_matmul(a, b), got);
+  ck_assert_msg(clg_scope_close(scope) == CLG_OK, "%s", clg_last_error(ctx));
+  return got[0];
+}
+
+START_TEST(fma_follows_the_environment_then_the_device) {
+  const char *before = getenv("CLGRAD_FMA");
+  char *kept = before ? strdup(before) : NULL;
+  static const clg_device_shape shapes[] = {CLG_SHAPE_CPU, CLG_SHAPE_GPU};
+  clg_context *ctx;
+  for (int s = 0; s < 2; s++)
+    for (int on = 0; on < 2; on++) {
+      setenv("CLGRAD_FMA", on ? "on" : "off", 1);
+      ctx = open_with((clg_context_options){.shape = shapes[s]});
+      ck_assert_int_eq(clg_context_device(ctx)->fma, on);
+      ck_assert_float_eq(rest_of_square(ctx), on ? -0x1p-26f : 0.0f);
+      close_clean(&ctx);
+    }
+  unsetenv("CLGRAD_FMA");
+  ctx = open_with((clg_context_options){.shape = CLG_SHAPE_GPU});
+  ck_assert(clg_context_device(ctx)->fma);
+  close_clean(&ctx);
+  setenv("CLGRAD_FMA", "perhaps", 1);
+  ck_assert_int_eq(try_open(&ctx, (clg_context_options){.device = NULL}), CLG_ERR_ARGUMENT);
+  ck_assert_ptr_nonnull(strstr(message, "CLGRAD_FMA is \"perhaps\": it must be on or off"));
+  if (kept)
+    setenv("CLGRAD_FMA", kept, 1);
+  else
+    unsetenv("CLGRAD_FMA");
   free(kept);
 }
 END_TEST
@@ -431,6 +473,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(t, the_list_starts_with_the_default);
   tcase_add_test(t, selectors_choose_or_say_what_there_is);
   tcase_add_test(t, the_shape_follows_option_then_environment);
+  tcase_add_test(t, fma_follows_the_environment_then_the_device);
   tcase_add_test(t, slots_close_with_the_user_and_end_with_the_last_block);
   tcase_add_test(t, the_first_error_is_kept_with_its_phase);
   tcase_add_test(t, a_queue_is_adopted_and_shared);

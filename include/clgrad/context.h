@@ -45,6 +45,7 @@ typedef struct clg_device_info {
   uint32_t base_align_bytes; /* sub-buffer alignment */
   uint32_t native_float_width;
   bool unified_memory;
+  bool fma; /* kernels multiply and add with one rounding; false, where that is a call of a function: with two */
 } clg_device_info;
 
 /* Lines for people: builds, cache misses, retries. `line` has no newline and lives during the call. */

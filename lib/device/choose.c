@@ -133,6 +133,15 @@ clg_status clg_choose_shape(clg_device_shape asked, clg_device_shape fallback, c
   return CLG_OK;
 }
 
+clg_status clg_choose_fma(clg_device_shape shape, bool fast, bool *out, clg_error *error) {
+  const char *text = getenv("CLGRAD_FMA");
+  bool given = text && *text;
+  *out = given ? !strcmp(text, "on") : shape == CLG_SHAPE_GPU || fast;
+  if (given && !*out && strcmp(text, "off") != 0)
+    return clg_error_set(error, CLG_ERR_ARGUMENT, NULL, "CLGRAD_FMA is \"%.60s\": it must be on or off", text);
+  return CLG_OK;
+}
+
 /* With the shapes that contexts would have by default. */
 size_t clg_device_list(clg_device_info *rows, size_t max) {
   clg_found *found;
@@ -141,6 +150,7 @@ size_t clg_device_list(clg_device_info *rows, size_t max) {
     clg_error ignored = {0};
     rows[i] = found[i].info;
     clg_choose_shape(CLG_SHAPE_AUTO, rows[i].shape, &rows[i].shape, &ignored);
+    clg_choose_fma(rows[i].shape, rows[i].fma, &rows[i].fma, &ignored);
   }
   free(found);
   return n;

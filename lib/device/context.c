@@ -40,11 +40,14 @@ static clg_status open_on(clg_context **out, const clg_found *found, cl_context 
                           const clg_context_options *o, clg_error *error) {
   clg_device_shape shape;
   clg_status s = clg_choose_shape(o->shape, found->info.shape, &shape, error);
+  bool fma = false;
+  if (s == CLG_OK) s = clg_choose_fma(shape, found->info.fma, &fma, error);
   if (s != CLG_OK) return s;
   clg_context *ctx = clg_context_new(o->seed, o->memory_limit);
   if (!ctx) return clg_error_set(error, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   ctx->info = found->info;
   ctx->info.shape = ctx->shape = shape;
+  ctx->info.fma = fma;
   ctx->log = o->log;
   ctx->log_user = o->log_user;
   ctx->build = o->build;

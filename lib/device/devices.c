@@ -61,6 +61,8 @@ bool clg_text_has(const char *text, const char *part) {
   return !n;
 }
 
+bool clg_is_pocl(const clg_device_info *info) { return !strcmp(info->platform, "Portable Computing Language"); }
+
 static bool is_simulator(const clg_device_info *info) {
   static const char *const mark[] = {"oclgrind", "llvmpipe", "softpipe", "swrast", "swiftshader"};
   for (size_t i = 0; i < sizeof mark / sizeof *mark; i++)
@@ -142,6 +144,8 @@ static void describe(cl_device_id d, int platform_index, int device_index, clg_d
   info->address_bits = device_u32(d, CL_DEVICE_ADDRESS_BITS);
   info->base_align_bytes = device_u32(d, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
   info->native_float_width = device_u32(d, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
+  /* PoCL means the CPU's instruction; others do not set the flag where fma is as good. */
+  info->fma = !clg_is_pocl(info) || device_u64(d, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_FMA;
   info->unified_memory = device_u32(d, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
   size_t group = device_size(d, CL_DEVICE_MAX_WORK_GROUP_SIZE), item[16] = {0};
   if (clGetDeviceInfo(d, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof item, item, NULL) == CL_SUCCESS && item[0] &&

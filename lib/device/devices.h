@@ -25,6 +25,8 @@ size_t clg_platform_names(char *to, size_t size, cl_int *code);
 /* Why there is no device at all: what was found, and what is likely to be wrong. */
 clg_status clg_no_device(clg_error *error);
 
+/* Whether the device is PoCL's. */
+bool clg_is_pocl(const clg_device_info *info);
 /* Whether `part` is somewhere in `text`, in any case. */
 bool clg_text_has(const char *text, const char *part);
 

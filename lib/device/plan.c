@@ -158,7 +158,11 @@ clg_status clg_context_create_plan(clg_context **out, const clg_plan_options *op
     ctx->no_clblast = model.no_clblast;
     ctx->shape = shape;
     describe(&ctx->info, &model, shape);
-    if (o->like) clg_context_hold(ctx->like = o->like);
+    if (o->like) {
+      clg_context_hold(ctx->like = o->like);
+      ctx->info.native_float_width = o->like->info.native_float_width;
+      ctx->info.fma = o->like->info.fma;
+    }
     s = o->like ? clg_tuning_copy(ctx, o->like) : clg_tuning_load_wanted(ctx);
     if (s != CLG_OK) {
       error = ctx->error;

@@ -1,6 +1,7 @@
 /* Programs built from the embedded sources, through the disk cache, and their kernels. Owns all of them. */
 #include "device/program.h"
 #include "core/str.h"
+#include "device/devices.h"
 #include "device/sources.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +71,7 @@ size_t clg_wg(const clg_context *ctx) {
  * device's programs. */
 bool clg_compiles_late(const clg_context *ctx) {
   const clg_context *of = ctx->like ? ctx->like : ctx;
-  return !strcmp(of->info.platform, "Portable Computing Language");
+  return clg_is_pocl(&of->info);
 }
 
 /* ---- building ---- */
@@ -117,12 +118,6 @@ static void platform_version(clg_context *ctx, char *to, size_t size) {
   if (clGetDeviceInfo(ctx->queue->device, CL_DEVICE_PLATFORM, sizeof p, &p, NULL) != CL_SUCCESS ||
       clGetPlatformInfo(p, CL_PLATFORM_VERSION, size, to, NULL) != CL_SUCCESS)
     to[0] = 0;
-}
-
-static bool has_fma(const clg_context *ctx) {
-  cl_device_fp_config c = 0;
-  return clGetDeviceInfo(ctx->queue->device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof c, &c, NULL) == CL_SUCCESS &&
-         (c & CL_FP_FMA);
 }
 
 /* NULL with a problem where the source is at fault: it stays so. Else the error is raised, and another try may do. */
@@ -176,11 +171,10 @@ static bool make_key(clg_context *ctx, const program *p, key *k) {
   clg_str_addf(&k->id, "clgrad %s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", CLG_VERSION_STRING, d->platform, platform, d->name,
                d->vendor, d->driver, d->version, BUILD_OPTIONS);
   bool cpu = ctx->shape == CLG_SHAPE_CPU;
-  int used =
-      snprintf(k->macros, sizeof k->macros,
-               "#define CLG_FMA %d\n#define CLG_WANT(kernel) CLG_WANT_##kernel\n"
-               "#define CLG_FORM(kernel) %s\n#define CLG_WANT_%.100s 1\n",
-               cpu || has_fma(ctx), clg_compiles_late(ctx) ? "1" : "CLG_WANT(kernel)", *p->only ? p->only : "all");
+  int used = snprintf(k->macros, sizeof k->macros,
+                      "#define CLG_FMA %d\n#define CLG_WANT(kernel) CLG_WANT_##kernel\n"
+                      "#define CLG_FORM(kernel) %s\n#define CLG_WANT_%.100s 1\n",
+                      ctx->info.fma, clg_compiles_late(ctx) ? "1" : "CLG_WANT(kernel)", *p->only ? p->only : "all");
   if (has_shape(source))
     snprintf(k->macros + used, sizeof k->macros - (size_t)used, "#define CLG_CPU %d\n#define WG %u\n#define VW %u\n",
              cpu, (unsigned)p->group, clg_vector_width(ctx));
