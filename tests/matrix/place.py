@@ -51,8 +51,10 @@ class Place:
                     # unshare waits for its child whatever it is told; Meson ends its tests first.
                     (child.kill if self.root else child.terminate)()
 
-    def ask(self, args):
-        """Runs it; what it writes, and its exit status."""
+    def ask(self, args, seconds=None):
+        """Runs it, for so long; what it writes, and its exit status."""
+        if seconds:
+            args = ["timeout", str(seconds), *args]
         return subprocess.run(self._command(args), env=self.env, capture_output=True, text=True, check=False)
 
     def compile(self):

@@ -8,7 +8,7 @@ while [ "$run" -lt "$2" ]; do
   threads=$((2 + run % 7))
   [ $((run % 2)) -eq 0 ] && first=create || first=list
   # With one driver the threads meet in it; with several the first ones queue up in the loader.
-  OCL_ICD_VENDORS=pocl.icd timeout 900 "$1" "$first" "$threads" || {
+  OCL_ICD_VENDORS=${OCL_ICD_VENDORS:-pocl.icd} timeout 900 "$1" "$first" "$threads" || {
     echo "FAIL: status $? with $threads threads ($first), run $run" >&2
     failed=$((failed + 1))
   }
