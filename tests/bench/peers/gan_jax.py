@@ -17,6 +17,8 @@ import numpy as np
 import optax
 from jax import lax
 
+import held_jax
+
 jax.config.update("jax_platforms", "cpu")
 LATENT, FEATURES = 128, 784
 LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -201,14 +203,15 @@ def main():
                         ("ndf", 16), ("seed", 1)):
         parser.add_argument("--" + name, type=int, default=value)
     args = parser.parse_args()
+    held = held_jax.hold()
     args.batch = args.batch or (128 if args.model == "mlp" else 32)
     times, losses = train((mlp_model if args.model == "mlp" else dcgan_model)(args), args)
-    result = {"variant": "detach", "batch": args.batch, "steps": args.steps, "jax": jax.__version__, "losses": losses,
+    result = {"variant": "detach", "batch": args.batch, "steps": args.steps, "jax": jax.__version__ + held, "losses": losses,
               "step_ms": {"median": statistics.median(times), "min": min(times)}}
     if args.json:
         print(json.dumps(result))
     else:
-        print(f"detach: {result['step_ms']['median']:.2f} ms/step median of {len(times)} runs, JAX {jax.__version__}")
+        print(f"detach: {result['step_ms']['median']:.2f} ms/step median of {len(times)} runs, JAX {jax.__version__}{held}")
 
 
 if __name__ == "__main__":
