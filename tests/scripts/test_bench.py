@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""The benchmarks' yardsticks and peers, by peers that are made up: what they say arrives in the JSON, one that does not know the work
+or dies takes no part, and compare.py's verdicts follow the figures.
+
+usage: test_bench.py BENCH_OPS COMPARE_PY
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+BENCH_OPS, COMPARE = sys.argv[1:]
+PEER = """
+import sys
+key, seconds, known, lives = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+print(key + "\\tmade up", flush=True)
+for line in sys.stdin:
+    what, detail = line.rstrip("\\n").split(" ", 1)
+    if what == "work":
+        sys.stderr.write("asked " + detail + "\\n")
+        print("ok" if known in detail else "no", flush=True)
+    elif lives:
+        lives -= 1
+        print(seconds, flush=True)
+    else:
+        sys.exit()
+"""
+
+
+def bench(folder, *peers):
+    command = [BENCH_OPS, "--only", "=relu", "--only", "=neg", "--forward", "--mb", "1", "--rounds", "3", "--json", "-"]
+    script = os.path.join(folder, "peer.py")
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(PEER)
+    for peer in peers:
+        command += ["--peer", peer if peer.startswith("/") else f"{sys.executable} {script} {peer}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def check(what, ok, detail=""):
+    if not ok:
+        sys.exit(f"test_bench.py: {what}: {detail}")
+
+
+def peers_arrive(folder):
+    done = bench(folder, "fast-1 0.25 relu 99", "fast-2 0.125 relu 99", "mortal-1 1 relu 2")
+    check("bench_ops", done.returncode == 0, done.stderr)
+    out = json.loads(done.stdout)
+    rows = {row["op"]: row for row in out["ops"]}
+    check("who they are", out["peers"] == {k: "made up" for k in ("fast-1", "fast-2", "mortal-1")}, out["peers"])
+    check("times", rows["relu"]["peers_us"] == {"fast-1": 250000, "fast-2": 125000}, rows["relu"])
+    check("an op that they do not know", rows["neg"]["peers_us"] == {}, rows["neg"])
+    check("the work in words", "asked op relu|x <= 0 ? 0 : x|forward|262144\n" in done.stderr, done.stderr)
+    check("one that died is named", "mortal-1 has ended" in done.stderr, done.stderr)
+    for row in rows.values():
+        for yard in ("memcpy", "triad"):
+            share = row["gb_per_s"] / row[f"{yard}_gb_per_s"]
+            check("a yardstick", 0 < share and 0.2 < row["of_" + yard] / share < 5, row)
+
+
+def products(path, us):
+    rows = [{"product": p, "flops": 2e6, "us": 10.0, "openblas_us": 1.0, "peers_us": {"torch-1": 20.0, "torch-2": us, "jax-2": 30.0}}
+            for p in ("nt:128x256x784", "nn:128x256x256")]
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"device": "d", "platform": "p", "driver": "v", "compute_units": 2, "vector_floats": 8, "openblas": "b",
+                   "peers": {}, "products": rows}, file)
+
+
+def verdicts(folder):
+    for us, words in ((8.9, "0.89   want at least 0.9: NOT MET"), (9.1, "0.91   want at least 0.9: met")):
+        products(os.path.join(folder, "products.json"), us)
+        done = subprocess.run([sys.executable, COMPARE, "--isa", "avx2", "--table", "--out", folder], capture_output=True, text=True,
+                              check=False)
+        check("compare.py", done.returncode == 0 and words in done.stdout, done.stdout + done.stderr)
+    done = subprocess.run([sys.executable, COMPARE, "--markdown", folder], capture_output=True, text=True, check=False)
+    check("the table of the docs", "| nt:128x256x784 | 200.0 | 219.8 | 66.7 | 2000.0 |" in done.stdout, done.stdout + done.stderr)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        peers_arrive(folder)
+        check("a peer that is not there", bench(folder, "/no/such/peer").returncode == 1)
+        verdicts(folder)
+
+
+if __name__ == "__main__":
+    main()
