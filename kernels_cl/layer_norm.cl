@@ -1,11 +1,11 @@
-/* Layer norm: x [rows,n], one mean and rstd a row. A work-group owns a row: one item in vectors on a CPU, WG items that
- * share their sums through local memory on a GPU. Work-groups of WG. Backward takes an activation's
- * derivative from its result y. */
+/* Layer norm: x [rows,n], one mean and rstd a row. A work-group owns a row whose WG items share their sums through
+ * local memory on a GPU, or some rows that its one item takes in vectors on a CPU. Work-groups of WG. Backward takes an
+ * activation's derivative from its result y. */
 
 #if VW == 16
 typedef float16 VEC;
-#define VLOAD(p)     vload16(0, p)
-#define VSTORE(v, p) vstore16(v, 0, p)
+#define VLOAD(p)     CLG_LOAD16(p)
+#define VSTORE(v, p) CLG_STORE16(v, p)
 #else
 typedef float VEC;
 #define VLOAD(p)     (*(p))
@@ -13,6 +13,14 @@ typedef float VEC;
 #endif
 #include "activation.clh"
 #include "moments.clh"
+
+/* The rows of a work-group. */
+#if CLG_CPU
+#define ITEM_ROWS       max(1u, 1024u / n) /* as in norm_kernels.c */
+#define EACH_ROW(group) for (uint row = (group)*ITEM_ROWS, last = min(rows, row + ITEM_ROWS); row < last; row++)
+#else
+#define EACH_ROW(group) const uint row = group;
+#endif
 
 /* Runs BODY over the row, V being VEC for whole vectors, then float for what is left. */
 #define ROW_VECTORS(BODY)                                                                                              \
@@ -39,21 +47,25 @@ typedef float VEC;
 #define ROW_LOCAL
 #define ROW_SUMS(TERMS, first_sum, second_sum)                                                                         \
   {                                                                                                                    \
+    const uint whole = n / VW * VW;                                                                                    \
     VEC total_a = 0.0f, total_b = 0.0f, rest_a = 0.0f, rest_b = 0.0f;                                                  \
     float left_a = 0.0f, left_b = 0.0f;                                                                                \
-    VEC block_a = 0.0f, block_b = 0.0f;                                                                                \
     uint j = 0;                                                                                                        \
-    for (; j + VW <= n; j += VW) {                                                                                     \
-      TERMS(VEC, VLOAD)                                                                                                \
-      block_a += first;                                                                                                \
-      block_b += second;                                                                                               \
-      if (j / VW % SUM_LONG != SUM_LONG - 1) continue;                                                                 \
+    while (j < whole) {                                                                                                \
+      const bool begins = j == 0;                                                                                      \
+      VEC block_a = 0.0f, block_b = 0.0f;                                                                              \
+      for (const uint stop = min(whole, j + SUM_LONG * VW); j < stop; j += VW) {                                       \
+        TERMS(VEC, VLOAD)                                                                                              \
+        block_a += first;                                                                                              \
+        block_b += second;                                                                                             \
+      }                                                                                                                \
+      if (begins) { /* the first block is the total */                                                                 \
+        total_a = block_a, total_b = block_b;                                                                          \
+        continue;                                                                                                      \
+      }                                                                                                                \
       SUM_TAKE(VEC, total_a, rest_a, block_a)                                                                          \
       SUM_TAKE(VEC, total_b, rest_b, block_b)                                                                          \
-      block_a = block_b = 0.0f;                                                                                        \
     }                                                                                                                  \
-    SUM_TAKE(VEC, total_a, rest_a, block_a)                                                                            \
-    SUM_TAKE(VEC, total_b, rest_b, block_b)                                                                            \
     for (; j < n; j++) {                                                                                               \
       TERMS(float, LOAD1)                                                                                              \
       left_a += first, left_b += second;                                                                               \
@@ -83,59 +95,63 @@ typedef float VEC;
   }
 #endif
 
-/* y = act((x - mean) * rstd * gamma + beta); mean and rstd [rows] are kept for backward. Group id: row. */
+/* y = act((x - mean) * rstd * gamma + beta); mean and rstd [rows] are kept for backward. */
 #if CLG_FORM(norm_forward)
 #define SHORT_ROW 256 /* of which two passes cost less than joining blocks */
-__kernel void norm_forward(__global const float *x, const ulong x_o, __global const float *gamma, const ulong gamma_o,
-                           __global const float *beta, const ulong beta_o, __global float *y, const ulong y_o,
-                           __global float *mean, const ulong mean_o, __global float *rstd, const ulong rstd_o,
-                           const uint rows, const uint n, const float eps, const uint flags, const float param) {
+__kernel void norm_forward(__global const float *x_all, const ulong x_o, __global const float *gamma,
+                           const ulong gamma_o, __global const float *beta, const ulong beta_o, __global float *y_all,
+                           const ulong y_o, __global float *mean, const ulong mean_o, __global float *rstd,
+                           const ulong rstd_o, const uint rows, const uint n, const float eps, const uint flags,
+                           const float param) {
   ROW_LOCAL
-  const uint lane = (uint)get_local_id(0), row = (uint)get_group_id(0);
-  x += x_o + (size_t)row * n;
-  y += y_o + (size_t)row * n;
+  const uint lane = (uint)get_local_id(0);
+  x_all += x_o;
+  y_all += y_o;
   gamma += gamma_o;
   beta += beta_o;
-  const float shift = MOMENTS_SHIFT(x, n);
-  float mean_from = 0.0f, squares = 0.0f, unit = 1.0f;
-  for (;; unit = MOMENTS_SMALL) {
+  EACH_ROW((uint)get_group_id(0)) {
+    __global const float *x = x_all + (size_t)row * n;
+    __global float *y = y_all + (size_t)row * n;
+    const float shift = MOMENTS_SHIFT(x, n);
+    float mean_from = 0.0f, squares = 0.0f, unit = 1.0f;
+    for (;; unit = MOMENTS_SMALL) {
 #if VW == 16
-    if (n < SHORT_ROW) {
+      if (n < SHORT_ROW) {
 #define NORM_FROM(V, LOAD) FMA(LOAD(x + j), (V)(unit), (V)(-shift * unit))
-      VEC sum = 0.0f, around = 0.0f;
-      float left = 0.0f, left_around = 0.0f;
-      ROW_VECTORS(sum += NORM_FROM(VEC, VLOAD);)
-      ROW_REST(left += NORM_FROM(float, LOAD1);)
-      mean_from = (clg_lanes_sum(sum) + left) / (float)n;
-      ROW_VECTORS({
-        const VEC d = NORM_FROM(VEC, VLOAD) - mean_from;
-        around = FMA(d, d, around);
-      })
-      ROW_REST({
-        const float d = NORM_FROM(float, LOAD1) - mean_from;
-        left_around = FMA(d, d, left_around);
-      })
-      squares = clg_lanes_sum(around) + left_around;
-    } else {
-      moments all = moments_of(0.0f, 0.0f, 0.0f);
-      for (uint done = 0; done < n; done += MOMENTS_BLOCK)
-        all = moments_add(all, x + done, min(n - done, MOMENTS_BLOCK), shift, unit);
-      all = moments_end(all);
-      mean_from = all.mean, squares = all.squares;
-    }
+        VEC sum = 0.0f, around = 0.0f;
+        float left = 0.0f, left_around = 0.0f;
+        ROW_VECTORS(sum += NORM_FROM(VEC, VLOAD);)
+        ROW_REST(left += NORM_FROM(float, LOAD1);)
+        mean_from = (clg_lanes_sum(sum) + left) / (float)n;
+        ROW_VECTORS({
+          const VEC d = NORM_FROM(VEC, VLOAD) - mean_from;
+          around = FMA(d, d, around);
+        })
+        ROW_REST({
+          const float d = NORM_FROM(float, LOAD1) - mean_from;
+          left_around = FMA(d, d, left_around);
+        })
+        squares = clg_lanes_sum(around) + left_around;
+      } else {
+        moments all = moments_of(0.0f, 0.0f, 0.0f);
+        for (uint done = 0; done < n; done += MOMENTS_BLOCK)
+          all = moments_add(all, x + done, min(n - done, MOMENTS_BLOCK), shift, unit);
+        all = moments_end(all);
+        mean_from = all.mean, squares = all.squares;
+      }
 #else
-    /* A second pass over the row: the difference of mean squares would cancel. It also corrects the mean. */
-    float sum, around;
+      /* A second pass over the row: the difference of mean squares would cancel. It also corrects the mean. */
+      float sum, around;
 #define NORM_FROM(V, LOAD)   const V first = MOMENTS_FROM(LOAD(x + j), shift, unit), second = 0.0f;
-    ROW_SUMS(NORM_FROM, sum, squares)
-    around = sum / (float)n;
+      ROW_SUMS(NORM_FROM, sum, squares)
+      around = sum / (float)n;
 #define NORM_AROUND(V, LOAD) const V first = MOMENTS_FROM(LOAD(x + j), shift, unit) - around, second = first * first;
-    ROW_SUMS(NORM_AROUND, sum, squares)
-    mean_from = around + sum / (float)n;
+      ROW_SUMS(NORM_AROUND, sum, squares)
+      mean_from = around + sum / (float)n;
 #endif
-    if (unit < 1.0f || clg_finite(squares)) break; /* they are not where the mean is not */
-  }
-  const float mu = moments_mean(mean_from, shift, unit), scale = moments_rstd(squares / (float)n, eps, unit);
+      if (unit < 1.0f || clg_finite(squares)) break; /* they are not where the mean is not */
+    }
+    const float mu = moments_mean(mean_from, shift, unit), scale = moments_rstd(squares / (float)n, eps, unit);
 #define NORM_Y(V, LOAD, STORE)                                                                                         \
   {                                                                                                                    \
     V v = (LOAD(x + j) - mu) * scale;                                                                                  \
@@ -143,152 +159,197 @@ __kernel void norm_forward(__global const float *x, const ulong x_o, __global co
     if (flags & BETA) v += LOAD(beta + j);                                                                             \
     STORE(ACT_##V(v), y + j);                                                                                          \
   }
-  ROW_VECTORS(NORM_Y(VEC, VLOAD, VSTORE))
-  ROW_REST(NORM_Y(float, LOAD1, STORE1))
-  if (lane == 0) {
-    mean[mean_o + row] = mu;
-    rstd[rstd_o + row] = scale;
+    ROW_VECTORS(NORM_Y(VEC, VLOAD, VSTORE))
+    if (VW > 1 && n > VW && n % VW) { /* some elements again */
+      const uint j = n - VW;
+      NORM_Y(VEC, VLOAD, VSTORE)
+    } else {
+      ROW_REST(NORM_Y(float, LOAD1, STORE1))
+    }
+    if (lane == 0) {
+      mean[mean_o + row] = mu;
+      rstd[rstd_o + row] = scale;
+    }
   }
 }
 #endif
 
-#if CLG_CPU
-#define STRIPE 1024
-#else
-#define STRIPE 1
-#endif
 #if CLG_FORM(norm_backward)
-/* Column sums over rows [first,end): dgamma (+)= sum z * xhat, dbeta (+)= sum z, those that flags ask for, of `w` <=
- * STRIPE neighbouring columns; all pointers are at the first of them. */
-static void norm_columns(__global const float *g, __global const float *x, __global const float *y,
-                         __global const float *mean, __global const float *rstd, __global float *dgamma,
-                         __global float *dbeta, const uint first, const uint end, const uint w, const uint n,
-                         const uint flags, const float param) {
-  /* Of the columns that fill vectors, and of the others: a block's sums, all blocks', what rounding took from those. */
-  VEC s[STRIPE / VW], t[STRIPE / VW], all_s[STRIPE / VW], all_t[STRIPE / VW], more_s[STRIPE / VW], more_t[STRIPE / VW];
-  float s1[VW], t1[VW], all_s1[VW], all_t1[VW], more_s1[VW], more_t1[VW];
-  const uint vectors = w / VW, left = w % VW;
-  for (uint v = 0; v < vectors; v++) all_s[v] = all_t[v] = more_s[v] = more_t[v] = 0.0f;
-  for (uint l = 0; l < left; l++) all_s1[l] = all_t1[l] = more_s1[l] = more_t1[l] = 0.0f;
-  g += (size_t)first * n;
-  x += (size_t)first * n;
-  y += (size_t)first * n;
 #define NORM_COLUMN(V, LOAD, s, t)                                                                                     \
   {                                                                                                                    \
     const V z = NORM_Z(V, LOAD);                                                                                       \
     s += z;                                                                                                            \
     t += z * ((LOAD(x + j) - mu) * scale);                                                                             \
   }
-#define NORM_ROW(i) const float mu = mean[i], scale = rstd[i];
-  if (w == VW) { /* sums that stay in registers */
-    const uint j = 0;
-    VEC all_sv = 0.0f, all_tv = 0.0f, more_sv = 0.0f, more_tv = 0.0f;
-    for (uint i = first; i < end;) {
-      VEC sv = 0.0f, tv = 0.0f;
-      for (const uint stop = min(end, i + SUM_LONG); i < stop; i++, g += n, x += n, y += n) {
-        NORM_ROW(i)
-        NORM_COLUMN(VEC, VLOAD, sv, tv)
-      }
-      SUM_TAKE(VEC, all_sv, more_sv, sv)
-      SUM_TAKE(VEC, all_tv, more_tv, tv)
-    }
-    all_s[0] = all_sv, all_t[0] = all_tv, more_s[0] = more_sv, more_t[0] = more_tv;
-  } else {
-#define NORM_COLUMNS(s, t, s1, t1)                                                                                     \
-  {                                                                                                                    \
-    uint j = 0;                                                                                                        \
-    for (; j + VW <= w; j += VW) NORM_COLUMN(VEC, VLOAD, s[j / VW], t[j / VW])                                         \
-    for (; j < w; j++) NORM_COLUMN(float, LOAD1, s1[j % VW], t1[j % VW])                                               \
-  }
-    for (uint i = first; i < end; i++, g += n, x += n, y += n) {
+#define NORM_ROW(i)                              const float mu = mean[i], scale = rstd[i];
+#define NORM_STORE(V, LOAD, STORE, sum, to, add) STORE((add) ? LOAD(to) + (sum) : (sum), to);
+
+/* Column sums over rows [first,end): dgamma (+)= sum z * xhat, dbeta (+)= sum z, those that flags ask for; all pointers
+ * are at the column. */
+static void norm_column(__global const float *g, __global const float *x, __global const float *y,
+                        __global const float *mean, __global const float *rstd, __global float *dgamma,
+                        __global float *dbeta, const uint first, const uint end, const uint n, const uint flags,
+                        const float param) {
+  float all_s = 0.0f, all_t = 0.0f, more_s = 0.0f, more_t = 0.0f;
+  size_t j = (size_t)first * n;
+  for (uint i = first; i < end;) {
+    float s = 0.0f, t = 0.0f;
+    for (const uint stop = min(end, i + SUM_LONG); i < stop; i++, j += n) {
       NORM_ROW(i)
-      if (i - first < SUM_LONG) { /* the first block is the sum */
-        NORM_COLUMNS(all_s, all_t, all_s1, all_t1)
-        continue;
-      }
-      const uint step = (i - first) % SUM_LONG;
-      if (step == 0) {
-        for (uint v = 0; v < vectors; v++) s[v] = t[v] = 0.0f;
-        for (uint l = 0; l < left; l++) s1[l] = t1[l] = 0.0f;
-      }
-      NORM_COLUMNS(s, t, s1, t1)
-      if (step < SUM_LONG - 1 && i + 1 < end) continue;
-      for (uint v = 0; v < vectors; v++) {
-        SUM_TAKE(VEC, all_s[v], more_s[v], s[v])
-        SUM_TAKE(VEC, all_t[v], more_t[v], t[v])
-      }
-      for (uint l = 0; l < left; l++) {
-        SUM_TAKE(float, all_s1[l], more_s1[l], s1[l])
-        SUM_TAKE(float, all_t1[l], more_t1[l], t1[l])
-      }
+      NORM_COLUMN(float, LOAD1, s, t)
     }
+    SUM_TAKE(float, all_s, more_s, s)
+    SUM_TAKE(float, all_t, more_t, t)
   }
-#define NORM_STORE(V, LOAD, STORE, all, more, to, add)                                                                 \
-  {                                                                                                                    \
-    const V sum = SUM_END(all, more);                                                                                  \
-    STORE((add) ? LOAD(to) + sum : sum, to);                                                                           \
+  if (flags & WANT_GAMMA) NORM_STORE(float, LOAD1, STORE1, clg_sum_end(all_t, more_t), dgamma, flags &ADD_GAMMA)
+  if (flags & WANT_BETA) NORM_STORE(float, LOAD1, STORE1, clg_sum_end(all_s, more_s), dbeta, flags &ADD_BETA)
+}
+
+#if CLG_CPU
+#define STRIPE      1024
+#define STRIPE_VECS (STRIPE / VW + 1)
+/* Of a stripe's vectors: the sums s of z and t of z * xhat of a block, those of all blocks, and what rounding took from
+ * them. Columns that fill no vector are the end of one that others have a part of too, the last. */
+typedef struct stripe {
+  int vectors, all, w;
+  VEC s[STRIPE_VECS], t[STRIPE_VECS], all_s[STRIPE_VECS], all_t[STRIPE_VECS], more_s[STRIPE_VECS], more_t[STRIPE_VECS];
+} stripe;
+#define STRIPE_AT(v) ((v) < p->vectors ? (v)*VW : p->w - VW)
+
+/* Adds ROWS rows from row i on to a block's sums. `opens`: it begins with them; `ends`: they are its last ones, and it
+ * is taken into the others', if there are any. */
+#define STRIPE_ADD(NAME, ROWS)                                                                                         \
+  static void NAME(stripe *p, __global const float *g, __global const float *x, __global const float *y,               \
+                   __global const float *mean, __global const float *rstd, const size_t n, const bool opens,           \
+                   const bool ends, const bool begins, const float param) {                                            \
+    for (int v = 0; v < p->all; v++) {                                                                                 \
+      VEC s = 0.0f, t = 0.0f;                                                                                          \
+      if (!opens) s = p->s[v], t = p->t[v];                                                                            \
+      _Pragma("unroll") for (uint r = 0; r < ROWS; r++) {                                                              \
+        NORM_ROW(r)                                                                                                    \
+        const long j = (long)(r * n) + STRIPE_AT(v);                                                                   \
+        NORM_COLUMN(VEC, VLOAD, s, t)                                                                                  \
+      }                                                                                                                \
+      if (!ends) {                                                                                                     \
+        p->s[v] = s, p->t[v] = t;                                                                                      \
+      } else if (begins) {                                                                                             \
+        p->all_s[v] = s, p->all_t[v] = t, p->more_s[v] = p->more_t[v] = 0.0f;                                          \
+      } else {                                                                                                         \
+        SUM_TAKE(VEC, p->all_s[v], p->more_s[v], s)                                                                    \
+        SUM_TAKE(VEC, p->all_t[v], p->more_t[v], t)                                                                    \
+      }                                                                                                                \
+    }                                                                                                                  \
   }
-  if (flags & WANT_GAMMA) {
-    for (uint v = 0; v < vectors; v++)
-      NORM_STORE(VEC, VLOAD, VSTORE, all_t[v], more_t[v], dgamma + v * VW, flags & ADD_GAMMA)
-    for (uint l = 0; l < left; l++)
-      NORM_STORE(float, LOAD1, STORE1, all_t1[l], more_t1[l], dgamma + vectors * VW + l, flags & ADD_GAMMA)
-  }
-  if (flags & WANT_BETA) {
-    for (uint v = 0; v < vectors; v++)
-      NORM_STORE(VEC, VLOAD, VSTORE, all_s[v], more_s[v], dbeta + v * VW, flags & ADD_BETA)
-    for (uint l = 0; l < left; l++)
-      NORM_STORE(float, LOAD1, STORE1, all_s1[l], more_s1[l], dbeta + vectors * VW + l, flags & ADD_BETA)
+STRIPE_ADD(stripe_add4, 4)
+STRIPE_ADD(stripe_add1, 1)
+
+static void stripe_store(const stripe *p, __global float *dgamma, __global float *dbeta, const uint flags) {
+  for (int v = 0; v < p->all; v++) {
+    const VEC t = SUM_END(p->all_t[v], p->more_t[v]), s = SUM_END(p->all_s[v], p->more_s[v]);
+    if (v < p->vectors) {
+      if (flags & WANT_GAMMA) NORM_STORE(VEC, VLOAD, VSTORE, t, dgamma + v * VW, flags & ADD_GAMMA)
+      if (flags & WANT_BETA) NORM_STORE(VEC, VLOAD, VSTORE, s, dbeta + v * VW, flags & ADD_BETA)
+      continue;
+    }
+    float each_t[VW], each_s[VW];
+    vstore16(t, 0, each_t);
+    vstore16(s, 0, each_s);
+    for (int c = v * VW; c < p->w; c++) {
+      const int l = c - STRIPE_AT(v);
+      if (flags & WANT_GAMMA) NORM_STORE(float, LOAD1, STORE1, each_t[l], dgamma + c, flags & ADD_GAMMA)
+      if (flags & WANT_BETA) NORM_STORE(float, LOAD1, STORE1, each_s[l], dbeta + c, flags & ADD_BETA)
+    }
   }
 }
 
-/* Both do not depend on each other, so they are one launch. The first `column_groups` work-groups: an item has a stripe
- * of `width` columns and a chunk of rows; with several chunks the results are parts [chunks,n] for norm_parts. The
- * others have a row each: dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)), h = z * gamma. Offsets in the order of
- * the buffers; sizes are rows, n, width, chunk, column_groups, flags and the bits of the activation's parameter. */
-__kernel void norm_backward(__global const float *g, __global const float *x, __global const float *y,
-                            __global const float *gamma, __global const float *mean, __global const float *rstd,
-                            __global float *dx, __global float *dgamma, __global float *dbeta, const ulong4 read_o,
-                            const ulong4 row_o, const ulong4 written_o, const uint8 sizes) {
-  ROW_LOCAL
-  const uint lane = (uint)get_local_id(0), group = (uint)get_group_id(0), n = sizes.s1, column_groups = sizes.s4,
-             flags = sizes.s5;
-  const float param = as_float(sizes.s6);
-  /* No branch is needed for this to be a row: Intel's CPU runtime reads mean[row] ahead of the branch that uses it. */
-  const uint row = max(group, column_groups) - column_groups;
-  g += read_o.s0, x += read_o.s1, y += read_o.s2, gamma += read_o.s3, mean += row_o.s0, rstd += row_o.s1;
-  dx += written_o.s0, dgamma += written_o.s1, dbeta += written_o.s2;
-  if (group < column_groups) {
-    const uint rows = sizes.s0, width = sizes.s2, chunk = sizes.s3, stripes = (n + width - 1) / width;
-    const uint item = group * WG + lane, c = item / stripes, j0 = item % stripes * width, first = c * chunk;
-    const size_t part = (size_t)c * n + j0;
-    if (first < rows)
-      norm_columns(g + j0, x + j0, y + j0, mean, rstd, dgamma + part, dbeta + part, first, min(rows, first + chunk),
-                   min(width, n - j0), n, flags, param);
-  } else {
-    g += (size_t)row * n;
-    x += (size_t)row * n;
-    y += (size_t)row * n;
-    dx += (size_t)row * n;
-    const float mu = mean[row], scale = rstd[row];
+/* The same of `w` <= STRIPE neighbouring columns from j0 on. */
+static void norm_columns(__global const float *g, __global const float *x, __global const float *y,
+                         __global const float *mean, __global const float *rstd, __global float *dgamma,
+                         __global float *dbeta, const uint first, const uint end, const uint j0, const uint w,
+                         const uint n, const uint flags, const float param) {
+  if (j0 + w < VW) {
+    for (uint c = 0; c < w; c++)
+      norm_column(g + c, x + c, y + c, mean, rstd, dgamma + c, dbeta + c, first, end, n, flags, param);
+    return;
+  }
+  stripe p;
+  p.w = (int)w, p.vectors = (int)(w / VW), p.all = p.vectors + (w % VW > 0);
+  g += (size_t)first * n, x += (size_t)first * n, y += (size_t)first * n;
+  for (uint i = first, rows; i < end; i += rows, g += rows * n, x += rows * n, y += rows * n) {
+    const uint done = (i - first) % SUM_LONG;
+    rows = i + 4 <= end ? 4 : 1;
+    const bool opens = done == 0, ends = done + rows == SUM_LONG || i + rows == end, begins = i - first < SUM_LONG;
+    if (rows == 4) {
+      stripe_add4(&p, g, x, y, mean + i, rstd + i, n, opens, ends, begins, param);
+    } else {
+      stripe_add1(&p, g, x, y, mean + i, rstd + i, n, opens, ends, begins, param);
+    }
+  }
+  stripe_store(&p, dgamma, dbeta, flags);
+}
+#else
+#define norm_columns(g, x, y, mean, rstd, dgamma, dbeta, first, end, j0, w, n, flags, param)                           \
+  norm_column(g, x, y, mean, rstd, dgamma, dbeta, first, end, n, flags, param)
+#endif
+
+/* The rows of a work-group, behind the groups of columns. */
 #define NORM_H(V, LOAD)                                                                                                \
   const V hat = (LOAD(x + j) - mu) * scale;                                                                            \
   V h = NORM_Z(V, LOAD);                                                                                               \
-  if (flags & GAMMA) h *= LOAD(gamma + j);
+  if (has & GAMMA) h *= LOAD(gamma + j);
 #define NORM_H_TERMS(V, LOAD) NORM_H(V, LOAD) const V first = h, second = h * hat;
-    float mean_h, mean_hat;
-    ROW_SUMS(NORM_H_TERMS, mean_h, mean_hat)
-    mean_h /= (float)n;
-    mean_hat /= (float)n;
 #define NORM_DX(V, LOAD, STORE)                                                                                        \
   {                                                                                                                    \
     NORM_H(V, LOAD)                                                                                                    \
     V d = scale * (h - mean_h - hat * mean_hat);                                                                       \
-    if (flags & ADD_X) d += LOAD(dx + j);                                                                              \
+    if (has & ADD_X) d += LOAD(dx + j);                                                                                \
     STORE(d, dx + j);                                                                                                  \
   }
-    ROW_VECTORS(NORM_DX(VEC, VLOAD, VSTORE))
-    ROW_REST(NORM_DX(float, LOAD1, STORE1))
+#define BACKWARD_ROWS(FLAGS)                                                                                           \
+  EACH_ROW(row_group) {                                                                                                \
+    __global const float *g = g_all + (size_t)row * n, *x = x_all + (size_t)row * n, *y = y_all + (size_t)row * n;     \
+    __global float *dx = dx_all + (size_t)row * n;                                                                     \
+    const float mu = mean[row], scale = rstd[row];                                                                     \
+    const uint has = FLAGS;                                                                                            \
+    float mean_h, mean_hat;                                                                                            \
+    ROW_SUMS(NORM_H_TERMS, mean_h, mean_hat)                                                                           \
+    mean_h /= (float)n;                                                                                                \
+    mean_hat /= (float)n;                                                                                              \
+    ROW_VECTORS(NORM_DX(VEC, VLOAD, VSTORE))                                                                           \
+    ROW_REST(NORM_DX(float, LOAD1, STORE1))                                                                            \
+  }
+
+/* Both do not depend on each other, so they are one launch. The first `column_groups` work-groups: an item has a stripe
+ * of `width` columns and a chunk of rows; with several chunks the results are parts [chunks,n] for norm_parts. The
+ * others have rows: dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)), h = z * gamma. Offsets in the order of
+ * the buffers; sizes are rows, n, width, chunk, column_groups, flags and the bits of the activation's parameter. */
+__kernel void norm_backward(__global const float *g_all, __global const float *x_all, __global const float *y_all,
+                            __global const float *gamma, __global const float *mean, __global const float *rstd,
+                            __global float *dx_all, __global float *dgamma, __global float *dbeta, const ulong4 read_o,
+                            const ulong4 row_o, const ulong4 written_o, const uint8 sizes) {
+  ROW_LOCAL
+  const uint lane = (uint)get_local_id(0), group = (uint)get_group_id(0), rows = sizes.s0, n = sizes.s1,
+             column_groups = sizes.s4, flags = sizes.s5;
+  const float param = as_float(sizes.s6);
+  /* No branch is needed for this to be a row: Intel's CPU runtime reads mean[row] ahead of the branch that uses it. */
+  const uint row_group = max(group, column_groups) - column_groups;
+  g_all += read_o.s0, x_all += read_o.s1, y_all += read_o.s2, gamma += read_o.s3, mean += row_o.s0, rstd += row_o.s1;
+  dx_all += written_o.s0, dgamma += written_o.s1, dbeta += written_o.s2;
+  if (group < column_groups) {
+    const uint width = sizes.s2, chunk = sizes.s3, stripes = (n + width - 1) / width;
+    const uint item = group * WG + lane, c = item / stripes, j0 = item % stripes * width, first = c * chunk;
+    const size_t part = (size_t)c * n + j0;
+    if (first < rows)
+      norm_columns(g_all + j0, x_all + j0, y_all + j0, mean, rstd, dgamma + part, dbeta + part, first,
+                   min(rows, first + chunk), j0, min(width, n - j0), n, flags, param);
+  } else {
+#if CLG_CPU /* known flags leave no branch in the loops */
+    if ((flags & (GAMMA | ADD_X)) == GAMMA) {
+      BACKWARD_ROWS(GAMMA)
+      return;
+    }
+#endif
+    BACKWARD_ROWS(flags)
   }
 }
 #endif

@@ -35,6 +35,14 @@ static clg_kernel *kernel_of(clg_context *ctx, const char *prelude, const char *
   return clg_kernel_get(ctx, "layer_norm.cl", prelude, name);
 }
 
+static uint32_t pieces(uint32_t n, uint32_t piece) { return n / piece + (n % piece != 0); }
+
+/* Work-groups over rows of n: on a CPU each has as many as make some vectors. */
+static size_t row_groups(const clg_context *ctx, uint32_t rows, uint32_t n) {
+  enum { ITEM = 1024 };
+  return ctx->shape == CLG_SHAPE_CPU && n < ITEM ? pieces(rows, ITEM / n) : rows;
+}
+
 clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, const char *op) {
   if (!f->rows || !f->n) return CLG_OK;
   arg_list l = {.n = 0};
@@ -49,7 +57,7 @@ clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, c
   add_f32(&l, f->eps);
   add_u32(&l, (f->gamma.block ? FLAG_GAMMA : 0) | (f->beta.block ? FLAG_BETA : 0));
   add_f32(&l, f->act.param);
-  const size_t groups[3] = {f->rows, 1, 1};
+  const size_t groups[3] = {row_groups(ctx, f->rows, f->n), 1, 1};
   return clg_launch_groups(ctx, kernel_of(ctx, f->act.prelude, "norm_forward"), op, l.arg, l.n, groups);
 }
 
@@ -57,8 +65,6 @@ clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, c
 typedef struct sharing {
   uint32_t width, stripes, chunk, chunks;
 } sharing;
-
-static uint32_t pieces(uint32_t n, uint32_t piece) { return n / piece + (n % piece != 0); }
 
 /* Columns first. Rows are cut too, which costs a second launch, where the columns alone leave a device idle. On a CPU
  * wide stripes read memory in longer runs. */
@@ -92,7 +98,7 @@ static clg_status run_backward(clg_context *ctx, const clg_norm_backward *b, clg
   for (int i = 0; i < 9; i++) l.arg[l.n++] = clg_arg_block(at[i].block ? at[i].block : b->g.block);
   for (int i = 0; i < 3; i++) l.arg[l.n++] = clg_arg_packed(offset[i]);
   l.arg[l.n++] = clg_arg_packed(sizes);
-  const size_t groups[3] = {columns + (size_t)(b->dx.block ? b->rows : 0), 1, 1};
+  const size_t groups[3] = {columns + (b->dx.block ? row_groups(ctx, b->rows, b->n) : 0), 1, 1};
   return clg_launch_groups(ctx, k, op, l.arg, l.n, groups);
 }
 
