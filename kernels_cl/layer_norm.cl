@@ -206,15 +206,18 @@ static void norm_column(__global const float *g, __global const float *x, __glob
 }
 
 #if CLG_CPU
-#define STRIPE      1024
-#define STRIPE_VECS (STRIPE / VW + 1)
-/* Of a stripe's vectors: the sums s of z and t of z * xhat of a block, those of all blocks, and what rounding took from
- * them. Columns that fill no vector are the end of one that others have a part of too, the last. */
+#define STRIPE 1024
+/* Of a vector of columns: the sums s of z and t of z * xhat of a block, those of all blocks, and what rounding took
+ * from them. (As arrays of each they would share sets of a cache.) */
+typedef struct stripe_vector {
+  VEC s, t, all_s, all_t, more_s, more_t;
+} stripe_vector;
+/* Columns that fill no vector are the end of one that others have a part of too, the last. */
 typedef struct stripe {
   int vectors, all, w;
-  VEC s[STRIPE_VECS], t[STRIPE_VECS], all_s[STRIPE_VECS], all_t[STRIPE_VECS], more_s[STRIPE_VECS], more_t[STRIPE_VECS];
+  stripe_vector of[STRIPE / VW + 1];
 } stripe;
-#define STRIPE_AT(v) ((v) < p->vectors ? (v)*VW : p->w - VW)
+#define STRIPE_AT(v) min((v)*VW, p->w - VW)
 
 /* Adds ROWS rows from row i on to a block's sums. `opens`: it begins with them; `ends`: they are its last ones, and it
  * is taken into the others', if there are any. */
@@ -224,28 +227,46 @@ typedef struct stripe {
                    const bool ends, const bool begins, const float param) {                                            \
     for (int v = 0; v < p->all; v++) {                                                                                 \
       VEC s = 0.0f, t = 0.0f;                                                                                          \
-      if (!opens) s = p->s[v], t = p->t[v];                                                                            \
+      if (!opens) s = p->of[v].s, t = p->of[v].t;                                                                      \
       _Pragma("unroll") for (uint r = 0; r < ROWS; r++) {                                                              \
         NORM_ROW(r)                                                                                                    \
         const long j = (long)(r * n) + STRIPE_AT(v);                                                                   \
         NORM_COLUMN(VEC, VLOAD, s, t)                                                                                  \
       }                                                                                                                \
       if (!ends) {                                                                                                     \
-        p->s[v] = s, p->t[v] = t;                                                                                      \
+        p->of[v].s = s, p->of[v].t = t;                                                                                \
       } else if (begins) {                                                                                             \
-        p->all_s[v] = s, p->all_t[v] = t, p->more_s[v] = p->more_t[v] = 0.0f;                                          \
+        p->of[v].all_s = s, p->of[v].all_t = t, p->of[v].more_s = p->of[v].more_t = 0.0f;                              \
       } else {                                                                                                         \
-        SUM_TAKE(VEC, p->all_s[v], p->more_s[v], s)                                                                    \
-        SUM_TAKE(VEC, p->all_t[v], p->more_t[v], t)                                                                    \
+        SUM_TAKE(VEC, p->of[v].all_s, p->of[v].more_s, s)                                                              \
+        SUM_TAKE(VEC, p->of[v].all_t, p->of[v].more_t, t)                                                              \
       }                                                                                                                \
     }                                                                                                                  \
   }
 STRIPE_ADD(stripe_add4, 4)
 STRIPE_ADD(stripe_add1, 1)
 
+/* A stripe of one vector, whose sums stay in registers, over `rows` rows. */
+static void stripe_narrow(stripe *p, __global const float *g, __global const float *x, __global const float *y,
+                          __global const float *mean, __global const float *rstd, const size_t n, const uint rows,
+                          const float param) {
+  VEC all_s = 0.0f, all_t = 0.0f, more_s = 0.0f, more_t = 0.0f;
+  long j = STRIPE_AT(0);
+  for (uint r = 0; r < rows;) {
+    VEC s = 0.0f, t = 0.0f;
+    for (const uint stop = min(rows, r + SUM_LONG); r < stop; r++, j += n) {
+      NORM_ROW(r)
+      NORM_COLUMN(VEC, VLOAD, s, t)
+    }
+    SUM_TAKE(VEC, all_s, more_s, s)
+    SUM_TAKE(VEC, all_t, more_t, t)
+  }
+  p->of[0].all_s = all_s, p->of[0].all_t = all_t, p->of[0].more_s = more_s, p->of[0].more_t = more_t;
+}
+
 static void stripe_store(const stripe *p, __global float *dgamma, __global float *dbeta, const uint flags) {
   for (int v = 0; v < p->all; v++) {
-    const VEC t = SUM_END(p->all_t[v], p->more_t[v]), s = SUM_END(p->all_s[v], p->more_s[v]);
+    const VEC t = SUM_END(p->of[v].all_t, p->of[v].more_t), s = SUM_END(p->of[v].all_s, p->of[v].more_s);
     if (v < p->vectors) {
       if (flags & WANT_GAMMA) NORM_STORE(VEC, VLOAD, VSTORE, t, dgamma + v * VW, flags & ADD_GAMMA)
       if (flags & WANT_BETA) NORM_STORE(VEC, VLOAD, VSTORE, s, dbeta + v * VW, flags & ADD_BETA)
@@ -275,14 +296,24 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
   stripe p;
   p.w = (int)w, p.vectors = (int)(w / VW), p.all = p.vectors + (w % VW > 0);
   g += (size_t)first * n, x += (size_t)first * n, y += (size_t)first * n;
-  for (uint i = first, rows; i < end; i += rows, g += rows * n, x += rows * n, y += rows * n) {
+  if (p.all == 1) stripe_narrow(&p, g, x, y, mean + first, rstd + first, n, end - first, param);
+  for (uint i = p.all == 1 ? end : first, rows; i < end; i += rows, g += rows * n, x += rows * n, y += rows * n) {
     const uint done = (i - first) % SUM_LONG;
-    rows = i + 4 <= end ? 4 : 1;
+    rows = n >= 2048 && i + 4 <= end ? 4 : 1;
     const bool opens = done == 0, ends = done + rows == SUM_LONG || i + rows == end, begins = i - first < SUM_LONG;
+    /* Flags that are known leave no branch in most rows' loops. */
+#define ADD_AS(ADD)                                                                                                    \
+  if (opens && !ends) {                                                                                                \
+    ADD(&p, g, x, y, mean + i, rstd + i, n, true, false, false, param);                                                \
+  } else if (!opens && !ends) {                                                                                        \
+    ADD(&p, g, x, y, mean + i, rstd + i, n, false, false, false, param);                                               \
+  } else {                                                                                                             \
+    ADD(&p, g, x, y, mean + i, rstd + i, n, opens, ends, begins, param);                                               \
+  }
     if (rows == 4) {
-      stripe_add4(&p, g, x, y, mean + i, rstd + i, n, opens, ends, begins, param);
+      ADD_AS(stripe_add4)
     } else {
-      stripe_add1(&p, g, x, y, mean + i, rstd + i, n, opens, ends, begins, param);
+      ADD_AS(stripe_add1)
     }
   }
   stripe_store(&p, dgamma, dbeta, flags);
