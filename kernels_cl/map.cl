@@ -19,20 +19,16 @@
  * at a time and what is left one by one. The compiler need not ask whether results overlap what is read: element i is
  * all that element i needs. (tensor/map.c knows MAP_PIECE too.) */
 #define MAP_PIECE 2048u
-#ifdef __clang__
-#define MAP_VECTORS(HINT) _Pragma(HINT)
-#else
-#define MAP_VECTORS(HINT)
-#endif
 #define MAP_EACH(FROM, END, DO)                                                                                        \
   {                                                                                                                    \
     uint mm_at = FROM;                                                                                                 \
-    for (; mm_at + 16 <= END; mm_at += 16)                                                                             \
-      MAP_VECTORS("clang loop vectorize(assume_safety)") for (uint mm_l = 0; mm_l < 16; mm_l++) {                      \
+    for (; mm_at + 16 <= END; mm_at += 16) CLG_SIXTEEN for (uint mm_l = 0; mm_l < 16; mm_l++) {                        \
         const uint mm_i = mm_at + mm_l;                                                                                \
         DO                                                                                                             \
       }                                                                                                                \
-    MAP_VECTORS("clang loop vectorize(disable)") for (uint mm_i = mm_at; mm_i < END; mm_i++) { DO }                    \
+    for (uint mm_i = mm_at; mm_i < END; mm_i++) {                                                                      \
+      DO                                                                                                               \
+    }                                                                                                                  \
   }
 
 /* All tensors contiguous, n elements. */
@@ -60,6 +56,38 @@ MAP_PIECES(map_pieces, MAP_SET)
 #endif
 #if CLG_FORM(map_pieces_add)
 MAP_PIECES(map_pieces_add, MAP_ADD)
+#endif
+
+/* The same for results beyond the cache: stored past it, without the read that a store otherwise begins with. */
+#ifdef __has_builtin
+#if __has_builtin(__builtin_nontemporal_store)
+#define MAP_STORE4(v, to) __builtin_nontemporal_store(v, to)
+#endif
+#endif
+#ifndef MAP_STORE4
+#define MAP_STORE4(v, to) *(to) = v
+#endif
+#define MAP_FOUR_OF(T)    T##4
+#define MAP_FOUR(T)       MAP_FOUR_OF(T)
+#define MAP_ALIGNED(t, n) mm_aligned = mm_aligned && (size_t)(t##_p + t##_o) % 16 == 0;
+#define MAP_HELD(t, n)    MAP_T t##_v[16];
+#define MAP_HOLD(t, n)    t##_v[mm_l] = t;
+#define MAP_PUT(t, n)                                                                                                  \
+  for (int mm_q = 0; mm_q < 4; mm_q++)                                                                                 \
+    MAP_STORE4(vload4(mm_q, t##_v), (__global MAP_FOUR(MAP_T) *)(t##_p + t##_o + mm_first) + mm_q);
+#if CLG_FORM(map_stream)
+__kernel void map_stream(MAP_OUTPUTS MAP_INPUTS MAP_NUMBERS, const uint mm_n) {
+  uint mm_first = (uint)get_group_id(0) * MAP_PIECE;
+  const uint mm_end = min(mm_n, mm_first + MAP_PIECE);
+  bool mm_aligned = true;
+  MAP_OUTPUT_NUMBER(MAP_ALIGNED)
+  for (; mm_aligned && mm_first + 16 <= mm_end; mm_first += 16) {
+    MAP_OUTPUT_NUMBER(MAP_HELD)
+    CLG_SIXTEEN for (uint mm_l = 0; mm_l < 16; mm_l++){
+        MAP_LOAD_AT(mm_first + mm_l) MAP_COMPUTE MAP_OUTPUT_NUMBER(MAP_HOLD)} MAP_OUTPUT_NUMBER(MAP_PUT)
+  }
+  MAP_EACH(mm_first, mm_end, MAP_ELEMENT(MAP_SET))
+}
 #endif
 
 /* Any strides over up to 8 dimensions, innermost first: group ids are pieces of the first, one or mm_rows of the

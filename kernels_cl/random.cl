@@ -43,7 +43,12 @@ static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]
     philox((uint)at, (uint)(at >> 32), (uint)seed, (uint)(seed >> 32), u);                                             \
     FOUR float lane[4 * VW];                                                                                           \
     for (int e = 0; e < 4; e++) PUT(v[e], lane + e * VW);                                                              \
-    for (uint e = 0; e < 4 * VW && 4 * i + e < n; e++) out_p[out_o + 4 * i + e] = lane[e % 4 * VW + e / 4];            \
+    const size_t to = out_o + 4 * i;                                                                                   \
+    if (4 * (i + VW) <= n) { /* without a condition around each */                                                     \
+      for (uint e = 0; e < 4 * VW; e++) out_p[to + e] = lane[e % 4 * VW + e / 4];                                      \
+    } else {                                                                                                           \
+      for (uint e = 0; 4 * i + e < n; e++) out_p[to + e] = lane[e % 4 * VW + e / 4];                                   \
+    }                                                                                                                  \
   }
 #define UNIFORM                                                                                                        \
   for (int e = 0; e < 4; e++) v[e] = min((a + b * UNIT(u[e])) * scale, (FLOATS)(most));

@@ -5,6 +5,12 @@
  * so that they cannot meet a formula's. */
 #include "sums.clh"
 
+#if VW == 16
+#define REDUCE_LOOP CLG_SIXTEEN
+#else
+#define REDUCE_LOOP
+#endif
+
 #ifdef REDUCE_MAX
 #define REDUCE_START            -INFINITY
 #define REDUCE_JOIN(a, b)       clg_max(a, b)
@@ -51,8 +57,8 @@
   {                                                                                                                    \
     const size_t mm_to = (size_t)r0_o + (size_t)mm_c * mm_n_out + (FIRST);                                             \
     if (REDUCE_UNIT == 1.0f) {                                                                                         \
-      for (int mm_l = 0; mm_l < (int)(COUNT); mm_l++) r0_p[mm_to + mm_l] = REDUCE_BY(v, 1.0f);                         \
-      for (int mm_l = 0; mm_l < (int)(COUNT); mm_l++) mm_again |= !clg_finite(v);                                      \
+      REDUCE_LOOP for (int mm_l = 0; mm_l < (int)(COUNT); mm_l++) r0_p[mm_to + mm_l] = REDUCE_BY(v, 1.0f);             \
+      REDUCE_LOOP for (int mm_l = 0; mm_l < (int)(COUNT); mm_l++) mm_again |= !clg_finite(v);                          \
     } else {                                                                                                           \
       for (int mm_l = 0; mm_l < (int)(COUNT); mm_l++)                                                                  \
         if (!clg_finite(r0_p[mm_to + mm_l])) r0_p[mm_to + mm_l] = REDUCE_BY(v, REDUCE_SMALL);                          \
@@ -66,7 +72,8 @@
 #define REDUCE_PUT_EACH(FIRST, COUNT, v)                                                                               \
   {                                                                                                                    \
     const size_t mm_to = (size_t)r0_o + (size_t)mm_c * mm_n_out + (FIRST);                                             \
-    for (int mm_l = 0; mm_l < (int)(COUNT); mm_l++) r0_p[mm_to + mm_l] = mm_add ? r0_p[mm_to + mm_l] + (v) : (v);      \
+    REDUCE_LOOP for (int mm_l = 0; mm_l < (int)(COUNT); mm_l++) r0_p[mm_to + mm_l] =                                   \
+        mm_add ? r0_p[mm_to + mm_l] + (v) : (v);                                                                       \
   }
 #endif
 #define REDUCE_ARGS                                                                                                    \
@@ -139,7 +146,7 @@
     THEN                                                                                                               \
   }
 /* Loops of known counts, which become vectors. */
-#define REDUCE_EACH_LANE for (int mm_l = 0; mm_l < VW; mm_l++)
+#define REDUCE_EACH_LANE REDUCE_LOOP for (int mm_l = 0; mm_l < VW; mm_l++)
 #define REDUCE_BEGIN     REDUCE_EACH_LANE mm_sum[mm_l] = mm_block[mm_l] = REDUCE_START, mm_rest[mm_l] = 0.0f;
 
 /* The range runs along memory: a work-group a result and chunk, group ids (result, chunk). On a CPU it takes mm_share
@@ -340,7 +347,7 @@ __kernel void reduce_rows(REDUCE_ARGS) {
   if (mm_o >= mm_n_out) return;                                                                                        \
   const int mm_width = (int)min(mm_kept.s0 - mm_first, (uint)STRIPE);                                                  \
   REDUCE_FIND_KEPT
-#define REDUCE_EACH_RESULT for (int mm_l = 0; mm_l < mm_width; mm_l++)
+#define REDUCE_EACH_RESULT REDUCE_LOOP for (int mm_l = 0; mm_l < mm_width; mm_l++)
 #define REDUCE_TAKE(v)                                                                                                 \
   {                                                                                                                    \
     REDUCE_STORE(v)                                                                                                    \
