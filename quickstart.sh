@@ -36,7 +36,7 @@ look() {
   module_or clblast libclblast-dev
   module_or zlib zlib1g-dev
   module_or libpng libpng-dev
-  module_or libjpeg libjpeg62-turbo-dev
+  module_or libjpeg libjpeg-dev
   module_or jansson libjansson-dev
   set -- /etc/OpenCL/vendors/*.icd
   if [ "$mode" = test ]; then

@@ -147,6 +147,21 @@ START_TEST(refuses_wrong_files) {
 }
 END_TEST
 
+/* Beyond 4 GiB, most of it a hole: the sizes are read, and what the header does not promise is refused. */
+START_TEST(refuses_a_huge_file) {
+  uint8_t bytes[WHOLE + 16];
+  make_idx(bytes);
+  write_plain(bytes, WHOLE);
+  ck_assert(!truncate(path, (off_t)(WHOLE + (UINT64_C(1) << 32))));
+  refuses(path, "more in the file");
+  data d;
+  message why = {""};
+  ck_assert_msg(open_data(&d, folder, true, 1, &why), "%s", why.text);
+  ck_assert_uint_eq(d.features, HEIGHT * WIDTH);
+  data_close(&d);
+}
+END_TEST
+
 /* A gzip file cut anywhere, and with any byte flipped, is refused or reads right: never garbage. */
 START_TEST(refuses_damaged_gzip) {
   uint8_t bytes[WHOLE + 16], packed[512];
@@ -422,6 +437,7 @@ static void add_cases(Suite *s) {
   tcase_add_test(files, reads_plain_and_gzipped);
   tcase_add_test(files, reads_sizes_only);
   tcase_add_loop_test(files, refuses_wrong_files, 0, (int)(sizeof wrong / sizeof *wrong));
+  tcase_add_test(files, refuses_a_huge_file);
   tcase_add_test(files, refuses_damaged_gzip);
   tcase_add_test(files, refuses_other_names);
   tcase_add_test(files, gathers_other_sizes);

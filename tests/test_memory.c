@@ -76,8 +76,18 @@ START_TEST(limits_are_errors_with_a_remedy) {
   ck_assert_uint_eq(clg_memory(ctx).reserved, 4096 + 5632);
   ck_assert_ptr_null(clg_block_alloc(ctx, 1000, CLG_ROLE_DATA, "add"));
   expect(ctx, CLG_ERR_MEMORY, "add: the device has no memory for 1000 B (live 9.4 KiB, reserved 9.5 KiB of 9.8 KiB)");
-  ck_assert_ptr_null(clg_block_alloc(ctx, SIZE_MAX / 2, CLG_ROLE_DATA, "add"));
-  expect(ctx, CLG_ERR_MEMORY, "use a smaller batch");
+  static const char *const remedy[CLG_ROLE_COUNT] = {
+      [CLG_ROLE_PARAMETER] = ": use a smaller model",  [CLG_ROLE_GRADIENT] = ": use a smaller batch or model",
+      [CLG_ROLE_OPTIMIZER] = ": use a smaller model",  [CLG_ROLE_SAVED] = ": use a smaller batch",
+      [CLG_ROLE_ACTIVATION] = ": use a smaller batch", [CLG_ROLE_WORKSPACE] = ": use a smaller batch",
+      [CLG_ROLE_DATA] = ": use less data at a time",
+  };
+  for (int role = 0; role < CLG_ROLE_COUNT; role++) {
+    ck_assert_ptr_null(clg_block_alloc(ctx, SIZE_MAX / 2, (clg_role)role, "add"));
+    expect(ctx, CLG_ERR_MEMORY, remedy[role]);
+    ck_assert_ptr_null(clg_block_alloc(ctx, 2000, (clg_role)role, "add"));
+    expect(ctx, CLG_ERR_MEMORY, remedy[role]);
+  }
   clg_block_unref(x);
   clg_block_unref(y);
   close_clean(&ctx);
