@@ -14,7 +14,7 @@
 
 #define PROGRAM    "bench_ops"
 #define ROUND_TIME 0.02
-#define MAX_WORDS  16
+#define MAX_WORDS  64
 
 typedef struct options {
   int rounds, mb; /* 0: both usual sizes */

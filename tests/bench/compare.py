@@ -4,9 +4,9 @@
 usage: compare.py [--isa avx2] [--only PIECE]... [--rounds N] [--python FILE] [--build DIR] [--out DIR] [--table]
        compare.py --markdown DIR...
 
-Each PIECE (all of them by default: products passes convs mlp dcgan dcgan64) takes about a minute and leaves a JSON in --out
-(default BUILD/compare-ISA), so that a run can be made in parts; the table at the end is of all that is there, --table alone
-prints it. PyTorch (1 thread and all, the faster counts) and JAX are those of --python, and left out where it has none.
+Each PIECE takes about a minute and leaves a JSON in --out (default BUILD/compare-ISA), so that a run can be made in parts; the
+table at the end is of all that is there, --table alone prints it. By default they are products passes convs mlp dcgan dcgan64;
+movers, functions, sums and norms are the other ops. PyTorch (1 thread and all, the faster counts) and JAX are those of --python, and left out where it has none.
 --isa avx2 holds everybody to AVX2: ours by hostcpu-run, the others by their own variables. Otherwise whatever of these the
 environment sets is removed. --markdown prints the tables of docs/performance.md, with columns for each folder.
 """
@@ -31,7 +31,25 @@ NINE = ["nt:128x256x784", "nt:128x256x256", "nt:128x784x256", "nn:128x256x256", 
         "tn:256x256x128", "tn:256x784x128", "tn:784x256x128"]
 SQUARES = ["nn:512x512x512", "nn:1024x1024x1024"]
 STEPS = {"mlp": ("mlp", [], 60, 4), "dcgan": ("dcgan", [], 12, 2), "dcgan64": ("dcgan", ["--width", "64"], 3, 1)}
-PIECES = ["products", "passes", "convs", *STEPS]
+OPS = {
+    "movers": "add sub mul div maximum minimum add_scalar mul_scalar neg abs sqrt rsqrt square relu leaky_relu clamp reciprocal "
+              "sign floor where affine contiguous broadcast copy",
+    "functions": "pow exp log sin cos tanh sigmoid gelu gelu_tanh silu mish softplus log1p expm1 erf elu scalar_pow dropout",
+    "sums": "sum mean amax argmax var norm softmax log_softmax",
+    "norms": "layer_norm batch_norm group_norm loss max_pool avg_pool upsample embedding index_select",
+}
+OPS_MB = {"movers": "64", "functions": "4", "sums": "64", "norms": "64"}
+USUAL = ["products", "passes", "convs", *STEPS]
+PIECES = USUAL + list(OPS)
+
+
+def only(names):
+    return [word for name in names.split() for word in ("--only", "=" + name)]
+
+
+PROGRAMS = {"products": ["product", "--rounds", "7", *NINE, *SQUARES], "convs": ["conv", "--rounds", "7"],
+            "passes": ["ops", "--forward", *only("relu tanh exp")],
+            **{piece: ["ops", "--rounds", "3", "--mb", OPS_MB[piece], *only(names)] for piece, names in OPS.items()}}
 
 
 # ---- running ----
@@ -63,20 +81,18 @@ def under(args):
 def run_piece(piece, args):
     env = environment(args.isa)
     path = os.path.join(args.out, piece + ".json")
-    bench = os.path.join(args.build, "tests/bench/bench_")
-    rounds = ["--rounds", str(args.rounds)] if args.rounds else []
+    cpus = len(os.sched_getaffinity(0))
     if piece in STEPS:
         model, sizes, steps, usual = STEPS[piece]
         env |= {"PYTHON": args.python, "OURS_UNDER": " ".join(under(args))}
-        threads = " ".join(str(t) for t in sorted({1, len(os.sched_getaffinity(0))}))
+        threads = " ".join(str(t) for t in sorted({1, cpus}))
         command = [f"{HERE}/bench_gan.sh", "--model", model, *sizes, "--threads", threads, "--json", path,
                    os.path.join(args.build, "apps/gan_train/gan_train"), str(args.rounds or usual), str(steps)]
     else:
-        program = {"products": ["product"] + (rounds or ["--rounds", "7"]), "convs": ["conv"] + (rounds or ["--rounds", "7"]),
-                   "passes": ["ops", "--forward", "--only", "=relu", "--only", "=tanh", "--only", "=exp"] + rounds}[piece]
-        env["OPENBLAS_NUM_THREADS"] = str(len(os.sched_getaffinity(0)))
-        command = [*under(args), bench + program[0], *program[1:], "--json", path, *peers(args, env)]
-        command += NINE + SQUARES if piece == "products" else []
+        env["OPENBLAS_NUM_THREADS"] = str(cpus)
+        program, *options = PROGRAMS[piece]
+        command = [*under(args), os.path.join(args.build, "tests/bench/bench_" + program), *options, "--json", path]
+        command += (["--rounds", str(args.rounds)] if args.rounds else []) + peers(args, env)
     print(f"--- {piece}", flush=True)
     if subprocess.run(command, env=env, check=False).returncode != 0:
         sys.exit(f"compare.py: {piece} failed: {' '.join(command)}")
@@ -117,9 +133,10 @@ def rows_of(piece, data):
     if piece == "products":
         return [(p["product"], p["flops"], p["us"], library_times(p["peers_us"]) | {"OpenBLAS": p["openblas_us"]}, {})
                 for p in data["products"]]
-    if piece == "passes":
-        return [(f"{p['op']}, {p['mb']} MB", p["gb_per_s"] * p["us"] * 1e3, p["us"], library_times(p["peers_us"]),
-                 {"memcpy": p["of_memcpy"], "triad": p["of_triad"]}) for p in data["ops"]]
+    if piece == "passes" or piece in OPS:
+        names = [f"{p['op']}, {p['mb']} MB" if piece == "passes" else f"{p['op']}: {p['case']}, {p['pass']}" for p in data["ops"]]
+        return [(name, p["gb_per_s"] * p["us"] * 1e3, p["us"], library_times(p["peers_us"]),
+                 {"memcpy": p["of_memcpy"], "triad": p["of_triad"]}) for name, p in zip(names, data["ops"])]
     if piece == "convs":
         return [(f"{p['layer']} {p['c']}, {p['o']} {p['pass']}", p["flops"], p["us"], library_times(p["peers_us"]), {})
                 for p in data["convolutions"] if p["times"]]
@@ -154,11 +171,15 @@ def cell(value, digits):
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def unit_of(piece):
+    return "GFLOP/s" if piece in ("products", "convs") else "ms a step" if piece in STEPS else "GB/s"
+
+
 def print_rows(piece, data):
     rows = rows_of(piece, data)
     libraries = list(dict.fromkeys(k for r in rows for k in r[3]))
     yards = list(rows[0][4])
-    unit = {"products": "GFLOP/s", "convs": "GFLOP/s", "passes": "GB/s"}.get(piece, "ms")
+    unit = unit_of(piece)
     print(f"\n{piece + ', ' + unit:34}{'clgrad':>9}" + "".join(f"{k:>10}{'ratio':>7}" for k in libraries) +
           "".join(f"{'/' + y:>9}" for y in yards))
     for name, work, us, theirs, shares in rows:
@@ -214,7 +235,7 @@ def markdown_table(piece, sets):
     libraries = list(dict.fromkeys(k for t in tables for r in t.values() for k in r[3]))
     yards = ["memcpy", "triad"] if piece == "passes" else []
     columns = ["clgrad", *libraries, *(f"of {y}" for y in yards)]
-    unit = {"products": "GFLOP/s", "convs": "GFLOP/s", "passes": "GB/s"}.get(piece, "ms a step")
+    unit = unit_of(piece)
     print(f"| {piece}, {unit} | " + " | ".join(f"{w}: {c}" for w in widths for c in columns) + " |")
     print("|---" * (1 + len(columns) * len(sets)) + "|")
     for name in names:
@@ -228,6 +249,24 @@ def markdown_table(piece, sets):
             cells += [cell(None if x is None else work / x / 1e3 if work else x / 1e3, 1) for x in times]
             cells += [cell(shares[y], 2) for y in yards]
         print(f"| {name} | " + " | ".join(cells) + " |")
+    print()
+
+
+def ops_table(piece, sets):
+    """Of each op, forward and backward: its share of memcpy's bytes a second, and PyTorch's time over ours."""
+    tables = [{(p["op"], p["case"], p["pass"]): p for p in s[piece]["ops"]} if piece in s else {} for s in sets]
+    widths = [next((d["vector_floats"] for d in s.values() if "vector_floats" in d), "?") for s in sets]
+    names = list(dict.fromkeys(k[:2] for t in tables for k in t))
+    heads = [f"{w}: {p} {c}" for w in widths for p in ("forward", "backward") for c in ("of memcpy", "/PyTorch")]
+    print(f"| {piece}, {OPS_MB[piece]} MB | " + " | ".join(heads) + " |\n" + "|---" * (1 + len(heads)) + "|")
+    for op, case in names:
+        cells = []
+        for t in tables:
+            for which in ("forward", "backward"):
+                p = t.get((op, case, which))
+                theirs = library_times(p["peers_us"]).get("torch") if p else None
+                cells += [cell(p and p["of_memcpy"], 2), cell(theirs and theirs / p["us"], 2)]
+        print(f"| {op} `{case}` | " + " | ".join(cells) + " |")
     print()
 
 
@@ -246,12 +285,12 @@ def main():
         sets = [load(folder) for folder in args.markdown]
         for piece in PIECES:
             if any(piece in s for s in sets):
-                markdown_table(piece, sets)
+                (ops_table if piece in OPS else markdown_table)(piece, sets)
         return
     args.build = os.path.abspath(args.build)
     args.out = args.out or os.path.join(args.build, "compare-" + args.isa)
     os.makedirs(args.out, exist_ok=True)
-    for piece in [] if args.table else args.only or PIECES:
+    for piece in [] if args.table else args.only or USUAL:
         run_piece(piece, args)
     print_table(load(args.out), args.isa)
 
