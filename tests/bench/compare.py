@@ -2,18 +2,20 @@
 """clgrad beside PyTorch, JAX and OpenBLAS on this machine, in one go: products, passes, convolutions, training steps.
 
 usage: compare.py [--isa avx2] [--only PIECE]... [--rounds N] [--python FILE] [--build DIR] [--out DIR] [--table]
-       compare.py --markdown DIR...
+       compare.py --markdown DIR... [--into FILE]
 
 Each PIECE takes about a minute and leaves a JSON in --out (default BUILD/compare-ISA), so that a run can be made in parts; the
 table at the end is of all that is there, --table alone prints it. By default they are products passes convs mlp dcgan dcgan64;
-movers, functions, sums and norms are the other ops. PyTorch (1 thread and all, the faster counts) and JAX are those of --python, and left out where it has none.
+variants, variants-dcgan: every variant of a step; movers, functions, sums and norms: the other ops. PyTorch (1 thread and all, the faster counts) and JAX are those of --python, and left out where it has none.
 --isa avx2 holds everybody to AVX2: ours by hostcpu-run, the others by their own variables. Otherwise whatever of these the
-environment sets is removed. --markdown prints the tables of docs/performance.md, with columns for each folder.
+environment sets is removed. --markdown prints tables with columns for each folder, or with --into puts them in the place of
+FILE's, as docs/performance.md has them: behind a line <!-- NAME -->, to the next empty one.
 """
 import argparse
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -27,10 +29,14 @@ HELD = {
 CLEARED = [*HELD["avx2"], "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"]
 # Else glibc gives every large tensor of theirs back to the system, and they would be timed with its page faults.
 KEEP_MEMORY = f"env MALLOC_MMAP_THRESHOLD_={1 << 32} MALLOC_TRIM_THRESHOLD_={1 << 33}"
+NAMES = {"torch": "PyTorch", "jax": "JAX"}
 NINE = ["nt:128x256x784", "nt:128x256x256", "nt:128x784x256", "nn:128x256x256", "nn:128x256x784", "nn:128x784x256",
         "tn:256x256x128", "tn:256x784x128", "tn:784x256x128"]
 SQUARES = ["nn:512x512x512", "nn:1024x1024x1024"]
-STEPS = {"mlp": ("mlp", [], 60, 4), "dcgan": ("dcgan", [], 12, 2), "dcgan64": ("dcgan", ["--width", "64"], 3, 1)}
+# model, its options, steps, rounds, variants
+STEPS = {"mlp": ("mlp", [], 60, 4, "detach"), "dcgan": ("dcgan", [], 12, 3, "detach"),
+         "dcgan64": ("dcgan", ["--width", "64"], 3, 2, "detach"), "variants": ("mlp", [], 60, 1, "all"),
+         "variants-dcgan": ("dcgan", [], 8, 1, "all")}
 OPS = {
     "movers": "add sub mul div maximum minimum add_scalar mul_scalar neg abs sqrt rsqrt square relu leaky_relu clamp reciprocal "
               "sign floor where affine contiguous broadcast copy",
@@ -39,8 +45,8 @@ OPS = {
     "norms": "layer_norm batch_norm group_norm loss max_pool avg_pool upsample embedding index_select",
 }
 OPS_MB = {"movers": "64", "functions": "4", "sums": "64", "norms": "64"}
-USUAL = ["products", "passes", "convs", *STEPS]
-PIECES = USUAL + list(OPS)
+USUAL = ["products", "passes", "convs", "mlp", "dcgan", "dcgan64"]
+PIECES = ["products", "passes", "convs", *STEPS, *OPS]
 
 
 def only(names):
@@ -83,11 +89,11 @@ def run_piece(piece, args):
     path = os.path.join(args.out, piece + ".json")
     cpus = len(os.sched_getaffinity(0))
     if piece in STEPS:
-        model, sizes, steps, usual = STEPS[piece]
+        model, sizes, steps, usual, variants = STEPS[piece]
         env |= {"PYTHON": args.python, "OURS_UNDER": " ".join(under(args))}
         threads = " ".join(str(t) for t in sorted({1, cpus}))
         command = [f"{HERE}/bench_gan.sh", "--model", model, *sizes, "--threads", threads, "--json", path,
-                   os.path.join(args.build, "apps/gan_train/gan_train"), str(args.rounds or usual), str(steps)]
+                   os.path.join(args.build, "apps/gan_train/gan_train"), str(args.rounds or usual), str(steps), variants]
     else:
         env["OPENBLAS_NUM_THREADS"] = str(cpus)
         program, *options = PROGRAMS[piece]
@@ -140,8 +146,11 @@ def rows_of(piece, data):
     if piece == "convs":
         return [(f"{p['layer']} {p['c']}, {p['o']} {p['pass']}", p["flops"], p["us"], library_times(p["peers_us"]), {})
                 for p in data["convolutions"] if p["times"]]
-    times = {k: statistics.median(v) * 1e3 for k, v in data["ms"]["detach"].items()}
-    return [(piece, 0, times.pop("gan_train"), library_times(times), {})]
+    rows = []
+    for variant, rounds in data["ms"].items():
+        times = {k: statistics.median(v) * 1e3 for k, v in rounds.items()}
+        rows.append((f"{data['model']} {variant}" if "all" in STEPS[piece] else piece, 0, times.pop("gan_train"), library_times(times), {}))
+    return rows
 
 
 def conv_step(data):
@@ -227,47 +236,76 @@ def print_table(results, isa):
         print(f"{what:50}{figure:6.2f}{verdict}")
 
 
-def markdown_table(piece, sets):
-    """Rows of a piece with columns for each folder."""
-    tables = [{r[0]: r for r in rows_of(piece, s[piece])} if piece in s else {} for s in sets]
-    widths = [next((d["vector_floats"] for d in s.values() if "vector_floats" in d), "?") for s in sets]
-    names = list(dict.fromkeys(n for t in tables for n in t))
+def table(head, rows):
+    """Markdown; every row begins with its name."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def widths_of(sets):
+    return [next((f"{d['vector_floats']} floats" for d in s.values() if "vector_floats" in d), "?") for s in sets]
+
+
+def piece_table(name, pieces, sets):
+    """Rows of pieces with columns for each folder: rates or milliseconds."""
+    tables = [{r[0]: r for piece in pieces if piece in s for r in rows_of(piece, s[piece])} for s in sets]
     libraries = list(dict.fromkeys(k for t in tables for r in t.values() for k in r[3]))
-    yards = ["memcpy", "triad"] if piece == "passes" else []
-    columns = ["clgrad", *libraries, *(f"of {y}" for y in yards)]
-    unit = unit_of(piece)
-    print(f"| {piece}, {unit} | " + " | ".join(f"{w}: {c}" for w in widths for c in columns) + " |")
-    print("|---" * (1 + len(columns) * len(sets)) + "|")
-    for name in names:
+    yards = ["memcpy", "triad"] if name == "passes" else []
+    ratios = libraries if pieces[0] in STEPS else []
+    columns = ["clgrad", *(NAMES.get(k, k) for k in libraries), *(f"of {y}" for y in yards), *(f"to {NAMES[k]}" for k in ratios)]
+    rows = []
+    for row in dict.fromkeys(n for t in tables for n in t):
         cells = []
         for t in tables:
-            if name not in t:
-                cells += ["-"] * len(columns)
-                continue
-            _, work, us, theirs, shares = t[name]
-            times = [us] + [theirs.get(k) for k in libraries]
-            cells += [cell(None if x is None else work / x / 1e3 if work else x / 1e3, 1) for x in times]
-            cells += [cell(shares[y], 2) for y in yards]
-        print(f"| {name} | " + " | ".join(cells) + " |")
-    print()
+            _, work, us, theirs, shares = t.get(row, (row, 1, None, {}, {}))
+            times = [us, *(theirs.get(k) for k in libraries)]
+            cells += [cell(x and (work / x / 1e3 if work else x / 1e3), 1) for x in times]
+            cells += [cell(shares.get(y), 2) for y in yards]
+            cells += [cell(us / theirs[k] if us and k in theirs else None, 2) for k in ratios]
+        rows.append([row, *cells])
+    return table([f"{name}, {unit_of(pieces[0])}", *(f"{w}: {c}" for w in widths_of(sets) for c in columns)], rows)
 
 
 def ops_table(piece, sets):
     """Of each op, forward and backward: its share of memcpy's bytes a second, and PyTorch's time over ours."""
     tables = [{(p["op"], p["case"], p["pass"]): p for p in s[piece]["ops"]} if piece in s else {} for s in sets]
-    widths = [next((d["vector_floats"] for d in s.values() if "vector_floats" in d), "?") for s in sets]
-    names = list(dict.fromkeys(k[:2] for t in tables for k in t))
-    heads = [f"{w}: {p} {c}" for w in widths for p in ("forward", "backward") for c in ("of memcpy", "/PyTorch")]
-    print(f"| {piece}, {OPS_MB[piece]} MB | " + " | ".join(heads) + " |\n" + "|---" * (1 + len(heads)) + "|")
-    for op, case in names:
+    columns = [f"{which} {c}" for which in ("forward", "backward") for c in ("of memcpy", "/PyTorch")]
+    rows = []
+    for op, case in dict.fromkeys(k[:2] for t in tables for k in t):
         cells = []
         for t in tables:
-            for which in ("forward", "backward"):
-                p = t.get((op, case, which))
+            for p in (t.get((op, case, which)) for which in ("forward", "backward")):
                 theirs = library_times(p["peers_us"]).get("torch") if p else None
                 cells += [cell(p and p["of_memcpy"], 2), cell(theirs and theirs / p["us"], 2)]
-        print(f"| {op} `{case}` | " + " | ".join(cells) + " |")
-    print()
+        rows.append([f"{op} `{case}`", *cells])
+    return table([f"{piece}, {OPS_MB[piece]} MB", *(f"{w}: {c}" for w in widths_of(sets) for c in columns)], rows)
+
+
+def machine(sets):
+    lines = [f"- {line}" for line in dict.fromkeys(line for s in sets for line in head(s))]
+    return "\n".join(lines) + "\n"
+
+
+def markdown(folders, into):
+    sets = [load(folder) for folder in folders]
+    texts = {"machine": machine(sets)}
+    tables = {"products": ["products"], "passes": ["passes"], "convs": ["convs"], "steps": ["mlp", "dcgan", "dcgan64"],
+              "variants": ["variants", "variants-dcgan"]}
+    for name, pieces in tables.items():
+        if any(piece in s for s in sets for piece in pieces):
+            texts[name] = piece_table(name, pieces, sets)
+    for piece in OPS:
+        if any(piece in s for s in sets):
+            texts[piece] = ops_table(piece, sets)
+    if not into:
+        print("\n".join(texts.values()))
+        return
+    with open(into, encoding="utf-8") as file:
+        page = file.read()
+    for name, text in texts.items():
+        page = re.sub(rf"(<!-- {name} -->\n).*?(\n\n|\Z)", lambda found, text=text: found[1] + text + "\n", page, flags=re.S)
+    with open(into, "w", encoding="utf-8") as file:
+        file.write(page)
 
 
 def main():
@@ -280,12 +318,10 @@ def main():
     parser.add_argument("--out")
     parser.add_argument("--table", action="store_true", help="run nothing")
     parser.add_argument("--markdown", nargs="+", metavar="DIR")
+    parser.add_argument("--into", metavar="FILE")
     args = parser.parse_args()
     if args.markdown:
-        sets = [load(folder) for folder in args.markdown]
-        for piece in PIECES:
-            if any(piece in s for s in sets):
-                (ops_table if piece in OPS else markdown_table)(piece, sets)
+        markdown(args.markdown, args.into)
         return
     args.build = os.path.abspath(args.build)
     args.out = args.out or os.path.join(args.build, "compare-" + args.isa)
