@@ -6,7 +6,8 @@ usage: compare.py [--isa avx2] [--only PIECE]... [--rounds N] [--python FILE] [-
 
 Each PIECE takes about a minute and leaves a JSON in --out (default BUILD/compare-ISA), so that a run can be made in parts; the
 table at the end is of all that is there, --table alone prints it. By default they are products passes convs mlp dcgan dcgan64;
-variants, variants-dcgan: every variant of a step; movers, functions, sums and norms: the other ops. PyTorch (1 thread and all, the faster counts) and JAX are those of --python, and left out where it has none.
+variants, variants-dcgan: every variant of a step; movers copies functions sums rows norms images: the other ops.
+PyTorch (1 thread and all, the faster counts) and JAX are those of --python, and left out where it has none.
 --isa avx2 holds everybody to AVX2: ours by hostcpu-run, the others by their own variables. Otherwise whatever of these the
 environment sets is removed. --markdown prints tables with columns for each folder, or with --into puts them in the place of
 FILE's, as docs/performance.md has them: behind a line <!-- NAME -->, to the next empty one.
@@ -38,13 +39,15 @@ STEPS = {"mlp": ("mlp", [], 60, 4, "detach"), "dcgan": ("dcgan", [], 12, 3, "det
          "dcgan64": ("dcgan", ["--width", "64"], 3, 2, "detach"), "variants": ("mlp", [], 60, 1, "all"),
          "variants-dcgan": ("dcgan", [], 8, 1, "all")}
 OPS = {
-    "movers": "add sub mul div maximum minimum add_scalar mul_scalar neg abs sqrt rsqrt square relu leaky_relu clamp reciprocal "
-              "sign floor where affine contiguous broadcast copy",
-    "functions": "pow exp log sin cos tanh sigmoid gelu gelu_tanh silu mish softplus log1p expm1 erf elu scalar_pow dropout",
-    "sums": "sum mean amax argmax var norm softmax log_softmax",
-    "norms": "layer_norm batch_norm group_norm loss max_pool avg_pool upsample embedding index_select",
+    "movers": "add sub mul div maximum minimum add_scalar mul_scalar neg abs sqrt rsqrt square sign floor where",
+    "copies": "relu leaky_relu clamp reciprocal affine contiguous broadcast copy dropout",
+    "functions": "pow exp log sin cos tanh sigmoid gelu gelu_tanh silu mish softplus log1p expm1 erf elu scalar_pow",
+    "sums": "sum mean amax argmax",
+    "rows": "var norm softmax log_softmax layer_norm",
+    "norms": "batch_norm group_norm loss",
+    "images": "max_pool avg_pool upsample embedding index_select",
 }
-OPS_MB = {"movers": "64", "functions": "4", "sums": "64", "norms": "64"}
+OPS_MB = {piece: "4" if piece == "functions" else "64" for piece in OPS}
 USUAL = ["products", "passes", "convs", "mlp", "dcgan", "dcgan64"]
 PIECES = ["products", "passes", "convs", *STEPS, *OPS]
 

@@ -63,8 +63,11 @@ def main():
         what, detail = line.rstrip("\n").split(" ", 1)
         if what == "work":
             timed = None  # the memory of the work before
-            run = prepare(library, detail)
-            timed = Timed(run, library.wait) if run else None
+            try:
+                run = prepare(library, detail)
+                timed = Timed(run, library.wait) if run else None
+            except (RuntimeError, TypeError, ValueError) as error:  # a case that the library refuses
+                print(f"{library.__name__}: {detail}: {error}", file=sys.stderr)
             print("ok" if timed else "no", flush=True)
         else:
             print(f"{timed.round(float(detail)):.9g}", flush=True)
