@@ -3,7 +3,8 @@
 # same weather. A step's time is the median that each program reports, or with --outside (wall time of 160 steps - wall time of 40
 # steps)/120, start-up cancelled. Ratios are to PyTorch's faster thread count of those in --threads (default "1 2"), and to JAX on
 # all CPUs. Which of both there are, $PYTHON says (default /usr/bin/python3). --width is dcgan's ngf and ndf (default 16).
-# PoCL's threads are pinned (POCL_AFFINITY) unless the environment says otherwise: the system may run both on one core for a while.
+# Threads of PoCL and PyTorch are pinned (POCL_AFFINITY, OMP_PROC_BIND) unless the environment says otherwise: the system may run both
+# on one core for a while.
 # --json writes every figure too. Words in $OURS_UNDER are put before GAN_TRAIN, for instance tests/tools/hostcpu-run LIBRARY haswell.
 # usage: bench_gan.sh [--model mlp|dcgan] [--width N] [--outside] [--threads LIST] [--json FILE] GAN_TRAIN [ROUNDS [STEPS [VARIANT...]]]
 # VARIANT "all" is every one.
@@ -54,7 +55,7 @@ if [ "$1" = all ]; then set -- $variants; fi
 peers=$(dirname "$0")/peers
 python=${PYTHON:-/usr/bin/python3}
 work=$(mktemp -d)
-export POCL_AFFINITY="${POCL_AFFINITY:-1}"
+export POCL_AFFINITY="${POCL_AFFINITY:-1}" OMP_PROC_BIND="${OMP_PROC_BIND:-true}"
 trap 'rm -rf "$work"' EXIT
 
 has() { "$python" -c "import $1" 2> /dev/null; }

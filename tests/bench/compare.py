@@ -28,8 +28,9 @@ HELD = {
     "native": {},
 }
 CLEARED = [*HELD["avx2"], "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"]
-# Else glibc gives every large tensor of theirs back to the system, and they would be timed with its page faults.
-KEEP_MEMORY = f"env MALLOC_MMAP_THRESHOLD_={1 << 32} MALLOC_TRIM_THRESHOLD_={1 << 33}"
+# Else the system runs both of PyTorch's threads on one core now and then, and glibc gives it every large tensor back: they would
+# be timed with its page faults.
+STEADY = f"env OMP_PROC_BIND=true MALLOC_MMAP_THRESHOLD_={1 << 32} MALLOC_TRIM_THRESHOLD_={1 << 33}"
 NAMES = {"torch": "PyTorch", "jax": "JAX"}
 NINE = ["nt:128x256x784", "nt:128x256x256", "nt:128x784x256", "nn:128x256x256", "nn:128x256x784", "nn:128x784x256",
         "tn:256x256x128", "tn:256x784x128", "tn:784x256x128"]
@@ -47,7 +48,7 @@ OPS = {
     "norms": "batch_norm group_norm loss",
     "images": "max_pool avg_pool upsample embedding index_select",
 }
-OPS_MB = {piece: "4" if piece == "functions" else "64" for piece in OPS}
+OPS_MB = {piece: "1" if piece == "functions" else "64" for piece in OPS}
 USUAL = ["products", "passes", "convs", "mlp", "dcgan", "dcgan64"]
 PIECES = ["products", "passes", "convs", *STEPS, *OPS]
 
@@ -70,7 +71,7 @@ def environment(isa):
 
 def peers(args, env):
     """The options that name the peers which --python has."""
-    rounds = f"{KEEP_MEMORY} {args.python} {HERE}/peers/rounds.py"
+    rounds = f"{STEADY} {args.python} {HERE}/peers/rounds.py"
     threads = sorted({1, len(os.sched_getaffinity(0))})
     options = []
     for module, commands in (("torch", [f"{rounds} torch {t}" for t in threads]), ("jax", [f"{rounds} jax"])):
@@ -306,7 +307,7 @@ def markdown(folders, into):
     with open(into, encoding="utf-8") as file:
         page = file.read()
     for name, text in texts.items():
-        page = re.sub(rf"(<!-- {name} -->\n).*?(\n\n|\Z)", lambda found, text=text: found[1] + text + "\n", page, flags=re.S)
+        page = re.sub(rf"(<!-- {name} -->\n)(?:[^\n]+\n)*", lambda found, text=text: found[1] + text, page)
     with open(into, "w", encoding="utf-8") as file:
         file.write(page)
 
