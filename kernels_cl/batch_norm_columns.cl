@@ -209,7 +209,7 @@ __kernel void batch_norm_columns_part(__global const float *x, const uint x_o, _
 #define ADD_MOMENTS(at, d)                                                                                             \
   sum[l] += d;                                                                                                         \
   around[l] = FMA(d, d, around[l]);
-      STRIPE_ROWS(block, last, FROM_MEAN, ADD_MOMENTS)
+      STRIPE_FOURS(block, last, FROM_MEAN, ADD_MOMENTS)
       /* What was done before leaves its mean as the guess; the first block's is its first row. */
       for (uint l = 0; l < w; l++) {
         const float done = (float)(block - from);
