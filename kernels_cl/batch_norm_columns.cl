@@ -3,29 +3,56 @@
 #include "batch_norm.clh"
 
 #define COLUMN_BLOCK 32u /* rows of a part that are summed around one guess of their mean */
-#define COLUMN_SUM(sum, VALUE)                                                                                         \
+/* The item's channels from an array of theirs: all of them, or channel l. */
+#define LANE_VEC(t)   vload16(0, t)
+#define LANE_float(t) (t)[l]
+/* The sum over the rows of VALUE(V, LOAD) at `at`, of type V. */
+#define ROWS_SUM(V, LOAD, VALUE, first, result)                                                                        \
   {                                                                                                                    \
-    float rest[VW], block[VW];                                                                                         \
-    for (uint l = 0; l < VW; l++) sum[l] = rest[l] = block[l] = 0.0f;                                                  \
-    for (uint i = 0; i < summed; i++) {                                                                                \
-      const size_t row = (size_t)i * channels + first;                                                                 \
-      LANES({                                                                                                          \
-        const size_t at = row + l;                                                                                     \
-        block[l] += VALUE;                                                                                             \
-      })                                                                                                               \
-      if (i % SUM_LONG != SUM_LONG - 1 && i + 1 < summed) continue;                                                    \
-      for (uint l = 0; l < VW; l++) {                                                                                  \
-        SUM_TAKE(float, sum[l], rest[l], block[l])                                                                     \
-        block[l] = 0.0f;                                                                                               \
+    V total = 0.0f, rest = 0.0f;                                                                                       \
+    for (uint i = 0; i < summed;) {                                                                                    \
+      V block = 0.0f;                                                                                                  \
+      for (const uint stop = min(summed, i + SUM_LONG); i < stop; i++) {                                               \
+        const size_t at = (size_t)i * channels + (first);                                                              \
+        block += VALUE(V, LOAD);                                                                                       \
       }                                                                                                                \
+      SUM_TAKE(V, total, rest, block)                                                                                  \
     }                                                                                                                  \
-    for (uint l = 0; l < VW; l++) sum[l] = clg_sum_end(sum[l], rest[l]);                                               \
+    result = SUM_END(total, rest);                                                                                     \
   }
+/* BODY(V, LOAD, STORE) at every row. */
+#define ROWS_EACH(V, LOAD, STORE, BODY, first)                                                                         \
+  for (uint i = 0; i < images; i++) {                                                                                  \
+    const size_t at = (size_t)i * channels + (first);                                                                  \
+    BODY(V, LOAD, STORE)                                                                                               \
+  }
+/* Both for the item's w channels: in a vector, if they fill one. */
+#define COLUMN_LANES(RUN)                                                                                              \
+  for (uint l = 0; l < w; l++) RUN
+#if VW == 16
+#define COLUMN_SUM(sum, VALUE)                                                                                         \
+  if (w == VW) {                                                                                                       \
+    VEC all;                                                                                                           \
+    ROWS_SUM(VEC, VLOAD, VALUE, first, all)                                                                            \
+    vstore16(all, 0, sum);                                                                                             \
+  } else {                                                                                                             \
+    COLUMN_LANES(ROWS_SUM(float, LOAD1, VALUE, first + l, sum[l]))                                                     \
+  }
+#define COLUMN_EACH(BODY)                                                                                              \
+  if (w == VW) {                                                                                                       \
+    ROWS_EACH(VEC, VLOAD, VSTORE, BODY, first)                                                                         \
+  } else {                                                                                                             \
+    COLUMN_LANES(ROWS_EACH(float, LOAD1, STORE1, BODY, first + l))                                                     \
+  }
+#else
+#define COLUMN_SUM(sum, VALUE) COLUMN_LANES(ROWS_SUM(float, LOAD1, VALUE, first + l, sum[l]))
+#define COLUMN_EACH(BODY)      COLUMN_LANES(ROWS_EACH(float, LOAD1, STORE1, BODY, first + l))
+#endif
 #define COLUMN_START                                                                                                   \
   const uint first = (uint)get_global_id(0) * VW;                                                                      \
   if (first >= channels) return;                                                                                       \
   const uint w = min(channels - first, (uint)VW);
-#define COLUMN_G(at) ACT_GRADIENT_float((x[at] - mu[l]) * a[l] + b[l], g[at])
+#define COLUMN_G(V, LOAD) ACT_GRADIENT_##V((LOAD(x + at) - LANE_##V(mu)) * LANE_##V(a) + LANE_##V(b), LOAD(g + at))
 
 #if CLG_FORM(batch_norm_columns_forward)
 __kernel void batch_norm_columns_forward(__global const float *x, const uint x_o, __global const float *gamma,
@@ -50,11 +77,12 @@ __kernel void batch_norm_columns_forward(__global const float *x, const uint x_o
   }
   bool again = true;
   for (float unit = 1.0f; again; unit = MOMENTS_SMALL) {
-#define FROM_SHIFT_OF(at) FMA(x[at], unit, -shift[l] * unit)
-    COLUMN_SUM(sum, FROM_SHIFT_OF(at))
+#define FROM_SHIFT_OF(V, LOAD) FMA(LOAD(x + at), (V)(unit), -LANE_##V(shift) * unit)
+    COLUMN_SUM(sum, FROM_SHIFT_OF)
     for (uint l = 0; l < VW; l++) around[l] = sum[l] / count;
-#define SQUARE_OF(at) ((FROM_SHIFT_OF(at) - around[l]) * (FROM_SHIFT_OF(at) - around[l]))
-    COLUMN_SUM(sum, SQUARE_OF(at))
+#define AROUND_OF(V, LOAD) (FROM_SHIFT_OF(V, LOAD) - LANE_##V(around))
+#define SQUARE_OF(V, LOAD) (AROUND_OF(V, LOAD) * AROUND_OF(V, LOAD))
+    COLUMN_SUM(sum, SQUARE_OF)
     again = false;
     for (uint l = 0; l < w; l++) {
       if (unit < 1.0f && clg_finite(var[l])) continue;
@@ -79,10 +107,12 @@ __kernel void batch_norm_columns_forward(__global const float *x, const uint x_o
     mean[mean_o + c] = mu[l];
     rstd[rstd_o + c] = scale[l];
   }
-  for (uint i = 0; i < images; i++) {
-    const size_t row = (size_t)i * channels + first;
-    LANES(y[row + l] = ACT_float((x[row + l] - mu[l]) * a[l] + b[l]);)
+#define COLUMN_RESULT(V, LOAD, STORE)                                                                                  \
+  {                                                                                                                    \
+    const V v = (LOAD(x + at) - LANE_##V(mu)) * LANE_##V(a) + LANE_##V(b);                                             \
+    STORE(ACT_##V(v), y + at);                                                                                         \
   }
+  COLUMN_EACH(COLUMN_RESULT)
 }
 #endif
 
@@ -110,8 +140,9 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
     a[l] = here && (flags & GAMMA) ? scale[l] * gamma[gamma_o + first + l] : scale[l];
     b[l] = here && (flags & BETA) ? beta[beta_o + first + l] : 0.0f;
   }
-  COLUMN_SUM(sum_g, COLUMN_G(at))
-  COLUMN_SUM(sum_h, COLUMN_G(at) * ((x[at] - mu[l]) * scale[l]))
+#define COLUMN_G_HAT(V, LOAD) (COLUMN_G(V, LOAD) * ((LOAD(x + at) - LANE_##V(mu)) * LANE_##V(scale)))
+  COLUMN_SUM(sum_g, COLUMN_G)
+  COLUMN_SUM(sum_h, COLUMN_G_HAT)
   for (uint l = 0; l < w; l++) {
     const uint c = first + l;
     if (flags & WANT_GAMMA) dgamma[dgamma_o + c] = flags & ADD_GAMMA ? dgamma[dgamma_o + c] + sum_h[l] : sum_h[l];
@@ -119,14 +150,15 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
     sum_g[l] = flags & EVAL ? 0.0f : sum_g[l] / count;
     sum_h[l] = flags & EVAL ? 0.0f : sum_h[l] / count;
   }
-  for (uint i = 0; (flags & WANT_X) && i < images; i++) {
-    const size_t row = (size_t)i * channels + first;
-    LANES({
-      const size_t at = row + l;
-      const float d = a[l] * (COLUMN_G(at) - sum_g[l] - (x[at] - mu[l]) * scale[l] * sum_h[l]);
-      dx[at] = flags & ADD_X ? dx[at] + d : d;
-    })
+#define COLUMN_GRADIENT(V, LOAD, STORE)                                                                                \
+  {                                                                                                                    \
+    V d = LANE_##V(a) *                                                                                                \
+          (COLUMN_G(V, LOAD) - LANE_##V(sum_g) - (LOAD(x + at) - LANE_##V(mu)) * LANE_##V(scale) * LANE_##V(sum_h));   \
+    if (flags & ADD_X) d += LOAD(dx + at);                                                                             \
+    STORE(d, dx + at);                                                                                                 \
   }
+  if (!(flags & WANT_X)) return;
+  COLUMN_EACH(COLUMN_GRADIENT)
 }
 #endif
 
@@ -157,6 +189,7 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
     a[l] = flags & GAMMA ? scale[l] * gamma[gamma_o + c] : scale[l];                                                   \
     b[l] = flags & BETA ? beta[beta_o + c] : 0.0f;                                                                     \
   }
+#define STRIPE_G(at) ACT_GRADIENT_float((x[at] - mu[l]) * a[l] + b[l], g[at])
 /* PUT(at, VALUE(at)) at every element of channel l in the rows [FROM, TO). Plain loops, which compilers make vectors
  * of. */
 #define STRIPE_ROWS(FROM, TO, VALUE, PUT)                                                                              \
@@ -267,7 +300,7 @@ __kernel void batch_norm_columns_part_sums(__global const float *g, const uint g
 #define ADD_BOTH(at, v)                                                                                                \
   block_g[l] += v;                                                                                                     \
   block_h[l] += v * ((x[at] - mu[l]) * scale[l]);
-    STRIPE_FOURS(block, last, COLUMN_G, ADD_BOTH)
+    STRIPE_FOURS(block, last, STRIPE_G, ADD_BOTH)
     for (uint l = 0; l < w; l++) {
       SUM_TAKE(float, sum_g[l], rest_g[l], block_g[l])
       SUM_TAKE(float, sum_h[l], rest_h[l], block_h[l])
@@ -294,7 +327,7 @@ __kernel void batch_norm_columns_gradient(__global const float *g, const uint g_
     mean_g[l] = flags & EVAL ? 0.0f : sums[l] / (float)images;
     mean_h[l] = flags & EVAL ? 0.0f : sums[channels + l] / (float)images;
   }
-#define OF_X(at)            (a[l] * (COLUMN_G(at) - mean_g[l] - (x[at] - mu[l]) * scale[l] * mean_h[l]))
+#define OF_X(at)            (a[l] * (STRIPE_G(at) - mean_g[l] - (x[at] - mu[l]) * scale[l] * mean_h[l]))
 #define PUT_GRADIENT(at, d) dx[at] = flags & ADD_X ? dx[at] + d : d;
   STRIPE_ROWS(from, end, OF_X, PUT_GRADIENT)
 }
