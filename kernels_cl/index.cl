@@ -85,7 +85,7 @@ inline float16 scatter_16(__global const float *g, __global const int *index, co
   float16 sum = 0.0f, rest = 0.0f, block = 0.0f;
   for (uint j = 0; j < m; j++) {
     const int16 here = vload16(0, index + (size_t)j * inner) == k;
-    block += as_float16(as_int16(vload16(0, g + (size_t)j * inner)) & here);
+    block += as_float16(as_int16(CLG_LOAD16(g + (size_t)j * inner)) & here);
     if (j % SUM_LONG != SUM_LONG - 1) continue;
     SUM_TAKE(float16, sum, rest, block)
     block = 0.0f;
@@ -132,7 +132,7 @@ static void scatter(__global const float *g, __global const int *index, __global
     scatter_run(g, index, dx, k, m, len);
   } else {
     uint l = 0;
-    for (; l + 16 <= len; l += 16) vstore16(scatter_16(g + l, index + l, (int)k, m, inner), 0, dx + l);
+    for (; l + 16 <= len; l += 16) CLG_STORE16(scatter_16(g + l, index + l, (int)k, m, inner), dx + l);
     for (; l < len; l++) dx[l] = scatter_at(g + l, index + l, (int)k, m, inner);
   }
 }
@@ -345,11 +345,11 @@ inline void extreme_at(__global const float *x, __global float *y, __global int 
   const N at = take_##at ? p1 : p0;
 static void extreme_row(__global const float *x, __global float *y, __global int *index, const uint n,
                         const uint flags) {
-  float16 best = vload16(0, x);
+  float16 best = CLG_LOAD16(x);
   int16 at = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), here = at;
   uint k = 16;
   for (; k + 16 <= n; k += 16) {
-    const float16 v = vload16(0, x + k);
+    const float16 v = CLG_LOAD16(x + k);
     here += 16;
     EXTREME_TAKE(float16, int16, best, at, v, here)
   }
@@ -388,18 +388,18 @@ static void extreme_columns(__global const float *x, __global float *y, __global
                             const uint inner, const uint len, const uint flags) {
   const uint whole = len / 16 * 16;
   for (uint c = 0; c < whole; c += 16) {
-    vstore16(vload16(0, x + c), 0, y + c);
+    CLG_STORE16(CLG_LOAD16(x + c), y + c);
     vstore16((int16)(0), 0, index + c);
   }
   for (uint k0 = 1; k0 < n; k0 += 8)
     for (uint c = 0; c < whole; c += 16) {
-      float16 best = vload16(0, y + c);
+      float16 best = CLG_LOAD16(y + c);
       int16 at = vload16(0, index + c);
       for (uint k = k0; k < min(n, k0 + 8); k++) {
-        const float16 v = vload16(0, x + (size_t)k * inner + c);
+        const float16 v = CLG_LOAD16(x + (size_t)k * inner + c);
         EXTREME_TAKE(float16, int16, best, at, v, (int)k)
       }
-      vstore16(best, 0, y + c);
+      CLG_STORE16(best, y + c);
       vstore16(at, 0, index + c);
     }
   for (uint c = whole; c < len; c++) extreme_at(x + c, y + c, index + c, n, inner, flags);

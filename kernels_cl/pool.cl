@@ -46,9 +46,9 @@ inline int2 whole_windows(const int W, const int OW, const int8 window) {
 }
 /* Element b of the rows of 16 windows, the first at x: an even one of those that follow, an odd one of those before. */
 inline float16 window_tap(__global const float *x, const int b, const int8 window) {
-  if (SX == 1) return vload16(0, x);
-  if (b == 0) return (float16)(vload16(0, x).even, vload16(1, x).even);
-  return (float16)(vload16(0, x - 1).odd, vload16(1, x - 1).odd);
+  if (SX == 1) return CLG_LOAD16(x);
+  if (b == 0) return (float16)(CLG_LOAD16(x).even, CLG_LOAD16(x + 16).even);
+  return (float16)(CLG_LOAD16(x - 1).odd, CLG_LOAD16(x + 15).odd);
 }
 /* Any 16 windows: the offsets of their planes, and where they begin in those. */
 typedef struct windows {
@@ -159,7 +159,7 @@ inline void max_16(__global const float *x, __global float *y, __global int *ind
       MAX_TAKE(float16, int16, v, lanes + first)
     }
   }
-  vstore16(best, 0, y);
+  CLG_STORE16(best, y);
   vstore16(at, 0, index);
 }
 /* Of any. */
@@ -343,7 +343,7 @@ __kernel void pool_average(__global const float *x, const uint x_o, __global flo
                            const uint flags) {
   POOL_SIZES
   x += x_o, y += y_o;
-  POOL_WINDOWS(vstore16(average_16(x + (size_t)plane * H * W, r, c, H, W, window, flags), 0, y + e);
+  POOL_WINDOWS(CLG_STORE16(average_16(x + (size_t)plane * H * W, r, c, H, W, window, flags), y + e);
                , average_lanes(x, y + e, w, n, H, W, window, flags);
                , y[e] = average_at(x + (size_t)plane * H * W, r, c, H, W, window, flags);)
 }
