@@ -3,7 +3,7 @@
  * rare, and has no need to be fast. kept and red are the dimensions that stay and that go, innermost first; kept_s and
  * red_s the strides of x over them. With `part` > 0 part*y follows behind all y, which is finite for longer. Sums in
  * the second pass are compensated. */
-#include "groups.clh"
+#include "sums.clh"
 
 inline int element(uint i, const uint8 dims, const int8 strides) {
   uint dim[8];
@@ -27,9 +27,9 @@ inline float root(const float v, const float p) {
     if (part > 0.0f) y[y_o + ranges + o] = m * part * r;                                                               \
   }
 
-/* `least`: what a sum is at least that has lost nothing that counts. LANES items share a range; JOIN_MAX and JOIN_SUM
- * bring their parts together. */
-#define NORM(NAME, LOCAL, RANGE, LANE, LANES, JOIN_MAX, JOIN_SUM)                                                      \
+/* `least`: what a sum is at least that has lost nothing that counts. EACH_LANE(v) is over the lanes of a range that are
+ * this item's, LANES in all; PUT_LANE keeps what one comes to, and JOIN brings them together. */
+#define NORM(NAME, LOCAL, RANGE, LANE, LANES, EACH_LANE, PUT_LANE, JOIN)                                               \
   __kernel void NAME(__global const float *x, const uint x_o, __global const float *sum, const uint sum_o,             \
                      __global float *y, const uint y_o, const int8 kept_s, const int8 red_s, const uint8 kept,         \
                      const uint8 red, const uint ranges, const uint n, const float p, const float least,               \
@@ -43,30 +43,53 @@ inline float root(const float v, const float p) {
       return;                                                                                                          \
     }                                                                                                                  \
     x += (int)x_o + element(o, kept, kept_s);                                                                          \
-    float most = 0.0f, total = 0.0f, lost = 0.0f;                                                                      \
-    for (uint i = lane; i < n; i += LANES) most = clg_max(most, fabs(x[element(i, red, red_s)]));                      \
-    JOIN_MAX(most)                                                                                                     \
-    const bool inside = most > 0.0f && most <= FLT_MAX;                                                                \
-    for (uint i = lane; inside && i < n; i += LANES) {                                                                 \
-      const float v = fabs(x[element(i, red, red_s)]) / most, term = (p == 2.0f ? v * v : pow(v, p)) - lost,           \
-                  next = total + term;                                                                                 \
-      lost = (next - total) - term;                                                                                    \
-      total = next;                                                                                                    \
+    float most, total;                                                                                                 \
+    EACH_LANE(v) {                                                                                                     \
+      float m = 0.0f;                                                                                                  \
+      for (uint i = v; i < n; i += LANES) m = clg_max(m, fabs(x[element(i, red, red_s)]));                             \
+      PUT_LANE(v, most, m)                                                                                             \
     }                                                                                                                  \
-    JOIN_SUM(total)                                                                                                    \
+    JOIN(most, clg_max)                                                                                                \
+    const bool inside = most > 0.0f && most <= FLT_MAX;                                                                \
+    EACH_LANE(v) {                                                                                                     \
+      float t = 0.0f, lost = 0.0f;                                                                                     \
+      for (uint i = v; inside && i < n; i += LANES) {                                                                  \
+        const float q = fabs(x[element(i, red, red_s)]) / most, term = (p == 2.0f ? q * q : pow(q, p)) - lost,         \
+                    next = t + term;                                                                                   \
+        lost = (next - t) - term;                                                                                      \
+        t = next;                                                                                                      \
+      }                                                                                                                \
+      PUT_LANE(v, total, t)                                                                                            \
+    }                                                                                                                  \
+    JOIN(total, CLG_JOIN_SUM)                                                                                          \
     const float over_most = inside ? root(total, p) : 1.0f;                                                            \
     if (lane == 0) PUT(most, over_most)                                                                                \
   }
-#define NOTHING(v)
 
-/* An item a range. */
+/* An item has a range, */
+#define ITEM_EACH_LANE(v)       for (uint v = 0; v < 1; v++)
+#define ITEM_PUT_LANE(v, to, m) to = m;
+#define ITEM_JOIN(to, F)
 #if CLG_WANT(norm_short)
-NORM(norm_short, , get_global_id(0), 0, 1, NOTHING, NOTHING)
+NORM(norm_short, , get_global_id(0), 0, 1, ITEM_EACH_LANE, ITEM_PUT_LANE, ITEM_JOIN)
 #endif
-/* A work-group a range. */
-#define GROUP_LARGER(a, b) clg_max(a, b)
-#define GROUP_MAX(v)       CLG_GROUP_JOIN(lane, v, GROUP_LARGER)
-#define GROUP_ADD(v)       CLG_GROUP_SUM(lane, v)
+/* or a work-group. */
+#if CLG_CPU
+#define GROUP_LOCAL
+#define GROUP_LANES     1
+#define GROUP_EACH_LANE ITEM_EACH_LANE
+#define GROUP_PUT_LANE  ITEM_PUT_LANE
+#define GROUP_JOIN      ITEM_JOIN
+#else
+#define GROUP_LOCAL              __local float lanes[SUM_LANES];
+#define GROUP_LANES              SUM_LANES
+#define GROUP_EACH_LANE(v)       SUM_EACH_LANE(v, lane)
+#define GROUP_PUT_LANE(v, to, m) lanes[v] = m;
+#define GROUP_JOIN(to, F)                                                                                              \
+  SUM_JOIN(lanes, lane, F)                                                                                             \
+  to = lanes[0];                                                                                                       \
+  WG_BARRIER;
+#endif
 #if CLG_WANT(norm_long)
-NORM(norm_long, CLG_GROUP_LOCAL, get_group_id(0), get_local_id(0), WG, GROUP_MAX, GROUP_ADD)
+NORM(norm_long, GROUP_LOCAL, get_group_id(0), get_local_id(0), GROUP_LANES, GROUP_EACH_LANE, GROUP_PUT_LANE, GROUP_JOIN)
 #endif
