@@ -28,6 +28,16 @@ clg_context *fuzz_plan(clg_device_shape shape) {
   return ctx;
 }
 
+clg_context *fuzz_device(void) {
+  clg_context *ctx = NULL;
+  char why[512] = "";
+  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  o.message = why, o.message_size = sizeof why;
+  clg_context_create(&ctx, &o);
+  FUZZ_REQUIRE(ctx, "%s", why);
+  return ctx;
+}
+
 void fuzz_check_line(const char *line) {
   for (const char *c = line; *c; c++)
     FUZZ_REQUIRE((unsigned char)*c >= ' ' && *c != 0x7f, "a control character in \"%s\"", line);

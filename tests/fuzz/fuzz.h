@@ -25,6 +25,7 @@ const char *fuzz_file(const void *bytes, size_t n);
 /* The bytes as text, malloced. */
 char *fuzz_text(const uint8_t *data, size_t n);
 clg_context *fuzz_plan(clg_device_shape shape);
+clg_context *fuzz_device(void);
 /* An error is one line that no terminal obeys; clears it. */
 void fuzz_check_line(const char *line);
 void fuzz_clear(clg_context *ctx);
