@@ -58,38 +58,6 @@ MAP_PIECES(map_pieces, MAP_SET)
 MAP_PIECES(map_pieces_add, MAP_ADD)
 #endif
 
-/* The same for results beyond the cache: stored past it, without the read that a store otherwise begins with. */
-#ifdef __has_builtin
-#if __has_builtin(__builtin_nontemporal_store)
-#define MAP_STORE4(v, to) __builtin_nontemporal_store(v, to)
-#endif
-#endif
-#ifndef MAP_STORE4
-#define MAP_STORE4(v, to) *(to) = v
-#endif
-#define MAP_FOUR_OF(T)    T##4
-#define MAP_FOUR(T)       MAP_FOUR_OF(T)
-#define MAP_ALIGNED(t, n) mm_aligned = mm_aligned && (size_t)(t##_p + t##_o) % 16 == 0;
-#define MAP_HELD(t, n)    MAP_T t##_v[16];
-#define MAP_HOLD(t, n)    t##_v[mm_l] = t;
-#define MAP_PUT(t, n)                                                                                                  \
-  for (int mm_q = 0; mm_q < 4; mm_q++)                                                                                 \
-    MAP_STORE4(vload4(mm_q, t##_v), (__global MAP_FOUR(MAP_T) *)(t##_p + t##_o + mm_first) + mm_q);
-#if CLG_FORM(map_stream)
-__kernel void map_stream(MAP_OUTPUTS MAP_INPUTS MAP_NUMBERS, const uint mm_n) {
-  uint mm_first = (uint)get_group_id(0) * MAP_PIECE;
-  const uint mm_end = min(mm_n, mm_first + MAP_PIECE);
-  bool mm_aligned = true;
-  MAP_OUTPUT_NUMBER(MAP_ALIGNED)
-  for (; mm_aligned && mm_first + 16 <= mm_end; mm_first += 16) {
-    MAP_OUTPUT_NUMBER(MAP_HELD)
-    CLG_SIXTEEN for (uint mm_l = 0; mm_l < 16; mm_l++){
-        MAP_LOAD_AT(mm_first + mm_l) MAP_COMPUTE MAP_OUTPUT_NUMBER(MAP_HOLD)} MAP_OUTPUT_NUMBER(MAP_PUT)
-  }
-  MAP_EACH(mm_first, mm_end, MAP_ELEMENT(MAP_SET))
-}
-#endif
-
 /* Any strides over up to 8 dimensions, innermost first: group ids are pieces of the first, one or mm_rows of the
  * second, and the product of the rest. t_k is where that begins in tensor t, t_b where a row of it does: worked out
  * once for all its elements. */

@@ -41,7 +41,6 @@ typedef struct clg_device_info {
   uint64_t global_bytes;    /* as the driver reports; may change from run to run */
   uint64_t max_alloc_bytes; /* largest single buffer */
   uint64_t local_bytes;     /* per work-group */
-  uint64_t cache_bytes;     /* in front of global memory; 0: none, or unknown */
   uint32_t compute_units, clock_mhz, max_work_group, address_bits;
   uint32_t base_align_bytes; /* sub-buffer alignment */
   uint32_t native_float_width;

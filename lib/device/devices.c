@@ -139,7 +139,6 @@ static void describe(cl_device_id d, int platform_index, int device_index, clg_d
   info->global_bytes = device_u64(d, CL_DEVICE_GLOBAL_MEM_SIZE);
   info->max_alloc_bytes = device_u64(d, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
   info->local_bytes = device_u64(d, CL_DEVICE_LOCAL_MEM_SIZE);
-  info->cache_bytes = device_u64(d, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
   info->compute_units = device_u32(d, CL_DEVICE_MAX_COMPUTE_UNITS);
   info->clock_mhz = device_u32(d, CL_DEVICE_MAX_CLOCK_FREQUENCY);
   info->address_bits = device_u32(d, CL_DEVICE_ADDRESS_BITS);

@@ -228,22 +228,9 @@ void clg_loop_make(clg_loop *l, int ndim, const int64_t *shape, uint32_t dims, i
 
 static bool in_pieces(const clg_map_fn *f) { return f->ctx->shape == CLG_SHAPE_CPU; }
 
-/* Whether contiguous results, which list[0..n_out) begins with, are stored past the cache: where they find no place in
- * it, and it does not hold what they replace. */
-static bool streams(const clg_map_fn *f, const clg_tensor *const *list, int n) {
-  const clg_context *of = f->ctx->like ? f->ctx->like : f->ctx;
-  const uint64_t cache = of->info.cache_bytes;
-  if (!in_pieces(f) || !cache || (uint64_t)list[0]->numel * (uint64_t)f->n_out * 4 <= cache) return false;
-  for (int o = 0; o < f->n_out; o++)
-    for (int i = f->n_out; i < n; i++)
-      if (list[i]->storage->block == list[o]->storage->block) return false;
-  return true;
-}
-
 static clg_kernel *get_kernel(const clg_map_fn *f, const char *prelude, clg_map_form form) {
-  static const char *const name[][CLG_FORMS] = {
-      {"map_flat", "map_strided", "map_flat_add", "map_strided_add"},
-      {"map_pieces", "map_rows", "map_pieces_add", "map_rows_add", "map_stream"}};
+  static const char *const name[][CLG_FORMS] = {{"map_flat", "map_strided", "map_flat_add", "map_strided_add"},
+                                                {"map_pieces", "map_rows", "map_pieces_add", "map_rows_add"}};
   return clg_kernel_get(f->ctx, "map.cl", prelude, name[in_pieces(f)][form]);
 }
 
@@ -313,8 +300,7 @@ clg_status clg_map_run(clg_map_fn *f, clg_tensor *const *outs, const clg_tensor 
   if (flat) {
     clg_args_params(&a, f, params);
     clg_args_add(&a, clg_arg_u32((uint32_t)out->numel));
-    const clg_map_form form = accumulate ? CLG_FLAT_ADD : streams(f, list, n) ? CLG_STREAM : CLG_FLAT;
-    return launch(f, kernel_of(f, form), op, &a, (size_t[3]){(size_t)out->numel, 1, 1});
+    return launch(f, kernel_of(f, accumulate ? CLG_FLAT_ADD : CLG_FLAT), op, &a, (size_t[3]){(size_t)out->numel, 1, 1});
   }
   int64_t strides[CLG_MAP_OUTPUTS + CLG_MAP_INPUTS][CLG_MAX_DIMS];
   for (int i = 0; i < n; i++) clg_broadcast_strides(list[i], out->ndim, out->shape, strides[i]);

@@ -5,7 +5,7 @@
 #include "device/launch.h"
 #include "tensor/map.h"
 
-typedef enum clg_map_form { CLG_FLAT, CLG_STRIDED, CLG_FLAT_ADD, CLG_STRIDED_ADD, CLG_STREAM, CLG_FORMS } clg_map_form;
+typedef enum clg_map_form { CLG_FLAT, CLG_STRIDED, CLG_FLAT_ADD, CLG_STRIDED_ADD, CLG_FORMS } clg_map_form;
 
 /* CLG_REDUCE_SUM, CLG_REDUCE_MAX, a sum that keeps the values, and one that is divided: */
 enum { CLG_REDUCE_KEEP = 2, CLG_REDUCE_MEAN, CLG_REDUCTIONS };

@@ -6,9 +6,10 @@
 
 /* Below this many elements a second launch costs more than it gains. */
 #define ONE_PASS 65536
-/* On a CPU: what an item takes of narrow stripes, of wide ones where the whole fits in no cache, and of short rows.
- * Those up to SHORT gain from REDUCE_ROWS (reduce.cl) at a time. */
-enum { STRIPE = 16, WIDE = 4096, IN_CACHE = 1 << 18, ROW_WORK = 4096, SHORT = 64, ROWS = 16 };
+/* On a CPU: what an item takes of narrow stripes, of wide ones where the whole fits in no cache, of these where it
+ * reads several tensors, which lie in a first cache beside the sums, and of short rows. Those up to SHORT gain from
+ * REDUCE_ROWS (reduce.cl) at a time. */
+enum { STRIPE = 16, WIDE = 4096, SEVERAL = 1024, IN_CACHE = 1 << 18, ROW_WORK = 4096, SHORT = 64, ROWS = 16 };
 
 /* One reduction, worked out from the shapes alone. */
 typedef struct plan {
@@ -90,6 +91,7 @@ static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *lis
   choose_chunks(p, cpu);
   p->wide = cpu && !p->inner && p->unit && p->share > STRIPE;
   if (cpu && !p->inner && !p->wide) p->share = STRIPE;
+  if (p->wide && n > 1) p->share = least(p->share, SEVERAL); /* the order of a sum is that of its chunk */
 }
 
 static const char *kernel_name(const plan *p) {
