@@ -178,6 +178,72 @@ START_TEST(tensors_outlive_the_users_context) {
 }
 END_TEST
 
+/* ---- where vectors, work-groups and pieces of an item end ---- */
+
+enum { LONGEST = 4097, ROWS = 3, BESIDE = 5, CELLS = ROWS * (LONGEST + 2 * BESIDE) };
+static const int64_t lengths[] = {1,   15,  16,   17,   31,   32,   33,   63,   64,   65,
+                                  127, 129, 1023, 1025, 2047, 2048, 2049, 4095, 4096, LONGEST};
+#define EACH_LENGTH(n)                                                                                                 \
+  for (size_t l_ = 0, n = 1; l_ < sizeof lengths / sizeof *lengths && (n = (size_t)lengths[l_], 1); l_++)
+
+static float numbers[CELLS], seen[CELLS];
+
+/* whole [rows, n + 2*BESIDE] is 0.5 but for n columns from `offset` on, which are those of want [rows, n]. */
+static void only_is_written(clg_tensor *whole, size_t rows, size_t n, size_t offset, const float *want) {
+  const size_t width = n + 2 * BESIDE;
+  ck_assert_int_eq(clg_tensor_read(whole, seen), CLG_OK);
+  for (size_t i = 0; i < rows * width; i++) {
+    const size_t at = i % width - offset; /* wraps before it */
+    const float right = at < n ? want[i / width * n + at] : 0.5f;
+    ck_assert_msg(seen[i] == right, "%zu of offset %zu, %zu: %g, not %g", n, offset, i, (double)seen[i], (double)right);
+  }
+}
+
+START_TEST(nothing_is_written_beside_a_view) {
+  for (size_t i = 0; i < CELLS; i++) numbers[i] = (float)(i % 1009) - 500;
+  EACH_LENGTH(n)
+  for (size_t offset = 0; offset <= BESIDE; offset += offset ? 2 : 1)
+    for (size_t rows = 1; rows <= ROWS; rows += 2) {
+      clg_scope *s = clg_scope_open(ctx);
+      const int64_t shape[] = {(int64_t)rows, (int64_t)n + 2 * BESIDE}, tight[] = {(int64_t)rows, (int64_t)n};
+      clg_tensor *whole = clg_full(ctx, 2, shape, 0.5f), *part = clg_narrow(whole, 1, (int64_t)offset, (int64_t)n);
+      clg_tensor *from = clg_tensor_create(ctx, 2, tight, numbers);
+      ck_assert_int_eq(clg_copy_(part, from), CLG_OK);
+      only_is_written(whole, rows, n, offset, numbers);
+      ck_assert_int_eq(clg_fill_(part, 0.25f), CLG_OK);
+      ck_assert_int_eq(clg_copy_(part, clg_expand(clg_narrow(from, 0, 0, 1), 2, tight)), CLG_OK);
+      for (size_t r = 1; r < rows; r++) memcpy(numbers + r * n, numbers, n * sizeof *numbers);
+      only_is_written(whole, rows, n, offset, numbers);
+      ck_assert_int_eq(clg_rand_(part, 2, 3), CLG_OK);
+      ck_assert_int_eq(clg_tensor_read(part, numbers), CLG_OK);
+      for (size_t i = 0; i < rows * n; i++) ck_assert(numbers[i] >= 2 && numbers[i] < 3);
+      only_is_written(whole, rows, n, offset, numbers);
+      for (size_t i = 0; i < CELLS; i++) numbers[i] = (float)(i % 1009) - 500;
+      clg_scope_close(s);
+      clg_tensor_unref(&from);
+    }
+}
+END_TEST
+
+/* Columns of any number and height: the strided kernels, where a work-item may take several short rows. */
+START_TEST(transposed_copies_are_whole) {
+  for (size_t i = 0; i < CELLS; i++) numbers[i] = (float)i;
+  EACH_LENGTH(n)
+  for (size_t rows = 2; rows <= ROWS; rows++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *x = clg_tensor_create(ctx, 2, (int64_t[]){(int64_t)rows, (int64_t)n}, numbers);
+    ck_assert_int_eq(clg_tensor_read(clg_contiguous(clg_transpose(x, 0, 1)), seen), CLG_OK);
+    for (size_t i = 0; i < rows * n; i++) ck_assert_float_eq(seen[i], numbers[i % rows * n + i / rows]);
+    clg_tensor *tall = clg_tensor_create(ctx, 2, (int64_t[]){(int64_t)n, (int64_t)rows}, numbers);
+    ck_assert_int_eq(clg_tensor_read(clg_contiguous(clg_transpose(tall, 0, 1)), seen), CLG_OK);
+    for (size_t i = 0; i < rows * n; i++) ck_assert_float_eq(seen[i], numbers[i % n * rows + i / n]);
+    clg_scope_close(s);
+    clg_tensor_unref(&x);
+    clg_tensor_unref(&tall);
+  }
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("tensor");
   share_context(c);
@@ -189,6 +255,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, prints_shape_and_corner);
   tcase_add_test(c, buffers_are_shared_with_other_opencl_code);
   tcase_add_test(c, tensors_outlive_the_users_context);
+  tcase_add_test(c, nothing_is_written_beside_a_view);
+  tcase_add_test(c, transposed_copies_are_whole);
   suite_add_tcase(suite, c);
 }
 CHECK_MAIN("tensor", add_cases)
