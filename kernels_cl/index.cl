@@ -50,7 +50,7 @@ inline float read_if(const bool reads, __global const float *p, const size_t at)
 #if CLG_FORM(index_gather)
 /* y[o,j,i] = x[o, index[o,j,i], i]; index, y [outer,m,inner] of `total` elements. */
 inline void gather(__global const float *x, __global const int *index, __global float *y, const uint n,
-                   const uint inner, const uint len) {
+                          const uint inner, const uint len) {
   for (uint l = 0; l < len; l++) {
     const int k = index[l];
     y[l] = read_if(WITHIN(k, n), x, (size_t)k * inner + (inner > 1 ? l : 0));
@@ -67,7 +67,7 @@ __kernel void index_gather(__global const float *x, const uint x_o, __global con
 #if CLG_FORM(index_scatter)
 /* The sum over j of g[j*inner] where index[j*inner] == k. */
 inline float scatter_at(__global const float *g, __global const int *index, const int k, const uint m,
-                        const uint inner) {
+                               const uint inner) {
   float sum = 0.0f, rest = 0.0f, block = 0.0f;
   for (uint j = 0; j < m; j++) {
     const float v = g[(size_t)j * inner];
@@ -81,7 +81,7 @@ inline float scatter_at(__global const float *g, __global const int *index, cons
 }
 #if CLG_CPU
 inline float16 scatter_16(__global const float *g, __global const int *index, const int k, const uint m,
-                          const uint inner) {
+                                 const uint inner) {
   float16 sum = 0.0f, rest = 0.0f, block = 0.0f;
   for (uint j = 0; j < m; j++) {
     const int16 here = vload16(0, index + (size_t)j * inner) == k;
@@ -162,7 +162,7 @@ inline void copy_words(__global const uint *x, __global uint *y, const uint len,
   }
 }
 inline void rows_run(__global const uint *x, __global const int *index, __global uint *y, const uint n,
-                     const uint inner, const uint i, const uint len, const int skip) {
+                            const uint inner, const uint i, const uint len, const int skip) {
 #if CLG_CPU
   if (inner == 1) {
     for (uint l = 0; l < len; l++) {
@@ -250,11 +250,15 @@ static void add_rows(__global const float *g, __global const int *index, __globa
     for (uint c = 0; !begins && c < w; c++) row[i + c] = clg_sum_end(total[c], rest[c]);
   }
 }
-inline bool any_before(__global const int *index, const int k, const uint j) { return next_row(index, k, 0, j) < j; }
+inline bool any_before(__global const int *index, const int k, const uint j) {
+  return next_row(index, k, 0, j) < j;
+}
 #else
-#define SPREAD 16u /* columns of an item at a time; the items of a group share the columns */
+#define SPREAD         4u /* columns of an item at a time; the items of a group share the columns */
+/* Unrolled: an array is in registers only if no loop indexes it. */
+#define EACH_COLUMN(c) _Pragma("unroll") for (uint c = 0; c < SPREAD; c++) if (c < w)
 inline void add_rows(__global const float *g, __global const int *index, __global float *row, const int k,
-                     const uint from, const uint m, const uint inner, const uint lane, const bool add) {
+                            const uint from, const uint m, const uint inner, const uint lane, const bool add) {
   if (!add)
     for (uint i = lane; i < inner; i += WG) row[i] = 0.0f;
   for (uint i = lane; i < inner; i += WG * SPREAD, row += WG * SPREAD, g += WG * SPREAD) {
@@ -264,23 +268,26 @@ inline void add_rows(__global const float *g, __global const int *index, __globa
     for (uint j = from; j < m; j++) {
       if (index[j] != k) continue;
       __global const float *v = g + (size_t)j * inner + lane;
-      if (found == 0)
-        for (uint c = 0; c < w; c++) total[c] = row[lane + c * WG], rest[c] = block[c] = 0.0f;
+      if (found == 0) {
+        EACH_COLUMN(c) total[c] = row[lane + c * WG], rest[c] = block[c] = 0.0f;
+      }
       if (found++ < SUM_LONG) { /* the first block is the sum */
-        for (uint c = 0; c < w; c++) total[c] += v[c * WG];
+        EACH_COLUMN(c) total[c] += v[c * WG];
         continue;
       }
-      for (uint c = 0; c < w; c++) block[c] += v[c * WG];
+      EACH_COLUMN(c) block[c] += v[c * WG];
       if (found % SUM_LONG != 0) continue;
-      for (uint c = 0; c < w; c++) {
+      EACH_COLUMN(c) {
         SUM_TAKE(float, total[c], rest[c], block[c])
         block[c] = 0.0f;
       }
     }
-    if (found > SUM_LONG)
-      for (uint c = 0; c < w; c++) SUM_TAKE(float, total[c], rest[c], block[c])
-    if (found > 0)
-      for (uint c = 0; c < w; c++) row[lane + c * WG] = clg_sum_end(total[c], rest[c]);
+    if (found > SUM_LONG) {
+      EACH_COLUMN(c) SUM_TAKE(float, total[c], rest[c], block[c])
+    }
+    if (found > 0) {
+      EACH_COLUMN(c) row[lane + c * WG] = clg_sum_end(total[c], rest[c]);
+    }
   }
 }
 inline bool any_before(__global const int *index, const int k, const uint j) {
@@ -324,8 +331,8 @@ __kernel void index_rows_scatter_few(__global const float *g, const uint g_o, __
     at = take ? (N)(k) : at;                                                                                           \
   }
 /* y and index of x[0], x[inner] .. n of them. */
-inline void extreme_at(__global const float *x, __global float *y, __global int *index, const uint n, const uint inner,
-                       const uint flags) {
+inline void extreme_at(__global const float *x, __global float *y, __global int *index, const uint n,
+                              const uint inner, const uint flags) {
   float best = *x;
   int at = 0;
   for (uint k = 1; k < n && best == best; k++) {
@@ -444,7 +451,7 @@ __kernel void index_to_float(__global const int *x, const uint x_o, __global flo
 #if CLG_FORM(index_weights)
 /* The weight of each label: 0 for `ignore` and outside [0,classes), else weight[label], or 1 without weights. */
 inline float weight_of(const int k, __global const float *weight, const uint classes, const int ignore,
-                       const uint weighted) {
+                              const uint weighted) {
   const bool counts = WITHIN(k, classes) && k != ignore;
   const float w = weighted ? read_if(counts, weight, k) : 1.0f;
   return counts ? w : 0.0f;
