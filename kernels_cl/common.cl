@@ -19,21 +19,21 @@
 #endif
 
 /* exp(-x) may overflow to infinity, which gives the right limit, 0. */
-inline float clg_sigmoid(const float x) { return 1.0f / (1.0f + exp(-x)); }
+static inline float clg_sigmoid(const float x) { return 1.0f / (1.0f + exp(-x)); }
 /* The devices' own may stop some units short of 1, which counts beside a factor that grows. Beyond these bounds float
  * has nothing nearer than 1. */
-inline float clg_tanh(const float x) {
+static inline float clg_tanh(const float x) {
   const float t = tanh(x);
   return fabs(x) > 9.02f ? copysign(1.0f, x) : t;
 }
-inline float clg_erf(const float x) {
+static inline float clg_erf(const float x) {
   const float t = erf(x);
   return fabs(x) > 3.95f ? copysign(1.0f, x) : t;
 }
-inline float clg_sign(const float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f; }
+static inline float clg_sign(const float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f; }
 /* NaN wins, unlike in fmin and fmax. */
-inline float clg_min(const float a, const float b) { return a < b || a != a ? a : b; }
-inline float clg_max(const float a, const float b) { return a > b || a != a ? a : b; }
+static inline float clg_min(const float a, const float b) { return a < b || a != a ? a : b; }
+static inline float clg_max(const float a, const float b) { return a > b || a != a ? a : b; }
 
 /* Between writes to local memory and other items' reads of them. An item that is alone needs none, and gets none: where
  * a loop begins right behind a barrier, PoCL 6 loses its variables in work-groups of one or two

@@ -7,7 +7,7 @@
 
 #define WITHIN(k, n) ((k) >= 0 && (uint)(k) < (n))
 /* p[at], or 0. The index is in range either way, since compilers may read ahead of a branch. */
-inline float read_if(const bool reads, __global const float *p, const size_t at) {
+static inline float read_if(const bool reads, __global const float *p, const size_t at) {
   const float v = p[reads ? at : 0];
   return reads ? v : 0.0f;
 }
@@ -49,7 +49,7 @@ inline float read_if(const bool reads, __global const float *p, const size_t at)
 
 #if CLG_FORM(index_gather)
 /* y[o,j,i] = x[o, index[o,j,i], i]; index, y [outer,m,inner] of `total` elements. */
-inline void gather(__global const float *x, __global const int *index, __global float *y, const uint n,
+static inline void gather(__global const float *x, __global const int *index, __global float *y, const uint n,
                           const uint inner, const uint len) {
   for (uint l = 0; l < len; l++) {
     const int k = index[l];
@@ -66,7 +66,7 @@ __kernel void index_gather(__global const float *x, const uint x_o, __global con
 
 #if CLG_FORM(index_scatter)
 /* The sum over j of g[j*inner] where index[j*inner] == k. */
-inline float scatter_at(__global const float *g, __global const int *index, const int k, const uint m,
+static inline float scatter_at(__global const float *g, __global const int *index, const int k, const uint m,
                                const uint inner) {
   float sum = 0.0f, rest = 0.0f, block = 0.0f;
   for (uint j = 0; j < m; j++) {
@@ -80,7 +80,7 @@ inline float scatter_at(__global const float *g, __global const int *index, cons
   return clg_sum_end(sum, rest);
 }
 #if CLG_CPU
-inline float16 scatter_16(__global const float *g, __global const int *index, const int k, const uint m,
+static inline float16 scatter_16(__global const float *g, __global const int *index, const int k, const uint m,
                                  const uint inner) {
   float16 sum = 0.0f, rest = 0.0f, block = 0.0f;
   for (uint j = 0; j < m; j++) {
@@ -151,7 +151,7 @@ __kernel void index_scatter(__global const float *g, const uint g_o, __global co
 
 #if CLG_FORM(index_rows)
 /* y[0..len) = x[0..len), or 0. */
-inline void copy_words(__global const uint *x, __global uint *y, const uint len, const bool reads) {
+static inline void copy_words(__global const uint *x, __global uint *y, const uint len, const bool reads) {
   uint l = 0;
 #if CLG_CPU
   for (; l + 16 <= len; l += 16) vstore16(reads ? vload16(0, x + l) : (uint16)(0), 0, y + l);
@@ -161,7 +161,7 @@ inline void copy_words(__global const uint *x, __global uint *y, const uint len,
     y[l] = reads ? v : 0u;
   }
 }
-inline void rows_run(__global const uint *x, __global const int *index, __global uint *y, const uint n,
+static inline void rows_run(__global const uint *x, __global const int *index, __global uint *y, const uint n,
                             const uint inner, const uint i, const uint len, const int skip) {
 #if CLG_CPU
   if (inner == 1) {
@@ -191,13 +191,13 @@ __kernel void index_rows(__global const uint *x, const uint x_o, __global const 
 /* dx[o,k,:] (+)= g[o,j,:] for every j from `from` on with index[j] == k. */
 #if CLG_CPU
 #define SPREAD 1024u /* columns at a time */
-inline bool any_16(const int16 here) {
+static inline bool any_16(const int16 here) {
   const int8 of8 = here.lo | here.hi;
   const int4 of4 = of8.lo | of8.hi;
   return (of4.x | of4.y | of4.z | of4.w) != 0;
 }
 /* The first j from `from` on with index[j] == k, or m. */
-inline uint next_row(__global const int *index, const int k, const uint from, const uint m) {
+static inline uint next_row(__global const int *index, const int k, const uint from, const uint m) {
   uint j = from;
 #define HERE(at) (vload16(0, index + (at)) == k)
   while (j + 16 <= m && !any_16(HERE(j))) {
@@ -250,14 +250,14 @@ static void add_rows(__global const float *g, __global const int *index, __globa
     for (uint c = 0; !begins && c < w; c++) row[i + c] = clg_sum_end(total[c], rest[c]);
   }
 }
-inline bool any_before(__global const int *index, const int k, const uint j) {
+static inline bool any_before(__global const int *index, const int k, const uint j) {
   return next_row(index, k, 0, j) < j;
 }
 #else
 #define SPREAD         4u /* columns of an item at a time; the items of a group share the columns */
 /* Unrolled: an array is in registers only if no loop indexes it. */
 #define EACH_COLUMN(c) _Pragma("unroll") for (uint c = 0; c < SPREAD; c++) if (c < w)
-inline void add_rows(__global const float *g, __global const int *index, __global float *row, const int k,
+static inline void add_rows(__global const float *g, __global const int *index, __global float *row, const int k,
                             const uint from, const uint m, const uint inner, const uint lane, const bool add) {
   if (!add)
     for (uint i = lane; i < inner; i += WG) row[i] = 0.0f;
@@ -290,7 +290,7 @@ inline void add_rows(__global const float *g, __global const int *index, __globa
     }
   }
 }
-inline bool any_before(__global const int *index, const int k, const uint j) {
+static inline bool any_before(__global const int *index, const int k, const uint j) {
   for (uint before = 0; before < j; before++)
     if (index[before] == k) return true;
   return false;
@@ -331,7 +331,7 @@ __kernel void index_rows_scatter_few(__global const float *g, const uint g_o, __
     at = take ? (N)(k) : at;                                                                                           \
   }
 /* y and index of x[0], x[inner] .. n of them. */
-inline void extreme_at(__global const float *x, __global float *y, __global int *index, const uint n,
+static inline void extreme_at(__global const float *x, __global float *y, __global int *index, const uint n,
                               const uint inner, const uint flags) {
   float best = *x;
   int at = 0;
@@ -450,7 +450,7 @@ __kernel void index_to_float(__global const int *x, const uint x_o, __global flo
 
 #if CLG_FORM(index_weights)
 /* The weight of each label: 0 for `ignore` and outside [0,classes), else weight[label], or 1 without weights. */
-inline float weight_of(const int k, __global const float *weight, const uint classes, const int ignore,
+static inline float weight_of(const int k, __global const float *weight, const uint classes, const int ignore,
                               const uint weighted) {
   const bool counts = WITHIN(k, classes) && k != ignore;
   const float w = weighted ? read_if(counts, weight, k) : 1.0f;

@@ -5,7 +5,7 @@
  * the second pass are compensated. */
 #include "sums.clh"
 
-inline int element(uint i, const uint8 dims, const int8 strides) {
+static inline int element(uint i, const uint8 dims, const int8 strides) {
   uint dim[8];
   int stride[8], at = 0;
   vstore8(dims, 0, dim);
@@ -15,7 +15,7 @@ inline int element(uint i, const uint8 dims, const int8 strides) {
 }
 
 /* Corrected for what 1/p loses, which counts beside a large logarithm: exactly, so by fma on every device. */
-inline float root(const float v, const float p) {
+static inline float root(const float v, const float p) {
   if (p == 2.0f) return sqrt(v);
   const float q = 1.0f / p, rest = fma(-q, p, 1.0f) / p, y = pow(v, q);
   return y + y * (rest * log(v));

@@ -39,13 +39,13 @@
 
 #if CLG_CPU
 /* The windows [s0,s1) of a row that have all columns in the plane, and that window_tap can read 16 at a time. */
-inline int2 whole_windows(const int W, const int OW, const int8 window) {
+static inline int2 whole_windows(const int W, const int OW, const int8 window) {
   const int room = W - 1 + PX - (KX - 1) * DX, spare = SX == 2 && KX == 1;
   if (room < 0 || SX > 2) return (int2)(OW, 0);
   return (int2)((PX + SX - 1) / SX, min(OW, room / SX + 1) - spare);
 }
 /* Element b of the rows of 16 windows, the first at x: an even one of those that follow, an odd one of those before. */
-inline float16 window_tap(__global const float *x, const int b, const int8 window) {
+static inline float16 window_tap(__global const float *x, const int b, const int8 window) {
   if (SX == 1) return CLG_LOAD16(x);
   if (b == 0) return (float16)(CLG_LOAD16(x).even, CLG_LOAD16(x + 16).even);
   return (float16)(CLG_LOAD16(x - 1).odd, CLG_LOAD16(x + 15).odd);
@@ -72,7 +72,7 @@ static windows windows_from(const int e, const int end, POOL_SHAPE) {
   (float16)((p)[k.s0], (p)[k.s1], (p)[k.s2], (p)[k.s3], (p)[k.s4], (p)[k.s5], (p)[k.s6], (p)[k.s7], (p)[k.s8],         \
             (p)[k.s9], (p)[k.sa], (p)[k.sb], (p)[k.sc], (p)[k.sd], (p)[k.se], (p)[k.sf])
 /* p[at], or 0 where it is not `within`. */
-inline float16 read_within(__global const float *p, const int16 at, const int16 within) {
+static inline float16 read_within(__global const float *p, const int16 at, const int16 within) {
   const int16 k = at & within;
   return as_float16(as_int16(READ16(p, k)) & within);
 }
@@ -126,8 +126,8 @@ inline float16 read_within(__global const float *p, const int16 at, const int16 
     best = take ? v : best;                                                                                            \
     at = take ? at_v : at;                                                                                             \
   }
-inline void max_at(__global const float *x, __global float *y, __global int *index, const int p, const int q,
-                   const int H, const int W, const int8 window) {
+static inline void max_at(__global const float *x, __global float *y, __global int *index, const int p, const int q,
+                          const int H, const int W, const int8 window) {
   float best = -INFINITY;
   int at = -1;
   for (int a = 0; a < KY; a++) {
@@ -145,8 +145,8 @@ inline void max_at(__global const float *x, __global float *y, __global int *ind
 }
 #if CLG_CPU
 /* Of 16 whole windows from (p,q) on. */
-inline void max_16(__global const float *x, __global float *y, __global int *index, const int p, const int q,
-                   const int H, const int W, const int8 window) {
+static inline void max_16(__global const float *x, __global float *y, __global int *index, const int p, const int q,
+                          const int H, const int W, const int8 window) {
   const int16 lanes = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) * SX;
   float16 best = -INFINITY;
   int16 at = -1;
@@ -202,7 +202,7 @@ __kernel void pool_max(__global const float *x, const uint x_o, __global float *
 
 #if CLG_FORM(pool_pick)
 /* y = x at the index of each window; 0 where that is -1. */
-inline float pick_at(__global const float *x, const int at) {
+static inline float pick_at(__global const float *x, const int at) {
   const float v = x[max(at, 0)]; /* in range either way, since compilers may read ahead of a branch */
   return at < 0 ? 0.0f : v;
 }
@@ -233,11 +233,11 @@ __kernel void pool_pick(__global const float *x, const uint x_o, __global float 
   }
 
 /* The windows that may cover coordinate i: first to last. */
-inline int first_window(const int i, const int k, const int s, const int p, const int d) {
+static inline int first_window(const int i, const int k, const int s, const int p, const int d) {
   const int low = i + p - (k - 1) * d;
   return low <= 0 ? 0 : (low + s - 1) / s;
 }
-inline int last_window(const int i, const int s, const int p, const int n) { return min((i + p) / s, n - 1); }
+static inline int last_window(const int i, const int s, const int p, const int n) { return min((i + p) / s, n - 1); }
 
 #if CLG_CPU
 /* A CPU adds windows one by one to what they cover, where no element has more of them than a block: BAND for the rows
@@ -270,8 +270,8 @@ inline int last_window(const int i, const int s, const int p, const int n) { ret
 
 #if CLG_FORM(pool_unpick)
 /* *dx (+)= the sum of g over the windows whose index is element (i,j) of the plane. */
-inline void unpick_at(__global const float *g, __global float *dx, __global const int *index, const int i, const int j,
-                      POOL_SHAPE, const uint flags) {
+static inline void unpick_at(__global const float *g, __global float *dx, __global const int *index, const int i,
+                             const int j, POOL_SHAPE, const uint flags) {
   POOL_SIZES
   const int own = i * W + j;
   float sum = flags & ADD_FLAG ? *dx : 0.0f, rest = 0.0f;
@@ -307,8 +307,8 @@ __kernel void pool_unpick(__global const float *g, const uint g_o, __global floa
 #define DIVISOR(i0, j0) (CLIPPED(i0, KY, H, PY) * CLIPPED(j0, KX, W, PX))
 
 #if CLG_FORM(pool_average)
-inline float average_at(__global const float *x, const int p, const int q, const int H, const int W, const int8 window,
-                        const uint flags) {
+static inline float average_at(__global const float *x, const int p, const int q, const int H, const int W,
+                               const int8 window, const uint flags) {
   const int i0 = p * SY - PY, j0 = q * SX - PX;
   float sum = 0.0f, rest = 0.0f;
   for (int i = max(i0, 0); i < min(i0 + KY, H); i++) SUM_ROW(float, max(j0, 0), min(j0 + KX, W), x[i * W + at])
@@ -316,8 +316,8 @@ inline float average_at(__global const float *x, const int p, const int q, const
 }
 #if CLG_CPU
 /* Of 16 whole windows from (p,q) on. */
-inline float16 average_16(__global const float *x, const int p, const int q, const int H, const int W,
-                          const int8 window, const uint flags) {
+static inline float16 average_16(__global const float *x, const int p, const int q, const int H, const int W,
+                                 const int8 window, const uint flags) {
   const int i0 = p * SY - PY, j0 = q * SX - PX;
   float16 sum = 0.0f, rest = 0.0f;
   for (int i = max(i0, 0); i < min(i0 + KY, H); i++)
@@ -351,8 +351,8 @@ __kernel void pool_average(__global const float *x, const uint x_o, __global flo
 
 #if CLG_FORM(pool_spread)
 /* *dx (+)= the sum of g over the windows that cover element (i,j), each divided as in pool_average. */
-inline void spread_at(__global const float *g, __global float *dx, const int i, const int j, POOL_SHAPE,
-                      const uint flags) {
+static inline void spread_at(__global const float *g, __global float *dx, const int i, const int j, POOL_SHAPE,
+                             const uint flags) {
   POOL_SIZES
   float sum = flags & ADD_FLAG ? *dx : 0.0f, rest = 0.0f;
   const int p1 = last_window(i, SY, PY, OH), q0 = first_window(j, KX, SX, PX, 1), q1 = last_window(j, SX, PX, OW);

@@ -7,13 +7,13 @@
 
 #if VW == 16
 #define VEC float16
-inline float16 part(__global const float *p, const uint at, const uint n, const float fill) {
+static inline float16 part(__global const float *p, const uint at, const uint n, const float fill) {
   if (at + 16 <= n) return vload16(0, p + at);
   float t[16];
   for (uint i = 0; i < 16; i++) t[i] = at + i < n ? p[at + i] : fill;
   return vload16(0, t);
 }
-inline void put(__global float *p, const uint at, const uint n, const float16 v) {
+static inline void put(__global float *p, const uint at, const uint n, const float16 v) {
   if (at + 16 <= n) {
     vstore16(v, 0, p + at);
     return;
@@ -22,7 +22,7 @@ inline void put(__global float *p, const uint at, const uint n, const float16 v)
   vstore16(v, 0, t);
   for (uint i = 0; at + i < n; i++) p[at + i] = t[i];
 }
-inline float lanes_max(const float16 v) {
+static inline float lanes_max(const float16 v) {
   const float8 e = fmax(v.lo, v.hi);
   const float4 q = fmax(e.lo, e.hi);
   return fmax(fmax(q.x, q.y), fmax(q.z, q.w));

@@ -224,7 +224,7 @@ clg_expr clg_formula_over(clg_context *ctx, const clg_formula *f, const clg_expr
  */
 static void emit_lanes(const clg_arena *a, clg_expr e, bool gradient, clg_str *s) {
   const char *name = NAME(gradient), *args = ARGS(gradient);
-  clg_str_addf(s, "#if VW == 16\ninline float16 %s_lanes(const float16 v, const float p%s) { float16 r;\n", name,
+  clg_str_addf(s, "#if VW == 16\nstatic inline float16 %s_lanes(const float16 v, const float p%s) { float16 r;\n", name,
                gradient ? ", const float16 g" : "");
   if (!clg_expr_emit_lanes(a, e, "r", "t_", s))
     for (const char *l = "0123456789abcdef"; *l; l++) {

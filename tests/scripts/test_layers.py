@@ -80,9 +80,13 @@ def check_length(root, path, complain):
 
 
 def check_kernels(path, complain):
+    text = path.read_text(encoding="utf-8")
     # A group of one must not meet a barrier: see WG_BARRIER.
-    if path.name != "common.cl" and re.search(r"\bbarrier\s*\(", path.read_text(encoding="utf-8")):
+    if path.name != "common.cl" and re.search(r"\bbarrier\s*\(", text):
         complain(path, "calls barrier(): use WG_BARRIER")
+    # C99's inline defines nothing that a call which is not inlined could reach.
+    if re.search(r"^(?!static\b|.*\bstatic ).*\binline ", text, re.M):
+        complain(path, "has an inline function that is not static")
 
 
 def sources(root, *suffixes):
