@@ -193,6 +193,7 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
 /* PUT(at, VALUE(at)) at every element of channel l in the rows [FROM, TO). Plain loops, which compilers make vectors
  * of. */
 #define STRIPE_ROWS(FROM, TO, VALUE, PUT)                                                                              \
+  SUM_IN_ORDER                                                                                                         \
   for (uint i = (FROM); i < (TO); i++) {                                                                               \
     const size_t row = (size_t)i * channels + first;                                                                   \
     for (uint l = 0; l < w; l++) {                                                                                     \
@@ -204,6 +205,7 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
 #define STRIPE_FOURS(FROM, TO, VALUE, PUT)                                                                             \
   {                                                                                                                    \
     uint four = (FROM);                                                                                                \
+    SUM_IN_ORDER                                                                                                       \
     for (; four + 4 <= (TO); four += 4) {                                                                              \
       const size_t row = (size_t)four * channels + first;                                                              \
       for (uint l = 0; l < w; l++) {                                                                                   \

@@ -194,6 +194,7 @@
   }                                                                                                                    \
   REDUCE_ALL(mm_sum)                                                                                                   \
   float mm_left = REDUCE_START;                                                                                        \
+  SUM_IN_ORDER                                                                                                         \
   for (uint mm_l = 0; mm_l < (mm_end - mm_from) % 16; mm_l++) mm_left = REDUCE_JOIN(mm_left, mm_part[mm_l]);           \
   mm_sum[0] = REDUCE_JOIN(mm_sum[0], mm_left);                                                                         \
   if (!mm_short) mm_sum[0] = REDUCE_TOTAL(mm_sum[0], mm_rest[0]);

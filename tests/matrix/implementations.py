@@ -129,7 +129,7 @@ ALL = {one.name: one for one in (
     Implementation("rusticl", "Mesa's rusticl on llvmpipe: what computes, GPU shape", rusticl, gpu_shape),
     Implementation("oclgrind", "Oclgrind, which checks every access of kernels: ops", oclgrind, lambda name, suites: name in OCLGRIND),
     Implementation("lies", "PoCL, said to be a device that can do less", pocl, lambda name, suites: "lies" in suites),
-    Implementation("intel", "Intel's runtime for CPUs, from PyPI: what computes", intel, of_device),
+    Implementation("intel", "Intel's runtime for CPUs, from PyPI: every suite", intel, of_device),
     Implementation("trixie-pocl", "Debian 13's PoCL: every suite", trixie(None, ()), every),
     Implementation("trixie-rusticl", "Debian 13's rusticl: what computes, GPU shape", trixie({"CLGRAD_SHAPE": "gpu"}, ["rusticl-run"]), gpu_shape),
 )}
