@@ -174,7 +174,7 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
 #define STRIPE_START(PART_ID)                                                                                          \
   const uint first = (uint)get_global_id(0) * WIDE, part = PART_ID;                                                    \
   if (first >= channels) return;                                                                                       \
-  const uint w = min(channels - first, WIDE), from = part * chunk, end = min(images, from + chunk);
+  const uint w = WIDE == 1 ? 1 : min(channels - first, WIDE), from = part * chunk, end = min(images, from + chunk);
 #define STRIPE_ARGS                                                                                                    \
   __global const float *x, const uint x_o, __global const float *gamma, const uint gamma_o,                            \
       __global const float *beta, const uint beta_o, __global const float *mean, const uint mean_o,                    \
