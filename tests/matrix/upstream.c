@@ -3,6 +3,7 @@
 #define CL_TARGET_OPENCL_VERSION 120
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,13 +61,19 @@ static const struct test_case {
      "  out[0] = sum;\n"
      "}",
      .items = 1, .n = 15, .in = {0x1p24f, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, .want = 0x1p24f},
-    {"short_loops", "a loop ends after 65,535 turns",
+    {"short_loops", "a loop ends after 65,535 turns, without an error",
      "__kernel void t(__global float *out, __global const float *in, const uint n) {\n"
      "  float sum = 0;\n"
      "  for (uint i = 0; i < n; i++) sum += in[i % 16];\n"
      "  out[0] = sum;\n"
      "}",
      .items = 1, .n = 100000, .in = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, .want = 100000},
+    {"lost_nan", "x * 0 of an infinite x and 0 / 0 are 0",
+     "bool is_nan(const float v) { return (as_uint(v) & 0x7fffffffu) > 0x7f800000u; }\n"
+     "__kernel void t(__global float *out, __global const float *in, const uint n) {\n"
+     "  out[0] = is_nan(in[0] * 0.0f) && is_nan(0.0f / in[1]) ? 1 : 0;\n"
+     "}",
+     .items = 1, .n = 0, .in = {INFINITY, 0}, .want = 1},
     {"fma_subnormal", "fma takes a subnormal number as 0 (CL_FP_DENORM is optional)",
      "__kernel void t(__global float *out, __global const float *in, const uint n) {\n"
      "  out[0] = fma(in[0], in[1], in[2]);\n"
