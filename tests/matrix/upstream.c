@@ -61,7 +61,7 @@ static const struct test_case {
      "  out[0] = sum;\n"
      "}",
      .items = 1, .n = 15, .in = {0x1p24f, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, .want = 0x1p24f},
-    {"short_loops", "a loop ends after 65,535 turns, without an error",
+    {"short_loops", "an item's loops end after 65,535 turns in all, without an error",
      "__kernel void t(__global float *out, __global const float *in, const uint n) {\n"
      "  float sum = 0;\n"
      "  for (uint i = 0; i < n; i++) sum += in[i % 16];\n"
