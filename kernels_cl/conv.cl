@@ -1,11 +1,11 @@
 /* Convolutions on a CPU: a work-item copies the piece of the input that its block of outputs reads, zeros around it,
- * into private memory (the patch). Taps are then offsets into it, and the sums a register-tiled product: 8 pixels (or
- * taps) by 32 channels. */
+ * into private memory (the patch). Taps are then offsets into it, and the sums a register-tiled product: some pixels
+ * (or taps) by 32 channels. */
 #include "conv_shape.clh"
+#include "registers.clh"
 
 #define LANES       16
 #define PAIR        32 /* two vectors of channels */
-#define ROWS        8
 #define PIXELS      64 /* in a block */
 #define PATCH       12288
 #define OFFSETS     2048 /* channels x taps at a time */
@@ -14,38 +14,52 @@
 #define THIN_PIXELS 1024
 #define PANEL_K     256u /* steps of a sum that starts at 0, as in matmul.cl */
 
-/* part [ROWS][2] = (first ? 0 : part) + patch[row[i] + step[p]] * b[p] over a panel of kn steps: V vectors, the second
- * `bs` behind the first. Rows past `last` repeat it. */
-#define CONV_TILE(NAME, B_SPACE, V)                                                                                    \
-  static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float16 *b,   \
-                   const size_t bs, const uint kn, const bool first, float16 *part) {                                  \
-    const float *from[ROWS];                                                                                           \
-    float16 s[ROWS][V];                                                                                                \
-    _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                                \
+/* part [PIECE_ROWS][PAIR], V vectors of it, = (first ? 0 : part) + patch[row[i] + step[p]] * b[p] over a panel of kn
+ * steps. A step of b is LANES floats, and those of the second panel are `bs` steps behind. Rows past `last` repeat it,
+ * and are not stored. */
+#define OF_PAIR(l, bs) ((l) / LANES * LANES * (bs) + (l) % LANES)
+#define CONV_PIECE(NAME, B_SPACE, V)                                                                                   \
+  static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float *b,     \
+                   const size_t bs, const uint kn, const bool first, float *part) {                                    \
+    const float *from[PIECE_ROWS];                                                                                     \
+    reg s[PIECE_ROWS][V], w[V];                                                                                        \
+    EACH_OF(PIECE_ROWS, i) {                                                                                           \
       from[i] = patch + row[min(i, last)];                                                                             \
-      _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = (float16)(0.0f);                                        \
+      EACH_OF(V, v) s[i][v] = (reg)(0.0f);                                                                             \
     }                                                                                                                  \
-    for (uint p = 0; p < kn; p++) {                                                                                    \
+    for (uint p = 0; p < kn; p++, b += LANES) {                                                                        \
       const size_t at = step[p];                                                                                       \
-      float16 w[V];                                                                                                    \
-      _Pragma("unroll") for (uint v = 0; v < V; v++) w[v] = b[v * bs + p];                                             \
-      _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                                              \
-        const float16 e = (float16)(from[i][at]);                                                                      \
-        _Pragma("unroll") for (uint v = 0; v < V; v++) s[i][v] = fma(e, w[v], s[i][v]);                                \
+      EACH_OF(V, v) w[v] = REG_V(vload)(0, b + OF_PAIR(v * REGISTER_LANES, bs));                                       \
+      EACH_OF(PIECE_ROWS, i) {                                                                                         \
+        const reg e = (reg)(from[i][at]);                                                                              \
+        EACH_OF(V, v) s[i][v] = FMA(e, w[v], s[i][v]);                                                                 \
       }                                                                                                                \
     }                                                                                                                  \
-    if (first) {                                                                                                       \
-      _Pragma("unroll") for (uint i = 0; i < ROWS; i++) _Pragma("unroll") for (uint v = 0; v < V; v++)                 \
-          part[2 * i + v] = s[i][v];                                                                                   \
-    } else {                                                                                                           \
-      _Pragma("unroll") for (uint i = 0; i < ROWS; i++) _Pragma("unroll") for (uint v = 0; v < V; v++)                 \
-          part[2 * i + v] += s[i][v];                                                                                  \
-    }                                                                                                                  \
+    PIECE_STORE(PIECE_ROWS, V, PAIR)                                                                                   \
   }
-CONV_TILE(tile_packed2, __global, 2)
-CONV_TILE(tile_packed1, __global, 1)
-CONV_TILE(tile_block2, __private, 2)
-CONV_TILE(tile_block1, __private, 1)
+/* The same for `lanes` columns of the PAIR. */
+#if PIECE_COLS > LANES
+#define CONV_TILE(NAME, B_SPACE)                                                                                       \
+  CONV_PIECE(NAME##_pair, B_SPACE, PIECE_VECS)                                                                         \
+  CONV_PIECE(NAME##_half, B_SPACE, PIECE_VECS / 2)                                                                     \
+  static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float *b,     \
+                   const size_t bs, const uint kn, const bool first, const int lanes, float *part) {                   \
+    if (lanes > LANES)                                                                                                 \
+      NAME##_pair(patch, row, last, step, b, bs, kn, first, part);                                                     \
+    else                                                                                                               \
+      NAME##_half(patch, row, last, step, b, bs, kn, first, part);                                                     \
+  }
+#else
+#define CONV_TILE(NAME, B_SPACE)                                                                                       \
+  CONV_PIECE(NAME##_piece, B_SPACE, PIECE_VECS)                                                                        \
+  static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float *b,     \
+                   const size_t bs, const uint kn, const bool first, const int lanes, float *part) {                   \
+    for (int l = 0; l < lanes; l += PIECE_COLS)                                                                        \
+      NAME##_piece(patch, row, last, step, b + OF_PAIR(l, bs), bs, kn, first, part + l);                               \
+  }
+#endif
+CONV_TILE(tile_packed, __global)
+CONV_TILE(tile_side, __private)
 
 static void copy_row(__global const float *from, float *to, int n) {
   for (; n >= 16; n -= 16, from += 16, to += 16) vstore16(vload16(0, from), 0, to);
@@ -60,24 +74,15 @@ static void copy_row(__global const float *from, float *to, int n) {
   for (; n > 0; n--) *to++ = *from++;
 }
 
-/* to[i].lane(j) = from[j*stride].lane(i): pieces are exchanged, ever smaller. */
-#define EXCHANGE(d, first, second)                                                                                     \
-  _Pragma("unroll") for (uint i = 0; i < 16; i++) if (!(i & d)) {                                                      \
-    const float16 a = r[i], b = r[i | d];                                                                              \
-    r[i] = (float16)first;                                                                                             \
-    r[i | d] = (float16)second;                                                                                        \
+/* to[i][l] = from[l*ld + i] for LANES x LANES elements; rows l past `last` are like it. */
+#define TRANSPOSE_TILE(NAME, SPACE, PART)                                                                              \
+  static void NAME(SPACE const float *from, const size_t ld, const uint last, float *to) {                             \
+    for (uint l = 0; l < LANES; l += REGISTER_LANES)                                                                   \
+      for (uint i = 0, row = min(l, last); i < LANES; i += REGISTER_LANES)                                             \
+        PART(from + row * ld + i, ld, last - row, to + i * LANES + l, LANES);                                          \
   }
-static void transpose16(const float16 *from, const uint stride, float16 *to) {
-  float16 r[16];
-  _Pragma("unroll") for (uint i = 0; i < 16; i++) r[i] = from[i * stride];
-  EXCHANGE(8, (a.lo, b.lo), (a.hi, b.hi))
-  EXCHANGE(4, (a.s0123, b.s0123, a.s89ab, b.s89ab), (a.s4567, b.s4567, a.scdef, b.scdef))
-  EXCHANGE(2, (a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd),
-           (a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef))
-  EXCHANGE(1, (a.s0, b.s0, a.s2, b.s2, a.s4, b.s4, a.s6, b.s6, a.s8, b.s8, a.sa, b.sa, a.sc, b.sc, a.se, b.se),
-           (a.s1, b.s1, a.s3, b.s3, a.s5, b.s5, a.s7, b.s7, a.s9, b.s9, a.sb, b.sb, a.sd, b.sd, a.sf, b.sf))
-  _Pragma("unroll") for (uint i = 0; i < 16; i++) to[i] = r[i];
-}
+TRANSPOSE_TILE(transpose_tile, __private, transpose_own)
+TRANSPOSE_TILE(transpose_planes, __global, transpose_in)
 
 /* patch [channels][h][w] = the input from (y0, x0), zeros outside of it. */
 static void fill_patch(__global const float *in, const int in_h, const int in_w, const int y0, const int x0,
@@ -122,10 +127,9 @@ __kernel void conv_pack(__global const float *w, const ulong w_o, __global float
   }
   int k = 0;
   for (; lanes == LANES && k + 16 <= kk; k += 16) {
-    float16 r[16];
-    for (uint l = 0; l < 16; l++) r[l] = vload16(0, w + l * stride + k);
-    transpose16(r, 1, r);
-    for (uint t = 0; t < 16; t++) packed[place[k + t]] = r[t];
+    float r[LANES * LANES] __attribute__((aligned(64)));
+    transpose_planes(w + k, stride, LANES - 1, r);
+    for (uint t = 0; t < 16; t++) packed[place[k + t]] = vload16(t, r);
   }
   for (; k < kk; k++) {
     float lane[LANES];
@@ -171,19 +175,20 @@ static void put1(const sink k, const size_t at, const uint channel, const float 
 
 /* 16 pixels of 16 channels, of all the phases of a row: transposed, and two phases put in turn, so that they leave as
  * vectors. */
-static void finish_tile(const float16 *part, const sink k, const conv s, const int lanes, const int first,
-                        const int cols, const int ry, const size_t corner) {
-  float16 line[2][16], v[2];
+static void finish_tile(const float *part, const sink k, const conv s, const int lanes, const int first, const int cols,
+                        const int ry, const size_t corner) {
+  float line[2][LANES * LANES] __attribute__((aligned(64)));
+  float16 v[2];
   const float param = k.param;
   const int width = cols * s.out_sx, run = width % 16 == 0 ? 16 : width % 8 == 0 ? 8 : 4, runs = 16 * s.out_sx / run;
   size_t at[8];
   for (int i = 0, x = s.out_sx * first; i < runs; i++, x += run)
     at[i] = corner + (size_t)(x / width * s.out_sy + ry) * s.out_w + x % width;
-  for (int h = 0; h < s.out_sx; h++) transpose16(part + (h * PIXELS + first) * 2, 2, line[h]);
+  for (int h = 0; h < s.out_sx; h++) transpose_tile(part + (h * PIXELS + first) * PAIR, PAIR, LANES - 1, line[h]);
   for (int l = 0; l < lanes; l++) {
-    v[0] = line[0][l];
+    v[0] = vload16(l, line[0]);
     if (s.out_sx == 2) {
-      const float16 a = v[0], b = line[1][l];
+      const float16 a = v[0], b = vload16(l, line[1]);
       v[0] = (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7);
       v[1] = (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf);
     }
@@ -202,26 +207,26 @@ static void finish_tile(const float16 *part, const sink k, const conv s, const i
   }
 }
 
-/* Stores the sums of `lanes` channels: part [phase][PIXELS][2], outputs from (qy, qx) of each phase. */
-static void conv_finish(const float16 *part, const sink k, const conv s, const int lanes, const int rows,
-                        const int cols, const int qy, const int qx) {
+/* Stores the sums of `lanes` channels: part [phase][PIXELS][PAIR], outputs from (qy, qx) of each phase. */
+static void conv_finish(const float *part, const sink k, const conv s, const int lanes, const int rows, const int cols,
+                        const int qy, const int qx) {
   const int pixels = rows * cols;
   bool whole = s.out_sx <= 2 && cols * s.out_sx % 4 == 0 && !(k.flags & CONV_ADD);
   whole = whole && (qy + rows) * s.out_sy <= s.out_h && (qx + cols) * s.out_sx <= s.out_w;
   for (int ry = 0; ry < s.out_sy; ry++) {
-    const float16 *from = part + (size_t)ry * s.out_sx * PIXELS * 2;
+    const float *from = part + (size_t)ry * s.out_sx * PIXELS * PAIR;
     int first = 0;
     for (; whole && first + 16 <= pixels; first += 16)
       for (int l = 0; l < lanes; l += LANES) {
         const size_t corner = ((size_t)l * s.out_h + qy * s.out_sy) * s.out_w + qx * s.out_sx;
         const sink lower = {k.out, k.bias, k.out_o, k.bias_o + l, k.flags, k.param};
-        finish_tile(from + l / LANES, lower, s, min(lanes - l, LANES), first, cols, ry, corner);
+        finish_tile(from + l, lower, s, min(lanes - l, LANES), first, cols, ry, corner);
       }
     for (int i = first; i < pixels; i++) {
       const int oy = (qy + i / cols) * s.out_sy + ry;
       for (int rx = 0; oy < s.out_h && rx < s.out_sx; rx++) {
         const int ox = (qx + i % cols) * s.out_sx + rx;
-        const float *sum = (const float *)(from + (rx * PIXELS + i) * 2);
+        const float *sum = from + (rx * PIXELS + i) * PAIR;
         for (int l = 0; ox < s.out_w && l < lanes; l++) put1(k, ((size_t)l * s.out_h + oy) * s.out_w + ox, l, sum[l]);
       }
     }
@@ -231,9 +236,9 @@ static void conv_finish(const float16 *part, const sink k, const conv s, const i
 #if CLG_FORM(conv_gather)
 /* Up and down. An item computes `per` pairs of panels for a block. Group ids (block of an image, slice of the pairs,
  * group). */
-__kernel void conv_gather(__global const float *in, const ulong in_o, __global const float16 *packed,
-                          __global float *out, const ulong out_o, __global const float *bias, const ulong bias_o,
-                          const float param, CONV_SHAPE) {
+__kernel void conv_gather(__global const float *in, const ulong in_o, __global const float *packed, __global float *out,
+                          const ulong out_o, __global const float *bias, const ulong bias_o, const float param,
+                          CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int block = (int)get_group_id(0), g = (int)get_group_id(2), kk = s.k_h * s.k_w, phases = s.out_sy * s.out_sx;
   const int n = block / (s.blocks_y * s.blocks_x), pairs = (s.out_ch + PAIR - 1) / PAIR,
@@ -243,7 +248,7 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
   if (n >= s.batch || p0 >= pairs || g >= s.groups) return;
   const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), pixels = rows * cols;
   float patch[PATCH] __attribute__((aligned(64)));
-  float16 part[PART / LANES];
+  float part[PART] __attribute__((aligned(64)));
   uint start[PHASES + 1], tap[OFFSETS], offset[OFFSETS], pixel[PIXELS];
   for (int y = 0, i = 0; y < rows; y++)
     for (int x = 0; x < cols; x++) pixel[i++] = (uint)(y * s.in_sy * s.patch_w + x * s.in_sx);
@@ -260,21 +265,16 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
     }
     for (int p = p0; p < p1; p++) {
       const int lanes = min(PAIR, s.out_ch - p * PAIR);
-      float16 *sums = part + (s.chunk < s.in_ch ? (p - p0) * phases * PIXELS * 2 : 0);
+      float *sums = part + (s.chunk < s.in_ch ? (p - p0) * phases * PIXELS * PAIR : 0);
       for (int f = 0; f < phases; f++) {
         const uint nt = start[f + 1] - start[f];
-        __global const float16 *b = packed + ((size_t)g * panels + 2 * p) * panel + (size_t)start[f] * s.in_ch + c * nt;
+        __global const float *b =
+            packed + (((size_t)g * panels + 2 * p) * panel + (size_t)start[f] * s.in_ch + c * nt) * LANES;
         const uint steps = nt * cn, *from = offset + start[f] * cn;
-        for (int i = 0; i < pixels; i += ROWS) {
-          float16 *tile = sums + (f * PIXELS + i) * 2;
-          for (uint q = 0; q < steps || q == 0; q += PANEL_K) {
-            const uint kn = min(steps - q, PANEL_K);
-            if (lanes > LANES)
-              tile_packed2(patch, pixel + i, pixels - 1 - i, from + q, b + q, panel, kn, c + q == 0, tile);
-            else
-              tile_packed1(patch, pixel + i, pixels - 1 - i, from + q, b + q, panel, kn, c + q == 0, tile);
-          }
-        }
+        for (int i = 0; i < pixels; i += PIECE_ROWS)
+          for (uint q = 0; q < steps || q == 0; q += PANEL_K)
+            tile_packed(patch, pixel + i, pixels - 1 - i, from + q, b + q * LANES, panel, min(steps - q, PANEL_K),
+                        c + q == 0, lanes, sums + (f * PIXELS + i) * PAIR);
       }
       const size_t channel = (size_t)g * s.out_ch + p * PAIR,
                    image = ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w;
@@ -288,7 +288,7 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
 #if CLG_FORM(conv_thin)
 /* Few output channels, inputs read at stride 1 along x: vectors of pixels instead of channels, `chunk` is all channels.
  * Group ids (block of an image, output channel, group). */
-#define THIN_TILE 8 /* vectors of pixels in registers */
+#define THIN_TILE WHOLE_VECS /* vectors of pixels in registers */
 __kernel void conv_thin(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o,
                         __global float *out, const ulong out_o, __global const float *bias, const ulong bias_o,
                         const float param, CONV_SHAPE) {
@@ -327,21 +327,21 @@ __kernel void conv_thin(__global const float *in, const ulong in_o, __global con
       for (int v = 0; v < vectors; v += THIN_TILE) {
         const float *from[THIN_TILE];
         float16 sum[THIN_TILE], all[THIN_TILE];
-        _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) {
-          const int u = min(v + i, vectors - 1);
+        EACH_OF(THIN_TILE, i) {
+          const int u = min(v + (int)i, vectors - 1);
           from[i] = patch + u / across * s.in_sy * s.patch_w + u % across * 16;
           all[i] = (float16)(0.0f);
         }
         for (uint p = 0; p < count;) {
-          _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) sum[i] = (float16)(0.0f);
+          EACH_OF(THIN_TILE, i) sum[i] = (float16)(0.0f);
           for (const uint stop = min(count, p + PANEL_K); p < stop; p++) {
             const float16 e = (float16)(weight[p]);
             const size_t at = offset[p];
-            _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) sum[i] = fma(vload16(0, from[i] + at), e, sum[i]);
+            EACH_OF(THIN_TILE, i) sum[i] = FMA(vload16(0, from[i] + at), e, sum[i]);
           }
-          _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) all[i] += sum[i];
+          EACH_OF(THIN_TILE, i) all[i] += sum[i];
         }
-        _Pragma("unroll") for (int i = 0; i < THIN_TILE; i++) if (v + i < vectors) part[v + i] = all[i];
+        EACH_OF(THIN_TILE, i) if (v + (int)i < vectors) part[v + i] = all[i];
       }
       for (int y = 0, oy = qy * s.out_sy + ry; y < rows && oy < s.out_h; y++, oy += s.out_sy)
         for (int x = 0, ox = qx * s.out_sx + rx; x < cols && ox < s.out_w; x++, ox += s.out_sx)
@@ -353,20 +353,14 @@ __kernel void conv_thin(__global const float *in, const ulong in_o, __global con
 
 /* to [pixel][LANES] = rows x cols pixels of `lanes` planes; lanes beyond repeat the last. */
 static void pixels_to_rows(__global const float *from, const size_t plane, const int lanes, const int rows,
-                           const int cols, const int width, float16 *to) {
+                           const int cols, const int width, float *to) {
   const bool along = cols == width; /* the rows lie one behind the other */
   const int run = along ? rows * cols : cols;
   for (int y = 0; y < (along ? 1 : rows); y++, from += width) {
     int x = 0;
-    for (; x + 16 <= run; x += 16, to += 16) {
-      float16 r[16];
-      for (int l = 0; l < 16; l++) r[l] = vload16(0, from + min(l, lanes - 1) * plane + x);
-      transpose16(r, 1, to);
-    }
-    for (; x < run; x++, to++) {
-      float *lane = (float *)to;
-      for (int l = 0; l < LANES; l++) lane[l] = from[min(l, lanes - 1) * plane + x];
-    }
+    for (; x + 16 <= run; x += 16, to += 16 * LANES) transpose_planes(from + x, plane, (uint)lanes - 1, to);
+    for (; x < run; x++, to += LANES)
+      for (int l = 0; l < LANES; l++) to[l] = from[min(l, lanes - 1) * plane + x];
   }
 }
 
@@ -385,7 +379,7 @@ __kernel void conv_weight(__global const float *in, const ulong in_o, __global c
             b1 = min(b0 + s.per, blocks);
   if (g >= s.groups || cn <= 0) return;
   float patch[PATCH] __attribute__((aligned(64)));
-  float16 part[OFFSETS * 2], side[2 * PIXELS];
+  float part[OFFSETS * PAIR] __attribute__((aligned(64))), side[PAIR * PIXELS] __attribute__((aligned(64)));
   uint start[2], tap[OFFSETS], offset[OFFSETS], pixel[PIXELS];
   tap_offsets(s, flags, start, tap);
   for (int i = 0; i < cn; i++)
@@ -402,21 +396,17 @@ __kernel void conv_weight(__global const float *in, const ulong in_o, __global c
       __global const float *from = g_y + g_o + (image * s.out_ch + j0) * s.out_h * s.out_w + (size_t)qy * s.out_w + qx;
       for (int l = 0; l < lanes; l += LANES, from += (size_t)LANES * s.out_h * s.out_w)
         pixels_to_rows(from, (size_t)s.out_h * s.out_w, min(lanes - l, LANES), rows, cols, s.out_w,
-                       side + l / LANES * PIXELS + pixels);
+                       side + l * PIXELS + pixels * LANES);
       for (int y = 0; y < rows; y++)
         for (int x = 0; x < cols; x++) pixel[pixels++] = (uint)(m * cn * plane + y * s.in_sy * s.patch_w + x * s.in_sx);
     }
-    for (int r = 0; r < taken; r += ROWS) {
-      if (lanes > LANES)
-        tile_block2(patch, offset + r, taken - 1 - r, pixel, side, PIXELS, pixels, b == b0, part + r * 2);
-      else
-        tile_block1(patch, offset + r, taken - 1 - r, pixel, side, PIXELS, pixels, b == b0, part + r * 2);
-    }
+    for (int r = 0; r < taken; r += PIECE_ROWS)
+      tile_side(patch, offset + r, taken - 1 - r, pixel, side, PIXELS, pixels, b == b0, lanes, part + r * PAIR);
   }
   for (int l = 0; l < lanes; l++) {
     __global float *to =
         out + out_o + (((size_t)get_group_id(2) * s.groups + g) * s.out_ch + j0 + l) * s.in_ch * kk + (size_t)c * kk;
-    const float *sum = (const float *)part + l;
+    const float *sum = part + l;
     for (int r = 0; r < taken; r++) to[r] = flags & CONV_ADD ? to[r] + sum[r * PAIR] : sum[r * PAIR];
   }
 }

@@ -54,47 +54,45 @@ static ulong4 walk_start(ulong4 start, const uint8 size, const uint8 a, const ui
   }
 
 #if CLG_CPU
-/* A work-item owns a tile of TILE_ROWS x TILE_COLS sums in registers: 16 accumulators of 16 lanes, two vectors of B and
- * a scalar of A a step. Columns past the end repeat earlier ones and rows past the end the last one; neither is stored.
- */
-#define TILE_ROWS  8
+/* A work-item owns tiles of TILE_ROWS x TILE_COLS sums. Columns past the end repeat earlier ones and rows past the end
+ * the last one; neither is stored. */
+#include "registers.clh"
+#define TILE_ROWS  PIECE_ROWS /* as in product.c */
 #define TILE_COLS  32
 #define PANEL_ROWS 256 /* most rows that share a packed panel of B */
 #define BLOCK_ROWS 256 /* of a packed block of A */
 #define BLOCK_COLS 512 /* that share it */
 #define BLOCK_TILE                                                                                                     \
   (PANEL_K * TILE_ROWS + 16) /* floats of a packed tile of A: no multiple of a page, whose lines share cache sets */
+/* Columns of a tile at a time; those of a packed panel lie together, so that they stay near while rows pass. */
+#define EACH_PIECE(h) for (uint h = 0; h < TILE_COLS; h += PIECE_COLS)
 
-/* part [TILE_ROWS][2], vectors, = (first ? 0 : part) + A B over a panel of kn steps; `last` is the last row that
- * exists. */
-#define TILE_PRODUCT(NAME, A_SPACE, B_SPACE)                                                                           \
+/* part [TILE_ROWS][TILE_COLS], PIECE_COLS of it, = (first ? 0 : part) + A B over a panel of kn steps; `last` is the
+ * last row that exists. */
+#define TILE_PIECE(NAME, A_SPACE, B_SPACE)                                                                             \
   static void NAME(A_SPACE const float *a, const size_t rs, const size_t ps, const uint last, B_SPACE const float *b,  \
-                   const size_t bs, const uint kn, const bool first, float16 *part) {                                  \
+                   const size_t bs, const uint kn, const bool first, float *part) {                                    \
     A_SPACE const float *row[TILE_ROWS];                                                                               \
-    float16 s[TILE_ROWS][2];                                                                                           \
-    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                           \
+    reg s[TILE_ROWS][PIECE_VECS], w[PIECE_VECS];                                                                       \
+    EACH_OF(TILE_ROWS, i) {                                                                                            \
       row[i] = a + min(i, last) * rs;                                                                                  \
-      s[i][0] = s[i][1] = (float16)(0.0f);                                                                             \
+      EACH_OF(PIECE_VECS, v) s[i][v] = (reg)(0.0f);                                                                    \
     }                                                                                                                  \
     size_t at = 0;                                                                                                     \
     for (uint p = 0; p < kn; p++) {                                                                                    \
-      const float16 b0 = vload16(0, b), b1 = vload16(1, b);                                                            \
-      _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                         \
-        const float16 v = (float16)(row[i][at]);                                                                       \
-        s[i][0] = fma(v, b0, s[i][0]);                                                                                 \
-        s[i][1] = fma(v, b1, s[i][1]);                                                                                 \
+      EACH_OF(PIECE_VECS, v) w[v] = REG_V(vload)(v, b);                                                                \
+      EACH_OF(TILE_ROWS, i) {                                                                                          \
+        const reg e = (reg)(row[i][at]);                                                                               \
+        EACH_OF(PIECE_VECS, v) s[i][v] = FMA(e, w[v], s[i][v]);                                                        \
       }                                                                                                                \
       at += ps;                                                                                                        \
       b += bs;                                                                                                         \
     }                                                                                                                  \
-    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {                                                           \
-      part[2 * i] = first ? s[i][0] : part[2 * i] + s[i][0];                                                           \
-      part[2 * i + 1] = first ? s[i][1] : part[2 * i + 1] + s[i][1];                                                   \
-    }                                                                                                                  \
+    PIECE_STORE(TILE_ROWS, PIECE_VECS, TILE_COLS)                                                                      \
   }
-TILE_PRODUCT(tile_in_place, __global, __global)
-TILE_PRODUCT(tile_panel, __global, __private)
-TILE_PRODUCT(tile_block, __private, __private)
+TILE_PIECE(piece_in_place, __global, __global)
+TILE_PIECE(piece_panel, __global, __private)
+TILE_PIECE(piece_block, __private, __private)
 
 /* Lanes from `skip` to `width` of sums v are C(i,j) on: the only place where a vector goes to C. */
 static void put16(float16 v, const uint skip, const uint width, const uint i, const uint j, __global float *c,
@@ -107,7 +105,7 @@ static void put16(float16 v, const uint skip, const uint width, const uint i, co
       v = flags & PRODUCT_BIAS ? v + bias[bias_o + i] : v;
     else if (flags & PRODUCT_BIAS)
       v += vload16(0, bias + bias_o + j);
-    vstore16(ACT_VEC(v), 0, to);
+    STORE16(ACT_VEC(v), to);
   } else {
     float lane[16];
     vstore16(v, 0, lane);
@@ -117,21 +115,17 @@ static void put16(float16 v, const uint skip, const uint width, const uint i, co
 #define PUT16(v, skip, width, i, j) put16(v, skip, width, i, j, c, c_o, c_rs, c_cs, bias, bias_o, flags, param);
 
 /* Stores `rows` rows of sums at C(i0,j0), lanes from `skip` to `width`. */
-static void tile_finish(const float16 *part, const uint rows, const uint skip, const uint width, const uint i0,
+static void tile_finish(const float *part, const uint rows, const uint skip, const uint width, const uint i0,
                         const uint j0, __global float *c, const ulong c_o, const uint c_rs, const uint c_cs,
                         __global const float *bias, const ulong bias_o, const uint flags, const float param) {
   if (skip == 0 && width == TILE_COLS && c_cs == 1) {
     for (uint i = 0; i < rows; i++) {
-      PUT16(part[2 * i], 0, 16, i0 + i, j0)
-      PUT16(part[2 * i + 1], 0, 16, i0 + i, j0 + 16)
+      PUT16(vload16(2 * i, part), 0, 16, i0 + i, j0)
+      PUT16(vload16(2 * i + 1, part), 0, 16, i0 + i, j0 + 16)
     }
   } else {
-    for (uint i = 0; i < rows; i++) {
-      float lane[TILE_COLS];
-      vstore16(part[2 * i], 0, lane);
-      vstore16(part[2 * i + 1], 1, lane);
-      for (uint l = skip; l < width; l++) PRODUCT_PUT(i0 + i, j0 + l, lane[l])
-    }
+    for (uint i = 0; i < rows; i++)
+      for (uint l = skip; l < width; l++) PRODUCT_PUT(i0 + i, j0 + l, part[i * TILE_COLS + l])
   }
 }
 
@@ -147,11 +141,11 @@ static void tile_finish(const float16 *part, const uint rows, const uint skip, c
 #define DIRECT_TILE(i0, g)                                                                                             \
   if ((i0) < m && (g)*TILE_COLS < n) {                                                                                 \
     PANEL_AT(g)                                                                                                        \
-    float16 part[TILE_ROWS * 2];                                                                                       \
+    float part[TILE_ROWS * TILE_COLS] __attribute__((aligned(64)));                                                    \
     const uint rows = min(m - (i0), (uint)TILE_ROWS);                                                                  \
-    for (uint p = 0; p < k || p == 0; p += PANEL_K)                                                                    \
-      tile_in_place(a + a_o + (size_t)(i0)*a_rs + (size_t)p * a_ps, a_rs, a_ps, rows - 1,                              \
-                    b + b_o + j0 + (size_t)p * b_ps, b_ps, min(k - p, PANEL_K), p == 0, part);                         \
+    for (uint p = 0; p < k || p == 0; p += PANEL_K) EACH_PIECE(h)                                                      \
+    piece_in_place(a + a_o + (size_t)(i0)*a_rs + (size_t)p * a_ps, a_rs, a_ps, rows - 1,                               \
+                   b + b_o + j0 + h + (size_t)p * b_ps, b_ps, min(k - p, PANEL_K), p == 0, part + h);                  \
     PANEL_FINISH(part, rows, i0)                                                                                       \
   }
 
@@ -190,57 +184,30 @@ __kernel void product_two(__global const float *first_a, __global const float *f
 }
 #endif
 
-/* to[p*TILE_COLS + l] = b[p + l*ld] for 16 x 16 elements: rows of vectors exchanged by ever larger pieces. */
-static void transpose16(__global const float *b, const size_t ld, float *to) {
-  float16 r[16], t[16];
-  _Pragma("unroll") for (uint i = 0; i < 16; i++) r[i] = vload16(0, b + i * ld);
-  _Pragma("unroll") for (uint i = 0; i < 16; i += 2) {
-    const float16 x = r[i], y = r[i + 1];
-    t[i] = (float16)(x.s0, y.s0, x.s1, y.s1, x.s4, y.s4, x.s5, y.s5, x.s8, y.s8, x.s9, y.s9, x.sc, y.sc, x.sd, y.sd);
-    t[i + 1] =
-        (float16)(x.s2, y.s2, x.s3, y.s3, x.s6, y.s6, x.s7, y.s7, x.sa, y.sa, x.sb, y.sb, x.se, y.se, x.sf, y.sf);
-  }
-  _Pragma("unroll") for (uint i = 0; i < 16; i++) {
-    const float16 x = t[i / 4 * 4 + i / 2 % 2], y = t[i / 4 * 4 + i / 2 % 2 + 2];
-    r[i] = i % 2 ? (float16)(x.s23, y.s23, x.s67, y.s67, x.sab, y.sab, x.sef, y.sef)
-                 : (float16)(x.s01, y.s01, x.s45, y.s45, x.s89, y.s89, x.scd, y.scd);
-  }
-  /* Now lane group g of r[4q+i] is column 4g+i of rows 4q to 4q+3. */
-  _Pragma("unroll") for (uint i = 0; i < 4; i++) {
-    const float16 x0 = (float16)(r[i].s0123, r[i].s89ab, r[4 + i].s0123, r[4 + i].s89ab);
-    const float16 x1 = (float16)(r[i].s4567, r[i].scdef, r[4 + i].s4567, r[4 + i].scdef);
-    const float16 y0 = (float16)(r[8 + i].s0123, r[8 + i].s89ab, r[12 + i].s0123, r[12 + i].s89ab);
-    const float16 y1 = (float16)(r[8 + i].s4567, r[8 + i].scdef, r[12 + i].s4567, r[12 + i].scdef);
-    vstore16((float16)(x0.s0123, x0.s89ab, y0.s0123, y0.s89ab), 0, to + i * TILE_COLS);
-    vstore16((float16)(x1.s0123, x1.s89ab, y1.s0123, y1.s89ab), 0, to + (i + 4) * TILE_COLS);
-    vstore16((float16)(x0.s4567, x0.scdef, y0.s4567, y0.scdef), 0, to + (i + 8) * TILE_COLS);
-    vstore16((float16)(x1.s4567, x1.scdef, y1.s4567, y1.scdef), 0, to + (i + 12) * TILE_COLS);
-  }
-}
-
-/* panel [kn][TILE_COLS] = B(p, j) for `width` columns, zeros behind them. */
+/* panel [piece][kn][PIECE_COLS] = B(p, j) for `width` columns, zeros behind them. A piece begins PANEL_K steps behind
+ * the one before. */
+#define IN_PANEL(l) ((l) / PIECE_COLS * PIECE_COLS * PANEL_K + (l) % PIECE_COLS)
 static void pack_panel(__global const float *b, const size_t ps, const size_t cs, const uint kn, const uint width,
                        float *panel) {
   uint p = 0;
   if (width == TILE_COLS && cs == 1) {
-    for (; p < kn; p++) {
-      vstore16(vload16(0, b + p * ps), 2 * p, panel);
-      vstore16(vload16(1, b + p * ps), 2 * p + 1, panel);
-    }
+    for (; p < kn; p++)
+      _Pragma("unroll") for (uint l = 0; l < TILE_COLS; l += REGISTER_LANES)
+          REG_AT(panel + IN_PANEL(l) + p * PIECE_COLS) = REG_V(vload)(0, b + p * ps + l);
   } else if (width == TILE_COLS && ps == 1) {
-    for (; p + 16 <= kn; p += 16) {
-      transpose16(b + p, cs, panel + p * TILE_COLS);
-      transpose16(b + p + 16 * cs, cs, panel + p * TILE_COLS + 16);
-    }
+    p = kn / REGISTER_LANES * REGISTER_LANES;
+    for (uint l = 0; l < TILE_COLS; l += REGISTER_LANES)
+      for (uint q = 0; q < p; q += REGISTER_LANES)
+        transpose_in(b + q + l * cs, cs, REGISTER_LANES - 1, panel + IN_PANEL(l) + q * PIECE_COLS, PIECE_COLS);
   }
   for (; p < kn; p++) {
-    for (uint l = 0; l < width; l++) panel[p * TILE_COLS + l] = b[p * ps + l * cs];
-    for (uint l = width; l < TILE_COLS; l++) panel[p * TILE_COLS + l] = 0.0f;
+    for (uint l = 0; l < width; l++) panel[IN_PANEL(l) + p * PIECE_COLS] = b[p * ps + l * cs];
+    for (uint l = width; l < TILE_COLS; l++) panel[IN_PANEL(l) + p * PIECE_COLS] = 0.0f;
   }
 }
 
 #if CLG_FORM(product_panel)
-/* A panel of B, packed PANEL_K steps at a time, against `span` rows (<= PANEL_ROWS, a multiple of TILE_ROWS). Group ids
+/* A panel of B, packed PANEL_K steps at a time, against `span` rows (<= PANEL_ROWS). Group ids
  * (span, panel). */
 __kernel void product_panel(PRODUCT_ARGS) {
   PRODUCT_UNPACK
@@ -248,14 +215,15 @@ __kernel void product_panel(PRODUCT_ARGS) {
   if (i0 >= m || g * TILE_COLS >= n) return;
   PANEL_AT(g)
   float panel[PANEL_K * TILE_COLS] __attribute__((aligned(64)));
-  float16 part[PANEL_ROWS * 2];
+  float part[PANEL_ROWS * TILE_COLS] __attribute__((aligned(64)));
   const uint rows = min(m - i0, span);
   for (uint p = 0; p < k || p == 0; p += PANEL_K) {
     const uint kn = min(k - p, PANEL_K);
     pack_panel(b + b_o + (size_t)p * b_ps + (size_t)j0 * b_cs, b_ps, b_cs, kn, width, panel);
+    EACH_PIECE(h)
     for (uint i = 0; i < rows; i += TILE_ROWS)
-      tile_panel(a + a_o + (size_t)(i0 + i) * a_rs + (size_t)p * a_ps, a_rs, a_ps, rows - 1 - i, panel, TILE_COLS, kn,
-                 p == 0, part + 2 * i);
+      piece_panel(a + a_o + (size_t)(i0 + i) * a_rs + (size_t)p * a_ps, a_rs, a_ps, rows - 1 - i, panel + IN_PANEL(h),
+                  PIECE_COLS, kn, p == 0, part + i * TILE_COLS + h);
   }
   PANEL_FINISH(part, rows, i0)
 }
@@ -266,7 +234,10 @@ static void pack_tiles(__global const float *a, const size_t ps, const uint rows
   for (uint p = 0; p < kn; p++, a += ps) {
     float *to = tiles;
     uint i = 0;
-    for (; i + TILE_ROWS <= rows; i += TILE_ROWS, to += BLOCK_TILE) vstore8(vload8(0, a + i), p, to);
+    /* Eight at a time: the next step writes over what is not of the tile. */
+    for (; i + 8 <= rows; i += TILE_ROWS, to += BLOCK_TILE) vstore8(vload8(0, a + i), 0, to + p * TILE_ROWS);
+    for (; i + TILE_ROWS <= rows; i += TILE_ROWS, to += BLOCK_TILE)
+      for (uint l = 0; l < TILE_ROWS; l++) to[p * TILE_ROWS + l] = a[i + l];
     for (uint l = 0; i + l < rows; l++) to[p * TILE_ROWS + l] = a[i + l];
   }
 }
@@ -278,9 +249,9 @@ __kernel void product_block(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   const uint i0 = (uint)get_group_id(0) * BLOCK_ROWS, g0 = (uint)get_group_id(1) * (BLOCK_COLS / TILE_COLS);
   if (i0 >= m || g0 * TILE_COLS >= n) return;
-  float tiles[BLOCK_ROWS / TILE_ROWS * BLOCK_TILE] __attribute__((aligned(64)));
+  float tiles[(BLOCK_ROWS + TILE_ROWS - 1) / TILE_ROWS * BLOCK_TILE] __attribute__((aligned(64)));
   float panel[PANEL_K * TILE_COLS] __attribute__((aligned(64)));
-  float16 part[BLOCK_ROWS * BLOCK_COLS / 16];
+  float part[BLOCK_ROWS * BLOCK_COLS] __attribute__((aligned(64)));
   const uint rows = min(m - i0, (uint)BLOCK_ROWS);
   const uint end = min(g0 + BLOCK_COLS / TILE_COLS, (n + TILE_COLS - 1) / TILE_COLS);
   for (uint p = 0; p < k || p == 0; p += PANEL_K) {
@@ -289,52 +260,54 @@ __kernel void product_block(PRODUCT_ARGS) {
     for (uint g = g0; g < end; g++) {
       PANEL_AT(g)
       pack_panel(b + b_o + (size_t)p * b_ps + (size_t)j0 * b_cs, b_ps, b_cs, kn, width, panel);
+      EACH_PIECE(h)
       for (uint i = 0; i < rows; i += TILE_ROWS)
-        tile_block(tiles + i / TILE_ROWS * BLOCK_TILE, 1, TILE_ROWS, rows - 1 - i, panel, TILE_COLS, kn, p == 0,
-                   part + 2 * ((g - g0) * BLOCK_ROWS + i));
+        piece_block(tiles + i / TILE_ROWS * BLOCK_TILE, 1, TILE_ROWS, rows - 1 - i, panel + IN_PANEL(h), PIECE_COLS, kn,
+                    p == 0, part + ((g - g0) * BLOCK_ROWS + i) * TILE_COLS + h);
     }
   }
   for (uint g = g0; g < end; g++) {
     PANEL_AT(g)
-    PANEL_FINISH(part + 2 * (g - g0) * BLOCK_ROWS, rows, i0)
+    PANEL_FINISH(part + (g - g0) * BLOCK_ROWS * TILE_COLS, rows, i0)
   }
 }
 #endif
 
 #if CLG_FORM(product_dot)
-/* Dot products of rows that both run along k: TILE_ROWS rows of A against one column of B, `span` such rows an item.
+/* Dot products of rows that both run along k: DOT_ROWS rows of A against one column of B, `span` such rows an item.
  * Group ids (span, column). */
+#define DOT_ROWS WHOLE_VECS
 static void dots(__global const float *a, const uint a_rs, const uint rows, __global const float *y, const uint k,
                  float *sum) {
-  __global const float *row[TILE_ROWS];
-  float16 s[TILE_ROWS], all[TILE_ROWS];
-  _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {
+  __global const float *row[DOT_ROWS];
+  float16 s[DOT_ROWS], all[DOT_ROWS];
+  EACH_OF(DOT_ROWS, i) {
     row[i] = a + (size_t)min(i, rows - 1) * a_rs;
     s[i] = all[i] = (float16)(0.0f);
   }
   uint p = 0;
   for (; p + 16 <= k; p += 16) {
     const float16 v = vload16(0, y + p);
-    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) s[i] = fma(vload16(0, row[i] + p), v, s[i]);
+    EACH_OF(DOT_ROWS, i) s[i] = FMA(vload16(0, row[i] + p), v, s[i]);
     if ((p + 16) % PANEL_K != 0) continue;
-    _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) {
+    EACH_OF(DOT_ROWS, i) {
       all[i] += s[i];
       s[i] = (float16)(0.0f);
     }
   }
-  _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) all[i] += s[i];
-  _Pragma("unroll") for (uint i = 0; i < TILE_ROWS; i++) sum[i] = clg_lanes_sum(all[i]);
+  EACH_OF(DOT_ROWS, i) all[i] += s[i];
+  EACH_OF(DOT_ROWS, i) sum[i] = clg_lanes_sum(all[i]);
   for (; p < k; p++)
-    for (uint i = 0; i < TILE_ROWS; i++) sum[i] = fma(row[i][p], y[p], sum[i]);
+    for (uint i = 0; i < DOT_ROWS; i++) sum[i] = FMA(row[i][p], y[p], sum[i]);
 }
 __kernel void product_dot(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   const uint first = (uint)get_group_id(0) * span, j = (uint)get_group_id(1);
   if (first >= m || j >= n) return;
   const uint last = first + min(m - first, span);
-  for (uint i0 = first; i0 < last; i0 += TILE_ROWS) {
-    const uint rows = min(last - i0, (uint)TILE_ROWS);
-    float sum[TILE_ROWS];
+  for (uint i0 = first; i0 < last; i0 += DOT_ROWS) {
+    const uint rows = min(last - i0, (uint)DOT_ROWS);
+    float sum[DOT_ROWS];
     dots(a + a_o + (size_t)i0 * a_rs, a_rs, rows, b + b_o + (size_t)j * b_cs, k, sum);
     for (uint i = 0; i < rows; i++) PRODUCT_PUT(i0 + i, j, sum[i])
   }
@@ -343,8 +316,7 @@ __kernel void product_dot(PRODUCT_ARGS) {
 
 #if CLG_FORM(product_row)
 /* A row of A against ROW_COLS columns of an untransposed B: for few rows. Group ids (columns, row). */
-#define ROW_VECTORS 8
-#define ROW_COLS    (16 * ROW_VECTORS)
+#define ROW_COLS 128
 __kernel void product_row(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   const uint i = (uint)get_group_id(1), g = (uint)get_group_id(0) * ROW_COLS;
@@ -352,18 +324,19 @@ __kernel void product_row(PRODUCT_ARGS) {
   const uint end = g + min(n - g, (uint)ROW_COLS);
   __global const float *x = a + a_o + (size_t)i * a_rs, *y = b + b_o;
   if (end - g == ROW_COLS) {
-    float16 s[ROW_VECTORS], all[ROW_VECTORS];
-    _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) all[h] = (float16)(0.0f);
-    for (uint p = 0; p < k;) {
-      _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) s[h] = (float16)(0.0f);
-      for (const uint stop = min(k, p + PANEL_K); p < stop; p++) {
-        const float16 v = (float16)(x[(size_t)p * a_ps]);
-        _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) s[h] =
-            fma(v, vload16(h, y + (size_t)p * b_ps + g), s[h]);
+    for (uint j = g; j < end; j += 16 * WHOLE_VECS) {
+      float16 s[WHOLE_VECS], all[WHOLE_VECS];
+      EACH_OF(WHOLE_VECS, h) all[h] = (float16)(0.0f);
+      for (uint p = 0; p < k;) {
+        EACH_OF(WHOLE_VECS, h) s[h] = (float16)(0.0f);
+        for (const uint stop = min(k, p + PANEL_K); p < stop; p++) {
+          const float16 v = (float16)(x[(size_t)p * a_ps]);
+          EACH_OF(WHOLE_VECS, h) s[h] = FMA(v, vload16(h, y + (size_t)p * b_ps + j), s[h]);
+        }
+        EACH_OF(WHOLE_VECS, h) all[h] += s[h];
       }
-      _Pragma("unroll") for (uint h = 0; h < ROW_VECTORS; h++) all[h] += s[h];
+      for (uint h = 0; h < WHOLE_VECS; h++) PUT16(all[h], 0, 16, i, j + 16 * h)
     }
-    for (uint h = 0; h < ROW_VECTORS; h++) PUT16(all[h], 0, 16, i, g + 16 * h)
   } else if (n >= 16) {
     for (uint j = g; j < end; j += 16) {
       const uint at = min(j, n - 16);
@@ -371,7 +344,7 @@ __kernel void product_row(PRODUCT_ARGS) {
       for (uint p = 0; p < k;) {
         float16 s = (float16)(0.0f);
         for (const uint stop = min(k, p + PANEL_K); p < stop; p++)
-          s = fma((float16)(x[(size_t)p * a_ps]), vload16(0, y + (size_t)p * b_ps + at), s);
+          s = FMA((float16)(x[(size_t)p * a_ps]), vload16(0, y + (size_t)p * b_ps + at), s);
         all += s;
       }
       PUT16(all, j - at, 16, i, at)
@@ -382,7 +355,7 @@ __kernel void product_row(PRODUCT_ARGS) {
       for (uint p = 0; p < k;) {
         float s = 0.0f;
         for (const uint stop = min(k, p + PANEL_K); p < stop; p++)
-          s = fma(x[(size_t)p * a_ps], y[(size_t)p * b_ps + j], s);
+          s = FMA(x[(size_t)p * a_ps], y[(size_t)p * b_ps + j], s);
         all += s;
       }
       PRODUCT_PUT(i, j, all)
@@ -437,7 +410,7 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_dot(PRODUC
     for (uint p = v; p < k;) {
       float s = 0.0f;
       for (const uint stop = min(k, p - v + PANEL_K); p < stop; p += SUM_LANES)
-        s = fma(a[a_o + (size_t)i * a_rs + p], b[b_o + (size_t)j * b_cs + p], s);
+        s = FMA(a[a_o + (size_t)i * a_rs + p], b[b_o + (size_t)j * b_cs + p], s);
       all += s;
     }
     part[v] = all;
@@ -457,7 +430,7 @@ __kernel void product_row(PRODUCT_ARGS) {
   for (uint p = 0; p < k;) {
     float s = 0.0f;
     for (const uint stop = min(k, p + PANEL_K); p < stop; p++)
-      s = fma(a[a_o + (size_t)i * a_rs + (size_t)p * a_ps], b[b_o + (size_t)p * b_ps + (size_t)j * b_cs], s);
+      s = FMA(a[a_o + (size_t)i * a_rs + (size_t)p * a_ps], b[b_o + (size_t)p * b_ps + (size_t)j * b_cs], s);
     all += s;
   }
   PRODUCT_PUT(i, j, all)

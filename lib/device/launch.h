@@ -27,8 +27,11 @@ int clg_kernel_args(const clg_kernel *k);
 size_t clg_wg(const clg_context *ctx);
 /* and a kernel's own, which is less where the device allows that kernel less. Of NULL: the device's. */
 size_t clg_kernel_group(const clg_context *ctx, const clg_kernel *k);
-/* The vector width that kernels see as VW. */
+/* The vector width that kernels see as VW: of sums, a constant of the shape. */
 unsigned clg_vector_width(const clg_context *ctx);
+/* Lanes of the device's registers, 4, 8 or 16, which kernels of the CPU shape see as REGISTER_LANES: how they block,
+ * never in which order they add. */
+unsigned clg_register_lanes(const clg_context *ctx);
 
 /* Kernel arguments. */
 typedef struct clg_arg {

@@ -60,6 +60,12 @@ void clg_programs_report(clg_context *ctx) {
 
 unsigned clg_vector_width(const clg_context *ctx) { return ctx->shape == CLG_SHAPE_CPU ? 16 : 1; }
 
+/* Of a width between, the next one below: a vector then is at most a register. */
+unsigned clg_register_lanes(const clg_context *ctx) {
+  uint32_t width = ctx->info.native_float_width;
+  return width >= 16 ? 16 : width >= 8 ? 8 : 4;
+}
+
 /* A power of two, as tree reductions want. */
 size_t clg_wg(const clg_context *ctx) {
   size_t wg = ctx->shape == CLG_SHAPE_CPU ? 1 : 64;
@@ -178,6 +184,9 @@ static bool make_key(clg_context *ctx, const program *p, key *k) {
   if (has_shape(source))
     snprintf(k->macros + used, sizeof k->macros - (size_t)used, "#define CLG_CPU %d\n#define WG %u\n#define VW %u\n",
              cpu, (unsigned)p->group, clg_vector_width(ctx));
+  used = (int)strlen(k->macros);
+  if (cpu && mentions(source, "REGISTER_LANES"))
+    snprintf(k->macros + used, sizeof k->macros - (size_t)used, "#define REGISTER_LANES %u\n", clg_register_lanes(ctx));
   const clg_part parts[ALL_PARTS] = {
       part(k->id.data ? k->id.data : ""), part(k->macros),  common ? (clg_part){common->text, common->size} : part(""),
       part("#line 1 \"prelude\"\n"),      part(p->prelude), part("\n"),

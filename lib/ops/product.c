@@ -8,12 +8,14 @@
 /* As in matmul.cl. */
 enum { FLAG_ADD = 1, FLAG_BIAS = 2, FLAG_SWAPPED = 4 };
 enum {
-  TILE_ROWS = 8,
   TILE_COLS = 32,
   PANEL_ROWS = 256,
+  PANEL_LEAST = 16, /* rows that are worth a packed panel of their own */
+  FEW_ROWS = 32,    /* and of a product that is */
   BLOCK_ROWS = 256,
   BLOCK_COLS = 512,
   ROW_COLS = 128,
+  DOT_ROWS = 8,  /* at least, of an item */
   DOT_COLS = 16, /* more, and tiles that fill their columns are faster */
   GPU_TILE = 32
 };
@@ -127,7 +129,7 @@ static clg_product_kernel fixed_cpu(const clg_product *p, const operands *o) {
   bool in_place = o->b_cs == 1;
   if (is_along(o) && (o->m <= 4 || o->n <= DOT_COLS)) return CLG_PRODUCT_DOT;
   if (in_place && o->m <= 2) return CLG_PRODUCT_ROW;
-  if (in_place && o->n >= TILE_COLS && (o->m <= 4 * TILE_ROWS || (uint64_t)p->k * o->b_ps < CACHED))
+  if (in_place && o->n >= TILE_COLS && (o->m <= FEW_ROWS || (uint64_t)p->k * o->b_ps < CACHED))
     return CLG_PRODUCT_DIRECT;
   if (o->a_ps != 1 && o->m >= 2 * BLOCK_ROWS && o->n >= BLOCK_COLS && (uint64_t)p->k * o->a_ps >= 4 * CACHED)
     return CLG_PRODUCT_BLOCK;
@@ -173,14 +175,20 @@ bool clg_product_kernel_serves(const clg_context *ctx, clg_product_kernel kernel
 static uint32_t panel_span(const clg_context *ctx, const clg_product *p, const operands *o) {
   uint32_t span = PANEL_ROWS, want = 4 * (ctx->info.compute_units ? ctx->info.compute_units : 1);
   uint64_t panels = (uint64_t)pieces(o->n, TILE_COLS) * batch_count(p);
-  while (span > 2 * TILE_ROWS && pieces(o->m, span) * panels < want) span /= 2;
+  while (span > PANEL_LEAST && pieces(o->m, span) * panels < want) span /= 2;
   return span;
 }
 
 /* Rows of dot products that are enough for an item. */
 static uint32_t dot_span(const clg_product *p) {
   uint32_t k = p->k ? p->k : 1;
-  return k < ITEM_WORK / TILE_ROWS ? ITEM_WORK / TILE_ROWS / k * TILE_ROWS : TILE_ROWS;
+  return k < ITEM_WORK / DOT_ROWS ? ITEM_WORK / DOT_ROWS / k * DOT_ROWS : DOT_ROWS;
+}
+
+/* Rows of a tile, an item's: what the device's registers hold. As PIECE_ROWS in registers.clh. */
+static uint32_t tile_rows(const clg_context *ctx) {
+  unsigned lanes = clg_register_lanes(ctx);
+  return lanes == 16 ? 8 : lanes == 8 ? 6 : 4;
 }
 
 /* Tiles read in place, for which product_two serves, one or two at a time: it is a program less to build. */
@@ -197,7 +205,7 @@ static clg_status run_plain(clg_context *ctx, const clg_product *p, const operan
     const uint32_t sizes[8] = {t->a_rs, t->a_ps, t->b_ps, t->c_rs, t->c_cs, m, t->n, q->k};
     *next++ = clg_arg_block(t->a), *next++ = clg_arg_block(t->b), *next++ = clg_arg_block(q->c);
     *next++ = clg_arg_packed(offset), *next++ = clg_arg_packed(sizes);
-    tiles += (size_t)pieces(m, TILE_ROWS) * pieces(t->n, TILE_COLS);
+    tiles += (size_t)pieces(m, tile_rows(ctx)) * pieces(t->n, TILE_COLS);
   }
   const size_t global[3] = {tiles, 1, 1}, local[3] = {1, 1, 1};
   return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", NULL, "product_two"), op, arg, 10, global, local);
@@ -214,8 +222,8 @@ static clg_status run_cpu(clg_context *ctx, const clg_product *p, operands o, cl
   case CLG_PRODUCT_ROW: return launch(ctx, p, &o, "product_row", 0, (size_t[]){pieces(o.n, ROW_COLS), o.m}, false, op);
   case CLG_PRODUCT_DIRECT:
     if (is_plain(p)) return run_plain(ctx, p, &o, 1, op);
-    return launch(ctx, p, &o, "product_direct", 0, (size_t[]){pieces(o.m, TILE_ROWS), pieces(o.n, TILE_COLS)}, false,
-                  op);
+    return launch(ctx, p, &o, "product_direct", 0, (size_t[]){pieces(o.m, tile_rows(ctx)), pieces(o.n, TILE_COLS)},
+                  false, op);
   case CLG_PRODUCT_BLOCK:
     return launch(ctx, p, &o, "product_block", 0, (size_t[]){pieces(o.m, BLOCK_ROWS), pieces(o.n, BLOCK_COLS)}, false,
                   op);
