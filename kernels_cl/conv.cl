@@ -10,13 +10,14 @@
 #define PATCH       12288
 #define OFFSETS     2048 /* channels x taps at a time */
 #define PHASES      64
-#define PART        32768
+#define PART_ROWS   (PIXELS + PIECE_ROWS) /* sums of a phase: the last piece may reach beyond it */
+#define HELD        16                    /* phases times pairs whose sums an item holds */
 #define THIN_PIXELS 1024
 #define PANEL_K     256u /* steps of a sum that starts at 0, as in matmul.cl */
 
 /* part [PIECE_ROWS][PAIR], V vectors of it, = (first ? 0 : part) + patch[row[i] + step[p]] * b[p] over a panel of kn
- * steps. A step of b is LANES floats, and those of the second panel are `bs` steps behind. Rows past `last` repeat it,
- * and are not stored. */
+ * steps. A step of b is LANES floats, and those of the second panel are `bs` steps behind. Rows past `last` are
+ * like it, and stored too. */
 #define OF_PAIR(l, bs) ((l) / LANES * LANES * (bs) + (l) % LANES)
 #define CONV_PIECE(NAME, B_SPACE, V)                                                                                   \
   static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float *b,     \
@@ -184,7 +185,7 @@ static void finish_tile(const float *part, const sink k, const conv s, const int
   size_t at[8];
   for (int i = 0, x = s.out_sx * first; i < runs; i++, x += run)
     at[i] = corner + (size_t)(x / width * s.out_sy + ry) * s.out_w + x % width;
-  for (int h = 0; h < s.out_sx; h++) transpose_tile(part + (h * PIXELS + first) * PAIR, PAIR, LANES - 1, line[h]);
+  for (int h = 0; h < s.out_sx; h++) transpose_tile(part + (h * PART_ROWS + first) * PAIR, PAIR, LANES - 1, line[h]);
   for (int l = 0; l < lanes; l++) {
     v[0] = vload16(l, line[0]);
     if (s.out_sx == 2) {
@@ -207,14 +208,14 @@ static void finish_tile(const float *part, const sink k, const conv s, const int
   }
 }
 
-/* Stores the sums of `lanes` channels: part [phase][PIXELS][PAIR], outputs from (qy, qx) of each phase. */
+/* Stores the sums of `lanes` channels: part [phase][PART_ROWS][PAIR], outputs from (qy, qx) of each phase. */
 static void conv_finish(const float *part, const sink k, const conv s, const int lanes, const int rows, const int cols,
                         const int qy, const int qx) {
   const int pixels = rows * cols;
   bool whole = s.out_sx <= 2 && cols * s.out_sx % 4 == 0 && !(k.flags & CONV_ADD);
   whole = whole && (qy + rows) * s.out_sy <= s.out_h && (qx + cols) * s.out_sx <= s.out_w;
   for (int ry = 0; ry < s.out_sy; ry++) {
-    const float *from = part + (size_t)ry * s.out_sx * PIXELS * PAIR;
+    const float *from = part + (size_t)ry * s.out_sx * PART_ROWS * PAIR;
     int first = 0;
     for (; whole && first + 16 <= pixels; first += 16)
       for (int l = 0; l < lanes; l += LANES) {
@@ -226,7 +227,7 @@ static void conv_finish(const float *part, const sink k, const conv s, const int
       const int oy = (qy + i / cols) * s.out_sy + ry;
       for (int rx = 0; oy < s.out_h && rx < s.out_sx; rx++) {
         const int ox = (qx + i % cols) * s.out_sx + rx;
-        const float *sum = from + (rx * PIXELS + i) * PAIR;
+        const float *sum = from + (rx * PART_ROWS + i) * PAIR;
         for (int l = 0; ox < s.out_w && l < lanes; l++) put1(k, ((size_t)l * s.out_h + oy) * s.out_w + ox, l, sum[l]);
       }
     }
@@ -248,7 +249,7 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
   if (n >= s.batch || p0 >= pairs || g >= s.groups) return;
   const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), pixels = rows * cols;
   float patch[PATCH] __attribute__((aligned(64)));
-  float part[PART] __attribute__((aligned(64)));
+  float part[HELD * PART_ROWS * PAIR] __attribute__((aligned(64)));
   uint start[PHASES + 1], tap[OFFSETS], offset[OFFSETS], pixel[PIXELS];
   for (int y = 0, i = 0; y < rows; y++)
     for (int x = 0; x < cols; x++) pixel[i++] = (uint)(y * s.in_sy * s.patch_w + x * s.in_sx);
@@ -265,7 +266,7 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
     }
     for (int p = p0; p < p1; p++) {
       const int lanes = min(PAIR, s.out_ch - p * PAIR);
-      float *sums = part + (s.chunk < s.in_ch ? (p - p0) * phases * PIXELS * PAIR : 0);
+      float *sums = part + (s.chunk < s.in_ch ? (p - p0) * phases * PART_ROWS * PAIR : 0);
       for (int f = 0; f < phases; f++) {
         const uint nt = start[f + 1] - start[f];
         __global const float *b =
@@ -274,7 +275,7 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
         for (int i = 0; i < pixels; i += PIECE_ROWS)
           for (uint q = 0; q < steps || q == 0; q += PANEL_K)
             tile_packed(patch, pixel + i, pixels - 1 - i, from + q, b + q * LANES, panel, min(steps - q, PANEL_K),
-                        c + q == 0, lanes, sums + (f * PIXELS + i) * PAIR);
+                        c + q == 0, lanes, sums + (f * PART_ROWS + i) * PAIR);
       }
       const size_t channel = (size_t)g * s.out_ch + p * PAIR,
                    image = ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w;
@@ -359,8 +360,11 @@ static void pixels_to_rows(__global const float *from, const size_t plane, const
   for (int y = 0; y < (along ? 1 : rows); y++, from += width) {
     int x = 0;
     for (; x + 16 <= run; x += 16, to += 16 * LANES) transpose_planes(from + x, plane, (uint)lanes - 1, to);
-    for (; x < run; x++, to += LANES)
-      for (int l = 0; l < LANES; l++) to[l] = from[min(l, lanes - 1) * plane + x];
+    /* One by one: vectors for it would stay in registers that the sums need. */
+    for (; x < run; x++) {
+      __global const float *lane = from + x;
+      for (int l = 0; l < LANES; l++, lane += l < lanes ? plane : 0) *to++ = *lane;
+    }
   }
 }
 
@@ -379,7 +383,8 @@ __kernel void conv_weight(__global const float *in, const ulong in_o, __global c
             b1 = min(b0 + s.per, blocks);
   if (g >= s.groups || cn <= 0) return;
   float patch[PATCH] __attribute__((aligned(64)));
-  float part[OFFSETS * PAIR] __attribute__((aligned(64))), side[PAIR * PIXELS] __attribute__((aligned(64)));
+  float part[(OFFSETS + PIECE_ROWS) * PAIR] __attribute__((aligned(64))),
+      side[PAIR * PIXELS] __attribute__((aligned(64)));
   uint start[2], tap[OFFSETS], offset[OFFSETS], pixel[PIXELS];
   tap_offsets(s, flags, start, tap);
   for (int i = 0; i < cn; i++)

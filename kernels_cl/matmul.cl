@@ -59,9 +59,10 @@ static ulong4 walk_start(ulong4 start, const uint8 size, const uint8 a, const ui
 #include "registers.clh"
 #define TILE_ROWS  PIECE_ROWS /* as in product.c */
 #define TILE_COLS  32
-#define PANEL_ROWS 256 /* most rows that share a packed panel of B */
-#define BLOCK_ROWS 256 /* of a packed block of A */
-#define BLOCK_COLS 512 /* that share it */
+#define PANEL_ROWS 256                      /* most rows that share a packed panel of B */
+#define BLOCK_ROWS 256                      /* of a packed block of A */
+#define BLOCK_COLS 512                      /* that share it */
+#define PART_ROWS  (BLOCK_ROWS + TILE_ROWS) /* of sums: the last tile may reach beyond the block */
 #define BLOCK_TILE                                                                                                     \
   (PANEL_K * TILE_ROWS + 16) /* floats of a packed tile of A: no multiple of a page, whose lines share cache sets */
 /* Columns of a tile at a time; those of a packed panel lie together, so that they stay near while rows pass. */
@@ -215,7 +216,7 @@ __kernel void product_panel(PRODUCT_ARGS) {
   if (i0 >= m || g * TILE_COLS >= n) return;
   PANEL_AT(g)
   float panel[PANEL_K * TILE_COLS] __attribute__((aligned(64)));
-  float part[PANEL_ROWS * TILE_COLS] __attribute__((aligned(64)));
+  float part[(PANEL_ROWS + TILE_ROWS) * TILE_COLS] __attribute__((aligned(64)));
   const uint rows = min(m - i0, span);
   for (uint p = 0; p < k || p == 0; p += PANEL_K) {
     const uint kn = min(k - p, PANEL_K);
@@ -251,7 +252,7 @@ __kernel void product_block(PRODUCT_ARGS) {
   if (i0 >= m || g0 * TILE_COLS >= n) return;
   float tiles[(BLOCK_ROWS + TILE_ROWS - 1) / TILE_ROWS * BLOCK_TILE] __attribute__((aligned(64)));
   float panel[PANEL_K * TILE_COLS] __attribute__((aligned(64)));
-  float part[BLOCK_ROWS * BLOCK_COLS] __attribute__((aligned(64)));
+  float part[PART_ROWS * BLOCK_COLS] __attribute__((aligned(64)));
   const uint rows = min(m - i0, (uint)BLOCK_ROWS);
   const uint end = min(g0 + BLOCK_COLS / TILE_COLS, (n + TILE_COLS - 1) / TILE_COLS);
   for (uint p = 0; p < k || p == 0; p += PANEL_K) {
@@ -263,12 +264,12 @@ __kernel void product_block(PRODUCT_ARGS) {
       EACH_PIECE(h)
       for (uint i = 0; i < rows; i += TILE_ROWS)
         piece_block(tiles + i / TILE_ROWS * BLOCK_TILE, 1, TILE_ROWS, rows - 1 - i, panel + IN_PANEL(h), PIECE_COLS, kn,
-                    p == 0, part + ((g - g0) * BLOCK_ROWS + i) * TILE_COLS + h);
+                    p == 0, part + ((g - g0) * PART_ROWS + i) * TILE_COLS + h);
     }
   }
   for (uint g = g0; g < end; g++) {
     PANEL_AT(g)
-    PANEL_FINISH(part + (g - g0) * BLOCK_ROWS * TILE_COLS, rows, i0)
+    PANEL_FINISH(part + (g - g0) * PART_ROWS * TILE_COLS, rows, i0)
   }
 }
 #endif

@@ -6,7 +6,7 @@
 
 /* As in conv.cl and conv_shape.clh. */
 enum { FLAG_ADD = 1, FLAG_BIAS = 2, FLAG_UP = 4 };
-enum { TILE = 32, LANES = 16, PAIR = 32, PIXELS = 64, PATCH = 12288, OFFSETS = 2048, PHASES = 64, PART = 32768 };
+enum { TILE = 32, LANES = 16, PAIR = 32, PIXELS = 64, PATCH = 12288, OFFSETS = 2048, PHASES = 64, HELD = 16 };
 enum { THIN_PIXELS = 1024 };
 enum {
   ROW = 32,          /* most outputs of a row in a block */
@@ -146,8 +146,8 @@ static bool plan_gather(kernel_shape *k, bool up) {
   int phases = (int)all, pairs = pieces(k->out_ch, PAIR);
   int blocks = k->batch * k->blocks[0] * k->blocks[1] * k->groups;
   k->per = most(1, pairs / pieces(ITEMS, blocks));
-  if (k->chunk == k->in_ch) return phases * PIXELS * PAIR <= PART;
-  k->per = least(k->per, PART / (phases * PIXELS * PAIR)); /* the sums of all of them wait for the next channels */
+  if (k->chunk == k->in_ch) return phases <= HELD;
+  k->per = least(k->per, HELD / phases); /* the sums of all of them wait for the next channels */
   return k->per > 0;
 }
 
