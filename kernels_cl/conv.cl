@@ -2,6 +2,7 @@
  * into private memory (the patch). Taps are then offsets into it, and the sums a register-tiled product: some pixels
  * (or taps) by 32 channels. */
 #include "conv_shape.clh"
+#include "lanes.clh"
 #include "registers.clh"
 
 #define LANES       16
@@ -199,7 +200,7 @@ static void finish_tile(const float *part, const sink k, const conv s, const int
       __global float *to = k.out + k.out_o + (size_t)l * s.out_h * s.out_w + at[i];
       const float *from = (const float *)v + i * run;
       if (run == 16)
-        vstore16(vload16(0, from), 0, to);
+        CLG_STORE16(vload16(0, from), to);
       else if (run == 8)
         vstore8(vload8(0, from), 0, to);
       else

@@ -106,7 +106,7 @@ static void put16(float16 v, const uint skip, const uint width, const uint i, co
       v = flags & PRODUCT_BIAS ? v + bias[bias_o + i] : v;
     else if (flags & PRODUCT_BIAS)
       v += vload16(0, bias + bias_o + j);
-    STORE16(ACT_VEC(v), to);
+    CLG_STORE16(ACT_VEC(v), to);
   } else {
     float lane[16];
     vstore16(v, 0, lane);
