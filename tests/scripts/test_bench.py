@@ -75,6 +75,14 @@ def verdicts(folder):
         check("compare.py", done.returncode == 0 and words in done.stdout, done.stdout + done.stderr)
     done = subprocess.run([sys.executable, COMPARE, "--markdown", folder], capture_output=True, text=True, check=False)
     check("the table of the docs", "| nt:128x256x784 | 200.0 | 219.8 | 66.7 | 2000.0 |" in done.stdout, done.stdout + done.stderr)
+    page = os.path.join(folder, "page.md")
+    with open(page, "w", encoding="utf-8") as file:
+        file.write("before\n\n<!-- products -->\n| old |\n\n<!-- convs -->\n\nbehind\n")
+    subprocess.run([sys.executable, COMPARE, "--markdown", folder, "--into", page], check=True)
+    with open(page, encoding="utf-8") as file:
+        text = file.read()
+    check("a page", text.startswith("before\n\n<!-- products -->\n| products, GFLOP/s |") and "old" not in text and
+          text.endswith("|\n\n<!-- convs -->\n\nbehind\n"), text)
 
 
 def main():
