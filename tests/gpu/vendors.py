@@ -97,11 +97,14 @@ class Amd:
         with open(out, encoding="utf-8") as file:
             text = file.read()
         kernels = {}
-        for name, code in re.findall(r"^(\w+):\s*; @\w+\n(.*?)^; COMPUTE_PGM_RSRC2:USER_SGPR", text, re.S | re.M):
+        parts = re.split(r"^(\w+):\s*; @\w+$", text, flags=re.M)
+        for name, code in zip(parts[1::2], parts[2::2]):
+            if "; COMPUTE_PGM_RSRC2:USER_SGPR" not in code:
+                continue  # a function, whose registers its callers count
             says = lambda what, code=code: int(re.search(rf"^; {what}: (\d+)", code, re.M)[1])
             kernels[name] = {"registers": says("NumVgprs"), "waves": min(1, says("Occupancy") / self.waves[target]),
                              "stack": says("ScratchSize"), "group": says("LDSByteSize"), "loops": shares(code, LEAST)}
-        for part in text.split("amdhsa.kernels:")[1].split("\n  - ")[1:]:
+        for part in text.split("amdhsa.kernels:")[1].split("\namdhsa.")[0].split("\n  - ")[1:]:
             spills = sum(map(int, re.findall(r"[sv]gpr_spill_count: *(\d+)", part)))
             kernels[re.search(r"^    \.name: +(\w+)$", part, re.M)[1]]["spills"] = spills
         return kernels
