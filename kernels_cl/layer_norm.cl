@@ -188,8 +188,8 @@ __kernel void norm_forward(__global const float *x_all, const ulong x_o, __globa
  * are at the column. */
 static void norm_column(__global const float *g, __global const float *x, __global const float *y,
                         __global const float *mean, __global const float *rstd, __global float *dgamma,
-                        __global float *dbeta, const uint first, const uint end, const uint n, const uint flags,
-                        const float param) {
+                        __global float *dbeta, const uint first, const uint end, const uint w, const uint n,
+                        const uint flags, const float param) {
   float all_s = 0.0f, all_t = 0.0f, more_s = 0.0f, more_t = 0.0f;
   size_t j = (size_t)first * n;
   for (uint i = first; i < end;) {
@@ -201,8 +201,10 @@ static void norm_column(__global const float *g, __global const float *x, __glob
     SUM_TAKE(float, all_s, more_s, s)
     SUM_TAKE(float, all_t, more_t, t)
   }
-  if (flags & WANT_GAMMA) NORM_STORE(float, LOAD1, STORE1, clg_sum_end(all_t, more_t), dgamma, flags &ADD_GAMMA)
-  if (flags & WANT_BETA) NORM_STORE(float, LOAD1, STORE1, clg_sum_end(all_s, more_s), dbeta, flags &ADD_BETA)
+  for (uint c = 0; c < w; c++) {
+    if (flags & WANT_GAMMA) NORM_STORE(float, LOAD1, STORE1, clg_sum_end(all_t, more_t), dgamma, flags &ADD_GAMMA)
+    if (flags & WANT_BETA) NORM_STORE(float, LOAD1, STORE1, clg_sum_end(all_s, more_s), dbeta, flags &ADD_BETA)
+  }
 }
 
 #if CLG_CPU
@@ -290,7 +292,7 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
                          const uint n, const uint flags, const float param) {
   if (j0 + w < VW) {
     for (uint c = 0; c < w; c++)
-      norm_column(g + c, x + c, y + c, mean, rstd, dgamma + c, dbeta + c, first, end, n, flags, param);
+      norm_column(g + c, x + c, y + c, mean, rstd, dgamma + c, dbeta + c, first, end, 1, n, flags, param);
     return;
   }
   stripe p;
@@ -320,7 +322,7 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
 }
 #else
 #define norm_columns(g, x, y, mean, rstd, dgamma, dbeta, first, end, j0, w, n, flags, param)                           \
-  norm_column(g, x, y, mean, rstd, dgamma, dbeta, first, end, n, flags, param)
+  norm_column(g, x, y, mean, rstd, dgamma, dbeta, first, end, w, n, flags, param)
 #endif
 
 /* The rows of a work-group, behind the groups of columns. */
@@ -370,9 +372,11 @@ __kernel void norm_backward(__global const float *g_all, __global const float *x
     const uint width = sizes.s2, chunk = sizes.s3, stripes = (n + width - 1) / width;
     const uint item = group * WG + lane, c = item / stripes, j0 = item % stripes * width, first = c * chunk;
     const size_t part = (size_t)c * n + j0;
+    /* Known by number too: PoCL runs items without rows through loops that others have. */
+    const uint w = first < rows ? min(width, n - j0) : 0;
     if (first < rows)
       norm_columns(g_all + j0, x_all + j0, y_all + j0, mean, rstd, dgamma + part, dbeta + part, first,
-                   min(rows, first + chunk), j0, min(width, n - j0), n, flags, param);
+                   min(rows, first + chunk), j0, w, n, flags, param);
   } else {
 #if CLG_CPU /* known flags leave no branch in the loops */
     if ((flags & (GAMMA | ADD_X)) == GAMMA) {
