@@ -203,6 +203,45 @@ START_TEST(hooks_may_unpack_views) {
 }
 END_TEST
 
+/* ---- operands of no elements ---- */
+
+/* All dimensions of that size are 0: an op gives what it gives for nothing, to second gradients, or says what it wants.
+ */
+START_TEST(operands_may_be_empty) {
+  const row *r = wanted_row(_i);
+  for (int64_t size = 1; r && size <= 6; size++) {
+    clg_seed(ctx, 7, 0);
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *in[OPERANDS], *g[OPERANDS] = {NULL}, *gg[OPERANDS] = {NULL};
+    bool none = no_part = false;
+    for (int i = 0; i < OPERANDS; i++) {
+      int64_t shape[4];
+      for (int d = 0; d < form[i].ndim; d++) shape[d] = form[i].shape[d] == size ? 0 : form[i].shape[d];
+      for (int d = 0; d < form[i].ndim; d++) none = none || !shape[d];
+      in[i] = data(r, i, form[i].ndim, shape);
+      if (i < FLOATS) clg_set_requires_grad(in[i], true);
+    }
+    clg_tensor *y = none ? r->fn(in) : NULL, *some = y ? clg_sum(y, NULL, 0, false) : NULL;
+    const clg_backward_options o = {.create_graph = true};
+    bool fails = none && !y && !no_part;
+    if (some && clg_requires_grad(some)) {
+      ck_assert_msg(clg_grad(some, in, FLOATS, true, &o, g) == CLG_OK, "%s: %s", r->name, clg_last_error(ctx));
+      for (int i = 0; i < FLOATS; i++) {
+        if (!g[i] || !clg_requires_grad(g[i])) continue;
+        clg_tensor *sum = clg_sum(g[i], NULL, 0, false);
+        ck_assert_msg(clg_grad(sum, in, FLOATS, true, &(clg_backward_options){.retain_graph = true}, gg) == CLG_OK,
+                      "%s: %s", r->name, clg_last_error(ctx));
+      }
+    }
+    ck_assert_msg(!fails || strlen(clg_last_error(ctx)) > 0, "%s says nothing", r->name);
+    clg_status end = clg_scope_close(s);
+    ck_assert_msg((end != CLG_OK) == fails, "%s: %d", r->name, (int)end);
+    clg_clear_error(ctx);
+    clg_module_unref(&layer);
+  }
+}
+END_TEST
+
 /* ---- no op is forgotten ---- */
 
 static bool is_called(const char *name, size_t length) {
@@ -252,6 +291,7 @@ static void add_cases(Suite *suite) {
   int n = all_rows() ? ALWAYS + MORE : ALWAYS;
   tcase_add_loop_test(t, operands_may_be_views, 0, n);
   tcase_add_loop_test(t, hooks_may_unpack_views, 0, n);
+  tcase_add_loop_test(t, operands_may_be_empty, 0, n);
   suite_add_tcase(suite, t);
 }
 

@@ -89,10 +89,11 @@ OP(map, clg_map(ctx, "a*b + sin(c)*k", FORMULA, 4))
 /* ---- views ---- */
 
 static clg_tensor *parts[6];
-/* Part i of the n that are in `parts`. */
+static bool no_part;
+/* Part i of the n that are in `parts`; NULL, and no_part, of fewer. */
 static clg_tensor *part(int n, int i) {
-  ck_assert_int_gt(n, i);
-  return parts[i];
+  no_part = n <= i;
+  return no_part ? NULL : parts[i];
 }
 OP(reshape, clg_reshape(x, 3, S(2, 3, 4)))
 OP(reshape_across, clg_reshape(x, 2, S(4, 6)))
@@ -160,9 +161,8 @@ static clg_tensor *target_of(clg_context *ctx) {
   return parts[0] = clg_slice(clg_full(ctx, 2, S(6, 8), 2), 1, 1, 8, 2);
 }
 static clg_tensor *changed(clg_status s) {
-  ck_assert_int_eq(s, CLG_OK);
   clg_set_grad_mode(clg_tensor_context(parts[0]), true);
-  return parts[0];
+  return s == CLG_OK ? parts[0] : NULL;
 }
 #define ADDED ((clg_map_input[]){{"b", gamma, 0}, {"c", o, 0}})
 OP(map_in_place, changed(clg_map_(target_of(ctx), "x*c + b", ADDED, 2)))

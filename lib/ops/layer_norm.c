@@ -18,7 +18,11 @@ typedef struct norm_attrs {
 
 static clg_at at(const clg_tensor *t) { return t ? (clg_at){t->storage->block, clg_tensor_at(t)} : (clg_at){NULL, 0}; }
 static uint32_t width_of(const clg_tensor *x) { return (uint32_t)x->shape[x->ndim - 1]; }
-static uint32_t rows_of(const clg_tensor *x) { return x->numel ? (uint32_t)(x->numel / x->shape[x->ndim - 1]) : 0; }
+static uint32_t rows_of(const clg_tensor *x) {
+  int64_t rows = 1;
+  for (int d = 0; d < x->ndim - 1; d++) rows *= x->shape[d];
+  return (uint32_t)rows;
+}
 
 /* The gradients that are wanted, of x, gamma and beta. */
 static clg_status give_all(clg_node *n, clg_tensor *const t[SAVED], clg_tensor *g, clg_norm_act act) {
