@@ -30,7 +30,7 @@ static inline float clg_erf(const float x) {
   const float t = erf(x);
   return fabs(x) > 3.95f ? copysign(1.0f, x) : t;
 }
-static inline float clg_sign(const float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f; }
+static inline float clg_sign(const float x) { return (float)((x > 0.0f) - (x < 0.0f)); }
 /* NaN wins, unlike in fmin and fmax. */
 static inline float clg_min(const float a, const float b) { return a < b || a != a ? a : b; }
 static inline float clg_max(const float a, const float b) { return a > b || a != a ? a : b; }
