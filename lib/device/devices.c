@@ -116,8 +116,9 @@ static void describe_type(cl_device_id d, clg_device_info *info) {
                                            : CLG_DEVICE_ACCELERATOR;
 }
 
-/* What kernels of the GPU shape take of local memory at most. The CPU shape's take none. */
-enum { SHARED_BYTES = 16 << 10 };
+/* What kernels of the GPU shape take of local memory at most (the CPU shape's take none), and what OpenCL promises,
+ * where a device says nothing. */
+enum { SHARED_BYTES = 16 << 10, LEAST_LOCAL_BYTES = 32 << 10 };
 
 static void choose_shape(clg_device_info *info) {
   info->shape = info->type == CLG_DEVICE_CPU || info->local_bytes < SHARED_BYTES ? CLG_SHAPE_CPU : CLG_SHAPE_GPU;
@@ -138,7 +139,10 @@ static void describe(cl_device_id d, int platform_index, int device_index, clg_d
   info->simulator = is_simulator(info);
   info->global_bytes = device_u64(d, CL_DEVICE_GLOBAL_MEM_SIZE);
   info->max_alloc_bytes = device_u64(d, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
-  info->local_bytes = device_u64(d, CL_DEVICE_LOCAL_MEM_SIZE);
+  cl_ulong local = LEAST_LOCAL_BYTES;
+  info->local_bytes = clGetDeviceInfo(d, CL_DEVICE_LOCAL_MEM_SIZE, sizeof local, &local, NULL) == CL_SUCCESS
+                          ? local
+                          : LEAST_LOCAL_BYTES;
   info->compute_units = device_u32(d, CL_DEVICE_MAX_COMPUTE_UNITS);
   info->clock_mhz = device_u32(d, CL_DEVICE_MAX_CLOCK_FREQUENCY);
   info->address_bits = device_u32(d, CL_DEVICE_ADDRESS_BITS);

@@ -26,8 +26,9 @@ void clg_gemm_close(clg_queue *q) {
 }
 
 /* The most that CLBlast's database asks of a work-group on devices that it knows by their vendor alone: work-items,
- * those of one dimension, local memory. Its choice for this device cannot be asked for in C. */
-enum { GROUP_ITEMS = 256, GROUP_SIDE = 32, GROUP_BYTES = 32 << 10 };
+ * those of one dimension, local memory. Its choice for this device cannot be asked for in C. And the bytes of arguments
+ * that OpenCL promises, of which its kernels take a part. */
+enum { GROUP_ITEMS = 256, GROUP_SIDE = 32, GROUP_BYTES = 32 << 10, ARGUMENT_BYTES = 1 << 10 };
 
 /* What CLBlast asks a device, and gets no answer to without printing. */
 static bool answers(cl_device_id device) {
@@ -54,10 +55,11 @@ static bool answers(cl_device_id device) {
 bool clg_gemm_fits(const clg_context *ctx) {
   size_t most[16] = {0};
   const clg_device_info *d = &ctx->info;
+  const size_t arguments = ctx->queue->argument_bytes;
   return answers(ctx->queue->device) &&
          clGetDeviceInfo(ctx->queue->device, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof most, most, NULL) == CL_SUCCESS &&
          most[0] >= GROUP_SIDE && most[1] >= GROUP_SIDE && d->max_work_group >= GROUP_ITEMS &&
-         d->local_bytes >= GROUP_BYTES;
+         d->local_bytes >= GROUP_BYTES && (!arguments || arguments >= ARGUMENT_BYTES);
 }
 
 /* A kernel may have less than the device's largest work-group. CLBlast's cannot be asked, so the lightest of ours is.
