@@ -43,8 +43,9 @@ def run(program, *words, folder, before=None, **variables):
 
 
 def listen_to_interrupts():
-    """A shell's background jobs ignore SIGINT, and so would what they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """A shell's background jobs ignore SIGINT, those of nohup SIGHUP, and so would what they start."""
+    for one in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(one, signal.SIG_DFL)
 
 
 def has_terminals():
