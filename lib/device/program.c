@@ -66,10 +66,13 @@ unsigned clg_register_lanes(const clg_context *ctx) {
   return width >= 16 ? 16 : width >= 8 ? 8 : 4;
 }
 
-/* A power of two, as tree reductions want. */
+/* Powers of two, as tree reductions want, but for 2: PoCL's compiler ends the process, or loses variables, at groups of
+ * two that have barriers. */
+static size_t smaller_group(size_t wg) { return wg > 4 ? wg / 2 : 1; }
+
 size_t clg_wg(const clg_context *ctx) {
   size_t wg = ctx->shape == CLG_SHAPE_CPU ? 1 : 64;
-  while (wg > 1 && ctx->info.max_work_group && wg > ctx->info.max_work_group) wg /= 2;
+  while (wg > 1 && ctx->info.max_work_group && wg > ctx->info.max_work_group) wg = smaller_group(wg);
   return wg;
 }
 
@@ -310,7 +313,7 @@ clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelu
   size_t group = clg_wg(ctx);
   clg_kernel *k = get_kernel(ctx, source, prelude ? prelude : "", name, group);
   while (k && k->max_group && k->max_group < group && source != &user_source && mentions(source, "WG"))
-    k = get_kernel(ctx, source, prelude ? prelude : "", name, group /= 2);
+    k = get_kernel(ctx, source, prelude ? prelude : "", name, group = smaller_group(group));
   return k;
 }
 

@@ -47,6 +47,7 @@ def problem(program, run):
 
 def main(runs, gan_train, clgrad_info, clgrad_tune):
     random.seed(int(os.environ.get("TEST_SEED", "7")))
+    gan_train, clgrad_info, clgrad_tune = (os.path.abspath(program) for program in (gan_train, clgrad_info, clgrad_tune))
     bad = 0
     with tempfile.TemporaryDirectory(prefix="environments.") as folder:
         for _ in range(int(runs)):
