@@ -43,3 +43,9 @@ static inline float clg_max(const float a, const float b) { return a > b || a !=
 #else
 #define WG_BARRIER
 #endif
+/* What items share; one that is alone has it to itself, and the device need not have local memory. */
+#if WG > 1
+#define WG_LOCAL __local
+#else
+#define WG_LOCAL
+#endif

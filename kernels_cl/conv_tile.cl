@@ -13,13 +13,13 @@ typedef struct place {
 } place;
 #define NOWHERE (1ul << 62)
 
-static float load_a(__global const float *a, const ulong a_o, __local const place *row, __local const place *step) {
+static float load_a(__global const float *a, const ulong a_o, WG_LOCAL const place *row, WG_LOCAL const place *step) {
   const ulong at = row->a + step->a;
   const float v = a[at < NOWHERE ? at : a_o];
   return at < NOWHERE ? v : 0.0f;
 }
-static float load_in(__global const float *in, const ulong in_o, __local const place *column, __local const place *step,
-                     const uint h, const uint w) {
+static float load_in(__global const float *in, const ulong in_o, WG_LOCAL const place *column,
+                     WG_LOCAL const place *step, const uint h, const uint w) {
   const uint y = (uint)(column->y + step->y), x = (uint)(column->x + step->x);
   const ulong at = column->in + step->in + (size_t)y * w + x;
   const bool is = at < NOWHERE && y < h && x < w;
@@ -33,9 +33,9 @@ static float load_in(__global const float *in, const ulong in_o, __local const p
 __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void
 conv_tile(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o, __global float *out,
           const ulong out_o, __global const float *bias, const ulong bias_o, const float param, CONV_SHAPE) {
-  __local place line[TILE], step[TILE_K];
-  __local ulong to[TILE]; /* a column in out */
-  __local taps ty, tx;
+  WG_LOCAL place line[TILE], step[TILE_K];
+  WG_LOCAL ulong to[TILE]; /* a column in out */
+  WG_LOCAL taps ty, tx;
   const conv s = conv_of(sa, sb, sc, sd);
   const uint id = (uint)get_local_id(0);
   if (id == 0) {
@@ -99,7 +99,7 @@ conv_tile(__global const float *in, const ulong in_o, __global const float *w, c
 __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void
 conv_weight_tile(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
                  __global float *out, const ulong out_o, CONV_SHAPE) {
-  __local place line[TILE], step[TILE_K];
+  WG_LOCAL place line[TILE], step[TILE_K];
   const conv s = conv_of(sa, sb, sc, sd);
   const uint id = (uint)get_local_id(0), tiles = (s.out_ch + TILE - 1) / TILE;
   const uint kk = s.k_h * s.k_w, columns = s.in_ch * kk, plane = s.out_h * s.out_w;
