@@ -39,10 +39,11 @@ static void platform_text(cl_platform_id p, cl_platform_info what, char *to, siz
   if (clGetPlatformInfo(p, what, sizeof text, text, &length) == CL_SUCCESS) copy_trimmed(to, size, text, length);
 }
 
-static uint64_t device_u64(cl_device_id d, cl_device_info what) {
+static uint64_t device_u64_or(cl_device_id d, cl_device_info what, uint64_t unsaid) {
   cl_ulong v = 0;
-  return clGetDeviceInfo(d, what, sizeof v, &v, NULL) == CL_SUCCESS ? v : 0;
+  return clGetDeviceInfo(d, what, sizeof v, &v, NULL) == CL_SUCCESS ? v : unsaid;
 }
+static uint64_t device_u64(cl_device_id d, cl_device_info what) { return device_u64_or(d, what, 0); }
 
 static uint32_t device_u32(cl_device_id d, cl_device_info what) {
   cl_uint v = 0;
@@ -139,10 +140,7 @@ static void describe(cl_device_id d, int platform_index, int device_index, clg_d
   info->simulator = is_simulator(info);
   info->global_bytes = device_u64(d, CL_DEVICE_GLOBAL_MEM_SIZE);
   info->max_alloc_bytes = device_u64(d, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
-  cl_ulong local = LEAST_LOCAL_BYTES;
-  info->local_bytes = clGetDeviceInfo(d, CL_DEVICE_LOCAL_MEM_SIZE, sizeof local, &local, NULL) == CL_SUCCESS
-                          ? local
-                          : LEAST_LOCAL_BYTES;
+  info->local_bytes = device_u64_or(d, CL_DEVICE_LOCAL_MEM_SIZE, LEAST_LOCAL_BYTES);
   info->compute_units = device_u32(d, CL_DEVICE_MAX_COMPUTE_UNITS);
   info->clock_mhz = device_u32(d, CL_DEVICE_MAX_CLOCK_FREQUENCY);
   info->address_bits = device_u32(d, CL_DEVICE_ADDRESS_BITS);
