@@ -4,16 +4,8 @@
 #define CL_TARGET_OPENCL_VERSION 120
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include "faulty.h"
+#include "real.h"
 #include <CL/cl.h>
-#include <dlfcn.h>
-#pragma GCC diagnostic ignored "-Wpedantic"
-
-#define REAL(name)                                                                                                     \
-  ({                                                                                                                   \
-    static __typeof__(&name) real;                                                                                     \
-    if (!real) *(void **)&real = dlsym(RTLD_NEXT, #name);                                                              \
-    real;                                                                                                              \
-  })
 
 /* ---- calls that give a status ---- */
 

@@ -11,21 +11,13 @@
 #define _GNU_SOURCE
 #define CL_TARGET_OPENCL_VERSION 120
 #include "liar.h"
+#include "real.h"
 #include <CL/cl.h>
-#include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#pragma GCC diagnostic ignored "-Wpedantic"
-
-#define REAL(name)                                                                                                     \
-  ({                                                                                                                   \
-    static __typeof__(&name) real;                                                                                     \
-    if (!real) *(void **)&real = dlsym(RTLD_NEXT, #name);                                                              \
-    real;                                                                                                              \
-  })
 
 /* ---- the lies ---- */
 
