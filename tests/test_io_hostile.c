@@ -1,26 +1,9 @@
 /* Files that lie: a table of safetensors and .npy files with what is said of each, and thousands of damaged ones, none
  * of which may do more than give an error. */
-#include "context.h"
 #include "harness.h"
+#include "one_file.h"
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
-
-static clg_context *ctx;
-static char path[64];
-static int fd;
-
-static void open_all(void) {
-  ctx = test_context_open();
-  strcpy(path, "/tmp/clgrad-hostile.XXXXXX");
-  fd = mkstemp(path);
-  ck_assert_int_ge(fd, 0);
-}
-static void close_all(void) {
-  test_context_close(&ctx);
-  close(fd);
-  unlink(path);
-}
 
 static void put(const void *data, size_t n) {
   ck_assert(pwrite(fd, data, n, 0) == (ssize_t)n);

@@ -1,27 +1,10 @@
 /* Files beyond 2 and 4 GiB, with a hole where data would be: what lies behind it is found, and sizes are not taken
  * modulo 2^32. */
-#include "context.h"
 #include "harness.h"
+#include "one_file.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-static clg_context *ctx;
-static char path[64];
-static int fd;
-
-static void open_all(void) {
-  ctx = test_context_open();
-  strcpy(path, "/tmp/clgrad-sparse.XXXXXX");
-  fd = mkstemp(path);
-  ck_assert_int_ge(fd, 0);
-}
-static void close_all(void) {
-  test_context_close(&ctx);
-  close(fd);
-  unlink(path);
-}
 
 static void put(uint64_t at, const void *data, size_t n) {
   ck_assert_msg(pwrite(fd, data, n, (off_t)at) == (ssize_t)n, "no room for a hole of %llu bytes in /tmp",
