@@ -1,6 +1,7 @@
 /* Where the library meets its user's side of a device: buffers that are wrapped, and the callback on compilations. */
 #include "device.h"
 #include "device/queue.h"
+#include "kept.h"
 #include <stdio.h>
 
 START_TEST(buffers_that_do_not_fit_are_refused) {
@@ -64,8 +65,7 @@ START_TEST(compilations_are_reported) {
   clg_context *ctx = open_with((clg_context_options){.build = on_build, .build_user = &h}), *plan = NULL;
   ck_assert_int_eq(clg_context_create_plan(&plan, NULL), CLG_OK);
   static const char other[] = "__kernel void scale(__global float *x, const float s, const uint n) { x[0] = s + n; }\n";
-  const char *before = getenv("CLGRAD_CACHE");
-  char *kept = before ? strdup(before) : NULL;
+  kept before = keep_variable("CLGRAD_CACHE");
   setenv("CLGRAD_CACHE", "off", 1);
   for (int again = 0; again < 2; again++) {
     ck_assert_ptr_nonnull(scale_kernel(ctx));
@@ -88,11 +88,7 @@ START_TEST(compilations_are_reported) {
   ck_assert_uint_eq(clg_context_counters(ctx).programs, 2);
   close_clean(&plan);
   close_clean(&ctx);
-  if (kept)
-    setenv("CLGRAD_CACHE", kept, 1);
-  else
-    unsetenv("CLGRAD_CACHE");
-  free(kept);
+  give_variable_back(before);
 }
 END_TEST
 

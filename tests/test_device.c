@@ -2,6 +2,7 @@
 #include "device.h"
 #include "device/program.h"
 #include "device/queue.h"
+#include "kept.h"
 #include <clgrad/clgrad.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -67,8 +68,7 @@ START_TEST(selectors_choose_or_say_what_there_is) {
 END_TEST
 
 START_TEST(the_shape_follows_option_then_environment) {
-  const char *before = getenv("CLGRAD_SHAPE");
-  char *kept = before ? strdup(before) : NULL;
+  kept before = keep_variable("CLGRAD_SHAPE");
   setenv("CLGRAD_SHAPE", "gpu", 1);
   clg_context *ctx = open_default();
   ck_assert_int_eq(clg_context_device(ctx)->shape, CLG_SHAPE_GPU);
@@ -81,11 +81,7 @@ START_TEST(the_shape_follows_option_then_environment) {
   setenv("CLGRAD_SHAPE", "round", 1);
   ck_assert_int_eq(try_open(&ctx, (clg_context_options){.device = NULL}), CLG_ERR_ARGUMENT);
   ck_assert_ptr_nonnull(strstr(message, "CLGRAD_SHAPE"));
-  if (kept)
-    setenv("CLGRAD_SHAPE", kept, 1);
-  else
-    unsetenv("CLGRAD_SHAPE");
-  free(kept);
+  give_variable_back(before);
 }
 END_TEST
 
@@ -103,8 +99,7 @@ static float rest_of_square(clg_context *ctx) {
 }
 
 START_TEST(fma_follows_the_environment_then_the_device) {
-  const char *before = getenv("CLGRAD_FMA");
-  char *kept = before ? strdup(before) : NULL;
+  kept before = keep_variable("CLGRAD_FMA");
   static const clg_device_shape shapes[] = {CLG_SHAPE_CPU, CLG_SHAPE_GPU};
   clg_context *ctx;
   for (int s = 0; s < 2; s++)
@@ -122,11 +117,7 @@ START_TEST(fma_follows_the_environment_then_the_device) {
   setenv("CLGRAD_FMA", "perhaps", 1);
   ck_assert_int_eq(try_open(&ctx, (clg_context_options){.device = NULL}), CLG_ERR_ARGUMENT);
   ck_assert_ptr_nonnull(strstr(message, "CLGRAD_FMA is \"perhaps\": it must be on or off"));
-  if (kept)
-    setenv("CLGRAD_FMA", kept, 1);
-  else
-    unsetenv("CLGRAD_FMA");
-  free(kept);
+  give_variable_back(before);
 }
 END_TEST
 
@@ -247,14 +238,11 @@ END_TEST
 
 /* A cache folder of the test's own, used also where the driver would keep programs itself. */
 static char cache[] = "/tmp/clgrad-test-cache-XXXXXX";
-static const char *const cache_names[] = {"CLGRAD_CACHE", "POCL_KERNEL_CACHE"};
-static char *cache_before[2];
+static kept cache_before[2];
 
 static void cache_open(void) {
-  for (int i = 0; i < 2; i++) {
-    const char *before = getenv(cache_names[i]);
-    cache_before[i] = before ? strdup(before) : NULL;
-  }
+  cache_before[0] = keep_variable("CLGRAD_CACHE");
+  cache_before[1] = keep_variable("POCL_KERNEL_CACHE");
   strcpy(cache + strlen(cache) - 6, "XXXXXX");
   ck_assert_ptr_nonnull(mkdtemp(cache));
   setenv("CLGRAD_CACHE", cache, 1);
@@ -275,13 +263,7 @@ static void cache_close(void) {
   char path[600];
   while (cache_entry(path, sizeof path)) ck_assert_int_eq(unlink(path), 0);
   ck_assert_int_eq(rmdir(cache), 0);
-  for (int i = 0; i < 2; i++) {
-    if (cache_before[i])
-      setenv(cache_names[i], cache_before[i], 1);
-    else
-      unsetenv(cache_names[i]);
-    free(cache_before[i]);
-  }
+  for (int i = 0; i < 2; i++) give_variable_back(cache_before[i]);
 }
 
 /* Builds and runs in a fresh context; was it from the cache? */
