@@ -77,9 +77,7 @@ conv_tile(__global const float *in, const ulong in_o, __global const float *w, c
         TILE_A(e / TILE_K, e % TILE_K) = load_a(w, w_o, line + e / TILE_K, step + e % TILE_K);
         TILE_B(e / TILE, e % TILE) = load_in(in, in_o, line + e % TILE, step + e / TILE, s.in_h, s.in_w);
       }
-      WG_BARRIER;
       TILE_MULTIPLY(min(end - p0, (uint)TILE_K))
-      WG_BARRIER;
     }
     TILE_ADD
   }
@@ -128,9 +126,7 @@ conv_weight_tile(__global const float *in, const ulong in_o, __global const floa
         TILE_A(e / TILE_K, e % TILE_K) = load_a(g_y, g_o, line + e / TILE_K, step + e % TILE_K);
         TILE_B(e % TILE_K, e / TILE_K) = load_in(in, in_o, line + e / TILE_K, step + e % TILE_K, s.in_h, s.in_w);
       }
-      WG_BARRIER;
       TILE_MULTIPLY(min(end - p0, (uint)TILE_K))
-      WG_BARRIER;
     }
     TILE_ADD
   }

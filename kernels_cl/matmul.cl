@@ -386,9 +386,7 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODU
         TILE_B(bp, bj) =
             j0 + bj < n && p0 + bp < k ? b[b_o + (size_t)(p0 + bp) * b_ps + (size_t)(j0 + bj) * b_cs] : 0.0f;
       }
-      WG_BARRIER;
       TILE_MULTIPLY(min(end - p0, (uint)TILE_K))
-      WG_BARRIER;
     }
     TILE_ADD
   }
