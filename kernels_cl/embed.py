@@ -2,7 +2,8 @@
 """Writes a C file with each OpenCL source as a byte array, by the contract of lib/device/sources.h.
 
 Each text starts with a #line directive, so that build logs name the file, and ends with a NUL that `size` leaves out. A line
-#include "NAME" is replaced by that file, which lies beside: drivers have no include path.
+#include "NAME" is replaced by that file, of the same folder or of this one: drivers have no include path. Sources are known by their
+base names, which differ.
 """
 import os
 import re
@@ -17,6 +18,14 @@ def array(name, data):
     return "\n".join(lines)
 
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def found(name, folder):
+    beside = os.path.join(folder, name)
+    return beside if os.path.exists(beside) else os.path.join(HERE, name)
+
+
 def read(path):
     """The file after a #line directive, its includes in place."""
     base = os.path.basename(path)
@@ -25,12 +34,14 @@ def read(path):
         for number, line in enumerate(file, 1):
             include = re.match(rb'#include "(.+)"$', line.rstrip())
             if include:
-                line = read(os.path.join(os.path.dirname(path), include[1].decode())) + f'#line {number + 1} "{base}"\n'.encode()
+                line = read(found(include[1].decode(), os.path.dirname(path))) + f'#line {number + 1} "{base}"\n'.encode()
             text += line if line.endswith(b"\n") else line + b"\n"
     return text
 
 
 def main(out, *paths):
+    if len({os.path.basename(path) for path in paths}) < len(paths):
+        sys.exit("two files of one name")
     arrays, rows = [], []
     for path in paths:
         base = os.path.basename(path)

@@ -1,6 +1,6 @@
 /* Which device is the best, what a selector means, and what is said where there is none: over a driver that this file
  * makes up, which stands before the loader's. */
-#include "core/error.h"
+#include "base/error.h"
 #include "device/choose.h"
 #include "harness.h"
 #include <string.h>

@@ -3,7 +3,7 @@
  */
 #include "device/context.h"
 #include "harness.h"
-#include "ops/conv_kernels.h"
+#include "ops/conv/conv_kernels.h"
 #include "shared_context.h"
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Expressions: parsing, simplification, derivatives and the text that kernels are made of. No device. */
-#include "core/str.h"
+#include "base/str.h"
 #include "expr/expr.h"
 #include "expr_cases.h"
 #include "harness.h"

@@ -3,7 +3,7 @@
  */
 #include "device/launch.h"
 #include "harness.h"
-#include "ops/norm_kernels.h"
+#include "ops/norm/norm_kernels.h"
 #include "ops/product.h"
 #include "shared_context.h"
 #include <math.h>

@@ -1,8 +1,8 @@
 /* The disk cache of built programs: $CLGRAD_CACHE, else $XDG_CACHE_HOME/clgrad, else ~/.cache/clgrad. An entry is a
  * header, the full key and the binary; whatever is wrong with one, the program is built from source and the entry
  * replaced. */
-#include "core/file.h"
-#include "core/str.h"
+#include "base/file.h"
+#include "base/str.h"
 #include "device/program.h"
 #include <errno.h>
 #include <stdio.h>

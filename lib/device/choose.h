@@ -2,7 +2,7 @@
 #ifndef CLG_DEVICE_CHOOSE_H
 #define CLG_DEVICE_CHOOSE_H
 
-#include "core/error.h"
+#include "base/error.h"
 #include "device/devices.h"
 
 /* Every device, best first; *rows is malloced, yours to free. The number of rows. */

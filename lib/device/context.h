@@ -2,7 +2,7 @@
 #ifndef CLG_DEVICE_CONTEXT_H
 #define CLG_DEVICE_CONTEXT_H
 
-#include "core/error.h"
+#include "base/error.h"
 #include <clgrad/context.h>
 #include <clgrad/memory.h>
 

@@ -3,7 +3,7 @@
 #ifndef CLG_DEVICE_GEMM_PARAMS_H
 #define CLG_DEVICE_GEMM_PARAMS_H
 
-#include "core/str.h"
+#include "base/str.h"
 #include "device/gemm.h"
 #include <clgrad/tuning.h>
 

@@ -1,5 +1,5 @@
 /* Says why there is no device: what the loader found, and what is likely to keep a driver from its devices. */
-#include "core/str.h"
+#include "base/str.h"
 #include "device/choose.h"
 #include <dirent.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 #ifndef CLG_DEVICE_OUTPUT_H
 #define CLG_DEVICE_OUTPUT_H
 
-#include "core/str.h"
+#include "base/str.h"
 #include "device/context.h"
 #include <sys/types.h>
 

@@ -1,6 +1,6 @@
 /* Plan contexts, and the profile files that tell them of a device that is not here. */
 #include "device/plan.h"
-#include "core/file.h"
+#include "base/file.h"
 #include "device/choose.h"
 #include "device/gemm_cut.h"
 #include "device/output.h"

@@ -1,6 +1,6 @@
 /* Programs built from the embedded sources, through the disk cache, and their kernels. Owns all of them. */
 #include "device/program.h"
-#include "core/str.h"
+#include "base/str.h"
 #include "device/devices.h"
 #include "device/sources.h"
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * line for each kernel of CLBlast that has parameters and for each class that has a choice, and the hash of all that,
  * so that a damaged file is seen. */
 #include "device/tuning.h"
-#include "core/file.h"
+#include "base/file.h"
 #include "device/gemm_given.h"
 #include "device/output.h"
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #ifndef CLG_EXPR_EXPR_H
 #define CLG_EXPR_EXPR_H
 
-#include "core/str.h"
+#include "base/str.h"
 #include <clgrad/core.h>
 #include <stdint.h>
 

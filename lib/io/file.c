@@ -1,6 +1,6 @@
 /* Reads of regular files, at a place, and whole files of any content. Owns descriptors. */
 #include "io/file.h"
-#include "core/file.h"
+#include "base/file.h"
 #include <clgrad/io.h>
 #include <errno.h>
 #include <stdlib.h>

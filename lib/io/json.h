@@ -2,7 +2,7 @@
 #ifndef CLG_IO_JSON_H
 #define CLG_IO_JSON_H
 
-#include "core/str.h"
+#include "base/str.h"
 #include <stdint.h>
 
 typedef struct clg_json {

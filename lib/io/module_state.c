@@ -1,5 +1,5 @@
 /* Parameters and buffers of modules in safetensors files. */
-#include "core/str.h"
+#include "base/str.h"
 #include "io/loader.h"
 #include "io/saver.h"
 #include "nn/module.h"

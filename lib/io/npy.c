@@ -1,6 +1,6 @@
 /* NumPy's .npy files: one array of float32 or int32 in C order. The header is a Python dictionary; only what the format
  * allows in it is read, and it must agree with the size of the file. */
-#include "core/str.h"
+#include "base/str.h"
 #include "io/elements.h"
 #include <clgrad/io.h>
 #include <stdlib.h>

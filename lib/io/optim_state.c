@@ -1,5 +1,5 @@
 /* State of optimizers in safetensors files, under PyTorch's names. */
-#include "core/str.h"
+#include "base/str.h"
 #include "io/loader.h"
 #include "io/saver.h"
 #include "optim/state.h"

@@ -1,6 +1,6 @@
 /* The random stream's state in the metadata of safetensors files, as decimal text: 64 unsigned bits have no type in
  * PyTorch. */
-#include "core/str.h"
+#include "base/str.h"
 #include "io/loader.h"
 #include "io/saver.h"
 

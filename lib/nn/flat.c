@@ -1,6 +1,6 @@
 /* Makes a module's parameters in one allocation, and room for their gradients in another. Each is a storage of its own,
  * 64-byte aligned; what lies between them is zero, so that an optimizer may run over it. */
-#include "core/str.h"
+#include "base/str.h"
 #include "nn/module.h"
 #include <stdlib.h>
 #include <string.h>

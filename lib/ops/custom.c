@@ -1,5 +1,5 @@
 /* Ops of the user's: kernels from source text, and forward and backward callbacks recorded as a node. */
-#include "core/str.h"
+#include "base/str.h"
 #include "device/launch.h"
 #include "graph/graph.h"
 #include <clgrad/custom.h>

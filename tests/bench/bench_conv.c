@@ -2,7 +2,7 @@
  * GFLOP/s of each layer's three kernels, medians of interleaved rounds, and what they add up to in a training step of
  * variant detach. PoCL's threads are pinned (POCL_AFFINITY) unless the environment says otherwise. */
 #include "bench.h"
-#include "ops/conv_kernels.h"
+#include "ops/conv/conv_kernels.h"
 #include "peer.h"
 #include <getopt.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Entries of the kernel cache. The first byte: the key, the sizes and the checksum are put right, so that what is
  * behind them is reached. No driver: what would be handed to it must lie within the entry. */
-#include "core/str.h"
+#include "base/str.h"
 #include "device/context.h"
 #include "device/program.h"
 #include "fuzz.h"

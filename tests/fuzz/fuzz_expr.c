@@ -1,5 +1,5 @@
 /* Formulas: parsed, differentiated, chained, emitted; what is printed parses back to the same value. */
-#include "core/str.h"
+#include "base/str.h"
 #include "expr/expr.h"
 #include "fuzz.h"
 #include <math.h>

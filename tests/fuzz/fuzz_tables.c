@@ -1,6 +1,6 @@
 /* Tuning tables, in both shapes, and devices' profiles, with products that use them. The first byte: the shape, whether
  * a right hash is put behind the text, whether the table is dropped. */
-#include "core/str.h"
+#include "base/str.h"
 #include "fuzz.h"
 
 static clg_context *plan[2];

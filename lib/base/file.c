@@ -1,5 +1,5 @@
 /* Opens files that are read. */
-#include "core/file.h"
+#include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -2,7 +2,7 @@
  * is computed from the other two, and the gradient of each such map is again one of the three. So one kind of node
  * serves conv2d (y), conv_transpose2d (x) and the weight gradient (w), to any order. */
 #include "ops/activation.h"
-#include "ops/conv_kernels.h"
+#include "ops/conv/conv_kernels.h"
 #include <clgrad/ops.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Normalisation by recorded ops. The result does not depend on the point that x is measured from, nor on the unit, so
  * both are constants: with the saved mean little cancels, and with the saved 1/std no square leaves the range of
  * a float. */
-#include "ops/normalise.h"
+#include "ops/norm/normalise.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
 

@@ -1,5 +1,5 @@
 /* Growing strings, numbers as text in every locale, and the hash. Owns nothing but each string's data. */
-#include "core/str.h"
+#include "base/str.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Gather, index_select and embedding: their kernels, recorded. The gradient of reading is adding, and the reverse. */
-#include "ops/indexing.h"
+#include "ops/index/indexing.h"
 #include "ops/call.h"
 #include "ops/compose.h"
 #include <clgrad/ops.h>

@@ -1,6 +1,6 @@
 /* Launches the batch norm kernels: which of them, and how channels are shared out. By the shapes alone, so that results
  * and workspace do not depend on the device. */
-#include "ops/batch_norm_kernels.h"
+#include "ops/norm/batch_norm_kernels.h"
 #include "ops/call.h"
 
 enum { GAMMA = 1, BETA = 2 };

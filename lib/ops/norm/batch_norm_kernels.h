@@ -1,7 +1,7 @@
 /* Launches the batch norm kernels: one over whole channels, or three over parts of them where channels are few and
  * large or lie side by side. */
-#ifndef CLG_OPS_BATCH_NORM_KERNELS_H
-#define CLG_OPS_BATCH_NORM_KERNELS_H
+#ifndef CLG_OPS_NORM_BATCH_NORM_KERNELS_H
+#define CLG_OPS_NORM_BATCH_NORM_KERNELS_H
 
 #include "tensor/tensor.h"
 

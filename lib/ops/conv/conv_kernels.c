@@ -1,5 +1,5 @@
 /* Chooses and launches the kernels of a convolution (conv.cl, conv_tile.cl; a matrix product where it is one). */
-#include "ops/conv_kernels.h"
+#include "ops/conv/conv_kernels.h"
 #include "device/launch.h"
 #include "ops/product.h"
 #include <string.h>

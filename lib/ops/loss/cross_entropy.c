@@ -2,7 +2,7 @@
 #include "ops/call.h"
 #include "ops/compose.h"
 #include "ops/formula.h"
-#include "ops/indexing.h"
+#include "ops/index/indexing.h"
 #include <clgrad/ops.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Files that are read. */
-#ifndef CLG_CORE_FILE_H
-#define CLG_CORE_FILE_H
+#ifndef CLG_BASE_FILE_H
+#define CLG_BASE_FILE_H
 
 #include <stdio.h>
 

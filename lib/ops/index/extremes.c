@@ -1,7 +1,7 @@
 /* Maxima and minima along one dimension, with where they are. The whole gradient goes there. */
 #include "ops/call.h"
 #include "ops/compose.h"
-#include "ops/indexing.h"
+#include "ops/index/indexing.h"
 #include <clgrad/ops.h>
 #include <string.h>
 

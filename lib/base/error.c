@@ -1,5 +1,5 @@
 /* The one-line error that a context keeps: the first until it is cleared, whatever fails after it. */
-#include "core/error.h"
+#include "base/error.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* Layer norm: its kernels, recorded. Saves the input and, a row each, mean and 1/std; its result for the activation
  * behind it, as that would. */
 #include "ops/activation.h"
-#include "ops/norm_kernels.h"
-#include "ops/normalise.h"
+#include "ops/norm/norm_kernels.h"
+#include "ops/norm/normalise.h"
 #include <clgrad/ops.h>
 
 enum { IN_X, IN_GAMMA, IN_BETA };

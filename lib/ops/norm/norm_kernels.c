@@ -1,5 +1,5 @@
 /* Launches the layer norm kernels (layer_norm.cl). */
-#include "ops/norm_kernels.h"
+#include "ops/norm/norm_kernels.h"
 #include "device/launch.h"
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* Batch norm: its kernels, recorded. Saves the input and, a channel each, mean and 1/std. */
 #include "ops/activation.h"
-#include "ops/batch_norm_kernels.h"
 #include "ops/compose.h"
-#include "ops/normalise.h"
+#include "ops/norm/batch_norm_kernels.h"
+#include "ops/norm/normalise.h"
 #include <clgrad/ops.h>
 
 enum { IN_X, IN_GAMMA, IN_BETA };

@@ -1,6 +1,6 @@
 /* Errors: one line kept by its owner (a context) until it is cleared; later ones never overwrite it. */
-#ifndef CLG_CORE_ERROR_H
-#define CLG_CORE_ERROR_H
+#ifndef CLG_BASE_ERROR_H
+#define CLG_BASE_ERROR_H
 
 #include <clgrad/core.h>
 #include <stdarg.h>

@@ -4,8 +4,8 @@
  *
  * gamma and beta are [n]; a NULL block stands for ones and zeros. An activation may follow: then backward makes z, the
  * gradient before it, from y and g, the gradient behind it; without one z is g. Empty tensors launch nothing. */
-#ifndef CLG_OPS_NORM_KERNELS_H
-#define CLG_OPS_NORM_KERNELS_H
+#ifndef CLG_OPS_NORM_NORM_KERNELS_H
+#define CLG_OPS_NORM_NORM_KERNELS_H
 
 #include "ops/at.h"
 

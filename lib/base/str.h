@@ -1,6 +1,6 @@
 /* A growing string that remembers failure: append freely, look at `failed` once. */
-#ifndef CLG_CORE_STR_H
-#define CLG_CORE_STR_H
+#ifndef CLG_BASE_STR_H
+#define CLG_BASE_STR_H
 
 #include <stdbool.h>
 #include <stddef.h>
