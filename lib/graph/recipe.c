@@ -69,8 +69,16 @@ static clg_expr write_recipe(clg_recipe *r, clg_node *n) {
   return n->remakes >= 0 && n->cls->recipe && ++r->n_ops <= CLG_RECIPE_OPS ? n->cls->recipe(n, r) : 0;
 }
 
+/* What n keeps of input i; NULL: nothing. */
+static const clg_saved *saved_input(const clg_node *n, int i) {
+  for (int k = 0; k < n->n_saved; k++)
+    if (n->saved[k].source == i && n->saved[k].storage) return &n->saved[k];
+  return NULL;
+}
+
 clg_expr clg_recipe_input(clg_recipe *r, clg_node *n, int i) {
-  if (i < n->n_saved && n->saved[i].storage) return clg_recipe_base(r, &n->saved[i], NULL);
+  const clg_saved *own = saved_input(n, i);
+  if (own) return clg_recipe_base(r, own, NULL);
   const clg_edge *e = &n->edge[i];
   return e->node && e->as_made ? write_recipe(r, e->node) : 0;
 }
@@ -83,8 +91,7 @@ static bool has_recipe(clg_node *n);
 static void lean(clg_node *n) {
   for (int i = 0; i < n->n_edges; i++) {
     clg_edge *e = &n->edge[i];
-    bool own = i < n->n_saved && n->saved[i].storage;
-    if (own || !e->node || !has_recipe(e->node)) continue;
+    if (saved_input(n, i) || !e->node || !has_recipe(e->node)) continue;
     e->leaned = true;
     e->node->leaned_on++;
   }

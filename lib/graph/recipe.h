@@ -24,7 +24,7 @@ bool clg_recipe_shape(clg_recipe *r, int ndim, const int64_t *shape);
 /* A saved tensor, broadcast to the result; or by strides of the caller's (in the result's shape). */
 clg_expr clg_recipe_base(clg_recipe *r, const clg_saved *s, const int64_t *stride);
 clg_expr clg_recipe_number(clg_recipe *r, float value);
-/* Input i, which slot i would hold: as it was saved, or by its producer's recipe. */
+/* Input i: as it was saved, or by its producer's recipe. */
 clg_expr clg_recipe_input(clg_recipe *r, clg_node *n, int i);
 
 /* ---- for the nodes ---- */

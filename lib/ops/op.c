@@ -1,0 +1,273 @@
+/* The life of an op: checks, running, recording, and backward. */
+#include "ops/op.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Inputs that a call has room for without the heap. */
+enum { FEW = 16 };
+
+/* A node's attributes: the engine's, behind them the inputs' shapes, behind them the op's own. */
+typedef struct record {
+  const clg_op *op;
+  uint32_t slots; /* what is saved, by bits, in the order of the node's slots */
+  uint32_t own;   /* where the op's own attributes begin, in bytes */
+  struct input {
+    int ndim;
+    int64_t shape[CLG_MAX_DIMS];
+  } input[]; /* of each edge, unless CLG_OP_NO_PLACES */
+} record;
+
+static record *record_of(const clg_node *n) { return n->attrs; }
+const void *clg_op_attrs(const clg_node *n) { return (char *)n->attrs + record_of(n)->own; }
+
+static int slot_number(const record *r, uint32_t slot) { return __builtin_popcount(r->slots & (slot - 1)); }
+
+const clg_saved *clg_op_saved(const clg_node *n, uint32_t slot) {
+  const record *r = record_of(n);
+  return r->slots & slot ? &n->saved[slot_number(r, slot)] : NULL;
+}
+
+/* The tensor of a call that a slot stands for. */
+static clg_tensor **tensor_of(const clg_op_call *c, int bit) {
+  return bit < CLG_OP_SAVED_INPUTS ? &c->in[bit] : &((clg_op_call *)c)->out[31 - bit];
+}
+
+/* ---- backward ---- */
+
+clg_grad_place *clg_op_begin(clg_op_call *c, int i) {
+  const struct input *s = &record_of(c->node)->input[i];
+  c->to[i].t = clg_edge_begin(c->node, i, s->ndim, s->shape, &c->to[i].add);
+  return c->to[i].t ? &c->to[i] : NULL;
+}
+
+clg_status clg_op_end(clg_op_call *c, int i) {
+  clg_tensor *t = c->to[i].t;
+  c->to[i].t = NULL;
+  return clg_edge_end(c->node, i, t);
+}
+
+static clg_status unpack(clg_op_call *c) {
+  const record *r = record_of(c->node);
+  uint32_t needed = 0;
+  for (int i = 0; c->op->needs && i < c->node->n_edges; i++)
+    if (clg_op_wants(c, i)) needed |= c->op->needs(c, i);
+  needed &= r->slots;
+  for (int bit = 0; needed && bit < 32; bit++) {
+    if (!(needed >> bit & 1)) continue;
+    int slot = slot_number(r, 1u << bit);
+    clg_tensor *t =
+        c->op->traits & CLG_OP_STRIDED ? clg_node_unpack_view(c->node, slot) : clg_node_unpack(c->node, slot);
+    if (!(*tensor_of(c, bit) = t)) return clg_last_status(c->ctx);
+  }
+  return CLG_OK;
+}
+
+static clg_status compose(clg_op_call *c) {
+  clg_tensor *few[FEW] = {NULL}, **d = c->n <= FEW ? few : calloc((size_t)c->n, sizeof *d);
+  if (!d) return clg_fail(c->ctx, CLG_ERR_HOST_MEMORY, c->op->name, "out of host memory");
+  clg_scope *scope = clg_scope_open(c->ctx);
+  clg_status s = clg_scope_opened(scope) ? CLG_OK : clg_last_status(c->ctx);
+  if (s == CLG_OK) c->op->compose(c, d);
+  for (int i = 0; s == CLG_OK && i < c->node->n_edges; i++)
+    if (clg_op_wants(c, i)) s = clg_op_give(c, i, clg_tensor_ref(d[i]));
+  clg_scope_close(scope);
+  if (d != few) free(d);
+  return s;
+}
+
+static clg_status run_kernels(clg_op_call *c, clg_tensor *grad) {
+  clg_tensor *packed = c->op->traits & CLG_OP_STRIDED ? NULL : clg_tensor_packed(grad, c->op->name);
+  if (!packed && !(c->op->traits & CLG_OP_STRIDED)) return clg_last_status(c->ctx);
+  c->grad = packed ? packed : grad;
+  c->grad_is_ours = packed && packed != grad ? true : c->grad_is_ours;
+  clg_status s = CLG_OK;
+  for (int i = 0; s == CLG_OK && !(c->op->traits & (CLG_OP_LATE | CLG_OP_NO_PLACES)) && i < c->node->n_edges; i++)
+    if (clg_op_wants(c, i) && !clg_op_begin(c, i)) s = clg_last_status(c->ctx);
+  if (s == CLG_OK) s = c->op->backward(c);
+  for (int i = 0; i < c->n; i++) {
+    if (s == CLG_OK && c->to[i].t)
+      s = clg_op_end(c, i);
+    else
+      clg_tensor_unref(&c->to[i].t);
+  }
+  clg_tensor_unref(&packed);
+  return s;
+}
+
+static clg_status op_backward(clg_node *n, clg_tensor *grad) {
+  struct {
+    clg_tensor *in[FEW];
+    clg_grad_place to[FEW];
+  } few = {{NULL}, {{NULL, false}}};
+  const record *r = record_of(n);
+  clg_op_call c = {.op = r->op,
+                   .ctx = n->ctx,
+                   .attrs = (void *)clg_op_attrs(n),
+                   .n = n->n_edges,
+                   .in = few.in,
+                   .node = n,
+                   .grad = grad,
+                   .grad_is_ours = clg_is_ours(grad),
+                   .to = few.to};
+  if (c.n > FEW) {
+    c.in = calloc((size_t)c.n, sizeof *c.in + sizeof *c.to);
+    if (!c.in) return clg_fail(n->ctx, CLG_ERR_HOST_MEMORY, n->op, "out of host memory");
+    c.to = (clg_grad_place *)(c.in + c.n);
+  }
+  clg_status s = unpack(&c);
+  if (s == CLG_OK) s = clg_creates_graph(n->ctx) || !r->op->backward ? compose(&c) : run_kernels(&c, grad);
+  for (int i = 0; i < c.n; i++) clg_tensor_unref(&c.in[i]);
+  for (int k = 0; k < CLG_OP_OUTS; k++) clg_tensor_unref(&c.out[k]);
+  if (c.in != few.in) free(c.in);
+  return s;
+}
+
+/* ---- recording ---- */
+
+static clg_expr op_recompute(clg_node *n, clg_recipe *r) {
+  const clg_op *op = record_of(n)->op;
+  return op->recompute ? op->recompute(r, n) : 0;
+}
+
+static void op_finish(clg_node *n) { record_of(n)->op->release((void *)clg_op_attrs(n)); }
+
+static const clg_node_class op_class = {.backward = op_backward, .recipe = op_recompute},
+                            view_class = {.backward = op_backward, .views = true};
+
+/* What is saved: of in[], the inputs as they were given. */
+static uint32_t slots_of(const clg_op_call *c, clg_tensor *const *in, int edges) {
+  uint32_t slots = 0;
+  for (int i = 0; c->op->needs && i < edges; i++)
+    if (in[i] && in[i]->requires_grad) slots |= c->op->needs(c, i);
+  if (c->op->keeps && clg_keeps_recipes(c->ctx)) slots |= c->op->keeps(c);
+  for (int i = 0; slots && i < CLG_OP_SAVED_INPUTS; i++)
+    if (i >= c->n || !in[i]) slots &= ~CLG_IN(i);
+  return slots;
+}
+
+static void write_record(record *r, const clg_op_call *c, clg_tensor *const *in, int inputs) {
+  for (int i = 0; i < inputs; i++) {
+    if (!in[i]) continue;
+    r->input[i].ndim = in[i]->ndim;
+    memcpy(r->input[i].shape, in[i]->shape, (size_t)in[i]->ndim * sizeof *in[i]->shape);
+  }
+  if (c->op->attrs) memcpy((char *)r + r->own, c->attrs, c->op->attrs);
+}
+
+static clg_status record_call(const clg_op_call *c, clg_tensor *const *in, int edges) {
+  const clg_op *op = c->op;
+  int inputs = op->traits & CLG_OP_NO_PLACES ? 0 : edges;
+  uint32_t slots = slots_of(c, in, edges);
+  size_t own = sizeof(record) + (size_t)inputs * sizeof(struct input);
+  clg_node *n = clg_node_create(in, edges, __builtin_popcount(slots), own + op->attrs,
+                                op->traits & CLG_OP_VIEW ? &view_class : &op_class, op->name);
+  if (!n) return CLG_ERR_HOST_MEMORY;
+  record *r = record_of(n);
+  r->op = op, r->slots = slots, r->own = (uint32_t)own;
+  write_record(r, c, in, inputs);
+  if (op->hold) op->hold((void *)clg_op_attrs(n));
+  if (op->release) n->finish = op_finish;
+  clg_status s = CLG_OK;
+  /* The result last: its formula reads what is saved. */
+  for (int bit = 0, slot = 0; s == CLG_OK && bit < 32; bit++) {
+    if (!(slots >> bit & 1)) continue;
+    int source = bit == 31 ? CLG_SAVED_OUTPUT : bit < edges ? bit : CLG_SAVED_OTHER;
+    s = clg_node_save(n, slot++, bit < CLG_OP_SAVED_INPUTS ? in[bit] : c->out[31 - bit], source);
+  }
+  if (s == CLG_OK) return clg_node_attach(n, c->out[0]);
+  clg_node_unref(n);
+  return s;
+}
+
+/* ---- forward ---- */
+
+/* As the op takes them: NULL where it may be, of one context, float32. */
+static clg_context *check_inputs(const clg_op *op, clg_tensor *const *in, int n) {
+  clg_tensor *first = NULL;
+  bool lacks = false;
+  for (int i = 0; i < n; i++) {
+    if (in[i])
+      first = first ? first : in[i];
+    else
+      lacks = lacks || i >= CLG_OP_SAVED_INPUTS || !(op->optional & CLG_IN(i));
+  }
+  if (!first || lacks) return clg_null(first ? first->ctx : NULL, op->name), NULL;
+  for (int i = 0; i < n; i++) {
+    if (!in[i]) continue;
+    if (in[i]->ctx != first->ctx)
+      return clg_fail(first->ctx, CLG_ERR_ARGUMENT, op->name, "its inputs belong to different contexts"), NULL;
+    if (!(op->traits & CLG_OP_ANY_TYPE) && !clg_tensor_holds(in[i], CLG_F32, op->name)) return NULL;
+  }
+  return first->ctx;
+}
+
+static clg_tensor *result_of(const clg_op_call *c, const clg_shape *s) {
+  clg_role role = clg_result_role(c->ctx);
+  return s->dtype == CLG_I32 ? clg_tensor_new_i32(c->ctx, s->ndim, s->dim, role, c->op->name)
+                             : clg_tensor_new(c->ctx, s->ndim, s->dim, role, c->op->name);
+}
+
+/* Contiguous inputs in c->in, and undefined results. */
+static clg_status prepare(clg_op_call *c, clg_tensor *const *in, const clg_shape *shape) {
+  bool ok = true;
+  for (int i = 0; ok && !(c->op->traits & CLG_OP_STRIDED) && i < c->n; i++)
+    if (in[i]) ok = (c->in[i] = clg_tensor_packed(in[i], c->op->name)) != NULL;
+  for (int k = 0; ok && !(c->op->traits & (CLG_OP_VIEW | CLG_OP_MAKES)) && k < CLG_OP_OUTS; k++)
+    if (shape[k].ndim >= 0) ok = (c->out[k] = result_of(c, &shape[k])) != NULL;
+  return ok ? CLG_OK : clg_last_status(c->ctx);
+}
+
+/* c->in[] has room for n. */
+static clg_status run(clg_op_call *c, clg_tensor *const *in) {
+  clg_shape shape[CLG_OP_OUTS];
+  for (int k = 0; k < CLG_OP_OUTS; k++) shape[k].ndim = -1, shape[k].dtype = CLG_F32;
+  if (in[0]) {
+    shape[0].ndim = in[0]->ndim;
+    memcpy(shape[0].dim, in[0]->shape, sizeof shape[0].dim);
+  }
+  clg_tensor **packed = c->in;
+  c->in = (clg_tensor **)in;
+  if (c->op->shapes && !c->op->shapes(c, shape)) return clg_last_status(c->ctx);
+  if (!(c->op->traits & CLG_OP_STRIDED)) c->in = packed;
+  clg_status s = prepare(c, in, shape);
+  if (s == CLG_OK) s = c->op->forward(c);
+  int grads = c->op->grads && c->op->grads < c->n ? c->op->grads : c->n;
+  if (s == CLG_OK && clg_records(in, grads)) s = record_call(c, in, grads);
+  for (int i = 0; !(c->op->traits & CLG_OP_STRIDED) && i < c->n; i++) clg_tensor_unref(&packed[i]);
+  return s;
+}
+
+/* Results become op results; a failure leaves none. */
+static bool hand_out(clg_op_call *c, clg_status s, clg_tensor **out, int count) {
+  bool ok = s == CLG_OK;
+  for (int k = 0; k < CLG_OP_OUTS; k++) {
+    if (ok && k < count)
+      ok = (out[k] = clg_result(c->out[k])) != NULL;
+    else
+      clg_tensor_unref(&c->out[k]);
+  }
+  for (int k = 0; !ok && k < count; k++) {
+    if (!c->ctx->scope) clg_tensor_unref(&out[k]);
+    out[k] = NULL;
+  }
+  return ok;
+}
+
+bool clg_op_run_all(const clg_op *op, clg_tensor *const *in, int n, void *attrs, clg_tensor **out, int count) {
+  clg_tensor *few[FEW] = {NULL};
+  for (int k = 0; k < count; k++) out[k] = NULL;
+  clg_op_call c = {.op = op, .ctx = check_inputs(op, in, n), .attrs = attrs, .n = n, .in = few};
+  if (!c.ctx) return false;
+  bool many = n > FEW && !(op->traits & CLG_OP_STRIDED);
+  clg_tensor **heap = many ? calloc((size_t)n, sizeof *heap) : NULL;
+  if (many && !heap) return clg_fail(c.ctx, CLG_ERR_HOST_MEMORY, op->name, "out of host memory"), false;
+  if (heap) c.in = heap;
+  bool ok = hand_out(&c, run(&c, in), out, count);
+  free(heap);
+  return ok;
+}
+
+clg_tensor *clg_op_run(const clg_op *op, clg_tensor *const *in, int n, void *attrs) {
+  clg_tensor *y;
+  return clg_op_run_all(op, in, n, attrs, &y, 1) ? y : NULL;
+}
