@@ -76,7 +76,7 @@ static bool derive(clg_context *ctx, clg_formula *f, int i, const names *n, cons
   /* A stated 0 means that nothing depends on the input there. */
   d = stated ? clg_expr_replace(a, d, clg_expr_const(a, 0), clg_expr_absent(a)) : d ? prefer_result(a, d, f->f, n) : 0;
   if (!d) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), false;
-  f->grad[i].passes = clg_expr_is_const(a, d, 1);
+  f->grad[i].identity = clg_expr_is_const(a, d, 1);
   f->grad[i].uses = uses(a, d, n);
   f->grad[i].d = d;
   clg_expr with_g = clg_expr_chain(a, clg_expr_var(a, n->tensor[n->n_in + 1]), d);
@@ -89,6 +89,8 @@ static clg_formula *compile(clg_context *ctx, const char *name, clg_expr e, cons
   clg_formula *f = e ? calloc(1, sizeof *f) : NULL;
   if (!f) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory"), NULL;
   f->name = name;
+  f->op = clg_formula_op;
+  f->op.name = name;
   f->n_in = n->n_in;
   f->n_param = n->n_param;
   memcpy(f->in, n->tensor, sizeof f->in);
@@ -161,7 +163,7 @@ clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i) {
     const char *name = k < f->n_in ? f->in[k] : k == f->n_in ? "y" : "g";
     if (!clg_expr_mentions(a, e, name)) continue;
     from[n++] = name;
-    f->grad[i].takes |= 1u << k;
+    f->grad[i].inputs |= 1u << k;
   }
   if (n > CLG_FORMULA_INPUTS)
     return clg_fail(ctx, CLG_ERR_ARGUMENT, f->name, "a formula of so many tensors has no gradient of its gradient"),

@@ -2,7 +2,7 @@
 #ifndef CLG_OPS_FORMULA_H
 #define CLG_OPS_FORMULA_H
 
-#include "graph/graph.h"
+#include "ops/op.h"
 #include <clgrad/ops.h>
 
 #define CLG_FORMULA_INPUTS 8
@@ -81,10 +81,13 @@ typedef enum clg_row_id {
 } clg_row_id;
 extern const clg_row clg_rows[CLG_ROWS];
 
+extern const clg_op clg_formula_op; /* apply.c; each formula has its own, with its name */
+
 /* A row, or a user's text, compiled for a context. */
 typedef struct clg_formula {
   struct clg_formula *next; /* of the context's list of user formulas */
   const char *name;
+  clg_op op; /* clg_formula_op, of this name */
   char *key; /* of a user's: its text and names */
   int n_in, n_param;
   const char *in[CLG_FORMULA_INPUTS], *param[CLG_FORMULA_PARAMS]; /* static names */
@@ -97,9 +100,9 @@ typedef struct clg_formula {
     clg_expr d;                   /* d f / d in[i], y for f where that saves no more; 0: none */
     clg_map_fn *fn;               /* g times it, over in[], y, g */
     uint32_t uses;                /* tensors that it reads: bit i is in[i], bit n_in is y */
-    bool passes;                  /* it is 1: the gradient is g itself */
+    bool identity;                /* it is 1: the gradient is g itself */
     struct clg_formula *recorded; /* g times it as a formula of its own, for gradients of gradients; made when needed */
-    uint32_t takes;               /* which of in[], y, g are recorded's inputs, in this order */
+    uint32_t inputs;              /* which of in[], y, g are recorded's inputs, in this order */
   } grad[CLG_FORMULA_INPUTS];
 } clg_formula;
 
@@ -114,19 +117,19 @@ clg_tensor *clg_formula_apply(clg_formula *f, clg_tensor *const *in, const float
 /* The same for a row whose one number s scales it, s = 1/by: the sum is divided by `by` behind it instead, and s is
  * that of the gradients. Of no elements NaN. */
 clg_tensor *clg_formula_mean(clg_formula *f, clg_tensor *const *in, float by, uint32_t dims, bool keepdim);
-/* The gradient of a reduced tensor over the shape before; recorded under create_graph. A new reference, or NULL with
- * the error set. */
-clg_tensor *clg_respread(clg_tensor *g, uint32_t dims, int ndim, const int64_t *shape);
+/* A reduced tensor over the shape before: the same value for every element that it was made of. With dims = 0 t itself.
+ * An op result. */
+clg_tensor *clg_expand_reduced(clg_tensor *t, uint32_t dims, int ndim, const int64_t *shape);
+/* The same as a view that is not recorded: a new reference. */
+clg_tensor *clg_reduced_view(const clg_tensor *t, uint32_t dims, int ndim, const int64_t *shape);
+/* The dimensions of `shape` along which `in_shape` was stretched by broadcasting. */
+uint32_t clg_stretched(int ndim, const int64_t *shape, int in_ndim, const int64_t *in_shape);
 
 /* g * d f / d in[i] as an op of its own: an op result that can be differentiated again. tensors is in[] with y and g
  * behind. */
 clg_tensor *clg_formula_recorded_gradient(clg_formula *f, int i, clg_tensor *const *tensors, const float *params);
 /* Row `id` likewise; the usual case. */
 clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *params);
-
-/* A reduced tensor seen over the shape before: the same value for every element that it was made of. With dims = 0 t
- * itself. */
-clg_tensor *clg_unreduced(const clg_tensor *t, uint32_t dims, int ndim, const int64_t *shape);
 
 /* grad[i].recorded, made if need be. NULL with the error set. */
 clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i);

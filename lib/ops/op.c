@@ -9,12 +9,9 @@ enum { FEW = 16 };
 /* A node's attributes: the engine's, behind them the inputs' shapes, behind them the op's own. */
 typedef struct record {
   const clg_op *op;
-  uint32_t slots; /* what is saved, by bits, in the order of the node's slots */
-  uint32_t own;   /* where the op's own attributes begin, in bytes */
-  struct input {
-    int ndim;
-    int64_t shape[CLG_MAX_DIMS];
-  } input[]; /* of each edge, unless CLG_OP_NO_PLACES */
+  uint32_t slots;          /* what is saved, by bits, in the order of the node's slots */
+  uint32_t own;            /* where the op's own attributes begin, in bytes */
+  clg_input_shape input[]; /* of each edge, unless CLG_OP_NO_PLACES */
 } record;
 
 static record *record_of(const clg_node *n) { return n->attrs; }
@@ -34,9 +31,11 @@ static clg_tensor **tensor_of(const clg_op_call *c, int bit) {
 
 /* ---- backward ---- */
 
+const clg_input_shape *clg_op_input(const clg_op_call *c, int i) { return &record_of(c->node)->input[i]; }
+
 clg_grad_place *clg_op_begin(clg_op_call *c, int i) {
-  const struct input *s = &record_of(c->node)->input[i];
-  c->to[i].t = clg_edge_begin(c->node, i, s->ndim, s->shape, &c->to[i].add);
+  const clg_input_shape *s = clg_op_input(c, i);
+  c->to[i].t = clg_edge_begin(c->node, i, s->ndim, s->dim, &c->to[i].add);
   return c->to[i].t ? &c->to[i] : NULL;
 }
 
@@ -149,7 +148,7 @@ static void write_record(record *r, const clg_op_call *c, clg_tensor *const *in,
   for (int i = 0; i < inputs; i++) {
     if (!in[i]) continue;
     r->input[i].ndim = in[i]->ndim;
-    memcpy(r->input[i].shape, in[i]->shape, (size_t)in[i]->ndim * sizeof *in[i]->shape);
+    memcpy(r->input[i].dim, in[i]->shape, (size_t)in[i]->ndim * sizeof *in[i]->shape);
   }
   if (c->op->attrs) memcpy((char *)r + r->own, c->attrs, c->op->attrs);
 }
@@ -158,7 +157,7 @@ static clg_status record_call(const clg_op_call *c, clg_tensor *const *in, int e
   const clg_op *op = c->op;
   int inputs = op->traits & CLG_OP_NO_PLACES ? 0 : edges;
   uint32_t slots = slots_of(c, in, edges);
-  size_t own = sizeof(record) + (size_t)inputs * sizeof(struct input);
+  size_t own = sizeof(record) + (size_t)inputs * sizeof(clg_input_shape);
   clg_node *n = clg_node_create(in, edges, __builtin_popcount(slots), own + op->attrs,
                                 op->traits & CLG_OP_VIEW ? &view_class : &op_class, op->name);
   if (!n) return CLG_ERR_HOST_MEMORY;

@@ -89,6 +89,12 @@ static inline bool clg_op_wants(const clg_op_call *c, int i) {
 }
 /* The place of input i's gradient, which is wanted; NULL with the error set. */
 clg_grad_place *clg_op_begin(clg_op_call *c, int i);
+/* Input i as it was. Not with CLG_OP_NO_PLACES. */
+typedef struct clg_input_shape {
+  int ndim;
+  int64_t dim[CLG_MAX_DIMS];
+} clg_input_shape;
+const clg_input_shape *clg_op_input(const clg_op_call *c, int i);
 /* Hands it on: now, instead of behind backward. */
 clg_status clg_op_end(clg_op_call *c, int i);
 /* Hands on a gradient that exists (takes the reference; NULL: the error is set). */

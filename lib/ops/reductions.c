@@ -44,9 +44,38 @@ clg_tensor *clg_mean(clg_tensor *x, const int *dims, int n, bool keepdim) {
 
 typedef struct amax_attrs {
   uint32_t dims;
+  bool keepdim;
+  bool least; /* the minimum: the negative of the maximum of -x */
 } amax_attrs;
 
-/* h = g / (how many elements of each range equal its maximum), of y's shape. */
+static bool amax_shapes(clg_op_call *c, clg_shape *out) {
+  const amax_attrs *a = c->attrs;
+  const clg_tensor *x = c->in[0];
+  out->ndim = 0;
+  for (int d = 0; d < x->ndim; d++) {
+    bool gone = a->dims >> d & 1;
+    if (a->keepdim || !gone) out->dim[out->ndim++] = gone ? 1 : x->shape[d];
+  }
+  return true;
+}
+
+static clg_status amax_forward(clg_op_call *c) {
+  const amax_attrs *a = c->attrs;
+  const clg_tensor *x = c->in[0], *in[] = {x}, *negative[] = {c->out[0]};
+  clg_formula *f = clg_formula_row(c->ctx, a->least ? CLG_ROW_NEG : CLG_ROW_COPY);
+  if (!f) return clg_last_status(c->ctx);
+  clg_status s =
+      clg_map_reduce(f->forward, CLG_REDUCE_MAX, c->out[0], in, NULL, x->ndim, x->shape, a->dims, false, "amax");
+  if (s == CLG_OK && a->least) s = clg_map_run(f->forward, &c->out[0], negative, NULL, false, "amin");
+  return s;
+}
+
+static uint32_t amax_needs(const clg_op_call *c, int input) {
+  (void)c, (void)input;
+  return CLG_IN(0) | CLG_OUT(0);
+}
+
+/* h = g / (how many elements of each range equal its maximum m), of y's shape. A reference. */
 static clg_tensor *shares(clg_tensor *x, clg_tensor *m, clg_tensor *y, clg_tensor *g, uint32_t dims) {
   clg_formula *equal = clg_formula_row(x->ctx, CLG_ROW_EQUAL), *div = clg_formula_row(x->ctx, CLG_ROW_DIV);
   clg_tensor *count = equal && div ? clg_tensor_like(y, "amax") : NULL;
@@ -60,85 +89,47 @@ static clg_tensor *shares(clg_tensor *x, clg_tensor *m, clg_tensor *y, clg_tenso
   return count;
 }
 
-static clg_status amax_gradient(clg_node *n, clg_tensor *x, clg_tensor *y, clg_tensor *g, uint32_t dims) {
-  clg_tensor *m = clg_unreduced(y, dims, x->ndim, x->shape), *h = m ? shares(x, m, y, g, dims) : NULL,
-             *over = h ? clg_unreduced(h, dims, x->ndim, x->shape) : NULL;
-  clg_formula *share = over ? clg_formula_row(x->ctx, CLG_ROW_SHARE) : NULL;
-  bool add = false;
-  clg_tensor *to = share ? clg_edge_begin(n, 0, x->ndim, x->shape, &add) : NULL;
+static clg_status amax_backward(clg_op_call *c) {
+  const amax_attrs *a = c->attrs;
+  clg_tensor *x = c->in[0], *y = c->out[0];
+  clg_tensor *m = clg_reduced_view(y, a->dims, x->ndim, x->shape), *h = m ? shares(x, m, y, c->grad, a->dims) : NULL,
+             *over = h ? clg_reduced_view(h, a->dims, x->ndim, x->shape) : NULL;
+  clg_formula *share = over ? clg_formula_row(c->ctx, CLG_ROW_SHARE) : NULL;
+  clg_grad_place *to = share ? clg_op_begin(c, 0) : NULL;
   const clg_tensor *in[] = {x, m, over};
-  clg_status s = to ? clg_map_run(share->forward, &to, in, NULL, add, "amax") : clg_last_status(n->ctx);
-  if (s == CLG_OK) {
-    s = clg_edge_end(n, 0, to);
-  } else {
-    clg_tensor_unref(&to);
-  }
+  clg_status s = to ? clg_map_run(share->forward, &to->t, in, NULL, to->add, "amax") : clg_last_status(c->ctx);
   clg_tensor_unref(&m);
   clg_tensor_unref(&h);
   clg_tensor_unref(&over);
   return s;
 }
 
-/* With create_graph: each element's share is a constant, times the gradient of its range by recorded ops. */
-static clg_status amax_recorded(clg_node *n, clg_tensor *x, clg_tensor *y, clg_tensor *g, uint32_t dims) {
-  clg_scope *scope = clg_scope_open(n->ctx);
-  bool mode = clg_set_grad_mode(n->ctx, false);
-  clg_tensor *m = clg_unreduced(y, dims, x->ndim, x->shape),
-             *each = clg_row_apply(CLG_ROW_EQUAL, (clg_tensor *[]){x, m}, NULL);
-  int list[CLG_MAX_DIMS], count = clg_mask_dims(x, dims, list);
+/* Each element's share is a constant, times the gradient of its range. */
+static void amax_compose(clg_op_call *c, clg_tensor **d) {
+  const amax_attrs *a = c->attrs;
+  clg_tensor *x = c->in[0];
+  bool mode = clg_set_grad_mode(c->ctx, false);
+  clg_tensor *pair[] = {x, clg_expand_reduced(c->out[0], a->dims, x->ndim, x->shape)};
+  clg_tensor *each = clg_row_apply(CLG_ROW_EQUAL, pair, NULL);
+  int list[CLG_MAX_DIMS], count = clg_mask_dims(x, a->dims, list);
   clg_tensor *share = clg_div(each, clg_sum(each, list, count, true));
-  clg_set_grad_mode(n->ctx, mode);
-  clg_tensor *wide = clg_respread(g, dims, x->ndim, x->shape);
-  clg_status s = clg_edge_give(n, 0, clg_tensor_ref(clg_mul(wide, share)));
-  clg_tensor_unref(&wide);
-  clg_tensor_unref(&m);
-  clg_scope_close(scope);
-  return s;
+  clg_set_grad_mode(c->ctx, mode);
+  d[0] = clg_mul(clg_expand_reduced(c->grad, a->dims, x->ndim, x->shape), share);
 }
 
-static clg_status amax_backward(clg_node *n, clg_tensor *g) {
-  const amax_attrs *a = n->attrs;
-  clg_tensor *x = clg_node_unpack_view(n, 0), *y = x ? clg_node_unpack_view(n, 1) : NULL;
-  clg_status s = !y                          ? clg_last_status(n->ctx)
-                 : clg_creates_graph(n->ctx) ? amax_recorded(n, x, y, g, a->dims)
-                                             : amax_gradient(n, x, y, g, a->dims);
-  clg_tensor_unref(&x);
-  clg_tensor_unref(&y);
-  return s;
-}
+static const clg_op amax_op = {.name = "amax",
+                               .attrs = sizeof(amax_attrs),
+                               .traits = CLG_OP_STRIDED | CLG_OP_LATE,
+                               .shapes = amax_shapes,
+                               .forward = amax_forward,
+                               .needs = amax_needs,
+                               .backward = amax_backward,
+                               .compose = amax_compose};
 
-static const clg_node_class amax_class = {.backward = amax_backward};
-
-static clg_status amax_record(clg_tensor *x, clg_tensor *y, uint32_t dims) {
-  clg_node *n = clg_node_create(&x, 1, 2, sizeof(amax_attrs), &amax_class, "amax");
-  if (!n) return CLG_ERR_HOST_MEMORY;
-  ((amax_attrs *)n->attrs)->dims = dims;
-  clg_status s = clg_node_save(n, 0, x, 0);
-  if (s == CLG_OK) s = clg_node_save(n, 1, y, CLG_SAVED_OUTPUT);
-  if (s == CLG_OK) return clg_node_attach(n, y);
-  clg_node_unref(n);
-  return s;
-}
-
-/* The maximum, or with `least` the minimum: the negative of the maximum of -x. */
 static clg_tensor *extreme(clg_tensor *x, const int *dims, int n, bool keepdim, bool least) {
-  uint32_t mask;
-  if (!clg_inputs_ok(&x, 1, "amax") || !clg_dims_mask(x, dims, n, &mask, "amax")) return NULL;
-  if (x->ndim == 0) return clg_reshape(x, 0, NULL);
-  int ndim = 0;
-  int64_t shape[CLG_MAX_DIMS];
-  for (int d = 0; d < x->ndim; d++)
-    if (keepdim || !(mask >> d & 1)) shape[ndim++] = mask >> d & 1 ? 1 : x->shape[d];
-  clg_tensor *y = clg_tensor_new(x->ctx, ndim, shape, clg_result_role(x->ctx), "amax");
-  const clg_tensor *in[] = {x};
-  clg_formula *f = y ? clg_formula_row(x->ctx, least ? CLG_ROW_NEG : CLG_ROW_COPY) : NULL;
-  clg_status s = f ? clg_map_reduce(f->forward, CLG_REDUCE_MAX, y, in, NULL, x->ndim, x->shape, mask, false, "amax")
-                   : clg_last_status(x->ctx);
-  const clg_tensor *negative[] = {y};
-  if (s == CLG_OK && least) s = clg_map_run(f->forward, &y, negative, NULL, false, "amin");
-  if (s == CLG_OK && clg_records(&x, 1)) s = amax_record(x, y, mask);
-  if (s != CLG_OK) clg_tensor_unref(&y);
-  return clg_result(y);
+  amax_attrs a = {.keepdim = keepdim, .least = least};
+  if (!clg_inputs_ok(&x, 1, "amax") || !clg_dims_mask(x, dims, n, &a.dims, "amax")) return NULL;
+  return x->ndim ? clg_op_run(&amax_op, &x, 1, &a) : clg_reshape(x, 0, NULL);
 }
 
 clg_tensor *clg_amax(clg_tensor *x, const int *dims, int n, bool keepdim) {

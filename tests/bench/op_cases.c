@@ -35,7 +35,7 @@ bool op_case_row(clg_context *ctx, int i, op_case *out) {
   }
   if (f->grad[0].uses >> f->n_in & 1) out->reads |= RESULT;
   out->grads = 1;
-  out->idle = f->grad[0].passes;
+  out->idle = f->grad[0].identity;
   return true;
 }
 

@@ -14,6 +14,7 @@ enum { SHORT = 4096 };
 typedef struct norm_attrs {
   uint32_t dims;
   float p;
+  bool keepdim;
 } norm_attrs;
 
 /* The dimensions of x in a mask, or their strides, innermost first; the others are `rest`. */
@@ -66,45 +67,34 @@ static clg_tensor *compute(clg_tensor *x, const norm_attrs *a, bool keepdim, flo
   return y;
 }
 
+static clg_status forward(clg_op_call *c) {
+  const norm_attrs *a = c->attrs;
+  return (c->out[0] = compute(c->in[0], a, a->keepdim, 0)) ? CLG_OK : clg_last_status(c->ctx);
+}
+
+static uint32_t needs(const clg_op_call *c, int input) {
+  (void)c, (void)input;
+  return CLG_IN(0) | CLG_OUT(0);
+}
+
 /* dx = g*sign(x)*(|x|/n)^(p - 1): each power is of a number up to 1. */
-static clg_status norm_backward(clg_node *n, clg_tensor *g) {
-  const norm_attrs *a = n->attrs;
-  clg_tensor *x = clg_node_unpack(n, 0), *y = x ? clg_node_unpack(n, 1) : NULL;
-  clg_scope *scope = clg_scope_open(n->ctx);
-  clg_tensor *h = y ? clg_respread(g, a->dims, x->ndim, x->shape) : NULL,
-             *norm = h ? clg_respread(y, a->dims, x->ndim, x->shape) : NULL;
-  clg_tensor *d = norm ? clg_row_apply(a->p == 2 ? CLG_ROW_NORM_GRADIENT : CLG_ROW_NORM_P_GRADIENT,
-                                       (clg_tensor *[]){x, norm, h}, &a->p)
-                       : NULL;
-  clg_tensor_unref(&h);
-  clg_tensor_unref(&norm);
-  clg_status s = clg_give_result(n, 0, scope, d);
-  clg_tensor_unref(&x);
-  clg_tensor_unref(&y);
-  return s;
-}
-static const clg_node_class norm_class = {.backward = norm_backward};
-
-static clg_status norm_record(clg_tensor *x, clg_tensor *y, const norm_attrs *a) {
-  clg_node *n = clg_node_create(&x, 1, 2, sizeof *a, &norm_class, "norm");
-  if (!n) return CLG_ERR_HOST_MEMORY;
-  *(norm_attrs *)n->attrs = *a;
-  clg_status s = clg_node_save(n, 0, x, 0);
-  if (s == CLG_OK) s = clg_node_save(n, 1, y, CLG_SAVED_OUTPUT);
-  if (s == CLG_OK) return clg_node_attach(n, y);
-  clg_node_unref(n);
-  return s;
+static void compose(clg_op_call *c, clg_tensor **d) {
+  const norm_attrs *a = c->attrs;
+  clg_tensor *x = c->in[0], *g = clg_expand_reduced(c->grad, a->dims, x->ndim, x->shape),
+             *norm = clg_expand_reduced(c->out[0], a->dims, x->ndim, x->shape);
+  d[0] =
+      clg_row_apply(a->p == 2 ? CLG_ROW_NORM_GRADIENT : CLG_ROW_NORM_P_GRADIENT, (clg_tensor *[]){x, norm, g}, &a->p);
 }
 
-static clg_tensor *power_norm(clg_tensor *x, const norm_attrs *a, bool keepdim) {
-  if (!x) return NULL;
-  clg_tensor *y = compute(x, a, keepdim, 0);
-  if (y && clg_records(&x, 1) && norm_record(x, y, a) != CLG_OK) clg_tensor_unref(&y);
-  return clg_result(y);
-}
+static const clg_op norm_op = {.name = "norm",
+                               .attrs = sizeof(norm_attrs),
+                               .traits = CLG_OP_STRIDED | CLG_OP_MAKES | CLG_OP_NO_PLACES,
+                               .forward = forward,
+                               .needs = needs,
+                               .compose = compose};
 
 clg_tensor *clg_norm_and_part(clg_tensor *x, float part) {
-  return clg_result(compute(x, &(norm_attrs){(1u << x->ndim) - 1, 2}, false, part));
+  return clg_result(compute(x, &(norm_attrs){.dims = (1u << x->ndim) - 1, .p = 2}, false, part));
 }
 
 clg_tensor *clg_norm(clg_tensor *x, float p, const int *dims, int n, bool keepdim) {
@@ -120,7 +110,8 @@ clg_tensor *clg_norm(clg_tensor *x, float p, const int *dims, int n, bool keepdi
   } else if (p == 1) {
     y = x ? clg_formula_apply(clg_formula_row(x->ctx, CLG_ROW_MAGNITUDE), &x, NULL, a.dims, keepdim && !single) : NULL;
   } else {
-    y = power_norm(x, &a, keepdim && !single);
+    a.keepdim = keepdim && !single;
+    y = clg_op_run(&norm_op, &x, 1, &a);
   }
   return clg_scope_close_with(scope, y);
 }
