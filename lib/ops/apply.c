@@ -55,7 +55,8 @@ static bool broadcast_all(clg_op_call *c) {
              clg_shape_text(a->ndim, a->shape, x), clg_shape_text(c->in[i]->ndim, c->in[i]->shape, y));
     return false;
   }
-  return clg_shape_numel(c->ctx, a->ndim, a->shape, a->f->name) >= 0;
+  /* Without a sum it is the result's shape, which is checked. */
+  return !a->dims || clg_shape_numel(c->ctx, a->ndim, a->shape, a->f->name) >= 0;
 }
 
 static bool shapes(clg_op_call *c, clg_shape *out) {
@@ -176,25 +177,34 @@ const clg_op clg_formula_op = {.attrs = sizeof(formula_attrs),
                                .compose = compose,
                                .recompute = recompute};
 
-static clg_tensor *apply(clg_formula *f, clg_tensor *const *in, formula_attrs *a, const float *params) {
+/* by != NULL: the sum is divided by it. */
+static clg_tensor *apply(clg_formula *f, clg_tensor *const *in, const float *params, uint32_t dims, bool keepdim,
+                         const float *by) {
   if (!f) return NULL;
-  a->f = f;
-  if (f->n_param) memcpy(a->params, params, (size_t)f->n_param * sizeof *params);
-  return clg_op_run(&f->op, in, f->n_in, a);
+  formula_attrs a;
+  a.f = f;
+  a.dims = dims;
+  a.keepdim = keepdim;
+  a.divides = by != NULL;
+  a.by = by ? *by : 1;
+  a.ndim = 0;
+  if (f->n_param) memcpy(a.params, params, (size_t)f->n_param * sizeof *params);
+  return clg_op_run(&f->op, in, f->n_in, &a);
 }
 
 clg_tensor *clg_formula_apply(clg_formula *f, clg_tensor *const *in, const float *params, uint32_t dims, bool keepdim) {
-  return apply(f, in, &(formula_attrs){.dims = dims, .keepdim = keepdim}, params);
+  return apply(f, in, params, dims, keepdim, NULL);
 }
 
 clg_tensor *clg_formula_mean(clg_formula *f, clg_tensor *const *in, float by, uint32_t dims, bool keepdim) {
   const float s = 1 / by;
-  return apply(f, in, &(formula_attrs){.dims = dims, .keepdim = keepdim, .divides = true, .by = by}, &s);
+  return apply(f, in, &s, dims, keepdim, &by);
 }
 
 clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *params) {
-  int n = 0;
-  while (n < 3 && clg_rows[id].in[n]) n++;
-  if (!clg_inputs_here(in, n, clg_rows[id].name)) return NULL;
-  return clg_formula_apply(clg_formula_row(in[0]->ctx, id), in, params, 0, false);
+  const clg_row *row = &clg_rows[id];
+  const clg_tensor *any = in[0];
+  for (int i = 1; !any && i < 3 && row->in[i]; i++) any = in[i];
+  if (!any) return clg_null(NULL, row->name), NULL;
+  return clg_formula_apply(clg_formula_row(any->ctx, id), in, params, 0, false);
 }

@@ -17,7 +17,10 @@ typedef struct record {
 static record *record_of(const clg_node *n) { return n->attrs; }
 const void *clg_op_attrs(const clg_node *n) { return (char *)n->attrs + record_of(n)->own; }
 
-static int slot_number(const record *r, uint32_t slot) { return __builtin_popcount(r->slots & (slot - 1)); }
+static int slot_number(const record *r, uint32_t slot) {
+  uint32_t before = r->slots & (slot - 1);
+  return before ? __builtin_popcount(before) : 0;
+}
 
 const clg_saved *clg_op_saved(const clg_node *n, uint32_t slot) {
   const record *r = record_of(n);
@@ -51,9 +54,8 @@ static clg_status unpack(clg_op_call *c) {
   for (int i = 0; c->op->needs && i < c->node->n_edges; i++)
     if (clg_op_wants(c, i)) needed |= c->op->needs(c, i);
   needed &= r->slots;
-  for (int bit = 0; needed && bit < 32; bit++) {
-    if (!(needed >> bit & 1)) continue;
-    int slot = slot_number(r, 1u << bit);
+  for (; needed; needed &= needed - 1) {
+    int bit = __builtin_ctz(needed), slot = slot_number(r, 1u << bit);
     clg_tensor *t =
         c->op->traits & CLG_OP_STRIDED ? clg_node_unpack_view(c->node, slot) : clg_node_unpack(c->node, slot);
     if (!(*tensor_of(c, bit) = t)) return clg_last_status(c->ctx);
@@ -75,16 +77,20 @@ static clg_status compose(clg_op_call *c) {
 }
 
 static clg_status run_kernels(clg_op_call *c, clg_tensor *grad) {
-  clg_tensor *packed = c->op->traits & CLG_OP_STRIDED ? NULL : clg_tensor_packed(grad, c->op->name);
-  if (!packed && !(c->op->traits & CLG_OP_STRIDED)) return clg_last_status(c->ctx);
-  c->grad = packed ? packed : grad;
-  c->grad_is_ours = packed && packed != grad ? true : c->grad_is_ours;
+  clg_tensor *packed = NULL;
+  c->grad_is_ours = clg_is_ours(grad);
+  if (!(c->op->traits & CLG_OP_STRIDED)) {
+    if (!(packed = clg_tensor_packed(grad, c->op->name))) return clg_last_status(c->ctx);
+    c->grad_is_ours = c->grad_is_ours || packed != grad;
+    c->grad = packed;
+  }
   clg_status s = CLG_OK;
   for (int i = 0; s == CLG_OK && !(c->op->traits & (CLG_OP_LATE | CLG_OP_NO_PLACES)) && i < c->node->n_edges; i++)
     if (clg_op_wants(c, i) && !clg_op_begin(c, i)) s = clg_last_status(c->ctx);
   if (s == CLG_OK) s = c->op->backward(c);
   for (int i = 0; i < c->n; i++) {
-    if (s == CLG_OK && c->to[i].t)
+    if (!c->to[i].t) continue;
+    if (s == CLG_OK)
       s = clg_op_end(c, i);
     else
       clg_tensor_unref(&c->to[i].t);
@@ -93,31 +99,35 @@ static clg_status run_kernels(clg_op_call *c, clg_tensor *grad) {
   return s;
 }
 
+/* Field by field, as calls are many: an initializer would clear it all first. */
+static void begin_call(clg_op_call *c, const clg_op *op, clg_context *ctx, void *attrs, int n) {
+  c->op = op;
+  c->ctx = ctx;
+  c->attrs = attrs;
+  c->n = n;
+  for (int k = 0; k < CLG_OP_OUTS; k++) c->out[k] = NULL;
+}
+
 static clg_status op_backward(clg_node *n, clg_tensor *grad) {
-  struct {
-    clg_tensor *in[FEW];
-    clg_grad_place to[FEW];
-  } few = {{NULL}, {{NULL, false}}};
+  clg_tensor *few[FEW];
+  clg_grad_place few_to[FEW];
   const record *r = record_of(n);
-  clg_op_call c = {.op = r->op,
-                   .ctx = n->ctx,
-                   .attrs = (void *)clg_op_attrs(n),
-                   .n = n->n_edges,
-                   .in = few.in,
-                   .node = n,
-                   .grad = grad,
-                   .grad_is_ours = clg_is_ours(grad),
-                   .to = few.to};
+  clg_op_call c;
+  begin_call(&c, r->op, n->ctx, (void *)clg_op_attrs(n), n->n_edges);
+  c.node = n, c.grad = grad, c.in = few, c.to = few_to;
   if (c.n > FEW) {
-    c.in = calloc((size_t)c.n, sizeof *c.in + sizeof *c.to);
+    c.in = malloc((size_t)c.n * (sizeof *c.in + sizeof *c.to));
     if (!c.in) return clg_fail(n->ctx, CLG_ERR_HOST_MEMORY, n->op, "out of host memory");
     c.to = (clg_grad_place *)(c.in + c.n);
   }
+  for (int i = 0; i < c.n; i++) c.in[i] = NULL, c.to[i].t = NULL;
   clg_status s = unpack(&c);
   if (s == CLG_OK) s = clg_creates_graph(n->ctx) || !r->op->backward ? compose(&c) : run_kernels(&c, grad);
-  for (int i = 0; i < c.n; i++) clg_tensor_unref(&c.in[i]);
-  for (int k = 0; k < CLG_OP_OUTS; k++) clg_tensor_unref(&c.out[k]);
-  if (c.in != few.in) free(c.in);
+  for (int i = 0; i < c.n; i++)
+    if (c.in[i]) clg_tensor_unref(&c.in[i]);
+  for (int k = 0; k < CLG_OP_OUTS; k++)
+    if (c.out[k]) clg_tensor_unref(&c.out[k]);
+  if (c.in != few) free(c.in);
   return s;
 }
 
@@ -138,10 +148,11 @@ static uint32_t slots_of(const clg_op_call *c, clg_tensor *const *in, int edges)
   uint32_t slots = 0;
   for (int i = 0; c->op->needs && i < edges; i++)
     if (in[i] && in[i]->requires_grad) slots |= c->op->needs(c, i);
-  if (c->op->keeps && clg_keeps_recipes(c->ctx)) slots |= c->op->keeps(c);
-  for (int i = 0; slots && i < CLG_OP_SAVED_INPUTS; i++)
-    if (i >= c->n || !in[i]) slots &= ~CLG_IN(i);
-  return slots;
+  if (c->op->keeps && c->ctx->remat && clg_keeps_recipes(c->ctx)) slots |= c->op->keeps(c);
+  uint32_t present = CLG_OUT(0) | CLG_OUT(1) | CLG_OUT(2);
+  for (int i = 0; slots && i < c->n && i < CLG_OP_SAVED_INPUTS; i++)
+    if (in[i]) present |= CLG_IN(i);
+  return slots & present;
 }
 
 static void write_record(record *r, const clg_op_call *c, clg_tensor *const *in, int inputs) {
@@ -168,9 +179,9 @@ static clg_status record_call(const clg_op_call *c, clg_tensor *const *in, int e
   if (op->release) n->finish = op_finish;
   clg_status s = CLG_OK;
   /* The result last: its formula reads what is saved. */
-  for (int bit = 0, slot = 0; s == CLG_OK && bit < 32; bit++) {
-    if (!(slots >> bit & 1)) continue;
-    int source = bit == 31 ? CLG_SAVED_OUTPUT : bit < edges ? bit : CLG_SAVED_OTHER;
+  for (int slot = 0; s == CLG_OK && slots; slots &= slots - 1) {
+    int bit = __builtin_ctz(slots), source = bit < edges ? bit : CLG_SAVED_OTHER;
+    if (bit == 31) source = CLG_SAVED_OUTPUT;
     s = clg_node_save(n, slot++, bit < CLG_OP_SAVED_INPUTS ? in[bit] : c->out[31 - bit], source);
   }
   if (s == CLG_OK) return clg_node_attach(n, c->out[0]);
@@ -180,24 +191,30 @@ static clg_status record_call(const clg_op_call *c, clg_tensor *const *in, int e
 
 /* ---- forward ---- */
 
-/* As the op takes them: NULL where it may be, of one context, float32. */
+static bool may_lack(const clg_op *op, int i) { return i < CLG_OP_SAVED_INPUTS && op->optional & CLG_IN(i); }
+
+/* As the op takes them: NULL where it may be, of one context, float32. Their context; NULL with the error set. */
 static clg_context *check_inputs(const clg_op *op, clg_tensor *const *in, int n) {
-  clg_tensor *first = NULL;
+  clg_tensor *first = NULL, *other = NULL, *integer = NULL;
   bool lacks = false;
   for (int i = 0; i < n; i++) {
-    if (in[i])
-      first = first ? first : in[i];
-    else
-      lacks = lacks || i >= CLG_OP_SAVED_INPUTS || !(op->optional & CLG_IN(i));
+    if (!in[i]) {
+      lacks = lacks || !may_lack(op, i);
+      continue;
+    }
+    if (!first) first = in[i];
+    if (in[i]->ctx != first->ctx) other = in[i];
+    if (in[i]->storage->dtype != CLG_F32 && !integer) integer = in[i];
   }
-  if (!first || lacks) return clg_null(first ? first->ctx : NULL, op->name), NULL;
-  for (int i = 0; i < n; i++) {
-    if (!in[i]) continue;
-    if (in[i]->ctx != first->ctx)
-      return clg_fail(first->ctx, CLG_ERR_ARGUMENT, op->name, "its inputs belong to different contexts"), NULL;
-    if (!(op->traits & CLG_OP_ANY_TYPE) && !clg_tensor_holds(in[i], CLG_F32, op->name)) return NULL;
-  }
-  return first->ctx;
+  clg_context *ctx = first ? first->ctx : NULL;
+  if (ctx && !lacks && !other && (!integer || op->traits & CLG_OP_ANY_TYPE)) return ctx;
+  if (!ctx || lacks)
+    clg_null(ctx, op->name);
+  else if (other)
+    clg_fail(ctx, CLG_ERR_ARGUMENT, op->name, "its inputs belong to different contexts");
+  else
+    clg_tensor_holds(integer, CLG_F32, op->name);
+  return NULL;
 }
 
 static clg_tensor *result_of(const clg_op_call *c, const clg_shape *s) {
@@ -216,23 +233,26 @@ static clg_status prepare(clg_op_call *c, clg_tensor *const *in, const clg_shape
   return ok ? CLG_OK : clg_last_status(c->ctx);
 }
 
-/* c->in[] has room for n. */
+/* c->in[] has room for n, unless the op takes them as they are. */
 static clg_status run(clg_op_call *c, clg_tensor *const *in) {
+  bool packs = !(c->op->traits & CLG_OP_STRIDED);
+  clg_tensor **packed = c->in;
   clg_shape shape[CLG_OP_OUTS];
   for (int k = 0; k < CLG_OP_OUTS; k++) shape[k].ndim = -1, shape[k].dtype = CLG_F32;
   if (in[0]) {
     shape[0].ndim = in[0]->ndim;
     memcpy(shape[0].dim, in[0]->shape, sizeof shape[0].dim);
   }
-  clg_tensor **packed = c->in;
   c->in = (clg_tensor **)in;
   if (c->op->shapes && !c->op->shapes(c, shape)) return clg_last_status(c->ctx);
-  if (!(c->op->traits & CLG_OP_STRIDED)) c->in = packed;
+  if (packs) c->in = packed;
+  for (int i = 0; packs && i < c->n; i++) packed[i] = NULL;
   clg_status s = prepare(c, in, shape);
   if (s == CLG_OK) s = c->op->forward(c);
   int grads = c->op->grads && c->op->grads < c->n ? c->op->grads : c->n;
   if (s == CLG_OK && clg_records(in, grads)) s = record_call(c, in, grads);
-  for (int i = 0; !(c->op->traits & CLG_OP_STRIDED) && i < c->n; i++) clg_tensor_unref(&packed[i]);
+  for (int i = 0; packs && i < c->n; i++)
+    if (packed[i]) clg_tensor_unref(&packed[i]);
   return s;
 }
 
@@ -240,6 +260,7 @@ static clg_status run(clg_op_call *c, clg_tensor *const *in) {
 static bool hand_out(clg_op_call *c, clg_status s, clg_tensor **out, int count) {
   bool ok = s == CLG_OK;
   for (int k = 0; k < CLG_OP_OUTS; k++) {
+    if (!c->out[k]) continue;
     if (ok && k < count)
       ok = (out[k] = clg_result(c->out[k])) != NULL;
     else
@@ -253,16 +274,18 @@ static bool hand_out(clg_op_call *c, clg_status s, clg_tensor **out, int count) 
 }
 
 bool clg_op_run_all(const clg_op *op, clg_tensor *const *in, int n, void *attrs, clg_tensor **out, int count) {
-  clg_tensor *few[FEW] = {NULL};
+  clg_tensor *few[FEW];
+  clg_op_call c;
   for (int k = 0; k < count; k++) out[k] = NULL;
-  clg_op_call c = {.op = op, .ctx = check_inputs(op, in, n), .attrs = attrs, .n = n, .in = few};
-  if (!c.ctx) return false;
-  bool many = n > FEW && !(op->traits & CLG_OP_STRIDED);
-  clg_tensor **heap = many ? calloc((size_t)n, sizeof *heap) : NULL;
-  if (many && !heap) return clg_fail(c.ctx, CLG_ERR_HOST_MEMORY, op->name, "out of host memory"), false;
-  if (heap) c.in = heap;
+  clg_context *ctx = check_inputs(op, in, n);
+  if (!ctx) return false;
+  begin_call(&c, op, ctx, attrs, n);
+  c.in = few;
+  if (n > FEW && !(op->traits & CLG_OP_STRIDED)) c.in = malloc((size_t)n * sizeof *c.in);
+  if (!c.in) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op->name, "out of host memory"), false;
+  clg_tensor **own = c.in;
   bool ok = hand_out(&c, run(&c, in), out, count);
-  free(heap);
+  if (own != few) free(own);
   return ok;
 }
 
