@@ -120,7 +120,7 @@ static clg_status op_backward(clg_node *n, clg_tensor *grad) {
     if (!c.in) return clg_fail(n->ctx, CLG_ERR_HOST_MEMORY, n->op, "out of host memory");
     c.to = (clg_grad_place *)(c.in + c.n);
   }
-  for (int i = 0; i < c.n; i++) c.in[i] = NULL, c.to[i].t = NULL;
+  for (int i = 0; i < c.n; i++) c.in[i] = NULL, c.to[i] = (clg_grad_place){NULL, false};
   clg_status s = unpack(&c);
   if (s == CLG_OK) s = clg_creates_graph(n->ctx) || !r->op->backward ? compose(&c) : run_kernels(&c, grad);
   for (int i = 0; i < c.n; i++)
