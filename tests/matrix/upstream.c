@@ -11,12 +11,14 @@
 
 enum { NUMBERS = 64, MOST = 16 };
 
-/* A group of `items` runs kernel t(out, in, n); out[0] must be `want`. */
+/* A group of `items` runs kernel t(out, in, n); out[0] must be `want`. Or, if `local` is set, the bytes of local memory
+ * that the driver says t takes must be `want`; it may say more. */
 static const struct test_case {
   const char *name, *what, *source;
   size_t items;
   cl_uint n;
   float in[NUMBERS], want;
+  bool local;
 } cases[] = {
     {"lost_loop", "a loop right behind a barrier, in a group of one, does not end",
      "__attribute__((reqd_work_group_size(1, 1, 1))) __kernel void t(__global float *out, __global const float *in,\n"
@@ -79,6 +81,15 @@ static const struct test_case {
      "  out[0] = fma(in[0], in[1], in[2]);\n"
      "}",
      .items = 1, .n = 0, .in = {0x1p-140f, 0x1p100f, 0}, .want = 0x1p-40f},
+    {"untold_local", "a kernel is said to take less local memory than it does",
+     "__kernel void t(__global float *out, __global const float *in, const uint n) {\n"
+     "  __local float part[64];\n"
+     "  const uint lane = (uint)get_local_id(0);\n"
+     "  part[lane] = in[lane];\n"
+     "  barrier(CLK_LOCAL_MEM_FENCE);\n"
+     "  out[lane] = part[n - lane];\n"
+     "}",
+     .items = 64, .n = 63, .want = 64 * sizeof(float), .local = true},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -103,6 +114,12 @@ static cl_device_id find_device(const char *wanted) {
   give_up("no such device");
 }
 
+static float told_local(cl_kernel kernel, cl_device_id device, float want) {
+  cl_ulong bytes = 0;
+  clGetKernelWorkGroupInfo(kernel, device, CL_KERNEL_LOCAL_MEM_SIZE, sizeof bytes, &bytes, NULL);
+  return (float)bytes > want ? want : (float)bytes;
+}
+
 static float run(const struct test_case *c) {
   const char *wanted = getenv("CLGRAD_DEVICE");
   cl_device_id device = find_device(wanted ? wanted : "");
@@ -123,6 +140,7 @@ static float run(const struct test_case *c) {
   e = clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &c->items, &c->items, 0, NULL, NULL);
   if (e == CL_SUCCESS) e = clEnqueueReadBuffer(queue, to, CL_TRUE, 0, sizeof out, out, 0, NULL, NULL);
   if (e != CL_SUCCESS) give_up("it does not run");
+  if (c->local) out[0] = told_local(kernel, device, c->want);
   clReleaseMemObject(to), clReleaseMemObject(from);
   clReleaseKernel(kernel), clReleaseProgram(program), clReleaseCommandQueue(queue), clReleaseContext(context);
   return out[0];
