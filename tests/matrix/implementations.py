@@ -23,10 +23,10 @@ INTEL = ["intel-opencl-rt==2026.2.0", "intel-cmplr-lib-rt==2026.2.0", "intel-cmp
 
 
 class Implementation:
-    """`prepare(options)` gives its Place, `takes(name, suites)` says whether a test runs on it."""
+    """`prepare(options)` gives its Place, `takes(name, suites)` says whether a test runs on it; of suite long none but with `long`."""
 
-    def __init__(self, name, what, prepare, takes):
-        self.name, self.what, self.prepare, self.takes = name, what, prepare, takes
+    def __init__(self, name, what, prepare, takes, long=False):
+        self.name, self.what, self.prepare, self.takes, self.long = name, what, prepare, takes, long
 
 
 # ---- which tests ----
@@ -129,7 +129,7 @@ ALL = {one.name: one for one in (
     Implementation("nehalem", "PoCL for a CPU with SSE4.2: every suite", hostcpu("nehalem"), of_device),
     Implementation("rusticl", "Mesa's rusticl on llvmpipe: what computes, GPU shape", rusticl, gpu_shape({"numbers", "sums"})),
     Implementation("oclgrind", "Oclgrind, which checks every access of kernels: ops", oclgrind, lambda name, suites: name in OCLGRIND),
-    Implementation("lies", "PoCL, said to be a device that can do less", pocl, lambda name, suites: "lies" in suites),
+    Implementation("lies", "PoCL, said to be a device that can do less", pocl, lambda name, suites: "lies" in suites, long=True),
     Implementation("intel", "Intel's runtime for CPUs, from PyPI: every suite", intel, of_device),
     Implementation("trixie-pocl", "Debian 13's PoCL: every suite", trixie(None, ()), every),
     Implementation("trixie-rusticl", "Debian 13's rusticl: what computes, GPU shape", trixie({"CLGRAD_SHAPE": "gpu"}, ["rusticl-run"]), gpu_shape({"numbers"})),
