@@ -1,8 +1,9 @@
 """Three vendors' compilers, which need no GPU: what each says of a program's kernels.
 
 Each vendor names its targets; `compile(target, source)` gives, or raises Broken with the compiler's words,
-{kernel: {registers, waves, group, stack, spills, loops}} where waves are those that a compute unit's part can hold at once as a share
-of its most, group is bytes of local memory, and loops are the shares of multiply-adds (loops.py).
+{kernel: {registers, waves, group, stack, spills, scalars, loops}} where waves are those that a compute unit's part can hold at once as
+a share of its most, group is bytes of local memory, scalars are those that AMD keeps in lanes of a vector register, and loops are the
+shares of multiply-adds (loops.py).
 """
 import glob
 import hashlib
@@ -10,10 +11,12 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 
 from loops import shares
 
-TOOLS = os.environ.get("GPU_TOOLS", "/")  # a root in which packages were unpacked (fetch)
+CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+TOOLS = os.environ.get("GPU_TOOLS") or os.path.join(CACHE, "clgrad-gpu")  # where fetch unpacked them
 LEAST = 16  # multiply-adds of a loop that counts
 OPENCL = ["-x", "cl", "-cl-std=CL1.2", "-w", "-O3", "-S"]
 
@@ -23,7 +26,11 @@ class Broken(Exception):
 
 
 def run(words, **more):
-    done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False, **more)
+    """What it says. A tool that was unpacked has its libraries there, too."""
+    env = dict(os.environ)
+    if words[0].startswith(TOOLS):
+        env["LD_LIBRARY_PATH"] = ":".join(glob.glob(os.path.join(TOOLS, "usr/lib/*-linux-gnu")))
+    done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False, env=env, **more)
     if done.returncode:
         raise Broken((done.stderr + done.stdout).strip()[:600] or f"{words[0]} exits with {done.returncode}")
     return done.stdout + done.stderr
@@ -39,7 +46,16 @@ def first(*paths):
 
 
 def inside(*paths):
-    return [os.path.join(TOOLS, path) for path in paths]
+    """In the folder of unpacked packages, or in the system."""
+    return [os.path.join(root, path) for path in paths for root in (TOOLS, "/")]
+
+
+def version_of(words, pattern):
+    return re.search(pattern, run(words))[1]
+
+
+def clang_version(clang):
+    return version_of([clang, "--version"], r"version ([0-9.]+)")
 
 
 class Nvidia:
@@ -47,15 +63,16 @@ class Nvidia:
 
     name = "nvidia"
     targets = ["sm_80"]
-    most = {"sm_80": 65536 // 64 // 32}  # registers of an item when half of 64 warps are there
+    finds = ["too_many", "indexed", "large"]  # of faulty.cl
 
     def __init__(self):
-        wheels = "lib/python*/site-packages/triton/backends/nvidia/bin/ptxas"
-        homes = [os.path.join(os.environ[v], wheels) for v in ("VIRTUAL_ENV",) if v in os.environ]
-        self.clang = first("clang-15", *inside("usr/bin/clang-15"), "clang-14", "clang-16")
-        self.library = first(*inside("usr/lib/clc/nvptx64--nvidiacl.bc"), "/usr/lib/clc/nvptx64--nvidiacl.bc")
-        self.ptxas = first(*inside("bin/ptxas"), "ptxas", "/usr/local/cuda/bin/ptxas", *homes, *inside(wheels), "/usr/local/" + wheels)
+        self.clang = first(*inside("usr/bin/clang-15"), "clang-15")
+        self.library = first(*inside("usr/lib/clc/nvptx64--nvidiacl.bc"))
+        self.ptxas = first(*inside("bin/ptxas"), "ptxas", "/usr/local/cuda/bin/ptxas")
         self.lacks = [n for n, v in (("clang-15", self.clang), ("libclc-15-dev", self.library), ("ptxas", self.ptxas)) if not v]
+
+    def version(self):
+        return f"clang {clang_version(self.clang)} and ptxas {version_of([self.ptxas, '--version'], 'V([0-9.]+)')}"
 
     def compile(self, target, source, folder):
         ptx = os.path.join(folder, "k.ptx")
@@ -81,14 +98,17 @@ class Amd:
 
     name = "amd"
     targets = ["gfx1030", "gfx90a"]
+    finds = ["too_many", "indexed", "large"]
     waves = {"gfx1030": 16, "gfx90a": 8}  # of a SIMD
 
     def __init__(self):
-        self.clang = first("clang-15", *inside("usr/bin/clang-15"))
-        opencl = first(*(path for root in (TOOLS, "/") for path in (
-            os.path.join(root, "usr/lib/*/amdgcn/bitcode/opencl.bc"), os.path.join(root, "usr/amdgcn/bitcode/opencl.bc"))))
+        self.clang = first(*inside("usr/bin/clang-15"), "clang-15")
+        opencl = first(*inside("usr/lib/*/amdgcn/bitcode/opencl.bc", "usr/amdgcn/bitcode/opencl.bc"))
         self.library = os.path.dirname(opencl) if opencl else None
         self.lacks = [n for n, v in (("clang-15", self.clang), ("rocm-device-libs", self.library)) if not v]
+
+    def version(self):
+        return f"clang {clang_version(self.clang)}"
 
     def compile(self, target, source, folder):
         out = os.path.join(folder, target + ".s")
@@ -105,8 +125,9 @@ class Amd:
             kernels[name] = {"registers": says("NumVgprs"), "waves": min(1, says("Occupancy") / self.waves[target]),
                              "stack": says("ScratchSize"), "group": says("LDSByteSize"), "loops": shares(code, LEAST)}
         for part in text.split("amdhsa.kernels:")[1].split("\namdhsa.")[0].split("\n  - ")[1:]:
-            spills = sum(map(int, re.findall(r"[sv]gpr_spill_count: *(\d+)", part)))
-            kernels[re.search(r"^    \.name: +(\w+)$", part, re.M)[1]]["spills"] = spills
+            said = kernels[re.search(r"^    \.name: +(\w+)$", part, re.M)[1]]
+            # Scalars go to lanes of a vector register, and to memory, which is scratch, only when there is none left.
+            said["spills"], said["scalars"] = (int(re.search(kind + r"gpr_spill_count: *(\d+)", part)[1]) for kind in "vs")
         return kernels
 
 
@@ -115,15 +136,20 @@ class Intel:
 
     name = "intel"
     targets = ["tgllp"]
+    finds = ["too_many"]
 
     def __init__(self):
         self.ocloc = first(*inside("usr/bin/ocloc"), "ocloc")
-        self.libraries = ":".join(glob.glob(os.path.join(TOOLS, "usr/lib/*-linux-gnu"))) if TOOLS != "/" else ""
         self.lacks = [] if self.ocloc else ["intel-opencl-icd (ocloc)"]
 
+    def version(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run([self.ocloc, "query", "OCL_DRIVER_VERSION"], cwd=folder)
+            with open(os.path.join(folder, "OCL_DRIVER_VERSION"), encoding="utf-8") as file:
+                return f"ocloc {file.read().strip()}"
+
     def compile(self, target, source, folder):
-        said = run([self.ocloc, "compile", "-file", source, "-device", target, "-options", "-cl-std=CL1.2 -w", "-out_dir", folder],
-                   env=dict(os.environ, LD_LIBRARY_PATH=self.libraries))
+        said = run([self.ocloc, "compile", "-file", source, "-device", target, "-options", "-cl-std=CL1.2 -w", "-out_dir", folder])
         if "Build succeeded" not in said:
             raise Broken(said.strip()[:600])
         return {name: {"spills": int(n)} for name, n in re.findall(r"kernel (\w+) .*spilled around (\d+)", said)}
