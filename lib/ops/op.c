@@ -245,12 +245,13 @@ static clg_status run(clg_op_call *c, clg_tensor *const *in) {
   }
   c->in = (clg_tensor **)in;
   if (c->op->shapes && !c->op->shapes(c, shape)) return clg_last_status(c->ctx);
+  c->shape = shape;
   if (packs) c->in = packed;
   for (int i = 0; packs && i < c->n; i++) packed[i] = NULL;
   clg_status s = prepare(c, in, shape);
   if (s == CLG_OK) s = c->op->forward(c);
   int grads = c->op->grads && c->op->grads < c->n ? c->op->grads : c->n;
-  if (s == CLG_OK && clg_records(in, grads)) s = record_call(c, in, grads);
+  if (s == CLG_OK && !(c->op->traits & CLG_OP_CONSTANT) && clg_records(in, grads)) s = record_call(c, in, grads);
   for (int i = 0; packs && i < c->n; i++)
     if (packed[i]) clg_tensor_unref(&packed[i]);
   return s;

@@ -27,6 +27,7 @@ typedef enum clg_op_traits {
   CLG_OP_ANY_TYPE = 8,   /* inputs may be int32: `shapes` checks them */
   CLG_OP_LATE = 16,      /* backward begins its places itself, when it comes to them: clg_op_begin */
   CLG_OP_NO_PLACES = 32, /* hands gradients on that exist already; inputs' shapes are not kept */
+  CLG_OP_CONSTANT = 64,  /* no input has a gradient */
 } clg_op_traits;
 
 struct clg_op {
@@ -70,6 +71,7 @@ struct clg_op_call {
   int n;           /* inputs, absent ones included */
   clg_tensor **in; /* n; NULL: absent, or in backward not needed */
   clg_tensor *out[CLG_OP_OUTS];
+  const clg_shape *shape; /* in forward alone: what `shapes` said of the results */
   /* in backward alone */
   clg_node *node;
   clg_tensor *grad;   /* of out[0] */
