@@ -11,6 +11,7 @@ typedef struct record {
   const clg_op *op;
   uint32_t slots;          /* what is saved, by bits, in the order of the node's slots */
   uint32_t own;            /* where the op's own attributes begin, in bytes */
+  int n;                   /* inputs; the edges are those that may have a gradient */
   clg_input_shape input[]; /* of each edge, unless CLG_OP_NO_PLACES */
 } record;
 
@@ -113,7 +114,7 @@ static clg_status op_backward(clg_node *n, clg_tensor *grad) {
   clg_grad_place few_to[FEW];
   const record *r = record_of(n);
   clg_op_call c;
-  begin_call(&c, r->op, n->ctx, (void *)clg_op_attrs(n), n->n_edges);
+  begin_call(&c, r->op, n->ctx, (void *)clg_op_attrs(n), r->n);
   c.node = n, c.grad = grad, c.in = few, c.to = few_to;
   if (c.n > FEW) {
     c.in = malloc((size_t)c.n * (sizeof *c.in + sizeof *c.to));
@@ -173,7 +174,7 @@ static clg_status record_call(const clg_op_call *c, clg_tensor *const *in, int e
                                 op->traits & CLG_OP_VIEW ? &view_class : &op_class, op->name);
   if (!n) return CLG_ERR_HOST_MEMORY;
   record *r = record_of(n);
-  r->op = op, r->slots = slots, r->own = (uint32_t)own;
+  r->op = op, r->slots = slots, r->own = (uint32_t)own, r->n = c->n;
   write_record(r, c, in, inputs);
   if (op->hold) op->hold((void *)clg_op_attrs(n));
   if (op->release) n->finish = op_finish;
