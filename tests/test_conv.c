@@ -122,9 +122,9 @@ static clg_conv_shape shape_of(const conv_case *c) {
 }
 
 static void dims_of(const clg_conv_shape *s, int part, int64_t d[4]) {
-  const int all[CLG_CONV_PARTS][4] = {{s->batch, s->c, s->in[0], s->in[1]},
-                                      {s->o, s->c / s->groups, s->kernel[0], s->kernel[1]},
-                                      {s->batch, s->o, s->out[0], s->out[1]}};
+  const int all[CLG_CONV_OPERANDS][4] = {{s->batch, s->c, s->in[0], s->in[1]},
+                                         {s->o, s->c / s->groups, s->kernel[0], s->kernel[1]},
+                                         {s->batch, s->o, s->out[0], s->out[1]}};
   for (int i = 0; i < 4; i++) d[i] = all[part][i];
 }
 static size_t numel_of(const clg_conv_shape *s, int part) {
@@ -206,9 +206,9 @@ static clg_at framed(const float *v, size_t n, float rim) {
 
 static void check_kernel(const conv_case *c, int target, bool accumulate) {
   clg_conv_shape s = shape_of(c);
-  float *v[CLG_CONV_PARTS], *got;
-  clg_conv_call call = {.shape = &s, .target = (clg_conv_part)target, .accumulate = accumulate};
-  for (int i = 0; i < CLG_CONV_PARTS; i++) {
+  float *v[CLG_CONV_OPERANDS], *got;
+  clg_conv_call call = {.shape = &s, .output = (clg_conv_operand)target, .accumulate = accumulate};
+  for (int i = 0; i < CLG_CONV_OPERANDS; i++) {
     v[i] = random_floats(numel_of(&s, i));
     call.at[i] = framed(v[i], numel_of(&s, i), i == target ? 7777 : NAN);
   }
@@ -224,14 +224,14 @@ static void check_kernel(const conv_case *c, int target, bool accumulate) {
   for (size_t i = 0; i < MARGIN; i++)
     ck_assert_msg(got[i] == 7777 && got[MARGIN + n + i] == 7777, "%s: written outside of the result", c->name);
   free(got), sums_free(&want);
-  for (int i = 0; i < CLG_CONV_PARTS; i++) free(v[i]), clg_block_unref(call.at[i].block);
+  for (int i = 0; i < CLG_CONV_OPERANDS; i++) free(v[i]), clg_block_unref(call.at[i].block);
 }
 
 START_TEST(kernels) {
   const conv_case *c = case_of(_i);
   random_state = 5u + (uint32_t)_i;
   if (left_out(c)) return;
-  for (int target = 0; target < CLG_CONV_PARTS; target++)
+  for (int target = 0; target < CLG_CONV_OPERANDS; target++)
     for (int accumulate = 0; accumulate < 2; accumulate++)
       if (!test_interpreted(ctx) || (_i + target) % 2 == accumulate) check_kernel(c, target, accumulate);
 }
@@ -290,8 +290,9 @@ static clg_tensor *inner(clg_tensor *a, clg_tensor *b) { return clg_sum(clg_mul(
 static void check_op(const conv_case *c, bool transposed, bool strided) {
   clg_conv_shape s = shape_of(c);
   const int from = transposed ? Y : X, to = transposed ? X : Y;
-  float *v[CLG_CONV_PARTS], *u[CLG_CONV_PARTS];
-  for (int i = 0; i < CLG_CONV_PARTS; i++) v[i] = random_floats(numel_of(&s, i)), u[i] = random_floats(numel_of(&s, i));
+  float *v[CLG_CONV_OPERANDS], *u[CLG_CONV_OPERANDS];
+  for (int i = 0; i < CLG_CONV_OPERANDS; i++)
+    v[i] = random_floats(numel_of(&s, i)), u[i] = random_floats(numel_of(&s, i));
   const int64_t channels = transposed ? s.c : s.o;
   float *b = random_floats((size_t)channels);
   clg_conv_options o = CLG_CONV_OPTIONS_INIT;
@@ -302,9 +303,9 @@ static void check_op(const conv_case *c, bool transposed, bool strided) {
           s.in[a] - ((s.out[a] - 1) * s.stride[a] - 2 * s.padding[a] + s.dilation[a] * (s.kernel[a] - 1) + 1);
   }
   o.groups = s.groups;
-  clg_tensor *base[CLG_CONV_PARTS], *t[CLG_CONV_PARTS], *grad[3], *second[3], *weight[CLG_CONV_PARTS];
+  clg_tensor *base[CLG_CONV_OPERANDS], *t[CLG_CONV_OPERANDS], *grad[3], *second[3], *weight[CLG_CONV_OPERANDS];
   clg_scope *scope = clg_scope_open(ctx);
-  for (int i = 0; i < CLG_CONV_PARTS; i++) {
+  for (int i = 0; i < CLG_CONV_OPERANDS; i++) {
     int64_t d[4];
     dims_of(&s, i, d);
     t[i] = leaf(&s, i, v[i], strided, &base[i]);
@@ -361,7 +362,7 @@ static void check_op(const conv_case *c, bool transposed, bool strided) {
   read_and_compare(c, "accumulated", strided ? clg_transpose(of_w, 2, 3) : of_w, &want);
   clg_scope_close(scope);
   clg_tensor_unref(&bias);
-  for (int i = 0; i < CLG_CONV_PARTS; i++) {
+  for (int i = 0; i < CLG_CONV_OPERANDS; i++) {
     if (!strided) clg_tensor_unref(&t[i]);
     clg_tensor_unref(&base[i]), clg_tensor_unref(&weight[i]);
     free(v[i]), free(u[i]);

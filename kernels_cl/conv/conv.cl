@@ -5,16 +5,16 @@
 #include "lanes.clh"
 #include "registers.clh"
 
-#define LANES       16
-#define PAIR        32 /* two vectors of channels */
-#define PIXELS      64 /* in a block */
-#define PATCH       12288
-#define OFFSETS     2048 /* channels x taps at a time */
-#define PHASES      64
-#define PART_ROWS   (PIXELS + PIECE_ROWS) /* sums of a phase: the last piece may reach beyond it */
-#define HELD        16                    /* phases times pairs whose sums an item holds */
-#define THIN_PIXELS 1024
-#define PANEL_K     256u /* steps of a sum that starts at 0, as in matmul.cl */
+#define LANES      16
+#define PAIR       32 /* two vectors of channels */
+#define PIXELS     64 /* in a block */
+#define PATCH      12288
+#define OFFSETS    2048 /* channels x taps at a time */
+#define PHASES     64
+#define PART_ROWS  (PIXELS + PIECE_ROWS) /* sums of a phase: the last piece may reach beyond it */
+#define HELD       16                    /* phases times pairs whose sums an item holds */
+#define FEW_PIXELS 1024
+#define PANEL_K    256u /* steps of a sum that starts at 0, as in matmul.cl */
 
 /* part [PIECE_ROWS][PAIR], V vectors of it, = (first ? 0 : part) + patch[row[i] + step[p]] * b[p] over a panel of kn
  * steps. A step of b is LANES floats, and those of the second panel are `bs` steps behind. Rows past `last` are
@@ -112,9 +112,10 @@ __kernel void conv_pack(__global const float *w, const ulong w_o, __global float
   const int g = (int)get_global_id(0) / panels, j0 = (int)get_global_id(0) % panels * LANES,
             lanes = min(s.out_ch - j0, LANES);
   if (g >= s.groups || i >= s.in_ch) return;
-  const size_t stride = flags & CONV_UP ? kk : (size_t)s.in_ch * kk;
-  w += w_o +
-       (flags & CONV_UP ? ((size_t)g * s.in_ch + i) * s.out_ch + j0 : ((size_t)g * s.out_ch + j0) * s.in_ch + i) * kk;
+  const size_t stride = flags & CONV_DGRAD ? kk : (size_t)s.in_ch * kk;
+  w +=
+      w_o +
+      (flags & CONV_DGRAD ? ((size_t)g * s.in_ch + i) * s.out_ch + j0 : ((size_t)g * s.out_ch + j0) * s.in_ch + i) * kk;
   packed += get_global_id(0) * s.in_ch * kk;
   uint place[OFFSETS], before = 0;
   for (int ry = 0; ry < s.out_sy; ry++) {
@@ -236,8 +237,8 @@ static void conv_finish(const float *part, const sink k, const conv s, const int
 }
 
 #if CLG_FORM(conv_gather)
-/* Up and down. An item computes `per` pairs of panels for a block. Group ids (block of an image, slice of the pairs,
- * group). */
+/* fprop and dgrad. An item computes `per` pairs of panels for a block. Group ids (block of an image, slice of the
+ * pairs, group). */
 __kernel void conv_gather(__global const float *in, const ulong in_o, __global const float *packed, __global float *out,
                           const ulong out_o, __global const float *bias, const ulong bias_o, const float param,
                           CONV_SHAPE) {
@@ -287,13 +288,13 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
 }
 #endif
 
-#if CLG_FORM(conv_thin)
+#if CLG_FORM(conv_few_channels)
 /* Few output channels, inputs read at stride 1 along x: vectors of pixels instead of channels, `chunk` is all channels.
  * Group ids (block of an image, output channel, group). */
-#define THIN_TILE WHOLE_VECS /* vectors of pixels in registers */
-__kernel void conv_thin(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o,
-                        __global float *out, const ulong out_o, __global const float *bias, const ulong bias_o,
-                        const float param, CONV_SHAPE) {
+#define FEW_TILE WHOLE_VECS /* vectors of pixels in registers */
+__kernel void conv_few_channels(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o,
+                                __global float *out, const ulong out_o, __global const float *bias, const ulong bias_o,
+                                const float param, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int block = (int)get_group_id(0), j = (int)get_group_id(1), g = (int)get_group_id(2), kk = s.k_h * s.k_w;
   const int n = block / (s.blocks_y * s.blocks_x), plane = s.patch_h * s.patch_w;
@@ -303,7 +304,7 @@ __kernel void conv_thin(__global const float *in, const ulong in_o, __global con
             vectors = rows * across;
   /* The last vector of a row may reach beyond it. */
   float patch[PATCH + 16] __attribute__((aligned(64))), weight[OFFSETS];
-  float16 part[THIN_PIXELS / LANES];
+  float16 part[FEW_PIXELS / LANES];
   uint offset[OFFSETS];
   const size_t channel = (size_t)g * s.out_ch + j;
   const sink k = {
@@ -312,8 +313,8 @@ __kernel void conv_thin(__global const float *in, const ulong in_o, __global con
   fill_patch(in + in_o + ((size_t)n * s.groups + g) * s.in_ch * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y,
              qx + s.min_x, s.in_ch, s.patch_h, s.patch_w, patch);
   for (int i = s.in_ch * plane; i < s.in_ch * plane + 16; i++) patch[i] = 0.0f;
-  const size_t channels = flags & CONV_UP ? (size_t)s.out_ch * kk : kk;
-  w += w_o + (flags & CONV_UP ? (size_t)g * s.in_ch * s.out_ch + j : channel * s.in_ch) * kk;
+  const size_t channels = flags & CONV_DGRAD ? (size_t)s.out_ch * kk : kk;
+  w += w_o + (flags & CONV_DGRAD ? (size_t)g * s.in_ch * s.out_ch + j : channel * s.in_ch) * kk;
   for (int ry = 0; ry < min(s.out_sy, s.out_h); ry++) {
     const taps ty = TAPS_Y(ry);
     for (int rx = 0; rx < min(s.out_sx, s.out_w); rx++) {
@@ -326,24 +327,24 @@ __kernel void conv_thin(__global const float *in, const ulong in_o, __global con
             offset[count++] =
                 (uint)(i * plane + (ty.at + a * ty.step - s.min_y) * s.patch_w + tx.at + b * tx.step - s.min_x);
           }
-      for (int v = 0; v < vectors; v += THIN_TILE) {
-        const float *from[THIN_TILE];
-        float16 sum[THIN_TILE], all[THIN_TILE];
-        EACH_OF(THIN_TILE, i) {
+      for (int v = 0; v < vectors; v += FEW_TILE) {
+        const float *from[FEW_TILE];
+        float16 sum[FEW_TILE], all[FEW_TILE];
+        EACH_OF(FEW_TILE, i) {
           const int u = min(v + (int)i, vectors - 1);
           from[i] = patch + u / across * s.in_sy * s.patch_w + u % across * 16;
           all[i] = (float16)(0.0f);
         }
         for (uint p = 0; p < count;) {
-          EACH_OF(THIN_TILE, i) sum[i] = (float16)(0.0f);
+          EACH_OF(FEW_TILE, i) sum[i] = (float16)(0.0f);
           for (const uint stop = min(count, p + PANEL_K); p < stop; p++) {
             const float16 e = (float16)(weight[p]);
             const size_t at = offset[p];
-            EACH_OF(THIN_TILE, i) sum[i] = FMA(vload16(0, from[i] + at), e, sum[i]);
+            EACH_OF(FEW_TILE, i) sum[i] = FMA(vload16(0, from[i] + at), e, sum[i]);
           }
-          EACH_OF(THIN_TILE, i) all[i] += sum[i];
+          EACH_OF(FEW_TILE, i) all[i] += sum[i];
         }
-        EACH_OF(THIN_TILE, i) if (v + (int)i < vectors) part[v + i] = all[i];
+        EACH_OF(FEW_TILE, i) if (v + (int)i < vectors) part[v + i] = all[i];
       }
       for (int y = 0, oy = qy * s.out_sy + ry; y < rows && oy < s.out_h; y++, oy += s.out_sy)
         for (int x = 0, ox = qx * s.out_sx + rx; x < cols && ox < s.out_w; x++, ox += s.out_sx)
@@ -369,12 +370,12 @@ static void pixels_to_rows(__global const float *from, const size_t plane, const
   }
 }
 
-#if CLG_FORM(conv_weight)
+#if CLG_FORM(conv_wgrad)
 /* Weight gradient of `chunk` channels of x and a pair of panels of y, summed over `per` blocks into out
  * [chunk][O][C/groups][kh*kw]. A block has positions of `images` images. Group ids (pair of a group, chunk of channels,
  * chunk of blocks). */
-__kernel void conv_weight(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
-                          __global float *out, const ulong out_o, CONV_SHAPE) {
+__kernel void conv_wgrad(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
+                         __global float *out, const ulong out_o, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int pairs = (s.out_ch + PAIR - 1) / PAIR, g = (int)get_group_id(0) / pairs,
             j0 = (int)get_group_id(0) % pairs * PAIR;

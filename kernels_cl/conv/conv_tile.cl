@@ -49,7 +49,7 @@ conv_tile(__global const float *in, const ulong in_o, __global const float *w, c
     const uint j = (uint)get_group_id(0) * TILE + l, plane = s.q_h * s.q_w, n = j / plane, q = j % plane;
     const int across = min(s.out_sx, s.out_w), qy = (int)(q / (uint)s.q_w), qx = (int)(q % (uint)s.q_w);
     const int y = qy * s.out_sy + (int)get_group_id(2) / across, x = qx * s.out_sx + (int)get_group_id(2) % across;
-    const size_t first = flags & CONV_UP ? (size_t)g * s.in_ch * s.out_ch + i : ((size_t)g * s.out_ch + i) * s.in_ch;
+    const size_t first = flags & CONV_DGRAD ? (size_t)g * s.in_ch * s.out_ch + i : ((size_t)g * s.out_ch + i) * s.in_ch;
     const bool is = n < (uint)s.batch && y < s.out_h && x < s.out_w;
     const place at = {i < (uint)s.out_ch ? w_o + first * s.k_h * s.k_w : NOWHERE,
                       is ? in_o + ((size_t)n * s.groups + g) * s.in_ch * s.in_h * s.in_w : NOWHERE, qy * s.in_sy,
@@ -67,9 +67,9 @@ conv_tile(__global const float *in, const ulong in_o, __global const float *w, c
         const uint ny = (uint)ty.n, nx = (uint)tx.n, row = (p0 + p) / nx, c = row / ny;
         const int x = (int)((p0 + p) % nx), y = (int)(row % ny);
         const int tap = (ty.first + y * ty.every) * s.k_w + tx.first + x * tx.every;
-        const place at = {p0 + p < end ? (size_t)c * (flags & CONV_UP ? s.out_ch : 1) * s.k_h * s.k_w + tap : NOWHERE,
-                          p0 + p < end ? (size_t)c * s.in_h * s.in_w : NOWHERE, ty.at + y * ty.step,
-                          tx.at + x * tx.step};
+        const place at = {
+            p0 + p < end ? (size_t)c * (flags & CONV_DGRAD ? s.out_ch : 1) * s.k_h * s.k_w + tap : NOWHERE,
+            p0 + p < end ? (size_t)c * s.in_h * s.in_w : NOWHERE, ty.at + y * ty.step, tx.at + x * tx.step};
         step[p] = at;
       }
       WG_BARRIER;
@@ -91,12 +91,12 @@ conv_tile(__global const float *in, const ulong in_o, __global const float *w, c
 }
 #endif
 
-#if CLG_FORM(conv_weight_tile)
+#if CLG_FORM(conv_wgrad_tile)
 /* Weight gradient. Rows: channels of y. Columns: channels of x and taps. The sum over `per` of all images' positions
  * goes to out [chunk][O][C/groups][kh*kw]. Group ids (tile of columns, tile of rows and group, chunk). */
 __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void
-conv_weight_tile(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
-                 __global float *out, const ulong out_o, CONV_SHAPE) {
+conv_wgrad_tile(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
+                __global float *out, const ulong out_o, CONV_SHAPE) {
   WG_LOCAL place line[TILE], step[TILE_K];
   const conv s = conv_of(sa, sb, sc, sd);
   const uint id = (uint)get_local_id(0), tiles = (s.out_ch + TILE - 1) / TILE;

@@ -19,7 +19,7 @@ typedef struct layer {
   bool transposed;
   int c, o; /* multiples of the width; below 0: so many whatever it is */
   int in, out, stride, padding;
-  int times[CLG_CONV_PARTS];
+  int times[CLG_CONV_OPERANDS];
 } layer;
 static const layer layers[] = {
     {"G  1->4", true, 8, -100, 4, 1, 1, 0, {1, 1, 0}},  {"G  4->8", true, 4, 8, 8, 4, 2, 1, {1, 1, 1}},
@@ -28,7 +28,7 @@ static const layer layers[] = {
     {"D 32->16", false, 1, 2, 32, 16, 2, 1, {3, 3, 3}}, {"D 16->8", false, 2, 4, 16, 8, 2, 1, {3, 3, 3}},
     {"D  8->4", false, 4, 8, 8, 4, 2, 1, {3, 3, 3}},    {"D  4->1", false, 8, -1, 4, 1, 1, 0, {3, 3, 3}},
 };
-static const char *const part_names[CLG_CONV_PARTS] = {[CLG_CONV_X] = "x", [CLG_CONV_W] = "w", [CLG_CONV_Y] = "y"};
+static const char *const part_names[CLG_CONV_OPERANDS] = {[CLG_CONV_X] = "x", [CLG_CONV_W] = "w", [CLG_CONV_Y] = "y"};
 
 typedef struct bench {
   clg_context *ctx;
@@ -55,7 +55,7 @@ static double round_ours(clg_context *ctx, const clg_conv_call *call, int calls)
   return clg_finish(ctx) == CLG_OK ? (bench_now() - start) / calls : NAN;
 }
 
-static const char *pass_of(const layer *l, clg_conv_part part) {
+static const char *pass_of(const layer *l, clg_conv_operand part) {
   if (part == CLG_CONV_W) return "weight gradient";
   return part == (l->transposed ? CLG_CONV_X : CLG_CONV_Y) ? "forward" : "input gradient";
 }
@@ -66,7 +66,7 @@ static bool measure(bench *b, const layer *l, const clg_conv_call *call, double 
   const clg_conv_shape *s = call->shape;
   int calls = 1 + (int)(5e8 / (flops + 1e6));
   char line[128];
-  snprintf(line, sizeof line, "conv %s %d %d %d %d %d %d %d %d", part_names[call->target], l->transposed, (int)s->batch,
+  snprintf(line, sizeof line, "conv %s %d %d %d %d %d %d %d %d", part_names[call->output], l->transposed, (int)s->batch,
            (int)s->c, (int)s->o, l->in, l->out, l->stride, l->padding);
   peers_work(&b->peers, line);
   if (!(round_ours(b->ctx, call, 1) > 0)) return false; /* builds kernels */
@@ -76,10 +76,10 @@ static bool measure(bench *b, const layer *l, const clg_conv_call *call, double 
   }
   peers_summarise(&b->peers, b->rounds);
   double us = bench_median(t, b->rounds) * 1e6;
-  fprintf(b->table, "%-9s %4d %4d %-16s", l->name, (int)s->c, (int)s->o, pass_of(l, call->target));
+  fprintf(b->table, "%-9s %4d %4d %-16s", l->name, (int)s->c, (int)s->o, pass_of(l, call->output));
   bench_cell(b->table, us, 11, 1);
   bench_cell(b->table, flops / us / 1e3, 10, 1);
-  int times = l->times[call->target];
+  int times = l->times[call->output];
   b->ours += us * times, b->work += flops * times;
   for (int i = 0; peers_library(&b->peers, i); i++) {
     double theirs = peers_library_us(&b->peers, i);
@@ -90,7 +90,7 @@ static bool measure(bench *b, const layer *l, const clg_conv_call *call, double 
   fprintf(b->table, "\n");
   fflush(b->table);
   json_array_append_new(b->rows, json_pack("{s:s, s:i, s:i, s:s, s:f, s:i, s:o, s:o}", "layer", l->name, "c", (int)s->c,
-                                           "o", (int)s->o, "pass", pass_of(l, call->target), "flops", flops, "times",
+                                           "o", (int)s->o, "pass", pass_of(l, call->output), "flops", flops, "times",
                                            times, "us", bench_number_json(us), "peers_us", peers_json(&b->peers)));
   return us > 0;
 }
@@ -109,16 +109,16 @@ static bool bench_layer(bench *b, const layer *l) {
                       .stride = {l->stride, l->stride},
                       .padding = {l->padding, l->padding},
                       .dilation = {1, 1}};
-  size_t n[CLG_CONV_PARTS] = {(size_t)(batch * c * l->in * l->in), (size_t)(c * o * 16),
-                              (size_t)(batch * o * l->out * l->out)};
+  size_t n[CLG_CONV_OPERANDS] = {(size_t)(batch * c * l->in * l->in), (size_t)(c * o * 16),
+                                 (size_t)(batch * o * l->out * l->out)};
   clg_conv_call call = {.shape = &s};
   bool ok = true;
-  for (int i = 0; i < CLG_CONV_PARTS; i++) ok = (call.at[i].block = operand(b->ctx, n[i])) && ok;
-  for (int i = CLG_CONV_PARTS - 1; ok && i >= 0; i--) {
-    call.target = (clg_conv_part)i;
+  for (int i = 0; i < CLG_CONV_OPERANDS; i++) ok = (call.at[i].block = operand(b->ctx, n[i])) && ok;
+  for (int i = CLG_CONV_OPERANDS - 1; ok && i >= 0; i--) {
+    call.output = (clg_conv_operand)i;
     ok = measure(b, l, &call, 2.0 * (double)n[CLG_CONV_Y] * c * 16);
   }
-  for (int i = 0; i < CLG_CONV_PARTS; i++) clg_block_unref(call.at[i].block);
+  for (int i = 0; i < CLG_CONV_OPERANDS; i++) clg_block_unref(call.at[i].block);
   return ok;
 }
 

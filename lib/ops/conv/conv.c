@@ -8,20 +8,20 @@
 
 typedef struct conv_attrs {
   clg_conv_shape shape;
-  clg_conv_part target;
+  clg_conv_operand output;
   clg_formula *act; /* behind the bias; NULL: none */
   float slope;
 } conv_attrs;
 
 /* The inputs of a map, in order; a bias follows them. */
-static const clg_conv_part inputs_of[CLG_CONV_PARTS][2] = {[CLG_CONV_X] = {CLG_CONV_Y, CLG_CONV_W},
-                                                           [CLG_CONV_W] = {CLG_CONV_Y, CLG_CONV_X},
-                                                           [CLG_CONV_Y] = {CLG_CONV_X, CLG_CONV_W}};
-static const char *const names[CLG_CONV_PARTS] = {
+static const clg_conv_operand inputs_of[CLG_CONV_OPERANDS][2] = {[CLG_CONV_X] = {CLG_CONV_Y, CLG_CONV_W},
+                                                                 [CLG_CONV_W] = {CLG_CONV_Y, CLG_CONV_X},
+                                                                 [CLG_CONV_Y] = {CLG_CONV_X, CLG_CONV_W}};
+static const char *const names[CLG_CONV_OPERANDS] = {
     [CLG_CONV_X] = "conv_transpose2d", [CLG_CONV_W] = "conv2d_weight", [CLG_CONV_Y] = "conv2d"};
 enum { IN_BIAS = 2, SAVED = 2, SAVED_RESULT = SAVED, SLOTS };
 
-static void dims_of(const clg_conv_shape *s, clg_conv_part part, int64_t d[4]) {
+static void dims_of(const clg_conv_shape *s, clg_conv_operand part, int64_t d[4]) {
   const int x[] = {s->batch, s->c, s->in[0], s->in[1]}, y[] = {s->batch, s->o, s->out[0], s->out[1]};
   const int w[] = {s->o, s->c / s->groups, s->kernel[0], s->kernel[1]};
   const int *from = part == CLG_CONV_X ? x : part == CLG_CONV_Y ? y : w;
@@ -30,21 +30,21 @@ static void dims_of(const clg_conv_shape *s, clg_conv_part part, int64_t d[4]) {
 
 static clg_at at(const clg_tensor *t) { return t ? (clg_at){t->storage->block, clg_tensor_at(t)} : (clg_at){NULL, 0}; }
 
-/* to (+)= the target from the other two of t and the bias, behind the activation. */
-static clg_status compute(const conv_attrs *how, clg_tensor *const t[CLG_CONV_PARTS], clg_tensor *bias, clg_tensor *to,
-                          bool accumulate, const char *op) {
-  clg_conv_part target = how->target;
-  const clg_conv_part *from = inputs_of[target];
+/* to (+)= the output from the other two of t and the bias, behind the activation. */
+static clg_status compute(const conv_attrs *how, clg_tensor *const t[CLG_CONV_OPERANDS], clg_tensor *bias,
+                          clg_tensor *to, bool accumulate, const char *op) {
+  clg_conv_operand output = how->output;
+  const clg_conv_operand *from = inputs_of[output];
   clg_tensor *a = clg_tensor_packed(t[from[0]], op), *b = a ? clg_tensor_packed(t[from[1]], op) : NULL;
   clg_tensor *c = b && bias ? clg_tensor_packed(bias, op) : NULL;
   const char *epilogue = how->act ? clg_formula_epilogue(to->ctx, how->act) : NULL;
   clg_conv_call call = {.shape = &how->shape,
-                        .target = target,
+                        .output = output,
                         .bias = at(c),
                         .accumulate = accumulate,
                         .epilogue = epilogue,
                         .epilogue_param = how->slope};
-  call.at[target] = at(to), call.at[from[0]] = at(a), call.at[from[1]] = at(b);
+  call.at[output] = at(to), call.at[from[0]] = at(a), call.at[from[1]] = at(b);
   clg_status status =
       b && (c || !bias) && (epilogue || !how->act) ? clg_conv_run(to->ctx, &call, op) : clg_last_status(to->ctx);
   clg_tensor_unref(&a);
@@ -53,12 +53,12 @@ static clg_status compute(const conv_attrs *how, clg_tensor *const t[CLG_CONV_PA
   return status;
 }
 
-static clg_tensor *apply(const conv_attrs *how, clg_tensor *const t[CLG_CONV_PARTS], clg_tensor *bias);
+static clg_tensor *apply(const conv_attrs *how, clg_tensor *const t[CLG_CONV_OPERANDS], clg_tensor *bias);
 
-/* Hands input i its part: from the gradient in the target's place, and the other input in its own. */
-static clg_status give_part(clg_node *n, int i, clg_tensor *const t[CLG_CONV_PARTS]) {
+/* Hands input i its part: from the gradient in the output's place, and the other input in its own. */
+static clg_status give_part(clg_node *n, int i, clg_tensor *const t[CLG_CONV_OPERANDS]) {
   const conv_attrs *a = n->attrs;
-  const conv_attrs how = {.shape = a->shape, .target = inputs_of[a->target][i]};
+  const conv_attrs how = {.shape = a->shape, .output = inputs_of[a->output][i]};
   if (clg_creates_graph(n->ctx)) {
     clg_scope *scope = clg_scope_open(n->ctx);
     clg_tensor *g = apply(&how, t, NULL);
@@ -68,7 +68,7 @@ static clg_status give_part(clg_node *n, int i, clg_tensor *const t[CLG_CONV_PAR
   }
   bool add;
   int64_t d[4];
-  dims_of(&a->shape, how.target, d);
+  dims_of(&a->shape, how.output, d);
   clg_tensor *to = clg_edge_begin(n, i, 4, d, &add);
   clg_status s = to ? compute(&how, t, NULL, to, add, n->op) : clg_last_status(n->ctx);
   if (s == CLG_OK) return clg_edge_end(n, i, to);
@@ -113,8 +113,8 @@ static clg_tensor *inner_gradient(clg_node *n, const conv_attrs *a, clg_tensor *
 
 static clg_status conv_backward(clg_node *n, clg_tensor *g) {
   const conv_attrs *a = n->attrs;
-  const clg_conv_part *part = inputs_of[a->target];
-  clg_tensor *t[CLG_CONV_PARTS] = {NULL}, *packed = NULL, *y = NULL, *z = NULL;
+  const clg_conv_operand *part = inputs_of[a->output];
+  clg_tensor *t[CLG_CONV_OPERANDS] = {NULL}, *packed = NULL, *y = NULL, *z = NULL;
   clg_status s = CLG_OK;
   for (int i = 0; s == CLG_OK && i < SAVED; i++)
     if (clg_node_wants(n, 1 - i) && !(t[part[i]] = clg_node_unpack(n, i))) s = clg_last_status(n->ctx);
@@ -123,7 +123,7 @@ static clg_status conv_backward(clg_node *n, clg_tensor *g) {
   /* Packed once for both; under create_graph it must stay the tensor that has the graph. */
   if (s == CLG_OK && !clg_creates_graph(n->ctx) && !(g = packed = clg_tensor_packed(g, n->op)))
     s = clg_last_status(n->ctx);
-  t[a->target] = g;
+  t[a->output] = g;
   if (s == CLG_OK && n->n_edges > IN_BIAS && clg_node_wants(n, IN_BIAS)) s = give_bias(n, g);
   for (int i = SAVED - 1; s == CLG_OK && i >= 0; i--)
     if (clg_node_wants(n, i)) s = give_part(n, i, t);
@@ -137,7 +137,7 @@ static clg_status conv_backward(clg_node *n, clg_tensor *g) {
 static const clg_node_class conv_class = {.backward = conv_backward};
 
 static clg_status record(const conv_attrs *attrs, clg_tensor *const in[3], clg_tensor *y) {
-  clg_node *n = clg_node_create(in, in[IN_BIAS] ? 3 : 2, SLOTS, sizeof *attrs, &conv_class, names[attrs->target]);
+  clg_node *n = clg_node_create(in, in[IN_BIAS] ? 3 : 2, SLOTS, sizeof *attrs, &conv_class, names[attrs->output]);
   if (!n) return CLG_ERR_HOST_MEMORY;
   memcpy(n->attrs, attrs, sizeof *attrs);
   clg_status s = CLG_OK;
@@ -149,15 +149,15 @@ static clg_status record(const conv_attrs *attrs, clg_tensor *const in[3], clg_t
   return s;
 }
 
-/* The target as an op result. */
-static clg_tensor *apply(const conv_attrs *how, clg_tensor *const t[CLG_CONV_PARTS], clg_tensor *bias) {
-  clg_conv_part target = how->target;
-  clg_tensor *const in[] = {t[inputs_of[target][0]], t[inputs_of[target][1]], bias};
+/* The output as an op result. */
+static clg_tensor *apply(const conv_attrs *how, clg_tensor *const t[CLG_CONV_OPERANDS], clg_tensor *bias) {
+  clg_conv_operand output = how->output;
+  clg_tensor *const in[] = {t[inputs_of[output][0]], t[inputs_of[output][1]], bias};
   clg_context *ctx = in[0]->ctx;
   int64_t d[4];
-  dims_of(&how->shape, target, d);
-  clg_tensor *y = clg_tensor_new(ctx, 4, d, clg_result_role(ctx), names[target]);
-  clg_status status = y ? compute(how, t, bias, y, false, names[target]) : clg_last_status(ctx);
+  dims_of(&how->shape, output, d);
+  clg_tensor *y = clg_tensor_new(ctx, 4, d, clg_result_role(ctx), names[output]);
+  clg_status status = y ? compute(how, t, bias, y, false, names[output]) : clg_last_status(ctx);
   if (status == CLG_OK && clg_records(in, bias ? 3 : 2)) status = record(how, in, y);
   if (status != CLG_OK) clg_tensor_unref(&y);
   return clg_result(y);
@@ -230,10 +230,10 @@ static clg_tensor *convolve(clg_tensor *x, clg_tensor *w, clg_tensor *bias, cons
                             bool transposed) {
   static const clg_conv_options usual = CLG_CONV_OPTIONS_INIT;
   const clg_conv_options *o = options ? options : &usual;
-  clg_conv_part target = transposed ? CLG_CONV_X : CLG_CONV_Y;
-  const char *op = names[target];
+  clg_conv_operand output = transposed ? CLG_CONV_X : CLG_CONV_Y;
+  const char *op = names[output];
   clg_tensor *const in[] = {x, w, bias};
-  conv_attrs how = {.shape = {.groups = o->groups}, .target = target, .slope = o->slope};
+  conv_attrs how = {.shape = {.groups = o->groups}, .output = output, .slope = o->slope};
   clg_conv_shape *s = &how.shape;
   clg_behind behind;
   if (!clg_inputs_ok(in, bias ? 3 : 2, op) || !options_ok(x, o, transposed, op) ||
@@ -242,8 +242,8 @@ static clg_tensor *convolve(clg_tensor *x, clg_tensor *w, clg_tensor *bias, cons
   s->batch = (int)x->shape[0];
   s->o = (int)w->shape[0];
   s->c = (int)(w->shape[1] * o->groups);
-  clg_tensor *t[CLG_CONV_PARTS] = {NULL};
-  t[inputs_of[target][0]] = x, t[inputs_of[target][1]] = w;
+  clg_tensor *t[CLG_CONV_OPERANDS] = {NULL};
+  t[inputs_of[output][0]] = x, t[inputs_of[output][1]] = w;
   if (!clg_behind_begin(x->ctx, o->act, o->slope, &behind)) return NULL;
   how.act = behind.fused;
   return clg_behind_end(&behind, apply(&how, t, bias));

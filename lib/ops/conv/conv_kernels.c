@@ -5,17 +5,17 @@
 #include <string.h>
 
 /* As in conv.cl and conv_shape.clh. */
-enum { FLAG_ADD = 1, FLAG_BIAS = 2, FLAG_UP = 4 };
+enum { FLAG_ADD = 1, FLAG_BIAS = 2, FLAG_DGRAD = 4 };
 enum { TILE = 32, LANES = 16, PAIR = 32, PIXELS = 64, PATCH = 12288, OFFSETS = 2048, PHASES = 64, HELD = 16 };
-enum { THIN_PIXELS = 1024 };
+enum { FEW_PIXELS = 1024 };
 enum {
-  ROW = 32,          /* most outputs of a row in a block */
-  WEIGHT_TAPS = 256, /* channels x taps of a weight gradient's item */
-  THIN = 4,          /* most output channels of the kernel for few */
-  THIN_BLOCK = 256,  /* outputs of its blocks */
-  ITEMS = 32,        /* fewer leave compute units without work */
-  CHUNKS = 16,       /* most parts of a sum */
-  LONE_STRIDE = 8    /* of an axis with one output, where any stride gives the same */
+  ROW = 32,         /* most outputs of a row in a block */
+  WGRAD_TAPS = 256, /* channels x taps of a weight gradient's item */
+  FEW_CHANNELS = 4, /* most output channels of the kernel for few */
+  FEW_BLOCK = 256,  /* outputs of its blocks */
+  ITEMS = 32,       /* fewer leave compute units without work */
+  CHUNKS = 16,      /* most parts of a sum */
+  LONE_STRIDE = 8   /* of an axis with one output, where any stride gives the same */
 };
 
 /* The shapes as conv_shape.clh's `conv` has them, in its order. */
@@ -55,34 +55,34 @@ static clg_status launch(clg_context *ctx, const char *epilogue, const char *nam
   return clg_launch_groups(ctx, clg_kernel_get(ctx, file, epilogue, name), op, l->arg, l->n, groups);
 }
 
-static int pieces(int n, int piece) { return n / piece + (n % piece != 0); }
-static int least(int a, int b) { return a < b ? a : b; }
-static int most(int a, int b) { return a > b ? a : b; }
+static int ceil_div(int n, int by) { return n / by + (n % by > 0); }
+static int min(int a, int b) { return a < b ? a : b; }
+static int max(int a, int b) { return a > b ? a : b; }
 
-/* ---- the shapes of a gather: from x to y, or `up` from y to x ---- */
+/* ---- the shapes of a gather: fprop from x to y, dgrad from y to x ---- */
 
 /* The range of offsets that the taps of all phases read at, along one axis. */
-static void tap_range(const kernel_shape *k, bool up, int a, int *low, int *high) {
+static void tap_range(const kernel_shape *k, bool dgrad, int a, int *low, int *high) {
   *low = -k->pad[a];
   *high = (k->k[a] - 1) * k->dil[a] - k->pad[a];
-  if (!up) return;
+  if (!dgrad) return;
   /* Tap t serves the phase r < stride with r + pad - t*dil = stride * offset, if there is one: offset is the quotient
    * rounded up. */
   int first = k->pad[a], last = k->pad[a] - (k->k[a] - 1) * k->dil[a], s = k->out_s[a];
-  *high = first >= 0 ? pieces(first, s) : -(-first / s);
-  *low = last >= 0 ? pieces(last, s) : -(-last / s);
+  *high = ceil_div(first, s);
+  *low = ceil_div(last, s);
 }
 
-static kernel_shape shape_of(const clg_conv_shape *c, bool up) {
-  kernel_shape k = {.in_ch = (up ? c->o : c->c) / c->groups,
-                    .out_ch = (up ? c->c : c->o) / c->groups,
-                    .batch = c->batch,
-                    .groups = c->groups};
+static kernel_shape shape_of(const clg_conv_shape *c, bool dgrad) {
+  const int *in = dgrad ? c->out : c->in, *out = dgrad ? c->in : c->out;
+  kernel_shape k = {.in_ch = c->c / c->groups, .out_ch = c->o / c->groups, .batch = c->batch, .groups = c->groups};
+  if (dgrad) k.in_ch = c->o / c->groups, k.out_ch = c->c / c->groups;
   for (int a = 0; a < 2; a++) {
-    k.in[a] = up ? c->out[a] : c->in[a], k.out[a] = up ? c->in[a] : c->out[a];
-    int stride = c->out[a] == 1 ? least(c->stride[a], LONE_STRIDE) : c->stride[a];
-    k.in_s[a] = up ? 1 : stride, k.out_s[a] = up ? stride : 1;
-    k.q[a] = pieces(k.out[a], k.out_s[a]);
+    int stride = c->out[a] == 1 ? min(c->stride[a], LONE_STRIDE) : c->stride[a];
+    k.in[a] = in[a], k.out[a] = out[a];
+    k.in_s[a] = k.out_s[a] = 1;
+    *(dgrad ? &k.out_s[a] : &k.in_s[a]) = stride;
+    k.q[a] = ceil_div(k.out[a], k.out_s[a]);
     k.k[a] = c->kernel[a], k.pad[a] = c->padding[a], k.dil[a] = c->dilation[a];
   }
   return k;
@@ -90,64 +90,64 @@ static kernel_shape shape_of(const clg_conv_shape *c, bool up) {
 
 /* Cuts q into blocks of at most `pixels`, rows of at most ROW, and the channels into chunks so that a patch fits.
  * False: it does not. */
-static bool cut(kernel_shape *k, bool up, int pixels) {
+static bool cut(kernel_shape *k, bool dgrad, int pixels) {
   int high[2];
-  for (int a = 0; a < 2; a++) tap_range(k, up, a, &k->min[a], &high[a]);
+  for (int a = 0; a < 2; a++) tap_range(k, dgrad, a, &k->min[a], &high[a]);
   k->images = 1;
-  k->cols = pieces(k->q[1], pieces(k->q[1], least(ROW, pixels)));
-  k->rows = least(k->q[0], pixels / k->cols);
-  k->rows = pieces(k->q[0], pieces(k->q[0], k->rows));
+  k->cols = ceil_div(k->q[1], ceil_div(k->q[1], min(ROW, pixels)));
+  k->rows = min(k->q[0], pixels / k->cols);
+  k->rows = ceil_div(k->q[0], ceil_div(k->q[0], k->rows));
   for (;; k->rows = (k->rows + 1) / 2) {
     k->patch[0] = (k->rows - 1) * k->in_s[0] + high[0] - k->min[0] + 1;
     k->patch[1] = (k->cols - 1) * k->in_s[1] + high[1] - k->min[1] + 1;
     int64_t plane = (int64_t)k->patch[0] * k->patch[1], taps = (int64_t)k->k[0] * k->k[1];
     if (plane <= PATCH && taps <= OFFSETS) {
-      k->chunk = least(k->in_ch, least((int)(PATCH / plane), (int)(OFFSETS / taps)));
+      k->chunk = min(k->in_ch, min((int)(PATCH / plane), (int)(OFFSETS / taps)));
       break;
     }
     if (k->rows == 1) return false;
   }
-  k->blocks[0] = pieces(k->q[0], k->rows), k->blocks[1] = pieces(k->q[1], k->cols);
+  k->blocks[0] = ceil_div(k->q[0], k->rows), k->blocks[1] = ceil_div(k->q[1], k->cols);
   return true;
 }
 
-/* ---- up and down ---- */
+/* ---- fprop and dgrad ---- */
 
-/* Reads the weights as they are: "conv_tile" or "conv_thin". */
-static clg_status run_plain(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, clg_conv_part from,
-                            bool thin, uint32_t flags, const char *op) {
+/* Reads the weights as they are: "conv_tile" or "conv_few_channels". */
+static clg_status run_plain(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, clg_conv_operand from,
+                            bool few, uint32_t flags, const char *op) {
   arg_list l = {.n = 0};
-  clg_at out = c->at[c->target];
+  clg_at out = c->at[c->output];
   add_at(&l, c->at[from], out);
   add_at(&l, c->at[CLG_CONV_W], out);
   add_at(&l, out, out);
   add_at(&l, c->bias, out);
   add(&l, clg_arg_f32(c->epilogue_param));
   add_shape(&l, k, flags);
-  if (thin)
-    return launch(ctx, c->epilogue, "conv_thin", &l, (size_t)k->batch * (size_t)(k->blocks[0] * k->blocks[1]),
+  if (few)
+    return launch(ctx, c->epilogue, "conv_few_channels", &l, (size_t)k->batch * (size_t)(k->blocks[0] * k->blocks[1]),
                   (size_t)k->out_ch, (size_t)k->groups, op);
   size_t columns = (size_t)k->batch * (size_t)k->q[0] * (size_t)k->q[1];
   return launch(ctx, c->epilogue, "conv_tile", &l, (columns + TILE - 1) / TILE,
-                (size_t)(pieces(k->out_ch, TILE) * k->groups),
-                (size_t)least(k->out_s[0], k->out[0]) * (size_t)least(k->out_s[1], k->out[1]), op);
+                (size_t)(ceil_div(k->out_ch, TILE) * k->groups),
+                (size_t)min(k->out_s[0], k->out[0]) * (size_t)min(k->out_s[1], k->out[1]), op);
 }
 
 /* Whether the kernel for few output channels is the one; fills in how it cuts the work. */
-static bool plan_thin(kernel_shape *k, bool up) {
-  return k->out_ch <= THIN && k->in_s[1] == 1 && cut(k, up, THIN_BLOCK) && k->chunk == k->in_ch &&
-         pieces(k->cols, LANES) * LANES * k->rows <= THIN_PIXELS;
+static bool plan_few_channels(kernel_shape *k, bool dgrad) {
+  return k->out_ch <= FEW_CHANNELS && k->in_s[1] == 1 && cut(k, dgrad, FEW_BLOCK) && k->chunk == k->in_ch &&
+         ceil_div(k->cols, LANES) * LANES * k->rows <= FEW_PIXELS;
 }
 
 /* Whether the CPU's kernel can; fills in how it cuts the work. */
-static bool plan_gather(kernel_shape *k, bool up) {
+static bool plan_gather(kernel_shape *k, bool dgrad) {
   int64_t all = (int64_t)k->out_s[0] * k->out_s[1];
-  if (all > PHASES || !cut(k, up, PIXELS)) return false;
-  int phases = (int)all, pairs = pieces(k->out_ch, PAIR);
+  if (all > PHASES || !cut(k, dgrad, PIXELS)) return false;
+  int phases = (int)all, pairs = ceil_div(k->out_ch, PAIR);
   int blocks = k->batch * k->blocks[0] * k->blocks[1] * k->groups;
-  k->per = most(1, pairs / pieces(ITEMS, blocks));
+  k->per = max(1, pairs / ceil_div(ITEMS, blocks));
   if (k->chunk == k->in_ch) return phases <= HELD;
-  k->per = least(k->per, HELD / phases); /* the sums of all of them wait for the next channels */
+  k->per = min(k->per, HELD / phases); /* the sums of all of them wait for the next channels */
   return k->per > 0;
 }
 
@@ -157,54 +157,56 @@ static clg_status pack_weights(clg_context *ctx, const clg_conv_call *c, const k
   add_at(&l, c->at[CLG_CONV_W], (clg_at){NULL, 0});
   add(&l, clg_arg_block(packed));
   add_shape(&l, k, flags);
-  return launch(ctx, NULL, "conv_pack", &l, (size_t)(pieces(k->out_ch, LANES) * k->groups), (size_t)k->in_ch, 1, op);
+  return launch(ctx, NULL, "conv_pack", &l, (size_t)(ceil_div(k->out_ch, LANES) * k->groups), (size_t)k->in_ch, 1, op);
 }
 
-static clg_status run_gather(clg_context *ctx, const clg_conv_call *c, kernel_shape *k, clg_conv_part from,
+static clg_status run_gather(clg_context *ctx, const clg_conv_call *c, kernel_shape *k, clg_conv_operand from,
                              uint32_t flags, const char *op) {
   size_t vectors =
-      (size_t)(pieces(k->out_ch, LANES) * k->groups) * (size_t)k->in_ch * (size_t)k->k[0] * (size_t)k->k[1];
+      (size_t)(ceil_div(k->out_ch, LANES) * k->groups) * (size_t)k->in_ch * (size_t)k->k[0] * (size_t)k->k[1];
   clg_block *packed = clg_block_alloc(ctx, vectors * LANES * sizeof(float), CLG_ROLE_WORKSPACE, op);
   if (!packed) return clg_last_status(ctx);
   clg_status s = pack_weights(ctx, c, k, packed, flags, op);
   arg_list l = {.n = 0};
   add_at(&l, c->at[from], (clg_at){NULL, 0});
   add(&l, clg_arg_block(packed));
-  add_at(&l, c->at[c->target], (clg_at){NULL, 0});
-  add_at(&l, c->bias, c->at[c->target]);
+  add_at(&l, c->at[c->output], (clg_at){NULL, 0});
+  add_at(&l, c->bias, c->at[c->output]);
   add(&l, clg_arg_f32(c->epilogue_param));
   add_shape(&l, k, flags);
   if (s == CLG_OK)
     s = launch(ctx, c->epilogue, "conv_gather", &l, (size_t)k->batch * (size_t)(k->blocks[0] * k->blocks[1]),
-               (size_t)pieces(pieces(k->out_ch, PAIR), k->per), (size_t)k->groups, op);
+               (size_t)ceil_div(ceil_div(k->out_ch, PAIR), k->per), (size_t)k->groups, op);
   clg_block_unref(packed);
   return s;
 }
 
-static clg_status run_data(clg_context *ctx, const clg_conv_call *c, const char *op) {
-  bool up = c->target == CLG_CONV_X;
-  kernel_shape k = shape_of(c->shape, up);
-  clg_conv_part from = up ? CLG_CONV_Y : CLG_CONV_X;
-  uint32_t flags = (c->accumulate ? FLAG_ADD : 0) | (c->bias.block ? FLAG_BIAS : 0) | (up ? FLAG_UP : 0);
-  bool cpu = ctx->shape == CLG_SHAPE_CPU, thin = cpu && plan_thin(&k, up);
-  return cpu && !thin && plan_gather(&k, up) ? run_gather(ctx, c, &k, from, flags, op)
-                                             : run_plain(ctx, c, &k, from, thin, flags, op);
+static clg_status run_fprop_dgrad(clg_context *ctx, const clg_conv_call *c, const char *op) {
+  bool dgrad = c->output == CLG_CONV_X;
+  kernel_shape k = shape_of(c->shape, dgrad);
+  clg_conv_operand from = dgrad ? CLG_CONV_Y : CLG_CONV_X;
+  uint32_t flags = dgrad ? FLAG_DGRAD : 0;
+  if (c->accumulate) flags |= FLAG_ADD;
+  if (c->bias.block) flags |= FLAG_BIAS;
+  bool cpu = ctx->shape == CLG_SHAPE_CPU, few = cpu && plan_few_channels(&k, dgrad);
+  if (cpu && !few && plan_gather(&k, dgrad)) return run_gather(ctx, c, &k, from, flags, op);
+  return run_plain(ctx, c, &k, from, few, flags, op);
 }
 
-/* ---- weight gradient ---- */
+/* ---- wgrad ---- */
 
 /* Whether the CPU's kernel can; fills in how it cuts the work, `per` apart. */
-static bool plan_weight(kernel_shape *k) {
+static bool plan_wgrad(kernel_shape *k) {
   int taps = k->k[0] * k->k[1], positions = k->q[0] * k->q[1];
   if (taps > OFFSETS || !cut(k, false, PIXELS)) return false;
-  k->chunk = least(k->chunk, most(1, WEIGHT_TAPS / taps));
+  k->chunk = min(k->chunk, max(1, WGRAD_TAPS / taps));
   if (k->blocks[0] * k->blocks[1] == 1)
-    k->images = most(1, least(PIXELS / positions, PATCH / (k->chunk * k->patch[0] * k->patch[1])));
+    k->images = max(1, min(PIXELS / positions, PATCH / (k->chunk * k->patch[0] * k->patch[1])));
   return true;
 }
 
-static clg_status launch_weight(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, bool cpu, clg_at out,
-                                int chunks, uint32_t flags, const char *op) {
+static clg_status launch_wgrad(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, bool cpu, clg_at out,
+                               int chunks, uint32_t flags, const char *op) {
   arg_list l = {.n = 0};
   add_at(&l, c->at[CLG_CONV_X], out);
   add_at(&l, c->at[CLG_CONV_Y], out);
@@ -212,10 +214,10 @@ static clg_status launch_weight(clg_context *ctx, const clg_conv_call *c, const 
   add_shape(&l, k, flags);
   int taps = k->k[0] * k->k[1];
   if (cpu)
-    return launch(ctx, NULL, "conv_weight", &l, (size_t)(pieces(k->out_ch, PAIR) * k->groups),
-                  (size_t)pieces(k->in_ch, k->chunk), (size_t)chunks, op);
-  return launch(ctx, NULL, "conv_weight_tile", &l, (size_t)pieces(k->in_ch * taps, TILE),
-                (size_t)(pieces(k->out_ch, TILE) * k->groups), (size_t)chunks, op);
+    return launch(ctx, NULL, "conv_wgrad", &l, (size_t)(ceil_div(k->out_ch, PAIR) * k->groups),
+                  (size_t)ceil_div(k->in_ch, k->chunk), (size_t)chunks, op);
+  return launch(ctx, NULL, "conv_wgrad_tile", &l, (size_t)ceil_div(k->in_ch * taps, TILE),
+                (size_t)(ceil_div(k->out_ch, TILE) * k->groups), (size_t)chunks, op);
 }
 
 static clg_status add_parts(clg_context *ctx, clg_block *parts, clg_at out, size_t n, int chunks, uint32_t flags,
@@ -230,24 +232,31 @@ static clg_status add_parts(clg_context *ctx, clg_block *parts, clg_at out, size
   return clg_launch(ctx, clg_kernel_get(ctx, "conv_tile.cl", NULL, "conv_parts"), op, l.arg, l.n, global, NULL);
 }
 
-/* The sum over batch and positions is cut into chunks where there are few weights; their sums are added in order. */
-static clg_status run_weight(clg_context *ctx, const clg_conv_call *c, const char *op) {
+/* How many chunks the sum over batch and positions is cut into; k->per: blocks of positions, or positions, of each. */
+static int split_sum(kernel_shape *k, bool cpu) {
+  int taps = k->k[0] * k->k[1], units, items, want = CHUNKS, fewest = 2;
+  if (cpu) {
+    units = ceil_div(k->batch, k->images) * k->blocks[0] * k->blocks[1];
+    items = ceil_div(k->out_ch, PAIR) * k->groups * ceil_div(k->in_ch, k->chunk);
+  } else {
+    units = k->batch * k->q[0] * k->q[1], want *= 16, fewest = 256;
+    items = ceil_div(k->in_ch * taps, TILE) * ceil_div(k->out_ch, TILE) * k->groups;
+  }
+  k->per = max(1, ceil_div(units, min(ceil_div(want, items), max(1, units / fewest))));
+  return max(1, ceil_div(units, k->per));
+}
+
+/* Where there are few weights the sum is cut; the chunks' sums are added in order. */
+static clg_status run_wgrad(clg_context *ctx, const clg_conv_call *c, const char *op) {
   kernel_shape k = shape_of(c->shape, false);
-  bool cpu = ctx->shape == CLG_SHAPE_CPU && k.batch && plan_weight(&k);
-  int taps = k.k[0] * k.k[1],
-      units = cpu ? pieces(k.batch, k.images) * k.blocks[0] * k.blocks[1] : k.batch * k.q[0] * k.q[1];
-  int items = cpu ? pieces(k.out_ch, PAIR) * k.groups * pieces(k.in_ch, k.chunk)
-                  : pieces(k.in_ch * taps, TILE) * pieces(k.out_ch, TILE) * k.groups;
-  int want = cpu ? CHUNKS : 16 * CHUNKS, fewest = cpu ? 2 : 256;
-  int chunks = least(pieces(want, items), most(1, units / fewest));
+  bool cpu = ctx->shape == CLG_SHAPE_CPU && k.batch && plan_wgrad(&k);
+  int taps = k.k[0] * k.k[1], chunks = split_sum(&k, cpu);
   uint32_t flags = c->accumulate ? FLAG_ADD : 0;
-  k.per = most(1, pieces(units, chunks));
-  chunks = most(1, pieces(units, k.per));
-  if (chunks == 1) return launch_weight(ctx, c, &k, cpu, c->at[CLG_CONV_W], 1, flags, op);
+  if (chunks == 1) return launch_wgrad(ctx, c, &k, cpu, c->at[CLG_CONV_W], 1, flags, op);
   size_t n = (size_t)k.out_ch * (size_t)k.groups * (size_t)k.in_ch * (size_t)taps;
   clg_block *parts = clg_block_alloc(ctx, n * (size_t)chunks * sizeof(float), CLG_ROLE_WORKSPACE, op);
   if (!parts) return clg_last_status(ctx);
-  clg_status s = launch_weight(ctx, c, &k, cpu, (clg_at){parts, 0}, chunks, 0, op);
+  clg_status s = launch_wgrad(ctx, c, &k, cpu, (clg_at){parts, 0}, chunks, 0, op);
   if (s == CLG_OK) s = add_parts(ctx, parts, c->at[CLG_CONV_W], n, chunks, flags, op);
   clg_block_unref(parts);
   return s;
@@ -257,7 +266,7 @@ static clg_status run_weight(clg_context *ctx, const clg_conv_call *c, const cha
 
 static bool is_product(const clg_conv_call *c) {
   const clg_conv_shape *s = c->shape;
-  bool whole = s->groups == 1 && s->batch > 0 && !(c->target == CLG_CONV_X && c->bias.block);
+  bool whole = s->groups == 1 && s->batch > 0 && !(c->output == CLG_CONV_X && c->bias.block);
   for (int a = 0; a < 2; a++)
     whole = whole && s->out[a] == 1 && !s->padding[a] && s->kernel[a] == s->in[a] &&
             (s->dilation[a] == 1 || s->kernel[a] == 1);
@@ -267,12 +276,20 @@ static bool is_product(const clg_conv_call *c) {
 static clg_status run_product(clg_context *ctx, const clg_conv_call *c, const char *op) {
   const clg_conv_shape *s = c->shape;
   uint32_t n = (uint32_t)s->batch, o = (uint32_t)s->o, k = (uint32_t)(s->c * s->in[0] * s->in[1]);
-  const clg_at *x = &c->at[CLG_CONV_X], *w = &c->at[CLG_CONV_W], *y = &c->at[CLG_CONV_Y];
-  clg_product down = {.tb = true, .m = n, .n = o, .k = k, .a_ld = k, .b_ld = k, .c_ld = o};
-  clg_product up = {.m = n, .n = k, .k = o, .a_ld = o, .b_ld = k, .c_ld = k};
-  clg_product weight = {.ta = true, .m = o, .n = k, .k = n, .a_ld = o, .b_ld = k, .c_ld = k};
-  clg_product p = c->target == CLG_CONV_Y ? down : c->target == CLG_CONV_X ? up : weight;
-  const clg_at *a = c->target == CLG_CONV_Y ? x : y, *b = c->target == CLG_CONV_W ? x : w, *to = &c->at[c->target];
+  const clg_at *x = &c->at[CLG_CONV_X], *w = &c->at[CLG_CONV_W], *y = &c->at[CLG_CONV_Y], *a = y, *b = w;
+  clg_product p;
+  switch (c->output) {
+  case CLG_CONV_Y:
+    p = (clg_product){.tb = true, .m = n, .n = o, .k = k, .a_ld = k, .b_ld = k, .c_ld = o};
+    a = x;
+    break;
+  case CLG_CONV_X: p = (clg_product){.m = n, .n = k, .k = o, .a_ld = o, .b_ld = k, .c_ld = k}; break;
+  default:
+    p = (clg_product){.ta = true, .m = o, .n = k, .k = n, .a_ld = o, .b_ld = k, .c_ld = k};
+    b = x;
+    break;
+  }
+  const clg_at *to = &c->at[c->output];
   p.a = a->block, p.b = b->block, p.c = to->block;
   p.a_offset = a->offset, p.b_offset = b->offset, p.c_offset = to->offset;
   p.bias = c->bias.block, p.bias_offset = c->bias.offset;
@@ -281,7 +298,7 @@ static clg_status run_product(clg_context *ctx, const clg_conv_call *c, const ch
 }
 
 clg_status clg_conv_run(clg_context *ctx, const clg_conv_call *c, const char *op) {
-  if (!c->shape->batch && c->target != CLG_CONV_W) return CLG_OK;
+  if (!c->shape->batch && c->output != CLG_CONV_W) return CLG_OK;
   if (is_product(c)) return run_product(ctx, c, op);
-  return c->target == CLG_CONV_W ? run_weight(ctx, c, op) : run_data(ctx, c, op);
+  return c->output == CLG_CONV_W ? run_wgrad(ctx, c, op) : run_fprop_dgrad(ctx, c, op);
 }

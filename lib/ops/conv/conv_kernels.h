@@ -1,18 +1,18 @@
 /* Convolutions over images, one kernel for each of the three that the other two determine (conv.cl, conv_tile.cl):
  *
- *   y[n,o,q] = sum over c, k of x[n,c, q*stride - padding + k*dilation] w[o,c,k]      "down"
- *   x[n,c,i] = sum over o, k, q of y[n,o,q] w[o,c,k] where q*stride - padding + k*dilation = i      "up"
- *   w[o,c,k] = sum over n, q of y[n,o,q] x[n,c, q*stride - padding + k*dilation]
+ *   y[n,o,q] = sum over c, k of x[n,c, q*stride - padding + k*dilation] w[o,c,k]      fprop
+ *   x[n,c,i] = sum over o, k, q of y[n,o,q] w[o,c,k] where q*stride - padding + k*dilation = i      dgrad
+ *   w[o,c,k] = sum over n, q of y[n,o,q] x[n,c, q*stride - padding + k*dilation]      wgrad
  *
- * x [N,C,H,W], w [O,C/groups,kh,kw], y [N,O,OH,OW], contiguous; channels o and c are of the same group. A convolution
- * is "down", a transposed one "up", and each is the gradient of another: bilinear maps, closed under differentiation.
+ * x [N,C,H,W], w [O,C/groups,kh,kw], y [N,O,OH,OW], contiguous; channels o and c are of the same group. A
+ * transposed convolution is dgrad. Each is the gradient of another: bilinear maps, closed under differentiation.
  */
 #ifndef CLG_OPS_CONV_KERNELS_H
 #define CLG_OPS_CONV_KERNELS_H
 
 #include "ops/at.h"
 
-typedef enum clg_conv_part { CLG_CONV_X, CLG_CONV_W, CLG_CONV_Y, CLG_CONV_PARTS } clg_conv_part;
+typedef enum clg_conv_operand { CLG_CONV_X, CLG_CONV_W, CLG_CONV_Y, CLG_CONV_OPERANDS } clg_conv_operand;
 
 /* Sizes of the three, all positive but the batch; [0] is y, [1] is x. */
 typedef struct clg_conv_shape {
@@ -23,8 +23,8 @@ typedef struct clg_conv_shape {
 
 typedef struct clg_conv_call {
   const clg_conv_shape *shape;
-  clg_conv_part target; /* which one is computed: at[target] */
-  clg_at at[CLG_CONV_PARTS];
+  clg_conv_operand output; /* which one is computed: at[output] */
+  clg_at at[CLG_CONV_OPERANDS];
   clg_at bias;          /* one number a channel of x or y; block NULL: none. Not for w */
   bool accumulate;      /* adds to what is there */
   const char *epilogue; /* as in product.h; not for w */
