@@ -160,7 +160,7 @@ static void write_record(record *r, const clg_op_call *c, clg_tensor *const *in,
   for (int i = 0; i < inputs; i++) {
     if (!in[i]) continue;
     r->input[i].ndim = in[i]->ndim;
-    memcpy(r->input[i].dim, in[i]->shape, (size_t)in[i]->ndim * sizeof *in[i]->shape);
+    memcpy(r->input[i].dim, in[i]->shape, sizeof in[i]->shape);
   }
   if (c->op->attrs) memcpy((char *)r + r->own, c->attrs, c->op->attrs);
 }
@@ -275,23 +275,31 @@ static bool hand_out(clg_op_call *c, clg_status s, clg_tensor **out, int count) 
   return ok;
 }
 
-bool clg_op_run_all(const clg_op *op, clg_tensor *const *in, int n, void *attrs, clg_tensor **out, int count) {
+/* out[] is cleared. */
+static bool call(const clg_op *op, clg_tensor *const *in, int n, void *attrs, clg_tensor **out, int count) {
   clg_tensor *few[FEW];
   clg_op_call c;
-  for (int k = 0; k < count; k++) out[k] = NULL;
   clg_context *ctx = check_inputs(op, in, n);
   if (!ctx) return false;
   begin_call(&c, op, ctx, attrs, n);
   c.in = few;
   if (n > FEW && !(op->traits & CLG_OP_STRIDED)) c.in = malloc((size_t)n * sizeof *c.in);
-  if (!c.in) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op->name, "out of host memory"), false;
+  if (!c.in) {
+    clg_fail(ctx, CLG_ERR_HOST_MEMORY, op->name, "out of host memory");
+    return false;
+  }
   clg_tensor **own = c.in;
   bool ok = hand_out(&c, run(&c, in), out, count);
   if (own != few) free(own);
   return ok;
 }
 
+bool clg_op_run_all(const clg_op *op, clg_tensor *const *in, int n, void *attrs, clg_tensor **out, int count) {
+  for (int k = 0; k < count; k++) out[k] = NULL;
+  return call(op, in, n, attrs, out, count);
+}
+
 clg_tensor *clg_op_run(const clg_op *op, clg_tensor *const *in, int n, void *attrs) {
-  clg_tensor *y;
-  return clg_op_run_all(op, in, n, attrs, &y, 1) ? y : NULL;
+  clg_tensor *y = NULL;
+  return call(op, in, n, attrs, &y, 1) ? y : NULL;
 }
