@@ -69,6 +69,16 @@ typedef clg_tensor *(*clg_tensor_hook)(void *user, clg_tensor *grad);
 CLG_API uint64_t clg_add_hook(clg_tensor *t, clg_tensor_hook hook, void *user);
 CLG_API clg_status clg_remove_hook(clg_tensor *t, uint64_t id);
 
+/* Post-accumulate hooks are told of a leaf when a backward has added all that it adds to the leaf's gradient, while the
+ * rest of it is still to come: an all-reduce or an optimizer step can start. The work that makes the gradient is
+ * queued, not waited for. Not told of a leaf that gets no gradient in this backward, nor by clg_grad, which accumulates
+ * nothing. Gradients are accumulated in place as without one, which a tensor hook on a leaf prevents. The hook may
+ * change the gradient in place, drop it, and drop or add hooks; a status other than CLG_OK ends the backward with it.
+ * Called in the order they were added, after the leaf's tensor hooks. CLG_ERR_GRAPH unless `leaf` is one that requires
+ * grad. Returns an id for clg_remove_hook, 0 on error. */
+typedef clg_status (*clg_post_accumulate_hook)(void *user, clg_tensor *leaf);
+CLG_API uint64_t clg_add_post_accumulate_hook(clg_tensor *leaf, clg_post_accumulate_hook hook, void *user);
+
 /* Saved-tensor hooks: while pushed, each tensor that an op saves is handed to `pack`, which returns what to keep
  * instead; `unpack` gives a tensor of the same shape back (a new reference), once per use; `drop` frees what pack
  * returned. The innermost pair is used. Parameters and other leaves are packed too. `pack` sees results without their

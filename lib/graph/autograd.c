@@ -34,6 +34,7 @@ static void finish(clg_tensor *t) {
   clg_node_unref(a->node);
   clg_tensor_unref(&a->slice);
   free_hooks(a->hooks);
+  free_hooks(a->accumulated_hooks);
   free(a);
 }
 
@@ -93,28 +94,45 @@ clg_tensor *clg_detach(clg_tensor *t) {
 /* Where hooks on t's gradient hang: a result's on its node, since that is where the gradient arrives. */
 static clg_hook **hooks_of(clg_tensor *t) { return t->has_graph ? &t->grad->node->hooks : &t->grad->hooks; }
 
-uint64_t clg_add_hook(clg_tensor *t, clg_tensor_hook hook, void *user) {
-  if (!t || !hook) return clg_null(t ? t->ctx : NULL, "add_hook"), 0;
-  if (!t->requires_grad) return clg_fail(t->ctx, CLG_ERR_GRAPH, "add_hook", "the tensor does not require grad"), 0;
-  clg_graph *g = clg_graph_of(t->ctx);
+static uint64_t append(clg_hook **at, clg_context *ctx, clg_hook hook, const char *op) {
+  clg_graph *g = clg_graph_of(ctx);
   clg_hook *h = g ? malloc(sizeof *h) : NULL;
-  if (!h) return clg_fail(t->ctx, CLG_ERR_HOST_MEMORY, "add_hook", "out of host memory"), 0;
-  *h = (clg_hook){++g->hook_id, hook, user, NULL};
-  clg_hook **at = hooks_of(t);
+  if (!h) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory"), 0;
+  *h = hook;
+  h->id = ++g->hook_id;
   while (*at) at = &(*at)->next;
   *at = h;
   return h->id;
 }
 
+uint64_t clg_add_hook(clg_tensor *t, clg_tensor_hook hook, void *user) {
+  if (!t || !hook) return clg_null(t ? t->ctx : NULL, "add_hook"), 0;
+  if (!t->requires_grad) return clg_fail(t->ctx, CLG_ERR_GRAPH, "add_hook", "the tensor does not require grad"), 0;
+  return append(hooks_of(t), t->ctx, (clg_hook){.fn = hook, .user = user}, "add_hook");
+}
+
+uint64_t clg_add_post_accumulate_hook(clg_tensor *leaf, clg_post_accumulate_hook hook, void *user) {
+  static const char op[] = "add_post_accumulate_hook";
+  if (!leaf || !hook) return clg_null(leaf ? leaf->ctx : NULL, op), 0;
+  if (!leaf->requires_grad || leaf->has_graph) {
+    clg_fail(leaf->ctx, CLG_ERR_GRAPH, op, "the tensor is not a leaf that requires grad");
+    return 0;
+  }
+  return append(&leaf->grad->accumulated_hooks, leaf->ctx, (clg_hook){.accumulated = hook, .user = user}, op);
+}
+
+static bool removed(clg_hook **at, uint64_t id) {
+  while (*at && (*at)->id != id) at = &(*at)->next;
+  clg_hook *h = *at;
+  if (!h) return false;
+  *at = h->next;
+  free(h);
+  return true;
+}
+
 clg_status clg_remove_hook(clg_tensor *t, uint64_t id) {
-  if (!t) return CLG_ERR_ARGUMENT;
-  for (clg_hook **at = t->grad ? hooks_of(t) : NULL; at && *at; at = &(*at)->next)
-    if ((*at)->id == id) {
-      clg_hook *h = *at;
-      *at = h->next;
-      free(h);
-      return CLG_OK;
-    }
+  if (!t) return clg_null(NULL, "remove_hook");
+  if (t->grad && (removed(hooks_of(t), id) || removed(&t->grad->accumulated_hooks, id))) return CLG_OK;
   return clg_fail(t->ctx, CLG_ERR_ARGUMENT, "remove_hook", "the tensor has no such hook");
 }
 

@@ -55,6 +55,7 @@ static clg_status find_leaf(clg_run *r, clg_tensor *t) {
   a->now.edges = a->now.pending = 0;
   a->now.capture = 0;
   a->now.wanted = !r->inputs && t->requires_grad;
+  a->now.direct = false;
   a->now.sum = NULL;
   r->leaf[r->n_leaves++] = t;
   return CLG_OK;
@@ -184,6 +185,7 @@ static clg_status run_leaf_root(clg_run *r, clg_tensor *root, clg_tensor *g) {
     clg_tensor_ref(root); /* a hook may drop it */
     if (root->grad) g = clg_flow_hooks(&root->grad->hooks, g, "backward");
     clg_status s = g ? clg_flow_accumulate(root, g) : clg_last_status(r->ctx);
+    if (s == CLG_OK) s = clg_flow_accumulated(root);
     clg_tensor_unref(&root);
     return s;
   }

@@ -135,15 +135,34 @@ clg_status clg_flow_accumulate(clg_tensor *t, clg_tensor *grad) {
   return s;
 }
 
+clg_status clg_flow_accumulated(clg_tensor *leaf) {
+  clg_hook *const *list = &leaf->grad->accumulated_hooks;
+  uint64_t last = 0, id = 0;
+  for (const clg_hook *h = *list; h; h = h->next) last = h->id;
+  clg_status s = CLG_OK;
+  for (const clg_hook *h; s == CLG_OK && (h = next_hook(*list, id, last));) {
+    id = h->id;
+    s = h->accumulated(h->user, leaf);
+  }
+  if (s != CLG_OK && clg_last_status(leaf->ctx) == CLG_OK)
+    clg_fail(leaf->ctx, s, "backward", "a post-accumulate hook gave up: %s", clg_status_name(s));
+  return s;
+}
+
 clg_status clg_flow_settle(clg_run *r, clg_tensor *leaf) {
   struct clg_autograd *a = leaf->grad;
-  if (--a->now.pending || !a->now.sum) return CLG_OK;
+  if (--a->now.pending) return CLG_OK;
+  if (a->now.direct) return clg_flow_accumulated(leaf);
+  if (!a->now.sum) return CLG_OK;
   clg_tensor *g = clg_flow_hooks(&a->hooks, a->now.sum, "backward");
   a->now.sum = NULL;
   if (!g) return clg_last_status(r->ctx);
-  if (!r->captured) return clg_flow_accumulate(leaf, g);
-  r->captured[a->now.capture - 1] = g;
-  return CLG_OK;
+  if (r->captured) {
+    r->captured[a->now.capture - 1] = g;
+    return CLG_OK;
+  }
+  clg_status s = clg_flow_accumulate(leaf, g);
+  return s == CLG_OK ? clg_flow_accumulated(leaf) : s;
 }
 
 bool clg_node_wants(const clg_node *n, int input) {
@@ -180,6 +199,7 @@ clg_status clg_edge_end(clg_node *n, int input, clg_tensor *t) {
   if (!a || (t != a->grad && t != a->slice)) return clg_edge_give(n, input, t);
   clg_status s = n->ctx->anomaly ? check_gradient(n, input, t) : CLG_OK;
   clg_storage_changed(t->storage, n->op);
+  a->now.direct = true;
   if (a->grad) {
     clg_tensor_unref(&t);
   } else {

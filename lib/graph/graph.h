@@ -47,9 +47,11 @@ typedef struct clg_saved {
 } clg_saved;
 enum { CLG_SAVED_OUTPUT = -1, CLG_SAVED_OTHER = -2 };
 
+/* One of a list, by ascending id. */
 typedef struct clg_hook {
   uint64_t id;
   clg_tensor_hook fn;
+  clg_post_accumulate_hook accumulated; /* in a list of such: instead of fn */
   void *user;
   struct clg_hook *next;
 } clg_hook;
@@ -86,7 +88,7 @@ struct clg_autograd {
   clg_node *node;                       /* producer; NULL: a leaf */
   clg_tensor *grad;                     /* complete gradient, or NULL */
   clg_tensor *slice;                    /* where a module's parameter keeps its gradient; may be NULL */
-  clg_hook *hooks;                      /* of a leaf */
+  clg_hook *hooks, *accumulated_hooks;  /* of a leaf */
   bool unfinished;                      /* a backward that failed was to add to the gradient, and may have or not */
   clg_tensor *next_cyclic, **at_cyclic; /* in the list of leaves whose gradient has a graph */
   struct {                              /* of the backward that runs, for a leaf */
@@ -94,6 +96,7 @@ struct clg_autograd {
     uint32_t edges, pending; /* edges that lead here, and those still to come */
     int capture;
     bool wanted;
+    bool direct; /* its one edge has written the gradient itself */
     clg_tensor *sum;
   } now;
 };

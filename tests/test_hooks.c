@@ -1,0 +1,302 @@
+/* Hooks for what runs beside the library: gradients that are complete, reads that are, and time while it waits. */
+#include "graph/graph.h"
+
+#include "harness.h"
+#include "shared_context.h"
+#include <string.h>
+
+enum { N = 8, PARAMETERS = 4, CELLS = N * N };
+static const int64_t square[] = {N, N};
+
+static clg_tensor *leaf(void) {
+  clg_tensor *t = clg_tensor_create(ctx, 2, square, NULL);
+  ck_assert_int_eq(clg_randn_(t, 0, 1), CLG_OK);
+  ck_assert_int_eq(clg_set_requires_grad(t, true), CLG_OK);
+  return t;
+}
+static clg_tensor *total(clg_tensor *x) { return clg_sum(clg_mul(x, x), NULL, 0, false); }
+
+/* ---- gradients that are complete ---- */
+
+/* Whom a hook was told of, and their gradients then. */
+typedef struct told {
+  int n;
+  clg_tensor *leaf[16];
+  float grad[16][CELLS];
+} told;
+
+static clg_status listen(void *user, clg_tensor *t) {
+  told *all = user;
+  ck_assert_int_lt(all->n, 16);
+  ck_assert_int_eq(clg_tensor_read(clg_grad_of(t), all->grad[all->n]), CLG_OK);
+  all->leaf[all->n++] = t;
+  return CLG_OK;
+}
+static void listen_to(clg_tensor *t, told *all) { ck_assert_uint_ne(clg_add_post_accumulate_hook(t, listen, all), 0); }
+
+static bool same_gradient(clg_tensor *t, const float *want) {
+  float got[CELLS];
+  ck_assert_int_eq(clg_tensor_read(clg_grad_of(t), got), CLG_OK);
+  return !memcmp(got, want, (size_t)clg_tensor_numel(t) * sizeof *got);
+}
+
+static clg_module *network(void) {
+  return clg_sequential_create(ctx,
+                               (clg_module *[]){clg_linear_create(ctx, N, N, true),
+                                                clg_activation_create(ctx, CLG_ACT_RELU, 0),
+                                                clg_linear_create(ctx, N, N, true)},
+                               3);
+}
+
+static clg_tensor *pass_on(void *user, clg_tensor *grad) {
+  (void)user, (void)grad;
+  return NULL;
+}
+
+typedef enum listener { NOBODY, AFTER, BEFORE } listener;
+
+/* Two backwards over the network's parameters; the memory at the peak of the second, and the gradients. */
+static uint64_t train(listener who, size_t segments, told *all, float grads[PARAMETERS * CELLS]) {
+  clg_seed(ctx, 5, 0);
+  clg_module *m = network();
+  ck_assert_int_eq(clg_module_checkpoint(m, segments), CLG_OK);
+  size_t n;
+  clg_tensor *const *p = clg_module_parameters(m, &n);
+  ck_assert_uint_eq(n, PARAMETERS);
+  for (size_t i = 0; i < n; i++) {
+    if (who == AFTER) listen_to(p[i], all);
+    if (who == BEFORE) ck_assert_uint_ne(clg_add_hook(p[i], pass_on, NULL), 0);
+  }
+  for (int pass = 0; pass < 2; pass++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *y = total(clg_forward(m, clg_randn(ctx, 2, square)));
+    clg_memory_reset_peak(ctx);
+    all->n = 0;
+    ck_assert_int_eq(clg_backward(y, NULL), CLG_OK);
+    for (int i = 0; i < all->n; i++) ck_assert(same_gradient(all->leaf[i], all->grad[i]));
+    ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+  }
+  uint64_t peak = clg_memory(ctx).peak_live;
+  memset(grads, 0, PARAMETERS * CELLS * sizeof *grads);
+  ck_assert_int_eq(clg_module_read_grad(m, grads), CLG_OK);
+  clg_module_unref(&m);
+  return peak;
+}
+
+/* Each parameter once, the last layer's first, with the gradient that stays; bits and memory are those of nobody
+ * listening, in segments that run again too. */
+START_TEST(parameters_are_complete_one_by_one) {
+  static float want[PARAMETERS * CELLS], got[PARAMETERS * CELLS];
+  for (size_t segments = 0; segments < 2; segments++) {
+    static told all;
+    uint64_t plain = train(NOBODY, segments, &all, want), peak = train(AFTER, segments, &all, got);
+    ck_assert_int_eq(all.n, PARAMETERS);
+    for (int i = 0; i < all.n; i++)
+      for (int k = 0; k < i; k++) ck_assert_ptr_ne(all.leaf[i], all.leaf[k]);
+    ck_assert(!memcmp(want, got, sizeof want));
+    ck_assert_uint_eq(peak, plain);
+    ck_assert_uint_gt(train(BEFORE, segments, &all, got), plain); /* as it could be */
+  }
+}
+END_TEST
+
+static uint64_t told_at_stage;
+static clg_status note_memory(void *user, clg_tensor *t) {
+  (void)user, (void)t;
+  told_at_stage = clg_memory(ctx).saved;
+  return CLG_OK;
+}
+
+/* While the rest of the backward is still to come: what it needs is still saved. */
+START_TEST(told_at_once) {
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *w = leaf(), *v = leaf();
+  ck_assert_uint_ne(clg_add_post_accumulate_hook(v, note_memory, NULL), 0);
+  clg_tensor *y = total(clg_matmul(clg_matmul(clg_matmul(w, w), w), v));
+  ck_assert_int_eq(clg_backward(y, NULL), CLG_OK);
+  ck_assert_uint_gt(told_at_stage, 0);
+  ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+  clg_tensor_unref(&w);
+  clg_tensor_unref(&v);
+}
+END_TEST
+
+/* Its input, to which it hands no gradient. */
+static clg_status give_nothing(clg_node *n, clg_tensor *g) { return n && g ? CLG_OK : CLG_ERR_STATE; }
+static clg_tensor *deaf(clg_tensor *x) {
+  static const clg_node_class deaf_class = {.backward = give_nothing};
+  clg_tensor *y = clg_detach(x);
+  clg_node *n = clg_node_create(&x, 1, 0, 0, &deaf_class, "deaf");
+  ck_assert(y && n);
+  ck_assert_int_eq(clg_node_attach(n, y), CLG_OK);
+  return y;
+}
+
+/* Once however many edges lead to it, and not at all where nothing arrives. */
+START_TEST(told_once_or_not_at_all) {
+  static told all;
+  all.n = 0;
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = leaf(), *w = leaf(), *unused = leaf(), *cut = leaf(), *g[1];
+  clg_tensor *each[] = {x, w, unused, cut};
+  for (int i = 0; i < 4; i++) listen_to(each[i], &all);
+  clg_tensor *y = total(clg_add(clg_mul(clg_matmul(x, w), x), deaf(cut)));
+  clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+  o.retain_graph = true;
+  ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
+  ck_assert_int_eq(all.n, 2);
+  for (int i = 0; i < 2; i++) ck_assert(same_gradient(all.leaf[i], all.grad[i]));
+  ck_assert_ptr_ne(all.leaf[0], all.leaf[1]);
+  ck_assert(all.leaf[0] != unused && all.leaf[1] != unused && all.leaf[0] != cut && all.leaf[1] != cut);
+  /* Only of inputs; not by clg_grad, which accumulates nothing. */
+  o.inputs = &w, o.n_inputs = 1, all.n = 0;
+  ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
+  ck_assert_int_eq(all.n, 1);
+  ck_assert_ptr_eq(all.leaf[0], w);
+  ck_assert_int_eq(clg_grad(y, &w, 1, false, &o, g), CLG_OK);
+  ck_assert_int_eq(all.n, 1);
+  /* A gradient with a graph; a root that is a leaf itself. */
+  o = (clg_backward_options){.create_graph = true, .retain_graph = true};
+  ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
+  ck_assert_int_eq(all.n, 3);
+  o = (clg_backward_options){.grad = clg_randn(ctx, 2, square)};
+  ck_assert_int_eq(clg_backward(unused, &o), CLG_OK);
+  ck_assert_int_eq(all.n, 4);
+  ck_assert_ptr_eq(all.leaf[3], unused);
+  ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+  for (int i = 0; i < 4; i++) clg_zero_grad(each[i]), clg_tensor_unref(&each[i]);
+}
+END_TEST
+
+/* A training step that is over with the backward: each parameter is updated, and its gradient dropped, as soon as it is
+ * complete. */
+static clg_status step(void *user, clg_tensor *t) {
+  (void)user;
+  clg_optim_options sgd = clg_optim_defaults(CLG_SGD);
+  sgd.lr = 0.1;
+  clg_optim *o = clg_optim_create(ctx, &sgd, &t, 1);
+  clg_status s = clg_optim_step(o);
+  clg_optim_unref(&o);
+  clg_zero_grad(t);
+  return s;
+}
+
+START_TEST(an_optimizer_steps_within) {
+  float want[CELLS], got[CELLS];
+  for (int within = 0; within < 2; within++) {
+    clg_seed(ctx, 6, 0);
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *w[] = {leaf(), leaf()};
+    for (int i = 0; within && i < 2; i++) ck_assert_uint_ne(clg_add_post_accumulate_hook(w[i], step, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+      clg_tensor *y = total(clg_matmul(clg_matmul(clg_randn(ctx, 2, square), w[0]), w[1]));
+      ck_assert_int_eq(clg_backward(y, NULL), CLG_OK);
+      for (int k = 0; !within && k < 2; k++) ck_assert_int_eq(step(NULL, w[k]), CLG_OK);
+      ck_assert_ptr_null(clg_grad_of(w[0]));
+    }
+    ck_assert_int_eq(clg_tensor_read(w[0], within ? got : want), CLG_OK);
+    ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+    for (int i = 0; i < 2; i++) clg_tensor_unref(&w[i]);
+  }
+  ck_assert(!memcmp(want, got, sizeof want));
+}
+END_TEST
+
+/* ---- its list, and its errors ---- */
+
+typedef struct once {
+  uint64_t id;
+  int calls;
+} once;
+static clg_status only_once(void *user, clg_tensor *t) {
+  once *o = user;
+  o->calls++;
+  ck_assert_int_eq(clg_remove_hook(t, o->id), CLG_OK);
+  static told later;
+  listen_to(t, &later); /* waits for the next gradient */
+  return CLG_OK;
+}
+
+static clg_status refuse(void *user, clg_tensor *t) {
+  ck_assert_ptr_nonnull(clg_grad_of(t));
+  ++*(int *)user;
+  return CLG_ERR_IO;
+}
+static clg_status go_back(void *user, clg_tensor *t) {
+  (void)user;
+  return clg_backward(t, NULL);
+}
+
+START_TEST(hooks_come_go_and_fail) {
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = leaf();
+  once first = {0}, second = {0};
+  first.id = clg_add_post_accumulate_hook(x, only_once, &first);
+  second.id = clg_add_post_accumulate_hook(x, only_once, &second);
+  ck_assert_uint_lt(first.id, second.id);
+  for (int i = 0; i < 2; i++) ck_assert_int_eq(clg_backward(total(x), NULL), CLG_OK);
+  ck_assert_int_eq(first.calls, 1);
+  ck_assert_int_eq(second.calls, 1);
+  ck_assert_int_eq(clg_remove_hook(x, first.id), CLG_ERR_ARGUMENT);
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "no such hook");
+  clg_tensor_unref(&x);
+  /* A failure ends the backward, and the gradients of it are not to be stepped with. */
+  int calls = 0;
+  x = leaf();
+  clg_tensor *early = leaf();
+  uint64_t id = clg_add_post_accumulate_hook(x, refuse, &calls);
+  ck_assert_int_eq(clg_backward(total(clg_matmul(clg_matmul(early, early), x)), NULL), CLG_ERR_IO);
+  test_expect_error(ctx, CLG_ERR_IO, "post-accumulate hook");
+  ck_assert_int_eq(calls, 1);
+  ck_assert_ptr_null(clg_grad_of(early));
+  ck_assert_int_eq(step(NULL, x), CLG_ERR_STATE);
+  test_expect_error(ctx, CLG_ERR_STATE, "");
+  /* One of its own, with its own words. */
+  ck_assert_int_eq(clg_remove_hook(x, id), CLG_OK);
+  ck_assert_uint_ne(clg_add_post_accumulate_hook(x, go_back, NULL), 0);
+  ck_assert_int_eq(clg_backward(total(x), NULL), CLG_ERR_STATE);
+  test_expect_error(ctx, CLG_ERR_STATE, "already running");
+  /* Leaves that require grad, no others. */
+  clg_tensor *y = clg_mul(early, early), *plain = clg_tensor_create(ctx, 2, square, NULL);
+  ck_assert_uint_eq(clg_add_post_accumulate_hook(y, listen, NULL), 0);
+  test_expect_error(ctx, CLG_ERR_GRAPH, "not a leaf");
+  ck_assert_uint_eq(clg_add_post_accumulate_hook(plain, listen, NULL), 0);
+  test_expect_error(ctx, CLG_ERR_GRAPH, "not a leaf");
+  ck_assert_uint_eq(clg_add_post_accumulate_hook(early, NULL, NULL), 0);
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "NULL");
+  clg_scope_close(s);
+  clg_tensor_unref(&x);
+  clg_tensor_unref(&early);
+  clg_tensor_unref(&plain);
+}
+END_TEST
+
+/* The same order and number of calls without a device. */
+START_TEST(a_plan_tells_too) {
+  static told real, planned;
+  static float grads[PARAMETERS * CELLS];
+  uint64_t peak = train(AFTER, 0, &real, grads);
+  clg_context *device = ctx;
+  clg_plan_options o = CLG_PLAN_OPTIONS_INIT;
+  o.like = device;
+  ck_assert_int_eq(clg_context_create_plan(&ctx, &o), CLG_OK);
+  ck_assert_uint_eq(train(AFTER, 0, &planned, grads), peak);
+  ck_assert_int_eq(planned.n, real.n);
+  test_context_close(&ctx);
+  ctx = device;
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *c = tcase_create("gradients");
+  share_context(c);
+  tcase_add_test(c, parameters_are_complete_one_by_one);
+  tcase_add_test(c, told_at_once);
+  tcase_add_test(c, told_once_or_not_at_all);
+  tcase_add_test(c, an_optimizer_steps_within);
+  tcase_add_test(c, hooks_come_go_and_fail);
+  tcase_add_test(c, a_plan_tells_too);
+  suite_add_tcase(suite, c);
+}
+
+CHECK_MAIN("hooks", add_cases)
