@@ -1,61 +1,6 @@
-/* The graph's part of a tensor: requires_grad, the gradient, detach, hooks. */
+/* What is asked of a tensor's graph: requires_grad, the gradient, detach, hooks. */
 #include "graph/graph.h"
 #include <stdlib.h>
-
-static void free_hooks(clg_hook *h) {
-  for (clg_hook *next; h; h = next) next = h->next, free(h);
-}
-
-void clg_grad_set(clg_tensor *t, clg_tensor *grad) {
-  struct clg_autograd *a = t->grad;
-  clg_tensor *old = a->grad;
-  if (a->at_cyclic) {
-    *a->at_cyclic = a->next_cyclic;
-    if (a->next_cyclic) a->next_cyclic->grad->at_cyclic = a->at_cyclic;
-    a->at_cyclic = NULL;
-  }
-  if (!grad || !old) a->unfinished = false;
-  a->grad = grad;
-  if (grad && grad->has_graph) {
-    clg_graph *g = t->ctx->slot[CLG_SLOT_GRAPH].state;
-    a->next_cyclic = g->cyclic;
-    a->at_cyclic = &g->cyclic;
-    if (g->cyclic) g->cyclic->grad->at_cyclic = &a->next_cyclic;
-    g->cyclic = t;
-  }
-  clg_tensor_unref(&old); /* last: it may be what holds t */
-}
-
-static void finish(clg_tensor *t) {
-  struct clg_autograd *a = t->grad;
-  clg_grad_set(t, NULL);
-  t->grad = NULL;
-  if (a->node && a->node->keeper == t) a->node->keeper = NULL;
-  clg_node_unref(a->node);
-  clg_tensor_unref(&a->slice);
-  free_hooks(a->hooks);
-  free_hooks(a->accumulated_hooks);
-  free(a);
-}
-
-struct clg_autograd *clg_autograd_of(clg_tensor *t) {
-  if (t->grad) return t->grad;
-  t->grad = calloc(1, sizeof *t->grad);
-  if (!t->grad) return clg_fail(t->ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory"), NULL;
-  t->grad_finish = finish;
-  return t->grad;
-}
-
-clg_status clg_node_attach(clg_node *n, clg_tensor *y) {
-  struct clg_autograd *a = clg_autograd_of(y);
-  if (!a) {
-    clg_node_unref(n);
-    return CLG_ERR_HOST_MEMORY;
-  }
-  a->node = n;
-  y->requires_grad = y->has_graph = true;
-  return CLG_OK;
-}
 
 clg_status clg_set_requires_grad(clg_tensor *t, bool on) {
   if (!t) return clg_null(NULL, "set_requires_grad");

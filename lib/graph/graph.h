@@ -109,7 +109,8 @@ typedef struct clg_graph {
   bool burying;
   clg_tensor *one; /* the gradient of a root; its version as filled */
   uint32_t one_version;
-  clg_tensor *cyclic; /* leaves that their gradients' graphs refer to: ended when the context closes */
+  clg_tensor *cyclic;                      /* leaves that their gradients' graphs refer to, */
+  void (*end_cycles)(struct clg_graph *g); /* which end when the context closes */
   clg_saved_hooks *hooks;
   size_t n_hooks, hooks_cap;
   struct clg_remade *maps; /* compiled recipes: recipe.c */
@@ -172,6 +173,8 @@ clg_tensor *clg_node_unpack_view(clg_node *n, int slot);
 bool clg_node_has_saved(const clg_node *n, int slot);
 /* False, with an error that names `op`, if the storage was changed in place since it was saved. */
 bool clg_saved_intact(const clg_saved *s, const char *op);
+/* Lets go of the storage, or of what a hook packed. */
+void clg_saved_drop(clg_saved *s);
 /* Where the gradient of an input is to be written: a fresh tensor, or straight the leaf's gradient, then perhaps with
  * *accumulate (add to what is there). Contiguous. Give it back to clg_edge_end, or unref it on failure. */
 clg_tensor *clg_edge_begin(clg_node *n, int input, int ndim, const int64_t *shape, bool *accumulate);

@@ -1,4 +1,5 @@
-/* Nodes: recording an op, saving and unpacking its tensors, and freeing long chains without recursion. */
+/* Nodes: recording an op, saving and unpacking its tensors, and freeing long chains without recursion. And the graph's
+ * part of a tensor, which holds the node that made it, and which it goes with. */
 #include "graph/recipe.h"
 #include <stdlib.h>
 #include <string.h>
@@ -66,12 +67,9 @@ clg_node *clg_node_create(clg_tensor *const *in, int n_in, int n_saved, size_t a
   return n;
 }
 
-static void drop_tensor(clg_saved *s) {
-  if (s->storage) clg_storage_unsave(s->storage);
-  if (s->hooks.unpack && s->hooks.drop) s->hooks.drop(s->hooks.user, s->packed);
-  s->storage = NULL;
-  s->packed = NULL;
-  s->hooks.unpack = NULL;
+static void drop_saved(clg_node *n);
+static void unlean(clg_node *n) {
+  if (--n->leaned_on == 0 && n->released) drop_saved(n);
 }
 
 /* What others need of it goes with the last of them. */
@@ -79,19 +77,15 @@ static void drop_saved(clg_node *n) {
   for (int i = 0; i < n->n_saved; i++) {
     clg_node *by = n->saved[i].remade_by;
     n->saved[i].remade_by = NULL;
-    if (by && by != n) clg_unlean(by);
+    if (by && by != n) unlean(by);
   }
   if (n->leaned_on) return;
-  for (int i = 0; i < n->n_saved; i++) drop_tensor(&n->saved[i]);
+  for (int i = 0; i < n->n_saved; i++) clg_saved_drop(&n->saved[i]);
   for (int i = 0; n->remakes > 0 && i < n->n_edges; i++) {
     bool leaned = n->edge[i].leaned;
     n->edge[i].leaned = false;
-    if (leaned) clg_unlean(n->edge[i].node);
+    if (leaned) unlean(n->edge[i].node);
   }
-}
-
-void clg_unlean(clg_node *n) {
-  if (--n->leaned_on == 0 && n->released) drop_saved(n);
 }
 
 void clg_node_release_saved(clg_node *n) {
@@ -101,6 +95,10 @@ void clg_node_release_saved(clg_node *n) {
   drop_saved(n);
 }
 
+static void free_hooks(clg_hook *h) {
+  for (clg_hook *next; h; h = next) next = h->next, free(h);
+}
+
 static void bury(clg_node *n) {
   clg_context *ctx = n->ctx;
   drop_saved(n);
@@ -108,7 +106,7 @@ static void bury(clg_node *n) {
     clg_tensor_unref(&n->edge[i].leaf);
     clg_node_unref(n->edge[i].node);
   }
-  for (clg_hook *h = n->hooks, *next; h; h = next) next = h->next, free(h);
+  free_hooks(n->hooks);
   if (n->finish) n->finish(n);
   free(n);
   clg_context_release(ctx);
@@ -130,6 +128,71 @@ void clg_node_unref(clg_node *n) {
   g->burying = false;
   clg_context_release(ctx);
 }
+
+/* ---- the graph's part of a tensor ---- */
+
+/* The context closes. */
+static void end_cycles(clg_graph *g) {
+  while (g->cyclic) {
+    clg_tensor *t = clg_tensor_ref(g->cyclic);
+    clg_grad_set(t, NULL);
+    clg_tensor_unref(&t);
+  }
+}
+
+void clg_grad_set(clg_tensor *t, clg_tensor *grad) {
+  struct clg_autograd *a = t->grad;
+  clg_tensor *old = a->grad;
+  if (a->at_cyclic) {
+    *a->at_cyclic = a->next_cyclic;
+    if (a->next_cyclic) a->next_cyclic->grad->at_cyclic = a->at_cyclic;
+    a->at_cyclic = NULL;
+  }
+  if (!grad || !old) a->unfinished = false;
+  a->grad = grad;
+  if (grad && grad->has_graph) {
+    clg_graph *g = t->ctx->slot[CLG_SLOT_GRAPH].state;
+    a->next_cyclic = g->cyclic;
+    a->at_cyclic = &g->cyclic;
+    if (g->cyclic) g->cyclic->grad->at_cyclic = &a->next_cyclic;
+    g->cyclic = t;
+    g->end_cycles = end_cycles;
+  }
+  clg_tensor_unref(&old); /* last: it may be what holds t */
+}
+
+static void finish(clg_tensor *t) {
+  struct clg_autograd *a = t->grad;
+  clg_grad_set(t, NULL);
+  t->grad = NULL;
+  if (a->node && a->node->keeper == t) a->node->keeper = NULL;
+  clg_node_unref(a->node);
+  clg_tensor_unref(&a->slice);
+  free_hooks(a->hooks);
+  free_hooks(a->accumulated_hooks);
+  free(a);
+}
+
+struct clg_autograd *clg_autograd_of(clg_tensor *t) {
+  if (t->grad) return t->grad;
+  t->grad = calloc(1, sizeof *t->grad);
+  if (!t->grad) return clg_fail(t->ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory"), NULL;
+  t->grad_finish = finish;
+  return t->grad;
+}
+
+clg_status clg_node_attach(clg_node *n, clg_tensor *y) {
+  struct clg_autograd *a = clg_autograd_of(y);
+  if (!a) {
+    clg_node_unref(n);
+    return CLG_ERR_HOST_MEMORY;
+  }
+  a->node = n;
+  y->requires_grad = y->has_graph = true;
+  return CLG_OK;
+}
+
+/* ---- saving and unpacking ---- */
 
 /* The hook sees a handle without the graph, and makes none: a result that its own node keeps would keep the node. A
  * leaf is seen itself. */
@@ -169,17 +232,6 @@ clg_status clg_node_save(clg_node *n, int slot, clg_tensor *t, int source) {
 bool clg_node_has_saved(const clg_node *n, int slot) {
   const clg_saved *s = &n->saved[slot];
   return s->storage || s->hooks.unpack || s->remade_by || n->released;
-}
-
-bool clg_saved_intact(const clg_saved *s, const char *op) {
-  if (s->version == s->storage->version) return true;
-  char shape[CLG_SHAPE_TEXT];
-  clg_fail(
-      s->storage->ctx, CLG_ERR_GRAPH, op,
-      "a tensor %s that backward needs was changed in place by %s after this op saved it: saved at version %u, now %u. "
-      "Change it after backward, or run the forward again",
-      clg_shape_text(s->ndim, s->shape, shape), s->storage->changed_by, s->version, s->storage->version);
-  return false;
 }
 
 /* A handle of the node's own over what the hook gave, which may be anybody's: the graph is attached to it. */

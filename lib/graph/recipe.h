@@ -37,6 +37,5 @@ clg_node *clg_remakes(clg_node *n, int source);
 clg_tensor *clg_remade(clg_node *n, const clg_saved *s);
 /* One of n's own slots is made again by n. */
 bool clg_remakes_itself(const clg_node *n);
-void clg_unlean(clg_node *n);
 
 #endif

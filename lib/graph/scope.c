@@ -6,11 +6,7 @@ static void graph_close(clg_context *ctx, void *state) {
   clg_graph *g = state;
   ctx->n_unopened = 0;
   while (ctx->scope) clg_scope_close(ctx->scope);
-  while (g->cyclic) {
-    clg_tensor *t = clg_tensor_ref(g->cyclic);
-    clg_zero_grad(t);
-    clg_tensor_unref(&t);
-  }
+  if (g->end_cycles) g->end_cycles(g);
   clg_tensor_unref(&g->one);
 }
 
