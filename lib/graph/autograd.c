@@ -27,7 +27,7 @@ void clg_zero_grad(clg_tensor *t) {
 clg_status clg_retain_grad(clg_tensor *t) {
   if (!t) return clg_null(NULL, "retain_grad");
   if (!t->requires_grad) return clg_fail(t->ctx, CLG_ERR_GRAPH, "retain_grad", "the tensor does not require grad");
-  if (t->has_graph) t->grad->node->keeper = t;
+  if (t->has_graph) t->grad->node->retained_grad = t;
   return CLG_OK;
 }
 

@@ -13,16 +13,16 @@ static clg_status grow(clg_context *ctx, void **list, size_t n, size_t *cap) {
   return CLG_OK;
 }
 
-static clg_status visit(clg_run *r, clg_node *n) {
-  if (n->now.run == r->id) return CLG_OK;
-  clg_status s = grow(r->ctx, (void **)&r->node, r->n_nodes, &r->nodes_cap);
+static clg_status visit(clg_backward_pass *pass, clg_node *n) {
+  if (n->pass.id == pass->id) return CLG_OK;
+  clg_status s = grow(pass->ctx, (void **)&pass->node, pass->n_nodes, &pass->nodes_cap);
   if (s != CLG_OK) return s;
-  n->now.run = r->id;
-  n->now.needed = !r->inputs;
-  n->now.capture = 0;
-  n->now.grad = NULL;
-  n->now.remade = NULL;
-  r->node[r->n_nodes++] = n;
+  n->pass.id = pass->id;
+  n->pass.needed = !pass->inputs;
+  n->pass.capture = 0;
+  n->pass.grad = NULL;
+  n->pass.recomputed = NULL;
+  pass->node[pass->n_nodes++] = n;
   return CLG_OK;
 }
 
@@ -32,101 +32,102 @@ static int newer_first(const void *a, const void *b) {
 }
 
 /* The list of nodes is its own worklist. A chain comes out in order and is not sorted again. */
-static clg_status collect(clg_run *r, clg_node *root) {
-  clg_status s = visit(r, root);
-  for (size_t i = 0; s == CLG_OK && i < r->n_nodes; i++)
-    for (int k = 0; s == CLG_OK && k < r->node[i]->n_edges; k++)
-      if (r->node[i]->edge[k].node) s = visit(r, r->node[i]->edge[k].node);
-  for (size_t i = 1; s == CLG_OK && i < r->n_nodes; i++)
-    if (r->node[i]->seq > r->node[i - 1]->seq) {
-      qsort(r->node, r->n_nodes, sizeof *r->node, newer_first);
+static clg_status collect(clg_backward_pass *pass, clg_node *root) {
+  clg_status s = visit(pass, root);
+  for (size_t i = 0; s == CLG_OK && i < pass->n_nodes; i++)
+    for (int k = 0; s == CLG_OK && k < pass->node[i]->n_edges; k++)
+      if (pass->node[i]->edge[k].node) s = visit(pass, pass->node[i]->edge[k].node);
+  for (size_t i = 1; s == CLG_OK && i < pass->n_nodes; i++)
+    if (pass->node[i]->seq > pass->node[i - 1]->seq) {
+      qsort(pass->node, pass->n_nodes, sizeof *pass->node, newer_first);
       break;
     }
   return s;
 }
 
-static clg_status find_leaf(clg_run *r, clg_tensor *t) {
+static clg_status find_leaf(clg_backward_pass *pass, clg_tensor *t) {
   struct clg_autograd *a = clg_autograd_of(t);
   if (!a) return CLG_ERR_HOST_MEMORY;
-  if (a->now.run == r->id) return CLG_OK;
-  clg_status s = grow(r->ctx, (void **)&r->leaf, r->n_leaves, &r->leaves_cap);
+  if (a->pass.id == pass->id) return CLG_OK;
+  clg_status s = grow(pass->ctx, (void **)&pass->leaf, pass->n_leaves, &pass->leaves_cap);
   if (s != CLG_OK) return s;
-  a->now.run = r->id;
-  a->now.edges = a->now.pending = 0;
-  a->now.capture = 0;
-  a->now.wanted = !r->inputs && t->requires_grad;
-  a->now.direct = false;
-  a->now.sum = NULL;
-  r->leaf[r->n_leaves++] = t;
+  a->pass.id = pass->id;
+  a->pass.edges = a->pass.pending = 0;
+  a->pass.capture = 0;
+  a->pass.wanted = !pass->inputs && t->requires_grad;
+  a->pass.direct = false;
+  a->pass.sum = NULL;
+  pass->leaf[pass->n_leaves++] = t;
   return CLG_OK;
 }
 
-static clg_status mark_inputs(clg_run *r) {
+static clg_status mark_inputs(clg_backward_pass *pass) {
   clg_status s = CLG_OK;
-  for (size_t i = 0; s == CLG_OK && i < r->n_inputs; i++) {
-    clg_tensor *t = r->inputs[i];
+  for (size_t i = 0; s == CLG_OK && i < pass->n_inputs; i++) {
+    clg_tensor *t = pass->inputs[i];
     if (!t || !t->requires_grad)
-      return clg_fail(r->ctx, CLG_ERR_GRAPH, "backward", "input %zu does not require grad", i);
+      return clg_fail(pass->ctx, CLG_ERR_GRAPH, "backward", "input %zu does not require grad", i);
     if (t->has_graph) {
-      if (t->grad->node->now.run == r->id) t->grad->node->now.capture = (int)i + 1;
+      if (t->grad->node->pass.id == pass->id) t->grad->node->pass.capture = (int)i + 1;
       continue;
     }
-    s = find_leaf(r, t);
-    if (s == CLG_OK) t->grad->now.wanted = true, t->grad->now.capture = r->captured ? (int)i + 1 : 0;
+    s = find_leaf(pass, t);
+    if (s == CLG_OK) t->grad->pass.wanted = true, t->grad->pass.capture = pass->captured ? (int)i + 1 : 0;
   }
   return s;
 }
 
-static bool leads_somewhere(const clg_run *r, const clg_edge *e) {
-  if (e->node) return e->node->now.needed || e->node->now.capture;
-  return e->leaf && e->leaf->grad && e->leaf->grad->now.run == r->id && e->leaf->grad->now.wanted;
+static bool leads_somewhere(const clg_backward_pass *pass, const clg_edge *e) {
+  if (e->node) return e->node->pass.needed || e->node->pass.capture;
+  return e->leaf && e->leaf->grad && e->leaf->grad->pass.id == pass->id && e->leaf->grad->pass.wanted;
 }
 
 /* Inputs first: a node is needed if one of its edges leads to something wanted. Then counts the edges into each leaf.
  */
-static clg_status mark(clg_run *r) {
-  clg_status s = r->inputs ? mark_inputs(r) : CLG_OK;
-  for (size_t i = r->n_nodes; r->inputs && i-- > 0;)
-    for (int k = 0; k < r->node[i]->n_edges; k++)
-      if (leads_somewhere(r, &r->node[i]->edge[k])) r->node[i]->now.needed = true;
-  for (size_t i = 0; s == CLG_OK && i < r->n_nodes; i++)
-    for (int k = 0; s == CLG_OK && r->node[i]->now.needed && k < r->node[i]->n_edges; k++) {
-      clg_tensor *leaf = r->node[i]->edge[k].leaf;
+static clg_status mark(clg_backward_pass *pass) {
+  clg_status s = pass->inputs ? mark_inputs(pass) : CLG_OK;
+  for (size_t i = pass->n_nodes; pass->inputs && i-- > 0;)
+    for (int k = 0; k < pass->node[i]->n_edges; k++)
+      if (leads_somewhere(pass, &pass->node[i]->edge[k])) pass->node[i]->pass.needed = true;
+  for (size_t i = 0; s == CLG_OK && i < pass->n_nodes; i++)
+    for (int k = 0; s == CLG_OK && pass->node[i]->pass.needed && k < pass->node[i]->n_edges; k++) {
+      clg_tensor *leaf = pass->node[i]->edge[k].leaf;
       if (!leaf) continue;
-      s = find_leaf(r, leaf);
-      if (s == CLG_OK && leaf->grad->now.wanted) leaf->grad->now.edges++, leaf->grad->now.pending++;
+      s = find_leaf(pass, leaf);
+      if (s == CLG_OK && leaf->grad->pass.wanted) leaf->grad->pass.edges++, leaf->grad->pass.pending++;
     }
   return s;
 }
 
-static clg_status keep(clg_run *r, clg_node *n, clg_tensor *g) {
-  if (n->now.capture && r->captured) {
-    clg_tensor **to = &r->captured[n->now.capture - 1];
+static clg_status keep(clg_backward_pass *pass, clg_node *n, clg_tensor *g) {
+  if (n->pass.capture && pass->captured) {
+    clg_tensor **to = &pass->captured[n->pass.capture - 1];
     if (!*to) *to = clg_tensor_ref(g);
-  } else if (n->now.capture) {
-    clg_status s = clg_flow_accumulate(r->inputs[n->now.capture - 1], clg_tensor_ref(g));
+  } else if (n->pass.capture) {
+    clg_status s = clg_flow_accumulate(pass->inputs[n->pass.capture - 1], clg_tensor_ref(g));
     if (s != CLG_OK) return s;
   }
-  bool kept = n->now.capture && !r->captured && r->inputs[n->now.capture - 1] == n->keeper;
-  return n->keeper && !r->captured && !kept ? clg_flow_accumulate(n->keeper, clg_tensor_ref(g)) : CLG_OK;
+  bool kept = n->pass.capture && !pass->captured && pass->inputs[n->pass.capture - 1] == n->retained_grad;
+  return n->retained_grad && !pass->captured && !kept ? clg_flow_accumulate(n->retained_grad, clg_tensor_ref(g))
+                                                      : CLG_OK;
 }
 
-static clg_status run_node(clg_run *r, clg_node *n) {
-  clg_tensor *g = n->now.grad;
-  n->now.grad = NULL;
-  if (!clg_remakes_itself(n)) clg_tensor_unref(&n->now.remade); /* consumers have run */
+static clg_status run_node(clg_backward_pass *pass, clg_node *n) {
+  clg_tensor *g = n->pass.grad;
+  n->pass.grad = NULL;
+  if (!clg_recomputes_itself(n)) clg_tensor_unref(&n->pass.recomputed); /* consumers have run */
   clg_status s = CLG_OK;
-  if (g && (n->hooks || n->keeper || n->now.capture)) {
+  if (g && (n->hooks || n->retained_grad || n->pass.capture)) {
     g = clg_flow_hooks(&n->hooks, g, n->op);
-    s = g ? keep(r, n, g) : clg_last_status(r->ctx);
+    s = g ? keep(pass, n, g) : clg_last_status(pass->ctx);
   }
-  if (g && s == CLG_OK && n->now.needed) {
+  if (g && s == CLG_OK && n->pass.needed) {
     s = n->cls->backward(n, g);
-    if (s == CLG_OK && !r->retain) clg_node_release_saved(n);
+    if (s == CLG_OK && !pass->retain) clg_node_release_saved(n);
   }
   clg_tensor_unref(&g);
-  for (int k = 0; s == CLG_OK && n->now.needed && k < n->n_edges; k++)
-    if (n->edge[k].leaf && clg_node_wants(n, k)) s = clg_flow_settle(r, n->edge[k].leaf);
+  for (int k = 0; s == CLG_OK && n->pass.needed && k < n->n_edges; k++)
+    if (n->edge[k].leaf && clg_node_wants(n, k)) s = clg_flow_settle(pass, n->edge[k].leaf);
   return s;
 }
 
@@ -159,32 +160,32 @@ bool clg_grad_finished(const clg_tensor *t) {
   return !rootless && !(g && g->failed) && !(t->grad && t->grad->unfinished);
 }
 
-static void finish(clg_run *r, clg_status s) {
-  for (size_t i = 0; i < r->n_nodes; i++) {
-    clg_tensor_unref(&r->node[i]->now.grad);
-    clg_tensor_unref(&r->node[i]->now.remade);
-    r->node[i]->now.run = 0;
+static void finish(clg_backward_pass *pass, clg_status s) {
+  for (size_t i = 0; i < pass->n_nodes; i++) {
+    clg_tensor_unref(&pass->node[i]->pass.grad);
+    clg_tensor_unref(&pass->node[i]->pass.recomputed);
+    pass->node[i]->pass.id = 0;
   }
-  for (size_t i = 0; i < r->n_leaves; i++) {
-    if (s != CLG_OK && !r->captured && r->leaf[i]->grad->now.wanted) r->leaf[i]->grad->unfinished = true;
-    clg_tensor_unref(&r->leaf[i]->grad->now.sum);
-    r->leaf[i]->grad->now.run = 0;
+  for (size_t i = 0; i < pass->n_leaves; i++) {
+    if (s != CLG_OK && !pass->captured && pass->leaf[i]->grad->pass.wanted) pass->leaf[i]->grad->unfinished = true;
+    clg_tensor_unref(&pass->leaf[i]->grad->pass.sum);
+    pass->leaf[i]->grad->pass.id = 0;
   }
-  free(r->node);
-  free(r->leaf);
+  free(pass->node);
+  free(pass->leaf);
 }
 
-static clg_status run_leaf_root(clg_run *r, clg_tensor *root, clg_tensor *g) {
-  bool wanted = !r->inputs;
-  for (size_t i = 0; i < r->n_inputs; i++)
-    if (r->inputs[i] == root) {
+static clg_status run_leaf_root(clg_backward_pass *pass, clg_tensor *root, clg_tensor *g) {
+  bool wanted = !pass->inputs;
+  for (size_t i = 0; i < pass->n_inputs; i++)
+    if (pass->inputs[i] == root) {
       wanted = true;
-      if (r->captured && !r->captured[i]) r->captured[i] = clg_tensor_ref(g);
+      if (pass->captured && !pass->captured[i]) pass->captured[i] = clg_tensor_ref(g);
     }
-  if (wanted && !r->captured) {
+  if (wanted && !pass->captured) {
     clg_tensor_ref(root); /* a hook may drop it */
     if (root->grad) g = clg_flow_hooks(&root->grad->hooks, g, "backward");
-    clg_status s = g ? clg_flow_accumulate(root, g) : clg_last_status(r->ctx);
+    clg_status s = g ? clg_flow_accumulate(root, g) : clg_last_status(pass->ctx);
     if (s == CLG_OK) s = clg_flow_accumulated(root);
     clg_tensor_unref(&root);
     return s;
@@ -193,25 +194,25 @@ static clg_status run_leaf_root(clg_run *r, clg_tensor *root, clg_tensor *g) {
   return CLG_OK;
 }
 
-static clg_status run_graph(clg_run *r, clg_tensor *root, clg_tensor *g) {
+static clg_status run_graph(clg_backward_pass *pass, clg_tensor *root, clg_tensor *g) {
   clg_node *top = root->grad->node;
   top->refs++; /* a hook may drop the root */
-  clg_status s = collect(r, top);
-  if (s == CLG_OK) s = mark(r);
+  clg_status s = collect(pass, top);
+  if (s == CLG_OK) s = mark(pass);
   if (s == CLG_OK) {
-    top->now.grad = g;
+    top->pass.grad = g;
     g = NULL;
   }
-  for (size_t i = 0; s == CLG_OK && i < r->n_nodes; i++)
-    if (r->node[i]->now.needed || r->node[i]->now.capture) s = run_node(r, r->node[i]);
+  for (size_t i = 0; s == CLG_OK && i < pass->n_nodes; i++)
+    if (pass->node[i]->pass.needed || pass->node[i]->pass.capture) s = run_node(pass, pass->node[i]);
   clg_tensor_unref(&g);
-  finish(r, s);
+  finish(pass, s);
   clg_node_unref(top);
   return s;
 }
 
-static clg_status run(clg_run *r, clg_tensor *root, const clg_backward_options *options) {
-  clg_context *ctx = r->ctx;
+static clg_status run(clg_backward_pass *pass, clg_tensor *root, const clg_backward_options *options) {
+  clg_context *ctx = pass->ctx;
   clg_graph *graph = clg_graph_of(ctx);
   if (!graph) return CLG_ERR_HOST_MEMORY;
   if (!root->requires_grad)
@@ -223,12 +224,12 @@ static clg_status run(clg_run *r, clg_tensor *root, const clg_backward_options *
                     ctx->recomputing ? "a checkpointed segment must not run a backward"
                                      : "a backward is already running");
   clg_tensor *g = root_gradient(graph, root, options);
-  r->id = ++graph->run;
-  r->retain = options && (options->retain_graph || options->create_graph);
+  pass->id = ++graph->pass;
+  pass->retain = options && (options->retain_graph || options->create_graph);
   bool mode = clg_set_grad_mode(ctx, options && options->create_graph);
   ctx->in_backward = true;
   g = clg_flow_plain(g);
-  clg_status s = !g ? clg_last_status(ctx) : root->has_graph ? run_graph(r, root, g) : run_leaf_root(r, root, g);
+  clg_status s = !g ? clg_last_status(ctx) : root->has_graph ? run_graph(pass, root, g) : run_leaf_root(pass, root, g);
   ctx->in_backward = false;
   clg_set_grad_mode(ctx, mode);
   return s;
@@ -236,15 +237,15 @@ static clg_status run(clg_run *r, clg_tensor *root, const clg_backward_options *
 
 clg_status clg_backward(clg_tensor *root, const clg_backward_options *options) {
   if (!root) return rootless = true, clg_null(NULL, "backward");
-  clg_run r = {.ctx = root->ctx};
+  clg_backward_pass pass = {.ctx = root->ctx};
   if (options && options->inputs) {
     if (!options->n_inputs) return clg_fail(root->ctx, CLG_ERR_GRAPH, "backward", "the list of inputs is empty");
-    r.inputs = options->inputs;
-    r.n_inputs = options->n_inputs;
+    pass.inputs = options->inputs;
+    pass.n_inputs = options->n_inputs;
   }
-  clg_status s = run(&r, root, options); /* a hook may release the root */
-  clg_graph *graph = clg_graph_of(r.ctx);
-  if (graph) graph->failed = s != CLG_OK && !r.n_leaves;
+  clg_status s = run(&pass, root, options); /* a hook may release the root */
+  clg_graph *graph = clg_graph_of(pass.ctx);
+  if (graph) graph->failed = s != CLG_OK && !pass.n_leaves;
   if (s == CLG_OK) rootless = false;
   return s;
 }
@@ -253,8 +254,8 @@ clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t n, bool 
                     const clg_backward_options *options, clg_tensor **grads) {
   if (!root || !inputs || !n || !grads) return clg_null(root ? root->ctx : NULL, "grad");
   for (size_t i = 0; i < n; i++) grads[i] = NULL;
-  clg_run r = {.ctx = root->ctx, .inputs = inputs, .n_inputs = n, .captured = grads};
-  clg_status s = run(&r, root, options);
+  clg_backward_pass pass = {.ctx = root->ctx, .inputs = inputs, .n_inputs = n, .captured = grads};
+  clg_status s = run(&pass, root, options);
   for (size_t i = 0; i < n && s == CLG_OK; i++) {
     for (size_t k = 0; k < i && !grads[i]; k++) /* asked for twice */
       if (inputs[k] == inputs[i]) grads[i] = clg_tensor_ref(grads[k]);

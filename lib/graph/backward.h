@@ -4,7 +4,7 @@
 
 #include "graph/graph.h"
 
-typedef struct clg_run {
+typedef struct clg_backward_pass {
   clg_context *ctx;
   uint64_t id;
   bool retain;
@@ -15,7 +15,7 @@ typedef struct clg_run {
   clg_tensor *const *inputs; /* asked for; NULL: every leaf */
   size_t n_inputs;
   clg_tensor **captured; /* gradients of inputs, instead of accumulating; NULL: accumulate */
-} clg_run;
+} clg_backward_pass;
 
 /* flow.c */
 /* Adds t (reference taken) to the sum *into. */
@@ -32,6 +32,6 @@ clg_status clg_flow_accumulated(clg_tensor *leaf);
 /* Adds a complete gradient to t's .grad; takes the reference. */
 clg_status clg_flow_accumulate(clg_tensor *t, clg_tensor *grad);
 /* One edge into the leaf has been served; with the last one the sum is complete. */
-clg_status clg_flow_settle(clg_run *r, clg_tensor *leaf);
+clg_status clg_flow_settle(clg_backward_pass *pass, clg_tensor *leaf);
 
 #endif

@@ -149,16 +149,16 @@ clg_status clg_flow_accumulated(clg_tensor *leaf) {
   return s;
 }
 
-clg_status clg_flow_settle(clg_run *r, clg_tensor *leaf) {
+clg_status clg_flow_settle(clg_backward_pass *pass, clg_tensor *leaf) {
   struct clg_autograd *a = leaf->grad;
-  if (--a->now.pending) return CLG_OK;
-  if (a->now.direct) return clg_flow_accumulated(leaf);
-  if (!a->now.sum) return CLG_OK;
-  clg_tensor *g = clg_flow_hooks(&a->hooks, a->now.sum, "backward");
-  a->now.sum = NULL;
-  if (!g) return clg_last_status(r->ctx);
-  if (r->captured) {
-    r->captured[a->now.capture - 1] = g;
+  if (--a->pass.pending) return CLG_OK;
+  if (a->pass.direct) return clg_flow_accumulated(leaf);
+  if (!a->pass.sum) return CLG_OK;
+  clg_tensor *g = clg_flow_hooks(&a->hooks, a->pass.sum, "backward");
+  a->pass.sum = NULL;
+  if (!g) return clg_last_status(pass->ctx);
+  if (pass->captured) {
+    pass->captured[a->pass.capture - 1] = g;
     return CLG_OK;
   }
   clg_status s = clg_flow_accumulate(leaf, g);
@@ -167,8 +167,8 @@ clg_status clg_flow_settle(clg_run *r, clg_tensor *leaf) {
 
 bool clg_node_wants(const clg_node *n, int input) {
   const clg_edge *e = &n->edge[input];
-  if (e->node) return e->node->now.run == n->now.run && (e->node->now.needed || e->node->now.capture);
-  return e->leaf && e->leaf->grad && e->leaf->grad->now.run == n->now.run && e->leaf->grad->now.wanted;
+  if (e->node) return e->node->pass.id == n->pass.id && (e->node->pass.needed || e->node->pass.capture);
+  return e->leaf && e->leaf->grad && e->leaf->grad->pass.id == n->pass.id && e->leaf->grad->pass.wanted;
 }
 
 /* A leaf that this edge alone leads to, with nobody looking at the gradient on its way, takes it directly. */
@@ -176,7 +176,7 @@ static clg_tensor *direct(const clg_edge *e, int ndim, const int64_t *shape) {
   if (!e->leaf || clg_creates_graph(e->leaf->ctx)) return NULL;
   struct clg_autograd *a = e->leaf->grad;
   clg_tensor *t = a->grad ? a->grad : free_slice(a);
-  if (!t || a->now.edges != 1 || a->hooks || a->now.capture || t->has_graph || !clg_tensor_is_contiguous(t))
+  if (!t || a->pass.edges != 1 || a->hooks || a->pass.capture || t->has_graph || !clg_tensor_is_contiguous(t))
     return NULL;
   return t->ndim == ndim && !memcmp(t->shape, shape, (size_t)ndim * sizeof *shape) ? t : NULL;
 }
@@ -199,7 +199,7 @@ clg_status clg_edge_end(clg_node *n, int input, clg_tensor *t) {
   if (!a || (t != a->grad && t != a->slice)) return clg_edge_give(n, input, t);
   clg_status s = n->ctx->anomaly ? check_gradient(n, input, t) : CLG_OK;
   clg_storage_changed(t->storage, n->op);
-  a->now.direct = true;
+  a->pass.direct = true;
   if (a->grad) {
     clg_tensor_unref(&t);
   } else {
@@ -223,7 +223,7 @@ static clg_status own_sum(clg_tensor **sum, clg_node *n, int ndim, const int64_t
 clg_status clg_edge_add_part(clg_node *n, int input, int ndim, const int64_t *shape, const clg_window *window,
                              clg_tensor *g) {
   clg_edge *e = &n->edge[input];
-  clg_tensor **sum = e->leaf ? &e->leaf->grad->now.sum : &e->node->now.grad;
+  clg_tensor **sum = e->leaf ? &e->leaf->grad->pass.sum : &e->node->pass.grad;
   bool fresh;
   clg_status s = n->ctx->anomaly ? check_gradient(n, input, g) : CLG_OK;
   if (s == CLG_OK) s = own_sum(sum, n, ndim, shape, &fresh);
@@ -245,5 +245,5 @@ clg_status clg_edge_give(clg_node *n, int input, clg_tensor *t) {
     return s;
   }
   clg_edge *e = &n->edge[input];
-  return clg_flow_sum(e->leaf ? &e->leaf->grad->now.sum : &e->node->now.grad, t, n->op);
+  return clg_flow_sum(e->leaf ? &e->leaf->grad->pass.sum : &e->node->pass.grad, t, n->op);
 }

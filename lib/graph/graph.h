@@ -28,8 +28,8 @@ typedef struct clg_node_class {
 typedef struct clg_edge {
   clg_node *node;
   clg_tensor *leaf;
-  bool as_made; /* not changed in place between its producer and this node */
-  bool leaned;  /* counted in node->leaned_on: this node's recipe passes through it */
+  bool as_made;        /* not changed in place between its producer and this node */
+  bool recompute_user; /* counted in node->recompute_users: this node's recipe passes through it */
 } clg_edge;
 
 /* A saved tensor: its storage and view, or what a saved-tensor hook made of it, or the node whose recipe makes it
@@ -43,7 +43,7 @@ typedef struct clg_saved {
   int64_t shape[CLG_MAX_DIMS], stride[CLG_MAX_DIMS];
   clg_saved_hooks hooks; /* unpack is NULL: none */
   void *packed;
-  clg_node *remade_by; /* this node or one upstream, which its edges keep; offset and stride are in that one's result */
+  clg_node *recomputed_by; /* this node or one upstream, which its edges keep; offset and stride in that one's result */
 } clg_saved;
 enum { CLG_SAVED_OUTPUT = -1, CLG_SAVED_OTHER = -2 };
 
@@ -59,9 +59,9 @@ typedef struct clg_hook {
 struct clg_node {
   uint32_t refs;
   uint16_t n_edges, n_saved;
-  bool released;       /* its saved tensors are gone, or will be when nobody leans on them */
-  signed char remakes; /* it has a recipe: 1, or -1: it has none; 0: not known yet */
-  uint32_t leaned_on;  /* saved tensors and recipes of other nodes that need its recipe */
+  bool released;             /* its saved tensors are gone, or will be when it has no recompute_users */
+  signed char can_recompute; /* it has a recipe: 1, or -1: it has none; 0: not known yet */
+  uint32_t recompute_users;  /* saved tensors and recipes of other nodes that need its recipe */
   uint64_t seq;
   clg_context *ctx;
   const clg_node_class *cls;
@@ -72,15 +72,15 @@ struct clg_node {
   void *attrs;
   void (*finish)(clg_node *n); /* frees what attrs points to; may be NULL */
   clg_hook *hooks;             /* on the result's gradient */
-  clg_tensor *keeper;          /* the result, if it retains its gradient; weak: cleared when the tensor goes */
+  clg_tensor *retained_grad;   /* the result, if it retains its gradient; weak: cleared when the tensor goes */
   clg_node *next_dead;
   struct { /* of the backward that runs */
-    uint64_t run;
+    uint64_t id;
     bool needed; /* runs its backward */
     int capture; /* 1 + its number among the inputs asked for; 0: none */
     clg_tensor *grad;
-    clg_tensor *remade; /* its result, made again for those that saved it, until it runs itself */
-  } now;
+    clg_tensor *recomputed; /* its result, made again for those that saved it, until it runs itself */
+  } pass;
 };
 
 /* The graph's part of a tensor. */
@@ -92,18 +92,18 @@ struct clg_autograd {
   bool unfinished;                      /* a backward that failed was to add to the gradient, and may have or not */
   clg_tensor *next_cyclic, **at_cyclic; /* in the list of leaves whose gradient has a graph */
   struct {                              /* of the backward that runs, for a leaf */
-    uint64_t run;
+    uint64_t id;
     uint32_t edges, pending; /* edges that lead here, and those still to come */
     int capture;
     bool wanted;
     bool direct; /* its one edge has written the gradient itself */
     clg_tensor *sum;
-  } now;
+  } pass;
 };
 
 /* What a context keeps: slot GRAPH. */
 typedef struct clg_graph {
-  uint64_t seq, run, hook_id;
+  uint64_t seq, pass, hook_id;
   bool failed;    /* the last backward, before it had found its leaves */
   clg_node *dead; /* nodes waiting to be freed, so that long chains do not recurse */
   bool burying;
@@ -113,7 +113,7 @@ typedef struct clg_graph {
   void (*end_cycles)(struct clg_graph *g); /* which end when the context closes */
   clg_saved_hooks *hooks;
   size_t n_hooks, hooks_cap;
-  struct clg_remade *maps; /* compiled recipes: recipe.c */
+  struct clg_recompute_map *maps; /* compiled recipes: recipe.c */
   size_t n_maps, maps_cap;
 } clg_graph;
 clg_graph *clg_graph_of(clg_context *ctx); /* NULL with the error set */

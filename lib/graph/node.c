@@ -68,28 +68,28 @@ clg_node *clg_node_create(clg_tensor *const *in, int n_in, int n_saved, size_t a
 }
 
 static void drop_saved(clg_node *n);
-static void unlean(clg_node *n) {
-  if (--n->leaned_on == 0 && n->released) drop_saved(n);
+static void drop_recompute_user(clg_node *n) {
+  if (--n->recompute_users == 0 && n->released) drop_saved(n);
 }
 
 /* What others need of it goes with the last of them. */
 static void drop_saved(clg_node *n) {
   for (int i = 0; i < n->n_saved; i++) {
-    clg_node *by = n->saved[i].remade_by;
-    n->saved[i].remade_by = NULL;
-    if (by && by != n) unlean(by);
+    clg_node *by = n->saved[i].recomputed_by;
+    n->saved[i].recomputed_by = NULL;
+    if (by && by != n) drop_recompute_user(by);
   }
-  if (n->leaned_on) return;
+  if (n->recompute_users) return;
   for (int i = 0; i < n->n_saved; i++) clg_saved_drop(&n->saved[i]);
-  for (int i = 0; n->remakes > 0 && i < n->n_edges; i++) {
-    bool leaned = n->edge[i].leaned;
-    n->edge[i].leaned = false;
-    if (leaned) unlean(n->edge[i].node);
+  for (int i = 0; n->can_recompute > 0 && i < n->n_edges; i++) {
+    bool counted = n->edge[i].recompute_user;
+    n->edge[i].recompute_user = false;
+    if (counted) drop_recompute_user(n->edge[i].node);
   }
 }
 
 void clg_node_release_saved(clg_node *n) {
-  if (n->released || (!n->n_saved && n->remakes <= 0)) return;
+  if (n->released || (!n->n_saved && n->can_recompute <= 0)) return;
   n->released = true;
   n->released_in = clg_phase(n->ctx);
   drop_saved(n);
@@ -165,7 +165,7 @@ static void finish(clg_tensor *t) {
   struct clg_autograd *a = t->grad;
   clg_grad_set(t, NULL);
   t->grad = NULL;
-  if (a->node && a->node->keeper == t) a->node->keeper = NULL;
+  if (a->node && a->node->retained_grad == t) a->node->retained_grad = NULL;
   clg_node_unref(a->node);
   clg_tensor_unref(&a->slice);
   free_hooks(a->hooks);
@@ -219,8 +219,8 @@ clg_status clg_node_save(clg_node *n, int slot, clg_tensor *t, int source) {
   if (g->n_hooks) return pack_hooked(n, s, t, &g->hooks[g->n_hooks - 1]);
   s->offset = t->offset;
   memcpy(s->stride, t->stride, sizeof s->stride);
-  if (n->ctx->remat && (s->remade_by = clg_remakes(n, source))) {
-    if (s->remade_by != n) s->remade_by->leaned_on++;
+  if (n->ctx->remat && (s->recomputed_by = clg_recomputed_by(n, source))) {
+    if (s->recomputed_by != n) s->recomputed_by->recompute_users++;
     return CLG_OK;
   }
   s->storage = t->storage;
@@ -231,7 +231,7 @@ clg_status clg_node_save(clg_node *n, int slot, clg_tensor *t, int source) {
 
 bool clg_node_has_saved(const clg_node *n, int slot) {
   const clg_saved *s = &n->saved[slot];
-  return s->storage || s->hooks.unpack || s->remade_by || n->released;
+  return s->storage || s->hooks.unpack || s->recomputed_by || n->released;
 }
 
 /* A handle of the node's own over what the hook gave, which may be anybody's: the graph is attached to it. */
@@ -280,7 +280,7 @@ clg_tensor *clg_node_unpack_view(clg_node *n, int slot) {
     return NULL;
   }
   if (s->hooks.unpack) return reattach(n, s, unpack_hooked(n, s));
-  if (s->remade_by) return reattach(n, s, clg_remade(n, s));
+  if (s->recomputed_by) return reattach(n, s, clg_recomputed(n, s));
   if (!clg_saved_intact(s, n->op)) return NULL;
   return reattach(n, s, clg_tensor_view(s->storage, s->offset, s->ndim, s->shape, s->stride));
 }

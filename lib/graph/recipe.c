@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* A recipe's expression, compiled. */
-struct clg_remade {
+struct clg_recompute_map {
   clg_expr e;
   int n_bases, n_numbers;
   clg_map_fn *fn;
@@ -66,7 +66,7 @@ clg_expr clg_recipe_number(clg_recipe *r, float value) {
 }
 
 static clg_expr write_recipe(clg_recipe *r, clg_node *n) {
-  return n->remakes >= 0 && n->cls->recipe && ++r->n_ops <= CLG_RECIPE_OPS ? n->cls->recipe(n, r) : 0;
+  return n->can_recompute >= 0 && n->cls->recipe && ++r->n_ops <= CLG_RECIPE_OPS ? n->cls->recipe(n, r) : 0;
 }
 
 /* What n keeps of input i; NULL: nothing. */
@@ -85,37 +85,37 @@ clg_expr clg_recipe_input(clg_recipe *r, clg_node *n, int i) {
 
 /* ---- deciding ---- */
 
-static bool has_recipe(clg_node *n);
+static bool can_recompute(clg_node *n);
 
 /* What a recipe reads through an edge must stay as long as the recipe may be used. */
-static void lean(clg_node *n) {
+static void count_recompute_users(clg_node *n) {
   for (int i = 0; i < n->n_edges; i++) {
     clg_edge *e = &n->edge[i];
-    if (saved_input(n, i) || !e->node || !has_recipe(e->node)) continue;
-    e->leaned = true;
-    e->node->leaned_on++;
+    if (saved_input(n, i) || !e->node || !can_recompute(e->node)) continue;
+    e->recompute_user = true;
+    e->node->recompute_users++;
   }
 }
 
-static bool has_recipe(clg_node *n) {
-  if (!n->remakes && n->cls->recipe) {
+static bool can_recompute(clg_node *n) {
+  if (!n->can_recompute && n->cls->recipe) {
     clg_recipe r = {.ctx = n->ctx, .ndim = -1};
-    n->remakes = write_recipe(&r, n) ? 1 : -1;
-    if (n->remakes > 0) lean(n);
+    n->can_recompute = write_recipe(&r, n) ? 1 : -1;
+    if (n->can_recompute > 0) count_recompute_users(n);
   }
-  return n->remakes > 0 && !n->released;
+  return n->can_recompute > 0 && !n->released;
 }
 
-clg_node *clg_remakes(clg_node *n, int source) {
-  if (source == CLG_SAVED_OUTPUT) return has_recipe(n) ? n : NULL;
+clg_node *clg_recomputed_by(clg_node *n, int source) {
+  if (source == CLG_SAVED_OUTPUT) return can_recompute(n) ? n : NULL;
   const clg_edge *e = source >= 0 ? &n->edge[source] : NULL;
   while (e && e->node && e->as_made && e->node->cls->views) e = &e->node->edge[0];
-  return e && e->node && e->as_made && has_recipe(e->node) ? e->node : NULL;
+  return e && e->node && e->as_made && can_recompute(e->node) ? e->node : NULL;
 }
 
-bool clg_remakes_itself(const clg_node *n) {
-  for (int i = 0; n->remakes > 0 && i < n->n_saved; i++)
-    if (n->saved[i].remade_by == n) return true;
+bool clg_recomputes_itself(const clg_node *n) {
+  for (int i = 0; n->can_recompute > 0 && i < n->n_saved; i++)
+    if (n->saved[i].recomputed_by == n) return true;
   return false;
 }
 
@@ -128,12 +128,12 @@ static clg_map_fn *compiled(clg_context *ctx, clg_expr e, const clg_recipe *r, c
       return g->maps[i].fn;
   if (g->n_maps == g->maps_cap) {
     size_t cap = g->maps_cap ? 2 * g->maps_cap : 8;
-    struct clg_remade *p = realloc(g->maps, cap * sizeof *p);
+    struct clg_recompute_map *p = realloc(g->maps, cap * sizeof *p);
     if (!p) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory"), NULL;
     g->maps = p, g->maps_cap = cap;
   }
   clg_map_fn *fn = clg_map_create(ctx, op, &e, 1, base_name, r->n_bases, number_name, r->n_numbers);
-  if (fn) g->maps[g->n_maps++] = (struct clg_remade){e, r->n_bases, r->n_numbers, fn};
+  if (fn) g->maps[g->n_maps++] = (struct clg_recompute_map){e, r->n_bases, r->n_numbers, fn};
   return fn;
 }
 
@@ -159,15 +159,15 @@ static clg_tensor *make(clg_node *n) {
 }
 
 /* Those that saved the same result share it during a backward; the node itself comes last and takes it. */
-clg_tensor *clg_remade(clg_node *n, const clg_saved *s) {
-  clg_node *by = s->remade_by;
-  bool running = n->ctx->in_backward && by->now.run == clg_graph_of(n->ctx)->run;
-  clg_tensor *whole = running ? by->now.remade : NULL;
-  if (running) by->now.remade = NULL;
+clg_tensor *clg_recomputed(clg_node *n, const clg_saved *s) {
+  clg_node *by = s->recomputed_by;
+  bool running = n->ctx->in_backward && by->pass.id == clg_graph_of(n->ctx)->pass;
+  clg_tensor *whole = running ? by->pass.recomputed : NULL;
+  if (running) by->pass.recomputed = NULL;
   if (!whole && !(whole = make(by))) return NULL;
   clg_tensor *t = clg_tensor_view(whole->storage, s->offset, s->ndim, s->shape, s->stride);
   if (running && by != n) {
-    by->now.remade = whole;
+    by->pass.recomputed = whole;
   } else {
     clg_tensor_unref(&whole);
   }

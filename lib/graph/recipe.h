@@ -32,10 +32,10 @@ clg_expr clg_recipe_input(clg_recipe *r, clg_node *n, int i);
 /* Whether formulas are kept now: with saved-tensor hooks the hooks see the tensors instead. */
 bool clg_keeps_recipes(clg_context *ctx);
 /* The node whose recipe gives the tensor that n is about to save (input `source` or its own result), or NULL. */
-clg_node *clg_remakes(clg_node *n, int source);
+clg_node *clg_recomputed_by(clg_node *n, int source);
 /* A tensor that was kept as a recipe (a new reference), or NULL with the error set. */
-clg_tensor *clg_remade(clg_node *n, const clg_saved *s);
+clg_tensor *clg_recomputed(clg_node *n, const clg_saved *s);
 /* One of n's own slots is made again by n. */
-bool clg_remakes_itself(const clg_node *n);
+bool clg_recomputes_itself(const clg_node *n);
 
 #endif
