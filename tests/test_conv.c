@@ -1,7 +1,7 @@
 /* Convolutions: a table of shapes feeds each of the three kernels alone, between canaries and NaNs, and then the
  * recorded ops: values, gradients, gradients of gradients and a third order, against sums in double. Then error paths.
  */
-#include "device/context.h"
+#include "base/context.h"
 #include "harness.h"
 #include "ops/conv/conv_kernels.h"
 #include "shared_context.h"

@@ -1,7 +1,7 @@
 /* What saving and loading owe other files, other users and other processes: temporary files that are not ours, locks
  * that never end, pipes where a file is read, and numbers that are none. */
 #include "context.h"
-#include "device/output.h"
+#include "base/output.h"
 #include "harness.h"
 #include "replaces.h"
 #include <errno.h>

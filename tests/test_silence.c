@@ -1,6 +1,6 @@
 /* Nothing fails without a word: NULL that is handed on, steps after a backward that failed or that was forgotten, and
  * tensors that outlive their context. On plans, which have no kernels to build. */
-#include "device/context.h"
+#include "base/context.h"
 #include "harness.h"
 #include <clgrad/clgrad.h>
 #include <pthread.h>

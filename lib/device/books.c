@@ -64,19 +64,17 @@ static void new_peak(clg_books *b) {
   b->ended = NULL;
 }
 
+static const char *phase_of(const clg_books *b) { return b->phase ? b->phase->name : ""; }
+
 static void trace(const clg_books *b, const clg_entry *e, int64_t bytes) {
-  if (b->trace) b->trace(b->trace_user, bytes, e->role, e->op, clg_books_phase(b), b->now.live);
+  if (b->trace) b->trace(b->trace_user, bytes, e->role, e->op, phase_of(b), b->now.live);
 }
 
 clg_entry *clg_books_add(clg_books *b, size_t bytes, clg_role role, const char *op) {
   clg_entry *e = malloc(sizeof *e);
   if (!e) return NULL;
-  *e = (clg_entry){.next = b->live,
-                   .bytes = bytes,
-                   .tick = ++b->tick,
-                   .op = op ? op : "",
-                   .phase = clg_books_phase(b),
-                   .role = role};
+  *e = (clg_entry){
+      .next = b->live, .bytes = bytes, .tick = ++b->tick, .op = op ? op : "", .phase = phase_of(b), .role = role};
   if (b->live) b->live->prev = e;
   b->live = e;
   b->now.live += bytes;
@@ -111,8 +109,6 @@ void clg_books_set_role(clg_books *b, clg_entry *e, clg_role role) {
   b->now.live_by_role[role] += e->bytes;
   e->role = role;
 }
-
-clg_role clg_books_role(const clg_entry *e) { return e->role; }
 
 void clg_books_reserved(clg_books *b, int64_t bytes) {
   b->now.reserved += (uint64_t)bytes;
@@ -237,8 +233,6 @@ size_t clg_books_holders(const clg_books *b, char *to, size_t size) {
 
 /* ---- phases ---- */
 
-const char *clg_books_phase(const clg_books *b) { return b->phase ? b->phase->name : ""; }
-
 static clg_phase_row *find_phase(clg_books *b, const char *name) {
   for (size_t i = 0; i < b->n_phases; i++)
     if (!strcmp(b->phases[i].name, name)) return &b->phases[i];
@@ -261,7 +255,8 @@ static void note_phase(clg_books *b) {
   b->phase->saved = b->now.saved;
 }
 
-bool clg_books_set_phase(clg_books *b, const char *name) {
+/* False: out of host memory, and there is no phase. */
+static bool set_phase(clg_books *b, const char *name) {
   note_phase(b);
   b->phase = NULL;
   if (!name || !*name) return true;
@@ -269,6 +264,13 @@ bool clg_books_set_phase(clg_books *b, const char *name) {
   if (!b->phase) return false;
   b->phase->peak_live = larger(b->phase->peak_live, b->now.live);
   return true;
+}
+
+void clg_set_phase(clg_context *ctx, const char *name) {
+  if (!ctx) return;
+  bool set = set_phase(ctx->books, name);
+  ctx->phase = phase_of(ctx->books);
+  if (!set) clg_fail(ctx, CLG_ERR_HOST_MEMORY, "set_phase", "out of host memory");
 }
 
 size_t clg_memory_phases(const clg_context *ctx, clg_phase_row *rows, size_t max) {

@@ -2,7 +2,7 @@
 #ifndef CLG_DEVICE_BOOKS_H
 #define CLG_DEVICE_BOOKS_H
 
-#include "device/context.h"
+#include "base/context.h"
 
 typedef struct clg_entry clg_entry; /* one live allocation */
 
@@ -13,7 +13,6 @@ void clg_books_destroy(clg_books *books);
 clg_entry *clg_books_add(clg_books *books, size_t bytes, clg_role role, const char *op);
 void clg_books_remove(clg_books *books, clg_entry *e);
 void clg_books_set_role(clg_books *books, clg_entry *e, clg_role role);
-clg_role clg_books_role(const clg_entry *e);
 
 /* The live allocations by op and phase, largest first: "2 by linear in D step (4096 bytes), ...", as many as fit.
  * Returns how many there are. */
@@ -21,10 +20,5 @@ size_t clg_books_holders(const clg_books *books, char *to, size_t size);
 
 /* A cl_mem was made (bytes > 0) or released (bytes < 0). */
 void clg_books_reserved(clg_books *books, int64_t bytes);
-
-/* The current phase's name. */
-const char *clg_books_phase(const clg_books *books);
-/* false: out of host memory. */
-bool clg_books_set_phase(clg_books *books, const char *phase);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef CLG_DEVICE_LAUNCH_H
 #define CLG_DEVICE_LAUNCH_H
 
-#include "device/context.h"
+#include "base/context.h"
 #include "device/pool.h"
 
 typedef struct clg_kernel clg_kernel;

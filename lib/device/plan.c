@@ -1,9 +1,9 @@
 /* Plan contexts, and the profile files that tell them of a device that is not here. */
 #include "device/plan.h"
 #include "base/file.h"
+#include "base/output.h"
 #include "device/choose.h"
 #include "device/gemm_cut.h"
-#include "device/output.h"
 #include "device/tuning.h"
 #include <ctype.h>
 #include <stdio.h>

@@ -263,5 +263,4 @@ void clg_block_unref(clg_block *b) {
 clg_context *clg_block_context(const clg_block *b) { return b->ctx; }
 size_t clg_block_bytes(const clg_block *b) { return b->bytes; }
 void *clg_block_mem(const clg_block *b) { return b->mem; }
-clg_role clg_block_role(const clg_block *b) { return clg_books_role(b->entry); }
 void clg_block_set_role(clg_block *b, clg_role role) { clg_books_set_role(b->ctx->books, b->entry, role); }

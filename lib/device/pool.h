@@ -7,7 +7,7 @@
 #ifndef CLG_DEVICE_POOL_H
 #define CLG_DEVICE_POOL_H
 
-#include "device/context.h"
+#include "base/context.h"
 
 typedef struct clg_block clg_block;
 
@@ -24,7 +24,6 @@ void *clg_block_mem(const clg_block *b); /* the cl_mem; NULL in a plan */
 
 /* An activation becomes saved and back. Keeps the books, the peak's too. */
 void clg_block_set_role(clg_block *b, clg_role role);
-clg_role clg_block_role(const clg_block *b);
 
 /* Distinct storages held by the graph: adds (or with a negative number takes away) bytes to `saved`. Kept apart from
  * the roles, since a saved slice of a block counts its own bytes. */

@@ -3,7 +3,7 @@
 #ifndef CLG_DEVICE_QUEUE_H
 #define CLG_DEVICE_QUEUE_H
 
-#include "device/context.h"
+#include "base/context.h"
 #include "device/pool.h"
 #ifndef CL_TARGET_OPENCL_VERSION
 #define CL_TARGET_OPENCL_VERSION 120

@@ -3,8 +3,8 @@
  * so that a damaged file is seen. */
 #include "device/tuning.h"
 #include "base/file.h"
+#include "base/output.h"
 #include "device/gemm_given.h"
-#include "device/output.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 #ifndef CLG_IO_ELEMENTS_H
 #define CLG_IO_ELEMENTS_H
 
+#include "base/output.h"
 #include "io/header.h"
 #include <clgrad/tensor.h>
 

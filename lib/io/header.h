@@ -2,7 +2,8 @@
 #ifndef CLG_IO_HEADER_H
 #define CLG_IO_HEADER_H
 
-#include "io/file.h"
+#include "base/file.h"
+#include "io/little_endian.h"
 
 /* The format's limit on the header, which its reference implementation sets. */
 #define CLG_HEADER_MOST 100000000

@@ -1,7 +1,7 @@
 /* Entries of the kernel cache. The first byte: the key, the sizes and the checksum are put right, so that what is
  * behind them is reached. No driver: what would be handed to it must lie within the entry. */
 #include "base/str.h"
-#include "device/context.h"
+#include "base/context.h"
 #include "device/program.h"
 #include "fuzz.h"
 #include <fcntl.h>

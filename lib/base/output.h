@@ -1,16 +1,10 @@
 /* Output that replaces a file in one step: the only way in which the library writes files that its caller names. */
-#ifndef CLG_DEVICE_OUTPUT_H
-#define CLG_DEVICE_OUTPUT_H
+#ifndef CLG_BASE_OUTPUT_H
+#define CLG_BASE_OUTPUT_H
 
+#include "base/file.h"
 #include "base/str.h"
-#include "device/context.h"
 #include <sys/types.h>
-
-/* Paths in error lines are cut to this many characters. */
-#define CLG_PATH "%.160s"
-
-/* CLG_ERR_IO with errno's text: "op: cannot WHAT PATH: No such file or directory"; 0 is "it is no regular file". */
-clg_status clg_fail_errno(clg_context *ctx, const char *op, const char *what, const char *path);
 
 typedef struct clg_output {
   clg_context *ctx;

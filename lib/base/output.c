@@ -1,7 +1,7 @@
 /* Atomic replacement: a new file beside the old one, synced, renamed over it, and the folder synced. Writers of one
  * path take turns. Whenever the process dies, the path names the old file or the new one, whole. Owns the descriptor
  * and the temporary file. */
-#include "device/output.h"
+#include "base/output.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,13 +18,6 @@
 /* For another writer of the same path. */
 #define LONGEST_WAIT_MS 10000
 #define PAUSE_MS        2
-
-clg_status clg_fail_errno(clg_context *ctx, const char *op, const char *what, const char *path) {
-  int code = errno;
-  char why[128] = "it is no regular file";
-  if (code && strerror_r(code, why, sizeof why)) snprintf(why, sizeof why, "error %d", code);
-  return clg_fail(ctx, CLG_ERR_IO, op, "cannot %s " CLG_PATH ": %s", what, path, why);
-}
 
 static clg_status fail_memory(clg_context *ctx, const char *op) {
   return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");

@@ -1,15 +1,17 @@
-/* The context: the device room's objects, and opaque slots for the state of the rooms above. */
-#ifndef CLG_DEVICE_CONTEXT_H
-#define CLG_DEVICE_CONTEXT_H
+/* The handle of a context: its error line, its counts, the device room's objects, and opaque slots for the state of the
+ * rooms above. How it is opened and ends is lib/context's. */
+#ifndef CLG_BASE_CONTEXT_H
+#define CLG_BASE_CONTEXT_H
 
 #include "base/error.h"
 #include <clgrad/context.h>
 #include <clgrad/memory.h>
 
-typedef struct clg_pool clg_pool;         /* pool.c: buffers, and the free ones */
-typedef struct clg_books clg_books;       /* books.c: who holds how many bytes, and why */
-typedef struct clg_programs clg_programs; /* program.c: built programs and kernels */
-typedef struct clg_queue clg_queue;       /* queue.c: cl_context, cl_device_id, cl_command_queue; NULL in a plan */
+/* The device room's. */
+typedef struct clg_pool clg_pool;         /* buffers, and the free ones */
+typedef struct clg_books clg_books;       /* who holds how many bytes, and why */
+typedef struct clg_programs clg_programs; /* built programs and kernels */
+typedef struct clg_queue clg_queue;       /* cl_context, cl_device_id, cl_command_queue; NULL in a plan */
 
 /* State of higher rooms that lives as long as the context. */
 typedef enum clg_slot_id {
@@ -39,10 +41,12 @@ struct clg_scope {
 };
 
 struct clg_context {
-  uint32_t users; /* clg_context_ref */
-  uint32_t held;  /* blocks and objects above that point here: clg_context_hold */
-  size_t tensors; /* handles that exist */
+  uint32_t users;                /* clg_context_ref */
+  uint32_t held;                 /* blocks and objects above that point here: clg_context_hold */
+  size_t tensors;                /* handles that exist */
+  void (*end)(clg_context *ctx); /* called when nobody refers to it any more */
   clg_error error;
+  const char *phase; /* its name, as the books set it; NULL: none yet */
   bool lost;
   clg_device_info info;
   clg_device_shape shape; /* CPU or GPU */

@@ -1,0 +1,64 @@
+/* The handle of a context: what is said of it and on it, and who refers to it. */
+#include "base/context.h"
+#include <stdio.h>
+
+/* ---- references ---- */
+
+clg_context *clg_context_ref(clg_context *ctx) {
+  if (ctx) ctx->users++;
+  return ctx;
+}
+
+void clg_context_hold(clg_context *ctx) { ctx->held++; }
+
+void clg_context_release(clg_context *ctx) {
+  if (!--ctx->held && !ctx->users) ctx->end(ctx);
+}
+
+/* ---- what a context says ---- */
+
+bool clg_context_is_plan(const clg_context *ctx) { return ctx && !ctx->queue; }
+const clg_device_info *clg_context_device(const clg_context *ctx) { return ctx ? &ctx->info : NULL; }
+clg_counters clg_context_counters(const clg_context *ctx) { return ctx ? ctx->counters : (clg_counters){0}; }
+clg_status clg_last_status(const clg_context *ctx) { return ctx ? ctx->error.status : CLG_ERR_ARGUMENT; }
+
+const char *clg_last_error(const clg_context *ctx) {
+  if (!ctx) return "there is no context: what made it said why";
+  return ctx->error.status == CLG_OK ? "" : ctx->error.line;
+}
+
+void clg_clear_error(clg_context *ctx) {
+  if (!ctx) return;
+  clg_error_clear(&ctx->error);
+  clg_nulls_forgive();
+}
+
+const char *clg_phase(const clg_context *ctx) { return ctx->phase ? ctx->phase : ""; }
+
+clg_status clg_fail(clg_context *ctx, clg_status status, const char *op, const char *fmt, ...) {
+  char text[sizeof ctx->error.line];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  const char *phase = clg_phase(ctx);
+  if (!*phase) return clg_error_set(&ctx->error, status, op, "%s", text);
+  return clg_error_set(&ctx->error, status, op, "%s [in %s]", text, phase);
+}
+
+clg_status clg_null(clg_context *ctx, const char *op) {
+  if (ctx && ctx->error.status == CLG_OK) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "it was given NULL");
+  clg_nulls_mark(op);
+  return CLG_ERR_ARGUMENT;
+}
+
+void clg_log_line(clg_context *ctx, const char *fmt, ...) {
+  if (!ctx->log) return;
+  char line[512];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(line, sizeof line, fmt, ap);
+  va_end(ap);
+  clg_one_line(line);
+  ctx->log(ctx->log_user, line);
+}
