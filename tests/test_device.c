@@ -1,5 +1,6 @@
 /* The device room: choice, contexts, programs and their disk cache, launches, transfers. */
 #include "device.h"
+#include "device/devices.h"
 #include "device/program.h"
 #include "device/queue.h"
 #include "kept.h"

@@ -3,6 +3,7 @@
  * replaced. */
 #include "base/file.h"
 #include "base/str.h"
+#include "device/devices.h"
 #include "device/program.h"
 #include <errno.h>
 #include <stdio.h>

@@ -144,7 +144,7 @@ void clg_context_destroy(clg_context *ctx) {
   /* Host memory of pending transfers must not be freed under the device. */
   if (ctx->queue) clFinish(ctx->queue->queue);
   if (ctx->queue && ctx->queue->profile) {
-    clg_profile_collect(ctx->queue);
+    clg_queue_waited(ctx->queue);
     clg_programs_report(ctx);
   }
   clg_pool_destroy(ctx);

@@ -64,6 +64,13 @@ bool clg_text_has(const char *text, const char *part) {
 
 bool clg_is_pocl(const clg_device_info *info) { return !strcmp(info->platform, "Portable Computing Language"); }
 
+/* PoCL compiles a kernel when it is launched, and keeps it in a cache of its own. A plan like a device needs that
+ * device's programs. */
+bool clg_compiles_late(const clg_context *ctx) {
+  const clg_context *of = ctx->like ? ctx->like : ctx;
+  return clg_is_pocl(&of->info);
+}
+
 static bool is_simulator(const clg_device_info *info) {
   static const char *const mark[] = {"oclgrind", "llvmpipe", "softpipe", "swrast", "swiftshader"};
   for (size_t i = 0; i < sizeof mark / sizeof *mark; i++)

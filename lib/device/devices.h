@@ -27,6 +27,8 @@ clg_status clg_no_device(clg_error *error);
 
 /* Whether the device is PoCL's. */
 bool clg_is_pocl(const clg_device_info *info);
+/* A driver that compiles a kernel at its first launch: a program costs it the same however many kernels are in it. */
+bool clg_compiles_late(const clg_context *ctx);
 /* Whether `part` is somewhere in `text`, in any case. */
 bool clg_text_has(const char *text, const char *part);
 

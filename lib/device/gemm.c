@@ -187,7 +187,7 @@ static CLBlastStatusCode run_with(clg_context *ctx, const clg_gemm_call *c, clg_
     *work = clg_block_alloc(ctx, ask(ctx->queue, c, want.columns), CLG_ROLE_WORKSPACE, op);
     if (*work) code = run(ctx->queue, c, want.columns, *work);
   }
-  if (code != CLBlastSuccess && clg_queue_retry(ctx, (cl_int)code, op)) code = run(ctx->queue, c, want.columns, *work);
+  if (code != CLBlastSuccess && clg_pool_retry(ctx, (cl_int)code, op)) code = run(ctx->queue, c, want.columns, *work);
   return code;
 }
 

@@ -83,7 +83,7 @@ clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg
   if (s != CLG_OK) return s;
   cl_event event = NULL;
   cl_int code = enqueue(ctx, k, global, group, &event);
-  if (code != CL_SUCCESS && clg_queue_retry(ctx, code, op)) code = enqueue(ctx, k, global, group, &event);
+  if (code != CL_SUCCESS && clg_pool_retry(ctx, code, op)) code = enqueue(ctx, k, global, group, &event);
   if (ctx->lost) return CLG_ERR_LOST;
   if (code != CL_SUCCESS) return clg_work_fail(ctx, op, k->name, code);
   ctx->counters.launches++;

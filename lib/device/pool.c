@@ -53,7 +53,7 @@ static void destroy(clg_block *b) {
   free(b);
 }
 
-void clg_pool_empty(clg_context *ctx) {
+static void empty(clg_context *ctx) {
   for (int c = 0; c < CLASSES; c++)
     for (clg_block *b; (b = ctx->pool->cached[c]);) {
       ctx->pool->cached[c] = b->next;
@@ -63,7 +63,7 @@ void clg_pool_empty(clg_context *ctx) {
 
 void clg_pool_destroy(clg_context *ctx) {
   if (!ctx->pool) return;
-  clg_pool_empty(ctx);
+  empty(ctx);
   free(ctx->pool);
   ctx->pool = NULL;
 }
@@ -71,8 +71,15 @@ void clg_pool_destroy(clg_context *ctx) {
 clg_status clg_memory_trim(clg_context *ctx) {
   if (!ctx) return CLG_ERR_ARGUMENT;
   clg_status s = clg_finish(ctx);
-  clg_pool_empty(ctx);
+  empty(ctx);
   return s;
+}
+
+bool clg_pool_retry(clg_context *ctx, int code, const char *op) {
+  if (!clg_cl_wants_memory(code)) return false;
+  clg_log_line(ctx, "%s: %s: emptying the pool and trying once more", op ? op : "", clg_cl_name(code));
+  empty(ctx);
+  return clg_queue_drain(ctx, op) == CLG_OK;
 }
 
 static cl_int driver_alloc(clg_context *ctx, size_t capacity, cl_mem *mem) {
@@ -124,7 +131,7 @@ static clg_block *create(clg_context *ctx, size_t bytes, size_t capacity, clg_ro
     return NULL;
   }
   cl_int code = driver_alloc(ctx, capacity, &b->mem);
-  if (code != CL_SUCCESS && clg_queue_retry(ctx, code, op)) code = driver_alloc(ctx, capacity, &b->mem);
+  if (code != CL_SUCCESS && clg_pool_retry(ctx, code, op)) code = driver_alloc(ctx, capacity, &b->mem);
   if (code == CL_SUCCESS) {
     b->ctx = ctx;
     b->capacity = capacity;

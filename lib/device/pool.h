@@ -35,4 +35,12 @@ void clg_books_saved(clg_context *ctx, int64_t bytes);
 clg_status clg_block_write(clg_block *b, size_t offset, size_t bytes, const void *host, bool keep, const char *op);
 clg_status clg_block_read(clg_block *b, size_t offset, size_t bytes, void *host, bool wait, const char *op);
 
+/* Private to the device room, and to what calls drivers above it. */
+clg_pool *clg_pool_create(uint64_t limit);
+void clg_pool_destroy(clg_context *ctx);
+clg_context *clg_block_context(const clg_block *b);
+/* After a failed call (an OpenCL error): true when it was for want of memory and the pool is now empty and the queue
+ * drained, so that the call is worth one more try. */
+bool clg_pool_retry(clg_context *ctx, int code, const char *op);
+
 #endif

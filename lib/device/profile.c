@@ -1,29 +1,10 @@
 /* Kernel times of a profiling context: one event a launch, read at the next wait, reported through the log when the
- * context goes. Owns the events. */
+ * context goes. */
 #include "device/program.h"
 #include <stdlib.h>
 
 /* Unread events keep the driver's memory: no more than these. */
 #define PENDING 512
-
-struct clg_timed {
-  clg_kernel *kernel;
-  cl_event event;
-};
-
-void clg_profile_collect(clg_queue *q) {
-  for (size_t i = 0; i < q->n_timed; i++) {
-    struct clg_timed *t = &q->timed[i];
-    cl_ulong start = 0, end = 0;
-    if (clGetEventProfilingInfo(t->event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) == CL_SUCCESS &&
-        clGetEventProfilingInfo(t->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) == CL_SUCCESS &&
-        end > start)
-      t->kernel->nanoseconds += end - start;
-    t->kernel->launches++;
-    clReleaseEvent(t->event);
-  }
-  q->n_timed = 0;
-}
 
 clg_status clg_profile_add(clg_context *ctx, clg_kernel *k, cl_event event) {
   clg_queue *q = ctx->queue;
@@ -33,7 +14,7 @@ clg_status clg_profile_add(clg_context *ctx, clg_kernel *k, cl_event event) {
     clReleaseEvent(event);
     return CLG_OK;
   }
-  q->timed[q->n_timed++] = (struct clg_timed){k, event};
+  q->timed[q->n_timed++] = (clg_timed){event, &k->launches, &k->nanoseconds};
   return q->n_timed == PENDING ? clg_finish(ctx) : CLG_OK;
 }
 

@@ -76,13 +76,6 @@ size_t clg_wg(const clg_context *ctx) {
   return wg;
 }
 
-/* PoCL compiles a kernel when it is launched, and keeps it in a cache of its own. A plan like a device needs that
- * device's programs. */
-bool clg_compiles_late(const clg_context *ctx) {
-  const clg_context *of = ctx->like ? ctx->like : ctx;
-  return clg_is_pocl(&of->info);
-}
-
 /* ---- building ---- */
 
 /* A user's source comes whole as the prelude of this. */

@@ -17,8 +17,6 @@ struct clg_kernel {
 
 clg_programs *clg_programs_create(void);
 void clg_programs_destroy(clg_programs *programs);
-/* A driver that compiles a kernel at its first launch: a program costs it the same however many kernels are in it. */
-bool clg_compiles_late(const clg_context *ctx);
 /* Puts what was built from source into the disk cache. When the context ends, since a driver may take long over the
  * binary. */
 void clg_programs_save(clg_context *ctx);

@@ -1,7 +1,7 @@
-/* The OpenCL context and queue of a clg_context: opening, waiting, failing. Owns the objects in clg_queue. */
+/* The OpenCL context and queue of a clg_context: opening, waiting, failing. Owns the objects in clg_queue, and what
+ * they keep until the next wait. */
 #include "device/queue.h"
 #include "device/devices.h"
-#include "device/pool.h"
 #include <stdlib.h>
 
 #define FLUSH_EVERY 256
@@ -80,17 +80,17 @@ const char *clg_cl_name(cl_int code) {
   return "unknown error";
 }
 
-static bool is_memory(cl_int code) {
+bool clg_cl_wants_memory(cl_int code) {
   return code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_RESOURCES || code == CL_OUT_OF_HOST_MEMORY;
 }
 
 clg_status clg_cl_fail(clg_context *ctx, const char *op, const char *what, cl_int code) {
-  return clg_fail(ctx, is_memory(code) ? CLG_ERR_MEMORY : CLG_ERR_DEVICE, op, "%s failed%s: %s (%d)", what,
-                  is_memory(code) ? " for want of memory" : "", clg_cl_name(code), (int)code);
+  return clg_fail(ctx, clg_cl_wants_memory(code) ? CLG_ERR_MEMORY : CLG_ERR_DEVICE, op, "%s failed%s: %s (%d)", what,
+                  clg_cl_wants_memory(code) ? " for want of memory" : "", clg_cl_name(code), (int)code);
 }
 
 clg_status clg_work_fail(clg_context *ctx, const char *op, const char *what, cl_int code) {
-  if (!is_memory(code)) return clg_cl_fail(ctx, op, what, code);
+  if (!clg_cl_wants_memory(code)) return clg_cl_fail(ctx, op, what, code);
   return clg_fail(ctx, CLG_ERR_MEMORY, op, "%s failed for want of memory: %s (%d): use a smaller batch", what,
                   clg_cl_name(code), (int)code);
 }
@@ -144,6 +144,23 @@ clg_status clg_queue_open(clg_context *ctx, cl_device_id device, cl_context cont
   return clg_cl_fail(ctx, NULL, what, code);
 }
 
+void clg_queue_waited(clg_queue *q) {
+  for (size_t i = 0; i < q->n_timed; i++) {
+    const clg_timed *t = &q->timed[i];
+    cl_ulong start = 0, end = 0;
+    if (clGetEventProfilingInfo(t->event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) == CL_SUCCESS &&
+        clGetEventProfilingInfo(t->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) == CL_SUCCESS &&
+        end > start)
+      *t->nanoseconds += end - start;
+    ++*t->launches;
+    clReleaseEvent(t->event);
+  }
+  q->n_timed = 0;
+  for (clg_staged *s = q->staged, *next; s; s = next) next = s->next, free(s);
+  q->staged = NULL;
+  q->staged_bytes = 0;
+}
+
 void clg_queue_close(clg_queue *q) {
   if (!q) return;
   if (q->queue) {
@@ -151,8 +168,7 @@ void clg_queue_close(clg_queue *q) {
     clReleaseCommandQueue(q->queue);
   }
   if (q->context) clReleaseContext(q->context);
-  clg_profile_collect(q);
-  clg_staged_free(q);
+  clg_queue_waited(q);
   free(q->timed);
   free(q);
 }
@@ -169,27 +185,19 @@ static clg_status lose(clg_context *ctx, const char *op, cl_int code) {
                   clg_cl_name(code), (int)code);
 }
 
-static clg_status drain(clg_context *ctx, const char *op) {
+clg_status clg_queue_drain(clg_context *ctx, const char *op) {
   ctx->counters.waits++;
   if (!ctx->queue) return CLG_OK;
   cl_int code = clFinish(ctx->queue->queue);
   ctx->queue->unflushed = 0;
-  clg_profile_collect(ctx->queue);
-  clg_staged_free(ctx->queue);
+  clg_queue_waited(ctx->queue);
   return code == CL_SUCCESS ? CLG_OK : lose(ctx, op, code);
 }
 
 clg_status clg_finish(clg_context *ctx) {
   if (!ctx) return CLG_ERR_ARGUMENT;
   clg_status s = clg_queue_usable(ctx, "finish");
-  return s == CLG_OK ? drain(ctx, "finish") : s;
-}
-
-bool clg_queue_retry(clg_context *ctx, cl_int code, const char *op) {
-  if (!is_memory(code)) return false;
-  clg_log_line(ctx, "%s: %s: emptying the pool and trying once more", op ? op : "", clg_cl_name(code));
-  clg_pool_empty(ctx);
-  return drain(ctx, op) == CLG_OK;
+  return s == CLG_OK ? clg_queue_drain(ctx, "finish") : s;
 }
 
 void clg_queue_sent(clg_queue *q) {

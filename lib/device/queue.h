@@ -1,28 +1,38 @@
-/* The OpenCL objects of a context, and what every call to OpenCL shares: error names, the retry after out-of-memory,
- * the lost state, flushing. Private to the device room. */
+/* The OpenCL objects of a context, and what every call to OpenCL shares: error names, the lost state, flushing. Private
+ * to the device room, and to what calls drivers above it. */
 #ifndef CLG_DEVICE_QUEUE_H
 #define CLG_DEVICE_QUEUE_H
 
 #include "base/context.h"
-#include "device/pool.h"
 #ifndef CL_TARGET_OPENCL_VERSION
 #define CL_TARGET_OPENCL_VERSION 120
 #endif
 #include <CL/cl.h>
+
+/* A host copy that a queued write still reads. */
+typedef struct clg_staged {
+  struct clg_staged *next;
+  unsigned char data[];
+} clg_staged;
+/* A launch whose time is not read yet, and where it is counted. */
+typedef struct clg_timed {
+  cl_event event;
+  uint64_t *launches, *nanoseconds;
+} clg_timed;
 
 struct clg_queue {
   cl_device_id device;
   cl_context context;
   cl_command_queue queue;
   bool profile;
-  size_t argument_bytes;     /* the most that the arguments of a kernel may have; 0: not known */
-  bool uses_clblast;         /* gemm.c */
-  bool gemm_asked;           /* whether kernels have work-groups as large as CLBlast's: gemm.c */
-  uint32_t gemm_generation;  /* of CLBlast's parameters when the profile was asked for: gemm.c */
-  uint32_t unflushed;        /* commands since the last flush or wait */
-  struct clg_staged *staged; /* host copies that queued writes still read: transfer.c */
+  size_t argument_bytes;    /* the most that the arguments of a kernel may have; 0: not known */
+  bool uses_clblast;        /* gemm.c */
+  bool gemm_asked;          /* whether kernels have work-groups as large as CLBlast's: gemm.c */
+  uint32_t gemm_generation; /* of CLBlast's parameters when the profile was asked for: gemm.c */
+  uint32_t unflushed;       /* commands since the last flush or wait */
+  clg_staged *staged;       /* added by transfer.c, */
   size_t staged_bytes;
-  struct clg_timed *timed; /* launches whose times are not read yet: profile.c */
+  clg_timed *timed; /* and by profile.c, until the next wait */
   size_t n_timed;
 };
 
@@ -41,22 +51,14 @@ clg_status clg_work_fail(clg_context *ctx, const char *op, const char *what, cl_
 
 /* CLG_OK, or CLG_ERR_LOST with the error raised. */
 clg_status clg_queue_usable(clg_context *ctx, const char *op);
-/* After a failed call: true when it was for want of memory and the pool is now empty and the queue drained, so that the
- * call is worth one more try. */
-bool clg_queue_retry(clg_context *ctx, cl_int code, const char *op);
+/* Whether a call failed for want of memory. */
+bool clg_cl_wants_memory(cl_int code);
+/* Waits for what was queued. CLG_ERR_LOST with the error raised. */
+clg_status clg_queue_drain(clg_context *ctx, const char *op);
 /* After a command was queued: flushes now and then, since some drivers hoard unflushed commands. */
 void clg_queue_sent(clg_queue *q);
 
-/* Reads and releases the events of a profiling queue: after a wait. */
-void clg_profile_collect(clg_queue *q);
-/* Frees the host copies of writes: after a wait. */
-void clg_staged_free(clg_queue *q);
-
-/* The context of a block: pool.c. */
-clg_context *clg_block_context(const clg_block *b);
-/* Gives every cached buffer back to the driver: pool.c. */
-void clg_pool_empty(clg_context *ctx);
-clg_pool *clg_pool_create(uint64_t limit);
-void clg_pool_destroy(clg_context *ctx);
+/* After a wait: counts the times of launches, and lets go of their events and of the host copies of writes. */
+void clg_queue_waited(clg_queue *q);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reads and writes of blocks. Owns the host copies that queued writes still need. */
+/* Reads and writes of blocks. */
 #include "device/pool.h"
 #include "device/queue.h"
 #include <stdlib.h>
@@ -6,17 +6,6 @@
 
 /* More copies than this wait for the device first. */
 #define STAGED_MOST ((size_t)64 << 20)
-
-struct clg_staged {
-  struct clg_staged *next;
-  unsigned char data[];
-};
-
-void clg_staged_free(clg_queue *q) {
-  for (struct clg_staged *s = q->staged, *next; s; s = next) next = s->next, free(s);
-  q->staged = NULL;
-  q->staged_bytes = 0;
-}
 
 static clg_status check(clg_context *ctx, size_t size, size_t offset, size_t bytes, const void *host, const char *op) {
   clg_status s = clg_queue_usable(ctx, op);
@@ -38,7 +27,7 @@ static clg_status write_now(clg_context *ctx, cl_mem mem, size_t offset, size_t 
                             const char *op) {
   cl_command_queue q = ctx->queue->queue;
   cl_int code = clEnqueueWriteBuffer(q, mem, CL_FALSE, offset, bytes, host, 0, NULL, NULL);
-  if (code != CL_SUCCESS && clg_queue_retry(ctx, code, op))
+  if (code != CL_SUCCESS && clg_pool_retry(ctx, code, op))
     code = clEnqueueWriteBuffer(q, mem, CL_FALSE, offset, bytes, host, 0, NULL, NULL);
   return sent(ctx, op, "clEnqueueWriteBuffer", code);
 }
@@ -51,7 +40,7 @@ static clg_status write_copy(clg_context *ctx, cl_mem mem, size_t offset, size_t
     clg_status s = clg_finish(ctx);
     if (s != CLG_OK) return s;
   }
-  struct clg_staged *copy = malloc(sizeof *copy + bytes);
+  clg_staged *copy = malloc(sizeof *copy + bytes);
   if (!copy) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory for a copy of %zu bytes", bytes);
   memcpy(copy->data, host, bytes);
   clg_status s = write_now(ctx, mem, offset, bytes, copy->data, op);
@@ -87,7 +76,7 @@ clg_status clg_block_read(clg_block *b, size_t offset, size_t bytes, void *host,
   cl_command_queue q = ctx->queue->queue;
   cl_mem mem = clg_block_mem(b);
   cl_int code = clEnqueueReadBuffer(q, mem, CL_FALSE, offset, bytes, host, 0, NULL, NULL);
-  if (code != CL_SUCCESS && clg_queue_retry(ctx, code, op))
+  if (code != CL_SUCCESS && clg_pool_retry(ctx, code, op))
     code = clEnqueueReadBuffer(q, mem, CL_FALSE, offset, bytes, host, 0, NULL, NULL);
   s = sent(ctx, op, "clEnqueueReadBuffer", code);
   return s == CLG_OK && wait ? clg_finish(ctx) : s;
