@@ -1,4 +1,4 @@
-/* Tensor handles: creation, references, getters. Elements move in transfer.c. */
+/* Tensor handles: references, getters. Elements move in transfer.c. */
 #include "tensor/tensor.h"
 #include <stdlib.h>
 #include <string.h>
@@ -55,18 +55,6 @@ bool clg_tensor_holds(const clg_tensor *t, clg_dtype dtype, const char *op) {
            dtype == CLG_F32 ? "takes float32, not int32: int32 tensors are labels and indices (clg_to_float converts)"
                             : "takes int32, not float32: make labels and indices with clg_tensor_create_i32");
   return false;
-}
-
-clg_tensor *clg_tensor_create(clg_context *ctx, int ndim, const int64_t *shape, const float *data) {
-  if (!ctx) return clg_null(NULL, "tensor_create"), NULL;
-  clg_tensor *t = clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "tensor_create");
-  if (!t || !t->numel) return t;
-  clg_status s =
-      data ? clg_block_write(t->storage->block, 0, (size_t)t->numel * sizeof *data, data, false, "tensor_create")
-           : clg_fill_(t, 0);
-  if (s != CLG_OK) clg_tensor_unref(&t);
-  if (t) t->storage->version = 0;
-  return t;
 }
 
 clg_tensor *clg_tensor_empty(clg_context *ctx, int ndim, const int64_t *shape) {

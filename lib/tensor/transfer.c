@@ -1,4 +1,4 @@
-/* Elements between host and device, in-place fills and copies, printing. */
+/* Tensors of what the host has, elements between host and device, in-place fills and copies, printing. */
 #include "tensor/map.h"
 #include "tensor/tensor.h"
 #include <math.h>
@@ -119,6 +119,18 @@ clg_status clg_fill_(clg_tensor *t, float value) {
   if (s == CLG_OK) s = clg_map_run(clg_maps_of(t->ctx, CLG_MAP_FILL), &t, NULL, &value, false, "fill_");
   if (s == CLG_OK) clg_storage_changed(t->storage, "fill_");
   return s;
+}
+
+clg_tensor *clg_tensor_create(clg_context *ctx, int ndim, const int64_t *shape, const float *data) {
+  if (!ctx) return clg_null(NULL, "tensor_create"), NULL;
+  clg_tensor *t = clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "tensor_create");
+  if (!t || !t->numel) return t;
+  clg_status s =
+      data ? clg_block_write(t->storage->block, 0, (size_t)t->numel * sizeof *data, data, false, "tensor_create")
+           : clg_fill_(t, 0);
+  if (s != CLG_OK) clg_tensor_unref(&t);
+  if (t) t->storage->version = 0;
+  return t;
 }
 
 clg_status clg_copy_(clg_tensor *dst, const clg_tensor *src) {
