@@ -62,12 +62,6 @@ void clg_flat_finish(clg_flat *f);
 /* param[0], or what spectral norm makes of it for this forward. NULL on error. */
 clg_tensor *clg_module_weight(clg_module *m);
 
-/* A Sequential's layers [from, to), and whether layer i runs together with the one behind it. */
-clg_tensor *clg_sequential_run(clg_module *m, size_t from, size_t to, clg_tensor *x);
-bool clg_sequential_fuses(const clg_module *m, size_t i);
-/* All of them in checkpointed segments. */
-clg_tensor *clg_sequential_checkpointed(clg_module *m, clg_tensor *x);
-
-extern const clg_module_class clg_sequential_class;
+extern const clg_module_class clg_activation_class;
 
 #endif

@@ -1,6 +1,33 @@
-/* A Sequential in checkpointed segments: what a segment must remember to run again as it did. */
+/* Sequential: layers run one after the other, in checkpointed segments if asked for. */
 #include "nn/module.h"
 #include <stdlib.h>
+
+/* A layer that can takes the activation behind it into its kernel. */
+static bool fuses(const clg_module *m, size_t i) {
+  return i + 1 < m->n_layers && m->layer[i]->cls->forward_act && m->layer[i + 1]->cls == &clg_activation_class;
+}
+
+static clg_tensor *run_layer(clg_module *m, size_t *i, clg_tensor *x) {
+  clg_module *l = m->layer[*i];
+  if (!fuses(m, *i)) return clg_module_run(l, x);
+  const clg_module *next = m->layer[++*i];
+  return l->cls->forward_act(l, x, next->act, next->number);
+}
+
+/* Between layers only the running result is held: what nobody saved is gone before the next layer allocates. */
+static clg_tensor *run_layers(clg_module *m, size_t from, size_t to, clg_tensor *x) {
+  clg_tensor *now = clg_tensor_ref(x);
+  for (size_t i = from; now && i < to; i++) {
+    clg_scope *scope = clg_scope_open(m->ctx);
+    clg_tensor *y = clg_scope_opened(scope) ? clg_tensor_ref(run_layer(m, &i, now)) : NULL;
+    clg_scope_close(scope);
+    clg_tensor_unref(&now);
+    now = y;
+  }
+  return clg_result(now);
+}
+
+/* ---- in checkpointed segments: what a segment must remember to run again as it did ---- */
 
 typedef struct part {
   clg_module *module;
@@ -50,17 +77,17 @@ static clg_tensor *run_part(void *user, clg_tensor *const *in, size_t n) {
   bool *now = ctx->recomputing ? malloc(p->n * sizeof *now + 1) : NULL;
   if (ctx->recomputing && !now) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory"), NULL;
   if (now) part_modes(p, now, false), part_modes(p, p->train, true);
-  clg_tensor *y = clg_sequential_run(p->module, p->from, p->to, in[0]);
+  clg_tensor *y = run_layers(p->module, p->from, p->to, in[0]);
   if (now) part_modes(p, now, true);
   free(now);
   return y;
 }
 
-clg_tensor *clg_sequential_checkpointed(clg_module *m, clg_tensor *x) {
+static clg_tensor *run_checkpointed(clg_module *m, clg_tensor *x) {
   clg_tensor *now = clg_tensor_ref(x);
   for (size_t from = 0, to; now && from < m->n_layers; from = to) {
     to = m->n_layers - from > m->segment ? from + m->segment : m->n_layers;
-    if (clg_sequential_fuses(m, to - 1)) to++;
+    if (fuses(m, to - 1)) to++;
     clg_scope *scope = clg_scope_open(m->ctx);
     part *p = clg_scope_opened(scope) ? part_create(m, from, to) : NULL;
     clg_tensor *y = p ? clg_tensor_ref(clg_checkpoint(m->ctx, run_part, p, part_free, &now, 1)) : NULL;
@@ -71,9 +98,57 @@ clg_tensor *clg_sequential_checkpointed(clg_module *m, clg_tensor *x) {
   return clg_result(now);
 }
 
+/* ---- the module ---- */
+
+static clg_tensor *sequential_forward(clg_module *m, clg_tensor *x) {
+  return m->segment ? run_checkpointed(m, x) : run_layers(m, 0, m->n_layers, x);
+}
+static const clg_module_class sequential_class = {.name = "sequential", .forward = sequential_forward};
+
+/* The layers of a call that failed. One in a module is not ours to free; one that is given twice has one reference. */
+static void drop(clg_module *const *layers, size_t n) {
+  for (size_t i = 0; layers && i < n; i++) {
+    clg_module *l = layers[i];
+    bool again = false;
+    for (size_t k = 0; k < i; k++) again = again || layers[k] == l;
+    if (l && !again && !l->owner) clg_module_unref(&l);
+  }
+}
+
+/* Takes layers until one cannot be had: then none. A layer has its owner at once, so that it is seen the second time.
+ */
+static bool take(clg_module *m, clg_module *const *layers, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    clg_module *l = layers[i];
+    if (l && l->ctx == m->ctx && !l->owner) {
+      l->owner = m;
+      m->layer[m->n_layers++] = l;
+      continue;
+    }
+    while (m->n_layers) m->layer[--m->n_layers]->owner = NULL;
+    if (!m->ctx->error.status)
+      clg_fail(m->ctx, CLG_ERR_ARGUMENT, "sequential",
+               "layer %zu is missing, of another context, in a module already, or given twice", i);
+    return false;
+  }
+  return true;
+}
+
+clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n) {
+  if (ctx && n && !layers) return clg_fail(ctx, CLG_ERR_ARGUMENT, "sequential", "there is no list of layers"), NULL;
+  clg_module *m = clg_module_create(ctx, &sequential_class);
+  if (m && n && !(m->layer = calloc(n, sizeof *m->layer))) {
+    clg_fail(ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory");
+    clg_module_unref(&m);
+  }
+  if (m && !take(m, layers, n)) clg_module_unref(&m);
+  if (!m) drop(layers, n);
+  return m;
+}
+
 clg_status clg_module_checkpoint(clg_module *m, size_t layers) {
   if (!m) return CLG_ERR_ARGUMENT;
-  if (m->cls != &clg_sequential_class)
+  if (m->cls != &sequential_class)
     return clg_fail(m->ctx, CLG_ERR_ARGUMENT, m->cls->name, "only a Sequential can be checkpointed");
   m->segment = layers;
   return CLG_OK;
