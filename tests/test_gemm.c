@@ -1,11 +1,9 @@
 /* CLBlast's products: results against the host, workspace and kernels as predicted, also by a plan. */
 #define _GNU_SOURCE
 #include "device.h"
-#include "device/gemm.h"
-#include "device/gemm_cut.h"
-#include "device/plan.h"
 #include "device/queue.h"
-#include "ops/product.h"
+#include "product/clblast.h"
+#include "product/workspace.h"
 #include <clblast_c.h>
 #include <dlfcn.h>
 #include <math.h>
@@ -64,38 +62,37 @@ typedef struct shape {
   bool ta, tb;
   size_t a_offset, b_offset, c_offset;
   uint32_t a_pad, b_pad, c_pad;
-  float beta;
+  bool accumulate;
 } shape;
 
-static clg_gemm_call call_of(const shape *s) {
-  return (clg_gemm_call){.ta = s->ta,
-                         .tb = s->tb,
-                         .m = s->m,
-                         .n = s->n,
-                         .k = s->k,
-                         .a_offset = s->a_offset,
-                         .b_offset = s->b_offset,
-                         .c_offset = s->c_offset,
-                         .a_ld = (s->ta ? s->m : s->k) + s->a_pad,
-                         .b_ld = (s->tb ? s->k : s->n) + s->b_pad,
-                         .c_ld = s->n + s->c_pad,
-                         .beta = s->beta};
+static clg_product call_of(const shape *s) {
+  return (clg_product){.ta = s->ta,
+                       .tb = s->tb,
+                       .m = s->m,
+                       .n = s->n,
+                       .k = s->k,
+                       .a_offset = s->a_offset,
+                       .b_offset = s->b_offset,
+                       .c_offset = s->c_offset,
+                       .a_ld = (s->ta ? s->m : s->k) + s->a_pad,
+                       .b_ld = (s->tb ? s->k : s->n) + s->b_pad,
+                       .c_ld = s->n + s->c_pad,
+                       .accumulate = s->accumulate};
 }
 
 /* Entry (i, j) of what the call makes, in double. */
-static double entry(const clg_gemm_call *c, const float *a, const float *b, const float *before, uint32_t i,
-                    uint32_t j) {
+static double entry(const clg_product *c, const float *a, const float *b, const float *before, uint32_t i, uint32_t j) {
   double sum = 0;
   for (uint32_t p = 0; p < c->k; p++) {
     size_t at_a = c->a_offset + (c->ta ? (size_t)p * c->a_ld + i : (size_t)i * c->a_ld + p);
     size_t at_b = c->b_offset + (c->tb ? (size_t)j * c->b_ld + p : (size_t)p * c->b_ld + j);
     sum += (double)a[at_a] * (double)b[at_b];
   }
-  return sum + (c->beta != 0.0f ? (double)c->beta * (double)before[c->c_offset + (size_t)i * c->c_ld + j] : 0.0);
+  return sum + (c->accumulate ? (double)before[c->c_offset + (size_t)i * c->c_ld + j] : 0.0);
 }
 
 /* Small ones whole, of large ones some rows; what lies between the rows of C must stay. */
-static void check_result(const clg_gemm_call *c, const matrix *a, const matrix *b, const matrix *r) {
+static void check_result(const clg_product *c, const matrix *a, const matrix *b, const matrix *r) {
   float *got = malloc(r->floats * sizeof(float));
   ck_assert_int_eq(clg_block_read(r->block, 0, r->floats * sizeof(float), got, true, "read"), CLG_OK);
   uint32_t step = c->m > 100 ? 97 : 1;
@@ -113,15 +110,15 @@ static void check_result(const clg_gemm_call *c, const matrix *a, const matrix *
 }
 
 static const shape shapes[] = {
-    {1, 1, 1, false, false, 0, 0, 0, 0, 0, 0, 0},      {5, 7, 3, false, false, 0, 0, 0, 0, 0, 0, 0},
-    {33, 65, 17, true, false, 3, 0, 1, 0, 2, 5, 1},    {64, 64, 64, false, true, 0, 0, 0, 0, 0, 0, 1},
-    {40, 9, 130, true, true, 0, 7, 0, 1, 1, 1, 0.5f},  {896, 896, 896, false, false, 0, 0, 0, 0, 0, 0, 0},
-    {896, 896, 896, true, false, 0, 0, 0, 0, 0, 0, 1}, {900, 897, 899, false, false, 0, 0, 0, 0, 0, 0, 1},
-    {900, 897, 899, true, true, 1, 2, 3, 4, 5, 6, 0},  {4096, 512, 512, false, true, 0, 0, 0, 0, 0, 0, 0},
+    {1, 1, 1, false, false, 0, 0, 0, 0, 0, 0, false},     {5, 7, 3, false, false, 0, 0, 0, 0, 0, 0, false},
+    {33, 65, 17, true, false, 3, 0, 1, 0, 2, 5, true},    {64, 64, 64, false, true, 0, 0, 0, 0, 0, 0, true},
+    {40, 9, 130, true, true, 0, 7, 0, 1, 1, 1, true},     {896, 896, 896, false, false, 0, 0, 0, 0, 0, 0, false},
+    {896, 896, 896, true, false, 0, 0, 0, 0, 0, 0, true}, {900, 897, 899, false, false, 0, 0, 0, 0, 0, 0, true},
+    {900, 897, 899, true, true, 1, 2, 3, 4, 5, 6, false}, {4096, 512, 512, false, true, 0, 0, 0, 0, 0, 0, false},
 };
 
 static void try_shape(clg_context *ctx, clg_context *plan, const shape *s) {
-  clg_gemm_call c = call_of(s);
+  clg_product c = call_of(s);
   matrix a = matrix_of(ctx, c.a_offset + (size_t)(c.ta ? c.k : c.m) * c.a_ld, 1);
   matrix b = matrix_of(ctx, c.b_offset + (size_t)(c.tb ? c.n : c.k) * c.b_ld, 2);
   matrix r = matrix_of(ctx, c.c_offset + (size_t)c.m * c.c_ld, 3);
@@ -145,7 +142,7 @@ START_TEST(products_are_right_and_as_predicted) {
   clg_context *ctx = open_with((clg_context_options){.shape = CLG_SHAPE_GPU}), *plan = NULL;
   clg_plan_options o = {.like = ctx};
   ck_assert_int_eq(clg_context_create_plan(&plan, &o), CLG_OK);
-  ck_assert_ptr_nonnull(ctx->gemm);
+  ck_assert(clg_product_state_of(ctx)->gemm_known);
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) try_shape(ctx, plan, &shapes[i]);
   ck_assert_uint_gt(clg_memory(plan).peak_live, 0);
   close_clean(&plan);
@@ -155,12 +152,12 @@ END_TEST
 
 START_TEST(a_product_without_a_profile_asks) {
   clg_context *ctx = open_with((clg_context_options){.shape = CLG_SHAPE_GPU});
-  clg_gemm_profile *kept = ctx->gemm;
-  clg_gemm_call c = {.m = 1000, .n = 1000, .k = 1000, .a_ld = 1000, .b_ld = 1000, .c_ld = 1000};
-  size_t known = clg_gemm_cut_of(kept, &c, false).bytes;
-  ctx->gemm = NULL;
+  clg_product_state *state = clg_product_state_of(ctx);
+  clg_product c = {.m = 1000, .n = 1000, .k = 1000, .a_ld = 1000, .b_ld = 1000, .c_ld = 1000};
+  size_t known = clg_gemm_cut_of(&state->gemm, &c, false).bytes;
+  state->gemm_known = false;
   ck_assert_uint_eq(clg_gemm_workspace(ctx, &c), known);
-  ctx->gemm = kept;
+  state->gemm_known = true;
   close_clean(&ctx);
 }
 END_TEST
@@ -169,9 +166,9 @@ END_TEST
 START_TEST(a_wrong_profile_does_not_break_a_product) {
   clg_context *ctx = open_with((clg_context_options){.shape = CLG_SHAPE_GPU});
   matrix a = matrix_of(ctx, 900 * 900, 1), r = matrix_of(ctx, 900 * 900, 2);
-  clg_gemm_call c = {
+  clg_product c = {
       .m = 900, .n = 900, .k = 900, .a_ld = 900, .b_ld = 900, .c_ld = 900, .a = a.block, .b = a.block, .c = r.block};
-  *ctx->gemm = (clg_gemm_profile){1, 1, 1, 0, 1};
+  clg_product_state_of(ctx)->gemm = (clg_gemm_profile){1, 1, 1, 0, 1};
   ck_assert_msg(clg_gemm_clblast(ctx, &c, "matmul") == CLG_OK, "%s", clg_last_error(ctx));
   check_result(&c, &a, &a, &r);
   matrix_free(&a);
@@ -189,34 +186,21 @@ static void on_log(void *user, const char *line) {
 /* Batches, a bias and what was in C stay right. */
 START_TEST(kernels_of_ours_serve_where_clblasts_do_not_run) {
   clg_context *ctx = open_with((clg_context_options){.shape = CLG_SHAPE_GPU, .log = on_log});
-  const shape s = {900, 897, 899, true, false, 1, 0, 3, 4, 5, 6, 1};
-  clg_gemm_call c = call_of(&s);
+  const shape s = {900, 897, 899, true, false, 1, 0, 3, 4, 5, 6, true};
+  clg_product c = call_of(&s);
   matrix a = matrix_of(ctx, c.a_offset + (size_t)c.k * c.a_ld, 1), b = matrix_of(ctx, (size_t)c.k * c.b_ld, 2);
   matrix r = matrix_of(ctx, c.c_offset + (size_t)c.m * c.c_ld, 3);
   c.a = a.block, c.b = b.block, c.c = r.block;
-  const clg_product p = {.ta = c.ta,
-                         .m = c.m,
-                         .n = c.n,
-                         .k = c.k,
-                         .a = c.a,
-                         .b = c.b,
-                         .c = c.c,
-                         .a_offset = c.a_offset,
-                         .c_offset = c.c_offset,
-                         .a_ld = c.a_ld,
-                         .b_ld = c.b_ld,
-                         .c_ld = c.c_ld,
-                         .accumulate = true};
   flat_groups = true;
   given_up = 0;
-  ck_assert_msg(clg_product_run(ctx, &p, "matmul") == CLG_OK, "%s", clg_last_error(ctx));
+  ck_assert_msg(clg_product_run(ctx, &c, "matmul") == CLG_OK, "%s", clg_last_error(ctx));
   check_result(&c, &a, &b, &r);
   ck_assert_int_eq(clg_block_write(r.block, 0, r.floats * sizeof(float), r.host, true, "write"), CLG_OK);
-  ck_assert_int_eq(clg_product_run(ctx, &p, "matmul"), CLG_OK);
+  ck_assert_int_eq(clg_product_run(ctx, &c, "matmul"), CLG_OK);
   check_result(&c, &a, &b, &r);
   flat_groups = false;
   ck_assert_int_eq(given_up, 1);
-  ck_assert(ctx->no_clblast);
+  ck_assert(clg_product_state_of(ctx)->no_clblast);
   matrix_free(&a);
   matrix_free(&b);
   matrix_free(&r);
@@ -241,7 +225,7 @@ START_TEST(a_device_with_small_groups_is_asked_first) {
 END_TEST
 
 /* Bytes of workspace, in CLBlast's own words. */
-static size_t asked(clg_context *ctx, const clg_gemm_call *c, bool columns) {
+static size_t asked(clg_context *ctx, const clg_product *c, bool columns) {
   CLBlastTranspose a = c->ta ? CLBlastTransposeYes : CLBlastTransposeNo,
                    b = c->tb ? CLBlastTransposeYes : CLBlastTransposeNo;
   cl_command_queue q = ctx->queue->queue;
@@ -261,7 +245,7 @@ START_TEST(the_profile_is_the_devices) {
   ck_assert(clg_gemm_probe(ctx, &p));
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
     for (int columns = 0; columns < 2; columns++) {
-      clg_gemm_call c = call_of(&shapes[i]);
+      clg_product c = call_of(&shapes[i]);
       ck_assert_uint_eq(clg_gemm_cut_of(&p, &c, columns).bytes, asked(ctx, &c, columns));
     }
   close_clean(&ctx);
@@ -291,7 +275,7 @@ END_TEST
 /* A tuned profile of the other kernel, which wants all matrices rotated. */
 START_TEST(the_layout_with_less_workspace_is_taken) {
   const clg_gemm_profile p = {64, 32, 16, 0, 448}, q = {64, 32, 16, 1, 448};
-  clg_gemm_call c = {.m = 1024, .n = 2048, .k = 512, .a_ld = 512, .b_ld = 2048, .c_ld = 2048};
+  clg_product c = {.m = 1024, .n = 2048, .k = 512, .a_ld = 512, .b_ld = 2048, .c_ld = 2048};
   ck_assert(clg_gemm_cut_best(&p, &c).columns);
   ck_assert_uint_eq(clg_gemm_cut_best(&p, &c).bytes, 4 * 1024 * 512);
   ck_assert_uint_eq(clg_gemm_cut_best(&q, &c).bytes, 0);

@@ -4,7 +4,7 @@
 #include "device/launch.h"
 #include "harness.h"
 #include "ops/norm/norm_kernels.h"
-#include "ops/product.h"
+#include "product/product.h"
 #include "shared_context.h"
 #include <math.h>
 #include <stdio.h>

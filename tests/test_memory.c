@@ -1,6 +1,7 @@
 /* The pool and the books: what is live, reserved and alive at the peak, on a device and in a plan. */
 #include "device.h"
 #include "device/books.h"
+#include "product/state.h"
 #include "replaces.h"
 #include <stdio.h>
 
@@ -300,7 +301,7 @@ START_TEST(profiles_are_read_with_suspicion) {
   close_clean(&ctx);
 #define START "clgrad-profile 1\ndevice A\nshape gpu\nmax_alloc 4000\n"
   ck_assert_int_eq(plan_from(START "gemm none\n", &ctx), CLG_OK);
-  ck_assert(ctx->no_clblast);
+  ck_assert(clg_product_state_of(ctx)->no_clblast);
   close_clean(&ctx);
   const char *const bad[] = {"",
                              "clgrad-profile 2\n",

@@ -15,6 +15,7 @@ typedef struct clg_queue clg_queue;       /* cl_context, cl_device_id, cl_comman
 
 /* State of higher rooms that lives as long as the context. */
 typedef enum clg_slot_id {
+  CLG_SLOT_PRODUCT,
   CLG_SLOT_RANDOM,
   CLG_SLOT_FORMULA,
   CLG_SLOT_GRAPH,
@@ -55,16 +56,12 @@ struct clg_context {
   clg_books *books;
   clg_programs *programs;
   clg_counters counters;
-  clg_context *like;             /* a plan's lender of workspace sizes */
-  struct clg_gemm_profile *gemm; /* how CLBlast cuts its products: gemm.h */
-  bool no_clblast;               /* its kernels do not fit the device */
-  struct clg_tuning *tuning;     /* measured choices of kernels: tuning.h; NULL: the fixed ones */
-  uint64_t seed;                 /* as asked for at creation; the random room takes it from here */
+  clg_context *like; /* a plan's lender of workspace sizes */
+  uint64_t seed;     /* as asked for at creation; the random room takes it from here */
   clg_log_fn log;
   void *log_user;
   clg_build_fn build;
   void *build_user;
-  bool clblast_counted; /* its kernels, as one of the programs */
   clg_slot slot[CLG_SLOT_COUNT];
   struct clg_scope *scope;   /* innermost open scope: the graph room's */
   struct clg_scope unopened; /* stands for scopes within it that there was no memory for: the graph room's */

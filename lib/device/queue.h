@@ -25,12 +25,9 @@ struct clg_queue {
   cl_context context;
   cl_command_queue queue;
   bool profile;
-  size_t argument_bytes;    /* the most that the arguments of a kernel may have; 0: not known */
-  bool uses_clblast;        /* gemm.c */
-  bool gemm_asked;          /* whether kernels have work-groups as large as CLBlast's: gemm.c */
-  uint32_t gemm_generation; /* of CLBlast's parameters when the profile was asked for: gemm.c */
-  uint32_t unflushed;       /* commands since the last flush or wait */
-  clg_staged *staged;       /* added by transfer.c, */
+  size_t argument_bytes; /* the most that the arguments of a kernel may have; 0: not known */
+  uint32_t unflushed;    /* commands since the last flush or wait */
+  clg_staged *staged;    /* added by transfer.c, */
   size_t staged_bytes;
   clg_timed *timed; /* and by profile.c, until the next wait */
   size_t n_timed;

@@ -2,7 +2,7 @@
 #ifndef CLG_OPS_MATMUL_H
 #define CLG_OPS_MATMUL_H
 
-#include "ops/product.h"
+#include "product/product.h"
 #include "tensor/tensor.h"
 
 /* [rows,cols] in rows of a leading dimension, perhaps stored transposed. */

@@ -5,7 +5,7 @@
  * environment says otherwise: after a pause the system may run them on one core for many milliseconds. */
 #include "bench.h"
 #include "device/launch.h"
-#include "ops/product.h"
+#include "product/product.h"
 #include "peer.h"
 #include <getopt.h>
 #include <math.h>

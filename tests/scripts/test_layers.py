@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails on an #include that points upward, on OpenCL outside the device room, on a file over 500 lines, on a barrier beside WG_BARRIER,
+"""Fails on an #include that points upward, on a driver's header outside the device and product rooms, on a file over 500 lines, on a barrier beside WG_BARRIER,
 and on a test that is not run.
 
 usage: test_layers.py SOURCE_ROOT
@@ -8,19 +8,21 @@ import pathlib
 import re
 import sys
 
-ROOMS = ["base", "expr", "device", "tensor", "graph", "ops", "nn", "optim", "io"]
+ROOMS = ["base", "expr", "kernel", "device", "tensor", "product", "context", "graph", "ops", "nn", "optim", "io"]
 RANK = {room: rank for rank, room in enumerate(ROOMS)}
 # The room that each public header speaks for.
 PUBLIC = {
-    "core.h": "base", "tuning.h": "device", "tensor.h": "tensor", "autograd.h": "graph",
+    "core.h": "base", "tuning.h": "product", "tensor.h": "tensor", "autograd.h": "graph",
     "ops.h": "ops", "custom.h": "ops", "nn.h": "nn", "optim.h": "optim", "io.h": "io", "clgrad.h": "io",
     # Types that the handle of a context holds; the rooms above have the functions.
     "context.h": "base", "memory.h": "base",
-    # Both halves of the interoperation: contexts (device room) and tensors (tensor room).
+    # Both halves of the interoperation: contexts (context room) and tensors (tensor room).
     "opencl.h": "tensor",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 DRIVER = re.compile(r"^(CL/|clblast)")
+# Who includes a driver's header: OpenCL's, CLBlast's.
+DRIVERS = {"device": "CL/", "product": "clblast_c.h"}
 MAX_LINES = 500
 NOT_OURS_TO_SPLIT = {"tests/tools/clwitness.c"}
 
@@ -35,11 +37,11 @@ def check_lib(root, path, complain):
         complain(path, f"lies in no known room ({room})")
         return
     for kind, name in includes(path):
-        if DRIVER.match(name) and room != "device":
-            complain(path, f"includes <{name}>, which only lib/device may")
+        if DRIVER.match(name) and not (room in DRIVERS and name.startswith(DRIVERS[room])):
+            complain(path, f"includes <{name}>: OpenCL's header is lib/device's alone, CLBlast's lib/product's")
         if kind == "<" and name.startswith("clgrad/"):
             other = PUBLIC.get(name[len("clgrad/"):])
-            allowed = name == "clgrad/opencl.h" and room in ("device", "tensor")
+            allowed = name == "clgrad/opencl.h" and room in ("context", "tensor")
         elif kind == '"':
             other, allowed = name.split("/")[0], False
             if "/" not in name or not (root / "lib" / name).is_file() and name != "device/sources.h":

@@ -1,7 +1,7 @@
 /* Chooses and launches the kernels of a convolution (conv.cl, conv_tile.cl; a matrix product where it is one). */
 #include "ops/conv/conv_kernels.h"
 #include "device/launch.h"
-#include "ops/product.h"
+#include "product/product.h"
 #include <string.h>
 
 /* As in conv.cl and conv_shape.clh. */

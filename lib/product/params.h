@@ -1,10 +1,10 @@
 /* Parameters for CLBlast's kernels: their names, what must hold between them, and how they cut a product. Arithmetic
- * only. Private to the device room. */
-#ifndef CLG_DEVICE_GEMM_PARAMS_H
-#define CLG_DEVICE_GEMM_PARAMS_H
+ * only. Private to this room. */
+#ifndef CLG_PRODUCT_PARAMS_H
+#define CLG_PRODUCT_PARAMS_H
 
 #include "base/str.h"
-#include "device/gemm.h"
+#include "product/state.h"
 #include <clgrad/tuning.h>
 
 typedef struct clg_gemm_params {

@@ -1,13 +1,13 @@
 /* The life of a context: made over a chosen or adopted device, referenced, closed, destroyed. Owns the rooms' slots. */
+#include "context/life.h"
 #include "device/books.h"
 #include "device/choose.h"
-#include "device/plan.h"
+#include "device/pool.h"
 #include "device/program.h"
-#include "device/tuning.h"
+#include "product/open.h"
 #include <clgrad/opencl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 clg_context *clg_context_new(uint64_t seed, uint64_t memory_limit) {
   clg_context *ctx = calloc(1, sizeof *ctx);
@@ -27,16 +27,6 @@ void clg_context_report(const clg_error *error, char *message, size_t size) {
   if (message && size) snprintf(message, size, "%s", error->line);
 }
 
-/* Profiles are asked for at once: no kernel is built for it, and shapes that use no workspace must know so. */
-static void learn_gemm(clg_context *ctx) {
-  clg_gemm_profile found;
-  if (ctx->shape != CLG_SHAPE_GPU) return;
-  ctx->no_clblast = !clg_gemm_fits(ctx);
-  if (ctx->gemm || ctx->no_clblast || !clg_gemm_probe(ctx, &found)) return;
-  ctx->gemm = malloc(sizeof *ctx->gemm);
-  if (ctx->gemm) *ctx->gemm = found;
-}
-
 static clg_status open_on(clg_context **out, const clg_found *found, cl_context context, cl_command_queue queue,
                           const clg_context_options *o, clg_error *error) {
   clg_device_shape shape;
@@ -54,20 +44,14 @@ static clg_status open_on(clg_context **out, const clg_found *found, cl_context 
   ctx->build = o->build;
   ctx->build_user = o->build_user;
   s = clg_queue_open(ctx, found->device, context, queue, o->profile);
-  if (s != CLG_OK) {
+  if (s == CLG_OK) s = clg_product_open(ctx);
+  if (s == CLG_OK) {
+    *out = ctx;
+  } else {
     *error = ctx->error;
     clg_context_destroy(ctx);
-    return s;
   }
-  s = clg_tuning_load_wanted(ctx);
-  if (s != CLG_OK) {
-    *error = ctx->error;
-    clg_context_destroy(ctx);
-    return s;
-  }
-  learn_gemm(ctx);
-  *out = ctx;
-  return CLG_OK;
+  return s;
 }
 
 clg_status clg_context_create(clg_context **out, const clg_context_options *options) {
@@ -139,10 +123,10 @@ cl_command_queue clg_context_cl_queue(const clg_context *ctx) { return ctx && ct
 /* ---- references ---- */
 
 void clg_context_destroy(clg_context *ctx) {
+  /* What pending work uses must not be freed under the device: host memory of transfers, CLBlast's programs. */
+  if (ctx->queue) clFinish(ctx->queue->queue);
   for (int i = 0; i < CLG_SLOT_COUNT; i++)
     if (ctx->slot[i].destroy) ctx->slot[i].destroy(ctx, ctx->slot[i].state);
-  /* Host memory of pending transfers must not be freed under the device. */
-  if (ctx->queue) clFinish(ctx->queue->queue);
   if (ctx->queue && ctx->queue->profile) {
     clg_queue_waited(ctx->queue);
     clg_programs_report(ctx);
@@ -150,11 +134,8 @@ void clg_context_destroy(clg_context *ctx) {
   clg_pool_destroy(ctx);
   if (ctx->queue && !ctx->lost) clg_programs_save(ctx);
   clg_programs_destroy(ctx->programs);
-  if (ctx->queue) clg_gemm_close(ctx->queue);
-  clg_tuning_clear(ctx);
   clg_queue_close(ctx->queue);
   clg_books_destroy(ctx->books);
-  free(ctx->gemm);
   clg_context *like = ctx->like;
   free(ctx);
   if (like) clg_context_release(like);

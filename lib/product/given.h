@@ -1,8 +1,8 @@
-/* Which parameters CLBlast has been given, process-wide, for each device. Private to the device room. */
-#ifndef CLG_DEVICE_GEMM_GIVEN_H
-#define CLG_DEVICE_GEMM_GIVEN_H
+/* Which parameters CLBlast has been given, process-wide, for each device. Private to this room. */
+#ifndef CLG_PRODUCT_GIVEN_H
+#define CLG_PRODUCT_GIVEN_H
 
-#include "device/gemm_params.h"
+#include "product/params.h"
 
 /* Makes the context one of those that rely on the device's parameters, and says what they are. */
 clg_status clg_gemm_join(clg_context *ctx, clg_gemm_params *out, const char *op);

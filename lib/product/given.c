@@ -1,7 +1,7 @@
 /* CLBlast holds parameters for a device in one place a process, can be given new ones, and does not give back its own.
  * So a list mirrors what it has been given; it lives as long as CLBlast does. Contexts whose tables rely on a device's
  * parameters are counted: none of them may lose its own to another. */
-#include "device/gemm_given.h"
+#include "product/given.h"
 #include "device/queue.h"
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
  * are in elements; c must not overlap a, b or bias. k == 0 leaves f(C0 + bias); an empty C launches nothing. Which
  * kernel runs, and so the bits of the result, follows from the shapes, the shape of the device and the context's table
  * of choices (clgrad/tuning.h) alone. */
-#ifndef CLG_OPS_PRODUCT_H
-#define CLG_OPS_PRODUCT_H
+#ifndef CLG_PRODUCT_PRODUCT_H
+#define CLG_PRODUCT_PRODUCT_H
 
 #include "device/pool.h"
 

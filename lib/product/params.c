@@ -1,6 +1,6 @@
 /* Parameters for CLBlast's kernels. CLBlast takes any values and compiles them in: what does not fit together shows as
  * a kernel that does not build or, worse, as a wrong product. So everything is checked here first. */
-#include "device/gemm_params.h"
+#include "product/params.h"
 #include <stdio.h>
 #include <string.h>
 

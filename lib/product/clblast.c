@@ -1,28 +1,27 @@
 /* CLBlast's products with their workspace from our pool. Owns the process's count of contexts that use CLBlast: its
  * program cache is process-wide, and is cleared when the last of them goes. */
-#include "device/gemm.h"
-#include "device/gemm_cut.h"
-#include "device/gemm_given.h"
-#include "device/plan.h"
+#include "product/clblast.h"
 #include "device/program.h"
 #include "device/queue.h"
+#include "product/given.h"
+#include "product/workspace.h"
 #include <limits.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
 #include <clblast_c.h>
 
 static atomic_int clblast_users;
 
-static void use_clblast(clg_queue *q) {
-  if (q->uses_clblast) return;
-  q->uses_clblast = true;
+static void use_clblast(clg_product_state *s) {
+  if (s->uses_clblast) return;
+  s->uses_clblast = true;
   atomic_fetch_add(&clblast_users, 1);
 }
 
-void clg_gemm_close(clg_queue *q) {
-  if (q->uses_clblast && atomic_fetch_sub(&clblast_users, 1) == 1) CLBlastClearCache();
-  q->uses_clblast = false;
+void clg_gemm_close(clg_context *ctx) {
+  clg_product_state *s = clg_product_state_of(ctx);
+  if (s->uses_clblast && atomic_fetch_sub(&clblast_users, 1) == 1) CLBlastClearCache();
+  s->uses_clblast = false;
 }
 
 /* The most that CLBlast's database asks of a work-group on devices that it knows by their vendor alone: work-items,
@@ -78,7 +77,7 @@ static bool cannot_run(CLBlastStatusCode code) {
 
 static clg_status give_up(clg_context *ctx, CLBlastStatusCode code) {
   clg_log_line(ctx, "CLBlast's kernels do not run on this device (%d): products take ours from now on", (int)code);
-  ctx->no_clblast = true;
+  clg_product_state_of(ctx)->no_clblast = true;
   return CLG_ERR_STATE;
 }
 
@@ -97,14 +96,14 @@ typedef struct form {
 
 static CLBlastTranspose transposed(bool t) { return t ? CLBlastTransposeYes : CLBlastTransposeNo; }
 
-static form form_of(const clg_gemm_call *c, bool columns) {
+static form form_of(const clg_product *c, bool columns) {
   side a = {c->a, transposed(c->ta), c->a_offset, c->a_ld}, b = {c->b, transposed(c->tb), c->b_offset, c->b_ld};
   if (columns) return (form){CLBlastLayoutColMajor, c->n, c->m, b, a};
   return (form){CLBlastLayoutRowMajor, c->m, c->n, a, b};
 }
 
 /* Bytes, as CLBlast says. */
-static size_t ask(clg_queue *q, const clg_gemm_call *c, bool columns) {
+static size_t ask(clg_queue *q, const clg_product *c, bool columns) {
   form f = form_of(c, columns);
   size_t bytes = 0;
   CLBlastStatusCode code =
@@ -114,27 +113,20 @@ static size_t ask(clg_queue *q, const clg_gemm_call *c, bool columns) {
 }
 
 void clg_gemm_refresh(clg_context *ctx) {
-  if (!ctx->queue || ctx->shape != CLG_SHAPE_GPU || ctx->no_clblast) return;
-  if (!ctx->queue->gemm_asked) {
-    ctx->queue->gemm_asked = true;
-    ctx->no_clblast = !kernels_fit(ctx);
-    if (ctx->no_clblast) return;
+  clg_product_state *s = clg_product_state_of(ctx);
+  if (!ctx->queue || ctx->shape != CLG_SHAPE_GPU || s->no_clblast) return;
+  if (!s->groups_asked) {
+    s->groups_asked = true;
+    s->no_clblast = !kernels_fit(ctx);
+    if (s->no_clblast) return;
   }
-  if (ctx->queue->gemm_generation == clg_gemm_generation()) return;
-  clg_gemm_profile p;
-  bool known = clg_gemm_probe(ctx, &p);
-  if (known && !ctx->gemm) ctx->gemm = malloc(sizeof *ctx->gemm);
-  if (known && ctx->gemm) {
-    *ctx->gemm = p;
-  } else {
-    free(ctx->gemm);
-    ctx->gemm = NULL;
-  }
+  if (s->generation != clg_gemm_generation()) s->gemm_known = clg_gemm_probe(ctx, &s->gemm);
 }
 
-static clg_gemm_cut cut(clg_context *ctx, const clg_gemm_call *c) {
+static clg_gemm_cut cut(clg_context *ctx, const clg_product *c) {
+  const clg_product_state *s = clg_product_state_of(ctx);
   clg_gemm_refresh(ctx);
-  if (ctx->gemm) return clg_gemm_cut_best(ctx->gemm, c);
+  if (s->gemm_known) return clg_gemm_cut_best(&s->gemm, c);
   clg_gemm_cut asked = {.kernels = 1};
   if (ctx->queue) asked.bytes = ask(ctx->queue, c, false);
   if (asked.bytes == SIZE_MAX) asked.bytes = 0;
@@ -142,34 +134,34 @@ static clg_gemm_cut cut(clg_context *ctx, const clg_gemm_call *c) {
 }
 
 /* The steps from `done` on of a call: a panel of k, added to what is there, so that rounding does not grow with k. */
-static clg_gemm_call panel_of(const clg_gemm_call *c, uint32_t done) {
-  clg_gemm_call p = *c;
+static clg_product panel_of(const clg_product *c, uint32_t done) {
+  clg_product p = *c;
   p.k = c->k - done < CLG_GEMM_PANEL ? c->k - done : CLG_GEMM_PANEL;
   p.a_offset += (size_t)done * (c->ta ? c->a_ld : 1);
   p.b_offset += (size_t)done * (c->tb ? 1 : c->b_ld);
-  if (done) p.beta = 1;
+  if (done) p.accumulate = true;
   return p;
 }
 
-size_t clg_gemm_workspace(clg_context *ctx, const clg_gemm_call *c) {
+size_t clg_gemm_workspace(clg_context *ctx, const clg_product *c) {
   size_t most = 0;
   for (uint32_t done = 0; done < c->k; done += CLG_GEMM_PANEL) {
-    clg_gemm_call p = panel_of(c, done);
+    clg_product p = panel_of(c, done);
     size_t bytes = cut(ctx, &p).bytes;
     if (bytes > most) most = bytes;
   }
   return most;
 }
 
-static CLBlastStatusCode run(clg_queue *q, const clg_gemm_call *c, bool columns, const clg_block *work) {
+static CLBlastStatusCode run(clg_queue *q, const clg_product *c, bool columns, const clg_block *work) {
   form f = form_of(c, columns);
   return CLBlastSgemmWithTempBuffer(f.layout, f.a.transpose, f.b.transpose, f.m, f.n, c->k, 1.0f,
                                     clg_block_mem(f.a.block), f.a.offset, f.a.ld, clg_block_mem(f.b.block), f.b.offset,
-                                    f.b.ld, c->beta, clg_block_mem(c->c), c->c_offset, c->c_ld, &q->queue, NULL,
-                                    work ? clg_block_mem(work) : NULL);
+                                    f.b.ld, c->accumulate ? 1.0f : 0.0f, clg_block_mem(c->c), c->c_offset, c->c_ld,
+                                    &q->queue, NULL, work ? clg_block_mem(work) : NULL);
 }
 
-static clg_status check(clg_context *ctx, const clg_gemm_call *c, const char *op) {
+static clg_status check(clg_context *ctx, const clg_product *c, const char *op) {
   clg_status s = clg_queue_usable(ctx, op);
   if (s != CLG_OK) return s;
   if (c->a_offset > INT_MAX || c->b_offset > INT_MAX || c->c_offset > INT_MAX || c->m > INT_MAX || c->n > INT_MAX ||
@@ -179,7 +171,7 @@ static clg_status check(clg_context *ctx, const clg_gemm_call *c, const char *op
 }
 
 /* CLBlast refuses a workspace that is too small, before it queues anything: then its own figure is taken. */
-static CLBlastStatusCode run_with(clg_context *ctx, const clg_gemm_call *c, clg_gemm_cut want, clg_block **work,
+static CLBlastStatusCode run_with(clg_context *ctx, const clg_product *c, clg_gemm_cut want, clg_block **work,
                                   const char *op) {
   CLBlastStatusCode code = run(ctx->queue, c, want.columns, *work);
   if (code == CLBlastInsufficientMemoryTemp) {
@@ -191,21 +183,22 @@ static CLBlastStatusCode run_with(clg_context *ctx, const clg_gemm_call *c, clg_
   return code;
 }
 
-static clg_status run_panel(clg_context *ctx, const clg_gemm_call *c, const char *op) {
+static clg_status run_panel(clg_context *ctx, const clg_product *c, const char *op) {
   clg_status s = check(ctx, c, op);
   if (s != CLG_OK) return s;
+  clg_product_state *state = clg_product_state_of(ctx);
   clg_gemm_cut want = cut(ctx, c);
-  if (ctx->no_clblast) return CLG_ERR_STATE;
+  if (state->no_clblast) return CLG_ERR_STATE;
   clg_block *work = NULL;
   if (want.bytes) {
     work = clg_block_alloc(ctx, want.bytes, CLG_ROLE_WORKSPACE, op);
     if (!work) return ctx->error.latest;
   }
   CLBlastStatusCode code = CLBlastSuccess;
-  bool first = !ctx->clblast_counted;
-  ctx->clblast_counted = true;
+  bool first = !state->clblast_counted;
+  state->clblast_counted = true;
   if (ctx->queue) {
-    use_clblast(ctx->queue);
+    use_clblast(state);
     if (first) clg_program_compiles(ctx, "CLBlast");
     code = run_with(ctx, c, want, &work, op);
     if (first) clg_program_compiles(ctx, NULL);
@@ -220,11 +213,11 @@ static clg_status run_panel(clg_context *ctx, const clg_gemm_call *c, const char
   return CLG_OK;
 }
 
-clg_status clg_gemm_clblast(clg_context *ctx, const clg_gemm_call *c, const char *op) {
+clg_status clg_gemm_clblast(clg_context *ctx, const clg_product *c, const char *op) {
   clg_status s = CLG_OK;
   if (!c->m || !c->n) return s;
   for (uint32_t done = 0; s == CLG_OK && done < c->k; done += CLG_GEMM_PANEL) {
-    clg_gemm_call p = panel_of(c, done);
+    clg_product p = panel_of(c, done);
     s = run_panel(ctx, &p, op);
     if (done && s == CLG_ERR_STATE)
       s = clg_fail(ctx, CLG_ERR_DEVICE, op, "CLBlast's kernel for the end of a long sum does not run: call it again");
@@ -281,13 +274,13 @@ static bool verify(clg_queue *q, const clg_gemm_profile *p) {
   for (int i = 0; i < 64; i++) {
     for (int j = 0; j < 12; j++) x = x * 1664525u + 1013904223u, r[j] = x >> 16;
     uint32_t unit = i % 2 ? 1 : p->mwg * p->nwg * p->kwg > 1u << 20 ? 1 : 64;
-    clg_gemm_call c = {.ta = r[0] & 1,
-                       .tb = r[1] & 1,
-                       .m = unit * (1 + r[2] % 40),
-                       .n = unit * (1 + r[3] % 40),
-                       .k = unit * (1 + r[4] % 40),
-                       .a_offset = r[5] % 4 ? 0 : r[6],
-                       .b_offset = r[7] % 4 ? 0 : r[8]};
+    clg_product c = {.ta = r[0] & 1,
+                     .tb = r[1] & 1,
+                     .m = unit * (1 + r[2] % 40),
+                     .n = unit * (1 + r[3] % 40),
+                     .k = unit * (1 + r[4] % 40),
+                     .a_offset = r[5] % 4 ? 0 : r[6],
+                     .b_offset = r[7] % 4 ? 0 : r[8]};
     if (i % 3 == 0) c.m += p->min_indirect, c.n += p->min_indirect, c.k += p->min_indirect;
     c.a_ld = (c.ta ? c.m : c.k) + (r[9] % 4 ? 0 : 3);
     c.b_ld = (c.tb ? c.k : c.n) + (r[10] % 4 ? 0 : 5);
@@ -300,7 +293,7 @@ static bool verify(clg_queue *q, const clg_gemm_profile *p) {
 
 bool clg_gemm_probe(clg_context *ctx, clg_gemm_profile *out) {
   clg_queue *q = ctx->queue;
-  q->gemm_generation = clg_gemm_generation();
+  clg_product_state_of(ctx)->generation = clg_gemm_generation();
   clg_gemm_profile p = {ask_tile(q, 0), ask_tile(q, 1), ask_tile(q, 2), 0, ask_min_indirect(q)};
   for (p.kernel_id = 0; p.kernel_id < 2; p.kernel_id++)
     if (verify(q, &p)) {

@@ -1,6 +1,6 @@
 /* CLBlast's workspace formula: each operand is copied to a buffer padded to whole tiles unless it already has just the
  * layout that the kernel wants. Small products take a kernel that copies nothing. */
-#include "device/gemm_cut.h"
+#include "product/workspace.h"
 
 const clg_gemm_profile clg_gemm_default = {32, 32, 32, 0, 896};
 
@@ -20,7 +20,7 @@ static operand lay_out(size_t x, size_t y, size_t x_tile, size_t y_tile, bool ro
   return o;
 }
 
-clg_gemm_cut clg_gemm_cut_of(const clg_gemm_profile *p, const clg_gemm_call *c, bool columns) {
+clg_gemm_cut clg_gemm_cut_of(const clg_gemm_profile *p, const clg_product *c, bool columns) {
   size_t m = columns ? c->n : c->m, n = columns ? c->m : c->n, k = c->k;
   clg_gemm_cut out = {0, 1, columns};
   uint64_t least = p->min_indirect;
@@ -33,12 +33,12 @@ clg_gemm_cut clg_gemm_cut_of(const clg_gemm_profile *p, const clg_gemm_call *c, 
   operand r = lay_out(m, n, p->mwg, p->nwg, !columns, rotating, c->c_offset, c->c_ld);
   if (!a.in_place) out.bytes += a.one_i * a.two_i, out.kernels++;
   if (!b.in_place) out.bytes += b.one_i * b.two_i, out.kernels++;
-  if (!r.in_place) out.bytes += r.one_i * r.two_i, out.kernels += c->beta != 0.0f ? 2 : 1;
+  if (!r.in_place) out.bytes += r.one_i * r.two_i, out.kernels += c->accumulate ? 2 : 1;
   out.bytes *= sizeof(float);
   return out;
 }
 
-clg_gemm_cut clg_gemm_cut_best(const clg_gemm_profile *p, const clg_gemm_call *c) {
+clg_gemm_cut clg_gemm_cut_best(const clg_gemm_profile *p, const clg_product *c) {
   clg_gemm_cut rows = clg_gemm_cut_of(p, c, false), columns = clg_gemm_cut_of(p, c, true);
   return columns.bytes < rows.bytes ? columns : rows;
 }

@@ -1,0 +1,199 @@
+/* Launches the kernel of a matrix product: of matmul.cl, or CLBlast's on GPU shapes. */
+#include "device/launch.h"
+#include "product/choice.h"
+#include "product/clblast.h"
+#include <string.h>
+
+enum {
+  PANEL_ROWS = 256,
+  PANEL_LEAST = 16, /* rows that are worth a packed panel of their own */
+  ROW_COLS = 128,
+  DOT_ROWS = 8, /* at least, of an item */
+  GPU_TILE = 32
+};
+
+/* Multiplications that are worth an item of their own: fewer cost less than handing an item out. */
+#define ITEM_WORK 16384u
+
+static uint32_t batch_count(const clg_product *p) {
+  uint32_t count = 1;
+  for (int i = 0; i < p->batch.n; i++) count *= p->batch.size[i];
+  return count;
+}
+
+/* `range`: work-groups, or items. */
+static clg_status launch(clg_context *ctx, const clg_product *p, const clg_operands *o, const char *name, uint32_t span,
+                         const size_t range[2], bool by_items, const char *op) {
+  const uint64_t offset[4] = {o->a_offset, o->b_offset, p->c_offset, p->bias_offset};
+  const clg_product_batch *batch = &p->batch;
+  const uint64_t step[4] = {o->a_step[0], o->b_step[0], batch->step[2][0], 0};
+  const uint32_t strides[8] = {o->a_rs, o->a_ps, o->b_ps, o->b_cs, o->c_rs, o->c_cs};
+  uint32_t sizes[8] = {o->m, o->n, p->k, o->flags, 0, span};
+  memcpy(&sizes[4], &p->epilogue_param, sizeof p->epilogue_param);
+  clg_arg arg[] = {clg_arg_block(p->k ? o->a : p->c),
+                   clg_arg_block(p->k ? o->b : p->c),
+                   clg_arg_block(p->c),
+                   clg_arg_block(p->bias ? p->bias : p->c),
+                   clg_arg_packed(offset),
+                   clg_arg_packed(step),
+                   clg_arg_packed(strides),
+                   clg_arg_packed(sizes),
+                   clg_arg_v8((const int32_t *)batch->size, batch->n, 1),
+                   clg_arg_packed(o->a_step),
+                   clg_arg_packed(o->b_step),
+                   clg_arg_packed(batch->step[2])};
+  bool walks = batch->n > 1;
+  const char *prelude = walks ? "#define PRODUCT_WALK\n" : p->epilogue;
+  clg_kernel *k = clg_kernel_get(ctx, "matmul.cl", prelude, name);
+  const size_t all[3] = {range[0], range[1], batch_count(p)};
+  if (by_items) return clg_launch(ctx, k, op, arg, walks ? 12 : 8, all, NULL);
+  return clg_launch_groups(ctx, k, op, arg, walks ? 12 : 8, all);
+}
+
+static uint32_t pieces(uint32_t n, uint32_t piece) { return n / piece + (n % piece != 0); }
+
+/* Rows that share one packed panel: all that fit, unless that leaves compute units without work. The bits do not depend
+ * on it. */
+static uint32_t panel_span(const clg_context *ctx, const clg_product *p, const clg_operands *o) {
+  uint32_t span = PANEL_ROWS, want = 4 * (ctx->info.compute_units ? ctx->info.compute_units : 1);
+  uint64_t panels = (uint64_t)pieces(o->n, CLG_TILE_COLS) * batch_count(p);
+  while (span > PANEL_LEAST && pieces(o->m, span) * panels < want) span /= 2;
+  return span;
+}
+
+/* Rows of dot products that are enough for an item. */
+static uint32_t dot_span(const clg_product *p) {
+  uint32_t k = p->k ? p->k : 1;
+  return k < ITEM_WORK / DOT_ROWS ? ITEM_WORK / DOT_ROWS / k * DOT_ROWS : DOT_ROWS;
+}
+
+/* Rows of a tile, an item's: what the device's registers hold. As PIECE_ROWS in registers.clh. */
+static uint32_t tile_rows(const clg_context *ctx) {
+  unsigned lanes = clg_register_lanes(ctx);
+  return lanes == 16 ? 8 : lanes == 8 ? 6 : 4;
+}
+
+/* Tiles read in place, for which product_two serves, one or two at a time: it is a program less to build. */
+static bool is_plain(const clg_product *p) { return p->k && !p->bias && !p->epilogue && !p->batch.n; }
+
+static clg_status run_plain(clg_context *ctx, const clg_product *p, const clg_operands *o, int count, const char *op) {
+  clg_arg arg[10], *next = arg;
+  size_t tiles = 0;
+  for (int i = 0; i < 2; i++) {
+    const clg_operands *t = &o[i < count ? i : 0];
+    const clg_product *q = &p[i < count ? i : 0];
+    const uint32_t m = i < count ? t->m : 0;
+    const uint64_t offset[4] = {t->a_offset, t->b_offset, q->c_offset, t->flags};
+    const uint32_t sizes[8] = {t->a_rs, t->a_ps, t->b_ps, t->c_rs, t->c_cs, m, t->n, q->k};
+    *next++ = clg_arg_block(t->a), *next++ = clg_arg_block(t->b), *next++ = clg_arg_block(q->c);
+    *next++ = clg_arg_packed(offset), *next++ = clg_arg_packed(sizes);
+    tiles += (size_t)pieces(m, tile_rows(ctx)) * pieces(t->n, CLG_TILE_COLS);
+  }
+  const size_t global[3] = {tiles, 1, 1}, local[3] = {1, 1, 1};
+  return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", NULL, "product_two"), op, arg, 10, global, local);
+}
+
+static clg_status run_cpu(clg_context *ctx, const clg_product *p, clg_operands o, clg_product_kernel kernel,
+                          const char *op) {
+  uint32_t span = 0;
+  switch (kernel) {
+  case CLG_PRODUCT_DOT:
+    if (o.n > o.m) o = clg_operands_swapped(&o);
+    span = dot_span(p);
+    return launch(ctx, p, &o, "product_dot", span, (size_t[]){pieces(o.m, span), o.n}, false, op);
+  case CLG_PRODUCT_ROW: return launch(ctx, p, &o, "product_row", 0, (size_t[]){pieces(o.n, ROW_COLS), o.m}, false, op);
+  case CLG_PRODUCT_DIRECT:
+    if (is_plain(p)) return run_plain(ctx, p, &o, 1, op);
+    return launch(ctx, p, &o, "product_direct", 0, (size_t[]){pieces(o.m, tile_rows(ctx)), pieces(o.n, CLG_TILE_COLS)},
+                  false, op);
+  case CLG_PRODUCT_BLOCK:
+    return launch(ctx, p, &o, "product_block", 0, (size_t[]){pieces(o.m, CLG_BLOCK_ROWS), pieces(o.n, CLG_BLOCK_COLS)},
+                  false, op);
+  default:
+    span = panel_span(ctx, p, &o);
+    return launch(ctx, p, &o, "product_panel", span, (size_t[]){pieces(o.m, span), pieces(o.n, CLG_TILE_COLS)}, false,
+                  op);
+  }
+}
+
+static clg_status run_tile(clg_context *ctx, const clg_product *p, const clg_operands *o, const char *op) {
+  size_t groups[2] = {pieces(o->n, GPU_TILE), pieces(o->m, GPU_TILE)};
+  return launch(ctx, p, o, "product_tile", 0, groups, false, op);
+}
+
+static clg_status run_clblast_one(clg_context *ctx, const clg_product *p, const char *op) {
+  clg_status status = clg_gemm_clblast(ctx, p, op);
+  if (status == CLG_ERR_STATE && clg_product_state_of(ctx)->no_clblast) {
+    clg_operands o = clg_operands_of(p);
+    return run_tile(ctx, p, &o, op);
+  }
+  if (status != CLG_OK || (!p->bias && !p->epilogue)) return status;
+  clg_kernel *kernel = clg_kernel_get(ctx, "matmul.cl", p->epilogue, "product_finish");
+  clg_arg arg[] = {clg_arg_block(p->c),
+                   clg_arg_u64(p->c_offset),
+                   clg_arg_u32(p->c_ld),
+                   clg_arg_u32(p->m),
+                   clg_arg_u32(p->n),
+                   clg_arg_block(p->bias ? p->bias : p->c),
+                   clg_arg_u64(p->bias_offset),
+                   clg_arg_u32(p->bias ? CLG_PRODUCT_FLAG_BIAS : 0),
+                   clg_arg_f32(p->epilogue_param)};
+  const size_t global[3] = {p->n, p->m, 1};
+  return clg_launch(ctx, kernel, op, arg, 9, global, NULL);
+}
+
+/* A product of a batch after the other: CLBlast's batched calls take workspace that nobody counts. */
+static clg_status run_clblast(clg_context *ctx, const clg_product *p, const char *op) {
+  clg_status s = CLG_OK;
+  for (uint32_t i = 0, count = batch_count(p); s == CLG_OK && i < count; i++) {
+    clg_product one = *p;
+    one.batch.n = 0;
+    for (uint32_t d = 0, rest = i; d < (uint32_t)p->batch.n; rest /= p->batch.size[d++]) {
+      size_t at = rest % p->batch.size[d];
+      one.a_offset += at * p->batch.step[0][d];
+      one.b_offset += at * p->batch.step[1][d];
+      one.c_offset += at * p->batch.step[2][d];
+    }
+    s = run_clblast_one(ctx, &one, op);
+  }
+  return s;
+}
+
+static clg_status run_gpu(clg_context *ctx, const clg_product *p, clg_operands o, clg_product_kernel kernel,
+                          const char *op) {
+  switch (kernel) {
+  case CLG_PRODUCT_DOT: return launch(ctx, p, &o, "product_dot", 0, (size_t[]){o.m, o.n}, false, op);
+  case CLG_PRODUCT_ROW: return launch(ctx, p, &o, "product_row", 0, (size_t[]){o.n, o.m}, true, op);
+  case CLG_PRODUCT_CLBLAST: return run_clblast(ctx, p, op);
+  default: return run_tile(ctx, p, &o, op);
+  }
+}
+
+clg_status clg_product_run(clg_context *ctx, const clg_product *p, const char *op) {
+  if (!p->m || !p->n) return CLG_OK;
+  bool cpu = ctx->shape == CLG_SHAPE_CPU;
+  clg_operands o = clg_operands_of(p);
+  o = clg_operands_rowwise(&o, cpu);
+  clg_product_kernel kernel = clg_product_choose(ctx, p, &o);
+  return cpu ? run_cpu(ctx, p, o, kernel, op) : run_gpu(ctx, p, o, kernel, op);
+}
+
+/* Rows have the bits of tiles. */
+static bool is_direct(const clg_context *ctx, const clg_product *p, const clg_operands *o) {
+  clg_product_kernel kernel = clg_product_choose(ctx, p, o);
+  return is_plain(p) && clg_product_can(ctx, p, o, CLG_PRODUCT_DIRECT) &&
+         (kernel == CLG_PRODUCT_DIRECT || kernel == CLG_PRODUCT_ROW);
+}
+
+clg_status clg_product_run_two(clg_context *ctx, const clg_product p[2], const char *op) {
+  clg_operands o[2];
+  bool together = ctx->shape == CLG_SHAPE_CPU;
+  for (int i = 0; together && i < 2; i++) {
+    clg_operands given = clg_operands_of(&p[i]);
+    o[i] = clg_operands_rowwise(&given, true);
+    together = p[i].m && p[i].n && is_direct(ctx, &p[i], &o[i]);
+  }
+  if (together) return run_plain(ctx, p, o, 2, op);
+  clg_status s = clg_product_run(ctx, &p[0], op);
+  return s == CLG_OK ? clg_product_run(ctx, &p[1], op) : s;
+}
