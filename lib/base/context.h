@@ -66,11 +66,8 @@ struct clg_context {
   struct clg_scope *scope;   /* innermost open scope: the graph room's */
   struct clg_scope unopened; /* stands for scopes within it that there was no memory for: the graph room's */
   uint32_t n_unopened;
-  bool no_grad;     /* grad mode is off: the graph room's */
-  bool in_backward; /* new results are gradients, not activations */
-  bool recomputing; /* a checkpointed segment runs again: what a forward changes on the side must stay as it is */
-  bool remat;       /* the graph keeps formulas instead of tensors where it can: the graph room's */
-  bool anomaly;     /* results and gradients are looked through for NaN and Inf */
+  bool no_grad;         /* grad mode is off: the graph room's */
+  clg_role result_role; /* of what ops make: activations, or in a backward gradients: the graph room's */
 };
 
 /* Objects that outlive the user's reference (tensors, modules, ...) hold the context. */

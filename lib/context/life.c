@@ -15,6 +15,7 @@ clg_context *clg_context_new(uint64_t seed, uint64_t memory_limit) {
   ctx->users = 1;
   ctx->end = clg_context_destroy;
   ctx->seed = seed;
+  ctx->result_role = CLG_ROLE_ACTIVATION;
   ctx->books = clg_books_create();
   ctx->pool = clg_pool_create(memory_limit);
   ctx->programs = clg_programs_create();

@@ -2,9 +2,10 @@
 #include "graph/graph.h"
 
 bool clg_set_anomaly(clg_context *ctx, bool on) {
-  if (!ctx) return false;
-  bool before = ctx->anomaly;
-  ctx->anomaly = on;
+  clg_graph *g = ctx ? clg_graph_of(ctx) : NULL;
+  if (!g) return false;
+  bool before = g->anomaly;
+  g->anomaly = on;
   return before;
 }
 
@@ -36,7 +37,7 @@ clg_status clg_anomaly_check(const clg_tensor *t, const char *op, const char *wh
   char shape[CLG_SHAPE_TEXT];
   return clg_fail(ctx, CLG_ERR_GRAPH, op, "%s %s holds NaN or Inf, in %s", what,
                   clg_shape_text(t->ndim, t->shape, shape),
-                  ctx->recomputing   ? "a checkpointed segment that runs again"
-                  : ctx->in_backward ? "backward"
-                                     : "forward");
+                  clg_recomputing(ctx)   ? "a checkpointed segment that runs again"
+                  : clg_in_backward(ctx) ? "backward"
+                                         : "forward");
 }

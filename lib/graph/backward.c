@@ -219,18 +219,18 @@ static clg_status run(clg_backward_pass *pass, clg_tensor *root, const clg_backw
     return clg_fail(ctx, CLG_ERR_GRAPH, "backward",
                     "the root does not require grad: none of what it was made from does, or grad "
                     "mode was off");
-  if (ctx->in_backward || ctx->recomputing)
+  if (clg_in_backward(ctx) || graph->recomputing)
     return clg_fail(ctx, CLG_ERR_STATE, "backward",
-                    ctx->recomputing ? "a checkpointed segment must not run a backward"
-                                     : "a backward is already running");
+                    graph->recomputing ? "a checkpointed segment must not run a backward"
+                                       : "a backward is already running");
   clg_tensor *g = root_gradient(graph, root, options);
   pass->id = ++graph->pass;
   pass->retain = options && (options->retain_graph || options->create_graph);
   bool mode = clg_set_grad_mode(ctx, options && options->create_graph);
-  ctx->in_backward = true;
+  ctx->result_role = CLG_ROLE_GRADIENT;
   g = clg_flow_plain(g);
   clg_status s = !g ? clg_last_status(ctx) : root->has_graph ? run_graph(pass, root, g) : run_leaf_root(pass, root, g);
-  ctx->in_backward = false;
+  ctx->result_role = CLG_ROLE_ACTIVATION;
   clg_set_grad_mode(ctx, mode);
   return s;
 }

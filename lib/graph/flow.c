@@ -197,7 +197,7 @@ clg_status clg_edge_end(clg_node *n, int input, clg_tensor *t) {
   if (!t) return clg_last_status(n->ctx);
   struct clg_autograd *a = n->edge[input].leaf ? n->edge[input].leaf->grad : NULL;
   if (!a || (t != a->grad && t != a->slice)) return clg_edge_give(n, input, t);
-  clg_status s = n->ctx->anomaly ? check_gradient(n, input, t) : CLG_OK;
+  clg_status s = clg_anomaly_is_on(n->ctx) ? check_gradient(n, input, t) : CLG_OK;
   clg_storage_changed(t->storage, n->op);
   a->pass.direct = true;
   if (a->grad) {
@@ -225,7 +225,7 @@ clg_status clg_edge_add_part(clg_node *n, int input, int ndim, const int64_t *sh
   clg_edge *e = &n->edge[input];
   clg_tensor **sum = e->leaf ? &e->leaf->grad->pass.sum : &e->node->pass.grad;
   bool fresh;
-  clg_status s = n->ctx->anomaly ? check_gradient(n, input, g) : CLG_OK;
+  clg_status s = clg_anomaly_is_on(n->ctx) ? check_gradient(n, input, g) : CLG_OK;
   if (s == CLG_OK) s = own_sum(sum, n, ndim, shape, &fresh);
   if (s != CLG_OK || !g->numel) return s;
   clg_tensor *part = clg_tensor_view((*sum)->storage, (*sum)->offset + window->offset, ndim, g->shape, window->stride);
@@ -239,7 +239,7 @@ clg_status clg_edge_add_part(clg_node *n, int input, int ndim, const int64_t *sh
 
 clg_status clg_edge_give(clg_node *n, int input, clg_tensor *t) {
   if (!(t = clg_flow_plain(t))) return clg_last_status(n->ctx);
-  clg_status s = n->ctx->anomaly ? check_gradient(n, input, t) : CLG_OK;
+  clg_status s = clg_anomaly_is_on(n->ctx) ? check_gradient(n, input, t) : CLG_OK;
   if (s != CLG_OK) {
     clg_tensor_unref(&t);
     return s;

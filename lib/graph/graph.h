@@ -104,8 +104,11 @@ struct clg_autograd {
 /* What a context keeps: slot GRAPH. */
 typedef struct clg_graph {
   uint64_t seq, pass, hook_id;
-  bool failed;    /* the last backward, before it had found its leaves */
-  clg_node *dead; /* nodes waiting to be freed, so that long chains do not recurse */
+  bool recomputing; /* a checkpointed segment runs again */
+  bool remat;       /* formulas are kept instead of tensors where that can be */
+  bool anomaly;     /* results and gradients are looked through for NaN and Inf */
+  bool failed;      /* the last backward, before it had found its leaves */
+  clg_node *dead;   /* nodes waiting to be freed, so that long chains do not recurse */
   bool burying;
   clg_tensor *one; /* the gradient of a root; its version as filled */
   uint32_t one_version;
@@ -117,6 +120,24 @@ typedef struct clg_graph {
   size_t n_maps, maps_cap;
 } clg_graph;
 clg_graph *clg_graph_of(clg_context *ctx); /* NULL with the error set */
+/* The same where it is only looked at; NULL: there is none yet, and its modes are off. */
+static inline const clg_graph *clg_graph_seen(const clg_context *ctx) { return ctx->slot[CLG_SLOT_GRAPH].state; }
+
+/* A backward runs: new results are gradients, not activations. */
+static inline bool clg_in_backward(const clg_context *ctx) { return ctx->result_role == CLG_ROLE_GRADIENT; }
+/* A checkpointed segment runs again: what a forward changes on the side must stay as it is. */
+static inline bool clg_recomputing(const clg_context *ctx) {
+  const clg_graph *g = clg_graph_seen(ctx);
+  return g && g->recomputing;
+}
+static inline bool clg_remat_is_on(const clg_context *ctx) {
+  const clg_graph *g = clg_graph_seen(ctx);
+  return g && g->remat;
+}
+static inline bool clg_anomaly_is_on(const clg_context *ctx) {
+  const clg_graph *g = clg_graph_seen(ctx);
+  return g && g->anomaly;
+}
 
 /* False: there was no memory for it, and ops within it have no results. */
 static inline bool clg_scope_opened(const clg_scope *s) { return s != &s->ctx->unopened; }
@@ -129,7 +150,7 @@ void clg_grad_set(clg_tensor *t, clg_tensor *grad);
  * zeroed; nor if the last one failed before it knew its leaves. */
 bool clg_grad_finished(const clg_tensor *t);
 /* Gradients that are computed now are to carry a graph: backward composes recorded ops. */
-static inline bool clg_creates_graph(const clg_context *ctx) { return ctx->in_backward && !ctx->no_grad; }
+static inline bool clg_creates_graph(const clg_context *ctx) { return clg_in_backward(ctx) && !ctx->no_grad; }
 
 /* Anomaly mode: whether t is free of NaN and Inf; if not, the error says so of `what` ("its result"). A wait. */
 clg_status clg_anomaly_check(const clg_tensor *t, const char *op, const char *what);

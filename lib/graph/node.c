@@ -219,7 +219,7 @@ clg_status clg_node_save(clg_node *n, int slot, clg_tensor *t, int source) {
   if (g->n_hooks) return pack_hooked(n, s, t, &g->hooks[g->n_hooks - 1]);
   s->offset = t->offset;
   memcpy(s->stride, t->stride, sizeof s->stride);
-  if (n->ctx->remat && (s->recomputed_by = clg_recomputed_by(n, source))) {
+  if (clg_remat_is_on(n->ctx) && (s->recomputed_by = clg_recomputed_by(n, source))) {
     if (s->recomputed_by != n) s->recomputed_by->recompute_users++;
     return CLG_OK;
   }

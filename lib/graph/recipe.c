@@ -15,15 +15,16 @@ static const char *const number_name[CLG_RECIPE_NUMBERS] = {"q0", "q1", "q2", "q
                                                             "q6", "q7", "q8", "q9", "q10", "q11"};
 
 bool clg_set_remat(clg_context *ctx, bool on) {
-  if (!ctx) return false;
-  bool before = ctx->remat;
-  ctx->remat = on;
+  clg_graph *g = ctx ? clg_graph_of(ctx) : NULL;
+  if (!g) return false;
+  bool before = g->remat;
+  g->remat = on;
   return before;
 }
 
 bool clg_keeps_recipes(clg_context *ctx) {
-  clg_graph *g = ctx->remat ? clg_graph_of(ctx) : NULL;
-  return g && !g->n_hooks;
+  const clg_graph *g = clg_graph_seen(ctx);
+  return g && g->remat && !g->n_hooks;
 }
 
 /* ---- writing ---- */
@@ -161,7 +162,7 @@ static clg_tensor *make(clg_node *n) {
 /* Those that saved the same result share it during a backward; the node itself comes last and takes it. */
 clg_tensor *clg_recomputed(clg_node *n, const clg_saved *s) {
   clg_node *by = s->recomputed_by;
-  bool running = n->ctx->in_backward && by->pass.id == clg_graph_of(n->ctx)->pass;
+  bool running = clg_in_backward(n->ctx) && by->pass.id == clg_graph_of(n->ctx)->pass;
   clg_tensor *whole = running ? by->pass.recomputed : NULL;
   if (running) by->pass.recomputed = NULL;
   if (!whole && !(whole = make(by))) return NULL;

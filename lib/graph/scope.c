@@ -115,7 +115,7 @@ clg_tensor *clg_result(clg_tensor *t) {
     clg_fail(t->ctx, CLG_ERR_HOST_MEMORY, "scope", "there was no memory to open it: close it and try again");
     clg_tensor_unref(&t);
   }
-  if (t && t->ctx->anomaly && clg_anomaly_check(t, NULL, "its result") != CLG_OK) clg_tensor_unref(&t);
+  if (t && clg_anomaly_is_on(t->ctx) && clg_anomaly_check(t, NULL, "its result") != CLG_OK) clg_tensor_unref(&t);
   return t ? own(t->ctx->scope, t) : NULL;
 }
 

@@ -74,8 +74,8 @@ static clg_tensor *run_part(void *user, clg_tensor *const *in, size_t n) {
   part *p = user;
   (void)n;
   clg_context *ctx = p->module->ctx;
-  bool *now = ctx->recomputing ? malloc(p->n * sizeof *now + 1) : NULL;
-  if (ctx->recomputing && !now) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory"), NULL;
+  bool again = clg_recomputing(ctx), *now = again ? malloc(p->n * sizeof *now + 1) : NULL;
+  if (again && !now) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory"), NULL;
   if (now) part_modes(p, now, false), part_modes(p, p->train, true);
   clg_tensor *y = run_layers(p->module, p->from, p->to, in[0]);
   if (now) part_modes(p, now, true);

@@ -187,7 +187,7 @@ clg_status clg_gradcheck(clg_context *ctx, clg_function f, void *user, clg_tenso
     ok = in[i] && in[i]->ctx == ctx && !in[i]->has_graph;
     any = any || (ok && in[i]->requires_grad);
   }
-  if (!ok || !any || ctx->in_backward)
+  if (!ok || !any || clg_in_backward(ctx))
     return clg_fail(
         ctx, CLG_ERR_ARGUMENT, "gradcheck",
         "it needs a function, leaves of which one requires grad, a step, and order 1 or 2; not within a backward");

@@ -149,7 +149,7 @@ static uint32_t slots_of(const clg_op_call *c, clg_tensor *const *in, int edges)
   uint32_t slots = 0;
   for (int i = 0; c->op->needs && i < edges; i++)
     if (in[i] && in[i]->requires_grad) slots |= c->op->needs(c, i);
-  if (c->op->keeps && c->ctx->remat && clg_keeps_recipes(c->ctx)) slots |= c->op->keeps(c);
+  if (c->op->keeps && clg_remat_is_on(c->ctx) && clg_keeps_recipes(c->ctx)) slots |= c->op->keeps(c);
   uint32_t present = CLG_OUT(0) | CLG_OUT(1) | CLG_OUT(2);
   for (int i = 0; slots && i < c->n && i < CLG_OP_SAVED_INPUTS; i++)
     if (in[i]) present |= CLG_IN(i);

@@ -53,9 +53,7 @@ static inline void clg_storage_changed(clg_storage *s, const char *op) {
 }
 
 /* Results of ops: activations, or gradients during backward. */
-static inline clg_role clg_result_role(const clg_context *ctx) {
-  return ctx->in_backward ? CLG_ROLE_GRADIENT : CLG_ROLE_ACTIVATION;
-}
+static inline clg_role clg_result_role(const clg_context *ctx) { return ctx->result_role; }
 /* A new contiguous tensor with undefined elements; one reference, in no scope. Checks the shape. */
 clg_tensor *clg_tensor_new(clg_context *ctx, int ndim, const int64_t *shape, clg_role role, const char *op);
 clg_tensor *clg_tensor_new_i32(clg_context *ctx, int ndim, const int64_t *shape, clg_role role, const char *op);

@@ -211,7 +211,7 @@ clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, c
   clg_tensor *const all[5] = {x, gamma, beta, o->running_mean, o->running_var};
   clg_tensor *const given[5] = {x, gamma ? gamma : x, beta ? beta : x, all[3] ? all[3] : x, all[4] ? all[4] : x};
   /* A checkpointed segment that runs again has updated them already. */
-  bool updates = o->train && o->running_mean && !x->ctx->recomputing;
+  bool updates = o->train && o->running_mean && !clg_recomputing(x->ctx);
   if (!clg_inputs_ok(given, 5, "batch_norm") || !shapes_ok(x, all) || !options_ok(x, o, updates)) return NULL;
   clg_context *ctx = x->ctx;
   clg_behind behind;
