@@ -1,5 +1,6 @@
 /* The handle of a context: what is said of it and on it, and who refers to it. */
 #include "base/context.h"
+#include <stdarg.h>
 #include <stdio.h>
 
 /* ---- references ---- */

@@ -1,5 +1,6 @@
 /* The one-line error that a context keeps: the first until it is cleared, whatever fails after it. */
 #include "base/error.h"
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@ void clg_one_line(char *text) {
   }
 }
 
-clg_status clg_error_setv(clg_error *e, clg_status status, const char *op, const char *fmt, va_list ap) {
+static clg_status set(clg_error *e, clg_status status, const char *op, const char *fmt, va_list ap) {
   e->raised++;
   e->latest = status;
   if (e->status != CLG_OK) return status;
@@ -31,7 +32,7 @@ clg_status clg_error_setv(clg_error *e, clg_status status, const char *op, const
 clg_status clg_error_set(clg_error *e, clg_status status, const char *op, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
-  clg_error_setv(e, status, op, fmt, ap);
+  set(e, status, op, fmt, ap);
   va_end(ap);
   return status;
 }

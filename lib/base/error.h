@@ -3,7 +3,6 @@
 #define CLG_BASE_ERROR_H
 
 #include <clgrad/core.h>
-#include <stdarg.h>
 
 typedef struct clg_error {
   clg_status status; /* of the first error kept; CLG_OK: none */
@@ -15,7 +14,6 @@ typedef struct clg_error {
 /* Keeps the line if there is none yet; returns `status`. `op` may be NULL. The line is "op: message". */
 clg_status clg_error_set(clg_error *e, clg_status status, const char *op, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-clg_status clg_error_setv(clg_error *e, clg_status status, const char *op, const char *fmt, va_list ap);
 void clg_error_clear(clg_error *e);
 
 /* A call that was given NULL alone has no owner to raise an error on. It leaves a mark on its thread, which the scope

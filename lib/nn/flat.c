@@ -1,13 +1,10 @@
 /* Makes a module's parameters in one allocation, and room for their gradients in another. Each is a storage of its own,
  * 64-byte aligned; what lies between them is zero, so that an optimizer may run over it. */
+#include "nn/flat.h"
 #include "base/str.h"
 #include "nn/module.h"
 #include <stdlib.h>
 #include <string.h>
-
-#define ALIGN 16 /* floats */
-
-static size_t padded(int64_t numel) { return ((size_t)numel + ALIGN - 1) / ALIGN * ALIGN; }
 
 static int64_t numel_of(const clg_param *p) {
   int64_t n = 1;
@@ -37,7 +34,7 @@ static clg_status add_up(void *arg, clg_module *m, clg_param *p, const char *pat
   (void)m, (void)path;
   totals *t = arg;
   t->n++;
-  t->floats += padded(numel_of(p));
+  t->floats += clg_flat_padded(numel_of(p));
   return CLG_OK;
 }
 
@@ -94,7 +91,7 @@ static clg_status make_one(void *arg, clg_module *m, clg_param *p, const char *p
   k->flat->name[k->flat->n] = name.data;
   k->flat->tensor[k->flat->n++] = p->tensor;
   k->flat->numel += (size_t)p->tensor->numel;
-  k->at += padded(p->tensor->numel);
+  k->at += clg_flat_padded(p->tensor->numel);
   return CLG_OK;
 }
 
@@ -139,18 +136,18 @@ static clg_status make_parameters(clg_module *top) {
   return s;
 }
 
-clg_status clg_module_make_gradients(clg_module *top) {
+static clg_status make_gradients(clg_module *top) {
   clg_flat *f = &top->flat;
   bool wanted = false;
   size_t floats = 0;
   for (size_t i = 0; i < f->n; i++) {
     wanted = wanted || f->tensor[i]->requires_grad;
-    floats += padded(f->tensor[i]->numel);
+    floats += clg_flat_padded(f->tensor[i]->numel);
   }
   if (f->grads || !wanted) return CLG_OK;
   clg_tensor *all = zeros(top->ctx, floats, CLG_ROLE_GRADIENT, "gradients");
   clg_status s = all ? CLG_OK : clg_last_status(top->ctx);
-  for (size_t i = 0, at = 0; s == CLG_OK && i < f->n; at += padded(f->tensor[i++]->numel)) {
+  for (size_t i = 0, at = 0; s == CLG_OK && i < f->n; at += clg_flat_padded(f->tensor[i++]->numel)) {
     clg_tensor *p = f->tensor[i];
     struct clg_autograd *a = clg_autograd_of(p);
     clg_storage *st =
@@ -170,5 +167,29 @@ clg_status clg_module_make_gradients(clg_module *top) {
 clg_status clg_module_make(clg_module *m) {
   while (m->owner) m = m->owner;
   clg_status s = m->flat.n ? CLG_OK : make_parameters(m);
-  return s == CLG_OK && clg_grad_mode(m->ctx) ? clg_module_make_gradients(m) : s;
+  return s == CLG_OK && clg_grad_mode(m->ctx) ? make_gradients(m) : s;
+}
+
+/* ---- spans ---- */
+
+bool clg_span_goes_on(const clg_tensor *first, const clg_tensor *next, size_t distance) {
+  return first->storage->block == next->storage->block && clg_tensor_at(next) == clg_tensor_at(first) + distance;
+}
+
+clg_tensor *clg_span_make(const clg_tensor *t, size_t from, size_t n) {
+  clg_storage *s = clg_storage_slice(t->ctx, t->storage->block, clg_tensor_at(t) + from, n, t->storage->role);
+  clg_tensor *v = s ? clg_tensor_view(s, 0, 1, (int64_t[]){(int64_t)n}, NULL) : NULL;
+  clg_storage_unref(s);
+  return v;
+}
+
+size_t clg_span_end(clg_tensor *const *list, size_t n, size_t i, size_t *length) {
+  size_t end = i + 1, distance = clg_flat_padded(list[i]->numel);
+  *length = (size_t)list[i]->numel;
+  for (; end < n && list[end] && list[end]->numel && clg_tensor_is_contiguous(list[end]); end++) {
+    if (!clg_span_goes_on(list[i], list[end], distance)) break;
+    *length = distance + (size_t)list[end]->numel;
+    distance += clg_flat_padded(list[end]->numel);
+  }
+  return end;
 }

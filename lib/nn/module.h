@@ -57,7 +57,6 @@ clg_module *clg_module_create(clg_context *ctx, const clg_module_class *cls);
 clg_status clg_module_make(clg_module *m);
 /* The forward of one layer whose parameters exist. */
 clg_tensor *clg_module_run(clg_module *m, clg_tensor *x);
-clg_status clg_module_make_gradients(clg_module *m);
 void clg_flat_finish(clg_flat *f);
 /* param[0], or what spectral norm makes of it for this forward. NULL on error. */
 clg_tensor *clg_module_weight(clg_module *m);

@@ -1,6 +1,6 @@
-/* Gradient clipping, over lines of gradients. */
+/* Gradient clipping, over spans of gradients. */
+#include "nn/flat.h"
 #include "ops/compose.h"
-#include "optim/lines.h"
 #include <clgrad/ops.h>
 #include <clgrad/optim.h>
 #include <math.h>
@@ -32,17 +32,17 @@ static clg_tensor **gradients(clg_context *ctx, clg_tensor *const *params, size_
   return ok ? g : NULL;
 }
 
-/* Every gradient changed by the formula, one kernel a line. */
+/* Every gradient changed by the formula, one kernel a span. */
 static clg_status change(clg_tensor *const *g, size_t n, const char *formula, const clg_map_input *in, size_t n_in,
                          const char *op) {
   clg_status s = CLG_OK;
   for (size_t i = 0, end, length; s == CLG_OK && i < n; i = end) {
     end = i + 1;
     if (!g[i] || !g[i]->numel) continue;
-    end = clg_line_end(g, n, i, &length);
-    clg_tensor *line = clg_line_make(g[i], 0, length);
-    s = line ? clg_map_(line, formula, in, n_in) : clg_last_status(g[i]->ctx);
-    clg_tensor_unref(&line);
+    end = clg_span_end(g, n, i, &length);
+    clg_tensor *span = clg_span_make(g[i], 0, length);
+    s = span ? clg_map_(span, formula, in, n_in) : clg_last_status(g[i]->ctx);
+    clg_tensor_unref(&span);
     for (size_t k = i; k < end; k++) clg_storage_changed(g[k]->storage, op);
   }
   return s;
@@ -64,10 +64,10 @@ static clg_tensor *norms_of(clg_context *ctx, clg_tensor *const *g, size_t n) {
   for (size_t i = 0, end, length; i < n; i = end) {
     end = i + 1;
     if (!g[i] || !g[i]->numel) continue;
-    end = clg_line_end(g, n, i, &length);
-    clg_tensor *line = clg_line_make(g[i], 0, length);
-    clg_tensor *part = line ? clg_norm_and_part(line, 1.0f / OVER) : NULL;
-    clg_tensor_unref(&line);
+    end = clg_span_end(g, n, i, &length);
+    clg_tensor *span = clg_span_make(g[i], 0, length);
+    clg_tensor *part = span ? clg_norm_and_part(span, 1.0f / OVER) : NULL;
+    clg_tensor_unref(&span);
     norms = norms ? joined(ctx, norms, part) : part;
     if (!norms) return NULL;
   }
@@ -86,7 +86,7 @@ clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size
   clg_tensor *norms = g ? norms_of(ctx, g, n) : NULL, *norm = element(norms, 0), *over = element(norms, 1);
   const clg_map_input in[] = {
       {"over", over, 0}, {"most", NULL, (float)(max_norm / OVER)}, {"eps", NULL, (float)(1e-6 / OVER)}};
-  /* The comparison is this way round to let NaN through, as a clamp does; but zeros stay, since lines have them between
+  /* The comparison is this way round to let NaN through, as a clamp does; but zeros stay, since spans have them between
    * gradients, and what becomes NaN there would never be cleared. */
   static const char scale[] = "x == 0 ? x : most/(over + eps) > 1 ? x : x/(over + eps)*most";
   if (!over || change(g, n, scale, in, 3, op) != CLG_OK) norm = NULL;

@@ -1,6 +1,6 @@
 /* Moving averages of a module's parameters, in one allocation laid out as the parameters are. */
+#include "nn/flat.h"
 #include "nn/module.h"
-#include "optim/lines.h"
 #include <clgrad/optim.h>
 #include <stdlib.h>
 
@@ -15,7 +15,7 @@ struct clg_ema {
 
 typedef enum way { AVERAGE, TO_MODULE, FROM_MODULE } way;
 
-static clg_status move_line(const clg_ema *e, clg_tensor *param, clg_tensor *average, way how) {
+static clg_status move_span(const clg_ema *e, clg_tensor *param, clg_tensor *average, way how) {
   if (!param || !average) return clg_last_status(e->ctx);
   if (how == TO_MODULE) return clg_tensor_assign(param, average, "ema");
   if (how == FROM_MODULE) return clg_tensor_assign(average, param, "ema");
@@ -27,13 +27,13 @@ static clg_status move_all(const clg_ema *e, clg_tensor *const *p, way how) {
   bool mode = clg_set_grad_mode(e->ctx, false);
   clg_status s = CLG_OK;
   for (size_t i = 0, end, length, at = 0; s == CLG_OK && i < e->n; i = end) {
-    end = clg_line_end(p, e->n, i, &length);
-    clg_tensor *param = clg_line_make(p[i], 0, length), *average = clg_line_make(e->average, at, length);
-    s = move_line(e, param, average, how);
+    end = clg_span_end(p, e->n, i, &length);
+    clg_tensor *param = clg_span_make(p[i], 0, length), *average = clg_span_make(e->average, at, length);
+    s = move_span(e, param, average, how);
     clg_tensor_unref(&param);
     clg_tensor_unref(&average);
     for (; i < end; i++) {
-      at += clg_line_padded(e->numel[i]);
+      at += clg_flat_padded(e->numel[i]);
       if (how == TO_MODULE) clg_storage_changed(p[i]->storage, "ema");
     }
   }
@@ -65,7 +65,7 @@ clg_ema *clg_ema_create(clg_module *m, double decay) {
   *e = (clg_ema){.refs = 1, .ctx = m->ctx, .decay = decay, .n = n, .numel = calloc(n, sizeof *e->numel)};
   clg_context_hold(e->ctx);
   int64_t floats = 0;
-  for (size_t i = 0; e->numel && i < n; i++) floats += (int64_t)clg_line_padded(e->numel[i] = p[i]->numel);
+  for (size_t i = 0; e->numel && i < n; i++) floats += (int64_t)clg_flat_padded(e->numel[i] = p[i]->numel);
   e->average = e->numel ? clg_tensor_new(e->ctx, 1, &floats, CLG_ROLE_OPTIMIZER, "ema") : NULL;
   if (!e->numel) clg_fail(e->ctx, CLG_ERR_HOST_MEMORY, "ema", "out of host memory");
   if (!e->average || clg_fill_(e->average, 0) != CLG_OK || move_all(e, p, FROM_MODULE) != CLG_OK) clg_ema_unref(&e);

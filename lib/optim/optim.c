@@ -1,7 +1,7 @@
 /* Optimizers: groups of parameters, and one kernel for each run of them that lie side by side. */
 #include "graph/graph.h"
+#include "nn/flat.h"
 #include "nn/module.h"
-#include "optim/lines.h"
 #include "optim/rules.h"
 #include "optim/state.h"
 #include <math.h>
@@ -79,7 +79,7 @@ static clg_status take_params(clg_optim *o, group *g, clg_tensor *const *params,
     if (has(o, p)) return clg_fail(o->ctx, CLG_ERR_ARGUMENT, "optim", "parameter %zu is in the optimizer already", i);
     clg_storage_trained(p->storage);
     g->slot[g->n++] = (slot){clg_tensor_ref(p), floats, 0};
-    floats += clg_line_padded(p->numel);
+    floats += clg_flat_padded(p->numel);
   }
   for (int k = 0; k < g->rule->n_states; k++) {
     g->state[k] = clg_tensor_new(o->ctx, 1, (int64_t[]){(int64_t)floats}, CLG_ROLE_OPTIMIZER, g->rule->name);
@@ -179,7 +179,7 @@ static size_t run_end(const group *o, size_t i) {
     const slot *b = &o->slot[end];
     const clg_tensor *h = clg_grad_of(b->param);
     size_t d = b->at - a->at;
-    if (!h || b->steps != a->steps || !clg_line_goes_on(a->param, b->param, d) || !clg_line_goes_on(g, h, d)) break;
+    if (!h || b->steps != a->steps || !clg_span_goes_on(a->param, b->param, d) || !clg_span_goes_on(g, h, d)) break;
     if (!clg_tensor_is_contiguous(g) || !clg_tensor_is_contiguous(h)) break;
   }
   return end;
@@ -191,9 +191,9 @@ static clg_status step_run(group *o, size_t i, size_t end) {
   size_t n = last->at - first->at + (size_t)last->param->numel;
   clg_context *ctx = first->param->ctx;
   clg_tensor *g = clg_tensor_packed(clg_grad_of(first->param), o->rule->name);
-  clg_tensor *t[2 + CLG_RULE_STATES] = {clg_line_make(first->param, 0, n), g ? clg_line_make(g, 0, n) : NULL};
+  clg_tensor *t[2 + CLG_RULE_STATES] = {clg_span_make(first->param, 0, n), g ? clg_span_make(g, 0, n) : NULL};
   bool ok = t[0] && t[1];
-  for (int k = 0; k < o->rule->n_states; k++) ok = (t[2 + k] = clg_line_make(o->state[k], first->at, n)) && ok;
+  for (int k = 0; k < o->rule->n_states; k++) ok = (t[2 + k] = clg_span_make(o->state[k], first->at, n)) && ok;
   float numbers[CLG_NUMBERS];
   clg_rule_numbers(&o->options, first->steps + 1, numbers);
   clg_tensor *out[1 + CLG_RULE_STATES] = {t[0], t[2], t[3], t[4]};
