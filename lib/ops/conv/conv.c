@@ -215,7 +215,8 @@ static clg_tensor *convolve(clg_conv_operand output, clg_tensor *x, clg_tensor *
   static const clg_conv_options usual = CLG_CONV_OPTIONS_INIT;
   const clg_conv_options *o = options ? options : &usual;
   clg_behind behind;
-  if (!clg_inputs_here(&x, 1, conv_op[output].name) || !clg_behind_begin(x->ctx, o->act, o->slope, &behind))
+  if (!clg_inputs_here((clg_tensor *[]){x, w}, 2, conv_op[output].name) ||
+      !clg_behind_begin(x->ctx, o->act, o->slope, &behind))
     return NULL;
   conv_attrs attrs = {.options = o, .act = behind.fused, .slope = o->slope};
   return clg_behind_end(&behind, clg_op_run(&conv_op[output], (clg_tensor *[]){x, w, bias}, 3, &attrs));
