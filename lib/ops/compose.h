@@ -12,16 +12,6 @@ static inline clg_status clg_give_result(clg_node *n, int input, clg_scope *scop
   return s;
 }
 
-/* Every step-th element along `dim` from `start` on, in a contiguous tensor of the shape. */
-static inline clg_window clg_window_of(int ndim, const int64_t *shape, int dim, int64_t start, int64_t step) {
-  clg_window w;
-  int64_t stride = 1;
-  for (int d = ndim; d-- > 0; stride *= shape[d] ? shape[d] : 1) w.stride[d] = stride;
-  w.offset = (size_t)(start * w.stride[dim]);
-  w.stride[dim] *= step;
-  return w;
-}
-
 /* A bit mask of dims[0..n), all for n = 0. False with the error set. */
 bool clg_dims_mask(clg_tensor *x, const int *dims, int n, uint32_t *mask, const char *op);
 /* The dimensions in a mask as a list; returns how many. */

@@ -1,6 +1,5 @@
 /* Maxima and minima along one dimension, with where they are. The whole gradient goes there. */
 #include "ops/call.h"
-#include "ops/compose.h"
 #include "ops/index/indexing.h"
 #include <clgrad/ops.h>
 #include <string.h>
@@ -9,109 +8,91 @@
 enum { LEAST_FLAG = 2 };
 
 typedef struct extreme_attrs {
-  clg_along along;
-  int64_t kept[CLG_MAX_DIMS]; /* along.shape with 1 at dim */
+  int dim;
+  bool keepdim, least, index_first; /* out[0] is the index, and out[1] the value */
 } extreme_attrs;
 
-static clg_status extreme_backward(clg_node *n, clg_tensor *g) {
-  const extreme_attrs *a = n->attrs;
-  clg_tensor *index = clg_node_unpack(n, 0);
-  if (!index) return clg_last_status(n->ctx);
-  clg_scope *scope = clg_scope_open(n->ctx);
-  clg_tensor *wide = clg_reshape(g, a->along.ndim, a->kept);
-  clg_status s = clg_give_result(n, 0, scope, wide ? clg_scatter_along(wide, index, &a->along, n->op) : NULL);
-  clg_tensor_unref(&index);
-  return s;
-}
-static const clg_node_class extreme_class = {.backward = extreme_backward};
+enum { OUT_INDEX = 1 };
 
-static clg_status record(clg_tensor *x, clg_tensor *index, clg_tensor *y, const extreme_attrs *a, const char *op) {
-  clg_node *n = clg_node_create(&x, 1, 1, sizeof *a, &extreme_class, op);
-  if (!n) return CLG_ERR_HOST_MEMORY;
-  *(extreme_attrs *)n->attrs = *a;
-  clg_status s = clg_node_save(n, 0, index, CLG_SAVED_OTHER);
-  if (s == CLG_OK) return clg_node_attach(n, y);
-  clg_node_unref(n);
-  return s;
+static bool shapes(clg_op_call *c, clg_shape *out) {
+  extreme_attrs *a = c->attrs;
+  const clg_tensor *x = c->in[0];
+  a->dim = clg_dim_of(c->ctx, a->dim, x->ndim, c->op->name);
+  if (a->dim < 0) return false;
+  if (!x->shape[a->dim]) {
+    clg_fail(c->ctx, CLG_ERR_SHAPE, c->op->name, "the extreme of no elements does not exist");
+    return false;
+  }
+  out->ndim = 0;
+  for (int d = 0; d < x->ndim; d++)
+    if (d != a->dim || a->keepdim) out->dim[out->ndim++] = d == a->dim ? 1 : x->shape[d];
+  out[1] = out[0];
+  out[a->index_first ? 0 : OUT_INDEX].dtype = CLG_I32;
+  return true;
 }
 
 /* How much of the result is an item of a CPU: as many rows as have some thousands of elements, or a stripe of columns
  * (STRIPE of index.cl). */
 static int64_t step_of(const clg_around *s) {
   enum { ITEM = 4096, STRIPE = 128 };
-  return s->inner > 1 ? STRIPE : s->n < ITEM ? ITEM / s->n : 1;
+  if (s->inner > 1) return STRIPE;
+  return s->n < ITEM ? ITEM / s->n : 1;
 }
 
-static clg_status launch(clg_tensor *p, clg_tensor *y, clg_tensor *index, int dim, bool least, const char *op) {
+static clg_status forward(clg_op_call *c) {
+  const extreme_attrs *a = c->attrs;
+  clg_tensor *x = c->in[0], *y = c->out[a->index_first], *index = c->out[!a->index_first];
   if (!y->numel) return CLG_OK;
-  clg_around s = clg_around_of(p->ndim, p->shape, dim);
-  clg_call c = {.n = 0};
-  clg_call_tensor(&c, p, y);
-  clg_call_tensor(&c, y, y);
-  clg_call_tensor(&c, index, y);
-  clg_call_u32(&c, s.n);
-  clg_call_u32(&c, s.inner);
-  clg_call_u32(&c, y->numel);
-  clg_call_u32(&c, step_of(&s));
-  clg_call_u32(&c, least ? LEAST_FLAG : 0);
-  return clg_call_pieces(p->ctx, &c, "index.cl", "index_extreme", y->numel, step_of(&s), op);
+  clg_around s = clg_around_of(x->ndim, x->shape, a->dim);
+  clg_call args = {.n = 0};
+  clg_call_tensor(&args, x, y);
+  clg_call_tensor(&args, y, y);
+  clg_call_tensor(&args, index, y);
+  clg_call_u32(&args, s.n);
+  clg_call_u32(&args, s.inner);
+  clg_call_u32(&args, y->numel);
+  clg_call_u32(&args, step_of(&s));
+  clg_call_u32(&args, a->least ? LEAST_FLAG : 0);
+  return clg_call_pieces(c->ctx, &args, "index.cl", "index_extreme", y->numel, step_of(&s), c->op->name);
 }
 
-/* *y (a reference) and *index of shape a->kept. */
-static clg_status compute(clg_tensor *x, const extreme_attrs *a, bool least, clg_tensor **y, clg_tensor **index,
-                          const char *op) {
-  clg_tensor *p = clg_tensor_packed(x, op);
-  *y = p ? clg_tensor_new(x->ctx, x->ndim, a->kept, clg_result_role(x->ctx), op) : NULL;
-  *index = *y ? clg_tensor_new_i32(x->ctx, x->ndim, a->kept, clg_result_role(x->ctx), op) : NULL;
-  clg_status s = *index ? launch(p, *y, *index, a->along.dim, least, op) : clg_last_status(x->ctx);
-  clg_tensor_unref(&p);
-  return s;
+static uint32_t needs(const clg_op_call *c, int input) {
+  (void)c, (void)input;
+  return CLG_OUT(OUT_INDEX);
 }
 
-/* t of shape a->kept, without the dimension unless keepdim; takes and returns a reference. */
-static clg_tensor *squeezed(clg_tensor *t, const extreme_attrs *a, bool keepdim) {
-  if (!t || keepdim) return t;
-  int64_t shape[CLG_MAX_DIMS];
-  int n = 0;
-  for (int d = 0; d < t->ndim; d++)
-    if (d != a->along.dim) shape[n++] = t->shape[d];
-  clg_tensor *view = clg_tensor_view(t->storage, t->offset, n, shape, NULL);
-  clg_tensor_unref(&t);
-  return view;
+static void compose(clg_op_call *c, clg_tensor **d) {
+  const extreme_attrs *a = c->attrs;
+  const clg_input_shape *x = clg_op_input(c, 0);
+  int64_t kept[CLG_MAX_DIMS];
+  for (int k = 0; k < x->ndim; k++) kept[k] = k == a->dim ? 1 : x->dim[k];
+  d[0] =
+      clg_scatter_along(clg_reshape(c->grad, x->ndim, kept), clg_reshape(c->out[OUT_INDEX], x->ndim, kept), a->dim, x);
 }
 
-static clg_tensor *extreme(clg_tensor *x, int dim, bool keepdim, clg_tensor **indices, bool values, bool least,
-                           const char *op) {
-  if (indices) *indices = NULL;
-  int d = clg_inputs_ok(&x, 1, op) ? clg_dim_of(x->ctx, dim, x->ndim, op) : -1;
-  if (d < 0) return NULL;
-  if (!x->shape[d]) return clg_fail(x->ctx, CLG_ERR_SHAPE, op, "the extreme of no elements does not exist"), NULL;
-  extreme_attrs a = {.along = clg_along_of(x, d, CLG_SKIP_NONE)};
-  memcpy(a.kept, x->shape, sizeof a.kept);
-  a.kept[d] = 1;
-  clg_tensor *y = NULL, *index = NULL;
-  clg_status s = compute(x, &a, least, &y, &index, op);
-  clg_tensor *kept = clg_tensor_ref(index);
-  y = squeezed(y, &a, keepdim), index = squeezed(index, &a, keepdim);
-  if (s == CLG_OK && (!y || !index)) s = clg_last_status(x->ctx);
-  if (s == CLG_OK && values && clg_records(&x, 1)) s = record(x, kept, y, &a, op);
-  clg_tensor_unref(&kept);
-  if (s != CLG_OK || !values) clg_tensor_unref(&y);
-  if (s != CLG_OK || (values && !indices)) clg_tensor_unref(&index);
-  if (!values) return clg_result(index);
-  if (indices) *indices = clg_result(index);
-  return clg_result(y);
+#define EXTREME .attrs = sizeof(extreme_attrs), .shapes = shapes, .forward = forward
+#define VALUE   EXTREME, .needs = needs, .compose = compose
+static const clg_op max_op = {.name = "max", VALUE}, min_op = {.name = "min", VALUE},
+                    argmax_op = {.name = "argmax", .traits = CLG_OP_CONSTANT, EXTREME},
+                    argmin_op = {.name = "argmin", .traits = CLG_OP_CONSTANT, EXTREME};
+
+static clg_tensor *extreme(const clg_op *op, clg_tensor *x, extreme_attrs a, clg_tensor **indices) {
+  clg_tensor *out[2] = {NULL, NULL};
+  clg_op_run_all(op, &x, 1, &a, out, indices ? 2 : 1);
+  if (indices) *indices = out[OUT_INDEX];
+  return out[0];
 }
 
 clg_tensor *clg_max(clg_tensor *x, int dim, bool keepdim, clg_tensor **indices) {
-  return extreme(x, dim, keepdim, indices, true, false, "max");
+  return extreme(&max_op, x, (extreme_attrs){.dim = dim, .keepdim = keepdim}, indices);
 }
 clg_tensor *clg_min(clg_tensor *x, int dim, bool keepdim, clg_tensor **indices) {
-  return extreme(x, dim, keepdim, indices, true, true, "min");
+  return extreme(&min_op, x, (extreme_attrs){.dim = dim, .keepdim = keepdim, .least = true}, indices);
 }
 clg_tensor *clg_argmax(clg_tensor *x, int dim, bool keepdim) {
-  return extreme(x, dim, keepdim, NULL, false, false, "argmax");
+  return extreme(&argmax_op, x, (extreme_attrs){.dim = dim, .keepdim = keepdim, .index_first = true}, NULL);
 }
 clg_tensor *clg_argmin(clg_tensor *x, int dim, bool keepdim) {
-  return extreme(x, dim, keepdim, NULL, false, true, "argmin");
+  const extreme_attrs a = {.dim = dim, .keepdim = keepdim, .least = true, .index_first = true};
+  return extreme(&argmin_op, x, a, NULL);
 }

@@ -1,6 +1,5 @@
 /* Cross entropy of logits with labels or with probabilities: log softmax, and a weighted pick or sum. */
 #include "ops/call.h"
-#include "ops/compose.h"
 #include "ops/formula.h"
 #include "ops/index/indexing.h"
 #include <clgrad/ops.h>
@@ -8,29 +7,42 @@
 
 static const clg_loss_options defaults = CLG_LOSS_OPTIONS_INIT;
 
-/* The weight of each label, of the label's shape; no gradient. An op result. */
-static clg_tensor *label_weights(clg_tensor *label, clg_tensor *weight, int64_t classes, int ignore) {
-  clg_tensor *p = clg_tensor_packed(label, "cross_entropy"),
-             *w = p && weight ? clg_tensor_packed(weight, "cross_entropy") : NULL;
-  clg_tensor *y =
-      p ? clg_tensor_new(label->ctx, label->ndim, label->shape, clg_result_role(label->ctx), "cross_entropy") : NULL;
-  clg_status s = y && (w || !weight) ? CLG_OK : clg_last_status(label->ctx);
-  if (s == CLG_OK && y->numel) {
-    clg_call c = {.n = 0};
-    clg_call_tensor(&c, p, y);
-    clg_call_tensor(&c, w, y);
-    clg_call_tensor(&c, y, y);
-    clg_call_u32(&c, classes);
-    clg_call_i32(&c, ignore);
-    clg_call_u32(&c, w != NULL);
-    clg_call_u32(&c, y->numel);
-    s = clg_call_pieces(label->ctx, &c, "index.cl", "index_weights", y->numel, CLG_INDEX_PIECE, "cross_entropy");
-  }
-  clg_tensor_unref(&p);
-  clg_tensor_unref(&w);
-  if (s != CLG_OK) clg_tensor_unref(&y);
-  return clg_result(y);
+/* ---- the weight of each label ---- */
+
+enum { IN_LABEL, IN_WEIGHT };
+
+typedef struct weight_attrs {
+  int64_t classes;
+  int ignore;
+} weight_attrs;
+
+static clg_status weights_forward(clg_op_call *c) {
+  const weight_attrs *a = c->attrs;
+  clg_tensor *w = c->in[IN_WEIGHT], *y = c->out[0];
+  if (!y->numel) return CLG_OK;
+  clg_call args = {.n = 0};
+  clg_call_tensor(&args, c->in[IN_LABEL], y);
+  clg_call_tensor(&args, w, y);
+  clg_call_tensor(&args, y, y);
+  clg_call_u32(&args, a->classes);
+  clg_call_i32(&args, a->ignore);
+  clg_call_u32(&args, w != NULL);
+  clg_call_u32(&args, y->numel);
+  return clg_call_pieces(c->ctx, &args, "index.cl", "index_weights", y->numel, CLG_INDEX_PIECE, c->op->name);
 }
+
+static const clg_op weights_op = {.name = "cross_entropy",
+                                  .attrs = sizeof(weight_attrs),
+                                  .traits = CLG_OP_ANY_TYPE | CLG_OP_CONSTANT,
+                                  .optional = CLG_IN(IN_WEIGHT),
+                                  .forward = weights_forward};
+
+/* Of the label's shape. An op result. */
+static clg_tensor *label_weights(clg_tensor *label, clg_tensor *weight, int64_t classes, int ignore) {
+  return clg_op_run(&weights_op, (clg_tensor *[]){label, weight}, 2, &(weight_attrs){classes, ignore});
+}
+
+/* ---- the loss ---- */
 
 /* x times w, but 0 where w is: an ignored label, or a class of probability 0, counts nothing even where its logarithm
  * is -inf. */
@@ -54,7 +66,7 @@ static clg_tensor *by_labels(clg_tensor *lp, clg_tensor *label, int d, const clg
   label = clg_reshape(label, lp->ndim, shape);
   if (!label) return NULL;
   clg_tensor *w = label_weights(label, o->weight, lp->shape[d], o->ignore_index);
-  clg_tensor *y = w ? counted(clg_gather_along(lp, label, d, "cross_entropy"), w) : NULL;
+  clg_tensor *y = w ? counted(clg_gather_along(lp, label, d), w) : NULL;
   if (o->reduction == CLG_REDUCTION_MEAN) *share = clg_mean(w, NULL, 0, false);
   if (o->label_smoothing == 0) return y;
   clg_tensor *counts = o->weight ? label_weights(label, NULL, lp->shape[d], o->ignore_index) : w;
@@ -89,15 +101,22 @@ static bool inputs_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_option
   clg_context *ctx = x->ctx;
   clg_tensor *const floats[] = {x, o->weight ? o->weight : x};
   if (!clg_inputs_ok(floats, 2, "cross_entropy") || !shapes_ok(x, t, d, o)) return false;
-  if (o->reduction < CLG_REDUCTION_MEAN || o->reduction > CLG_REDUCTION_NONE)
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "there is no reduction number %d", (int)o->reduction),
-           false;
-  if (!(o->label_smoothing >= 0 && o->label_smoothing <= 1))
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "label_smoothing must be in [0,1]"), false;
-  if (o->pos_weight) return clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "pos_weight is bce_with_logits's"), false;
+  if (o->reduction < CLG_REDUCTION_MEAN || o->reduction > CLG_REDUCTION_NONE) {
+    clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "there is no reduction number %d", (int)o->reduction);
+    return false;
+  }
+  if (!(o->label_smoothing >= 0 && o->label_smoothing <= 1)) {
+    clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "label_smoothing must be in [0,1]");
+    return false;
+  }
+  if (o->pos_weight) {
+    clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "pos_weight is bce_with_logits's");
+    return false;
+  }
   if (t->storage->dtype == CLG_F32) return clg_inputs_ok((clg_tensor *[]){x, t}, 2, "cross_entropy");
   int64_t ignore = o->ignore_index, last = x->shape[d] - 1;
-  return clg_index_ok(x, t, ignore < 0 ? ignore : 0, ignore > last ? ignore : last, "cross_entropy");
+  int64_t low = ignore < 0 ? ignore : 0, high = ignore > last ? ignore : last;
+  return clg_index_within(t, low, high, "cross_entropy");
 }
 
 /* Reduces the negative losses y, with 1 at dimension d.  */

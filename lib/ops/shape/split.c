@@ -5,9 +5,14 @@
 
 /* Room for n parts; -1 with the error set. */
 static int room(clg_tensor *x, int64_t n, clg_tensor **out, int max, const char *op) {
-  if (n && !out) return clg_null(x->ctx, op), -1;
-  if (n > max)
-    return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "there are %lld parts, and room for %d", (long long)n, max), -1;
+  if (n && !out) {
+    clg_null(x->ctx, op);
+    return -1;
+  }
+  if (n > max) {
+    clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "there are %lld parts, and room for %d", (long long)n, max);
+    return -1;
+  }
   for (int64_t i = 0; i < n; i++) out[i] = NULL;
   return (int)n;
 }
@@ -27,8 +32,10 @@ int clg_split(clg_tensor *x, int dim, int64_t size, clg_tensor **out, int max) {
   static const char op[] = "split";
   int d = clg_inputs_here(&x, 1, op) ? clg_dim_of(x->ctx, dim, x->ndim, op) : -1;
   if (d < 0) return -1;
-  if (size < 1)
-    return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "parts of %lld: it must be 1 or more", (long long)size), -1;
+  if (size < 1) {
+    clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "parts of %lld: it must be 1 or more", (long long)size);
+    return -1;
+  }
   int64_t n = x->shape[d];
   return parts(x, d, size, n ? (n - 1) / size + 1 : 1, out, max, op);
 }
@@ -37,8 +44,10 @@ int clg_chunk(clg_tensor *x, int dim, int64_t chunks, clg_tensor **out, int max)
   static const char op[] = "chunk";
   int d = clg_inputs_here(&x, 1, op) ? clg_dim_of(x->ctx, dim, x->ndim, op) : -1;
   if (d < 0) return -1;
-  if (chunks < 1)
-    return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "%lld chunks: it must be 1 or more", (long long)chunks), -1;
+  if (chunks < 1) {
+    clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "%lld chunks: it must be 1 or more", (long long)chunks);
+    return -1;
+  }
   int64_t n = x->shape[d], size = n ? (n - 1) / chunks + 1 : 0;
   return parts(x, d, size, n ? (n - 1) / size + 1 : chunks, out, max, op);
 }

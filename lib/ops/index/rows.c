@@ -1,0 +1,168 @@
+/* Index_select and embedding, and their adjoint that adds up: an index for every row. */
+#include "ops/call.h"
+#include "ops/index/indexing.h"
+#include <clgrad/ops.h>
+#include <string.h>
+
+/* As in index.cl. */
+enum { ADD_FLAG = 1 };
+enum { IN_VALUES, IN_INDEX };
+enum { PADDING_NONE = -1 };
+
+typedef struct rows_attrs {
+  int dim;
+  int padding_index; /* the row whose gradient is 0 */
+  bool pads;         /* it reads as 0 too */
+} rows_attrs;
+
+/* ---- reading ---- */
+
+/* `dim` of x gives way to the dimensions of index. */
+static bool read_shapes(clg_op_call *c, clg_shape *out) {
+  const rows_attrs *a = c->attrs;
+  const clg_tensor *x = c->in[IN_VALUES], *index = c->in[IN_INDEX];
+  out->ndim = x->ndim - 1 + index->ndim;
+  out->dtype = x->storage->dtype;
+  for (int k = 0; k < index->ndim; k++) out->dim[a->dim + k] = index->shape[k];
+  for (int k = a->dim + 1; k < x->ndim; k++) out->dim[k - 1 + index->ndim] = x->shape[k];
+  return true;
+}
+
+static clg_status read_forward(clg_op_call *c) {
+  const rows_attrs *a = c->attrs;
+  clg_tensor *x = c->in[IN_VALUES], *index = c->in[IN_INDEX], *y = c->out[0];
+  if (!y->numel) return CLG_OK;
+  clg_around s = clg_around_of(x->ndim, x->shape, a->dim);
+  clg_call args = {.n = 0};
+  clg_call_tensor(&args, x, y);
+  clg_call_tensor(&args, index, y);
+  clg_call_tensor(&args, y, y);
+  clg_call_u32(&args, s.n);
+  clg_call_u32(&args, index->numel);
+  clg_call_u32(&args, s.inner);
+  clg_call_u32(&args, y->numel);
+  clg_call_i32(&args, a->pads ? a->padding_index : PADDING_NONE);
+  return clg_call_pieces(c->ctx, &args, "index.cl", "index_rows", y->numel, CLG_INDEX_PIECE, c->op->name);
+}
+
+/* to (+)= g by the index; contiguous all. */
+static clg_status add_rows(const clg_op_call *c, clg_tensor *to, clg_tensor *g, bool add) {
+  const rows_attrs *a = c->attrs;
+  clg_tensor *index = c->in[IN_INDEX];
+  clg_around s = clg_around_of(to->ndim, to->shape, a->dim);
+  bool few = index->numel < s.n;
+  if (!to->numel) return CLG_OK;
+  if (few && !add) {
+    clg_status st = clg_map_run(clg_maps_of(c->ctx, CLG_MAP_FILL), &to, NULL, (float[]){0}, false, c->op->name);
+    if (st != CLG_OK) return st;
+  }
+  clg_call args = {.n = 0};
+  clg_call_tensor(&args, g, to);
+  clg_call_tensor(&args, index, to);
+  clg_call_tensor(&args, to, to);
+  clg_call_u32(&args, s.n);
+  clg_call_u32(&args, index->numel);
+  clg_call_u32(&args, s.inner);
+  clg_call_i32(&args, a->padding_index);
+  if (!few) clg_call_u32(&args, add ? ADD_FLAG : 0);
+  return clg_call_groups(c->ctx, &args, "index.cl", few ? "index_rows_scatter_few" : "index_rows_scatter",
+                         few ? index->numel : s.n, s.outer, c->op->name);
+}
+
+static uint32_t needs(const clg_op_call *c, int input) {
+  (void)c, (void)input;
+  return CLG_IN(IN_INDEX);
+}
+
+static clg_status read_backward(clg_op_call *c) { return add_rows(c, c->to[0].t, c->grad, c->to[0].add); }
+
+static void read_compose(clg_op_call *c, clg_tensor **d);
+
+#define READING                                                                                                        \
+  .attrs = sizeof(rows_attrs), .traits = CLG_OP_ANY_TYPE, .grads = IN_INDEX, .forward = read_forward, .needs = needs,  \
+  .backward = read_backward, .compose = read_compose
+
+/* The way back from adding. */
+static const clg_op padded_rows_op = {.name = "index_select", .shapes = read_shapes, READING};
+
+/* ---- adding ---- */
+
+typedef struct add_attrs {
+  rows_attrs rows;
+  clg_input_shape sum; /* the result */
+} add_attrs;
+
+static bool add_shapes(clg_op_call *c, clg_shape *out) {
+  const add_attrs *a = c->attrs;
+  out->ndim = a->sum.ndim;
+  memcpy(out->dim, a->sum.dim, sizeof out->dim);
+  return true;
+}
+
+static clg_status add_forward(clg_op_call *c) { return add_rows(c, c->out[0], c->in[IN_VALUES], false); }
+
+static void add_compose(clg_op_call *c, clg_tensor **d) {
+  rows_attrs a = ((const add_attrs *)c->attrs)->rows;
+  a.pads = true;
+  d[0] = clg_op_run(&padded_rows_op, (clg_tensor *[]){c->grad, c->in[IN_INDEX]}, 2, &a);
+}
+
+static const clg_op index_add_op = {.name = "index_add",
+                                    .attrs = sizeof(add_attrs),
+                                    .traits = CLG_OP_ANY_TYPE,
+                                    .grads = IN_INDEX,
+                                    .shapes = add_shapes,
+                                    .forward = add_forward,
+                                    .needs = needs,
+                                    .compose = add_compose};
+
+static void read_compose(clg_op_call *c, clg_tensor **d) {
+  add_attrs a = {*(const rows_attrs *)c->attrs, *clg_op_input(c, 0)};
+  d[0] = clg_op_run(&index_add_op, (clg_tensor *[]){c->grad, c->in[IN_INDEX]}, 2, &a);
+}
+
+/* ---- the public calls ---- */
+
+static bool select_shapes(clg_op_call *c, clg_shape *out) {
+  rows_attrs *a = c->attrs;
+  const clg_tensor *x = c->in[IN_VALUES], *index = c->in[IN_INDEX];
+  a->dim = clg_dim_of(c->ctx, a->dim, x->ndim, "index_select");
+  if (a->dim < 0 || !clg_index_within(index, 0, x->shape[a->dim] - 1, "index_select")) return false;
+  if (index->ndim == 1) return read_shapes(c, out);
+  char text[CLG_SHAPE_TEXT];
+  clg_fail(c->ctx, CLG_ERR_SHAPE, "index_select", "index %s: want [M]",
+           clg_shape_text(index->ndim, index->shape, text));
+  return false;
+}
+static const clg_op index_select_op = {.name = "index_select", .shapes = select_shapes, READING};
+
+clg_tensor *clg_index_select(clg_tensor *x, int dim, clg_tensor *index) {
+  rows_attrs a = {.dim = dim, .padding_index = PADDING_NONE};
+  return clg_op_run(&index_select_op, (clg_tensor *[]){x, index}, 2, &a);
+}
+
+static bool embedding_shapes(clg_op_call *c, clg_shape *out) {
+  const rows_attrs *a = c->attrs;
+  const clg_tensor *weight = c->in[IN_VALUES], *index = c->in[IN_INDEX];
+  char text[CLG_SHAPE_TEXT];
+  if (weight->ndim != 2) {
+    clg_fail(c->ctx, CLG_ERR_SHAPE, "embedding", "weight %s: want [V,D]",
+             clg_shape_text(weight->ndim, weight->shape, text));
+    return false;
+  }
+  int64_t last = weight->shape[0] - 1;
+  if (!clg_tensor_holds(weight, CLG_F32, "embedding") || !clg_index_within(index, 0, last, "embedding")) return false;
+  if (a->padding_index < PADDING_NONE || a->padding_index > last) {
+    clg_fail(c->ctx, CLG_ERR_ARGUMENT, "embedding", "padding_idx %d is no row, and not -1 (none)", a->padding_index);
+    return false;
+  }
+  if (index->ndim < CLG_MAX_DIMS) return read_shapes(c, out);
+  clg_fail(c->ctx, CLG_ERR_SHAPE, "embedding", "an index of %d dimensions leaves none for the result", index->ndim);
+  return false;
+}
+static const clg_op embedding_op = {.name = "embedding", .shapes = embedding_shapes, READING};
+
+clg_tensor *clg_embedding(clg_tensor *weight, clg_tensor *index, int padding_idx) {
+  rows_attrs a = {.padding_index = padding_idx};
+  return clg_op_run(&embedding_op, (clg_tensor *[]){weight, index}, 2, &a);
+}
