@@ -146,7 +146,7 @@ class Intel:
         with tempfile.TemporaryDirectory() as folder:
             run([self.ocloc, "query", "OCL_DRIVER_VERSION"], cwd=folder)
             with open(os.path.join(folder, "OCL_DRIVER_VERSION"), encoding="utf-8") as file:
-                return f"ocloc {file.read().strip()}"
+                return "ocloc " + re.search("[0-9.]+", file.read())[0]
 
     def compile(self, target, source, folder):
         said = run([self.ocloc, "compile", "-file", source, "-device", target, "-options", "-cl-std=CL1.2 -w", "-out_dir", folder])
