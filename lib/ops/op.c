@@ -18,10 +18,14 @@ typedef struct record {
 static record *record_of(const clg_node *n) { return n->attrs; }
 const void *clg_op_attrs(const clg_node *n) { return (char *)n->attrs + record_of(n)->own; }
 
-static int slot_number(const record *r, uint32_t slot) {
-  uint32_t before = r->slots & (slot - 1);
-  return before ? __builtin_popcount(before) : 0;
+/* Few are set, and not every CPU that this is compiled for can count them at once. */
+static int bits_of(uint32_t mask) {
+  int n = 0;
+  for (; mask; mask &= mask - 1) n++;
+  return n;
 }
+
+static int slot_number(const record *r, uint32_t slot) { return bits_of(r->slots & (slot - 1)); }
 
 const clg_saved *clg_op_saved(const clg_node *n, uint32_t slot) {
   const record *r = record_of(n);
@@ -170,7 +174,7 @@ static clg_status record_call(const clg_op_call *c, clg_tensor *const *in, int e
   int inputs = op->traits & CLG_OP_NO_PLACES ? 0 : edges;
   uint32_t slots = slots_of(c, in, edges);
   size_t own = sizeof(record) + (size_t)inputs * sizeof(clg_input_shape);
-  clg_node *n = clg_node_create(in, edges, __builtin_popcount(slots), own + op->attrs,
+  clg_node *n = clg_node_create(in, edges, bits_of(slots), own + op->attrs,
                                 op->traits & CLG_OP_VIEW ? &view_class : &op_class, op->name);
   if (!n) return CLG_ERR_HOST_MEMORY;
   record *r = record_of(n);
