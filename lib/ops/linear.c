@@ -38,7 +38,8 @@ static clg_status forward(clg_op_call *c) {
   clg_status s = ok ? CLG_OK : clg_last_status(c->ctx);
   if (ok) {
     m[1] = clg_transposed(m[1]);
-    clg_product p = clg_product_of(c->out[0], &m[0], &m[1]);
+    clg_product p;
+    clg_product_set(&p, c->out[0], &m[0], &m[1]);
     if (bias) p.bias = bias->storage->block, p.bias_offset = clg_tensor_at(bias);
     p.epilogue = epilogue, p.epilogue_param = a->slope;
     s = clg_product_run(c->ctx, &p, "linear");
@@ -108,7 +109,7 @@ static clg_status products(clg_op_call *c, clg_tensor *z) {
     ok = to != NULL;
     if (!ok) break;
     if (i == IN_W) *l = clg_transposed(*l);
-    p[count] = clg_product_of(to->t, l, r);
+    clg_product_set(&p[count], to->t, l, r);
     p[count++].accumulate = to->add;
   }
   clg_status s = ok ? clg_products_run(c->ctx, p, count, "linear") : clg_last_status(c->ctx);

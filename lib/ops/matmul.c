@@ -32,21 +32,13 @@ void clg_matrix_drop(clg_matrix *m, int count) {
   for (int i = 0; i < count; i++) clg_tensor_unref(&m[i].t);
 }
 
-clg_product clg_product_of(const clg_tensor *c, const clg_matrix *a, const clg_matrix *b) {
-  return (clg_product){.ta = a->transposed,
-                       .tb = b->transposed,
-                       .m = (uint32_t)a->rows,
-                       .n = (uint32_t)b->cols,
-                       .k = (uint32_t)a->cols,
-                       .a = a->t->storage->block,
-                       .b = b->t->storage->block,
-                       .c = c->storage->block,
-                       .a_offset = clg_tensor_at(a->t),
-                       .b_offset = clg_tensor_at(b->t),
-                       .c_offset = clg_tensor_at(c),
-                       .a_ld = a->ld,
-                       .b_ld = b->ld,
-                       .c_ld = (uint32_t)b->cols};
+void clg_product_set(clg_product *p, const clg_tensor *c, const clg_matrix *a, const clg_matrix *b) {
+  memset(p, 0, sizeof *p);
+  p->ta = a->transposed, p->tb = b->transposed;
+  p->m = (uint32_t)a->rows, p->n = (uint32_t)b->cols, p->k = (uint32_t)a->cols;
+  p->a = a->t->storage->block, p->a_offset = clg_tensor_at(a->t), p->a_ld = a->ld;
+  p->b = b->t->storage->block, p->b_offset = clg_tensor_at(b->t), p->b_ld = b->ld;
+  p->c = c->storage->block, p->c_offset = clg_tensor_at(c), p->c_ld = p->n;
 }
 
 clg_status clg_products_run(clg_context *ctx, const clg_product *p, int count, const char *op) {
@@ -99,7 +91,6 @@ static bool merge(int64_t *shape, int64_t *stride, int count) {
 /* The matrices of t, one for each index of the batch dimensions that are not summed over, with their contracted
  * dimension as long as the sum: a view, or where the parts of the sum do not follow each other evenly a copy. */
 static clg_tensor *folded(clg_tensor *t, contracted which, uint32_t summed, int n, const char *op) {
-  if (!summed) return clg_tensor_ref(t);
   int64_t shape[CLG_MAX_DIMS], stride[CLG_MAX_DIMS];
   int count = __builtin_popcount(summed), kept = n - count + 2, at = gather(t, which, summed, n, shape, stride);
   clg_tensor *from = clg_tensor_ref(t);
@@ -153,10 +144,23 @@ typedef struct factor {
   bool transposed;
 } factor;
 
-/* p: out[b] = f[A][b] f[B][b] for every index b of batch[0..n); m has the references that it needs until it was run.
- * Where out does not move with b its products add up: as one product over a longer contracted dimension, which both
- * have there. */
-static bool product_over(clg_product *p, clg_matrix m[2], const clg_tensor *out, const factor f[2], int n,
+/* p: out[b] = f[A][b] f[B][b] for every index b of batch[0..n), in which out moves. m has the references that it needs
+ * until it was run. */
+static bool product_each(clg_product *p, clg_matrix m[2], const clg_tensor *out, const factor f[2], int n,
+                         const int64_t *batch, const char *op) {
+  for (int i = A; i <= B; i++) {
+    if (!clg_matrix_of(&m[i], f[i].t, op)) return false;
+    if (f[i].transposed) m[i] = clg_transposed(m[i]);
+  }
+  clg_product_set(p, out, &m[A], &m[B]);
+  if (n) p->batch = batch_of((const clg_tensor *[]){m[A].t, m[B].t, out}, n, batch);
+  if (!out->numel) p->m = 0; /* nor has an empty batch anything to compute */
+  return true;
+}
+
+/* The same where out need not move with b: there its products add up, as one over a longer contracted dimension, which
+ * both have there. */
+static bool product_over(clg_product *p, clg_matrix m[2], clg_tensor *out, const factor f[2], int n,
                          const int64_t *batch, const char *op) {
   uint32_t summed = 0;
   int64_t kept[CLG_MAX_DIMS];
@@ -166,20 +170,18 @@ static bool product_over(clg_product *p, clg_matrix m[2], const clg_tensor *out,
       summed |= 1u << d;
     else
       kept[count++] = batch[d];
-  clg_tensor *t[OPERANDS] = {NULL};
-  bool ok = true;
-  for (int i = A; ok && i <= B; i++) {
+  if (!summed) return product_each(p, m, out, f, n, batch, op);
+  clg_tensor *to = folded(out, NOTHING, summed, n, op);
+  factor each[2] = {f[A], f[B]};
+  bool ok = to != NULL;
+  for (int i = A; i <= B; i++) {
     contracted which = (i == A) == f[i].transposed ? ROWS : COLS;
-    ok = (t[i] = folded(f[i].t, which, summed, n, op)) != NULL && clg_matrix_of(&m[i], t[i], op);
-    if (ok && f[i].transposed) m[i] = clg_transposed(m[i]);
+    each[i].t = ok ? folded(f[i].t, which, summed, n, op) : NULL;
+    ok = each[i].t != NULL;
   }
-  if (ok) ok = (t[OUT] = folded((clg_tensor *)out, NOTHING, summed, n, op)) != NULL;
-  if (ok) {
-    *p = clg_product_of(out, &m[A], &m[B]);
-    p->batch = batch_of((const clg_tensor *[]){m[A].t, m[B].t, t[OUT]}, count, kept);
-    if (!out->numel) p->m = 0; /* nor has an empty batch anything to compute */
-  }
-  for (int i = 0; i < OPERANDS; i++) clg_tensor_unref(&t[i]);
+  ok = ok && product_each(p, m, to, each, count, kept, op);
+  clg_tensor_unref(&to);
+  for (int i = A; i <= B; i++) clg_tensor_unref(&each[i].t);
   return ok;
 }
 
@@ -215,7 +217,7 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
 }
 
 static clg_status forward(clg_op_call *c) {
-  const clg_tensor *y = c->out[0];
+  clg_tensor *y = c->out[0];
   const factor f[] = {{c->in[A], false}, {c->in[B], false}};
   clg_product p;
   clg_matrix m[2] = {{0}};

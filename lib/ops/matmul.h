@@ -27,8 +27,8 @@ bool clg_matrix_of_rows(clg_matrix *m, clg_tensor *t, const char *op);
 void clg_matrix_drop(clg_matrix *m, int count);
 static inline clg_matrix clg_transposed(clg_matrix m) { return (clg_matrix){m.t, m.cols, m.rows, !m.transposed, m.ld}; }
 
-/* c = a b: c is contiguous, its last dimension the columns. References stay where they are. */
-clg_product clg_product_of(const clg_tensor *c, const clg_matrix *a, const clg_matrix *b);
+/* p: c = a b; c is contiguous, its last dimension the columns. References stay where they are. */
+void clg_product_set(clg_product *p, const clg_tensor *c, const clg_matrix *a, const clg_matrix *b);
 /* Up to two that do not depend on each other, in one launch where that is faster. */
 clg_status clg_products_run(clg_context *ctx, const clg_product *p, int count, const char *op);
 
