@@ -53,11 +53,13 @@ clg_status clg_op_end(clg_op_call *c, int i) {
   return clg_edge_end(c->node, i, t);
 }
 
+static uint32_t needs(const clg_op_call *c, int input) { return c->op->needs ? c->op->needs(c, input) : c->op->reads; }
+
 static clg_status unpack(clg_op_call *c) {
   const record *r = record_of(c->node);
   uint32_t needed = 0;
-  for (int i = 0; c->op->needs && i < c->node->n_edges; i++)
-    if (clg_op_wants(c, i)) needed |= c->op->needs(c, i);
+  for (int i = 0; r->slots && i < c->node->n_edges; i++)
+    if (clg_op_wants(c, i)) needed |= needs(c, i);
   needed &= r->slots;
   for (; needed; needed &= needed - 1) {
     int bit = __builtin_ctz(needed), slot = slot_number(r, 1u << bit);
@@ -151,8 +153,8 @@ static const clg_node_class op_class = {.backward = op_backward, .recipe = op_re
 /* What is saved: of in[], the inputs as they were given. */
 static uint32_t slots_of(const clg_op_call *c, clg_tensor *const *in, int edges) {
   uint32_t slots = 0;
-  for (int i = 0; c->op->needs && i < edges; i++)
-    if (in[i] && in[i]->requires_grad) slots |= c->op->needs(c, i);
+  for (int i = 0; i < edges; i++)
+    if (in[i] && in[i]->requires_grad) slots |= needs(c, i);
   if (c->op->keeps && clg_remat_is_on(c->ctx) && clg_keeps_recipes(c->ctx)) slots |= c->op->keeps(c);
   uint32_t present = CLG_OUT(0) | CLG_OUT(1) | CLG_OUT(2);
   for (int i = 0; slots && i < c->n && i < CLG_OP_SAVED_INPUTS; i++)

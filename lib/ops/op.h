@@ -42,8 +42,9 @@ struct clg_op {
   /* Fills out[] from in[]. May change an input that is state, and says so (clg_storage_changed). */
   clg_status (*forward)(clg_op_call *c);
   /* What the gradient of `input` reads. Of all inputs that require grad it is saved, of those that are wanted unpacked;
-   * absent inputs do not count. NULL: nothing. */
+   * absent inputs do not count. NULL: `reads`, whatever the input. */
   uint32_t (*needs)(const clg_op_call *c, int input);
+  uint32_t reads;
   /* What `recompute` reads besides, saved where formulas are kept. May be NULL. */
   uint32_t (*keeps)(const clg_op_call *c);
   /* The gradients that are wanted, by kernels, into their places. NULL: by `compose` always. */

@@ -1,5 +1,5 @@
 /* Sums, means and maxima over dimensions. */
-#include "ops/compose.h"
+#include "ops/dims.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
 
@@ -70,11 +70,6 @@ static clg_status amax_forward(clg_op_call *c) {
   return s;
 }
 
-static uint32_t amax_needs(const clg_op_call *c, int input) {
-  (void)c, (void)input;
-  return CLG_IN(0) | CLG_OUT(0);
-}
-
 /* h = g / (how many elements of each range equal its maximum m), of y's shape. A reference. */
 static clg_tensor *shares(clg_tensor *x, clg_tensor *m, clg_tensor *y, clg_tensor *g, uint32_t dims) {
   clg_formula *equal = clg_formula_row(x->ctx, CLG_ROW_EQUAL), *div = clg_formula_row(x->ctx, CLG_ROW_DIV);
@@ -122,7 +117,7 @@ static const clg_op amax_op = {.name = "amax",
                                .traits = CLG_OP_STRIDED | CLG_OP_LATE,
                                .shapes = amax_shapes,
                                .forward = amax_forward,
-                               .needs = amax_needs,
+                               .reads = CLG_IN(0) | CLG_OUT(0),
                                .backward = amax_backward,
                                .compose = amax_compose};
 

@@ -1,5 +1,5 @@
 /* Variances over dimensions. */
-#include "ops/compose.h"
+#include "ops/dims.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
 
@@ -36,11 +36,6 @@ static clg_status forward(clg_op_call *c) {
   return c->out[0] ? CLG_OK : clg_last_status(c->ctx);
 }
 
-static uint32_t needs(const clg_op_call *c, int input) {
-  (void)c, (void)input;
-  return CLG_IN(0);
-}
-
 /* dx = 2/n * (x - mean) * g: the mean is computed again instead of kept. */
 static void compose(clg_op_call *c, clg_tensor **d) {
   const var_attrs *a = c->attrs;
@@ -54,7 +49,7 @@ static const clg_op var_op = {.name = "var",
                               .attrs = sizeof(var_attrs),
                               .traits = CLG_OP_STRIDED | CLG_OP_MAKES | CLG_OP_NO_PLACES,
                               .forward = forward,
-                              .needs = needs,
+                              .reads = CLG_IN(0),
                               .compose = compose};
 
 clg_tensor *clg_var(clg_tensor *x, const int *dims, int n, bool unbiased, bool keepdim) {

@@ -1,6 +1,6 @@
 /* Gradient clipping, over spans of gradients. */
 #include "nn/flat.h"
-#include "ops/compose.h"
+#include "ops/norm/norm.h"
 #include <clgrad/ops.h>
 #include <clgrad/optim.h>
 #include <math.h>

@@ -56,11 +56,6 @@ static clg_status forward(clg_op_call *c) {
   return clg_call_pieces(c->ctx, &args, "index.cl", "index_extreme", y->numel, step_of(&s), c->op->name);
 }
 
-static uint32_t needs(const clg_op_call *c, int input) {
-  (void)c, (void)input;
-  return CLG_OUT(OUT_INDEX);
-}
-
 static void compose(clg_op_call *c, clg_tensor **d) {
   const extreme_attrs *a = c->attrs;
   const clg_input_shape *x = clg_op_input(c, 0);
@@ -71,7 +66,7 @@ static void compose(clg_op_call *c, clg_tensor **d) {
 }
 
 #define EXTREME .attrs = sizeof(extreme_attrs), .shapes = shapes, .forward = forward
-#define VALUE   EXTREME, .needs = needs, .compose = compose
+#define VALUE   EXTREME, .reads = CLG_OUT(OUT_INDEX), .compose = compose
 static const clg_op max_op = {.name = "max", VALUE}, min_op = {.name = "min", VALUE},
                     argmax_op = {.name = "argmax", .traits = CLG_OP_CONSTANT, EXTREME},
                     argmin_op = {.name = "argmin", .traits = CLG_OP_CONSTANT, EXTREME};

@@ -46,11 +46,6 @@ static clg_status launch(const clg_op_call *c, const char *kernel, int dim, int 
   return clg_call_pieces(c->ctx, &args, "index.cl", kernel, to->numel, CLG_INDEX_PIECE, c->op->name);
 }
 
-static uint32_t needs(const clg_op_call *c, int input) {
-  (void)c, (void)input;
-  return CLG_IN(IN_INDEX);
-}
-
 /* ---- gather ---- */
 
 static bool gather_shapes(clg_op_call *c, clg_shape *out) {
@@ -76,7 +71,7 @@ static const clg_op gather_op = {.name = "gather",
                                  .grads = IN_INDEX,
                                  .shapes = gather_shapes,
                                  .forward = gather_forward,
-                                 .needs = needs,
+                                 .reads = CLG_IN(IN_INDEX),
                                  .compose = gather_compose};
 
 clg_tensor *clg_gather_along(clg_tensor *x, clg_tensor *index, int dim) {
@@ -107,7 +102,7 @@ static const clg_op scatter_op = {.name = "scatter",
                                   .grads = IN_INDEX,
                                   .shapes = scatter_shapes,
                                   .forward = scatter_forward,
-                                  .needs = needs,
+                                  .reads = CLG_IN(IN_INDEX),
                                   .compose = scatter_compose};
 
 clg_tensor *clg_scatter_along(clg_tensor *g, clg_tensor *index, int dim, const clg_input_shape *shape) {

@@ -69,18 +69,13 @@ static clg_status add_rows(const clg_op_call *c, clg_tensor *to, clg_tensor *g, 
                          few ? index->numel : s.n, s.outer, c->op->name);
 }
 
-static uint32_t needs(const clg_op_call *c, int input) {
-  (void)c, (void)input;
-  return CLG_IN(IN_INDEX);
-}
-
 static clg_status read_backward(clg_op_call *c) { return add_rows(c, c->to[0].t, c->grad, c->to[0].add); }
 
 static void read_compose(clg_op_call *c, clg_tensor **d);
 
 #define READING                                                                                                        \
-  .attrs = sizeof(rows_attrs), .traits = CLG_OP_ANY_TYPE, .grads = IN_INDEX, .forward = read_forward, .needs = needs,  \
-  .backward = read_backward, .compose = read_compose
+  .attrs = sizeof(rows_attrs), .traits = CLG_OP_ANY_TYPE, .grads = IN_INDEX, .forward = read_forward,                  \
+  .reads = CLG_IN(IN_INDEX), .backward = read_backward, .compose = read_compose
 
 /* The way back from adding. */
 static const clg_op padded_rows_op = {.name = "index_select", .shapes = read_shapes, READING};
@@ -113,7 +108,7 @@ static const clg_op index_add_op = {.name = "index_add",
                                     .grads = IN_INDEX,
                                     .shapes = add_shapes,
                                     .forward = add_forward,
-                                    .needs = needs,
+                                    .reads = CLG_IN(IN_INDEX),
                                     .compose = add_compose};
 
 static void read_compose(clg_op_call *c, clg_tensor **d) {

@@ -1,5 +1,5 @@
 /* Losses that are formulas with a reduction behind them. */
-#include "ops/compose.h"
+#include "ops/dims.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* Norms over dimensions: a sum, and norm.cl behind it, so that a norm is finite where the squares of its elements are
  * not. */
+#include "ops/norm/norm.h"
 #include "ops/call.h"
-#include "ops/compose.h"
+#include "ops/dims.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
 #include <math.h>
@@ -72,11 +73,6 @@ static clg_status forward(clg_op_call *c) {
   return (c->out[0] = compute(c->in[0], a, a->keepdim, 0)) ? CLG_OK : clg_last_status(c->ctx);
 }
 
-static uint32_t needs(const clg_op_call *c, int input) {
-  (void)c, (void)input;
-  return CLG_IN(0) | CLG_OUT(0);
-}
-
 /* dx = g*sign(x)*(|x|/n)^(p - 1): each power is of a number up to 1. */
 static void compose(clg_op_call *c, clg_tensor **d) {
   const norm_attrs *a = c->attrs;
@@ -90,7 +86,7 @@ static const clg_op norm_op = {.name = "norm",
                                .attrs = sizeof(norm_attrs),
                                .traits = CLG_OP_STRIDED | CLG_OP_MAKES | CLG_OP_NO_PLACES,
                                .forward = forward,
-                               .needs = needs,
+                               .reads = CLG_IN(0) | CLG_OUT(0),
                                .compose = compose};
 
 clg_tensor *clg_norm_and_part(clg_tensor *x, float part) {

@@ -40,11 +40,6 @@ static clg_status forward(clg_op_call *c) {
   return launch(c, kernel, (clg_tensor *[]){c->in[0], c->out[0]}, 2, 0);
 }
 
-static uint32_t needs(const clg_op_call *c, int input) {
-  (void)c, (void)input;
-  return CLG_OUT(0);
-}
-
 static clg_status backward(clg_op_call *c) {
   static const char *const kernel[] = {"softmax_rows_backward", "softmax_columns_backward"};
   return launch(c, kernel, (clg_tensor *[]){c->grad, c->out[0], c->to[0].t}, 3, c->to[0].add ? ADD_FLAG : 0);
@@ -59,7 +54,7 @@ static void compose(clg_op_call *c, clg_tensor **d) {
 }
 
 #define SOFTMAX_OP                                                                                                     \
-  .attrs = sizeof(softmax_attrs), .shapes = shapes, .forward = forward, .needs = needs, .backward = backward,          \
+  .attrs = sizeof(softmax_attrs), .shapes = shapes, .forward = forward, .reads = CLG_OUT(0), .backward = backward,     \
   .compose = compose
 static const clg_op softmax_op = {.name = "softmax", SOFTMAX_OP}, log_softmax_op = {.name = "log_softmax", SOFTMAX_OP};
 
