@@ -1,14 +1,6 @@
 /* Anomaly mode: looks through results and gradients for NaN and Inf. */
 #include "graph/graph.h"
 
-bool clg_set_anomaly(clg_context *ctx, bool on) {
-  clg_graph *g = ctx ? clg_graph_of(ctx) : NULL;
-  if (!g) return false;
-  bool before = g->anomaly;
-  g->anomaly = on;
-  return before;
-}
-
 /* 1 if an element of t is NaN or infinite. */
 static clg_status look(const clg_tensor *t, const char *op, float *found) {
   clg_context *ctx = t->ctx;

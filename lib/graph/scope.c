@@ -1,4 +1,4 @@
-/* Scopes: who owns the handles of op results. Also the graph's per-context state and grad mode. */
+/* Scopes: who owns the handles of op results. Also the graph's per-context state, grad mode and anomaly mode. */
 #include "graph/graph.h"
 #include <stdlib.h>
 
@@ -127,3 +127,11 @@ bool clg_set_grad_mode(clg_context *ctx, bool on) {
 }
 
 bool clg_grad_mode(const clg_context *ctx) { return ctx && !ctx->no_grad; }
+
+bool clg_set_anomaly(clg_context *ctx, bool on) {
+  clg_graph *g = ctx ? clg_graph_of(ctx) : NULL;
+  if (!g) return false;
+  bool before = g->anomaly;
+  g->anomaly = on;
+  return before;
+}

@@ -19,7 +19,7 @@ ACCEPTED = [
 ]
 MEMBER = re.compile(r"^.*\[(?:.*/)?(.+)\]:$")
 # Rooms whose other circles are still to be broken.
-PENDING = {"graph", "ops"}
+PENDING = {"ops"}
 
 
 def symbols(archive):
