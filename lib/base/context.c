@@ -36,21 +36,41 @@ void clg_clear_error(clg_context *ctx) {
 
 const char *clg_phase(const clg_context *ctx) { return ctx->phase ? ctx->phase : ""; }
 
-clg_status clg_fail(clg_context *ctx, clg_status status, const char *op, const char *fmt, ...) {
+static void fail(clg_context *ctx, clg_status status, const char *op, const char *fmt, va_list ap) {
   char text[sizeof ctx->error.line];
+  vsnprintf(text, sizeof text, fmt, ap);
+  const char *phase = clg_phase(ctx);
+  if (*phase)
+    clg_error_set(&ctx->error, status, op, "%s [in %s]", text, phase);
+  else
+    clg_error_set(&ctx->error, status, op, "%s", text);
+}
+
+clg_status clg_fail(clg_context *ctx, clg_status status, const char *op, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
-  vsnprintf(text, sizeof text, fmt, ap);
+  fail(ctx, status, op, fmt, ap);
   va_end(ap);
-  const char *phase = clg_phase(ctx);
-  if (!*phase) return clg_error_set(&ctx->error, status, op, "%s", text);
-  return clg_error_set(&ctx->error, status, op, "%s [in %s]", text, phase);
+  return status;
+}
+
+void *clg_fail_object(clg_context *ctx, clg_status status, const char *op, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  fail(ctx, status, op, fmt, ap);
+  va_end(ap);
+  return NULL;
 }
 
 clg_status clg_null(clg_context *ctx, const char *op) {
   if (ctx && ctx->error.status == CLG_OK) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "it was given NULL");
   clg_nulls_mark(op);
   return CLG_ERR_ARGUMENT;
+}
+
+void *clg_null_object(clg_context *ctx, const char *op) {
+  clg_null(ctx, op);
+  return NULL;
 }
 
 void clg_log_line(clg_context *ctx, const char *fmt, ...) {

@@ -77,9 +77,13 @@ void clg_context_release(clg_context *ctx);
 /* Raises an error on the context: clg_error_set on ctx->error. Returns status. */
 clg_status clg_fail(clg_context *ctx, clg_status status, const char *op, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same in a call that returns an object: NULL. */
+void *clg_fail_object(clg_context *ctx, clg_status status, const char *op, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* A call was given a NULL that it needs: an error on the context where there is one without an error yet (NULL is what
  * a call that failed returns: the first error says more), else a mark for the scope that closes. CLG_ERR_ARGUMENT. */
 clg_status clg_null(clg_context *ctx, const char *op);
+void *clg_null_object(clg_context *ctx, const char *op); /* NULL */
 /* The current phase's name, "" when none is set; lives as long as the context. */
 const char *clg_phase(const clg_context *ctx);
 /* One line to the log callback, if any. */

@@ -61,8 +61,11 @@ static bool lock(int fd) {
 static bool clear_away(const char *temp) {
   struct stat st;
   int fd = open(temp, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd < 0 && errno == ENOENT) return true;
-  if (fd < 0) return errno = EEXIST, false;
+  if (fd < 0) {
+    bool gone = errno == ENOENT;
+    if (!gone) errno = EEXIST;
+    return gone;
+  }
   bool ours = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid();
   if (!ours) errno = EEXIST;
   bool ok = ours && lock(fd) && (!names(temp, fd) || !unlink(temp));

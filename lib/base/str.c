@@ -101,7 +101,8 @@ static void add_decimal(clg_str *s, double v, bool single) {
 
 static bool add_special(clg_str *s, double v) {
   if (isfinite(v)) return false;
-  clg_str_add(s, isnan(v) ? "NAN" : v < 0 ? "-INFINITY" : "INFINITY");
+  if (v < 0) clg_str_add(s, "-");
+  clg_str_add(s, isnan(v) ? "NAN" : "INFINITY");
   return true;
 }
 

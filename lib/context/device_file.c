@@ -39,12 +39,17 @@ static int line_of(const char *line, clg_device_file *out) {
     snprintf(out->name, sizeof out->name, "%.*s", (int)sizeof out->name - 1, line + 7);
     return SEEN_DEVICE;
   }
-  if (!strcmp(line, "shape cpu")) return out->shape = CLG_SHAPE_CPU, SEEN_SHAPE;
-  if (!strcmp(line, "shape gpu")) return out->shape = CLG_SHAPE_GPU, SEEN_SHAPE;
+  if (!strcmp(line, "shape cpu") || !strcmp(line, "shape gpu")) {
+    out->shape = line[6] == 'c' ? CLG_SHAPE_CPU : CLG_SHAPE_GPU;
+    return SEEN_SHAPE;
+  }
+  if (!strcmp(line, "gemm none")) {
+    out->products.no_clblast = true;
+    return SEEN_GEMM;
+  }
   const char *at = line + 9;
   if (!strncmp(line, "max_alloc ", 10))
     return number(&at, 1, UINT64_MAX / 16, &out->max_alloc_bytes) && !*at ? SEEN_ALLOC : 0;
-  if (!strcmp(line, "gemm none")) return out->products.no_clblast = true, SEEN_GEMM;
   if (!strncmp(line, "gemm ", 5)) return gemm_line(line + 5, &out->products.gemm) ? SEEN_GEMM : 0;
   return 0;
 }

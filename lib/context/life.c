@@ -147,11 +147,13 @@ static void log_held(clg_context *ctx) {
   char where[400] = "";
   size_t n = clg_books_holders(ctx->books, where, sizeof where);
   if (!ctx->log || !(ctx->tensors || n)) return;
-  const char *debug = getenv("CLGRAD_DEBUG");
+  const char *debug = getenv("CLGRAD_DEBUG"), *made = " (CLGRAD_DEBUG=1 says where they were made)";
+  if (debug && *debug)
+    made = ", made: ";
+  else
+    *where = 0;
   clg_log_line(ctx, "still held: %zu tensors with %llu bytes in %zu allocations%s%s", ctx->tensors,
-               (unsigned long long)clg_memory(ctx).live, n,
-               debug && *debug ? ", made: " : " (CLGRAD_DEBUG=1 says where they were made)",
-               debug && *debug ? where : "");
+               (unsigned long long)clg_memory(ctx).live, n, made, where);
 }
 
 /* Held while the slots close, since what they let go may be the last that holds the context. */

@@ -206,7 +206,7 @@ typedef struct holder {
 
 static int most_first(const void *a, const void *b) {
   const holder *x = a, *y = b;
-  return x->bytes < y->bytes ? 1 : x->bytes > y->bytes ? -1 : 0;
+  return (x->bytes < y->bytes) - (x->bytes > y->bytes);
 }
 
 size_t clg_books_holders(const clg_books *b, char *to, size_t size) {
@@ -223,9 +223,10 @@ size_t clg_books_holders(const clg_books *b, char *to, size_t size) {
   qsort(list, n, sizeof *list, most_first);
   if (size) to[0] = 0;
   for (size_t i = 0; i < n && used < size; i++) {
-    int k =
-        snprintf(to + used, size - used, "%s%llu by %s%s%s (%llu bytes)", i ? ", " : "", (unsigned long long)list[i].n,
-                 list[i].op, *list[i].phase ? " in " : "", list[i].phase, (unsigned long long)list[i].bytes);
+    const holder *h = &list[i];
+    const char *in = *h->phase ? " in " : "";
+    int k = snprintf(to + used, size - used, "%s%llu by %s%s%s (%llu bytes)", i ? ", " : "", (unsigned long long)h->n,
+                     h->op, in, h->phase, (unsigned long long)h->bytes);
     used += k > 0 ? (size_t)k : 0;
   }
   return all;

@@ -80,8 +80,9 @@ static void list_choices(const clg_found *rows, size_t n, char *to, size_t size)
   to[0] = 0;
   for (size_t i = 0; i < n && used + 1 < size; i++) {
     const clg_device_info *d = &rows[i].info;
+    const char *but = d->usable ? "" : ", not usable: ";
     int k = snprintf(to + used, size - used, "%s%d:%d %s (%s)%s%s", i ? ", " : "", d->platform_index, d->device_index,
-                     d->name, d->platform, d->usable ? "" : ", not usable: ", d->problem);
+                     d->name, d->platform, but, d->problem);
     used += k > 0 ? (size_t)k : 0;
   }
 }

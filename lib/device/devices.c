@@ -119,9 +119,9 @@ static void judge(cl_device_id d, clg_device_info *info) {
 static void describe_type(cl_device_id d, clg_device_info *info) {
   cl_device_type type = 0;
   clGetDeviceInfo(d, CL_DEVICE_TYPE, sizeof type, &type, NULL);
-  info->type = type & CL_DEVICE_TYPE_GPU   ? CLG_DEVICE_GPU
-               : type & CL_DEVICE_TYPE_CPU ? CLG_DEVICE_CPU
-                                           : CLG_DEVICE_ACCELERATOR;
+  info->type = CLG_DEVICE_ACCELERATOR;
+  if (type & CL_DEVICE_TYPE_CPU) info->type = CLG_DEVICE_CPU;
+  if (type & CL_DEVICE_TYPE_GPU) info->type = CLG_DEVICE_GPU;
 }
 
 /* What kernels of the GPU shape take of local memory at most (the CPU shape's take none), and what OpenCL promises,
@@ -195,7 +195,8 @@ size_t clg_platform_names(char *to, size_t size, cl_int *code) {
   for (cl_uint i = 0; i < count && used < size; i++) {
     char name[128];
     platform_text(ids[i], CL_PLATFORM_NAME, name, sizeof name);
-    int k = snprintf(to + used, size - used, "%s%s", i ? ", " : "", *name ? name : "one without a name");
+    if (!*name) snprintf(name, sizeof name, "one without a name");
+    int k = snprintf(to + used, size - used, "%s%s", i ? ", " : "", name);
     used += k > 0 ? (size_t)k : 0;
   }
   free(ids);

@@ -63,7 +63,8 @@ static cl_int enqueue(clg_context *ctx, const clg_kernel *k, const size_t global
                       cl_event *event) {
   size_t range[3];
   for (int i = 0; i < 3; i++) range[i] = (global[i] + group[i] - 1) / group[i] * group[i];
-  cl_uint dims = range[2] > 1 ? 3 : range[1] > 1 ? 2 : 1;
+  cl_uint dims = 3;
+  while (dims > 1 && range[dims - 1] == 1) dims--;
   return clEnqueueNDRangeKernel(ctx->queue->queue, k->kernel, dims, NULL, range, group, 0, NULL,
                                 ctx->queue->profile ? event : NULL);
 }

@@ -89,8 +89,10 @@ clg_status clg_no_device(clg_error *error) {
   size_t n = clg_platform_names(names, sizeof names, &code);
   clg_str s = {0};
   if (n) {
-    clg_str_addf(&s, "%zu OpenCL platform%s found (%s), but no device on %s: ", n, n > 1 ? "s" : "", names,
-                 n > 1 ? "any" : "it");
+    if (n == 1)
+      clg_str_addf(&s, "1 OpenCL platform found (%s), but no device on it: ", names);
+    else
+      clg_str_addf(&s, "%zu OpenCL platforms found (%s), but no device on any: ", n, names);
     add_causes(&s);
   } else {
     add_no_platform(&s, code);

@@ -85,8 +85,10 @@ bool clg_cl_wants_memory(cl_int code) {
 }
 
 clg_status clg_cl_fail(clg_context *ctx, const char *op, const char *what, cl_int code) {
-  return clg_fail(ctx, clg_cl_wants_memory(code) ? CLG_ERR_MEMORY : CLG_ERR_DEVICE, op, "%s failed%s: %s (%d)", what,
-                  clg_cl_wants_memory(code) ? " for want of memory" : "", clg_cl_name(code), (int)code);
+  if (clg_cl_wants_memory(code))
+    return clg_fail(ctx, CLG_ERR_MEMORY, op, "%s failed for want of memory: %s (%d)", what, clg_cl_name(code),
+                    (int)code);
+  return clg_fail(ctx, CLG_ERR_DEVICE, op, "%s failed: %s (%d)", what, clg_cl_name(code), (int)code);
 }
 
 clg_status clg_work_fail(clg_context *ctx, const char *op, const char *what, cl_int code) {

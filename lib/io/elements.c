@@ -23,7 +23,7 @@ clg_tensor *clg_elements_load(const clg_input *in, int type, int ndim, const int
   int64_t n = clg_shape_numel(in->ctx, ndim, shape, in->op);
   if (n < 0) return NULL;
   void *data = malloc(n ? (size_t)n * 4 : 1);
-  if (!data) return clg_fail(in->ctx, CLG_ERR_HOST_MEMORY, in->op, "out of host memory"), NULL;
+  if (!data) return clg_fail_object(in->ctx, CLG_ERR_HOST_MEMORY, in->op, "out of host memory");
   clg_tensor *t = NULL;
   if (clg_input_read(in, at, data, (size_t)n * 4) == CLG_OK) {
     clg_little_words(data, (size_t)n);

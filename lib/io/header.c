@@ -111,6 +111,23 @@ static bool read_offsets(reader *r, clg_entry *e) {
   return true;
 }
 
+enum { DTYPE = 1, SHAPE = 2, DATA_OFFSETS = 4, ALL_MEMBERS = 7 };
+
+/* 0: it is none of a tensor's. */
+static unsigned member_of(const char *key) {
+  if (!strcmp(key, "dtype")) return DTYPE;
+  if (!strcmp(key, "shape")) return SHAPE;
+  return !strcmp(key, "data_offsets") ? DATA_OFFSETS : 0;
+}
+
+static bool read_member(reader *r, clg_entry *e, unsigned member, uint64_t *numel) {
+  switch (member) {
+  case DTYPE: return read_type(r, e);
+  case SHAPE: return read_shape(r, e, numel);
+  default: return read_offsets(r, e);
+  }
+}
+
 /* {"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}, the members in any order, each once. */
 static bool read_entry(reader *r, clg_entry *e) {
   clg_json *j = &r->json;
@@ -120,13 +137,13 @@ static bool read_entry(reader *r, clg_entry *e) {
   while (!clg_json_is(j, '}')) {
     char *key;
     if ((seen && !clg_json_want(j, ',')) || !clg_json_string(j, &key) || !clg_json_want(j, ':')) return false;
-    unsigned bit = !strcmp(key, "dtype") ? 1 : !strcmp(key, "shape") ? 2 : !strcmp(key, "data_offsets") ? 4 : 0;
+    unsigned bit = member_of(key);
     if (!bit) return refuse(r, "it has a member other than dtype, shape and data_offsets");
     if (seen & bit) return refuse(r, "it has a member twice");
     seen |= bit;
-    if (bit == 1 ? !read_type(r, e) : bit == 2 ? !read_shape(r, e, &numel) : !read_offsets(r, e)) return false;
+    if (!read_member(r, e, bit, &numel)) return false;
   }
-  if (seen != 7) return refuse(r, "its dtype, shape or data_offsets are missing");
+  if (seen != ALL_MEMBERS) return refuse(r, "its dtype, shape or data_offsets are missing");
   if (numel > (uint64_t)INT64_MAX / 8) return refuse(r, "its shape is too large");
   /* Of a type that came after this library nobody here knows the size: that tensor alone cannot be read. */
   uint64_t bits = e->type < N_TYPES ? types[e->type].bits : 0, bytes = e->end - e->begin;
@@ -217,12 +234,15 @@ static bool check_tables(reader *r) {
   r->name = NULL;
   if (at != r->data + r->data_size) return refuse(r, "there is more data than its tensors have");
   if (h->n) qsort(h->entry, h->n, sizeof *h->entry, by_name);
-  for (size_t i = 1; i < h->n; i++)
-    if (!by_name(&h->entry[i - 1], &h->entry[i])) return r->name = h->entry[i].name, refuse(r, "it stands there twice");
+  for (size_t i = 1; i < h->n; i++) {
+    r->name = h->entry[i].name;
+    if (!by_name(&h->entry[i - 1], &h->entry[i])) return refuse(r, "it stands there twice");
+  }
   if (h->n_meta) qsort(h->meta, h->n_meta, sizeof *h->meta, by_key);
-  for (size_t i = 1; i < h->n_meta; i++)
-    if (!by_key(&h->meta[i - 1], &h->meta[i]))
-      return r->name = h->meta[i].key, refuse(r, "this key of __metadata__ stands there twice");
+  for (size_t i = 1; i < h->n_meta; i++) {
+    r->name = h->meta[i].key;
+    if (!by_key(&h->meta[i - 1], &h->meta[i])) return refuse(r, "this key of __metadata__ stands there twice");
+  }
   return true;
 }
 
@@ -260,10 +280,13 @@ clg_status clg_header_read(clg_header *h, const clg_input *in) {
         .json = {h->text, h->text + size, NULL}, .header = h, .data = 8 + size, .data_size = in->size - 8 - size};
     char shown[CLG_SHOWN];
     if (read_all(&r) && check_tables(&r)) return CLG_OK;
-    s = r.no_memory ? clg_fail(in->ctx, CLG_ERR_HOST_MEMORY, in->op, "out of host memory")
-        : r.name    ? clg_fail(in->ctx, CLG_ERR_IO, in->op, CLG_PATH ": \"%s\": %s", in->path, clg_shown(r.name, shown),
-                               r.json.problem)
-                    : clg_fail(in->ctx, CLG_ERR_IO, in->op, CLG_PATH ": the header: %s", in->path, r.json.problem);
+    if (r.no_memory)
+      s = clg_fail(in->ctx, CLG_ERR_HOST_MEMORY, in->op, "out of host memory");
+    else if (r.name)
+      s = clg_fail(in->ctx, CLG_ERR_IO, in->op, CLG_PATH ": \"%s\": %s", in->path, clg_shown(r.name, shown),
+                   r.json.problem);
+    else
+      s = clg_fail(in->ctx, CLG_ERR_IO, in->op, CLG_PATH ": the header: %s", in->path, r.json.problem);
   }
   clg_header_free(h);
   return s;

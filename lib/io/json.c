@@ -49,16 +49,18 @@ bool clg_json_whole(clg_json *j, int64_t *value) {
   return !j->problem;
 }
 
+static int hex(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* Four hexadecimal digits, or -1. */
 static long hex4(clg_json *j) {
   long v = 0;
   if (j->end - j->at < 4) return -1;
   for (int i = 0; i < 4; i++) {
-    char c = *j->at++;
-    int digit = c >= '0' && c <= '9'   ? c - '0'
-                : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                       : -1;
+    int digit = hex(*j->at++);
     if (digit < 0) return -1;
     v = v << 4 | digit;
   }
@@ -142,10 +144,18 @@ void clg_json_add(clg_str *s, const char *text) {
   clg_str_add(s, "\"");
 }
 
+/* The bytes of a character that follow its first; -1: none begins so. */
+static int utf8_more(unsigned char first) {
+  if (first < 0x80) return 0;
+  if (first < 0xc2 || first >= 0xf5) return -1;
+  if (first < 0xe0) return 1;
+  return first < 0xf0 ? 2 : 3;
+}
+
 bool clg_utf8_ok(const char *text, size_t n) {
   const unsigned char *c = (const unsigned char *)text, *end = c + n;
   while (c < end) {
-    int more = *c < 0x80 ? 0 : *c < 0xc2 ? -1 : *c < 0xe0 ? 1 : *c < 0xf0 ? 2 : *c < 0xf5 ? 3 : -1;
+    int more = utf8_more(*c);
     if (more < 0 || end - c <= more) return false;
     for (int i = 1; i <= more; i++)
       if ((c[i] & 0xc0) != 0x80) return false;

@@ -10,12 +10,17 @@
 static const char op[] = "loader";
 
 clg_loader *clg_loader_open(clg_context *ctx, const char *path) {
-  clg_loader *l = ctx ? calloc(1, sizeof *l) : NULL;
-  if (!l) return ctx ? (clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory"), NULL) : NULL;
-  if (clg_input_open(&l->in, ctx, op, path) != CLG_OK) return free(l), NULL;
-  if (clg_header_read(&l->header, &l->in) != CLG_OK) {
-    clg_input_close(&l->in);
-    return free(l), NULL;
+  if (!ctx) return NULL;
+  clg_loader *l = calloc(1, sizeof *l);
+  if (!l) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
+  clg_status s = clg_input_open(&l->in, ctx, op, path);
+  if (s == CLG_OK) {
+    s = clg_header_read(&l->header, &l->in);
+    if (s != CLG_OK) clg_input_close(&l->in);
+  }
+  if (s != CLG_OK) {
+    free(l);
+    return NULL;
   }
   l->ctx = ctx;
   clg_context_hold(ctx);
@@ -47,19 +52,16 @@ clg_tensor *clg_loader_load_tensor(clg_loader *l, const char *name) {
   char shown[CLG_SHOWN], dtype[CLG_SHOWN], shape[CLG_ENTRY_SHAPE];
   const clg_entry *e = name ? clg_header_find(&l->header, name) : NULL;
   if (!e)
-    return clg_fail(l->ctx, CLG_ERR_ARGUMENT, op, CLG_PATH ": there is no tensor \"%s\"", l->in.path,
-                    clg_shown(name ? name : "NULL", shown)),
-           NULL;
+    return clg_fail_object(l->ctx, CLG_ERR_ARGUMENT, op, CLG_PATH ": there is no tensor \"%s\"", l->in.path,
+                           clg_shown(name ? name : "NULL", shown));
   clg_shown(name, shown);
   if (e->type != CLG_FILE_F32 && e->type != CLG_FILE_I32)
-    return clg_fail(l->ctx, CLG_ERR_SHAPE, op, CLG_PATH ": \"%s\" is %s: only F32 and I32 can be loaded", l->in.path,
-                    shown, clg_shown(e->dtype, dtype)),
-           NULL;
+    return clg_fail_object(l->ctx, CLG_ERR_SHAPE, op, CLG_PATH ": \"%s\" is %s: only F32 and I32 can be loaded",
+                           l->in.path, shown, clg_shown(e->dtype, dtype));
   if (e->ndim > CLG_MAX_DIMS || (e->end - e->begin) / 4 > INT32_MAX)
-    return clg_fail(l->ctx, CLG_ERR_SHAPE, op,
-                    CLG_PATH ": \"%s\" of shape %s has more than %d dimensions or 2^31 - 1 elements", l->in.path, shown,
-                    clg_entry_shape(e, shape), CLG_MAX_DIMS),
-           NULL;
+    return clg_fail_object(l->ctx, CLG_ERR_SHAPE, op,
+                           CLG_PATH ": \"%s\" of shape %s has more than %d dimensions or 2^31 - 1 elements", l->in.path,
+                           shown, clg_entry_shape(e, shape), CLG_MAX_DIMS);
   return clg_elements_load(&l->in, e->type, e->ndim, e->shape, e->begin);
 }
 

@@ -35,7 +35,10 @@ static clg_status add(state *s, const char *path, const clg_param *p) {
   if (!p->tensor) return CLG_OK;
   clg_str name = {0};
   clg_str_addf(&name, "%s%s", path, p->name);
-  if (name.failed) return clg_str_free(&name), fail_memory(p->tensor->ctx);
+  if (name.failed) {
+    clg_str_free(&name);
+    return fail_memory(p->tensor->ctx);
+  }
   s->name[s->n] = name.data;
   s->tensor[s->n++] = p->tensor;
   return CLG_OK;
@@ -62,7 +65,8 @@ static clg_status state_of(state *s, const char *prefix, clg_module *m) {
   size_t n = count(m);
   s->name = calloc(n + 1, sizeof *s->name);
   s->tensor = calloc(n + 1, sizeof(clg_tensor *));
-  return s->name && s->tensor ? collect(s, prefix ? prefix : "", m) : fail_memory(m->ctx);
+  if (!s->name || !s->tensor) return fail_memory(m->ctx);
+  return collect(s, prefix ? prefix : "", m);
 }
 
 clg_status clg_saver_add_module(clg_saver *s, const char *prefix, clg_module *m) {

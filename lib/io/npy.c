@@ -65,10 +65,10 @@ static bool read_type(cursor *c, array *a) {
 
 static bool read_order(cursor *c, array *a) {
   next(c, ' ');
-  size_t n = !strncmp(c->at, "True", 4) ? 4 : !strncmp(c->at, "False", 5) ? 5 : 0;
-  a->fortran = n == 4;
-  c->at += n;
-  return n || refuse(c, "its header is no dictionary of NumPy's");
+  a->fortran = !strncmp(c->at, "True", 4);
+  if (!a->fortran && strncmp(c->at, "False", 5)) return refuse(c, "its header is no dictionary of NumPy's");
+  c->at += a->fortran ? 4 : 5;
+  return true;
 }
 
 static bool read_size(cursor *c, int64_t *size) {
@@ -98,6 +98,23 @@ static bool read_shape(cursor *c, array *a) {
   return true;
 }
 
+enum { DESCR = 1, FORTRAN_ORDER = 2, SHAPE = 4, ALL_MEMBERS = 7 };
+
+/* 0: it is none of an array's. */
+static unsigned member_of(const char *key, size_t n) {
+  if (equals(key, n, "descr")) return DESCR;
+  if (equals(key, n, "fortran_order")) return FORTRAN_ORDER;
+  return equals(key, n, "shape") ? SHAPE : 0;
+}
+
+static bool read_member(cursor *c, array *a, unsigned member) {
+  switch (member) {
+  case DESCR: return read_type(c, a);
+  case FORTRAN_ORDER: return read_order(c, a);
+  default: return read_shape(c, a);
+  }
+}
+
 static bool read_dictionary(cursor *c, array *a) {
   unsigned seen = 0;
   if (!next(c, '{')) return refuse(c, "its header is no dictionary of NumPy's");
@@ -105,14 +122,14 @@ static bool read_dictionary(cursor *c, array *a) {
     const char *key;
     size_t n;
     if (!quoted(c, &key, &n)) return false;
-    unsigned bit = equals(key, n, "descr") ? 1 : equals(key, n, "fortran_order") ? 2 : equals(key, n, "shape") ? 4 : 0;
+    unsigned bit = member_of(key, n);
     if (!bit || (seen & bit) || !next(c, ':')) return refuse(c, "its header is no dictionary of NumPy's");
     seen |= bit;
-    if (bit == 1 ? !read_type(c, a) : bit == 2 ? !read_order(c, a) : !read_shape(c, a)) return false;
+    if (!read_member(c, a, bit)) return false;
     if (!next(c, ',') && *c->at != '}') return refuse(c, "its header is no dictionary of NumPy's");
   }
   next(c, ' ');
-  if (seen != 7 || *c->at) return refuse(c, "its header is no dictionary of NumPy's");
+  if (seen != ALL_MEMBERS || *c->at) return refuse(c, "its header is no dictionary of NumPy's");
   if (a->fortran && a->ndim > 1) return refuse(c, "it is in Fortran order: numpy.ascontiguousarray makes it C order");
   return true;
 }

@@ -125,7 +125,10 @@ static clg_status plan_state(plan *p, size_t i, int k, const clg_entry *e) {
   clg_tensor *t = clg_optim_state(p->optim, i, k);
   if (!t) return no_memory(p);
   const char *what = e ? clg_loader_misfit(e, t, misfit) : NULL;
-  if (what) return clg_tensor_unref(&t), refuse(p, e->name, what);
+  if (what) {
+    clg_tensor_unref(&t);
+    return refuse(p, e->name, what);
+  }
   if (e)
     p->to[p->n_to++] = (clg_transfer){e, t};
   else

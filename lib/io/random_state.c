@@ -21,10 +21,11 @@ static clg_status add(clg_saver *s, const char *prefix, const char *name, uint64
 
 clg_status clg_saver_add_random(clg_saver *s, const char *prefix) {
   if (!s) return CLG_ERR_ARGUMENT;
+  if (!prefix) prefix = "";
   uint64_t seed, position;
   clg_seed_get(clg_saver_context(s), &seed, &position);
-  clg_status st = add(s, prefix ? prefix : "", "seed", seed);
-  return st == CLG_OK ? add(s, prefix ? prefix : "", "position", position) : st;
+  clg_status st = add(s, prefix, "seed", seed);
+  return st == CLG_OK ? add(s, prefix, "position", position) : st;
 }
 
 /* Digits alone, and no more than 64 bits hold. */

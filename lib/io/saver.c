@@ -32,15 +32,15 @@ struct clg_saver {
 
 clg_saver *clg_saver_create(clg_context *ctx, const char *path) {
   if (!ctx) return NULL;
-  if (!path || !*path) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "there is no path"), NULL;
+  if (!path || !*path) return clg_fail_object(ctx, CLG_ERR_ARGUMENT, op, "there is no path");
   if (clg_context_is_plan(ctx))
-    return clg_fail(ctx, CLG_ERR_STATE, op, "cannot write " CLG_PATH ": a plan context has no values to save", path),
-           NULL;
+    return clg_fail_object(ctx, CLG_ERR_STATE, op, "cannot write " CLG_PATH ": a plan context has no values to save",
+                           path);
   clg_saver *s = calloc(1, sizeof *s);
   if (s) s->path = strdup(path);
   if (!s || !s->path) {
     free(s);
-    return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory"), NULL;
+    return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
   }
   s->ctx = ctx;
   clg_context_hold(ctx);
@@ -81,10 +81,13 @@ static clg_status no_memory(clg_saver *s) {
 /* ---- collecting ---- */
 
 static clg_status name_ok(clg_saver *s, const char *name) {
-  const char *why = !name                              ? "a name is NULL"
-                    : !strcmp(name, "__metadata__")    ? "the name __metadata__ is the format's own"
-                    : !clg_utf8_ok(name, strlen(name)) ? "a name or text is no UTF-8"
-                                                       : NULL;
+  const char *why = NULL;
+  if (!name)
+    why = "a name is NULL";
+  else if (!strcmp(name, "__metadata__"))
+    why = "the name __metadata__ is the format's own";
+  else if (!clg_utf8_ok(name, strlen(name)))
+    why = "a name or text is no UTF-8";
   return why ? clg_saver_fail(s, clg_fail(s->ctx, CLG_ERR_ARGUMENT, op, CLG_PATH ": %s", s->path, why)) : CLG_OK;
 }
 
@@ -134,7 +137,10 @@ clg_status clg_saver_add_metadata(clg_saver *s, const char *key, const char *val
   }
   if (st != CLG_OK) return st;
   text t = {strdup(key), strdup(value)};
-  if (t.key && t.value) return s->text[s->n_text++] = t, CLG_OK;
+  if (t.key && t.value) {
+    s->text[s->n_text++] = t;
+    return CLG_OK;
+  }
   free(t.key);
   free(t.value);
   return no_memory(s);

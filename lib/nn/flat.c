@@ -67,10 +67,13 @@ static clg_status make_new(maker *k, clg_param *p) {
   clg_tensor *t = clg_tensor_view(s, 0, p->ndim, p->shape, NULL);
   clg_storage_unref(s);
   if (!t) return CLG_ERR_HOST_MEMORY;
-  clg_status st = p->bound > 0       ? clg_rand_(t, -p->bound, p->bound)
-                  : p->deviation > 0 ? clg_randn_(t, 0, p->deviation)
-                  : p->value != 0    ? clg_fill_(t, p->value)
-                                     : CLG_OK;
+  clg_status st = CLG_OK;
+  if (p->bound > 0)
+    st = clg_rand_(t, -p->bound, p->bound);
+  else if (p->deviation > 0)
+    st = clg_randn_(t, 0, p->deviation);
+  else if (p->value != 0)
+    st = clg_fill_(t, p->value);
   t->storage->version = 0;
   if (st == CLG_OK) st = clg_set_requires_grad(t, true);
   if (st != CLG_OK) clg_tensor_unref(&t);

@@ -84,9 +84,8 @@ static clg_status make_buffer(clg_module *m, const char *name, int64_t size, flo
 
 clg_module *clg_batch_norm2d_create(clg_context *ctx, int64_t channels, float eps, float momentum) {
   if (ctx && (channels < 1 || !(eps >= 0) || !(momentum >= 0 && momentum <= 1)))
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, "batch_norm",
-                    "channels must be positive, eps not negative, momentum in [0, 1]"),
-           NULL;
+    return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "batch_norm",
+                           "channels must be positive, eps not negative, momentum in [0, 1]");
   clg_module *m = clg_module_create(ctx, &batch_norm_class);
   if (!m) return NULL;
   m->number = eps;
@@ -105,7 +104,8 @@ static clg_tensor *avg_pool_forward(clg_module *m, clg_tensor *x) { return clg_a
 static const clg_module_class avg_pool_class = {.name = "avg_pool2d", .forward = avg_pool_forward};
 
 static clg_module *pool_create(clg_context *ctx, const clg_module_class *cls, const clg_pool_options *options) {
-  if (ctx && !options) return clg_fail(ctx, CLG_ERR_ARGUMENT, cls->name, "it needs options that give its kernel"), NULL;
+  if (ctx && !options)
+    return clg_fail_object(ctx, CLG_ERR_ARGUMENT, cls->name, "it needs options that give its kernel");
   clg_module *m = clg_module_create(ctx, cls);
   if (m) m->how.pool = *options;
   return m;

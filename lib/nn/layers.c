@@ -37,7 +37,7 @@ static const clg_module_class layer_norm_class = {
 
 clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, float eps) {
   if (ctx && (size < 1 || !(eps >= 0)))
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, "layer_norm", "size must be positive and eps not negative"), NULL;
+    return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "layer_norm", "size must be positive and eps not negative");
   clg_module *m = clg_module_create(ctx, &layer_norm_class);
   if (!m) return NULL;
   m->number = eps;
@@ -52,7 +52,7 @@ const clg_module_class clg_activation_class = {.name = "activation", .forward = 
 
 clg_module *clg_activation_create(clg_context *ctx, clg_activation act, float slope) {
   if (ctx && (act < CLG_ACT_NONE || act > CLG_ACT_SOFTPLUS))
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, "activation", "there is no activation number %d", (int)act), NULL;
+    return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "activation", "there is no activation number %d", (int)act);
   clg_module *m = clg_module_create(ctx, &clg_activation_class);
   if (!m) return NULL;
   m->act = act;
@@ -65,9 +65,8 @@ static const clg_module_class embedding_class = {.name = "embedding", .forward =
 
 clg_module *clg_embedding_create(clg_context *ctx, int64_t n, int64_t size) {
   if (ctx && (n < 1 || size < 1 || n > INT32_MAX / size))
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, "embedding", "%lld rows of %lld are not possible", (long long)n,
-                    (long long)size),
-           NULL;
+    return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "embedding", "%lld rows of %lld are not possible", (long long)n,
+                           (long long)size);
   clg_module *m = clg_module_create(ctx, &embedding_class);
   if (!m) return NULL;
   m->param[0] = (clg_param){.name = "weight", .ndim = 2, .shape = {n, size}, .deviation = 1};
@@ -79,14 +78,14 @@ static clg_tensor *dropout_forward(clg_module *m, clg_tensor *x) { return clg_dr
 static const clg_module_class dropout_class = {.name = "dropout", .forward = dropout_forward};
 
 clg_module *clg_dropout_create(clg_context *ctx, float p) {
-  if (ctx && !(p >= 0 && p <= 1)) return clg_fail(ctx, CLG_ERR_ARGUMENT, "dropout", "p must be in [0, 1]"), NULL;
+  if (ctx && !(p >= 0 && p <= 1)) return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "dropout", "p must be in [0, 1]");
   clg_module *m = clg_module_create(ctx, &dropout_class);
   if (m) m->number = p;
   return m;
 }
 
 static clg_tensor *flatten_forward(clg_module *m, clg_tensor *x) {
-  if (x->ndim < 2) return clg_fail(m->ctx, CLG_ERR_SHAPE, "flatten", "the input needs at least 2 dimensions"), NULL;
+  if (x->ndim < 2) return clg_fail_object(m->ctx, CLG_ERR_SHAPE, "flatten", "the input needs at least 2 dimensions");
   int64_t rest = 1;
   for (int d = 1; d < x->ndim; d++) rest *= x->shape[d];
   return clg_reshape(x, 2, (int64_t[]){x->shape[0], rest});

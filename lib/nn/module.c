@@ -5,9 +5,9 @@
 #include <string.h>
 
 clg_module *clg_module_create(clg_context *ctx, const clg_module_class *cls) {
-  if (!ctx) return clg_null(NULL, cls->name), NULL;
+  if (!ctx) return clg_null_object(NULL, cls->name);
   clg_module *m = calloc(1, sizeof *m);
-  if (!m) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, cls->name, "out of host memory"), NULL;
+  if (!m) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, cls->name, "out of host memory");
   *m = (clg_module){.refs = 1, .ctx = ctx, .cls = cls, .train = true};
   clg_context_hold(ctx);
   return m;
@@ -39,9 +39,10 @@ void clg_module_unref(clg_module **p) {
 clg_tensor *clg_module_run(clg_module *m, clg_tensor *x) { return m->cls->forward(m, x); }
 
 clg_tensor *clg_forward(clg_module *m, clg_tensor *x) {
-  if (!m || !x) return clg_null(m ? m->ctx : x ? x->ctx : NULL, m ? m->cls->name : "forward"), NULL;
+  if (!m) return clg_null_object(clg_tensor_context(x), "forward");
+  if (!x) return clg_null_object(m->ctx, m->cls->name);
   if (x->ctx != m->ctx)
-    return clg_fail(m->ctx, CLG_ERR_ARGUMENT, m->cls->name, "the input belongs to another context"), NULL;
+    return clg_fail_object(m->ctx, CLG_ERR_ARGUMENT, m->cls->name, "the input belongs to another context");
   clg_scope *scope = clg_scope_open(m->ctx); /* what a layer makes on the way is not left to whoever has none open */
   bool ready = clg_scope_opened(scope) && clg_module_make(m) == CLG_OK;
   return clg_scope_close_with(scope, ready ? clg_module_run(m, x) : NULL);
@@ -116,7 +117,8 @@ static clg_tensor *find_buffer(clg_module *m, size_t *i, char *name, size_t size
 }
 
 clg_tensor *clg_module_buffer(clg_module *m, size_t i, char *name, size_t size) {
-  return m ? find_buffer(m, &i, name, name ? size : 0) : NULL;
+  if (!name) size = 0;
+  return m ? find_buffer(m, &i, name, size) : NULL;
 }
 
 size_t clg_module_numel(clg_module *m) {
@@ -129,7 +131,8 @@ size_t clg_module_numel(clg_module *m) {
 clg_status clg_module_set_requires_grad(clg_module *m, bool on) {
   size_t n;
   clg_tensor *const *p = clg_module_parameters(m, &n);
-  clg_status s = p ? CLG_OK : m ? clg_last_status(m->ctx) : CLG_ERR_ARGUMENT;
+  if (!m) return CLG_ERR_ARGUMENT;
+  clg_status s = p ? CLG_OK : clg_last_status(m->ctx);
   for (size_t i = 0; s == CLG_OK && i < n; i++) s = clg_set_requires_grad(p[i], on);
   return s;
 }

@@ -61,7 +61,7 @@ static part *part_create(clg_module *m, size_t from, size_t to) {
   const part range = {.module = m, .from = from, .to = to};
   size_t n = part_modes(&range, NULL, false);
   part *p = malloc(sizeof *p + n * sizeof *p->train);
-  if (!p) return clg_fail(m->ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory"), NULL;
+  if (!p) return clg_fail_object(m->ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory");
   p->module = clg_module_ref(m);
   p->from = from;
   p->to = to;
@@ -75,7 +75,7 @@ static clg_tensor *run_part(void *user, clg_tensor *const *in, size_t n) {
   (void)n;
   clg_context *ctx = p->module->ctx;
   bool again = clg_recomputing(ctx), *now = again ? malloc(p->n * sizeof *now + 1) : NULL;
-  if (again && !now) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory"), NULL;
+  if (again && !now) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory");
   if (now) part_modes(p, now, false), part_modes(p, p->train, true);
   clg_tensor *y = run_layers(p->module, p->from, p->to, in[0]);
   if (now) part_modes(p, now, true);
@@ -135,7 +135,7 @@ static bool take(clg_module *m, clg_module *const *layers, size_t n) {
 }
 
 clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n) {
-  if (ctx && n && !layers) return clg_fail(ctx, CLG_ERR_ARGUMENT, "sequential", "there is no list of layers"), NULL;
+  if (ctx && n && !layers) return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "sequential", "there is no list of layers");
   clg_module *m = clg_module_create(ctx, &sequential_class);
   if (m && n && !(m->layer = calloc(n, sizeof *m->layer))) {
     clg_fail(ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory");

@@ -50,16 +50,22 @@ static clg_status make_vector(clg_module *m, const char *name, int64_t size) {
 clg_module *clg_spectral_norm(clg_module *layer) {
   if (!layer) return NULL;
   const clg_param *w = &layer->param[0];
-  const char *why = !layer->cls->spectral       ? "only a Linear or a Conv2d can have it"
-                    : layer->spectral           ? "the layer has it already"
-                    : layer->owner || w->tensor ? "it must come before the layer is used or in a module"
-                                                : NULL;
+  const char *why = NULL;
+  if (!layer->cls->spectral)
+    why = "only a Linear or a Conv2d can have it";
+  else if (layer->spectral)
+    why = "the layer has it already";
+  else if (layer->owner || w->tensor)
+    why = "it must come before the layer is used or in a module";
   clg_status s = why ? clg_fail(layer->ctx, CLG_ERR_ARGUMENT, op, "%s: %s", layer->cls->name, why) : CLG_OK;
   int64_t behind = 1;
   for (int d = 1; d < w->ndim; d++) behind *= w->shape[d];
   if (s == CLG_OK) s = make_vector(layer, "weight_u", w->shape[0]);
   if (s == CLG_OK) s = make_vector(layer, "weight_v", behind);
-  if (s != CLG_OK) return clg_module_unref(&layer), NULL;
+  if (s != CLG_OK) {
+    clg_module_unref(&layer);
+    return NULL;
+  }
   layer->param[0].name = "weight_orig";
   layer->spectral = true;
   return layer;

@@ -21,7 +21,7 @@ static clg_tensor *own_gradient(clg_tensor *p, const char *op) {
 /* The parameters' gradients, NULL where there is none; the caller frees the list. NULL with the error set. */
 static clg_tensor **gradients(clg_context *ctx, clg_tensor *const *params, size_t n, const char *op) {
   clg_tensor **g = calloc(n + 1, sizeof *g);
-  if (!g) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory"), NULL;
+  if (!g) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
   bool ok = true;
   for (size_t i = 0; ok && i < n; i++) {
     ok = params[i] && params[i]->ctx == ctx;
@@ -78,8 +78,8 @@ static clg_tensor *element(clg_tensor *x, int64_t i) { return clg_reshape(clg_na
 
 clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size_t n, double max_norm) {
   static const char op[] = "clip_grad_norm";
-  if (!ctx || (n && !params)) return clg_null(ctx, op), NULL;
-  if (!(max_norm >= 0)) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "max_norm must not be negative"), NULL;
+  if (!ctx || (n && !params)) return clg_null_object(ctx, op);
+  if (!(max_norm >= 0)) return clg_fail_object(ctx, CLG_ERR_ARGUMENT, op, "max_norm must not be negative");
   bool mode = clg_set_grad_mode(ctx, false);
   clg_scope *scope = clg_scope_open(ctx);
   clg_tensor **g = clg_scope_opened(scope) ? gradients(ctx, params, n, op) : NULL;

@@ -42,7 +42,8 @@ static clg_status move_all(const clg_ema *e, clg_tensor *const *p, way how) {
 }
 
 static clg_status move(const clg_ema *e, clg_module *m, way how) {
-  if (!e || !m) return clg_null(e ? e->ctx : m ? m->ctx : NULL, "ema");
+  if (!e) return clg_null(m ? m->ctx : NULL, "ema");
+  if (!m) return clg_null(e->ctx, "ema");
   if (m->ctx != e->ctx) return clg_fail(e->ctx, CLG_ERR_ARGUMENT, "ema", "the module is of another context");
   size_t n;
   clg_tensor *const *p = clg_module_parameters(m, &n);
@@ -55,13 +56,13 @@ static clg_status move(const clg_ema *e, clg_module *m, way how) {
 
 clg_ema *clg_ema_create(clg_module *m, double decay) {
   size_t n;
-  if (!m) return clg_null(NULL, "ema"), NULL;
+  if (!m) return clg_null_object(NULL, "ema");
   if (clg_module_make(m) != CLG_OK) return NULL;
   clg_tensor *const *p = clg_module_parameters(m, &n);
-  if (!n) return clg_fail(m->ctx, CLG_ERR_ARGUMENT, "ema", "the module has no parameters"), NULL;
-  if (!(decay >= 0 && decay <= 1)) return clg_fail(m->ctx, CLG_ERR_ARGUMENT, "ema", "decay must be in [0, 1]"), NULL;
+  if (!n) return clg_fail_object(m->ctx, CLG_ERR_ARGUMENT, "ema", "the module has no parameters");
+  if (!(decay >= 0 && decay <= 1)) return clg_fail_object(m->ctx, CLG_ERR_ARGUMENT, "ema", "decay must be in [0, 1]");
   clg_ema *e = calloc(1, sizeof *e);
-  if (!e) return clg_fail(m->ctx, CLG_ERR_HOST_MEMORY, "ema", "out of host memory"), NULL;
+  if (!e) return clg_fail_object(m->ctx, CLG_ERR_HOST_MEMORY, "ema", "out of host memory");
   *e = (clg_ema){.refs = 1, .ctx = m->ctx, .decay = decay, .n = n, .numel = calloc(n, sizeof *e->numel)};
   clg_context_hold(e->ctx);
   int64_t floats = 0;

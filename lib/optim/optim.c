@@ -113,9 +113,9 @@ clg_status clg_optim_add_group(clg_optim *o, const clg_optim_options *options, c
 }
 
 clg_optim *clg_optim_create(clg_context *ctx, const clg_optim_options *options, clg_tensor *const *params, size_t n) {
-  if (!ctx || !options || (n && !params)) return clg_null(ctx, "optim"), NULL;
+  if (!ctx || !options || (n && !params)) return clg_null_object(ctx, "optim");
   clg_optim *o = calloc(1, sizeof *o);
-  if (!o) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "optim", "out of host memory"), NULL;
+  if (!o) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "optim", "out of host memory");
   *o = (clg_optim){.refs = 1, .ctx = ctx};
   clg_context_hold(ctx);
   if (clg_optim_add_group(o, options, params, n) != CLG_OK) clg_optim_unref(&o);
@@ -124,10 +124,10 @@ clg_optim *clg_optim_create(clg_context *ctx, const clg_optim_options *options, 
 
 clg_optim *clg_optim_create_for(clg_module *m, const clg_optim_options *options) {
   size_t n;
-  if (!m) return clg_null(NULL, "optim"), NULL;
+  if (!m) return clg_null_object(NULL, "optim");
   if (clg_module_make(m) != CLG_OK) return NULL;
   clg_tensor *const *p = clg_module_parameters(m, &n);
-  if (!n) return clg_fail(m->ctx, CLG_ERR_ARGUMENT, "optim", "the module has no parameters"), NULL;
+  if (!n) return clg_fail_object(m->ctx, CLG_ERR_ARGUMENT, "optim", "the module has no parameters");
   return clg_optim_create(m->ctx, options, p, n);
 }
 

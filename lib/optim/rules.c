@@ -42,12 +42,16 @@ static const clg_rule rules[] = {
 };
 
 const clg_rule *clg_rule_of(const clg_optim_options *o) {
+  bool momentum = o->momentum != 0;
   switch (o->kind) {
-  case CLG_SGD: return &rules[o->momentum == 0 ? SGD : o->nesterov ? SGD_NESTEROV : SGD_MOMENTUM];
+  case CLG_SGD:
+    if (!momentum) return &rules[SGD];
+    return &rules[o->nesterov ? SGD_NESTEROV : SGD_MOMENTUM];
   case CLG_ADAM: return &rules[o->amsgrad ? ADAM_AMSGRAD : ADAM];
   case CLG_ADAMW: return &rules[o->amsgrad ? ADAMW_AMSGRAD : ADAMW];
   default:
-    return &rules[o->centered ? (o->momentum != 0 ? RMS_C_MOMENTUM : RMS_C) : o->momentum != 0 ? RMS_MOMENTUM : RMS];
+    if (o->centered) return &rules[momentum ? RMS_C_MOMENTUM : RMS_C];
+    return &rules[momentum ? RMS_MOMENTUM : RMS];
   }
 }
 
@@ -56,17 +60,19 @@ const char *clg_rule_state_name(const clg_rule *rule, int k) {
   static const char *const rms[] = {"square_avg", "momentum_buffer"};
   static const char *const centred[] = {"square_avg", "grad_avg", "momentum_buffer"};
   size_t row = (size_t)(rule - rules);
-  return row <= SGD_NESTEROV    ? "momentum_buffer"
-         : row <= ADAMW_AMSGRAD ? adam[k]
-         : row <= RMS_MOMENTUM  ? rms[k]
-                                : centred[k];
+  if (row <= SGD_NESTEROV) return "momentum_buffer";
+  if (row <= ADAMW_AMSGRAD) return adam[k];
+  return row <= RMS_MOMENTUM ? rms[k] : centred[k];
 }
 
 /* Worked out in double from the options, as PyTorch does from Python's numbers. */
 void clg_rule_numbers(const clg_optim_options *o, uint64_t t, float out[CLG_NUMBERS]) {
   bool adam = o->kind == CLG_ADAM || o->kind == CLG_ADAMW;
-  double b1 = o->beta1, b2 = adam ? o->beta2 : o->alpha;
-  double bias1 = adam ? 1 - pow(b1, (double)t) : 1, bias2 = adam ? 1 - pow(b2, (double)t) : 1;
+  double b1 = o->beta1, b2 = adam ? o->beta2 : o->alpha, bias1 = 1, bias2 = 1;
+  if (adam) {
+    bias1 = 1 - pow(b1, (double)t);
+    bias2 = 1 - pow(b2, (double)t);
+  }
   out[CLG_N_SIZE] = (float)(o->lr / bias1);
   out[CLG_N_WD] = (float)o->weight_decay;
   out[CLG_N_MU] = (float)o->momentum;
@@ -99,7 +105,7 @@ clg_map_fn *clg_rule_compile(clg_context *ctx, const clg_rule *rule) {
     bool last = i == rule->n_states;
     clg_expr e = clg_expr_parse(arena, last ? rule->weight : rule->state[i], names, n, &error);
     for (int k = 0; k < i; k++) e = clg_expr_replace(arena, e, clg_expr_var(arena, fresh[k]), out[1 + k]);
-    if (!e) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, rule->name, "out of host memory"), NULL;
+    if (!e) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, rule->name, "out of host memory");
     out[last ? 0 : 1 + i] = e;
   }
   return clg_map_create(ctx, rule->name, out, 1 + rule->n_states, in, 2 + rule->n_states, number, CLG_NUMBERS);

@@ -30,7 +30,8 @@ clg_operands clg_operands_of(const clg_product *p) {
                     0};
   if (p->ta) o.a_rs = 1, o.a_ps = p->a_ld;
   if (p->tb) o.b_ps = 1, o.b_cs = p->b_ld;
-  o.flags = (p->accumulate ? CLG_PRODUCT_FLAG_ADD : 0) | (p->bias ? CLG_PRODUCT_FLAG_BIAS : 0);
+  if (p->accumulate) o.flags |= CLG_PRODUCT_FLAG_ADD;
+  if (p->bias) o.flags |= CLG_PRODUCT_FLAG_BIAS;
   return o;
 }
 

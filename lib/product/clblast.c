@@ -155,10 +155,11 @@ size_t clg_gemm_workspace(clg_context *ctx, const clg_product *c) {
 
 static CLBlastStatusCode run(clg_queue *q, const clg_product *c, bool columns, const clg_block *work) {
   form f = form_of(c, columns);
+  const float beta = c->accumulate ? 1.0f : 0.0f;
   return CLBlastSgemmWithTempBuffer(f.layout, f.a.transpose, f.b.transpose, f.m, f.n, c->k, 1.0f,
                                     clg_block_mem(f.a.block), f.a.offset, f.a.ld, clg_block_mem(f.b.block), f.b.offset,
-                                    f.b.ld, c->accumulate ? 1.0f : 0.0f, clg_block_mem(c->c), c->c_offset, c->c_ld,
-                                    &q->queue, NULL, work ? clg_block_mem(work) : NULL);
+                                    f.b.ld, beta, clg_block_mem(c->c), c->c_offset, c->c_ld, &q->queue, NULL,
+                                    work ? clg_block_mem(work) : NULL);
 }
 
 static clg_status check(clg_context *ctx, const clg_product *c, const char *op) {
@@ -273,18 +274,21 @@ static bool verify(clg_queue *q, const clg_gemm_profile *p) {
   uint32_t r[12];
   for (int i = 0; i < 64; i++) {
     for (int j = 0; j < 12; j++) x = x * 1664525u + 1013904223u, r[j] = x >> 16;
-    uint32_t unit = i % 2 ? 1 : p->mwg * p->nwg * p->kwg > 1u << 20 ? 1 : 64;
+    uint32_t unit = i % 2 || p->mwg * p->nwg * p->kwg > 1u << 20 ? 1 : 64;
     clg_product c = {.ta = r[0] & 1,
                      .tb = r[1] & 1,
                      .m = unit * (1 + r[2] % 40),
                      .n = unit * (1 + r[3] % 40),
-                     .k = unit * (1 + r[4] % 40),
-                     .a_offset = r[5] % 4 ? 0 : r[6],
-                     .b_offset = r[7] % 4 ? 0 : r[8]};
+                     .k = unit * (1 + r[4] % 40)};
+    if (r[5] % 4 == 0) c.a_offset = r[6];
+    if (r[7] % 4 == 0) c.b_offset = r[8];
     if (i % 3 == 0) c.m += p->min_indirect, c.n += p->min_indirect, c.k += p->min_indirect;
-    c.a_ld = (c.ta ? c.m : c.k) + (r[9] % 4 ? 0 : 3);
-    c.b_ld = (c.tb ? c.k : c.n) + (r[10] % 4 ? 0 : 5);
-    c.c_ld = c.n + (r[11] % 4 ? 0 : 7);
+    c.a_ld = c.ta ? c.m : c.k;
+    c.b_ld = c.tb ? c.k : c.n;
+    c.c_ld = c.n;
+    if (r[9] % 4 == 0) c.a_ld += 3;
+    if (r[10] % 4 == 0) c.b_ld += 5;
+    if (r[11] % 4 == 0) c.c_ld += 7;
     for (int columns = 0; columns < 2; columns++)
       if (clg_gemm_cut_of(p, &c, columns).bytes != ask(q, &c, columns)) return false;
   }

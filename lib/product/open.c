@@ -14,7 +14,7 @@ static void product_destroy(clg_context *ctx, void *state) {
 /* NULL with the error raised. */
 static clg_product_state *make(clg_context *ctx) {
   clg_product_state *s = calloc(1, sizeof *s);
-  if (!s) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory"), NULL;
+  if (!s) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   ctx->slot[CLG_SLOT_PRODUCT] = (clg_slot){s, NULL, product_destroy};
   return s;
 }

@@ -37,12 +37,15 @@ static bool is_width(int k, int i) {
   return k == CLG_CLBLAST_XGEMM ? i == VWM || i == VWN : k == CLG_CLBLAST_XGEMM_DIRECT && (i == VWMD || i == VWND);
 }
 
+static uint32_t most_of(int k, int i) {
+  if (is_switch(k, i)) return 1;
+  if (is_width(k, i)) return VECTOR_MOST;
+  return k == CLG_CLBLAST_GEMM_ROUTINE ? INDIRECT_MOST : TILE_MOST;
+}
+
 static bool in_range(int k, int i, uint32_t v, char *why, size_t size) {
   const char *name = parameters[k][i];
-  uint32_t most = is_switch(k, i)                 ? 1
-                  : is_width(k, i)                ? VECTOR_MOST
-                  : k == CLG_CLBLAST_GEMM_ROUTINE ? INDIRECT_MOST
-                                                  : TILE_MOST;
+  uint32_t most = most_of(k, i);
   if (!v && !is_switch(k, i))
     snprintf(why, size, "%s is 0", name);
   else if (v > most)
@@ -62,9 +65,13 @@ typedef struct rule {
 static bool divides(int k, const uint32_t *v, const rule *rules, int n, char *why, size_t size) {
   for (int i = 0; i < n; i++) {
     const rule *r = &rules[i];
-    if (v[r->of] % (v[r->by] * (r->times < 0 ? 1 : v[r->times])) == 0) continue;
-    snprintf(why, size, "%s is no multiple of %s%s%s", parameters[k][r->of], parameters[k][r->by],
-             r->times < 0 ? "" : " * ", r->times < 0 ? "" : parameters[k][r->times]);
+    bool one = r->times < 0;
+    if (v[r->of] % (v[r->by] * (one ? 1 : v[r->times])) == 0) continue;
+    if (one)
+      snprintf(why, size, "%s is no multiple of %s", parameters[k][r->of], parameters[k][r->by]);
+    else
+      snprintf(why, size, "%s is no multiple of %s * %s", parameters[k][r->of], parameters[k][r->by],
+               parameters[k][r->times]);
     return false;
   }
   return true;

@@ -69,8 +69,11 @@ static uint32_t dot_span(const clg_product *p) {
 
 /* Rows of a tile, an item's: what the device's registers hold. As PIECE_ROWS in registers.clh. */
 static uint32_t tile_rows(const clg_context *ctx) {
-  unsigned lanes = clg_register_lanes(ctx);
-  return lanes == 16 ? 8 : lanes == 8 ? 6 : 4;
+  switch (clg_register_lanes(ctx)) {
+  case 16: return 8;
+  case 8: return 6;
+  default: return 4;
+  }
 }
 
 /* Tiles read in place, for which product_two serves, one or two at a time: it is a program less to build. */

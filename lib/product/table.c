@@ -166,8 +166,10 @@ static clg_status suits(clg_context *ctx, const clg_tuning *t, const char *path,
     return clg_fail(ctx, CLG_ERR_IO, op, "%.160s is of another device or driver: %.90s, driver %.60s", path, t->device,
                     t->driver);
   if (t->shape != ctx->shape)
-    return clg_fail(ctx, CLG_ERR_IO, op, "%.200s is of the %s shape of device, not the %s shape", path,
-                    t->shape == CLG_SHAPE_CPU ? "CPU" : "GPU", ctx->shape == CLG_SHAPE_CPU ? "CPU" : "GPU");
+    return clg_fail(ctx, CLG_ERR_IO, op,
+                    t->shape == CLG_SHAPE_CPU ? "%.200s is of the CPU shape of device, not the GPU shape"
+                                              : "%.200s is of the GPU shape of device, not the CPU shape",
+                    path);
   for (int k = 0; k < CLG_CLBLAST_KERNELS; k++)
     if (t->clblast.has[k] && !fits(ctx, (clg_clblast_kernel)k, t->clblast.value[k], why, sizeof why))
       return clg_fail(ctx, CLG_ERR_IO, op, "%.200s: %s: %s", path, clg_clblast_kernel_name((clg_clblast_kernel)k), why);

@@ -20,17 +20,25 @@ static operand lay_out(size_t x, size_t y, size_t x_tile, size_t y_tile, bool ro
   return o;
 }
 
-clg_gemm_cut clg_gemm_cut_of(const clg_gemm_profile *p, const clg_product *c, bool columns) {
-  size_t m = columns ? c->n : c->m, n = columns ? c->m : c->n, k = c->k;
+/* The product as the kernel sees it: column-major memory holds the transposed product of row-major memory. */
+static clg_product as_called(const clg_product *c, bool columns) {
+  clg_product p = *c;
+  if (!columns) return p;
+  p.m = c->n, p.n = c->m;
+  p.ta = c->tb, p.a_offset = c->b_offset, p.a_ld = c->b_ld;
+  p.tb = c->ta, p.b_offset = c->a_offset, p.b_ld = c->a_ld;
+  return p;
+}
+
+clg_gemm_cut clg_gemm_cut_of(const clg_gemm_profile *g, const clg_product *c, bool columns) {
+  const clg_product p = as_called(c, columns);
   clg_gemm_cut out = {0, 1, columns};
-  uint64_t least = p->min_indirect;
-  if ((uint64_t)m * n * k < least * least * least) return out;
-  bool ta = columns ? c->tb : c->ta, tb = columns ? c->ta : c->tb, rotating = p->kernel_id == 1;
-  size_t a_offset = columns ? c->b_offset : c->a_offset, b_offset = columns ? c->a_offset : c->b_offset;
-  size_t a_ld = columns ? c->b_ld : c->a_ld, b_ld = columns ? c->a_ld : c->b_ld;
-  operand a = lay_out(m, k, p->mwg, p->kwg, ta == columns, rotating, a_offset, a_ld);
-  operand b = lay_out(k, n, p->kwg, p->nwg, tb == columns, true, b_offset, b_ld);
-  operand r = lay_out(m, n, p->mwg, p->nwg, !columns, rotating, c->c_offset, c->c_ld);
+  uint64_t least = g->min_indirect;
+  if ((uint64_t)p.m * p.n * p.k < least * least * least) return out;
+  bool rotating = g->kernel_id == 1;
+  operand a = lay_out(p.m, p.k, g->mwg, g->kwg, p.ta == columns, rotating, p.a_offset, p.a_ld);
+  operand b = lay_out(p.k, p.n, g->kwg, g->nwg, p.tb == columns, true, p.b_offset, p.b_ld);
+  operand r = lay_out(p.m, p.n, g->mwg, g->nwg, !columns, rotating, p.c_offset, p.c_ld);
   if (!a.in_place) out.bytes += a.one_i * a.two_i, out.kernels++;
   if (!b.in_place) out.bytes += b.one_i * b.two_i, out.kernels++;
   if (!r.in_place) out.bytes += r.one_i * r.two_i, out.kernels += c->accumulate ? 2 : 1;

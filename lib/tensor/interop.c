@@ -6,7 +6,7 @@
 #define REACH ((size_t)INT32_MAX + 1)
 
 clg_tensor *clg_tensor_wrap(clg_context *ctx, cl_mem buffer, size_t offset, int ndim, const int64_t *shape) {
-  if (!ctx || !buffer) return clg_null(ctx, "tensor_wrap"), NULL;
+  if (!ctx || !buffer) return clg_null_object(ctx, "tensor_wrap");
   int64_t n = clg_shape_numel(ctx, ndim, shape, "tensor_wrap");
   if (n < 0) return NULL;
   size_t bytes = 0, first = offset / sizeof(float), size = (size_t)n * sizeof(float);

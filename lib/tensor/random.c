@@ -19,7 +19,7 @@ static stream *stream_of(clg_context *ctx) {
   clg_slot *slot = &ctx->slot[CLG_SLOT_RANDOM];
   if (slot->state) return slot->state;
   stream *s = calloc(1, sizeof *s);
-  if (!s) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "random", "out of host memory"), NULL;
+  if (!s) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "random", "out of host memory");
   s->seed = ctx->seed;
   *slot = (clg_slot){s, NULL, stream_destroy};
   return s;

@@ -122,7 +122,7 @@ clg_status clg_fill_(clg_tensor *t, float value) {
 }
 
 clg_tensor *clg_tensor_create(clg_context *ctx, int ndim, const int64_t *shape, const float *data) {
-  if (!ctx) return clg_null(NULL, "tensor_create"), NULL;
+  if (!ctx) return clg_null_object(NULL, "tensor_create");
   clg_tensor *t = clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "tensor_create");
   if (!t || !t->numel) return t;
   clg_status s =
