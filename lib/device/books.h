@@ -1,4 +1,4 @@
-/* The memory books' side for the device room: entries for live allocations, and what is reserved. */
+/* The memory books' inner side: entries for live allocations, and what is reserved. Private to rooms up to context. */
 #ifndef CLG_DEVICE_BOOKS_H
 #define CLG_DEVICE_BOOKS_H
 

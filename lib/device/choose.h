@@ -1,4 +1,4 @@
-/* Which devices there are, best first, and which one a selector means. Private to the device room. */
+/* Which devices there are, best first, and which one a selector means. Private to rooms up to context. */
 #ifndef CLG_DEVICE_CHOOSE_H
 #define CLG_DEVICE_CHOOSE_H
 

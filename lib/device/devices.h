@@ -1,4 +1,4 @@
-/* What devices there are, as their drivers say. Private to the device room. */
+/* What devices there are, as their drivers say. Private to rooms up to context. */
 #ifndef CLG_DEVICE_DEVICES_H
 #define CLG_DEVICE_DEVICES_H
 

@@ -1,4 +1,4 @@
-/* Built programs and their kernels. Private to the device room. */
+/* Built programs and their kernels. Private to rooms up to context. */
 #ifndef CLG_DEVICE_PROGRAM_H
 #define CLG_DEVICE_PROGRAM_H
 

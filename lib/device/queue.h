@@ -1,5 +1,5 @@
 /* The OpenCL objects of a context, and what every call to OpenCL shares: error names, the lost state, flushing. Private
- * to the device room, and to what calls drivers above it. */
+ * to rooms up to context. */
 #ifndef CLG_DEVICE_QUEUE_H
 #define CLG_DEVICE_QUEUE_H
 

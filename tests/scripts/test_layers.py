@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Fails on an #include that points upward, on an op that does what the engine does, on a driver's header outside the device and product rooms, on a file over 500 lines, on a barrier beside WG_BARRIER,
-and on a test that is not run.
+"""Fails on an #include that points upward or takes a private header, on an op that does what the engine does, on a driver's header
+outside the device and product rooms, on a file over 500 lines, on a barrier beside WG_BARRIER, and on a test that is not run.
 
 usage: test_layers.py SOURCE_ROOT
 """
@@ -27,6 +27,16 @@ MAX_LINES = 500
 NOT_OURS_TO_SPLIT = {"tests/tools/clwitness.c"}
 
 
+# What the first comment of a header may say: who includes it.
+PRIVATE = re.compile(r"Private to (?:this room|rooms up to (\w+))\.")
+
+
+def reach(header, room):
+    """The highest room that may include the header."""
+    said = PRIVATE.search(header.read_text(encoding="utf-8").split("*/")[0].replace("\n *", ""))
+    return (said[1] or room) if said else ROOMS[-1]
+
+
 def includes(path):
     return INCLUDE.findall(path.read_text(encoding="utf-8"))
 
@@ -44,6 +54,9 @@ def check_lib(root, path, complain):
             allowed = name == "clgrad/opencl.h" and room in ("context", "tensor")
         elif kind == '"':
             other, allowed = name.split("/")[0], False
+            header = root / "lib" / name
+            if header.is_file() and other in RANK and RANK[room] > RANK[reach(header, other)]:
+                complain(path, f"includes {name}, which says that it is private")
             if "/" not in name or not (root / "lib" / name).is_file() and name != "device/sources.h":
                 complain(path, f'includes "{name}", which is no "room/file.h" of lib')
                 continue
