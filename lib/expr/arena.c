@@ -118,7 +118,8 @@ bool clg_expr_is_absent(const clg_arena *a, clg_expr e) { return e && a->node[e]
 
 int clg_expr_compare(const clg_arena *a, clg_expr x, clg_expr y) {
   const clg_enode *p = &a->node[x], *q = &a->node[y];
-  int kind_x = p->op < CLG_EX_ADD ? (int)p->op : 2, kind_y = q->op < CLG_EX_ADD ? (int)q->op : 2;
+  int kind_x = p->op < CLG_EX_ADD ? (int)p->op : 2;
+  int kind_y = q->op < CLG_EX_ADD ? (int)q->op : 2;
   if (kind_x != kind_y) return kind_x < kind_y ? -1 : 1;
   if (p->op == CLG_EX_VAR) return strcmp(p->name, q->name);
   if (p->value != q->value) return p->value < q->value ? -1 : 1;

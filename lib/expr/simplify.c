@@ -163,5 +163,7 @@ clg_expr clg_expr_make(clg_arena *a, clg_expr_op op, clg_expr x, clg_expr y, clg
   bool fixed =
       clg_expr_is_number(a, x) && (arity < 2 || clg_expr_is_number(a, y)) && (arity < 3 || clg_expr_is_number(a, z));
   if (fixed) return clg_expr_const(a, clg_expr_fold(op, n[x].value, n[y].value, n[z].value));
-  return simplified(a, op, x, arity > 1 ? y : 0, arity > 2 ? z : 0);
+  if (arity < 2) y = 0;
+  if (arity < 3) z = 0;
+  return simplified(a, op, x, y, z);
 }

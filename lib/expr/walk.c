@@ -99,9 +99,12 @@ double clg_expr_eval(const clg_arena *a, clg_expr e, const char *const *names, c
     w.memo[w.node[i]] = i;
     double arg[3] = {0};
     for (int j = 0; j < clg_op_rows[k->op].arity; j++) arg[j] = v[w.memo[k->arg[j]]];
-    result = k->op == CLG_EX_CONST ? k->value
-             : k->op == CLG_EX_VAR ? value_of(k->name, names, values, n)
-                                   : clg_expr_fold(k->op, arg[0], arg[1], arg[2]);
+    if (k->op == CLG_EX_CONST)
+      result = k->value;
+    else if (k->op == CLG_EX_VAR)
+      result = value_of(k->name, names, values, n);
+    else
+      result = clg_expr_fold(k->op, arg[0], arg[1], arg[2]);
     v[i] = result;
   }
   free(v);

@@ -32,8 +32,10 @@ void clg_seed(clg_context *ctx, uint64_t seed, uint64_t position) {
 
 void clg_seed_get(const clg_context *ctx, uint64_t *seed, uint64_t *position) {
   const stream *s = ctx ? ctx->slot[CLG_SLOT_RANDOM].state : NULL;
-  if (seed) *seed = s ? s->seed : ctx ? ctx->seed : 0;
-  if (position) *position = s ? s->position : 0;
+  stream at = {.seed = ctx ? ctx->seed : 0};
+  if (s) at = *s;
+  if (seed) *seed = at.seed;
+  if (position) *position = at.position;
 }
 
 /* Uniform: a is low, b the width, `most` the largest result; or normal: mean and deviation. Both are of the numbers
@@ -83,7 +85,8 @@ static clg_status fill_changed(clg_tensor *t, const spread *p, const char *op) {
 
 /* low + width*u may be rounded up to high, which is out of the range; a width that no float holds is halved. */
 clg_status clg_rand_(clg_tensor *t, float low, float high) {
-  const float most = low < high ? nextafterf(high, low) : INFINITY, scale = isinf(high - low) ? 2 : 1;
+  const float most = low < high ? nextafterf(high, low) : INFINITY;
+  const float scale = isinf(high - low) ? 2 : 1;
   return fill_changed(t, &(spread){false, low / scale, high / scale - low / scale, most, scale}, "rand_");
 }
 clg_status clg_randn_(clg_tensor *t, float mean, float std) {

@@ -54,7 +54,8 @@ bool clg_broadcast(int *ndim, int64_t *shape, const clg_tensor *t) {
   int n = *ndim > t->ndim ? *ndim : t->ndim;
   int64_t out[CLG_MAX_DIMS];
   for (int i = 1; i <= n; i++) {
-    int64_t a = i <= *ndim ? shape[*ndim - i] : 1, b = i <= t->ndim ? t->shape[t->ndim - i] : 1;
+    int64_t a = i <= *ndim ? shape[*ndim - i] : 1;
+    int64_t b = i <= t->ndim ? t->shape[t->ndim - i] : 1;
     if (a != b && a != 1 && b != 1) return false;
     out[n - i] = a == 1 ? b : a;
   }

@@ -91,18 +91,26 @@ clg_status clg_tensor_write_i32(clg_tensor *t, const int32_t *data) {
 clg_tensor *clg_tensor_create_i32(clg_context *ctx, int ndim, const int64_t *shape, const int32_t *data) {
   clg_tensor *t = ctx ? clg_tensor_new_i32(ctx, ndim, shape, CLG_ROLE_DATA, "tensor_create_i32") : NULL;
   if (!t || !t->numel) return t;
-  float zero = 0; /* all bits 0, as the integer's */
-  clg_status s =
-      data ? clg_block_write(t->storage->block, 0, (size_t)t->numel * sizeof *data, data, false, "tensor_create_i32")
-           : clg_map_run(clg_maps_of(ctx, CLG_MAP_FILL), &t, NULL, &zero, false, "tensor_create_i32");
-  if (s != CLG_OK) return clg_tensor_unref(&t), NULL;
-  remember_range(t->storage, data ? t->numel : 1, data ? data : (const int32_t[]){0});
+  static const char op[] = "tensor_create_i32";
+  const float zero = 0; /* all bits 0, as the integer's */
+  clg_status s = CLG_OK;
+  if (data) {
+    s = clg_block_write(t->storage->block, 0, (size_t)t->numel * sizeof *data, data, false, op);
+    remember_range(t->storage, t->numel, data);
+  } else {
+    s = clg_map_run(clg_maps_of(ctx, CLG_MAP_FILL), &t, NULL, &zero, false, op);
+    remember_range(t->storage, 1, &(const int32_t){0});
+  }
+  if (s != CLG_OK) clg_tensor_unref(&t);
   return t;
 }
 
 float clg_tensor_item(const clg_tensor *t) {
   float v = NAN;
-  if (!t) return clg_null(NULL, "tensor_item"), v;
+  if (!t) {
+    clg_null(NULL, "tensor_item");
+    return v;
+  }
   if (t->numel != 1) {
     char text[CLG_SHAPE_TEXT];
     clg_fail(t->ctx, CLG_ERR_SHAPE, "tensor_item", "a tensor of shape %s has more or less than one element",
@@ -134,7 +142,8 @@ clg_tensor *clg_tensor_create(clg_context *ctx, int ndim, const int64_t *shape, 
 }
 
 clg_status clg_copy_(clg_tensor *dst, const clg_tensor *src) {
-  if (!dst || !src) return clg_null(dst ? dst->ctx : src ? src->ctx : NULL, "copy_");
+  if (!dst) return clg_null(clg_tensor_context(src), "copy_");
+  if (!src) return clg_null(dst->ctx, "copy_");
   if (src->ctx != dst->ctx) return clg_fail(dst->ctx, CLG_ERR_ARGUMENT, "copy_", "the source is of another context");
   if (!clg_tensor_holds(src, dst->storage->dtype, "copy_")) return CLG_ERR_ARGUMENT;
   clg_status s = clg_tensor_changeable(dst, "copy_");
