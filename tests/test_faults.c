@@ -10,7 +10,8 @@ typedef struct fault {
   int times; /* the next calls fail */
   cl_int code;
 } fault;
-static fault fail_platforms, fail_buffer, fail_kernel, fail_write, fail_finish, fail_source, fail_build, fail_create;
+static fault fail_platforms, fail_buffer, fail_kernel, fail_write, fail_finish, fail_mark, fail_look, fail_wait,
+    fail_source, fail_build, fail_create;
 
 static int spared; /* calls that still go well first */
 
@@ -52,6 +53,15 @@ cl_kernel clCreateKernel(cl_program p, const char *name, cl_int *code) {
   if (!fails(&fail_create)) return REAL(clCreateKernel)(p, name, code);
   *code = fail_create.code;
   return NULL;
+}
+cl_int clEnqueueMarkerWithWaitList(cl_command_queue q, cl_uint n, const cl_event *wait, cl_event *event) {
+  return fails(&fail_mark) ? fail_mark.code : REAL(clEnqueueMarkerWithWaitList)(q, n, wait, event);
+}
+cl_int clGetEventInfo(cl_event e, cl_event_info what, size_t size, void *to, size_t *got) {
+  return fails(&fail_look) ? fail_look.code : REAL(clGetEventInfo)(e, what, size, to, got);
+}
+cl_int clWaitForEvents(cl_uint n, const cl_event *e) {
+  return fails(&fail_wait) ? fail_wait.code : REAL(clWaitForEvents)(n, e);
 }
 cl_int clFinish(cl_command_queue q) { return fails(&fail_finish) ? fail_finish.code : REAL(clFinish)(q); }
 
@@ -131,6 +141,40 @@ START_TEST(a_failed_wait_loses_the_context) {
 }
 END_TEST
 
+static void count(void *user) { ++*(int *)user; }
+
+/* The same where a wait looks and calls back; one that cannot look waits without. */
+START_TEST(a_wait_that_looks_fails_alike) {
+  clg_context *ctx = open_default();
+  clg_block *x = block(ctx, 100);
+  int calls = 0;
+  ck_assert_int_eq(clg_context_set_idle(ctx, count, &calls), CLG_OK);
+  fail_mark = (fault){1, CL_INVALID_OPERATION};
+  ck_assert_int_eq(clg_finish(ctx), CLG_OK);
+  ck_assert_int_eq(calls, 0);
+  fail_mark = (fault){1, CL_INVALID_OPERATION};
+  ck_assert_ptr_null(clg_event_record(ctx));
+  expect(ctx, CLG_ERR_DEVICE, "clEnqueueMarkerWithWaitList");
+  fail_mark = (fault){1, CL_OUT_OF_RESOURCES}; /* passes, once the pool is empty */
+  clg_event *e = clg_event_record(ctx), *late = clg_event_record(ctx);
+  ck_assert_ptr_nonnull(e);
+  fail_look = (fault){1, CL_OUT_OF_HOST_MEMORY};
+  ck_assert(clg_event_done(e));
+  ck_assert_str_eq(clg_last_error(ctx), "");
+  fail_wait = (fault){1, CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST};
+  ck_assert_int_eq(clg_event_wait(e), CLG_ERR_LOST);
+  expect(ctx, CLG_ERR_LOST, "lost");
+  ck_assert(clg_event_done(late)); /* nothing is to be waited for */
+  ck_assert_int_eq(clg_event_wait(late), CLG_ERR_LOST);
+  ck_assert_ptr_null(clg_event_record(ctx));
+  expect(ctx, CLG_ERR_LOST, "only be released");
+  clg_event_unref(&e);
+  clg_event_unref(&late);
+  clg_block_unref(x);
+  close_clean(&ctx);
+}
+END_TEST
+
 /* Want of memory and troubles of the device pass; only a source that does not compile is remembered as such. */
 START_TEST(a_build_that_failed_is_tried_again) {
   static const struct {
@@ -196,6 +240,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(t, allocation_is_retried_with_an_empty_pool);
   tcase_add_test(t, commands_are_retried_when_memory_is_short);
   tcase_add_test(t, a_failed_wait_loses_the_context);
+  tcase_add_test(t, a_wait_that_looks_fails_alike);
   tcase_add_test(t, a_build_that_failed_is_tried_again);
   tcase_add_test(t, a_module_that_failed_midway_is_not_made);
   suite_add_tcase(suite, t);

@@ -1,4 +1,4 @@
-/* Hooks for what runs beside the library: gradients that are complete, reads that are, and time while it waits. */
+/* Post-accumulate hooks: who is told of which gradient, when, and at what cost. */
 #include "graph/graph.h"
 
 #include "harness.h"
@@ -287,6 +287,53 @@ START_TEST(a_plan_tells_too) {
 }
 END_TEST
 
+/* ---- all of it: gradients leave for the host as they are complete ---- */
+
+typedef struct bucket {
+  clg_tensor *leaf;
+  clg_event *read;
+  float grad[CELLS];
+} bucket;
+typedef struct exchange {
+  int n, arrived;
+  bucket at[PARAMETERS];
+} exchange;
+
+static clg_status send(void *user, clg_tensor *t) {
+  exchange *x = user;
+  bucket *b = &x->at[x->n++];
+  b->leaf = t;
+  clg_status s = clg_tensor_read_async(clg_grad_of(t), b->grad);
+  b->read = clg_event_record(ctx);
+  return s == CLG_OK && !b->read ? clg_last_status(ctx) : s;
+}
+static void look(void *user) {
+  exchange *x = user;
+  while (x->arrived < x->n && clg_event_done(x->at[x->arrived].read)) x->arrived++;
+}
+
+START_TEST(gradients_leave_as_they_are_complete) {
+  exchange x = {0};
+  clg_module *m = network();
+  size_t n;
+  clg_tensor *const *p = clg_module_parameters(m, &n);
+  for (size_t i = 0; i < n; i++) ck_assert_uint_ne(clg_add_post_accumulate_hook(p[i], send, &x), 0);
+  clg_scope *s = clg_scope_open(ctx);
+  ck_assert_int_eq(clg_backward(total(clg_forward(m, clg_randn(ctx, 2, square))), NULL), CLG_OK);
+  clg_context_set_idle(ctx, look, &x);
+  ck_assert_int_eq(clg_finish(ctx), CLG_OK);
+  clg_context_set_idle(ctx, NULL, NULL);
+  look(&x);
+  ck_assert_int_eq(x.arrived, PARAMETERS);
+  for (int i = 0; i < PARAMETERS; i++) {
+    ck_assert(same_gradient(x.at[i].leaf, x.at[i].grad));
+    clg_event_unref(&x.at[i].read);
+  }
+  ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+  clg_module_unref(&m);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("gradients");
   share_context(c);
@@ -296,6 +343,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, an_optimizer_steps_within);
   tcase_add_test(c, hooks_come_go_and_fail);
   tcase_add_test(c, a_plan_tells_too);
+  tcase_add_test(c, gradients_leave_as_they_are_complete);
   suite_add_tcase(suite, c);
 }
 

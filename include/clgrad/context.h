@@ -120,6 +120,34 @@ CLG_API void clg_clear_error(clg_context *ctx);
 /* Waits until all queued work is done. Blocks. CLG_ERR_LOST when some of it failed. */
 CLG_API clg_status clg_finish(clg_context *ctx);
 
+/* A point in the context's queue: what was queued before it is done when the event is. So a program learns that its
+ * asynchronous reads and writes are, and waits for them without waiting for what was queued later. */
+typedef struct clg_event clg_event;
+/* Marks the end of the queue as it is now, and sends what is queued to the device. Does not block. One reference,
+ * yours; NULL on error. */
+CLG_API clg_event *clg_event_record(clg_context *ctx);
+CLG_API clg_event *clg_event_ref(clg_event *e);
+/* Releasing an event ends no transfer: host memory that one uses stays in use until clg_finish(). */
+CLG_API void clg_event_unref(clg_event **e);
+/* Whether it is reached, in a plan at once. Never blocks. True also when the work failed, which clg_event_wait then
+ * says, and of NULL. */
+CLG_API bool clg_event_done(const clg_event *e);
+/* Waits until it is reached. Blocks. CLG_ERR_LOST when work before it failed. */
+CLG_API clg_status clg_event_wait(clg_event *e);
+
+/* While a call of this context waits for the device (clg_finish, clg_event_wait, a read, an op that needs memory),
+ * `idle` is called again and again on the same thread, so that other work goes on: messages between processes, say.
+ * NULL, as at first: the wait sleeps in the driver; else it looks whether the device is done after each call, so that
+ * the callback's time is added to the wait. Not called when there is nothing to wait for, as in a plan, nor while the
+ * context ends.
+ *
+ * The call that waits is in the midst of something. So of this context the callback may ask whether an event is done,
+ * counters, errors, shapes, and set another callback; other contexts it may use freely. What it asks for beyond that is
+ * CLG_ERR_STATE: memory, kernels, transfers, waits, scopes, a backward; the last reference to the context is kept, and
+ * the pointer with it. What the call that waits was given it must not release. */
+typedef void (*clg_idle_fn)(void *user);
+CLG_API clg_status clg_context_set_idle(clg_context *ctx, clg_idle_fn idle, void *user);
+
 /* Names what the program is doing ("D real forward"); memory and errors carry it. Copied. NULL: none. */
 CLG_API void clg_set_phase(clg_context *ctx, const char *phase);
 

@@ -44,12 +44,14 @@ CLG_API bool clg_tensor_shares_storage(const clg_tensor *a, const clg_tensor *b)
 
 /* Copies all elements to the host, row-major. Blocks; one wait. */
 CLG_API clg_status clg_tensor_read(const clg_tensor *t, float *out);
-/* Queues the copy; `out` is filled once clg_finish() or a blocking read has returned. */
+/* Queues the copy and returns: `out` is filled, and must stay there, until an event recorded after it is done, or
+ * clg_finish() or a blocking read has returned. `t` may be changed or released at once: the queue is in order. A plan
+ * fills `out` at once. */
 CLG_API clg_status clg_tensor_read_async(const clg_tensor *t, float *out);
 /* Overwrites all elements from the host, in place. Does not block: the data is copied before the call returns. */
 CLG_API clg_status clg_tensor_write(clg_tensor *t, const float *data);
-/* As clg_tensor_write, but reads `data` straight from the host while the queue runs: it must stay as it is until
- * clg_finish() or a blocking read has returned. */
+/* As clg_tensor_write, but reads `data` straight from the host while the queue runs: it must stay as it is until an
+ * event recorded after it is done, or clg_finish() or a blocking read has returned. */
 CLG_API clg_status clg_tensor_write_async(clg_tensor *t, const float *data);
 /* The same for int32 tensors; each kind refuses the other's. */
 CLG_API clg_status clg_tensor_read_i32(const clg_tensor *t, int32_t *out);

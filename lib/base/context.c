@@ -73,6 +73,12 @@ void *clg_null_object(clg_context *ctx, const char *op) {
   return NULL;
 }
 
+bool clg_within_idle(clg_context *ctx, const char *op) {
+  if (ctx->idling)
+    clg_fail(ctx, CLG_ERR_STATE, op, "called from an idle callback of this context, which is waiting: call it later");
+  return ctx->idling;
+}
+
 void clg_log_line(clg_context *ctx, const char *fmt, ...) {
   if (!ctx->log) return;
   char line[512];

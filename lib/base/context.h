@@ -62,6 +62,9 @@ struct clg_context {
   void *log_user;
   clg_build_fn build;
   void *build_user;
+  clg_idle_fn idle; /* while a call waits; NULL: none */
+  void *idle_user;
+  bool idling; /* it runs */
   clg_slot slot[CLG_SLOT_COUNT];
   struct clg_scope *scope;   /* innermost open scope: the graph room's */
   struct clg_scope unopened; /* stands for scopes within it that there was no memory for: the graph room's */
@@ -84,6 +87,8 @@ void *clg_fail_object(clg_context *ctx, clg_status status, const char *op, const
  * a call that failed returns: the first error says more), else a mark for the scope that closes. CLG_ERR_ARGUMENT. */
 clg_status clg_null(clg_context *ctx, const char *op);
 void *clg_null_object(clg_context *ctx, const char *op); /* NULL */
+/* Whether an idle callback of the context runs, which must not do this: CLG_ERR_STATE is raised then. */
+bool clg_within_idle(clg_context *ctx, const char *op);
 /* The current phase's name, "" when none is set; lives as long as the context. */
 const char *clg_phase(const clg_context *ctx);
 /* One line to the log callback, if any. */

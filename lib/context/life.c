@@ -160,6 +160,7 @@ static void log_held(clg_context *ctx) {
 void clg_context_unref(clg_context **pctx) {
   clg_context *ctx = pctx ? *pctx : NULL;
   if (!ctx) return;
+  if (ctx->users == 1 && clg_within_idle(ctx, "context_unref")) return;
   *pctx = NULL;
   if (--ctx->users) return;
   clg_context_hold(ctx);

@@ -71,7 +71,8 @@ static cl_int enqueue(clg_context *ctx, const clg_kernel *k, const size_t global
 
 clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg_arg *args, int n_args,
                       const size_t global[3], const size_t local[3]) {
-  if (clg_queue_usable(ctx, op) != CLG_OK) return CLG_ERR_LOST;
+  clg_status usable = clg_queue_usable(ctx, op);
+  if (usable != CLG_OK) return usable;
   if (!k) return ctx->error.status != CLG_OK ? ctx->error.latest : clg_fail(ctx, CLG_ERR_BUILD, op, "it has no kernel");
   if (!global[0] || !global[1] || !global[2]) return CLG_OK;
   if (!ctx->queue) {

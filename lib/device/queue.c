@@ -2,6 +2,7 @@
  * they keep until the next wait. */
 #include "device/queue.h"
 #include "device/devices.h"
+#include "device/wait.h"
 #include <stdlib.h>
 
 #define FLUSH_EVERY 256
@@ -176,12 +177,13 @@ void clg_queue_close(clg_queue *q) {
 }
 
 clg_status clg_queue_usable(clg_context *ctx, const char *op) {
-  if (!ctx->lost) return CLG_OK;
+  if (!ctx->lost && !ctx->idling) return CLG_OK;
+  if (clg_within_idle(ctx, op)) return CLG_ERR_STATE;
   return clg_fail(ctx, CLG_ERR_LOST, op, "the device lost queued work earlier: this context can only be released");
 }
 
 /* What was queued can neither be named nor repeated once a wait fails. */
-static clg_status lose(clg_context *ctx, const char *op, cl_int code) {
+clg_status clg_queue_lose(clg_context *ctx, const char *op, cl_int code) {
   ctx->lost = true;
   return clg_fail(ctx, CLG_ERR_LOST, op, "queued work failed (%s, %d): this context is lost and can only be released",
                   clg_cl_name(code), (int)code);
@@ -190,10 +192,10 @@ static clg_status lose(clg_context *ctx, const char *op, cl_int code) {
 clg_status clg_queue_drain(clg_context *ctx, const char *op) {
   ctx->counters.waits++;
   if (!ctx->queue) return CLG_OK;
-  cl_int code = clFinish(ctx->queue->queue);
+  cl_int code = clg_wait_all(ctx);
   ctx->queue->unflushed = 0;
   clg_queue_waited(ctx->queue);
-  return code == CL_SUCCESS ? CLG_OK : lose(ctx, op, code);
+  return code == CL_SUCCESS ? CLG_OK : clg_queue_lose(ctx, op, code);
 }
 
 clg_status clg_finish(clg_context *ctx) {

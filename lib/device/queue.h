@@ -46,12 +46,14 @@ clg_status clg_cl_fail(clg_context *ctx, const char *op, const char *what, cl_in
 /* The same of work on tensors, whose sizes may be at fault. */
 clg_status clg_work_fail(clg_context *ctx, const char *op, const char *what, cl_int code);
 
-/* CLG_OK, or CLG_ERR_LOST with the error raised. */
+/* CLG_OK; or, with the error raised, CLG_ERR_LOST, or CLG_ERR_STATE within an idle callback. */
 clg_status clg_queue_usable(clg_context *ctx, const char *op);
 /* Whether a call failed for want of memory. */
 bool clg_cl_wants_memory(cl_int code);
 /* Waits for what was queued. CLG_ERR_LOST with the error raised. */
 clg_status clg_queue_drain(clg_context *ctx, const char *op);
+/* The context is lost: queued work failed with `code`. CLG_ERR_LOST. */
+clg_status clg_queue_lose(clg_context *ctx, const char *op, cl_int code);
 /* After a command was queued: flushes now and then, since some drivers hoard unflushed commands. */
 void clg_queue_sent(clg_queue *q);
 

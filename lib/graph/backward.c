@@ -237,6 +237,7 @@ static clg_status run(clg_backward_pass *pass, clg_tensor *root, const clg_backw
 
 clg_status clg_backward(clg_tensor *root, const clg_backward_options *options) {
   if (!root) return rootless = true, clg_null(NULL, "backward");
+  if (clg_within_idle(root->ctx, "backward")) return CLG_ERR_STATE;
   clg_backward_pass pass = {.ctx = root->ctx};
   if (options && options->inputs) {
     if (!options->n_inputs) return clg_fail(root->ctx, CLG_ERR_GRAPH, "backward", "the list of inputs is empty");
@@ -254,6 +255,7 @@ clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t n, bool 
                     const clg_backward_options *options, clg_tensor **grads) {
   if (!root || !inputs || !n || !grads) return clg_null(root ? root->ctx : NULL, "grad");
   for (size_t i = 0; i < n; i++) grads[i] = NULL;
+  if (clg_within_idle(root->ctx, "grad")) return CLG_ERR_STATE;
   clg_backward_pass pass = {.ctx = root->ctx, .inputs = inputs, .n_inputs = n, .captured = grads};
   clg_status s = run(&pass, root, options);
   for (size_t i = 0; i < n && s == CLG_OK; i++) {

@@ -34,10 +34,11 @@ clg_scope *clg_scope_open(clg_context *ctx) {
   const clg_nulls *nulls = clg_nulls_here();
   const clg_scope opened = {
       .ctx = ctx, .parent = ctx->scope, .errors = ctx->error.raised, .nulls = nulls, .marks = nulls->seen};
-  clg_scope *s = !ctx->n_unopened && clg_graph_of(ctx) ? calloc(1, sizeof *s) : NULL;
+  bool idle = clg_within_idle(ctx, "scope_open");
+  clg_scope *s = !idle && !ctx->n_unopened && clg_graph_of(ctx) ? calloc(1, sizeof *s) : NULL;
   if (s) return *s = opened, ctx->scope = s;
   if (!ctx->n_unopened++) ctx->unopened = opened;
-  clg_fail(ctx, CLG_ERR_HOST_MEMORY, "scope_open", "out of host memory");
+  if (!idle) clg_fail(ctx, CLG_ERR_HOST_MEMORY, "scope_open", "out of host memory");
   return &ctx->unopened;
 }
 
@@ -57,6 +58,7 @@ clg_status clg_scope_close(clg_scope *scope) {
     if (ctx->n_unopened) ctx->n_unopened--;
     return status_of(scope);
   }
+  if (clg_within_idle(ctx, "scope_close")) return CLG_ERR_STATE;
   ctx->n_unopened = 0;
   while (ctx->scope != scope) clg_scope_close(ctx->scope);
   clg_status status = status_of(scope);
@@ -97,7 +99,7 @@ bool clg_scope_owns(const clg_scope *s, const clg_tensor *t) { return place_of(s
 clg_tensor *clg_scope_close_with(clg_scope *scope, clg_tensor *result) {
   if (!scope) return result;
   clg_context *ctx = scope->ctx;
-  if (!clg_scope_opened(scope)) return clg_scope_close(scope), result;
+  if (!clg_scope_opened(scope) || ctx->idling) return clg_scope_close(scope), result;
   ctx->n_unopened = 0;
   while (ctx->scope != scope) clg_scope_close_with(ctx->scope, result);
   size_t i = result ? place_of(scope, result) : 0;

@@ -23,6 +23,7 @@ INFO(clGetMemObjectInfo, cl_mem, cl_mem_info)
 INFO(clGetProgramInfo, cl_program, cl_program_info)
 INFO(clGetKernelInfo, cl_kernel, cl_kernel_info)
 INFO(clGetEventProfilingInfo, cl_event, cl_profiling_info)
+INFO(clGetEventInfo, cl_event, cl_event_info)
 STATUS(clGetProgramBuildInfo,
        (cl_program p, cl_device_id d, cl_program_build_info what, size_t n, void *to, size_t *size),
        (p, d, what, n, to, size))
@@ -122,3 +123,4 @@ COMMAND(clEnqueueWriteBuffer,
         (q, m, block, at, size, from, n, wait, event))
 COMMAND(clEnqueueCopyBuffer, (cl_command_queue q, cl_mem a, cl_mem b, size_t from, size_t to, size_t size, EVENTS),
         (q, a, b, from, to, size, n, wait, event))
+COMMAND(clEnqueueMarkerWithWaitList, (cl_command_queue q, EVENTS), (q, n, wait, event))

@@ -22,6 +22,22 @@ void note_parameters(results *r, clg_module *m) {
 
 /* ---- training ---- */
 
+static void count_calls(void *user) { ++*(long *)user; }
+
+/* A read that is waited for on its own, with an idle callback. */
+static void read_beside(clg_context *ctx, results *r, clg_tensor *t) {
+  static float value; /* a wait that fails leaves the read under way */
+  static long calls;
+  clg_context_set_idle(ctx, count_calls, &calls);
+  clg_status s = clg_tensor_read_async(t, &value);
+  clg_event *e = clg_event_record(ctx);
+  reached(r, s == CLG_OK && clg_event_wait(e) == CLG_OK);
+  reached(r, clg_event_done(e));
+  clg_event_unref(&e);
+  reached(r, clg_finish(ctx) == CLG_OK);
+  clg_context_set_idle(ctx, NULL, NULL);
+}
+
 static void train(clg_context *ctx, results *r) {
   clg_module *layers[] = {clg_linear_create(ctx, 4, 3, true), clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, 0.2f),
                           clg_linear_create(ctx, 3, 1, true)};
@@ -40,6 +56,7 @@ static void train(clg_context *ctx, results *r) {
     reached(r, clg_optim_step(o) == CLG_OK);
     reached(r, clg_ema_update(average, net) == CLG_OK);
     note(r, loss);
+    read_beside(ctx, r, loss);
   }
   clg_scope_close(s);
   clg_set_phase(ctx, NULL);
