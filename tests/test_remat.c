@@ -1,5 +1,5 @@
 /* Rematerialisation: the bits of the plain run, fewer saved bytes, and the same rules of release and change. */
-#include "graph/recipe.h"
+#include "graph/recompute.h"
 
 #include "harness.h"
 #include "shared_context.h"
@@ -167,7 +167,7 @@ START_TEST(released_late) {
 }
 END_TEST
 
-/* A result that is used again after its backward has no recipe any more. */
+/* A result that is used again after its backward has no formula any more. */
 START_TEST(used_after_release) {
   clg_tensor *t[LEAVES];
   leaves_open(t);
@@ -262,13 +262,13 @@ static clg_status difference_backward(clg_node *n, clg_tensor *g) {
   clg_tensor_unref(&w);
   return s;
 }
-static clg_expr difference_recipe(clg_node *n, clg_recipe *r) {
-  bool fits = clg_recipe_shape(r, 2, sizes[X].shape);
-  clg_expr x = fits ? clg_recipe_input(r, n, 0) : 0, w = x ? clg_recipe_input(r, n, 1) : 0;
+static clg_expr difference_recompute(clg_node *n, clg_recompute *r) {
+  bool fits = clg_recompute_shape(r, 2, sizes[X].shape);
+  clg_expr x = fits ? clg_recompute_input(r, n, 0) : 0, w = x ? clg_recompute_input(r, n, 1) : 0;
   return w ? clg_expr_make(clg_arena_of(r->ctx), CLG_EX_SUB, x, w, 0) : 0;
 }
 static clg_tensor *difference(clg_tensor *x, clg_tensor *w) {
-  static const clg_node_class difference_class = {.backward = difference_backward, .recipe = difference_recipe};
+  static const clg_node_class difference_class = {.backward = difference_backward, .recompute = difference_recompute};
   clg_tensor *in[] = {x, w}, *y = clg_detach(clg_sub(clg_detach(x), clg_detach(w)));
   clg_node *n = clg_node_create(in, 2, 1, 0, &difference_class, "difference");
   ck_assert(y && n);

@@ -1,6 +1,6 @@
 /* Backward: finds what root depends on, then runs it consumers first, releasing saved tensors on the way. */
 #include "graph/backward.h"
-#include "graph/recipe.h"
+#include "graph/recompute.h"
 #include <stdlib.h>
 
 static clg_status grow(clg_context *ctx, void **list, size_t n, size_t *cap) {

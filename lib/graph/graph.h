@@ -11,16 +11,16 @@
 #include <clgrad/autograd.h>
 
 typedef struct clg_node clg_node;
-typedef struct clg_recipe clg_recipe; /* recipe.h */
+typedef struct clg_recompute clg_recompute; /* recompute.h */
 
 /* What a kind of node does. */
 typedef struct clg_node_class {
   /* Given d root / d result, hands d root / d input to every input that clg_node_wants. Unpacks what it needs first, so
    * that an error leaves the nodes upstream as they were. */
   clg_status (*backward)(clg_node *n, clg_tensor *grad);
-  /* Elementwise kinds: the result as an expression over what the node has saved and over its inputs' recipes, in the
+  /* Elementwise kinds: the result as an expression over what the node has saved and over its inputs' formulas, in the
    * same arithmetic as the forward kernel, bit for bit. 0: this node's can't be. NULL: there is none. */
-  clg_expr (*recipe)(clg_node *n, clg_recipe *r);
+  clg_expr (*recompute)(clg_node *n, clg_recompute *r);
   bool views; /* the result is a view of input 0 */
 } clg_node_class;
 
@@ -29,10 +29,10 @@ typedef struct clg_edge {
   clg_node *node;
   clg_tensor *leaf;
   bool as_made;        /* not changed in place between its producer and this node */
-  bool recompute_user; /* counted in node->recompute_users: this node's recipe passes through it */
+  bool recompute_user; /* counted in node->recompute_users: this node's formula passes through it */
 } clg_edge;
 
-/* A saved tensor: its storage and view, or what a saved-tensor hook made of it, or the node whose recipe makes it
+/* A saved tensor: its storage and view, or what a saved-tensor hook made of it, or the node whose formula makes it
  * again. */
 typedef struct clg_saved {
   clg_storage *storage;
@@ -60,8 +60,8 @@ struct clg_node {
   uint32_t refs;
   uint16_t n_edges, n_saved;
   bool released;             /* its saved tensors are gone, or will be when it has no recompute_users */
-  signed char can_recompute; /* it has a recipe: 1, or -1: it has none; 0: not known yet */
-  uint32_t recompute_users;  /* saved tensors and recipes of other nodes that need its recipe */
+  signed char can_recompute; /* it has a formula: 1, or -1: it has none; 0: not known yet */
+  uint32_t recompute_users;  /* saved tensors and formulas of other nodes that need its formula */
   uint64_t seq;
   clg_context *ctx;
   const clg_node_class *cls;
@@ -116,7 +116,7 @@ typedef struct clg_graph {
   void (*end_cycles)(struct clg_graph *g); /* which end when the context closes */
   clg_saved_hooks *hooks;
   size_t n_hooks, hooks_cap;
-  struct clg_recompute_map *maps; /* compiled recipes: recipe.c */
+  struct clg_recompute_map *maps; /* compiled formulas: recompute.c */
   size_t n_maps, maps_cap;
 } clg_graph;
 clg_graph *clg_graph_of(clg_context *ctx); /* NULL with the error set */

@@ -1,6 +1,6 @@
 /* Nodes: recording an op, saving and unpacking its tensors, and freeing long chains without recursion. And the graph's
  * part of a tensor, which holds the node that made it, and which it goes with. */
-#include "graph/recipe.h"
+#include "graph/recompute.h"
 #include <stdlib.h>
 #include <string.h>
 

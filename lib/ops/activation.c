@@ -31,7 +31,7 @@ clg_tensor *clg_behind_recorded(clg_formula *act, float slope, clg_tensor *y, cl
   return clg_formula_recorded_gradient(act, 0, (clg_tensor *[]){NULL, y, g}, &slope);
 }
 
-clg_expr clg_behind_recipe(clg_recipe *r, const clg_formula *act, float slope, clg_expr v) {
-  clg_expr number = act->n_param ? clg_recipe_number(r, slope) : 0;
+clg_expr clg_behind_recompute(clg_recompute *r, const clg_formula *act, float slope, clg_expr v) {
+  clg_expr number = act->n_param ? clg_recompute_number(r, slope) : 0;
   return v && (number || !act->n_param) ? clg_formula_over(r->ctx, act, &v, &number) : 0;
 }

@@ -3,7 +3,7 @@
 #ifndef CLG_OPS_ACTIVATION_H
 #define CLG_OPS_ACTIVATION_H
 
-#include "graph/recipe.h"
+#include "graph/recompute.h"
 #include "ops/formula.h"
 
 typedef struct clg_behind {
@@ -20,7 +20,7 @@ clg_tensor *clg_behind_end(const clg_behind *b, clg_tensor *y);
 
 /* The gradient before a fused activation with result y from g behind it, by recorded ops. */
 clg_tensor *clg_behind_recorded(clg_formula *act, float slope, clg_tensor *y, clg_tensor *g);
-/* The activation of v in a recipe. 0: the recipe can't be written. */
-clg_expr clg_behind_recipe(clg_recipe *r, const clg_formula *act, float slope, clg_expr v);
+/* The activation of v in a formula. 0: the formula can't be written. */
+clg_expr clg_behind_recompute(clg_recompute *r, const clg_formula *act, float slope, clg_expr v);
 
 #endif

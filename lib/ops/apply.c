@@ -158,12 +158,12 @@ static void compose(clg_op_call *c, clg_tensor **d) {
     if (clg_op_wants(c, i)) d[i] = composed_gradient(c, i, tensors);
 }
 
-static clg_expr recompute(clg_recipe *r, clg_node *n) {
+static clg_expr recompute(clg_recompute *r, clg_node *n) {
   const formula_attrs *a = clg_op_attrs(n);
   clg_expr in[CLG_FORMULA_INPUTS], number[CLG_FORMULA_PARAMS];
-  bool ok = !a->dims && clg_recipe_shape(r, a->ndim, a->shape);
-  for (int i = 0; ok && i < a->f->n_in; i++) ok = (in[i] = clg_recipe_input(r, n, i));
-  for (int i = 0; ok && i < a->f->n_param; i++) ok = (number[i] = clg_recipe_number(r, a->params[i]));
+  bool ok = !a->dims && clg_recompute_shape(r, a->ndim, a->shape);
+  for (int i = 0; ok && i < a->f->n_in; i++) ok = (in[i] = clg_recompute_input(r, n, i));
+  for (int i = 0; ok && i < a->f->n_param; i++) ok = (number[i] = clg_recompute_number(r, a->params[i]));
   return ok ? clg_formula_over(n->ctx, a->f, in, number) : 0;
 }
 

@@ -208,7 +208,7 @@ clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *co
   return f;
 }
 
-/* The new names are a recipe's, which no formula uses. */
+/* The new names are the graph's, which no formula uses. */
 clg_expr clg_formula_over(clg_context *ctx, const clg_formula *f, const clg_expr *in, const clg_expr *number) {
   clg_arena *a = clg_arena_of(ctx);
   clg_expr e = f->f;

@@ -140,14 +140,14 @@ static clg_status op_backward(clg_node *n, clg_tensor *grad) {
 
 /* ---- recording ---- */
 
-static clg_expr op_recompute(clg_node *n, clg_recipe *r) {
+static clg_expr op_recompute(clg_node *n, clg_recompute *r) {
   const clg_op *op = record_of(n)->op;
   return op->recompute ? op->recompute(r, n) : 0;
 }
 
 static void op_finish(clg_node *n) { record_of(n)->op->release((void *)clg_op_attrs(n)); }
 
-static const clg_node_class op_class = {.backward = op_backward, .recipe = op_recompute},
+static const clg_node_class op_class = {.backward = op_backward, .recompute = op_recompute},
                             view_class = {.backward = op_backward, .views = true};
 
 /* What is saved: of in[], the inputs as they were given. */
@@ -155,7 +155,7 @@ static uint32_t slots_of(const clg_op_call *c, clg_tensor *const *in, int edges)
   uint32_t slots = 0;
   for (int i = 0; i < edges; i++)
     if (in[i] && in[i]->requires_grad) slots |= needs(c, i);
-  if (c->op->keeps && clg_remat_is_on(c->ctx) && clg_keeps_recipes(c->ctx)) slots |= c->op->keeps(c);
+  if (c->op->keeps && clg_remat_is_on(c->ctx) && clg_recomputes(c->ctx)) slots |= c->op->keeps(c);
   uint32_t present = CLG_OUT(0) | CLG_OUT(1) | CLG_OUT(2);
   for (int i = 0; slots && i < c->n && i < CLG_OP_SAVED_INPUTS; i++)
     if (in[i]) present |= CLG_IN(i);

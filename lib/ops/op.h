@@ -4,7 +4,7 @@
 #ifndef CLG_OPS_OP_H
 #define CLG_OPS_OP_H
 
-#include "graph/recipe.h"
+#include "graph/recompute.h"
 
 typedef struct clg_op clg_op;
 typedef struct clg_op_call clg_op_call;
@@ -53,7 +53,7 @@ struct clg_op {
    * scope that is open, where clg_op_wants. A NULL there is an error that is set. */
   void (*compose)(clg_op_call *c, clg_tensor **d);
   /* The result as an expression over what is saved: clg_node_class. May be NULL. */
-  clg_expr (*recompute)(clg_recipe *r, clg_node *n);
+  clg_expr (*recompute)(clg_recompute *r, clg_node *n);
   /* A node takes its own reference of what its copy of the attributes refers to, and gives it up. May be NULL. */
   void (*hold)(void *attrs);
   void (*release)(void *attrs);

@@ -162,24 +162,24 @@ static void compose(clg_op_call *c, clg_tensor **d) {
 }
 
 /* A saved [C] along dimension 1 of the result. */
-static clg_expr along_channels(clg_recipe *r, const clg_saved *s) {
-  return clg_recipe_base(r, s, (int64_t[CLG_MAX_DIMS]){0, s->stride[0]});
+static clg_expr along_channels(clg_recompute *r, const clg_saved *s) {
+  return clg_recompute_base(r, s, (int64_t[CLG_MAX_DIMS]){0, s->stride[0]});
 }
 
 /* As batch_norm_forward computes it; without beta that adds a zero, which an expression would not. */
-static clg_expr recompute(clg_recipe *r, clg_node *n) {
+static clg_expr recompute(clg_recompute *r, clg_node *n) {
   const clg_saved *x = clg_op_saved(n, CLG_IN(IN_X)), *gamma = clg_op_saved(n, CLG_IN(IN_GAMMA)),
                   *beta = clg_op_saved(n, CLG_IN(IN_BETA)), *mean = clg_op_saved(n, CLG_OUT(OUT_MEAN)),
                   *rstd = clg_op_saved(n, CLG_OUT(OUT_RSTD));
   bool all = x && gamma && beta && gamma->storage && beta->storage;
-  if (!all || !clg_recipe_shape(r, x->ndim, x->shape)) return 0;
+  if (!all || !clg_recompute_shape(r, x->ndim, x->shape)) return 0;
   clg_arena *a = clg_arena_of(n->ctx);
   const batch_attrs *attrs = clg_op_attrs(n);
   clg_expr scale = clg_expr_make(a, CLG_EX_MUL, along_channels(r, rstd), along_channels(r, gamma), 0);
-  clg_expr y = clg_expr_make(a, CLG_EX_SUB, clg_recipe_input(r, n, IN_X), along_channels(r, mean), 0);
+  clg_expr y = clg_expr_make(a, CLG_EX_SUB, clg_recompute_input(r, n, IN_X), along_channels(r, mean), 0);
   y = clg_expr_make(a, CLG_EX_MUL, y, scale, 0);
   y = clg_expr_make(a, CLG_EX_ADD, y, along_channels(r, beta), 0);
-  return attrs->act ? clg_behind_recipe(r, attrs->act, attrs->slope, y) : y;
+  return attrs->act ? clg_behind_recompute(r, attrs->act, attrs->slope, y) : y;
 }
 
 static const clg_op batch_norm_op = {.name = "batch_norm",

@@ -115,21 +115,21 @@ static void compose(clg_op_call *c, clg_tensor **d) {
 }
 
 /* As norm_forward computes it. */
-static clg_expr recompute(clg_recipe *r, clg_node *n) {
+static clg_expr recompute(clg_recompute *r, clg_node *n) {
   clg_arena *a = clg_arena_of(n->ctx);
   const norm_attrs *attrs = clg_op_attrs(n);
   const clg_saved *x = clg_op_saved(n, CLG_IN(IN_X)), *gamma = clg_op_saved(n, CLG_IN(IN_GAMMA)),
                   *beta = clg_op_saved(n, CLG_IN(IN_BETA));
-  if (!x || !clg_recipe_shape(r, x->ndim, x->shape)) return 0;
+  if (!x || !clg_recompute_shape(r, x->ndim, x->shape)) return 0;
   int64_t row[CLG_MAX_DIMS] = {0}, rows = 1;
   for (int d = x->ndim - 1; d-- > 0; rows *= x->shape[d]) row[d] = rows;
-  clg_expr mean = clg_recipe_base(r, clg_op_saved(n, CLG_OUT(OUT_MEAN)), row),
-           rstd = clg_recipe_base(r, clg_op_saved(n, CLG_OUT(OUT_RSTD)), row);
-  clg_expr y = clg_expr_make(a, CLG_EX_SUB, clg_recipe_input(r, n, IN_X), mean, 0);
+  clg_expr mean = clg_recompute_base(r, clg_op_saved(n, CLG_OUT(OUT_MEAN)), row),
+           rstd = clg_recompute_base(r, clg_op_saved(n, CLG_OUT(OUT_RSTD)), row);
+  clg_expr y = clg_expr_make(a, CLG_EX_SUB, clg_recompute_input(r, n, IN_X), mean, 0);
   y = clg_expr_make(a, CLG_EX_MUL, y, rstd, 0);
-  if (gamma) y = clg_expr_make(a, CLG_EX_MUL, y, clg_recipe_base(r, gamma, NULL), 0);
-  if (beta) y = clg_expr_make(a, CLG_EX_ADD, y, clg_recipe_base(r, beta, NULL), 0);
-  return attrs->act ? clg_behind_recipe(r, attrs->act, attrs->slope, y) : y;
+  if (gamma) y = clg_expr_make(a, CLG_EX_MUL, y, clg_recompute_base(r, gamma, NULL), 0);
+  if (beta) y = clg_expr_make(a, CLG_EX_ADD, y, clg_recompute_base(r, beta, NULL), 0);
+  return attrs->act ? clg_behind_recompute(r, attrs->act, attrs->slope, y) : y;
 }
 
 static const clg_op layer_norm_op = {.name = "layer_norm",

@@ -1,18 +1,18 @@
-/* Rematerialisation: decides which saved tensors are kept as recipes, and makes them again. */
-#include "graph/recipe.h"
+/* Rematerialisation: decides which saved tensors are kept as formulas, and makes them again. */
+#include "graph/recompute.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* A recipe's expression, compiled. */
+/* A formula, compiled. */
 struct clg_recompute_map {
   clg_expr e;
   int n_bases, n_numbers;
   clg_map_fn *fn;
 };
 
-static const char *const base_name[CLG_RECIPE_BASES] = {"s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"};
-static const char *const number_name[CLG_RECIPE_NUMBERS] = {"q0", "q1", "q2", "q3", "q4",  "q5",
-                                                            "q6", "q7", "q8", "q9", "q10", "q11"};
+static const char *const base_name[CLG_RECOMPUTE_BASES] = {"s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"};
+static const char *const number_name[CLG_RECOMPUTE_NUMBERS] = {"q0", "q1", "q2", "q3", "q4",  "q5",
+                                                               "q6", "q7", "q8", "q9", "q10", "q11"};
 
 bool clg_set_remat(clg_context *ctx, bool on) {
   clg_graph *g = ctx ? clg_graph_of(ctx) : NULL;
@@ -22,14 +22,14 @@ bool clg_set_remat(clg_context *ctx, bool on) {
   return before;
 }
 
-bool clg_keeps_recipes(clg_context *ctx) {
+bool clg_recomputes(clg_context *ctx) {
   const clg_graph *g = clg_graph_seen(ctx);
   return g && g->remat && !g->n_hooks;
 }
 
 /* ---- writing ---- */
 
-bool clg_recipe_shape(clg_recipe *r, int ndim, const int64_t *shape) {
+bool clg_recompute_shape(clg_recompute *r, int ndim, const int64_t *shape) {
   if (r->ndim < 0) {
     r->ndim = ndim;
     memcpy(r->shape, shape, (size_t)ndim * sizeof *shape);
@@ -38,13 +38,13 @@ bool clg_recipe_shape(clg_recipe *r, int ndim, const int64_t *shape) {
   return r->ndim == ndim && !memcmp(r->shape, shape, (size_t)ndim * sizeof *shape);
 }
 
-static bool broadcasts(const clg_recipe *r, const clg_saved *s, int64_t *stride) {
+static bool broadcasts(const clg_recompute *r, const clg_saved *s, int64_t *stride) {
   int lead = r->ndim - s->ndim;
   for (int d = 0; d < r->ndim; d++) stride[d] = d < lead || s->shape[d - lead] == 1 ? 0 : s->stride[d - lead];
   return lead >= 0;
 }
 
-clg_expr clg_recipe_base(clg_recipe *r, const clg_saved *s, const int64_t *stride) {
+clg_expr clg_recompute_base(clg_recompute *r, const clg_saved *s, const int64_t *stride) {
   int64_t own[CLG_MAX_DIMS] = {0};
   if (!s->storage) return 0;
   if (stride) memcpy(own, stride, (size_t)r->ndim * sizeof *own);
@@ -53,21 +53,21 @@ clg_expr clg_recipe_base(clg_recipe *r, const clg_saved *s, const int64_t *strid
   while (i < r->n_bases && (r->base[i]->storage != s->storage || r->base[i]->offset != s->offset ||
                             memcmp(r->stride[i], own, sizeof own)))
     i++;
-  if (i == CLG_RECIPE_BASES) return 0;
+  if (i == CLG_RECOMPUTE_BASES) return 0;
   if (i == r->n_bases) r->n_bases++;
   r->base[i] = s;
   memcpy(r->stride[i], own, sizeof own);
   return clg_expr_var(clg_arena_of(r->ctx), base_name[i]);
 }
 
-clg_expr clg_recipe_number(clg_recipe *r, float value) {
-  if (r->n_numbers == CLG_RECIPE_NUMBERS) return 0;
+clg_expr clg_recompute_number(clg_recompute *r, float value) {
+  if (r->n_numbers == CLG_RECOMPUTE_NUMBERS) return 0;
   r->number[r->n_numbers] = value;
   return clg_expr_var(clg_arena_of(r->ctx), number_name[r->n_numbers++]);
 }
 
-static clg_expr write_recipe(clg_recipe *r, clg_node *n) {
-  return n->can_recompute >= 0 && n->cls->recipe && ++r->n_ops <= CLG_RECIPE_OPS ? n->cls->recipe(n, r) : 0;
+static clg_expr write_formula(clg_recompute *r, clg_node *n) {
+  return n->can_recompute >= 0 && n->cls->recompute && ++r->n_ops <= CLG_RECOMPUTE_OPS ? n->cls->recompute(n, r) : 0;
 }
 
 /* What n keeps of input i; NULL: nothing. */
@@ -77,18 +77,18 @@ static const clg_saved *saved_input(const clg_node *n, int i) {
   return NULL;
 }
 
-clg_expr clg_recipe_input(clg_recipe *r, clg_node *n, int i) {
+clg_expr clg_recompute_input(clg_recompute *r, clg_node *n, int i) {
   const clg_saved *own = saved_input(n, i);
-  if (own) return clg_recipe_base(r, own, NULL);
+  if (own) return clg_recompute_base(r, own, NULL);
   const clg_edge *e = &n->edge[i];
-  return e->node && e->as_made ? write_recipe(r, e->node) : 0;
+  return e->node && e->as_made ? write_formula(r, e->node) : 0;
 }
 
 /* ---- deciding ---- */
 
 static bool can_recompute(clg_node *n);
 
-/* What a recipe reads through an edge must stay as long as the recipe may be used. */
+/* What a formula reads through an edge must stay as long as the formula may be used. */
 static void count_recompute_users(clg_node *n) {
   for (int i = 0; i < n->n_edges; i++) {
     clg_edge *e = &n->edge[i];
@@ -99,9 +99,9 @@ static void count_recompute_users(clg_node *n) {
 }
 
 static bool can_recompute(clg_node *n) {
-  if (!n->can_recompute && n->cls->recipe) {
-    clg_recipe r = {.ctx = n->ctx, .ndim = -1};
-    n->can_recompute = write_recipe(&r, n) ? 1 : -1;
+  if (!n->can_recompute && n->cls->recompute) {
+    clg_recompute r = {.ctx = n->ctx, .ndim = -1};
+    n->can_recompute = write_formula(&r, n) ? 1 : -1;
     if (n->can_recompute > 0) count_recompute_users(n);
   }
   return n->can_recompute > 0 && !n->released;
@@ -122,7 +122,7 @@ bool clg_recomputes_itself(const clg_node *n) {
 
 /* ---- making ---- */
 
-static clg_map_fn *compiled(clg_context *ctx, clg_expr e, const clg_recipe *r, const char *op) {
+static clg_map_fn *compiled(clg_context *ctx, clg_expr e, const clg_recompute *r, const char *op) {
   clg_graph *g = clg_graph_of(ctx);
   for (size_t i = 0; i < g->n_maps; i++)
     if (g->maps[i].e == e && g->maps[i].n_bases == r->n_bases && g->maps[i].n_numbers == r->n_numbers)
@@ -138,9 +138,9 @@ static clg_map_fn *compiled(clg_context *ctx, clg_expr e, const clg_recipe *r, c
   return fn;
 }
 
-static clg_tensor *run(const clg_recipe *r, clg_map_fn *fn, const char *op) {
+static clg_tensor *run(const clg_recompute *r, clg_map_fn *fn, const char *op) {
   clg_tensor *y = clg_tensor_new(r->ctx, r->ndim, r->shape, CLG_ROLE_ACTIVATION, op);
-  clg_tensor *in[CLG_RECIPE_BASES] = {NULL};
+  clg_tensor *in[CLG_RECOMPUTE_BASES] = {NULL};
   bool ok = y;
   for (int i = 0; ok && i < r->n_bases; i++) {
     const clg_saved *s = r->base[i];
@@ -152,8 +152,8 @@ static clg_tensor *run(const clg_recipe *r, clg_map_fn *fn, const char *op) {
 }
 
 static clg_tensor *make(clg_node *n) {
-  clg_recipe r = {.ctx = n->ctx, .ndim = -1};
-  clg_expr e = write_recipe(&r, n);
+  clg_recompute r = {.ctx = n->ctx, .ndim = -1};
+  clg_expr e = write_formula(&r, n);
   clg_map_fn *fn = e ? compiled(n->ctx, e, &r, n->op) : NULL;
   if (!e) clg_fail(n->ctx, CLG_ERR_HOST_MEMORY, n->op, "out of host memory");
   return fn ? run(&r, fn, n->op) : NULL;
