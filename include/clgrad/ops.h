@@ -9,6 +9,19 @@
 extern "C" {
 #endif
 
+/* ---- makers of data, float32 but for randint ---- */
+CLG_API clg_tensor *clg_zeros(clg_context *ctx, int ndim, const int64_t *shape);
+CLG_API clg_tensor *clg_ones(clg_context *ctx, int ndim, const int64_t *shape);
+CLG_API clg_tensor *clg_full(clg_context *ctx, int ndim, const int64_t *shape, float value);
+CLG_API clg_tensor *clg_eye(clg_context *ctx, int64_t rows, int64_t columns); /* 1 on the diagonal, else 0 */
+/* start + i*step, worked out in double, for i from 0 on as long as it has not reached stop: ceil((stop - start)/step)
+ * elements. A step of 0 or away from stop is an error. Copied from the host. */
+CLG_API clg_tensor *clg_arange(clg_context *ctx, double start, double stop, double step);
+/* As clg_rand_, clg_randn_ (mean 0, deviation 1) and clg_randint_ (int32) would fill them. */
+CLG_API clg_tensor *clg_rand(clg_context *ctx, int ndim, const int64_t *shape, float low, float high);
+CLG_API clg_tensor *clg_randn(clg_context *ctx, int ndim, const int64_t *shape);
+CLG_API clg_tensor *clg_randint(clg_context *ctx, int ndim, const int64_t *shape, int32_t low, int32_t high);
+
 /* ---- elementwise: x (and o) any shapes that broadcast -> y of the broadcast shape. A NaN wins every maximum and
  * minimum, and has its gradient. ---- */
 CLG_API clg_tensor *clg_add(clg_tensor *x, clg_tensor *o);     /* x + o */
@@ -53,6 +66,19 @@ CLG_API clg_tensor *clg_elu(clg_tensor *x, float alpha);       /* x > 0 ? x : al
 CLG_API clg_tensor *clg_pow(clg_tensor *x, clg_tensor *o);     /* x ^ o */
 CLG_API clg_tensor *clg_scalar_pow(float base, clg_tensor *x); /* base ^ x */
 CLG_API clg_tensor *clg_where(clg_tensor *c, clg_tensor *x, clg_tensor *o); /* c != 0 ? x : o; no gradient to c */
+/* 1 where it holds, else 0, in float32, as clg_where takes its condition; no gradient. NaN equals nothing, itself
+ * included, and is neither less nor more. */
+CLG_API clg_tensor *clg_eq(clg_tensor *x, clg_tensor *o);
+CLG_API clg_tensor *clg_ne(clg_tensor *x, clg_tensor *o);
+CLG_API clg_tensor *clg_lt(clg_tensor *x, clg_tensor *o); /* x < o */
+CLG_API clg_tensor *clg_le(clg_tensor *x, clg_tensor *o);
+CLG_API clg_tensor *clg_gt(clg_tensor *x, clg_tensor *o); /* x > o */
+CLG_API clg_tensor *clg_ge(clg_tensor *x, clg_tensor *o);
+/* The same of what is not 0, NaN included. */
+CLG_API clg_tensor *clg_logical_and(clg_tensor *x, clg_tensor *o);
+CLG_API clg_tensor *clg_logical_or(clg_tensor *x, clg_tensor *o);
+CLG_API clg_tensor *clg_logical_xor(clg_tensor *x, clg_tensor *o);
+CLG_API clg_tensor *clg_logical_not(clg_tensor *x);
 /* Training: each element is 0 with probability p, else x/(1 - p), by the context's stream of random numbers; backward
  * draws the same numbers again instead of keeping a mask. Otherwise x itself. p outside [0,1] is an error. */
 CLG_API clg_tensor *clg_dropout(clg_tensor *x, float p, bool training);
@@ -83,6 +109,11 @@ CLG_API clg_tensor *clg_amax(clg_tensor *x, const int *dims, int n, bool keepdim
 CLG_API clg_tensor *clg_amin(clg_tensor *x, const int *dims, int n, bool keepdim);
 /* mean((x - mean(x))^2), times n/(n - 1) if unbiased (Bessel) */
 CLG_API clg_tensor *clg_var(clg_tensor *x, const int *dims, int n, bool unbiased, bool keepdim);
+/* The square root of that. The gradient of a deviation that is 0 is 0. */
+CLG_API clg_tensor *clg_std(clg_tensor *x, const int *dims, int n, bool unbiased, bool keepdim);
+/* log(sum(exp(x))), from the maximum, so that nothing overflows: -inf of no elements or of nothing but -inf, inf if
+ * there is one. The gradient exp(x - y) is NaN where both are the same infinity, as PyTorch's is. */
+CLG_API clg_tensor *clg_logsumexp(clg_tensor *x, const int *dims, int n, bool keepdim);
 /* sum(|x|^p)^(1/p), p > 0; max |x| for p = INFINITY. Finite wherever a float holds it, also where |x|^p is not. The
  * gradient of a norm that is 0 is 0, and of one that is NaN, NaN. */
 CLG_API clg_tensor *clg_norm(clg_tensor *x, float p, const int *dims, int n, bool keepdim);
@@ -108,6 +139,10 @@ CLG_API clg_tensor *clg_index_select(clg_tensor *x, int dim, clg_tensor *index);
 /* weight [V,D], index [..] -> [..,D]: rows. Row padding_idx (-1: none) gets no gradient. */
 CLG_API clg_tensor *clg_embedding(clg_tensor *weight, clg_tensor *index, int padding_idx);
 CLG_API clg_tensor *clg_to_float(clg_tensor *x); /* int32 -> float32, exact up to 2^24 */
+/* float32 -> int32, towards 0: the nearest integer where it would leave the range, and 0 for NaN. No gradient. */
+CLG_API clg_tensor *clg_to_int(clg_tensor *x);
+/* label [..] -> float32 [..,classes]: 1 at each label, else 0; a label out of range has no 1. No gradient. */
+CLG_API clg_tensor *clg_one_hot(clg_tensor *label, int64_t classes);
 
 /* ---- views: share the storage; nothing is copied ---- */
 CLG_API clg_tensor *clg_reshape(clg_tensor *x, int ndim,
@@ -126,7 +161,14 @@ CLG_API int clg_chunk(clg_tensor *x, int dim, int64_t chunks, clg_tensor **out, 
 CLG_API int clg_unbind(clg_tensor *x, int dim, clg_tensor **out, int max);
 CLG_API clg_tensor *clg_expand(clg_tensor *x, int ndim, const int64_t *shape); /* broadcast view; -1 keeps a size */
 CLG_API clg_tensor *clg_pad(clg_tensor *x, int dim, int64_t before, int64_t after,
-                            float value);          /* copies; one dimension */
+                            float value); /* copies; one dimension */
+/* Copies, x float32 or int32: in reverse along dims[0..n) (n = 0: along none, a plain copy); shifted by shifts[i]
+ * towards the end of dims[i], around it, and n = 0 by shifts[0] over all elements in order; x [..,R,C] where its
+ * columns minus its rows are at most (tril) or at least (triu) `diagonal`, else 0. */
+CLG_API clg_tensor *clg_flip(clg_tensor *x, const int *dims, int n);
+CLG_API clg_tensor *clg_roll(clg_tensor *x, const int64_t *shifts, const int *dims, int n);
+CLG_API clg_tensor *clg_tril(clg_tensor *x, int64_t diagonal);
+CLG_API clg_tensor *clg_triu(clg_tensor *x, int64_t diagonal);
 CLG_API clg_tensor *clg_contiguous(clg_tensor *x); /* x itself (a new handle) if it already is, else a copy */
 
 /* ---- joining: copies ---- */

@@ -66,15 +66,11 @@ CLG_API clg_status clg_copy_(clg_tensor *dst, const clg_tensor *src);
 /* Prints shape and elements, at most six a row and six rows. Blocks. */
 CLG_API clg_status clg_tensor_print(const clg_tensor *t, FILE *to);
 
-/* Makers of data: results belong to the innermost open scope, as an op's do. */
-CLG_API clg_tensor *clg_full(clg_context *ctx, int ndim, const int64_t *shape, float value);
 /* Philox 4x32-10 (Salmon et al., SC'11) keyed by the context's seed, at the stream's next position: the same numbers
- * for a seed whatever the device. uniform in [low, high); normal by Box-Muller. */
-CLG_API clg_tensor *clg_rand(clg_context *ctx, int ndim, const int64_t *shape, float low, float high);
-CLG_API clg_tensor *clg_randn(clg_context *ctx, int ndim, const int64_t *shape);
-/* In place, the same streams. */
+ * for a seed whatever the device. In place: uniform in [low, high); normal by Box-Muller; int32 in [low, high). */
 CLG_API clg_status clg_rand_(clg_tensor *t, float low, float high);
 CLG_API clg_status clg_randn_(clg_tensor *t, float mean, float std);
+CLG_API clg_status clg_randint_(clg_tensor *t, int32_t low, int32_t high);
 /* Sets seed and position of the stream; the position counts blocks of four numbers. */
 CLG_API void clg_seed(clg_context *ctx, uint64_t seed, uint64_t position);
 CLG_API void clg_seed_get(const clg_context *ctx, uint64_t *seed, uint64_t *position);

@@ -1,51 +1,10 @@
 /* Reading and adding by index. x is [outer,n,inner]; an index outside [0,n) reads as zero and adds nothing. Nothing
  * here is atomic: each destination has one item that adds what belongs to it, in the order of the indices. On a GPU an
  * item has one element of what is written, on a CPU a piece of it. */
+#include "index_runs.clh"
 #include "sums.clh"
 #define ADD_FLAG   1u
 #define LEAST_FLAG 2u
-
-#define WITHIN(k, n) ((k) >= 0 && (uint)(k) < (n))
-/* p[at], or 0. The index is in range either way, since compilers may read ahead of a branch. */
-static inline float read_if(const bool reads, __global const float *p, const size_t at) {
-  const float v = p[reads ? at : 0];
-  return reads ? v : 0.0f;
-}
-
-/* RUN for each run of what an item writes of [outer,m,inner]: `len` elements from e = (o,j,i) on, along i, or along j
- * where inner is 1. One element on a GPU. */
-#if CLG_CPU
-#define PIECE 1024u /* as in indexing.h */
-#define EACH_RUN(m, inner, RUN)                                                                                        \
-  {                                                                                                                    \
-    uint e = (uint)get_global_id(0) * PIECE, row = e / (inner), i = e - row * (inner), o = row / (m),                  \
-         j = row - o * (m);                                                                                            \
-    const uint end = min(total, e + PIECE);                                                                            \
-    while (e < end) {                                                                                                  \
-      const uint len = min(end - e, (inner) > 1 ? (inner)-i : (m)-j);                                                  \
-      RUN e += len, i = 0, j += (inner) > 1 ? 1 : len;                                                                 \
-      if (j == (m)) j = 0, o++;                                                                                        \
-    }                                                                                                                  \
-  }
-#define EACH_ELEMENT(n, DO)                                                                                            \
-  {                                                                                                                    \
-    const uint start = (uint)get_global_id(0) * PIECE, end = min((uint)(n), start + PIECE);                            \
-    for (uint e = start; e < end; e++) DO                                                                              \
-  }
-#else
-#define EACH_RUN(m, inner, RUN)                                                                                        \
-  {                                                                                                                    \
-    const uint e = (uint)get_global_id(0), len = 1;                                                                    \
-    if (e >= total) return;                                                                                            \
-    const uint row = e / (inner), i = e - row * (inner), o = row < (m) ? 0 : row / (m), j = row - o * (m);             \
-    RUN                                                                                                                \
-  }
-#define EACH_ELEMENT(n, DO)                                                                                            \
-  {                                                                                                                    \
-    const uint e = (uint)get_global_id(0);                                                                             \
-    if (e < (n)) DO                                                                                                    \
-  }
-#endif
 
 #if CLG_FORM(index_gather)
 /* y[o,j,i] = x[o, index[o,j,i], i]; index, y [outer,m,inner] of `total` elements. */
@@ -438,28 +397,5 @@ __kernel void index_extreme(__global const float *x, const uint x_o, __global fl
   const uint e = (uint)get_global_id(0);
   if (e < total) extreme_at(x + (size_t)(e / inner) * n * inner + e % inner, y + e, index + e, n, inner, flags);
 #endif
-}
-#endif
-
-#if CLG_FORM(index_to_float)
-__kernel void index_to_float(__global const int *x, const uint x_o, __global float *y, const uint y_o, const uint n) {
-  x += x_o, y += y_o;
-  EACH_ELEMENT(n, y[e] = (float)x[e];)
-}
-#endif
-
-#if CLG_FORM(index_weights)
-/* The weight of each label: 0 for `ignore` and outside [0,classes), else weight[label], or 1 without weights. */
-static inline float weight_of(const int k, __global const float *weight, const uint classes, const int ignore,
-                              const uint weighted) {
-  const bool counts = WITHIN(k, classes) && k != ignore;
-  const float w = weighted ? read_if(counts, weight, k) : 1.0f;
-  return counts ? w : 0.0f;
-}
-__kernel void index_weights(__global const int *label, const uint label_o, __global const float *weight,
-                            const uint weight_o, __global float *y, const uint y_o, const uint classes,
-                            const int ignore, const uint weighted, const uint n) {
-  label += label_o, weight += weight_o, y += y_o;
-  EACH_ELEMENT(n, y[e] = weight_of(label[e], weight, classes, ignore, weighted);)
 }
 #endif

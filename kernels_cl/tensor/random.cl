@@ -64,3 +64,18 @@ RANDOM(random_uniform, UNIFORM)
 #if CLG_FORM(random_normal)
 RANDOM(random_normal, NORMAL)
 #endif
+#if CLG_FORM(random_integers)
+/* The same with integers from `low` on, `width` of them: the high half of a product. */
+__kernel void random_integers(__global int *out_p, const uint out_o, const uint n, const ulong seed,
+                              const ulong position, const int low, const uint width) {
+  const size_t i = get_global_id(0) * VW;
+  if (4 * i >= n) return;
+  const ulong at = position + i;
+  UINTS u[4];
+  uint lane[4 * VW];
+  philox((uint)at, (uint)(at >> 32), (uint)seed, (uint)(seed >> 32), u);
+  for (int e = 0; e < 4; e++) PUT(mul_hi(u[e], (UINTS)(width)), lane + e * VW);
+  for (uint e = 0; e < 4 * VW && 4 * i + e < n; e++)
+    out_p[out_o + 4 * i + e] = (int)((uint)low + lane[e % 4 * VW + e / 4]);
+}
+#endif

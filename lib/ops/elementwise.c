@@ -1,4 +1,4 @@
-/* The elementwise ops by name, user formulas, and makers of data. */
+/* The elementwise ops by name, and user formulas. */
 #include "ops/formula.h"
 #include <clgrad/ops.h>
 #include <math.h>
@@ -60,6 +60,25 @@ clg_tensor *clg_scalar_pow(float base, clg_tensor *x) { return one(CLG_ROW_SCALA
 clg_tensor *clg_where(clg_tensor *c, clg_tensor *x, clg_tensor *o) {
   return clg_row_apply(CLG_ROW_WHERE, (clg_tensor *[]){c, x, o}, NULL);
 }
+
+/* Rows that are 1 or 0: constants, as a condition has no gradient. */
+static clg_tensor *condition(clg_row_id id, clg_tensor *x, clg_tensor *o) {
+  clg_context *ctx = x ? x->ctx : NULL;
+  bool mode = ctx && clg_set_grad_mode(ctx, false);
+  clg_tensor *y = two(id, x, o);
+  if (ctx) clg_set_grad_mode(ctx, mode);
+  return y;
+}
+clg_tensor *clg_eq(clg_tensor *x, clg_tensor *o) { return condition(CLG_ROW_EQ, x, o); }
+clg_tensor *clg_ne(clg_tensor *x, clg_tensor *o) { return condition(CLG_ROW_NE, x, o); }
+clg_tensor *clg_lt(clg_tensor *x, clg_tensor *o) { return condition(CLG_ROW_LT, x, o); }
+clg_tensor *clg_le(clg_tensor *x, clg_tensor *o) { return condition(CLG_ROW_LE, x, o); }
+clg_tensor *clg_gt(clg_tensor *x, clg_tensor *o) { return condition(CLG_ROW_GT, x, o); }
+clg_tensor *clg_ge(clg_tensor *x, clg_tensor *o) { return condition(CLG_ROW_GE, x, o); }
+clg_tensor *clg_logical_and(clg_tensor *x, clg_tensor *o) { return condition(CLG_ROW_LOGICAL_AND, x, o); }
+clg_tensor *clg_logical_or(clg_tensor *x, clg_tensor *o) { return condition(CLG_ROW_LOGICAL_OR, x, o); }
+clg_tensor *clg_logical_xor(clg_tensor *x, clg_tensor *o) { return condition(CLG_ROW_LOGICAL_XOR, x, o); }
+clg_tensor *clg_logical_not(clg_tensor *x) { return condition(CLG_ROW_LOGICAL_NOT, x, NULL); }
 
 clg_tensor *clg_activate(clg_tensor *x, clg_activation act, float slope) {
   if (!x) return clg_null(NULL, "activate"), NULL;
@@ -150,25 +169,4 @@ clg_status clg_map_(clg_tensor *x, const char *formula, const clg_map_input *inp
   for (int i = 0; i < s.n_in; i++) clg_tensor_unref(&apart[i]);
   if (st == CLG_OK) clg_storage_changed(x->storage, "map_");
   return st;
-}
-
-clg_tensor *clg_full(clg_context *ctx, int ndim, const int64_t *shape, float value) {
-  if (!ctx) return clg_null(NULL, "full"), NULL;
-  clg_tensor *t = clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "full");
-  if (t && clg_fill_(t, value) != CLG_OK) clg_tensor_unref(&t);
-  return clg_result(t);
-}
-
-clg_tensor *clg_rand(clg_context *ctx, int ndim, const int64_t *shape, float low, float high) {
-  if (!ctx) return clg_null(NULL, "rand"), NULL;
-  clg_tensor *t = clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "rand");
-  if (t && clg_rand_(t, low, high) != CLG_OK) clg_tensor_unref(&t);
-  return clg_result(t);
-}
-
-clg_tensor *clg_randn(clg_context *ctx, int ndim, const int64_t *shape) {
-  if (!ctx) return clg_null(NULL, "randn"), NULL;
-  clg_tensor *t = clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "randn");
-  if (t && clg_randn_(t, 0, 1) != CLG_OK) clg_tensor_unref(&t);
-  return clg_result(t);
 }

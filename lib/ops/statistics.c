@@ -1,4 +1,4 @@
-/* Variances over dimensions. */
+/* Variances and deviations over dimensions. */
 #include "ops/dims.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
@@ -57,4 +57,11 @@ clg_tensor *clg_var(clg_tensor *x, const int *dims, int n, bool unbiased, bool k
   if (!clg_inputs_ok(&x, 1, "var") || !clg_dims_mask(x, dims, n, &a.dims, "var")) return NULL;
   a.n = (float)(clg_mask_numel(x, a.dims) - (unbiased ? 1 : 0));
   return clg_op_run(&var_op, &x, 1, &a);
+}
+
+clg_tensor *clg_std(clg_tensor *x, const int *dims, int n, bool unbiased, bool keepdim) {
+  if (!clg_inputs_ok(&x, 1, "std")) return NULL;
+  clg_scope *scope = clg_scope_open(x->ctx);
+  clg_tensor *var = clg_var(x, dims, n, unbiased, keepdim);
+  return clg_scope_close_with(scope, var ? clg_row_apply(CLG_ROW_STD, &var, NULL) : NULL);
 }

@@ -97,4 +97,21 @@ const clg_row clg_rows[CLG_ROWS] = {
     /* The gradient of a maximum over a range: how many equal it, and each one's share. It is NaN where an x is. */
     [CLG_ROW_EQUAL] = {"amax", "x == q ? 1 : x == x ? 0 : 1", {"x", "q"}, {0}, {0}},
     [CLG_ROW_SHARE] = {"amax", "x == q ? h : x == x ? 0 : h", {"x", "q", "h"}, {0}, {0}},
+    /* 1 or 0. NaN equals nothing, and is true. */
+    [CLG_ROW_EQ] = {"eq", "x == o ? 1 : 0", {"x", "o"}, {0}, {0}},
+    [CLG_ROW_NE] = {"ne", "x != o ? 1 : 0", {"x", "o"}, {0}, {0}},
+    [CLG_ROW_LT] = {"lt", "x < o ? 1 : 0", {"x", "o"}, {0}, {0}},
+    [CLG_ROW_LE] = {"le", "x <= o ? 1 : 0", {"x", "o"}, {0}, {0}},
+    [CLG_ROW_GT] = {"gt", "x > o ? 1 : 0", {"x", "o"}, {0}, {0}},
+    [CLG_ROW_GE] = {"ge", "x >= o ? 1 : 0", {"x", "o"}, {0}, {0}},
+    [CLG_ROW_LOGICAL_AND] = {"logical_and", "x != 0 ? (o != 0 ? 1 : 0) : 0", {"x", "o"}, {0}, {0}},
+    [CLG_ROW_LOGICAL_OR] = {"logical_or", "x != 0 ? 1 : (o != 0 ? 1 : 0)", {"x", "o"}, {0}, {0}},
+    [CLG_ROW_LOGICAL_XOR] = {"logical_xor", "x != 0 ? (o != 0 ? 0 : 1) : (o != 0 ? 1 : 0)", {"x", "o"}, {0}, {0}},
+    [CLG_ROW_LOGICAL_NOT] = {"logical_not", "x == 0 ? 1 : 0", {"x"}, {0}, {0}},
+    /* The gradient of a deviation that is 0 is 0. */
+    [CLG_ROW_STD] = {"std", "sqrt(x)", {"x"}, {0}, {"y == 0 ? 0 : 0.5/y"}},
+    /* Of logsumexp, m being the maximum: from an infinite one nothing is measured. */
+    [CLG_ROW_LOGSUMEXP_TERM] = {"logsumexp", "exp(x - (m - m == 0 ? m : 0))", {"x", "m"}, {0}, {0}},
+    [CLG_ROW_LOGSUMEXP] = {"logsumexp", "log(s) + (m - m == 0 ? m : 0)", {"s", "m"}, {0}, {0}},
+    [CLG_ROW_LOGSUMEXP_GRADIENT] = {"logsumexp", "h*exp(x - n)", {"h", "x", "n"}, {0}, {0}},
 };

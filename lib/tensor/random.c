@@ -7,7 +7,7 @@
 /* What a context keeps: slot RANDOM. */
 typedef struct stream {
   uint64_t seed, position;
-  clg_kernel *kernel[2]; /* uniform, normal */
+  clg_kernel *kernel[3]; /* uniform, normal, integers */
 } stream;
 
 static void stream_destroy(clg_context *ctx, void *state) {
@@ -91,4 +91,39 @@ clg_status clg_rand_(clg_tensor *t, float low, float high) {
 }
 clg_status clg_randn_(clg_tensor *t, float mean, float std) {
   return fill_changed(t, &(spread){true, mean, std, INFINITY, 1}, "randn_");
+}
+
+static clg_status fill_integers(clg_tensor *t, int32_t low, uint32_t width, const char *op) {
+  clg_context *ctx = t->ctx;
+  stream *s = stream_of(ctx);
+  if (!s) return CLG_ERR_HOST_MEMORY;
+  if (!t->numel) return CLG_OK;
+  clg_kernel **kernel = &s->kernel[2];
+  if (!*kernel) *kernel = clg_kernel_get(ctx, "random.cl", NULL, "random_integers");
+  size_t blocks = ((size_t)t->numel + 3) / 4;
+  clg_arg args[] = {clg_arg_block(t->storage->block),
+                    clg_arg_u32((uint32_t)clg_tensor_at(t)),
+                    clg_arg_u32((uint32_t)t->numel),
+                    clg_arg_u64(s->seed),
+                    clg_arg_u64(s->position),
+                    clg_arg_i32(low),
+                    clg_arg_u32(width)};
+  s->position += blocks;
+  const size_t lanes = clg_vector_width(ctx), items[3] = {(blocks + lanes - 1) / lanes, 1, 1};
+  return clg_launch(ctx, *kernel, op, args, 7, items, NULL);
+}
+
+clg_status clg_randint_(clg_tensor *t, int32_t low, int32_t high) {
+  static const char op[] = "randint_";
+  if (!t) return clg_null(NULL, op);
+  if (!clg_tensor_holds(t, CLG_I32, op)) return CLG_ERR_ARGUMENT;
+  if (low >= high)
+    return clg_fail(t->ctx, CLG_ERR_ARGUMENT, op, "there is no integer from %d on below %d", (int)low, (int)high);
+  clg_status s = clg_tensor_changeable(t, op);
+  clg_tensor *whole = s == CLG_OK && !clg_tensor_is_contiguous(t) ? clg_tensor_like(t, op) : clg_tensor_ref(t);
+  if (s == CLG_OK) s = whole ? fill_integers(whole, low, (uint32_t)high - (uint32_t)low, op) : clg_last_status(t->ctx);
+  if (s == CLG_OK && !clg_tensor_is_contiguous(t)) s = clg_tensor_assign(t, whole, op);
+  clg_tensor_unref(&whole);
+  if (s == CLG_OK) clg_storage_changed(t->storage, op);
+  return s;
 }

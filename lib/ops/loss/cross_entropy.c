@@ -28,7 +28,7 @@ static clg_status weights_forward(clg_op_call *c) {
   clg_call_i32(&args, a->ignore);
   clg_call_u32(&args, w != NULL);
   clg_call_u32(&args, y->numel);
-  return clg_call_pieces(c->ctx, &args, "index.cl", "index_weights", y->numel, CLG_INDEX_PIECE, c->op->name);
+  return clg_call_pieces(c->ctx, &args, "elements.cl", "element_weights", y->numel, CLG_INDEX_PIECE, c->op->name);
 }
 
 static const clg_op weights_op = {.name = "cross_entropy",

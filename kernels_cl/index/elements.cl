@@ -1,0 +1,63 @@
+/* Elements by what they are or where they lie: casts, labels, triangles. */
+#include "index_runs.clh"
+
+#if CLG_FORM(element_to_float)
+__kernel void element_to_float(__global const int *x, const uint x_o, __global float *y, const uint y_o, const uint n) {
+  x += x_o, y += y_o;
+  EACH_ELEMENT(n, y[e] = (float)x[e];)
+}
+#endif
+
+#if CLG_FORM(element_to_int)
+/* Towards 0; what no integer holds becomes the nearest, and NaN 0. */
+__kernel void element_to_int(__global const float *x, const uint x_o, __global int *y, const uint y_o, const uint n) {
+  x += x_o, y += y_o;
+  EACH_ELEMENT(n, y[e] = convert_int_sat_rtz(x[e]);)
+}
+#endif
+
+#if CLG_FORM(element_one_hot)
+/* y[j,c] = 1 where label[j] == c, else 0; n elements of y. */
+__kernel void element_one_hot(__global const int *label, const uint label_o, __global float *y, const uint y_o,
+                              const uint classes, const uint n) {
+  label += label_o, y += y_o;
+  EACH_ELEMENT(n, {
+    const uint j = e / classes;
+    y[e] = label[j] == (int)(e - j * classes) ? 1.0f : 0.0f;
+  })
+}
+#endif
+
+#if CLG_FORM(element_triangle)
+/* y[o,r,c] = x[o,r,c] where c - r is at most k, or with `upper` at least; else 0. x, y [outer,rows,columns] of `total`
+ * elements, floats or integers: words are copied. */
+static inline void triangle(__global const uint *x, __global uint *y, const uint r, const uint c, const uint columns,
+                            const uint len, const int k, const uint upper) {
+  for (uint l = 0; l < len; l++) {
+    const int from = columns > 1 ? (int)(c + l) - (int)r : -(int)(r + l);
+    const uint v = x[l];
+    y[l] = (upper ? from >= k : from <= k) ? v : 0u;
+  }
+}
+__kernel void element_triangle(__global const uint *x, const uint x_o, __global uint *y, const uint y_o,
+                               const uint rows, const uint columns, const uint total, const int k, const uint upper) {
+  x += x_o, y += y_o;
+  EACH_RUN(rows, columns, triangle(x + e, y + e, j, i, columns, len, k, upper);)
+}
+#endif
+
+#if CLG_FORM(element_weights)
+/* The weight of each label: 0 for `ignore` and outside [0,classes), else weight[label], or 1 without weights. */
+static inline float weight_of(const int k, __global const float *weight, const uint classes, const int ignore,
+                              const uint weighted) {
+  const bool counts = WITHIN(k, classes) && k != ignore;
+  const float w = weighted ? read_if(counts, weight, k) : 1.0f;
+  return counts ? w : 0.0f;
+}
+__kernel void element_weights(__global const int *label, const uint label_o, __global const float *weight,
+                              const uint weight_o, __global float *y, const uint y_o, const uint classes,
+                              const int ignore, const uint weighted, const uint n) {
+  label += label_o, weight += weight_o, y += y_o;
+  EACH_ELEMENT(n, y[e] = weight_of(label[e], weight, classes, ignore, weighted);)
+}
+#endif

@@ -1,0 +1,89 @@
+/* Makers of data. */
+#include "graph/graph.h"
+#include <clgrad/ops.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* A new tensor of undefined elements; NULL with the error set. */
+static clg_tensor *data(clg_context *ctx, int ndim, const int64_t *shape, const char *op) {
+  if (ctx) return clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, op);
+  clg_null(NULL, op);
+  return NULL;
+}
+
+/* It is an op result if s is CLG_OK. Takes the reference. */
+static clg_tensor *made(clg_tensor *t, clg_status s) {
+  if (s != CLG_OK) clg_tensor_unref(&t);
+  return clg_result(t);
+}
+
+static clg_tensor *filled(clg_context *ctx, int ndim, const int64_t *shape, float value, const char *op) {
+  clg_tensor *t = data(ctx, ndim, shape, op);
+  return t ? made(t, clg_fill_(t, value)) : NULL;
+}
+
+clg_tensor *clg_full(clg_context *ctx, int ndim, const int64_t *shape, float value) {
+  return filled(ctx, ndim, shape, value, "full");
+}
+clg_tensor *clg_zeros(clg_context *ctx, int ndim, const int64_t *shape) { return filled(ctx, ndim, shape, 0, "zeros"); }
+clg_tensor *clg_ones(clg_context *ctx, int ndim, const int64_t *shape) { return filled(ctx, ndim, shape, 1, "ones"); }
+
+/* The diagonal is a view. */
+clg_tensor *clg_eye(clg_context *ctx, int64_t rows, int64_t columns) {
+  clg_tensor *t = data(ctx, 2, (int64_t[]){rows, columns}, "eye");
+  if (!t) return NULL;
+  const int64_t length = rows < columns ? rows : columns, stride = columns + 1;
+  const float zero = 0, one = 1;
+  clg_tensor *diagonal = clg_tensor_view(t->storage, 0, 1, &length, &stride);
+  clg_map_fn *fill = diagonal ? clg_maps_of(ctx, CLG_MAP_FILL) : NULL;
+  clg_status s = fill ? clg_map_run(fill, &t, NULL, &zero, false, "eye") : clg_last_status(ctx);
+  if (s == CLG_OK) s = clg_map_run(fill, &diagonal, NULL, &one, false, "eye");
+  clg_tensor_unref(&diagonal);
+  return made(t, s);
+}
+
+/* On the host, in double, so that no rounding adds up and every device has the same numbers. */
+clg_tensor *clg_arange(clg_context *ctx, double start, double stop, double step) {
+  if (!ctx) {
+    clg_null(NULL, "arange");
+    return NULL;
+  }
+  const double steps = ceil((stop - start) / step);
+  if (!(step != 0 && steps >= 0)) {
+    clg_fail(ctx, CLG_ERR_ARGUMENT, "arange", "steps of %g do not lead from %g to %g", step, start, stop);
+    return NULL;
+  }
+  if (steps > INT32_MAX) {
+    clg_fail(ctx, CLG_ERR_SHAPE, "arange", "%.0f elements are 2^31 or more", steps);
+    return NULL;
+  }
+  const int64_t n = (int64_t)steps;
+  float *values = malloc((size_t)(n ? n : 1) * sizeof *values);
+  if (!values) {
+    clg_fail(ctx, CLG_ERR_HOST_MEMORY, "arange", "out of host memory");
+    return NULL;
+  }
+  for (int64_t i = 0; i < n; i++) values[i] = (float)(start + (double)i * step);
+  clg_tensor *t = clg_tensor_create(ctx, 1, &n, values);
+  free(values);
+  return clg_result(t);
+}
+
+clg_tensor *clg_rand(clg_context *ctx, int ndim, const int64_t *shape, float low, float high) {
+  clg_tensor *t = data(ctx, ndim, shape, "rand");
+  return t ? made(t, clg_rand_(t, low, high)) : NULL;
+}
+
+clg_tensor *clg_randn(clg_context *ctx, int ndim, const int64_t *shape) {
+  clg_tensor *t = data(ctx, ndim, shape, "randn");
+  return t ? made(t, clg_randn_(t, 0, 1)) : NULL;
+}
+
+clg_tensor *clg_randint(clg_context *ctx, int ndim, const int64_t *shape, int32_t low, int32_t high) {
+  if (!ctx) {
+    clg_null(NULL, "randint");
+    return NULL;
+  }
+  clg_tensor *t = clg_tensor_new_i32(ctx, ndim, shape, CLG_ROLE_DATA, "randint");
+  return t ? made(t, clg_randint_(t, low, high)) : NULL;
+}

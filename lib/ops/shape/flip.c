@@ -1,0 +1,73 @@
+/* The same elements in another order along dimensions: flip, which is its own adjoint, and roll. */
+#include "ops/dims.h"
+#include "ops/op.h"
+#include <clgrad/ops.h>
+#include <string.h>
+
+typedef struct flip_attrs {
+  uint32_t dims;
+} flip_attrs;
+
+static bool shapes(clg_op_call *c, clg_shape *out) {
+  out->dtype = c->in[0]->storage->dtype;
+  return true;
+}
+
+/* A copy of a view that runs backwards. */
+static clg_status forward(clg_op_call *c) {
+  const flip_attrs *a = c->attrs;
+  const clg_tensor *x = c->in[0];
+  if (!x->numel) return CLG_OK;
+  int64_t stride[CLG_MAX_DIMS], first = 0;
+  memcpy(stride, x->stride, sizeof stride);
+  for (int d = 0; d < x->ndim; d++) {
+    if (!(a->dims >> d & 1)) continue;
+    first += (x->shape[d] - 1) * stride[d];
+    stride[d] = -stride[d];
+  }
+  clg_tensor *view = clg_tensor_view(x->storage, x->offset + (size_t)first, x->ndim, x->shape, stride);
+  clg_status s = view ? clg_tensor_assign(c->out[0], view, "flip") : clg_last_status(c->ctx);
+  clg_tensor_unref(&view);
+  return s;
+}
+
+static void compose(clg_op_call *c, clg_tensor **d);
+
+static const clg_op flip_op = {.name = "flip",
+                               .attrs = sizeof(flip_attrs),
+                               .traits = CLG_OP_STRIDED | CLG_OP_ANY_TYPE,
+                               .shapes = shapes,
+                               .forward = forward,
+                               .compose = compose};
+
+static void compose(clg_op_call *c, clg_tensor **d) { d[0] = clg_op_run(&flip_op, &c->grad, 1, c->attrs); }
+
+clg_tensor *clg_flip(clg_tensor *x, const int *dims, int n) {
+  flip_attrs a = {0};
+  if (!clg_inputs_here(&x, 1, "flip") || (n && !clg_dims_mask(x, dims, n, &a.dims, "flip"))) return NULL;
+  return clg_op_run(&flip_op, &x, 1, &a);
+}
+
+/* ---- roll ---- */
+
+static clg_tensor *roll_one(clg_tensor *x, int64_t shift, int dim) {
+  int d = x ? clg_dim_of(x->ctx, dim, x->ndim, "roll") : -1;
+  if (d < 0) return NULL;
+  int64_t size = x->shape[d], back = size ? shift % size : 0;
+  if (back < 0) back += size;
+  clg_tensor *const parts[] = {clg_narrow(x, d, size - back, back), clg_narrow(x, d, 0, size - back)};
+  return clg_cat(parts, 2, d);
+}
+
+clg_tensor *clg_roll(clg_tensor *x, const int64_t *shifts, const int *dims, int n) {
+  if (!clg_inputs_here(&x, 1, "roll")) return NULL;
+  if (n < 0 || !shifts || (n && !dims)) {
+    clg_fail(x->ctx, CLG_ERR_ARGUMENT, "roll", "%d dimensions are no list of them with a shift each", n);
+    return NULL;
+  }
+  clg_scope *scope = clg_scope_open(x->ctx);
+  clg_tensor *y = x;
+  if (!n) y = clg_reshape(roll_one(clg_reshape(x, 1, (int64_t[]){x->numel}), shifts[0], 0), x->ndim, x->shape);
+  for (int i = 0; i < n; i++) y = roll_one(y, shifts[i], dims[i]);
+  return clg_scope_close_with(scope, y);
+}
