@@ -1,4 +1,4 @@
-/* int32 tensors, conventions and edges of the ops in test_ops_more.c, and what each of them refuses. */
+/* int32 tensors, conventions and edges of ops, and what each of them refuses. */
 #include "op_check.h"
 #include <clgrad/opencl.h>
 

@@ -1,8 +1,8 @@
-/* Times every row of the op table and every family of ops beside yardsticks that are not our own: memcpy and a triad on
- * as many bytes as must move, OpenBLAS for products, and other libraries' ops (--peer). Rounds alternate between all of
- * them; our calls are queued one behind the other with one wait a round. A share is the median over rounds of (bytes
- * that must move / time) over the same of the yardstick, both of that round. Bytes are those of the operands and
- * results, each once, whatever a kernel really does. */
+/* Times the benches of the op table, every elementwise op among them, beside yardsticks that are not our own: memcpy
+ * and a triad on as many bytes as must move, OpenBLAS for products, and other libraries' ops (--peer). Rounds alternate
+ * between all of them; our calls are queued one behind the other with one wait a round. A share is the median over
+ * rounds of (bytes that must move / time) over the same of the yardstick, both of that round. Bytes are those of the
+ * operands and results, each once, whatever a kernel really does. */
 #include "bench.h"
 #include "op_job.h"
 #include "peer.h"
@@ -62,9 +62,9 @@ static bool blas_operands(job *j) {
 
 static double round_blas(const job *j, int calls) {
   const op_job *o = &j->ours;
-  int64_t k = o->c->inner, m = clg_tensor_dim(o->in[0], -2), n = clg_tensor_dim(o->y, -1);
+  int64_t k = clg_tensor_dim(o->in[0], -1), m = clg_tensor_dim(o->in[0], -2), n = clg_tensor_dim(o->y, -1);
   int64_t batch = clg_tensor_numel(o->y) / (m * n);
-  bench_gemm g = {.tb = o->c->product == PRODUCT_NT, .m = (int)m, .n = (int)n, .k = (int)k};
+  bench_gemm g = {.tb = o->c->op->product == PRODUCT_NT, .m = (int)m, .n = (int)n, .k = (int)k};
   double start = 0;
   for (int i = -1; i < calls; i++) {
     if (i == 0) start = bench_now();
@@ -81,7 +81,7 @@ static double round_blas(const job *j, int calls) {
 /* One line of what rounds.py is asked for. */
 static void tell_peers(bench *b, const op_job *j) {
   char line[512];
-  int at = snprintf(line, sizeof line, "op %s|%s|%s|", j->c->family, j->c->name,
+  int at = snprintf(line, sizeof line, "op %s|%s|%s|", j->c->op->name, j->c->what,
                     j->pass == PASS_BACKWARD ? "backward" : "forward");
   for (int i = 0; i < j->n_in; i++)
     for (int d = 0; d < clg_tensor_ndim(j->in[i]) && at < (int)sizeof line; d++)
@@ -112,7 +112,7 @@ static bool run_round(bench *b, const job *j, int calls, bool blas, int r, round
 /* False with the context's error set. */
 static bool measure(bench *b, job *j, figures *f) {
   rounds all;
-  bool blas = bench_has_blas() && j->ours.c->product && j->ours.pass == PASS_FORWARD;
+  bool blas = bench_has_blas() && j->ours.c->op->product && j->ours.pass == PASS_FORWARD;
   if (!op_job_call(&j->ours) || clg_finish(b->ctx) != CLG_OK) return false; /* builds kernels */
   if (blas && !blas_operands(j)) return false;
   if (!yardstick_begin(&j->yard, op_job_bytes(&j->ours))) return fputs(PROGRAM ": out of memory\n", stderr), false;
@@ -149,8 +149,8 @@ static void print_head(const bench *b, FILE *to) {
 
 static json_t *row_json(const bench *b, const op_job *j, const char *pass, const figures *f) {
   const yardstick_kind copy = YARDSTICK_MEMCPY, triad = YARDSTICK_TRIAD;
-  return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "op", j->c->family, "case",
-                   j->c->name, "pass", pass, "mb", b->mb, "us", bench_number_json(f->us), "best_us",
+  return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "op", j->c->op->name,
+                   "case", j->c->what, "pass", pass, "mb", b->mb, "us", bench_number_json(f->us), "best_us",
                    bench_number_json(f->best_us), "gflops", bench_number_json(f->gflops), "gb_per_s",
                    bench_number_json(f->gbs), "memcpy_gb_per_s", bench_number_json(f->yard[copy]), "triad_gb_per_s",
                    bench_number_json(f->yard[triad]), "of_memcpy", bench_number_json(f->share[copy]), "of_triad",
@@ -161,7 +161,7 @@ static json_t *row_json(const bench *b, const op_job *j, const char *pass, const
 static void report(bench *b, const op_job *j, const figures *f) {
   FILE *to = bench_table(b->o->json);
   const char *pass = j->pass == PASS_BACKWARD ? "backward" : "forward";
-  fprintf(to, "%-16s %-30.30s %-8s%5d", j->c->family, j->c->name, pass, b->mb);
+  fprintf(to, "%-16s %-30.30s %-8s%5d", j->c->op->name, j->c->what, pass, b->mb);
   bench_cell(to, f->us, 11, 1);
   bench_cell(to, f->gflops, 9, 1);
   bench_cell(to, f->gbs, 9, 1);
@@ -178,13 +178,13 @@ static void report(bench *b, const op_job *j, const figures *f) {
 static bool wanted(const bench *b, const op_case *c) {
   for (int i = 0; i < b->o->words; i++) {
     const char *word = b->o->only[i];
-    if (*word == '=' ? !strcmp(word + 1, c->family) : strstr(c->family, word) || strstr(c->name, word)) return true;
+    if (*word == '=' ? !strcmp(word + 1, c->op->name) : strstr(c->op->name, word) || strstr(c->what, word)) return true;
   }
   return !b->o->words;
 }
 
 static void bench_case(bench *b, const op_case *c) {
-  bool backward = c->grads && !c->idle && !b->o->forward;
+  bool backward = c->grads && !c->op->idle && !b->o->forward;
   for (op_pass pass = PASS_FORWARD; pass < (backward ? PASS_BOTH : PASS_BACKWARD); pass++) {
     job j = {.a = NULL};
     figures f;
@@ -192,7 +192,7 @@ static void bench_case(bench *b, const op_case *c) {
       report(b, &j.ours, &f);
     } else {
       b->failed++;
-      fprintf(stderr, PROGRAM ": %s %s: %s\n", c->family, c->name, clg_last_error(b->ctx));
+      fprintf(stderr, PROGRAM ": %s %s: %s\n", c->op->name, c->what, clg_last_error(b->ctx));
       clg_clear_error(b->ctx);
     }
     op_job_end(&j.ours);
@@ -203,12 +203,10 @@ static void bench_case(bench *b, const op_case *c) {
 
 /* Cases whose operands have one size alone come once. */
 static void bench_size(bench *b, int mb, bool once) {
-  op_case row;
+  op_case c;
   b->mb = mb;
-  for (int i = 0; op_case_row(b->ctx, i, &row); i++)
-    if (wanted(b, &row)) bench_case(b, &row);
-  for (size_t i = 0; i < n_op_cases; i++)
-    if (wanted(b, &op_cases[i]) && (once || op_cases[i].in[0][0] == FILL)) bench_case(b, &op_cases[i]);
+  for (size_t i = 0; op_bench_at(i, &c); i++)
+    if (wanted(b, &c) && (once || (c.in[0].ndim && c.in[0].dim[0] == FILL))) bench_case(b, &c);
 }
 
 static bool write_json(const bench *b) {

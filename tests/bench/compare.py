@@ -41,12 +41,12 @@ STEPS = {"mlp": ("mlp", [], 60, 4, "detach"), "dcgan": ("dcgan", [], 12, 3, "det
          "variants-dcgan": ("dcgan", [], 8, 1, "all")}
 OPS = {
     "movers": "add sub mul div maximum minimum add_scalar mul_scalar neg abs sqrt rsqrt square sign floor where",
-    "copies": "relu leaky_relu clamp reciprocal affine contiguous broadcast copy dropout",
-    "functions": "pow exp log sin cos tanh sigmoid gelu gelu_tanh silu mish softplus log1p expm1 erf elu scalar_pow",
+    "copies": "relu leaky_relu clamp reciprocal copy_transposed copy_slice cat pad dropout",
+    "functions": "pow pow_tensor exp log sin cos tanh sigmoid gelu gelu_tanh silu mish softplus log1p expm1 erf elu scalar_pow",
     "sums": "sum mean amax argmax",
     "rows": "var norm softmax log_softmax layer_norm",
-    "norms": "batch_norm group_norm loss",
-    "images": "max_pool avg_pool upsample embedding index_select",
+    "norms": "batch_norm group_norm bce_with_logits_mean bce mse_mean l1 cross_entropy",
+    "images": "max_pool2d avg_pool2d upsample_nearest embedding index_select",
 }
 OPS_MB = {piece: "1" if piece == "functions" else "64" for piece in OPS}
 USUAL = ["products", "passes", "convs", "mlp", "dcgan", "dcgan64"]

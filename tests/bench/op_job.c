@@ -3,13 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t volume(const int64_t *shape, int from, int *ndim) {
-  int64_t n = 1;
-  for (*ndim = 0; *ndim < CASE_DIMS && shape[*ndim]; ++*ndim)
-    if (*ndim >= from) n *= shape[*ndim];
-  return n;
-}
-
 static clg_tensor *labels(clg_context *ctx, int64_t n, int classes) {
   int32_t *v = malloc((size_t)n * sizeof *v);
   for (int64_t i = 0; v && i < n; i++) v[i] = rand() % classes;
@@ -18,43 +11,49 @@ static clg_tensor *labels(clg_context *ctx, int64_t n, int classes) {
   return t;
 }
 
-/* Uniform in (0.05, 0.95), which every formula of the table takes. */
+/* Uniform in (0.05, 0.95), which every op of the table takes. */
 static clg_tensor *operand(clg_context *ctx, const op_job *j, int i, int mb) {
-  int64_t shape[CASE_DIMS];
-  memcpy(shape, j->c->in[i], sizeof shape);
-  int ndim;
-  int64_t rest = volume(shape, 1, &ndim), rows = ((int64_t)mb << 18) / rest;
-  if (shape[0] == FILL) shape[0] = rows > 0 ? rows : 1;
-  if (shape[0] == AS_FIRST) shape[0] = clg_tensor_dim(j->in[0], 0);
-  if (j->c->classes && i == j->n_in - 1) return labels(ctx, shape[0], j->c->classes);
-  clg_tensor *t = clg_tensor_create(ctx, ndim, shape, NULL);
+  op_shape s = j->c->in[i];
+  int64_t rest = 1;
+  for (int d = 1; d < s.ndim; d++) rest *= s.dim[d] == AS_FIRST ? clg_tensor_dim(j->in[0], 0) : s.dim[d];
+  int64_t rows = ((int64_t)mb << 18) / rest;
+  if (s.ndim && s.dim[0] == FILL) s.dim[0] = rows > 0 ? rows : 1;
+  if (s.ndim && s.dim[0] == AS_FIRST) s.dim[0] = clg_tensor_dim(j->in[0], 0);
+  if (j->c->op->integers >> i & 1) return labels(ctx, s.dim[0], j->c->below);
+  clg_tensor *t = clg_tensor_create(ctx, s.ndim, s.dim, NULL);
   if (t) clg_rand_(t, 0.05f, 0.95f);
   if (t && j->pass != PASS_FORWARD && (j->c->grads >> i & 1)) clg_set_requires_grad(t, true);
   return t;
 }
 
+static clg_tensor *called(const op_job *j) {
+  op_call call = j->call;
+  return j->c->op->call(&call);
+}
+
 bool op_job_begin(clg_context *ctx, op_job *j, const op_case *c, op_pass pass, int mb) {
-  *j = (op_job){.c = c, .pass = pass};
-  while (j->n_in < CASE_INPUTS && c->in[j->n_in][0]) j->n_in++;
+  *j = (op_job){.c = c, .pass = pass, .n_in = op_inputs(c)};
   for (int i = 0; i < j->n_in; i++)
-    if (!(j->in[i] = operand(ctx, j, i, mb))) return false;
-  j->y = c->run(c, j->in);
+    if (c->in[i].present && !(j->in[i] = operand(ctx, j, i, mb))) return false;
+  j->call = (op_call){.ctx = ctx, .attrs = &c->attrs, .n_in = j->n_in};
+  memcpy(j->call.in, j->in, sizeof j->in);
+  j->y = called(j);
   if (!j->y) return false;
   j->g = clg_tensor_create(ctx, clg_tensor_ndim(j->y), clg_tensor_shape(j->y), NULL);
   return j->g && clg_fill_(j->g, 0.5f) == CLG_OK;
 }
 
 void op_job_end(op_job *j) {
-  for (int i = 0; i < CASE_INPUTS; i++) clg_tensor_unref(&j->in[i]);
+  for (int i = 0; i < OP_INPUTS; i++) clg_tensor_unref(&j->in[i]);
   clg_tensor_unref(&j->y);
   clg_tensor_unref(&j->g);
 }
 
 bool op_job_call(const op_job *j) {
   clg_scope *scope = clg_scope_open(clg_tensor_context(j->in[0]));
-  clg_tensor *y = j->pass == PASS_BACKWARD ? j->y : j->c->run(j->c, j->in);
+  clg_tensor *y = j->pass == PASS_BACKWARD ? j->y : called(j);
   if (j->pass != PASS_FORWARD) {
-    clg_tensor *inputs[CASE_INPUTS], *grads[CASE_INPUTS];
+    clg_tensor *inputs[OP_INPUTS], *grads[OP_INPUTS];
     size_t n = 0;
     for (int i = 0; i < j->n_in; i++)
       if (j->c->grads >> i & 1) inputs[n++] = j->in[i];
@@ -65,21 +64,21 @@ bool op_job_call(const op_job *j) {
   return clg_scope_close(scope) == CLG_OK;
 }
 
-static double bytes_of(const clg_tensor *t) { return 4.0 * (double)clg_tensor_numel(t); }
+static double bytes_of(const clg_tensor *t) { return t ? 4.0 * (double)clg_tensor_numel(t) : 0; }
 
 double op_job_bytes(const op_job *j) {
   bool forward = j->pass != PASS_BACKWARD, backward = j->pass != PASS_FORWARD;
   double bytes = bytes_of(j->y) * (forward + backward); /* written; its gradient read */
   for (int i = 0; i < j->n_in; i++)
-    bytes +=
-        bytes_of(j->in[i]) * (forward + (backward && (j->c->grads >> i & 1)) + (backward && (j->c->reads >> i & 1)));
-  return bytes + (backward && (j->c->reads & RESULT) ? bytes_of(j->y) : 0);
+    bytes += bytes_of(j->in[i]) *
+             (forward + (backward && (j->c->grads >> i & 1)) + (backward && (j->c->op->reads >> i & 1)));
+  return bytes + (backward && (j->c->op->reads & OP_RESULT) ? bytes_of(j->y) : 0);
 }
 
 /* A gradient of a product is a product as large. */
 double op_job_flops(const op_job *j) {
-  double of = (double)clg_tensor_numel(j->c->over_x ? j->in[0] : j->y);
   int products = j->pass != PASS_BACKWARD;
+  if (!j->c->op->products) return 0;
   if (j->pass != PASS_FORWARD) products += (int)(j->c->grads & 1) + (int)(j->c->grads >> 1 & 1);
-  return 2 * of * (double)j->c->inner * products;
+  return 2 * j->c->op->products(&j->call, j->y) * products;
 }

@@ -2,7 +2,7 @@
 #ifndef BENCH_OP_JOB_H
 #define BENCH_OP_JOB_H
 
-#include "op_cases.h"
+#include "../op_table/op_table.h"
 
 typedef enum op_pass { PASS_FORWARD, PASS_BACKWARD, PASS_BOTH } op_pass;
 
@@ -10,7 +10,8 @@ typedef struct op_job {
   const op_case *c;
   op_pass pass;
   int n_in;
-  clg_tensor *in[CASE_INPUTS];
+  op_call call;
+  clg_tensor *in[OP_INPUTS];
   clg_tensor *y, *g; /* the result, with its graph unless forward alone is timed, and a gradient for it */
 } op_job;
 

@@ -2,6 +2,7 @@
 #ifndef GOLDEN_RUNNER_GOLDEN_H
 #define GOLDEN_RUNNER_GOLDEN_H
 
+#include "../op_table/op_table.h"
 #include <clgrad/clgrad.h>
 #include <jansson.h>
 
@@ -68,27 +69,23 @@ double json_number(const json_t *object, const char *key, double otherwise);
 bool json_flag(const json_t *object, const char *key, bool otherwise);
 const char *json_text(const json_t *object, const char *key, const char *otherwise);
 
-/* One case of the sections of ops. An adapter returns the op's result as a scope's, or NULL: with `skip` set when the
- * library has no such op, with the context's error otherwise. Further outputs go to `extra`, by name: borrowed tensors,
- * also int32. */
-#define OP_INPUTS 8
-#define OP_EXTRAS 2
-typedef struct op_case op_case;
-typedef clg_tensor *(*op_adapter)(op_case *c);
-struct op_case {
+/* One case of the sections of ops: an op of the op table. Its inputs are leaves. */
+typedef struct op_run {
   clg_context *ctx;
   const json_t *attrs;
+  const op *op;
   size_t n;
   const char *names[OP_INPUTS];
   clg_tensor *inputs[OP_INPUTS];
-  const char *extra_names[OP_EXTRAS];
-  clg_tensor *extra[OP_EXTRAS];
+  op_attrs read;
+  op_call call; /* further results of the op are in call.further */
   const char *skip;
-  op_adapter adapter;
-  size_t least; /* inputs that the adapter needs */
-};
-/* NULL when there is none; *least is how many inputs it needs. */
-op_adapter op_find(const char *op, size_t *least);
+} op_run;
+/* Sets r->op; false: the table has no such op. */
+bool op_run_find(op_run *r, const char *name);
+/* The op's result as a scope's, or NULL: with `skip` set when the case cannot be run, with the context's error
+ * otherwise. */
+clg_tensor *op_run_call(op_run *r);
 
 /* An optimizer's options by PyTorch's names; false when there is no such optimizer. */
 bool optim_options(const char *name, const json_t *args, clg_optim_options *out);

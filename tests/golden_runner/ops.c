@@ -15,7 +15,7 @@ static clg_tensor *index_tensor(golden *g, const record *r) {
 }
 
 /* Makes the inputs as leaves; those that were made are the caller's to drop, also on failure. */
-static bool make_inputs(golden *g, const json_t *inputs, op_case *c) {
+static bool make_inputs(golden *g, const json_t *inputs, op_run *c) {
   size_t i;
   json_t *input;
   if (json_array_size(inputs) > OP_INPUTS) return golden_error(g, "more than %d inputs", OP_INPUTS);
@@ -49,13 +49,13 @@ static bool check_gradient(golden *g, const json_t *input, const clg_tensor *t) 
 }
 
 /* The outputs behind the first. */
-static bool check_extras(golden *g, const json_t *outputs, op_case *c) {
+static bool check_extras(golden *g, const json_t *outputs, op_run *c) {
   for (size_t i = 1; i < json_array_size(outputs); i++) {
     const json_t *output = json_array_get(outputs, i);
     const char *name = json_text(output, "name", "?");
     clg_tensor *got = NULL;
-    for (int k = 0; k < OP_EXTRAS; k++)
-      if (c->extra_names[k] && strcmp(c->extra_names[k], name) == 0) got = c->extra[k];
+    for (int k = 0; k < OP_FURTHER; k++)
+      if (c->op->further[k] && strcmp(c->op->further[k], name) == 0) got = c->call.further[k];
     record want;
     if (!got) return c->skip = "has outputs that are not compared", true;
     if (!record_read(g, output, &want)) return false;
@@ -67,12 +67,12 @@ static bool check_extras(golden *g, const json_t *outputs, op_case *c) {
 }
 
 /* Sets c->skip when the library has no such op. */
-static bool run_forward_backward(golden *g, const json_t *one, op_case *c) {
+static bool run_forward_backward(golden *g, const json_t *one, op_run *c) {
   const json_t *output = json_array_get(json_object_get(one, "outputs"), 0);
   const json_t *inputs = json_object_get(one, "inputs");
   record want, upstream;
   if (!record_read(g, output, &want) || !record_read(g, json_object_get(output, "upstream"), &upstream)) return false;
-  clg_tensor *y = c->adapter(c);
+  clg_tensor *y = op_run_call(c);
   if (!y) return c->skip ? true : golden_clg_error(g);
   if (!record_compare_tensor(g, "output", y, &want, record_tolerance(&want))) return false;
   clg_backward_options options = CLG_BACKWARD_OPTIONS_INIT;
@@ -126,9 +126,9 @@ static bool check_second(golden *g, const char *what, const clg_tensor *got, con
   return want.absmax == 0 ? true : golden_error(g, "%s is missing", what);
 }
 
-static bool run_second(golden *g, const json_t *one, op_case *c, second *s, clg_tensor *v) {
+static bool run_second(golden *g, const json_t *one, op_run *c, second *s, clg_tensor *v) {
   record want;
-  clg_tensor *y = c->adapter(c);
+  clg_tensor *y = op_run_call(c);
   if (!y) return c->skip ? true : golden_clg_error(g);
   clg_tensor *L = make_L(g, s, y, v);
   if (!L) return false;
@@ -142,7 +142,7 @@ static bool run_second(golden *g, const json_t *one, op_case *c, second *s, clg_
   return check_second(g, "gradient of L by the upstream", s->gg[s->n], json_object_get(one, "upstream_grad_of_L"));
 }
 
-static bool run_double(golden *g, const json_t *one, op_case *c) {
+static bool run_double(golden *g, const json_t *one, op_run *c) {
   record upstream;
   second s = {.n = 0};
   for (size_t i = 0; i < c->n; i++) {
@@ -160,21 +160,21 @@ static bool run_double(golden *g, const json_t *one, op_case *c) {
 
 /* ---- sections ---- */
 
-typedef bool (*case_fn)(golden *g, const json_t *one, op_case *c);
+typedef bool (*case_fn)(golden *g, const json_t *one, op_run *c);
 
 static void run_case(golden *g, const char *section, const json_t *one, case_fn run) {
-  const char *name = json_text(one, "name", "unnamed"), *op = json_text(one, "op", "?");
+  const char *name = json_text(one, "name", "unnamed"), *of = json_text(one, "op", "?");
   char label[160];
-  op_case c = {.ctx = g->ctx, .attrs = json_object_get(one, "attrs")};
-  snprintf(label, sizeof label, "%s (%s)", name, op);
-  c.adapter = op_find(op, &c.least);
-  if (!c.adapter) {
+  op_run c = {.ctx = g->ctx, .attrs = json_object_get(one, "attrs")};
+  snprintf(label, sizeof label, "%s (%s)", name, of);
+  if (!op_run_find(&c, of)) {
     report_skip(&g->report, section, label, "the op does not exist");
     return;
   }
   clg_scope *scope = clg_scope_open(g->ctx);
   bool ok = make_inputs(g, json_object_get(one, "inputs"), &c) &&
-            (c.n >= c.least || golden_error(g, "fewer inputs than the op has")) && run(g, one, &c);
+            (c.n >= (size_t)(c.op->least ? c.op->least : 1) || golden_error(g, "fewer inputs than the op has")) &&
+            run(g, one, &c);
   clg_scope_close(scope);
   for (size_t i = 0; i < c.n; i++) clg_tensor_unref(&c.inputs[i]);
   clg_clear_error(g->ctx);

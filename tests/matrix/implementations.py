@@ -11,10 +11,10 @@ import zipfile
 from place import Place, Unprepared, need, once
 
 # What computes. Other suites are about files, options, or the tree.
-OPS = {"kernels", "numbers", "tensor", "batches", "remat", "fused", "linear", "ops", "ops_more", "ops_edges", "conv", "large", "views",
+OPS = {"kernels", "numbers", "tensor", "batches", "remat", "fused", "linear", "ops", "ops_edges", "ops_forms", "conv", "large", "views",
        "sums", "slices", "golden", "memory", "graph", "gradients", "nn", "optim", "checkpoint"}
 # An interpreter's time: hours for all.
-OCLGRIND = {f"{suite}-{shape}" for suite in ("kernels", "ops", "ops_more", "ops_edges", "conv", "golden-ops", "golden-ops_double")
+OCLGRIND = {f"{suite}-{shape}" for suite in ("kernels", "ops", "ops_edges", "ops_forms", "conv", "golden-ops", "golden-ops_double")
             for shape in ("cpu", "gpu")} | {"linear-cpu"}
 # Of Debian 13: what the tests need, PoCL and rusticl.
 TRIXIE = ["gcc", "g++", "libc6-dev", "meson", "ninja-build", "pkg-config", "python3", "ocl-icd-opencl-dev", "libclblast-dev", "zlib1g-dev",

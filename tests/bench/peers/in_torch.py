@@ -54,9 +54,9 @@ ROWS = {
     "neg": torch.neg, "abs": torch.abs, "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt, "rsqrt": torch.rsqrt,
     "square": torch.square, "sin": torch.sin, "cos": torch.cos, "tanh": torch.tanh, "sigmoid": torch.sigmoid,
     "relu": torch.relu, "leaky_relu": lambda x: F.leaky_relu(x, 0.2), "gelu": F.gelu, "silu": F.silu, "mish": F.mish,
-    "softplus": F.softplus, "clamp": lambda x: torch.clamp(x, 0.25, 0.75), "contiguous": torch.clone,
+    "softplus": F.softplus, "clamp": lambda x: torch.clamp(x, 0.25, 0.75), "pow": lambda x: torch.pow(x, 1.5), "pow_tensor": torch.pow,
     "log1p": torch.log1p, "expm1": torch.expm1, "erf": torch.erf, "reciprocal": torch.reciprocal, "sign": torch.sign,
-    "floor": torch.floor, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "elu": lambda x: F.elu(x, 0.5),
+    "floor": torch.floor, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "elu": lambda x: F.elu(x, 0.7),
     "scalar_pow": lambda x: torch.pow(2.0, x), "where": lambda c, x, o: torch.where(c != 0, x, o),
 }
 NORMS = {
@@ -65,39 +65,33 @@ NORMS = {
     "group_norm": lambda x, g, b: F.group_norm(x, 8, g, b),
 }
 LOSSES = {
-    "bce_with_logits": F.binary_cross_entropy_with_logits, "bce": F.binary_cross_entropy, "mse": F.mse_loss, "l1": F.l1_loss,
+    "bce_with_logits_mean": F.binary_cross_entropy_with_logits, "bce": F.binary_cross_entropy, "mse_mean": F.mse_loss, "l1": F.l1_loss,
 }
 IMAGES = {
-    "max_pool": lambda x: F.max_pool2d(x, 2), "avg_pool": lambda x: F.avg_pool2d(x, 2),
-    "upsample": lambda x: F.interpolate(x, scale_factor=2),
+    "max_pool2d": lambda x: F.max_pool2d(x, 2), "avg_pool2d": lambda x: F.avg_pool2d(x, 2),
+    "upsample_nearest": lambda x: F.interpolate(x, scale_factor=2),
     "conv2d": lambda x, w: F.conv2d(x, w, None, 2 if w.shape[-1] == 4 else 1, 1),
     "conv_transpose2d": lambda x, w: F.conv_transpose2d(x, w, None, 2, 1),
 }
 COPIES = {
-    "transposed [4096,4096]": lambda x: x.t().contiguous(), "slice ::2 of the last": lambda x: x[:, 1::2].contiguous(),
-    "cat of two, rows": lambda x, o: torch.cat([x, o]), "cat of two, columns": lambda x, o: torch.cat([x, o], 1),
-    "pad by 3 and 3": lambda x: F.pad(x, (3, 3)),
+    "copy_transposed": lambda x: x.t().contiguous(), "copy_slice": lambda x: x[:, 1::2].contiguous(),
+    "pad": lambda x: F.pad(x, (3, 3)), "dropout": lambda x: F.dropout(x, 0.5, True),
 }
 
 
 def function(family, name):
-    if family == "leaky_relu" or name == "p = 0.5":
-        return ROWS["leaky_relu"] if family == "leaky_relu" else lambda x: F.dropout(x, 0.5, True)
-    if family == "pow":
-        return (lambda x: torch.pow(x, 1.5)) if "p" in name.split("(")[1] else torch.pow
-    if family in ("sum", "mean", "amax", "argmax", "var") and " of " in name or name == "all":
+    if family in ("sum", "mean", "amax", "argmax", "var"):
         return reduced(getattr(torch, family), name)
     if family in ("softmax", "log_softmax"):
         return reduced(getattr(F, family), name)
-    if family == "norm" and name == "2, all":
+    if family == "norm":
         return torch.linalg.vector_norm
-    if family == "broadcast":
-        return ROWS["add" if "+" in name else "mul"]
-    if family == "linear":
-        return (lambda *a: F.leaky_relu(F.linear(*a), 0.2)) if "leaky" in name else F.linear
-    if family == "matmul":
-        return torch.matmul
-    return {**ROWS, **NORMS, **IMAGES}.get(family) or COPIES.get(name) or LOSSES.get(name)
+    if family == "cat":
+        return lambda x, o: torch.cat([x, o], 0 if name.endswith("rows") else 1)
+    if family == "linear_act":
+        return lambda *a: F.leaky_relu(F.linear(*a), 0.2)
+    known = {**ROWS, **NORMS, **IMAGES, **COPIES, **LOSSES, "linear": F.linear, "matmul": torch.matmul}
+    return known.get(family)
 
 
 def op(family, name, backward, shapes):
@@ -107,9 +101,11 @@ def op(family, name, backward, shapes):
     x = [torch.rand(s) * 0.9 + 0.05 for s in shapes]
     if not backward:
         return no_grad(lambda: fn(*x))
+    wanted = [t.requires_grad_() for t in x[:1 if family in (*ROWS, *LOSSES) else len(x)]]
     if family == "where":
-        return None  # our case differentiates by the condition
-    wanted = [t.requires_grad_() for t in x[:1 if family in (*ROWS, "loss") or name in LOSSES else len(x)]]
+        wanted = [x[1].requires_grad_()]
+    if family == "add" and name != "each element":
+        wanted = [x[1].requires_grad_()]
     y = fn(*x)
     g = torch.full_like(y, 0.5)
     return lambda: torch.autograd.grad(y, wanted, g, retain_graph=True)
