@@ -62,12 +62,12 @@ static inline void draw(const op_case *c, op_array *in) {
   for (int64_t k = 0; is_float(c, 0) && k < array_count(&in[0]); k++) in[0].v[k] = (float)in[0].v[k];
 }
 
-/* The sum of the weighted results, or of their squares. */
+/* The sum of the weighted results; of a linear op, of y*(y + 1). */
 static inline double weighted(const op_case *c, const op_array *in, const float *u) {
   static op_array out[OP_FURTHER + 1];
   double sum = 0;
   op_define(c->op, &c->attrs, in, out);
-  for (int64_t i = 0; i < array_count(&out[0]); i++) sum += u[i] * (c->op->linear ? pow(out[0].v[i], 2) : out[0].v[i]);
+  for (int64_t i = 0; i < array_count(&out[0]); i++) sum += u[i] * out[0].v[i] * (c->op->linear ? out[0].v[i] + 1 : 1);
   return sum;
 }
 

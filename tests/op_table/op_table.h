@@ -55,7 +55,7 @@ typedef struct op {
   const char *further[OP_FURTHER];          /* the further results' names in golden data */
   unsigned integers, fixed, mask, in_place; /* bit i: operand i is int32; has no gradient; holds 0, 1 and -2; changes */
   bool all;                                 /* defined for all numbers: tried far from 0 too */
-  bool linear;                              /* its second gradient is 0: checked behind a square */
+  bool linear;                              /* its second gradient is 0: checked behind y*(y + 1) */
   bool detached;                            /* no gradient, or not that of the definition */
   bool sums; /* strides change the order of a sum, so that layouts need not agree to the bit */
   /* Errors that are allowed, of the value and the first and second gradients: units of 2^-23 (1 + |value|). 0: 4, 16
