@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""The README's steps for a new elementwise op, in a copy of the tree: hardswish beside each line that mish has, first with /5 for /6,
+which the rows of the op table must find, then right.
+
+usage: test_new_op.py SOURCE_ROOT
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+PLACES = ["lib/ops", "include/clgrad/ops.h", "tests/op_table"]
+FORMULA = '"x < -3 ? 0 : (x > 3 ? x : x*(x + 3)/6)"'
+DEFINITION = "x *fmin(fmax(x + 3, 0), 6) / 6"
+ROW = "    {&op_hardswish, NULL, {FEW}, -5, 5, POINTS({{-3}, 0, {-0.5f}}, {{3}, 3, {1.5f}})},\n"
+
+
+def renamed(text):
+    return text.replace("mish", "hardswish").replace("MISH", "HARDSWISH")
+
+
+def beside(line):
+    """The new op's line: mish's with its name, formula, definition."""
+    if line.lstrip().startswith("EACH("):
+        return re.sub(r"(clg_mish\(x\)), .*, (?=\.reads)", rf"\1, {DEFINITION}, ", line).replace("mish", "hardswish")
+    if "&op_mish" in line:
+        return ROW
+    if '{"mish"' in line:
+        return renamed(re.sub(r'"x [^"]*"', FORMULA, line))
+    return renamed(re.sub(r"/\*.*\*/", "/* x*min(max(x + 3, 0), 6)/6 */", line))
+
+
+def add(copy):
+    """Returns the file that has the formula."""
+    table, changed = None, 0
+    for place in PLACES:
+        root = copy / place
+        for path in sorted(root.rglob("*.[ch]")) if root.is_dir() else [root]:
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            out = []
+            for line in lines:
+                out += [line, beside(line)] if re.search("mish", line, re.I) else [line]
+            if len(out) > len(lines):
+                path.write_text("".join(out), encoding="utf-8")
+                changed += len(out) - len(lines)
+            if FORMULA in "".join(out):
+                table = path
+    if not table or changed < 6:
+        sys.exit(f"test_new_op.py: {changed} lines of mish were found: the README's steps are others now")
+    return table
+
+
+def rows(copy):
+    subprocess.run(["ninja", "-C", copy / "build", "tests/test_ops"], check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run([copy / "build/tests/test_ops"], env={**os.environ, "CLGRAD_TEST_CASE": "=hardswish", "CK_FORK": "no"},
+                          capture_output=True, text=True, check=False)
+    if not re.search(r"Checks: [1-9]", done.stdout):
+        sys.exit(f"test_new_op.py: hardswish has no rows: {done.stdout}{done.stderr}")
+    return done.returncode, done.stdout
+
+
+def main(root):
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder) / "clgrad"
+        shutil.copytree(root, copy, ignore=shutil.ignore_patterns("build*", ".git", "shared"))
+        table = add(copy)
+        right = table.read_text(encoding="utf-8")
+        table.write_text(right.replace(FORMULA, FORMULA.replace("/6", "/5")), encoding="utf-8")
+        subprocess.run(["meson", "setup", copy / "build", copy, "-Dtests=enabled", "-Dapps=disabled"], check=True, stdout=subprocess.DEVNULL)
+        status, said = rows(copy)
+        if not status or "by definition" not in said:
+            sys.exit(f"test_new_op.py: a wrong constant was not caught: {said}")
+        print("with /5:", next(line for line in said.splitlines() if "by definition" in line))
+        table.write_text(right, encoding="utf-8")
+        status, said = rows(copy)
+        if status:
+            sys.exit(f"test_new_op.py: the right formula fails: {said}")
+        print("with /6:", said.splitlines()[-1])
+
+
+main(pathlib.Path(sys.argv[1]).resolve())
