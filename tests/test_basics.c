@@ -293,38 +293,6 @@ START_TEST(deviations_are_roots) {
 }
 END_TEST
 
-/* ---- gradients ---- */
-
-UNARY(flip, clg_square(clg_flip(x, D(0, 2), 2)))
-UNARY(roll, clg_square(clg_roll(x, DIMS(2, -1), D(1, 2), 2)))
-UNARY(roll_all, clg_square(clg_roll(x, DIMS(3), NULL, 0)))
-UNARY(tril, clg_square(clg_tril(x, 1)))
-UNARY(triu, clg_square(clg_triu(x, -1)))
-UNARY(std, clg_std(x, D(1), 1, true, false))
-UNARY(std_all, clg_std(x, NULL, 0, false, true))
-UNARY(logsumexp, clg_logsumexp(x, D(1), 1, false))
-UNARY(logsumexp_all, clg_logsumexp(x, D(0, -1), 2, true))
-
-static const op_case cases[] = {
-    {"flip", op_flip, 1, {S3(2, 3, 5)}, -1, 1, false},
-    {"roll", op_roll, 1, {S3(2, 3, 5)}, -1, 1, false},
-    {"roll of all", op_roll_all, 1, {S2(3, 5)}, -1, 1, false},
-    {"tril", op_tril, 1, {S3(2, 4, 3)}, -1, 1, false},
-    {"triu", op_triu, 1, {S2(3, 5)}, -1, 1, false},
-    {"std", op_std, 1, {S2(3, 5)}, -1, 1, true},
-    {"std of all", op_std_all, 1, {S2(3, 5)}, -1, 1, true},
-    {"logsumexp", op_logsumexp, 1, {S3(3, 5, 2)}, -2, 2, true},
-    {"logsumexp of all", op_logsumexp_all, 1, {S2(3, 5)}, -2, 2, true},
-};
-enum { CASES = sizeof cases / sizeof *cases };
-
-START_TEST(gradients_match_differences) { check_case(&cases[_i], false); }
-END_TEST
-START_TEST(strided_gradients_match_differences) { check_case(&cases[_i], true); }
-END_TEST
-START_TEST(second_gradients_match_differences) { check_second(&cases[_i], _i % 2); }
-END_TEST
-
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("basics");
   share_context(c);
@@ -340,9 +308,6 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, triangles_are_kept);
   tcase_add_test(c, logarithms_of_sums_reach_infinity);
   tcase_add_test(c, deviations_are_roots);
-  const TTest *const checks[] = {gradients_match_differences, strided_gradients_match_differences,
-                                 second_gradients_match_differences};
-  add_rows(c, cases, CASES, checks, 3);
   suite_add_tcase(suite, c);
 }
 CHECK_MAIN("basics", add_cases)
