@@ -51,22 +51,21 @@ typedef struct op_times {
 
 /* Ops without a gradient are shown, but the median is of those that record. */
 static bool time_case(clg_context *ctx, const op_case *c, const options *o, op_times *all) {
-  if (o->only && !strstr(c->family, o->only) && !strstr(c->name, o->only)) return true;
+  if (o->only && !strstr(c->op->name, o->only) && !strstr(c->what, o->only)) return true;
   double us = op_time(ctx, c, o->rounds) * 1e6;
-  if (!isfinite(us)) return fprintf(stderr, PROGRAM ": %s %s: %s\n", c->family, c->name, clg_last_error(ctx)), false;
-  fprintf(o->table, "%-16s %-40.40s %8.2f us%s\n", c->family, c->name, us, c->grads ? "" : "  forward alone");
+  if (!isfinite(us)) return fprintf(stderr, PROGRAM ": %s %s: %s\n", c->op->name, c->what, clg_last_error(ctx)), false;
+  fprintf(o->table, "%-16s %-40.40s %8.2f us%s\n", c->op->name, c->what, us, c->grads ? "" : "  forward alone");
   if (c->grads && all->n < MAX_CASES) all->us[all->n++] = us;
-  json_array_append_new(all->rows, json_pack("{s:s, s:s, s:b, s:o}", "op", c->family, "case", c->name, "backward",
+  json_array_append_new(all->rows, json_pack("{s:s, s:s, s:b, s:o}", "op", c->op->name, "case", c->what, "backward",
                                              c->grads != 0, "us", bench_number_json(us)));
   return true;
 }
 
 static bool bench_ops(clg_context *ctx, const options *o, json_t *to) {
   op_times all = {.rows = json_array()};
-  op_case row;
+  op_case c;
   bool ok = true;
-  for (int i = 0; ok && op_case_row(ctx, i, &row); i++) ok = time_case(ctx, &row, o, &all);
-  for (size_t i = 0; ok && i < n_op_cases; i++) ok = time_case(ctx, &op_cases[i], o, &all);
+  for (size_t i = 0; ok && op_bench_at(i, &c); i++) ok = time_case(ctx, &c, o, &all);
   double median = all.n ? bench_median(all.us, all.n) : NAN;
   fprintf(o->table, "median of %d ops, record and backward: %.2f us\n\n", all.n, median);
   json_object_set_new(to, "ops", all.rows);
