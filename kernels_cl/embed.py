@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes a C file with each OpenCL source as a byte array, by the contract of lib/device/sources.h.
+"""Writes a C file with each OpenCL source as a byte array, by the contract of lib/kernel/sources.h.
 
-Each text starts with a #line directive, so that build logs name the file, and ends with a NUL that `size` leaves out. A line
-#include "NAME" is replaced by that file, of the same folder or of this one: drivers have no include path. Sources are known by their
-base names, which differ.
+Each text but a template's (.clt) starts with a #line directive, so that build logs name the file, and ends with a NUL that `size`
+leaves out. A line #include "NAME" is replaced by that file, of the same folder or of this one: drivers have no include path. Sources
+are known by their base names, which differ.
 """
 import os
 import re
@@ -29,7 +29,7 @@ def found(name, folder):
 def read(path):
     """The file after a #line directive, its includes in place."""
     base = os.path.basename(path)
-    text = f'#line 1 "{base}"\n'.encode()
+    text = b"" if base.endswith(".clt") else f'#line 1 "{base}"\n'.encode()
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
             include = re.match(rb'#include "(.+)"$', line.rstrip())
@@ -53,7 +53,7 @@ def main(out, *paths):
         arrays.append(array(name, text + b"\0"))
         rows.append(f'  {{"{base}", {name}, sizeof {name} - 1}},')
     with open(out, "w", encoding="ascii") as file:
-        file.write('#include "device/sources.h"\n\n' + "\n\n".join(arrays) + "\n\n")
+        file.write('#include "kernel/sources.h"\n\n' + "\n\n".join(arrays) + "\n\n")
         file.write("const clg_source clg_sources_cl[] = {\n" + "\n".join(rows) + "\n};\n")
         file.write("const size_t clg_sources_cl_count = sizeof clg_sources_cl / sizeof *clg_sources_cl;\n")
 

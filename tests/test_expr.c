@@ -155,7 +155,7 @@ START_TEST(nesting_and_length_up_to_the_limit) {
   ck_assert_uint_ne(clg_expr_replace(arena, e, parse("x"), parse("k")), 0);
   clg_str s = {0};
   clg_expr_print(arena, e, &s);
-  const char *result = "r";
+  const char *result = "r = ";
   clg_expr_emit(arena, &e, &result, 1, "t", &s);
   ck_assert(!s.failed);
   clg_str_free(&s);
@@ -275,7 +275,7 @@ END_TEST
 
 START_TEST(emits_one_statement_a_node) {
   clg_expr e = parse(emitted[_i].text);
-  const char *result = "r";
+  const char *result = "r = ";
   clg_str s = {0};
   clg_expr_emit(arena, &e, &result, 1, "t", &s);
   ck_assert_str_eq(s.data, emitted[_i].code);
@@ -285,23 +285,23 @@ END_TEST
 
 START_TEST(emits_lanes) {
   clg_str s = {0};
-  ck_assert(clg_expr_emit_lanes(arena, parse("(x > 0 ? 1 : k)*y"), "r", "t", &s));
+  ck_assert(clg_expr_emit_lanes(arena, parse("(x > 0 ? 1 : k)*y"), "r = ", "t", &s));
   ck_assert_str_eq(s.data, "const int16 t0 = (float16)(0.0f) < (float16)(x);\n"
                            "const float16 t1 = t0 ? (float16)(1.0f) : (float16)(k);\n"
                            "const float16 t2 = y * t1;\n"
                            "r = t2;\n");
   size_t len = s.len;
   static const char *const without[] = {"x*tanh(y)", "abs(x) + 1", "x < y", "(x < y)*k", "x < y ? x < k : y"};
-  for (size_t i = 0; i < COUNT(without); i++) ck_assert(!clg_expr_emit_lanes(arena, parse(without[i]), "r", "t", &s));
+  for (size_t i = 0; i < COUNT(without); i++) ck_assert(!clg_expr_emit_lanes(arena, parse(without[i]), "r = ", "t", &s));
   ck_assert(s.len == len && !s.failed);
-  ck_assert(!clg_expr_emit_lanes(arena, 0, "r", "t", &s) && s.failed);
+  ck_assert(!clg_expr_emit_lanes(arena, 0, "r = ", "t", &s) && s.failed);
   clg_str_free(&s);
 }
 END_TEST
 
 START_TEST(emits_shared_nodes_once) {
   clg_expr roots[] = {parse("exp(x) + 1"), parse("exp(x)"), parse("exp(x)*y")};
-  static const char *const results[] = {"a[0]", "b", "c"};
+  static const char *const results[] = {"a[0] = ", "b = ", "c = "};
   clg_str s = {0};
   clg_expr_emit(arena, roots, results, 3, "q_", &s);
   ck_assert_str_eq(s.data, "const float q_0 = exp(x);\nconst float q_1 = 1.0f + q_0;\nconst float q_2 = y * q_0;\n"
@@ -311,7 +311,7 @@ START_TEST(emits_shared_nodes_once) {
 END_TEST
 
 static int statements(clg_expr e) {
-  const char *result = "r";
+  const char *result = "r = ";
   clg_str s = {0};
   clg_expr_emit(arena, &e, &result, 1, "t", &s);
   int n = 0;

@@ -8,7 +8,7 @@
 
 typedef struct clg_kernel clg_kernel;
 
-/* The kernel `name` of `file` ("map.cl") compiled after `prelude` (may be NULL; #defines and formula text). The source
+/* The kernel `name` of `file` ("pool.cl") compiled after `prelude` (may be NULL; #defines and formula text). The source
  * is: common.cl, prelude, file. Every program gets the macros CLG_CPU (1 or 0), WG (work-group size of the shared
  * kernels: 1 on a CPU, 64 on a GPU) and VW (vector width: 16 on a CPU, 1 on a GPU). Found by content; callers keep the
  * pointer, which lives as long as the context. Where the file puts #if CLG_WANT(kernel) around each of its kernels, a
@@ -16,6 +16,15 @@ typedef struct clg_kernel clg_kernel;
  * which a driver that compiles at the first launch gets all at once. NULL with the context's error when it does not
  * build. In a plan nothing is built. */
 clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelude, const char *name);
+
+/* A kernel of a text that lib/kernel wrote. The source is: common.cl, `file`, text. `label` names the program in
+ * messages and in compilers' logs. */
+typedef struct clg_written {
+  const char *file, *label, *text;
+} clg_written;
+clg_kernel *clg_kernel_written(clg_context *ctx, const clg_written *w, const char *name);
+/* A driver that compiles a kernel at its first launch: a program costs it the same however many kernels are in it. */
+bool clg_compiles_late(const clg_context *ctx);
 
 /* A source of the user's own instead of a file: whether it builds, and a kernel of it. */
 clg_status clg_source_build(clg_context *ctx, const char *source);

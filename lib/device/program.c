@@ -2,7 +2,7 @@
 #include "device/program.h"
 #include "base/str.h"
 #include "device/devices.h"
-#include "device/sources.h"
+#include "kernel/sources.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +15,10 @@ typedef struct program {
   struct program *next; /* in its bucket */
   unsigned long long hash;
   const char *file;
-  char *prelude, *only, *problem; /* only: the one kernel in it, "" for all; problem: why it does not build */
-  size_t group;                   /* its WG */
+  char *prelude;        /* of a file, or the text that a written one has behind it */
+  char *label;          /* of a written one; NULL: it is a file's */
+  char *only, *problem; /* only: the one kernel in it, "" for all; problem: why it does not build */
+  size_t group;         /* its WG */
   cl_program program;
   bool unsaved; /* built from source: not in the disk cache yet */
   clg_kernel *kernels;
@@ -40,6 +42,7 @@ static void program_free(program *p) {
   for (clg_kernel *k = p->kernels, *next; k; k = next) next = k->next, kernel_free(k);
   if (p->program) clReleaseProgram(p->program);
   free(p->prelude);
+  free(p->label);
   free(p->only);
   free(p->problem);
   free(p);
@@ -55,7 +58,7 @@ void clg_programs_destroy(clg_programs *all) {
 void clg_programs_report(clg_context *ctx) {
   for (int i = 0; i < BUCKETS; i++)
     for (const program *p = ctx->programs->bucket[i]; p; p = p->next)
-      for (const clg_kernel *k = p->kernels; k; k = k->next) clg_profile_report(ctx, p->file, k);
+      for (const clg_kernel *k = p->kernels; k; k = k->next) clg_profile_report(ctx, p->label ? NULL : p->file, k);
 }
 
 unsigned clg_vector_width(const clg_context *ctx) { return ctx->shape == CLG_SHAPE_CPU ? 16 : 1; }
@@ -82,11 +85,10 @@ size_t clg_wg(const clg_context *ctx) {
 static const clg_source user_source = {"program", "", 0};
 
 static const clg_source *find_source(const char *name) {
-  if (!strcmp(name, user_source.name)) return &user_source;
-  for (size_t i = 0; i < clg_sources_cl_count; i++)
-    if (!strcmp(clg_sources_cl[i].name, name)) return &clg_sources_cl[i];
-  return NULL;
+  return strcmp(name, user_source.name) ? clg_source_find(name) : &user_source;
 }
+
+static const char *label_of(const program *p) { return p->label ? p->label : p->file; }
 
 static clg_part part(const char *text) { return (clg_part){text, strlen(text)}; }
 
@@ -159,7 +161,7 @@ static bool has_shape(const clg_source *s) {
 /* The parts of a program's key, and the texts that they point into. */
 typedef struct key {
   clg_part parts[ALL_PARTS];
-  char macros[400];
+  char macros[400], line[120];
   clg_str id;
 } key;
 
@@ -173,10 +175,12 @@ static bool make_key(clg_context *ctx, const program *p, key *k) {
   clg_str_addf(&k->id, "clgrad %s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", CLG_VERSION_STRING, d->platform, platform, d->name,
                d->vendor, d->driver, d->version, BUILD_OPTIONS);
   bool cpu = ctx->shape == CLG_SHAPE_CPU;
-  int used = snprintf(k->macros, sizeof k->macros,
-                      "#define CLG_FMA %d\n#define CLG_WANT(kernel) CLG_WANT_##kernel\n"
-                      "#define CLG_FORM(kernel) %s\n#define CLG_WANT_%.100s 1\n",
-                      ctx->info.fma, clg_compiles_late(ctx) ? "1" : "CLG_WANT(kernel)", *p->only ? p->only : "all");
+  int used = snprintf(k->macros, sizeof k->macros, "#define CLG_FMA %d\n", ctx->info.fma);
+  if (!p->label)
+    used += snprintf(k->macros + used, sizeof k->macros - (size_t)used,
+                     "#define CLG_WANT(kernel) CLG_WANT_##kernel\n#define CLG_FORM(kernel) %s\n#define CLG_WANT_%.100s "
+                     "1\n",
+                     clg_compiles_late(ctx) ? "1" : "CLG_WANT(kernel)", *p->only ? p->only : "all");
   if (has_shape(source))
     snprintf(k->macros + used, sizeof k->macros - (size_t)used, "#define CLG_CPU %d\n#define WG %u\n#define VW %u\n",
              cpu, (unsigned)p->group, clg_vector_width(ctx));
@@ -188,16 +192,29 @@ static bool make_key(clg_context *ctx, const program *p, key *k) {
       part("#line 1 \"prelude\"\n"),      part(p->prelude), part("\n"),
       {source->text, source->size}};
   memcpy(k->parts, parts, sizeof parts);
+  if (!p->label) return !k->id.failed;
+  snprintf(k->line, sizeof k->line, "#line 1 \"%.100s\"\n", p->label);
+  const clg_part written[] = {{source->text, source->size}, part(k->line), part(p->prelude), part("")};
+  memcpy(k->parts + ALL_PARTS - 4, written, sizeof written);
   return !k->id.failed;
+}
+
+/* A written one by its label, one of a file by that and the kernel in it. */
+static void dump(clg_context *ctx, const program *p, const key *k) {
+  char name[200];
+  snprintf(name, sizeof name, "%.*s%s%.100s", (int)strcspn(label_of(p), "."), label_of(p), *p->only ? "-" : "",
+           p->only);
+  clg_program_dump(ctx, name, k->parts + KEY_PARTS, SOURCE_PARTS);
 }
 
 static void get_program(clg_context *ctx, program *p) {
   key k;
   bool whole = make_key(ctx, p, &k);
+  dump(ctx, p, &k);
   p->program = whole ? clg_cache_load(ctx, k.parts, ALL_PARTS, BUILD_OPTIONS) : NULL;
   if (!p->program) {
-    p->program = build(ctx, k.parts, p->file, &p->problem);
-    if (p->program) clg_log_line(ctx, "built %s%s%s from source", p->file, *p->only ? ": " : "", p->only);
+    p->program = build(ctx, k.parts, label_of(p), &p->problem);
+    if (p->program) clg_log_line(ctx, "built %s%s%s from source", label_of(p), *p->only ? ": " : "", p->only);
     p->unsaved = p->program && whole;
   }
   clg_str_free(&k.id);
@@ -219,26 +236,43 @@ static bool is_split(const clg_context *ctx, const clg_source *s) {
   return mentions(s, "#if CLG_WANT(") || (!clg_compiles_late(ctx) && mentions(s, "#if CLG_FORM("));
 }
 
-static program *find_program(clg_context *ctx, const clg_source *source, const char *prelude, const char *name,
-                             size_t group) {
-  const char *only = is_split(ctx, source) ? name : "";
-  unsigned long long hash = clg_hash(CLG_HASH_START, prelude, strlen(prelude));
+/* What a program is made of: a source with a prelude before it or, where there is a label, with text behind it. */
+typedef struct recipe {
+  const clg_source *source;
+  const char *text, *label;
+} recipe;
+
+static bool same_label(const program *p, const char *label) {
+  return label ? p->label && !strcmp(p->label, label) : !p->label;
+}
+
+/* Room for one; NULL with the error set. */
+static program *make_program(clg_context *ctx, const recipe *r, const char *only) {
+  program *p = calloc(1, sizeof *p);
+  if (p) {
+    p->prelude = strdup(r->text);
+    p->only = strdup(only);
+    p->label = r->label ? strdup(r->label) : NULL;
+  }
+  if (p && p->prelude && p->only && (p->label || !r->label)) return p;
+  program_free(p);
+  clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
+  return NULL;
+}
+
+static program *find_program(clg_context *ctx, const recipe *r, const char *name, size_t group) {
+  const char *only = !r->label && is_split(ctx, r->source) ? name : "";
+  unsigned long long hash = clg_hash(CLG_HASH_START, r->text, strlen(r->text));
   hash = clg_hash(hash, only, strlen(only));
   program **bucket = &ctx->programs->bucket[hash % BUCKETS];
   for (program *p = *bucket; p; p = p->next)
-    if (p->hash == hash && p->file == source->name && p->group == group && !strcmp(p->prelude, prelude) &&
-        !strcmp(p->only, only))
+    if (p->hash == hash && p->file == r->source->name && p->group == group && !strcmp(p->prelude, r->text) &&
+        !strcmp(p->only, only) && same_label(p, r->label))
       return p;
-  program *p = calloc(1, sizeof *p);
-  if (p) p->prelude = strdup(prelude);
-  if (p) p->only = strdup(only);
-  if (!p || !p->prelude || !p->only) {
-    program_free(p);
-    clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
-    return NULL;
-  }
+  program *p = make_program(ctx, r, only);
+  if (!p) return NULL;
   p->hash = hash;
-  p->file = source->name;
+  p->file = r->source->name;
   p->group = group;
   if (ctx->queue) get_program(ctx, p);
   if (ctx->queue && !p->program && !p->problem) return program_free(p), NULL;
@@ -270,7 +304,7 @@ static clg_kernel *make_kernel(clg_context *ctx, program *p, const char *name) {
   cl_int code = CL_SUCCESS;
   if (ctx->queue) k->kernel = clCreateKernel(p->program, name, &code);
   if (code == CL_INVALID_KERNEL_NAME || code == CL_INVALID_KERNEL_DEFINITION)
-    clg_fail(ctx, CLG_ERR_BUILD, name, "%s has no such kernel: %s (%d)", p->file, clg_cl_name(code), (int)code);
+    clg_fail(ctx, CLG_ERR_BUILD, name, "%s has no such kernel: %s (%d)", label_of(p), clg_cl_name(code), (int)code);
   else if (code != CL_SUCCESS)
     clg_cl_fail(ctx, name, "clCreateKernel", code);
   if (code != CL_SUCCESS) {
@@ -282,9 +316,8 @@ static clg_kernel *make_kernel(clg_context *ctx, program *p, const char *name) {
   return p->kernels = k;
 }
 
-static clg_kernel *get_kernel(clg_context *ctx, const clg_source *source, const char *prelude, const char *name,
-                              size_t group) {
-  program *p = find_program(ctx, source, prelude, name, group);
+static clg_kernel *get_kernel(clg_context *ctx, const recipe *r, const char *name, size_t group) {
+  program *p = find_program(ctx, r, name, group);
   if (!p) return NULL;
   for (clg_kernel *k = p->kernels; k; k = k->next)
     if (!strcmp(k->name, name)) return k;
@@ -296,18 +329,27 @@ static clg_kernel *get_kernel(clg_context *ctx, const clg_source *source, const 
 }
 
 /* A device may give a kernel smaller work-groups than it has itself: one that they share is built again for them. */
-clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelude, const char *name) {
+static clg_kernel *find_kernel(clg_context *ctx, const char *file, const char *text, const char *label,
+                               const char *name) {
   if (clg_queue_usable(ctx, name) != CLG_OK) return NULL;
-  const clg_source *source = find_source(file);
-  if (!source) {
+  const recipe r = {find_source(file), text, label};
+  if (!r.source) {
     clg_fail(ctx, CLG_ERR_BUILD, NULL, "no such kernel file: %s", file);
     return NULL;
   }
   size_t group = clg_wg(ctx);
-  clg_kernel *k = get_kernel(ctx, source, prelude ? prelude : "", name, group);
-  while (k && k->max_group && k->max_group < group && source != &user_source && mentions(source, "WG"))
-    k = get_kernel(ctx, source, prelude ? prelude : "", name, group = smaller_group(group));
+  clg_kernel *k = get_kernel(ctx, &r, name, group);
+  while (k && k->max_group && k->max_group < group && r.source != &user_source && mentions(r.source, "WG"))
+    k = get_kernel(ctx, &r, name, group = smaller_group(group));
   return k;
+}
+
+clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelude, const char *name) {
+  return find_kernel(ctx, file, prelude ? prelude : "", NULL, name);
+}
+
+clg_kernel *clg_kernel_written(clg_context *ctx, const clg_written *w, const char *name) {
+  return find_kernel(ctx, w->file, w->text, w->label, name);
 }
 
 size_t clg_kernel_group(const clg_context *ctx, const clg_kernel *k) { return k ? k->group : clg_wg(ctx); }
@@ -315,7 +357,7 @@ size_t clg_kernel_group(const clg_context *ctx, const clg_kernel *k) { return k 
 clg_status clg_source_build(clg_context *ctx, const char *source) {
   clg_status s = clg_queue_usable(ctx, user_source.name);
   if (s != CLG_OK) return s;
-  const program *p = find_program(ctx, &user_source, source, "", clg_wg(ctx));
+  const program *p = find_program(ctx, &(recipe){&user_source, source, NULL}, "", clg_wg(ctx));
   if (!p) return clg_last_status(ctx);
   if (!ctx->queue || p->program) return CLG_OK;
   return clg_fail(ctx, CLG_ERR_BUILD, NULL, "%s", p->problem);

@@ -30,6 +30,7 @@ static inline void clg_program_compiles(clg_context *ctx, const char *name) {
 
 /* A launch of a profiling context, with its event, which it takes over; NULL is ignored. */
 clg_status clg_profile_add(clg_context *ctx, clg_kernel *k, cl_event event);
+/* To the log; `file` is NULL for a kernel that was written. */
 void clg_profile_report(clg_context *ctx, const char *file, const clg_kernel *k);
 
 /* A piece of source or key. */
@@ -37,6 +38,9 @@ typedef struct clg_part {
   const char *text;
   size_t size;
 } clg_part;
+
+/* CLGRAD_DUMP (dump.c): a program's source, as DIR/NAME.cl; failing to is no error. */
+void clg_program_dump(clg_context *ctx, const char *name, const clg_part *parts, size_t n);
 
 /* The disk cache (cache.c). The key is all parts one after the other, compared byte for byte. */
 /* The program built from a cached binary, or NULL. */

@@ -66,7 +66,7 @@ static void statements(emitter *m, const clg_walk *w, const clg_expr *roots, con
   }
   for (size_t i = 0; i < n; i++) {
     if (!roots[i]) m->out->failed = true;
-    clg_str_addf(m->out, "%s = ", results[i]);
+    clg_str_add(m->out, results[i]);
     operand(m, roots[i], false);
     clg_str_add(m->out, ";\n");
   }

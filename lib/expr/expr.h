@@ -87,10 +87,10 @@ bool clg_expr_mentions(const clg_arena *a, clg_expr e, const char *name); /* nee
 double clg_expr_eval(const clg_arena *a, clg_expr e, const char *const *names, const double *values, size_t n);
 
 /* Appends OpenCL C statements that compute roots[0..n) from float variables of the vars' names: "const float t0 = ...;"
- * for each node used, then "results[i] = ...;". Every node is one scalar float operation, constants exact literals, so
- * that the bits do not depend on what else is computed. Temporaries begin with `prefix`. tanh, erf, sigmoid, sign, min
- * and max are calls to clg_tanh and so on, which the kernel prelude defines. The text depends on the formulas
- * alone, not on what else the arena holds. */
+ * for each node used, then results[i] ("r = ", "return "), the value and ";". Every node is one scalar float operation,
+ * constants exact literals, so that the bits do not depend on what else is computed. Temporaries begin with `prefix`.
+ * tanh, erf, sigmoid, sign, min and max are calls to clg_tanh and so on, which the kernel prelude defines. The text
+ * depends on the formulas alone, not on what else the arena holds. */
 void clg_expr_emit(const clg_arena *a, const clg_expr *roots, const char *const *results, size_t n, const char *prefix,
                    clg_str *out);
 /* One root likewise on 16 lanes: from float16 variables, and floats that the lanes share. False with nothing appended

@@ -68,6 +68,13 @@ static clg_expr parse(clg_context *ctx, const char *text, const names *n, bool w
   return e;
 }
 
+/* What kernels of gradient i are called. */
+#define GRADIENT_NAME 100
+static void name_gradient(const clg_formula *f, int i, char name[GRADIENT_NAME]) {
+  const bool one = f->n_in == 1;
+  snprintf(name, GRADIENT_NAME, "%.60s_backward%s%.20s", f->name, one ? "" : "_", one ? "" : f->in[i]);
+}
+
 /* One gradient; its kernel is built only if it is ever run. */
 static bool derive(clg_context *ctx, clg_formula *f, int i, const names *n, const char *stated) {
   clg_arena *a = clg_arena_of(ctx);
@@ -80,7 +87,9 @@ static bool derive(clg_context *ctx, clg_formula *f, int i, const names *n, cons
   f->grad[i].uses = uses(a, d, n);
   f->grad[i].d = d;
   clg_expr with_g = clg_expr_chain(a, clg_expr_var(a, n->tensor[n->n_in + 1]), d);
-  f->grad[i].fn = clg_map_create(ctx, f->name, &with_g, 1, n->tensor, n->n_in + 2, n->param, n->n_param);
+  char name[GRADIENT_NAME];
+  name_gradient(f, i, name);
+  f->grad[i].fn = clg_map_create(ctx, name, &with_g, 1, n->tensor, n->n_in + 2, n->param, n->n_param);
   return f->grad[i].fn != NULL;
 }
 
@@ -228,7 +237,7 @@ static void emit_lanes(const clg_arena *a, clg_expr e, bool gradient, clg_str *s
   const char *name = NAME(gradient), *args = ARGS(gradient);
   clg_str_addf(s, "#if VW == 16\nstatic inline float16 %s_lanes(const float16 v, const float p%s) { float16 r;\n", name,
                gradient ? ", const float16 g" : "");
-  if (!clg_expr_emit_lanes(a, e, "r", "t_", s))
+  if (!clg_expr_emit_lanes(a, e, "r = ", "t_", s))
     for (const char *l = "0123456789abcdef"; *l; l++) {
       clg_str_addf(s, "r.s%c = %s(v.s%c, p", *l, name, *l);
       if (gradient) clg_str_addf(s, ", g.s%c", *l);
@@ -239,7 +248,7 @@ static void emit_lanes(const clg_arena *a, clg_expr e, bool gradient, clg_str *s
 
 /* e over v and p, and g, as functions. */
 static void emit_function(clg_context *ctx, clg_expr e, bool gradient, clg_str *s) {
-  static const char *const result[] = {"r"};
+  static const char *const result[] = {"r = "};
   const char *name = NAME(gradient), *args = ARGS(gradient);
   clg_arena *a = clg_arena_of(ctx);
   e = clg_expr_replace(a, e, clg_expr_var(a, "x"), clg_expr_var(a, "v"));

@@ -1,6 +1,7 @@
-/* Compiles expressions to map.cl kernels and runs them elementwise. Owns the context's arena and its maps. */
+/* Compiles expressions to kernels and runs them elementwise. Owns the context's arena and its maps. */
 #include "tensor/map.h"
 #include "tensor/map_priv.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,10 +13,9 @@ typedef struct map_state {
 } map_state;
 
 static void map_free(clg_map_fn *f) {
-  for (clg_map_rows *r = f->rows, *next; r; r = next) next = r->next, free(r->prelude), free(r);
-  free(f->name);
-  free(f->prelude);
+  for (clg_map_rows *r = f->rows, *next; r; r = next) next = r->next, free(r);
   for (clg_map_reduction *r = f->reductions, *next; r; r = next) next = r->next, free(r->prelude), free(r);
+  free(f->name);
   free(f);
 }
 
@@ -27,6 +27,8 @@ static void state_destroy(clg_context *ctx, void *p) {
   free(s);
 }
 
+static bool make_builtins(clg_context *ctx, map_state *s);
+
 static map_state *state_of(clg_context *ctx) {
   clg_slot *slot = &ctx->slot[CLG_SLOT_FORMULA];
   if (slot->state) return slot->state;
@@ -37,6 +39,7 @@ static map_state *state_of(clg_context *ctx) {
     clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
     return NULL;
   }
+  if (!make_builtins(ctx, s)) return state_destroy(ctx, s), NULL;
   *slot = (clg_slot){s, NULL, state_destroy};
   return s;
 }
@@ -46,149 +49,105 @@ clg_arena *clg_arena_of(clg_context *ctx) {
   return s ? s->arena : NULL;
 }
 
-/* ---- the prelude: one set of macros for one list of expressions ---- */
+/* ---- making maps ---- */
 
-typedef struct writer {
-  clg_str out;
-  const clg_map_fn *f;
-  const char *const *in, *const *param;
-  bool ints;
-} writer;
-
-/* Appends `format` for each used input; %s is its name, at most three times. */
-static void each_input(writer *w, const char *format) {
-  for (int i = 0; i < w->f->n_in; i++)
-    if (w->f->in_used >> i & 1) clg_str_addf(&w->out, format, w->in[i], w->in[i], w->in[i]);
-}
-static void each_output(writer *w, const char *format) {
-  for (int i = 0; i < w->f->n_out; i++) clg_str_addf(&w->out, format, i, i, i);
-}
-static void define(writer *w, const char *name) { clg_str_addf(&w->out, "\n#define %s ", name); }
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-#pragma GCC diagnostic ignored "-Wformat-extra-args"
-static void write_prelude(writer *w, const clg_arena *arena, const clg_expr *out) {
-  define(
-      w,
-      "MAP_T"); /* the tensors' elements; integers are copied as such, since a GPU may flush them as denormal floats */
-  clg_str_add(&w->out, w->ints ? "int" : "float");
-  define(w, "MAP_OUTPUTS");
-  for (int i = 0; i < w->f->n_out; i++)
-    clg_str_addf(&w->out, "%s__global MAP_T *r%d_p, const uint r%d_o", i ? ", " : "", i, i);
-  define(w, "MAP_INPUTS");
-  each_input(w, ", __global const MAP_T *%s_p, const uint %s_o");
-  define(w, "MAP_STRIDES");
-  each_output(w, ", const int8 r%d_s");
-  each_input(w, ", const int8 %s_s");
-  define(w, "MAP_NUMBERS");
-  for (int i = 0; i < w->f->n_param; i++)
-    if (w->f->param_used >> i & 1) clg_str_addf(&w->out, ", const float %s", w->param[i]);
-  define(w, "MAP_LOAD_AT(i)");
-  each_input(w, "const MAP_T %s = %s_p[%s_o + (i)]; ");
-  define(w, "MAP_LOAD");
-  each_input(w, "const MAP_T %s = %s_p[%s_i]; ");
-  define(w, "MAP_COMPUTE");
-  each_output(w, "MAP_T r%d; ");
-  clg_str body = {0};
-  static const char *const result[CLG_MAP_OUTPUTS] = {"r0", "r1", "r2", "r3"};
-  clg_expr_emit(arena, out, result, (size_t)w->f->n_out, "t_", &body);
-  for (char *c = body.data; c && *c; c++)
-    if (*c == '\n') *c = ' ';
-  if (body.data) clg_str_add(&w->out, body.data);
-  w->out.failed |= body.failed;
-  clg_str_free(&body);
-  define(w, "MAP_STORE_AT(i, PUT)");
-  each_output(w, "PUT(r%d_p[r%d_o + (i)], r%d); ");
-  define(w, "MAP_STORE(PUT)");
-  each_output(w, "PUT(r%d_p[r%d_i], r%d); ");
-  define(w, "MAP_INDEX(OP)");
-  each_output(w, "OP(r%d) ");
-  each_input(w, "OP(%s) ");
-  define(w, "MAP_OUTPUT_NUMBER(OP)");
-  for (int i = 0; i < w->f->n_out; i++) clg_str_addf(&w->out, "OP(r%d, %d) ", i, i);
-  define(w, "MAP_INPUT_NUMBER(OP)");
-  for (int i = 0, number = w->f->n_out; i < w->f->n_in; i++)
-    if (w->f->in_used >> i & 1) clg_str_addf(&w->out, "OP(%s, %d) ", w->in[i], number++);
-  define(w, "MAP_INPUT_INDEX(OP)");
-  each_input(w, "OP(%s) ");
-  define(w, "MAP_INPUT_STRIDES");
-  each_input(w, ", const int8 %s_s, const int8 %s_r");
-  clg_str_add(&w->out, "\n");
-}
-#pragma GCC diagnostic pop
-
-static uint32_t used(const clg_arena *a, const clg_expr *out, int n_out, const char *const *names, int n) {
-  uint32_t mask = 0;
-  for (int i = 0; i < n; i++)
-    for (int k = 0; k < n_out; k++)
-      if (clg_expr_mentions(a, out[k], names[i])) mask |= 1u << i;
-  return mask;
+/* Those of names[0..n) that some result reads; their bits in *mask. */
+static int find_used(const clg_arena *a, const clg_map_fn *f, const char *const *names, int n, const char **used,
+                     uint32_t *mask) {
+  int count = 0;
+  *mask = 0;
+  for (int i = 0; i < n; i++) {
+    bool mentioned = false;
+    for (int k = 0; k < f->n_out; k++) mentioned = mentioned || clg_expr_mentions(a, f->out[k], names[i]);
+    if (!mentioned) continue;
+    used[count++] = names[i];
+    *mask |= 1u << i;
+  }
+  return count;
 }
 
-/* What is read is named in the order of the arguments, so that formulas that differ in names alone (a product, and the
- * gradient of another) are one text, built once. */
-static const char *const argument_name[] = {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9"};
-static const char *const number_name[] = {"n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "n10", "n11"};
-
-/* to[i]: the name of names[i], if it is used; the same in e[0..n_out). */
-static void rename_used(clg_arena *a, clg_expr *e, int n_out, const char *const *names, uint32_t in_use,
-                        const char *const *ordered, const char **to) {
-  for (int i = 0, next = 0; in_use >> i; i++) {
-    if (!(in_use >> i & 1)) continue;
-    to[i] = ordered[next++];
-    for (int k = 0; k < n_out; k++) e[k] = clg_expr_replace(a, e[k], clg_expr_var(a, names[i]), clg_expr_var(a, to[i]));
+/* The results over names by their order alone, by which formulas that differ in names are known to be one: a product,
+ * and the gradient of another. */
+static void rename_used(clg_arena *a, clg_map_fn *f, char kind, const char *const *names, int n) {
+  for (int i = 0; i < n; i++) {
+    char ordered[16];
+    snprintf(ordered, sizeof ordered, "%c%d", kind, i);
+    for (int k = 0; k < f->n_out; k++)
+      f->form_of[k] = clg_expr_replace(a, f->form_of[k], clg_expr_var(a, names[i]), clg_expr_var(a, ordered));
   }
 }
 
-static clg_map_fn *create(clg_context *ctx, const char *name, const clg_expr *out, int n_out, const char *const *in,
-                          int n_in, const char *const *param, int n_param, bool ints) {
-  map_state *s = state_of(ctx);
-  bool written = s != NULL; /* an expression that is missing was not made for want of memory */
-  for (int i = 0; i < n_out; i++) written = written && out[i];
-  clg_map_fn *f = written ? calloc(1, sizeof *f) : NULL;
+/* Formulas that are one have one text, built once: that of the first of them, with its name. */
+static const clg_map_fn *written_as(const map_state *s, const clg_map_fn *f) {
+  for (const clg_map_fn *m = s->all; m; m = m->next)
+    if (m->written == m && m->n_out == f->n_out && m->ints == f->ints &&
+        !memcmp(m->form_of, f->form_of, sizeof f->form_of))
+      return m;
+  return f;
+}
+
+static clg_map_fn *create(clg_context *ctx, map_state *s, const char *name, const clg_expr *out, int n_out,
+                          const char *const *in, int n_in, const char *const *param, int n_param, bool ints) {
+  bool given = s != NULL; /* an expression that is missing was not made for want of memory */
+  for (int i = 0; i < n_out; i++) given = given && out[i];
+  clg_map_fn *f = given ? calloc(1, sizeof *f) : NULL;
   if (!f) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory"), NULL;
-  *f = (clg_map_fn){.ctx = ctx, .n_out = n_out, .n_in = n_in, .n_param = n_param};
-  f->in_used = used(s->arena, out, n_out, in, n_in);
-  f->param_used = used(s->arena, out, n_out, param, n_param);
-  const char *tensor[CLG_MAP_INPUTS], *number[CLG_MAP_PARAMS];
-  clg_expr e[CLG_MAP_OUTPUTS];
-  memcpy(e, out, (size_t)n_out * sizeof *e);
-  rename_used(s->arena, e, n_out, in, f->in_used, argument_name, tensor);
-  rename_used(s->arena, e, n_out, param, f->param_used, number_name, number);
-  writer w = {.f = f, .in = tensor, .param = number, .ints = ints};
-  write_prelude(&w, s->arena, e);
-  f->prelude = w.out.data;
-  f->name = strdup(name);
-  if (w.out.failed || !f->name) {
+  *f = (clg_map_fn){.ctx = ctx, .n_out = n_out, .n_in = n_in, .n_param = n_param, .arena = s->arena, .ints = ints};
+  memcpy(f->out, out, (size_t)n_out * sizeof *out);
+  memcpy(f->form_of, out, (size_t)n_out * sizeof *out);
+  f->n_read = find_used(s->arena, f, in, n_in, f->in, &f->in_used);
+  f->n_number = find_used(s->arena, f, param, n_param, f->number, &f->param_used);
+  rename_used(s->arena, f, 'a', f->in, f->n_read);
+  rename_used(s->arena, f, 'n', f->number, f->n_number);
+  clg_str kernel = {0};
+  clg_kernel_name(name, &kernel);
+  f->name = kernel.data;
+  bool whole = !kernel.failed;
+  for (int i = 0; i < n_out; i++) whole = whole && f->form_of[i];
+  if (!whole) {
     map_free(f);
     return clg_fail(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory"), NULL;
   }
+  f->written = written_as(s, f);
   f->next = s->all;
   return s->all = f;
 }
 
 clg_map_fn *clg_map_create(clg_context *ctx, const char *name, const clg_expr *out, int n_out, const char *const *in,
                            int n_in, const char *const *param, int n_param) {
-  return create(ctx, name, out, n_out, in, n_in, param, n_param, false);
+  return create(ctx, state_of(ctx), name, out, n_out, in, n_in, param, n_param, false);
+}
+
+/* What the rooms below the ops need, and what many formulas come down to: made first, their names are the ones that
+ * kernels of such formulas have. */
+static const struct builtin {
+  const char *name, *text;
+  int n_in, n_param;
+} builtins[CLG_MAP_BUILTINS] = {[CLG_MAP_COPY] = {"copy", "x", 1, 0},
+                                [CLG_MAP_FILL] = {"fill", "s", 0, 1},
+                                [CLG_MAP_ADD] = {"add", "x + o", 2, 0},
+                                [CLG_MAP_COPY_I32] = {"copy_i32", "x", 1, 0},
+                                [CLG_MAP_NOT_FINITE] = {"not_finite", "x - x == 0 ? 0 : 1", 1, 0},
+                                [CLG_MAP_SUB] = {"sub", "x - o", 2, 0},
+                                [CLG_MAP_MUL] = {"mul", "x*o", 2, 0},
+                                [CLG_MAP_DIV] = {"div", "x/o", 2, 0},
+                                [CLG_MAP_NEG] = {"neg", "-x", 1, 0},
+                                [CLG_MAP_MUL_SCALAR] = {"mul_scalar", "x*s", 1, 1}};
+
+static bool make_builtins(clg_context *ctx, map_state *s) {
+  static const char *const names[] = {"x", "o", "s"}, *const *in = names, *const *param = names + 2;
+  for (int i = 0; i < CLG_MAP_BUILTINS; i++) {
+    const struct builtin *b = &builtins[i];
+    clg_expr e = clg_expr_parse(s->arena, b->text, names, 3, NULL);
+    s->builtin[i] = create(ctx, s, b->name, &e, 1, in, b->n_in, param, b->n_param, i == CLG_MAP_COPY_I32);
+    if (!s->builtin[i]) return false;
+  }
+  return true;
 }
 
 clg_map_fn *clg_maps_of(clg_context *ctx, clg_map_builtin which) {
   map_state *s = state_of(ctx);
-  if (!s) return NULL;
-  if (s->builtin[which]) return s->builtin[which];
-  static const char *const in[] = {"x", "o"}, *const param[] = {"s"};
-  clg_expr x = clg_expr_var(s->arena, "x"), e = x;
-  if (which == CLG_MAP_FILL) e = clg_expr_var(s->arena, "s");
-  if (which == CLG_MAP_ADD) e = clg_expr_make(s->arena, CLG_EX_ADD, x, clg_expr_var(s->arena, "o"), 0);
-  if (which == CLG_MAP_NOT_FINITE) {
-    clg_parse_error error;
-    e = clg_expr_parse(s->arena, "x - x == 0 ? 0 : 1", in, 1, &error);
-  }
-  static const char *const name[] = {"copy", "fill", "add", "copy_i32", "not_finite"};
-  static const int n_in[] = {1, 0, 2, 1, 1}, n_param[] = {0, 1, 0, 0, 0};
-  return s->builtin[which] =
-             create(ctx, name[which], &e, 1, in, n_in[which], param, n_param[which], which == CLG_MAP_COPY_I32);
+  return s ? s->builtin[which] : NULL;
 }
 
 /* ---- running ---- */
@@ -223,28 +182,61 @@ void clg_loop_make(clg_loop *l, int ndim, const int64_t *shape, uint32_t dims, i
   }
 }
 
-/* On a CPU an item takes this many elements: map.cl's MAP_PIECE. */
+/* On a CPU an item takes this many elements: map.clh's MAP_PIECE. */
 #define PIECE 2048
 
 static bool in_pieces(const clg_map_fn *f) { return f->ctx->shape == CLG_SHAPE_CPU; }
 
-static clg_kernel *get_kernel(const clg_map_fn *f, const char *prelude, clg_map_form form) {
-  static const char *const name[][CLG_FORMS] = {{"map_flat", "map_strided", "map_flat_add", "map_strided_add"},
-                                                {"map_pieces", "map_rows", "map_pieces_add", "map_rows_add"}};
-  return clg_kernel_get(f->ctx, "map.cl", prelude, name[in_pieces(f)][form]);
+static const char *const suffixes[2][CLG_FORMS] = {{"", "_strided", "_add", "_strided_add"},
+                                                   {"", "_rows", "", "_rows_add"}};
+
+/* The kernels of one access to memory: `unit` strides, those of the tensors in `zero` 0, or any. A driver that compiles
+ * late gets all forms in one program, another one for each. */
+static clg_kernel *get_kernel(const clg_map_fn *f, clg_map_form form, bool unit, uint32_t zero) {
+  const clg_map_fn *w = f->written;
+  const clg_kernel_formula formula = {.name = w->name,
+                                      .arena = w->arena,
+                                      .out = w->out,
+                                      .in = w->in,
+                                      .number = w->number,
+                                      .n_out = w->n_out,
+                                      .n_in = w->n_read,
+                                      .n_number = w->n_number,
+                                      .ints = w->ints};
+  clg_str text = {0}, name = {0};
+  clg_kernel_write_value(&formula, &text);
+  for (clg_map_form i = 0; i < CLG_FORMS; i++) {
+    const bool strided = i == CLG_STRIDED || i == CLG_STRIDED_ADD, add = i == CLG_FLAT_ADD || i == CLG_STRIDED_ADD;
+    if (i != form && (!clg_compiles_late(f->ctx) || (unit && !strided))) continue;
+    const clg_kernel_form written = {.file = strided ? "map_strided.clt" : "map_flat.clt",
+                                     .suffix = suffixes[unit][i],
+                                     .traits = (in_pieces(f) ? CLG_KERNEL_CPU : 0u) | (add ? CLG_KERNEL_ADD : 0u) |
+                                               (unit ? CLG_KERNEL_UNIT : 0u),
+                                     .still = unit ? zero : 0};
+    clg_kernel_write(&formula, &written, &text);
+  }
+  clg_str_addf(&name, "%s%s", w->name, suffixes[unit][form]);
+  clg_kernel *k = NULL;
+  if (text.failed || name.failed) {
+    clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
+  } else {
+    k = clg_kernel_written(f->ctx, &(clg_written){"map.clh", w->name, text.data}, name.data);
+  }
+  clg_str_free(&text), clg_str_free(&name);
+  return k;
 }
 
 static clg_kernel *kernel_of(clg_map_fn *f, clg_map_form form) {
-  if (!f->kernel[form]) f->kernel[form] = get_kernel(f, f->prelude, form);
+  if (!f->kernel[form]) f->kernel[form] = get_kernel(f, form, false, 0);
   return f->kernel[form];
 }
 
 /* Reading along memory, or one element over and over, is what a compiler turns into vector code, if it knows. False:
  * some tensor's innermost stride is another. */
-static bool along_rows(const clg_loop *l, int n, uint32_t *zero) {
+static bool along_rows(const clg_map_fn *f, const clg_loop *l, int n, uint32_t *zero) {
   *zero = 0;
   for (int i = 0; i < n; i++) {
-    if (l->stride[i][0] != 0 && l->stride[i][0] != 1) return false;
+    if (l->stride[i][0] != 1 && (l->stride[i][0] != 0 || i < f->n_out)) return false;
     if (!l->stride[i][0]) *zero |= 1u << i;
   }
   return l->ndim > 0;
@@ -254,14 +246,12 @@ static clg_kernel *rows_kernel(clg_map_fn *f, uint32_t zero, bool add) {
   clg_map_rows *r = f->rows;
   while (r && r->zero != zero) r = r->next;
   if (!r) {
-    clg_str s = {0};
-    clg_str_addf(&s, "%s#define MAP_ZERO %uu\n", f->prelude, zero);
-    if (!s.failed) r = calloc(1, sizeof *r);
-    if (!r) return clg_str_free(&s), clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), NULL;
-    *r = (clg_map_rows){.next = f->rows, .zero = zero, .prelude = s.data};
+    r = calloc(1, sizeof *r);
+    if (!r) return clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), NULL;
+    *r = (clg_map_rows){.next = f->rows, .zero = zero};
     f->rows = r;
   }
-  if (!r->kernel[add]) r->kernel[add] = get_kernel(f, r->prelude, add ? CLG_STRIDED_ADD : CLG_STRIDED);
+  if (!r->kernel[add]) r->kernel[add] = get_kernel(f, add ? CLG_STRIDED_ADD : CLG_STRIDED, true, zero);
   return r->kernel[add];
 }
 
@@ -317,7 +307,7 @@ clg_status clg_map_run(clg_map_fn *f, clg_tensor *const *outs, const clg_tensor 
     global[1] = pieces(global[1], rows);
   }
   uint32_t zero;
-  clg_kernel *k = along_rows(&l, n, &zero) ? rows_kernel(f, zero, accumulate)
-                                           : kernel_of(f, accumulate ? CLG_STRIDED_ADD : CLG_STRIDED);
+  clg_kernel *k = along_rows(f, &l, n, &zero) ? rows_kernel(f, zero, accumulate)
+                                              : kernel_of(f, accumulate ? CLG_STRIDED_ADD : CLG_STRIDED);
   return launch(f, k, op, &a, global);
 }

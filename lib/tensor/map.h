@@ -17,7 +17,7 @@ typedef enum clg_reduce_kind { CLG_REDUCE_SUM, CLG_REDUCE_MAX } clg_reduce_kind;
 typedef struct clg_map clg_map_fn;
 
 /* The expressions out[i] over the names in[] (tensors) and param[] (numbers). Lives as long as the context. Kernels are
- * built at first use. `arena` is clg_arena_of(ctx). */
+ * built at first use and bear `name`. The names in[] and param[] are static. `arena` is clg_arena_of(ctx). */
 clg_map_fn *clg_map_create(clg_context *ctx, const char *name, const clg_expr *out, int n_out, const char *const *in,
                            int n_in, const char *const *param, int n_param);
 /* The context's arena, in which all its maps are written. */
@@ -46,13 +46,18 @@ clg_status clg_map_mean(clg_map_fn *f, float by, clg_tensor *out, const clg_tens
 clg_status clg_map_sum_keep(clg_map_fn *f, clg_tensor *out, clg_tensor *keep, const clg_tensor *const *ins,
                             const float *params, bool accumulate, const char *op);
 
-/* Maps that the rooms below the ops need themselves. */
+/* Maps that the rooms below the ops need themselves, and others as plain. */
 typedef enum clg_map_builtin {
   CLG_MAP_COPY,
   CLG_MAP_FILL,
   CLG_MAP_ADD,
   CLG_MAP_COPY_I32,
   CLG_MAP_NOT_FINITE, /* 1 where x is NaN or infinite, else 0 */
+  CLG_MAP_SUB,
+  CLG_MAP_MUL,
+  CLG_MAP_DIV,
+  CLG_MAP_NEG,
+  CLG_MAP_MUL_SCALAR,
   CLG_MAP_BUILTINS
 } clg_map_builtin;
 clg_map_fn *clg_maps_of(clg_context *ctx, clg_map_builtin which); /* NULL with the error set: no host memory */

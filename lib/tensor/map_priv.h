@@ -3,6 +3,7 @@
 #define CLG_TENSOR_MAP_PRIV_H
 
 #include "device/launch.h"
+#include "kernel/kernel.h"
 #include "tensor/map.h"
 
 typedef enum clg_map_form { CLG_FLAT, CLG_STRIDED, CLG_FLAT_ADD, CLG_STRIDED_ADD, CLG_FORMS } clg_map_form;
@@ -14,7 +15,6 @@ enum { CLG_REDUCE_KEEP = 2, CLG_REDUCE_MEAN, CLG_REDUCTIONS };
 typedef struct clg_map_rows {
   struct clg_map_rows *next;
   uint32_t zero;
-  char *prelude;
   clg_kernel *kernel[2]; /* strided, and adding */
 } clg_map_rows;
 
@@ -31,10 +31,15 @@ typedef struct clg_map_reduction {
 struct clg_map {
   struct clg_map *next; /* of the context's list */
   clg_context *ctx;
-  char *name;
-  char *prelude; /* macros that tie map.cl and reduce.cl to the expressions */
+  char *name; /* of its kernels */
+  const clg_arena *arena;
+  clg_expr out[CLG_MAP_OUTPUTS], form_of[CLG_MAP_OUTPUTS]; /* as given; over names by their order */
+  const clg_map_fn *written;                               /* whose names its kernels are written with */
+  bool ints;
   int n_out, n_in, n_param;
-  uint32_t in_used, param_used; /* bit masks */
+  uint32_t in_used, param_used;                            /* bit masks */
+  const char *in[CLG_MAP_INPUTS], *number[CLG_MAP_PARAMS]; /* the names of those */
+  int n_read, n_number;
   clg_kernel *kernel[CLG_FORMS];
   struct clg_map_rows *rows; /* strided kernels for one pattern of innermost strides */
   clg_map_reduction *reductions;

@@ -94,6 +94,41 @@ static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *lis
   if (p->wide && n > 1) p->share = least(p->share, SEVERAL); /* the order of a sum is that of its chunk */
 }
 
+/* ---- the prelude: macros that tie reduce.cl to the expression ---- */
+
+static const char *const argument_name[] = {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9"};
+
+/* Appends `format` for each input; %s is its name, at most three times. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-extra-args"
+static void each_input(const clg_map_fn *f, clg_str *s, const char *name, const char *format) {
+  clg_str_addf(s, "\n#define %s ", name);
+  for (int i = 0; i < f->n_read; i++) clg_str_addf(s, format, argument_name[i], argument_name[i], argument_name[i]);
+}
+#pragma GCC diagnostic pop
+
+static void write_prelude(const clg_map_fn *f, clg_str *s) {
+  each_input(f, s, "MAP_INPUTS", ", __global const float *%s_p, const uint %s_o");
+  each_input(f, s, "MAP_INPUT_STRIDES", ", const int8 %s_s, const int8 %s_r");
+  each_input(f, s, "MAP_LOAD", "const float %s = %s_p[%s_i]; ");
+  each_input(f, s, "MAP_INPUT_INDEX(OP)", "OP(%s) ");
+  clg_str_add(s, "\n#define MAP_INPUT_NUMBER(OP) ");
+  for (int i = 0; i < f->n_read; i++) clg_str_addf(s, "OP(%s, %d) ", argument_name[i], i + 1);
+  clg_str_add(s, "\n#define MAP_NUMBERS ");
+  for (int i = 0; i < f->n_number; i++) clg_str_addf(s, ", const float n%d", i);
+  clg_str_add(s, "\n#define MAP_COMPUTE float r0; ");
+  static const char *const result[] = {"r0 = "};
+  clg_str body = {0};
+  clg_expr_emit(f->arena, f->form_of, result, 1, "t_", &body);
+  for (char *c = body.data; c && *c; c++)
+    if (*c == '\n') *c = ' ';
+  if (body.data) clg_str_add(s, body.data);
+  s->failed |= body.failed;
+  clg_str_free(&body);
+  clg_str_add(s, "\n");
+}
+
 static const char *kernel_name(const plan *p) {
   if (p->rows) return "reduce_rows";
   if (p->wide) return "reduce_outer_wide";
@@ -108,10 +143,10 @@ static clg_kernel *kernel_of(clg_map_fn *f, int kind, const plan *p) {
   while (r && (r->kind != kind || r->zero != zero || strcmp(r->name, name))) r = r->next;
   if (!r) {
     clg_str s = {0};
-    clg_str_add(&s, f->prelude);
+    write_prelude(f, &s);
     clg_str_add(&s, chooses[kind]);
     if (kind == CLG_REDUCE_MEAN && f->param_used & 1)
-      clg_str_add(&s, "#define REDUCE_UNIT n0\n"); /* as map.c names it */
+      clg_str_add(&s, "#define REDUCE_UNIT n0\n"); /* the first number */
     if (zero) clg_str_addf(&s, "#define REDUCE_ZERO %uu\n", zero);
     if (!s.failed) r = calloc(1, sizeof *r);
     if (!r) return clg_str_free(&s), clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), NULL;

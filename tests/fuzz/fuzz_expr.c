@@ -15,12 +15,12 @@ static void emit_all(clg_arena *a, clg_expr f) {
   clg_expr chained = clg_expr_chain(a, clg_expr_var(a, "g"), dx);
   clg_expr shared = clg_expr_replace(a, dx, f, clg_expr_var(a, "y"));
   const clg_expr roots[] = {f, dx, dxk, chained, shared};
-  const char *results[] = {"r0", "r1", "r2", "r3", "r4"};
+  const char *results[] = {"r0 = ", "r1 = ", "r2 = ", "r3 = ", "r4 = "};
   clg_str text = {0};
   clg_expr_emit(a, roots, results, 5, "t", &text);
   FUZZ_REQUIRE(!text.failed || !dx || !dxk || !chained, "nothing is emitted");
   clg_str_free(&text);
-  clg_expr_emit_lanes(a, f, "r", "t", &text);
+  clg_expr_emit_lanes(a, f, "r = ", "t", &text);
   clg_str_free(&text);
   for (int i = 0; i < 5; i++) {
     clg_expr_print(a, roots[i], &text);

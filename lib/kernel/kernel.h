@@ -1,0 +1,62 @@
+/* Kernels as text: formulas over tensors, written as ordinary OpenCL C. Knows no device: all is text. */
+#ifndef CLG_KERNEL_KERNEL_H
+#define CLG_KERNEL_KERNEL_H
+
+#include "expr/expr.h"
+
+/* What kernels compute: results out[] over the tensors in[] and the numbers that they read, in the order of the
+ * arguments. */
+typedef struct clg_kernel_formula {
+  const char *name; /* of the kernels; see clg_kernel_name */
+  const clg_arena *arena;
+  const clg_expr *out;
+  const char *const *in, *const *number;
+  int n_out, n_in, n_number;
+  bool ints; /* elements are copied as such, since a GPU may flush them as denormal floats */
+} clg_kernel_formula;
+
+/* A name for kernels: `op` with "_" for what no identifier has, and with "_each" behind where OpenCL C has a function
+ * or a word of that name. At most CLG_KERNEL_NAME characters. */
+#define CLG_KERNEL_NAME 64
+void clg_kernel_name(const char *op, clg_str *out);
+
+/* Appends the formula as a comment and as a function NAME_of(in.., number..), which a plain one does without: its
+ * result is a tensor or a number as it is. */
+bool clg_kernel_is_plain(const clg_kernel_formula *f);
+void clg_kernel_write_value(const clg_kernel_formula *f, clg_str *out);
+
+/* What a kernel's template asks for by @if. */
+typedef enum clg_kernel_trait {
+  CLG_KERNEL_CPU = 1,  /* the device has this shape */
+  CLG_KERNEL_ADD = 2,  /* results are added to what is there */
+  CLG_KERNEL_UNIT = 4, /* innermost strides are 1, or 0 */
+} clg_kernel_trait;
+
+typedef struct clg_kernel_form {
+  const char *file;   /* the template, kernels_cl/tensor/FILE.clt */
+  const char *suffix; /* of the kernel's name */
+  unsigned traits;
+  uint32_t still; /* tensors whose innermost stride is 0, by the bits of their numbers, the first input being n_out */
+} clg_kernel_form;
+
+/* Appends the kernel. Templates are OpenCL C line by line, with
+ *   $kernel                         the kernel's name
+ *   $outputs $inputs $steps $numbers   its parameters: tensors with offsets (NAME, NAME_at), strides (NAME_step)
+ *   $value(i)                       the first result at position i
+ *   @element i                      statements that store all results at position i
+ *   @each LINE, @in LINE            LINE for each tensor, each input; $t is its name
+ *   @still LINE                     LINE for each input that stays the same along the innermost dimension
+ *   @at TEXT, @once TEXT            what the element of $t at $1 is, of those and of the others
+ *   @if TRAIT .. @else .. @end
+ * and is laid out by its braces. */
+void clg_kernel_write(const clg_kernel_formula *f, const clg_kernel_form *form, clg_str *out);
+
+/* Laying out: lines are indented by their braces and broken where they are long (layout.c). */
+typedef struct clg_layout {
+  clg_str *out;
+  int depth;
+} clg_layout;
+void clg_layout_line(clg_layout *l, const char *line);
+void clg_layout_comment(clg_layout *l, const char *text);
+
+#endif

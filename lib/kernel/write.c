@@ -1,0 +1,257 @@
+/* Writes kernels from their templates (kernel.h says how those are written). */
+#include "kernel/kernel.h"
+#include "kernel/sources.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TENSORS 16 /* results and inputs */
+#define NESTED  4  /* @if in @if */
+
+typedef struct writer {
+  const clg_kernel_formula *f;
+  const clg_kernel_form *form;
+  const char *text; /* the template */
+  char kernel[2 * CLG_KERNEL_NAME];
+  char tensor[TENSORS][CLG_KERNEL_NAME], number[TENSORS][CLG_KERNEL_NAME];
+  char at[100], once[100]; /* the element of $t at $1 */
+  clg_layout layout;
+} writer;
+
+static int tensors(const writer *w) { return w->f->n_out + w->f->n_in; }
+static bool is_still(const writer *w, int t) { return w->form->still >> t & 1; }
+static const char *type_of(const writer *w) { return w->f->ints ? "int" : "float"; }
+
+/* Whether the template has a word that is `name`, or begins with it and "_". */
+static bool has_word(const char *text, const char *name) {
+  size_t n = strlen(name);
+  for (const char *at = text; (at = strstr(at, name)); at += n) {
+    bool begins = at == text || !(isalnum((unsigned char)at[-1]) || at[-1] == '_' || at[-1] == '$');
+    if (begins && !isalnum((unsigned char)at[n])) return true;
+  }
+  return false;
+}
+
+/* A formula's name as a kernel's parameter: not what the kernel calls something of its own. */
+static void name_parameter(const writer *w, char to[CLG_KERNEL_NAME], const char *name) {
+  snprintf(to, CLG_KERNEL_NAME, "%.*s%s", CLG_KERNEL_NAME - 2, name, has_word(w->text, name) ? "_" : "");
+}
+
+static void name_all(writer *w) {
+  const clg_kernel_formula *f = w->f;
+  snprintf(w->kernel, sizeof w->kernel, "%s%s", f->name, w->form->suffix);
+  for (int i = 0; i < f->n_out; i++)
+    if (f->n_out == 1) {
+      snprintf(w->tensor[i], sizeof w->tensor[i], "out");
+    } else {
+      snprintf(w->tensor[i], sizeof w->tensor[i], "out%d", i);
+    }
+  for (int i = 0; i < f->n_in; i++) name_parameter(w, w->tensor[f->n_out + i], f->in[i]);
+  for (int i = 0; i < f->n_number; i++) name_parameter(w, w->number[i], f->number[i]);
+}
+
+/* ---- what stands for $words ---- */
+
+static void substitute(const writer *w, const char *text, size_t n, int tensor, const char *arg, clg_str *out);
+
+static void element(const writer *w, int t, const char *arg, clg_str *out) {
+  const char *pattern = t >= w->f->n_out && is_still(w, t) ? w->once : w->at;
+  substitute(w, pattern, strlen(pattern), t, arg, out);
+}
+
+/* What stands for result `e` where it is an input or a number as it is. */
+static void plain_value(const writer *w, clg_expr e, const char *arg, clg_str *out) {
+  const clg_kernel_formula *f = w->f;
+  for (int i = 0; i < f->n_in; i++)
+    if (clg_expr_mentions(f->arena, e, f->in[i])) {
+      element(w, f->n_out + i, arg, out);
+      return;
+    }
+  for (int i = 0; i < f->n_number; i++)
+    if (clg_expr_mentions(f->arena, e, f->number[i])) {
+      clg_str_add(out, w->number[i]);
+      return;
+    }
+  clg_str_add_float(out, (float)clg_expr_eval(f->arena, e, NULL, NULL, 0));
+}
+
+/* The call's arguments: the inputs' elements, and the numbers. */
+static void arguments(const writer *w, const char *arg, clg_str *out) {
+  const clg_kernel_formula *f = w->f;
+  const char *comma = "";
+  for (int i = 0; i < f->n_in; i++, comma = ", ") {
+    clg_str_add(out, comma);
+    element(w, f->n_out + i, arg, out);
+  }
+  for (int i = 0; i < f->n_number; i++, comma = ", ") clg_str_addf(out, "%s%s", comma, w->number[i]);
+}
+
+static void value(const writer *w, const char *arg, clg_str *out) {
+  if (clg_kernel_is_plain(w->f)) {
+    plain_value(w, w->f->out[0], arg, out);
+    return;
+  }
+  clg_str_addf(out, "%s_of(", w->f->name);
+  arguments(w, arg, out);
+  clg_str_add(out, ")");
+}
+
+static void buffers(const writer *w, int from, int to, const char *qualifier, clg_str *out) {
+  for (int t = from; t < to; t++)
+    clg_str_addf(out, "%s__global %s%s *%s, const uint %s_at", t ? ", " : "", qualifier, type_of(w), w->tensor[t],
+                 w->tensor[t]);
+}
+
+static void word(const writer *w, const char *name, int tensor, const char *arg, clg_str *out) {
+  const clg_kernel_formula *f = w->f;
+  if (!strcmp(name, "t")) clg_str_add(out, w->tensor[tensor]);
+  if (!strcmp(name, "type")) clg_str_add(out, type_of(w));
+  if (!strcmp(name, "1")) clg_str_add(out, arg);
+  if (!strcmp(name, "kernel")) clg_str_add(out, w->kernel);
+  if (!strcmp(name, "outputs")) buffers(w, 0, f->n_out, "", out);
+  if (!strcmp(name, "inputs")) buffers(w, f->n_out, tensors(w), "const ", out);
+  for (int t = 0; !strcmp(name, "steps") && t < tensors(w); t++)
+    clg_str_addf(out, ", const int8 %s_step", w->tensor[t]);
+  for (int i = 0; !strcmp(name, "numbers") && i < f->n_number; i++) clg_str_addf(out, ", const float %s", w->number[i]);
+}
+
+static void substitute(const writer *w, const char *text, size_t n, int tensor, const char *arg, clg_str *out) {
+  for (const char *at = text, *end = text + n; at < end;) {
+    const char *dollar = memchr(at, '$', (size_t)(end - at));
+    clg_str_addf(out, "%.*s", (int)((dollar ? dollar : end) - at), at);
+    if (!dollar) return;
+    char name[16];
+    size_t length = 0;
+    for (at = dollar + 1; at < end && isalnum((unsigned char)*at) && length + 1 < sizeof name;) name[length++] = *at++;
+    name[length] = '\0';
+    if (strcmp(name, "value")) {
+      word(w, name, tensor, arg, out);
+      continue;
+    }
+    const char *close = memchr(at, ')', (size_t)(end - at));
+    char inner[40];
+    snprintf(inner, sizeof inner, "%.*s", close ? (int)(close - at - 1) : 0, at + 1);
+    value(w, inner, out);
+    at = close ? close + 1 : end;
+  }
+}
+
+/* ---- lines ---- */
+
+static void line(writer *w, const char *text, size_t n, int tensor) {
+  clg_str s = {0};
+  substitute(w, text, n, tensor, "", &s);
+  w->layout.out->failed |= s.failed;
+  if (!s.failed) clg_layout_line(&w->layout, s.data ? s.data : "");
+  clg_str_free(&s);
+}
+
+static void store(writer *w, int t, const char *arg, const char *what) {
+  clg_str s = {0};
+  element(w, t, arg, &s);
+  clg_str_add(&s, w->form->traits & CLG_KERNEL_ADD ? " += " : " = ");
+  if (what) {
+    clg_str_add(&s, what);
+  } else {
+    value(w, arg, &s);
+  }
+  clg_str_add(&s, ";");
+  w->layout.out->failed |= s.failed;
+  if (!s.failed) clg_layout_line(&w->layout, s.data);
+  clg_str_free(&s);
+}
+
+/* Several results come by pointers, and are stored when all inputs have been read. */
+static void store_all(writer *w, const char *arg) {
+  if (w->f->n_out == 1) {
+    store(w, 0, arg, NULL);
+    return;
+  }
+  static const char *const result[] = {"r0", "r1", "r2", "r3"};
+  clg_str declared = {0}, call = {0};
+  clg_str_addf(&call, "%s_of(", w->f->name);
+  arguments(w, arg, &call);
+  for (int i = 0; i < w->f->n_out; i++) {
+    clg_str_addf(&declared, "%s%s", i ? ", " : "float ", result[i]);
+    clg_str_addf(&call, ", &%s", result[i]);
+  }
+  clg_str_add(&declared, ";"), clg_str_add(&call, ");");
+  w->layout.out->failed |= declared.failed || call.failed;
+  if (!w->layout.out->failed) clg_layout_line(&w->layout, declared.data), clg_layout_line(&w->layout, call.data);
+  clg_str_free(&declared), clg_str_free(&call);
+  for (int i = 0; i < w->f->n_out; i++) store(w, i, arg, result[i]);
+}
+
+static bool has_trait(const writer *w, const char *name) {
+  static const struct {
+    const char *name;
+    unsigned trait;
+  } all[] = {{"cpu", CLG_KERNEL_CPU}, {"add", CLG_KERNEL_ADD}, {"unit", CLG_KERNEL_UNIT}};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (!strcmp(all[i].name, name)) return w->form->traits & all[i].trait;
+  return false;
+}
+
+/* A line that begins with "@" and is no condition. */
+static void directive(writer *w, const char *verb, const char *rest, size_t n) {
+  char text[200];
+  snprintf(text, sizeof text, "%.*s", (int)n, rest);
+  if (!strcmp(verb, "at")) snprintf(w->at, sizeof w->at, "%.*s", (int)sizeof w->at - 1, text);
+  if (!strcmp(verb, "once")) snprintf(w->once, sizeof w->once, "%.*s", (int)sizeof w->once - 1, text);
+  if (!strcmp(verb, "element")) store_all(w, text);
+  const int first = strcmp(verb, "each") ? w->f->n_out : 0;
+  const bool each = !first || !strcmp(verb, "in"), still = !strcmp(verb, "still");
+  for (int t = first; (each || still) && t < tensors(w); t++)
+    if (!still || is_still(w, t)) line(w, rest, n, t);
+}
+
+/* Whether the lines of each open @if are written. */
+typedef struct conditions {
+  bool on[NESTED];
+  int n;
+} conditions;
+
+static bool is_on(const conditions *c) {
+  bool on = true;
+  for (int i = 0; i < c->n; i++) on = on && c->on[i];
+  return on;
+}
+
+static bool condition(const writer *w, conditions *c, const char *verb, const char *rest, size_t n) {
+  char trait[16];
+  snprintf(trait, sizeof trait, "%.*s", (int)n, rest);
+  if (!strcmp(verb, "if")) {
+    c->on[c->n++] = has_trait(w, trait);
+  } else if (!strcmp(verb, "else")) {
+    c->on[c->n - 1] = !c->on[c->n - 1];
+  } else if (!strcmp(verb, "end")) {
+    c->n--;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void clg_kernel_write(const clg_kernel_formula *f, const clg_kernel_form *form, clg_str *out) {
+  const clg_source *source = clg_source_find(form->file);
+  writer w = {.f = f, .form = form, .text = source->text, .layout = {.out = out}};
+  name_all(&w);
+  if (out->len) clg_layout_line(&w.layout, "");
+  conditions c = {.n = 0};
+  for (const char *at = source->text; *at;) {
+    size_t n = strcspn(at, "\n");
+    const char *next = at + n + (at[n] == '\n');
+    size_t spaces = strspn(at, " ");
+    at += spaces, n -= spaces;
+    if (*at == '@') {
+      char verb[16];
+      size_t length = strcspn(at, " \n"), skip = length < n ? length + 1 : length;
+      snprintf(verb, sizeof verb, "%.*s", (int)length - 1, at + 1);
+      if (!condition(&w, &c, verb, at + skip, n - skip) && is_on(&c)) directive(&w, verb, at + skip, n - skip);
+    } else if (is_on(&c)) {
+      line(&w, at, n, 0);
+    }
+    at = next;
+  }
+}
