@@ -11,13 +11,15 @@
 
 /* The source as a person reads it: without the lines that tell compilers' logs where a text is from. */
 static void join(const clg_part *parts, size_t n, clg_str *out) {
-  for (size_t i = 0; i < n; i++)
+  for (size_t i = 0; i < n; i++) {
+    if (i && parts[i].size && out->len) clg_str_add(out, "\n");
     for (const char *at = parts[i].text, *end = at + parts[i].size; at < end;) {
       const char *newline = memchr(at, '\n', (size_t)(end - at)), *next = newline ? newline + 1 : end;
       bool line = (size_t)(end - at) > 6 && !memcmp(at, "#line ", 6);
       if (!line) clg_str_addf(out, "%.*s", (int)(next - at), at);
       at = next;
     }
+  }
 }
 
 /* Whether the file holds this text already; *there: there is such a file. */

@@ -27,28 +27,33 @@ void clg_kernel_write_value(const clg_kernel_formula *f, clg_str *out);
 
 /* What a kernel's template asks for by @if. */
 typedef enum clg_kernel_trait {
-  CLG_KERNEL_CPU = 1,  /* the device has this shape */
-  CLG_KERNEL_ADD = 2,  /* results are added to what is there */
-  CLG_KERNEL_UNIT = 4, /* innermost strides are 1, or 0 */
+  CLG_KERNEL_CPU = 1,   /* the device has this shape */
+  CLG_KERNEL_ADD = 2,   /* results are added to what is there */
+  CLG_KERNEL_UNIT = 4,  /* innermost strides are 1, or 0 */
+  CLG_KERNEL_MAX = 8,   /* gathers the maximum instead of the sum */
+  CLG_KERNEL_KEEP = 16, /* also stores the terms */
+  CLG_KERNEL_MEAN = 32, /* divides the sum */
 } clg_kernel_trait;
 
 typedef struct clg_kernel_form {
-  const char *file;   /* the template, kernels_cl/tensor/FILE.clt */
-  const char *suffix; /* of the kernel's name */
+  const char *file, *kernel; /* the template (a .clt of kernels_cl), the kernel's name */
   unsigned traits;
   uint32_t still; /* tensors whose innermost stride is 0, by the bits of their numbers, the first input being n_out */
 } clg_kernel_form;
 
 /* Appends the kernel. Templates are OpenCL C line by line, with
- *   $kernel                         the kernel's name
+ *   $kernel                            the kernel's name
  *   $outputs $inputs $steps $numbers   its parameters: tensors with offsets (NAME, NAME_at), strides (NAME_step)
- *   $value(i)                       the first result at position i
- *   @element i                      statements that store all results at position i
- *   @each LINE, @in LINE            LINE for each tensor, each input; $t is its name
- *   @still LINE                     LINE for each input that stays the same along the innermost dimension
- *   @at TEXT, @once TEXT            what the element of $t at $1 is, of those and of the others
+ *   $ranges $keep $sizes $by           and a reduction's: strides (NAME_step, NAME_along), where terms go, the divisor
+ *   $value(i)                          the first result at position i
+ *   $start $join(a, b) $take(total, rest, block) $total(total, rest)   how a reduction begins, adds and ends
+ *   @element i                         statements that store all results at position i
+ *   @each LINE, @in LINE               LINE for each tensor, each input; $t is its name, $type its elements' type
+ *   @still LINE                        LINE for each input that stays the same along the innermost dimension
+ *   @at TEXT, @once TEXT               what the element of $t at $1 is; and of those that stay the same
  *   @if TRAIT .. @else .. @end
- * and is laid out by its braces. */
+ *   @use FILE | count | result         another template, which knows these as $count and $result
+ * and are laid out by their braces. */
 void clg_kernel_write(const clg_kernel_formula *f, const clg_kernel_form *form, clg_str *out);
 
 /* Laying out: lines are indented by their braces and broken where they are long (layout.c). */

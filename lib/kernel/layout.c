@@ -39,9 +39,9 @@ static int open_column(const char *line, size_t n, int from, int plain) {
 static void broken(clg_str *out, const char *line, int spaces) {
   size_t at;
   indent(out, spaces);
-  for (int from = spaces; (at = break_at(line, (size_t)(WIDTH - from))); line += at + 1) {
-    from = open_column(line, at, from, spaces + 4);
-    if (from > WIDTH / 2) from = spaces + 4;
+  for (int from = spaces, plain = spaces + 4; (at = break_at(line, (size_t)(WIDTH - from))); line += at + 1) {
+    plain = open_column(line, at, from, plain);
+    from = plain = plain > WIDTH / 2 ? spaces + 4 : plain;
     clg_str_addf(out, "%.*s\n", (int)at, line);
     indent(out, from);
   }

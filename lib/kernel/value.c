@@ -33,15 +33,33 @@ bool clg_kernel_is_plain(const clg_kernel_formula *f) {
   return plain && f->n_out == 1;
 }
 
+/* "return t3;" behind "const float t3 = a + b;" is "return a + b;". */
+static bool returns(const char *statement, const char *next) {
+  const char *name = statement + strlen("const float "), *end = strstr(name, " = ");
+  size_t n = end ? (size_t)(end - name) : 0;
+  return next && n && !strncmp(next, "return ", 7) && !strncmp(next + 7, name, n) && !strcmp(next + 7 + n, ";");
+}
+
 /* The statements, each laid out. */
 static void body(const clg_kernel_formula *f, clg_layout *l) {
   static const char *const many[] = {"*out0 = ", "*out1 = ", "*out2 = ", "*out3 = "}, *const one[] = {"return "};
   clg_str s = {0};
-  char *rest = NULL;
   clg_expr_emit(f->arena, f->out, f->n_out > 1 ? many : one, (size_t)f->n_out, "t", &s);
   l->out->failed |= s.failed;
-  for (char *line = s.data ? strtok_r(s.data, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
+  char *rest = NULL, *line = s.data ? strtok_r(s.data, "\n", &rest) : NULL;
+  while (line && !l->out->failed) {
+    char *next = strtok_r(NULL, "\n", &rest);
+    if (!strncmp(line, "const float ", 12) && returns(line, next)) {
+      clg_str last = {0};
+      clg_str_addf(&last, "return %s", strstr(line, " = ") + 3);
+      l->out->failed |= last.failed;
+      if (!last.failed) clg_layout_line(l, last.data);
+      clg_str_free(&last);
+      break;
+    }
     clg_layout_line(l, line);
+    line = next;
+  }
   clg_str_free(&s);
 }
 

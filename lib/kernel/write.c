@@ -13,9 +13,10 @@ typedef struct writer {
   const clg_kernel_formula *f;
   const clg_kernel_form *form;
   const char *text; /* the template */
-  char kernel[2 * CLG_KERNEL_NAME];
+  char kernel[3 * CLG_KERNEL_NAME];
   char tensor[TENSORS][CLG_KERNEL_NAME], number[TENSORS][CLG_KERNEL_NAME];
-  char at[100], once[100]; /* the element of $t at $1 */
+  char at[100], once[100];      /* the element of $t at $1 */
+  char count[100], result[100]; /* what @use gives */
   clg_layout layout;
 } writer;
 
@@ -40,7 +41,7 @@ static void name_parameter(const writer *w, char to[CLG_KERNEL_NAME], const char
 
 static void name_all(writer *w) {
   const clg_kernel_formula *f = w->f;
-  snprintf(w->kernel, sizeof w->kernel, "%s%s", f->name, w->form->suffix);
+  snprintf(w->kernel, sizeof w->kernel, "%s", w->form->kernel);
   for (int i = 0; i < f->n_out; i++)
     if (f->n_out == 1) {
       snprintf(w->tensor[i], sizeof w->tensor[i], "out");
@@ -49,6 +50,20 @@ static void name_all(writer *w) {
     }
   for (int i = 0; i < f->n_in; i++) name_parameter(w, w->tensor[f->n_out + i], f->in[i]);
   for (int i = 0; i < f->n_number; i++) name_parameter(w, w->number[i], f->number[i]);
+}
+
+static bool has_trait(const writer *w, const char *name) {
+  static const struct {
+    const char *name;
+    unsigned trait;
+  } all[] = {{"cpu", CLG_KERNEL_CPU},
+             {"unit", CLG_KERNEL_UNIT},
+             {"max", CLG_KERNEL_MAX},
+             {"keep", CLG_KERNEL_KEEP},
+             {"mean", CLG_KERNEL_MEAN}};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (!strcmp(all[i].name, name)) return w->form->traits & all[i].trait;
+  return false;
 }
 
 /* ---- what stands for $words ---- */
@@ -60,23 +75,19 @@ static void element(const writer *w, int t, const char *arg, clg_str *out) {
   substitute(w, pattern, strlen(pattern), t, arg, out);
 }
 
-/* What stands for result `e` where it is an input or a number as it is. */
-static void plain_value(const writer *w, clg_expr e, const char *arg, clg_str *out) {
+/* What stands for a plain result. */
+static void plain_value(const writer *w, const char *arg, clg_str *out) {
   const clg_kernel_formula *f = w->f;
-  for (int i = 0; i < f->n_in; i++)
-    if (clg_expr_mentions(f->arena, e, f->in[i])) {
-      element(w, f->n_out + i, arg, out);
-      return;
-    }
-  for (int i = 0; i < f->n_number; i++)
-    if (clg_expr_mentions(f->arena, e, f->number[i])) {
-      clg_str_add(out, w->number[i]);
-      return;
-    }
-  clg_str_add_float(out, (float)clg_expr_eval(f->arena, e, NULL, NULL, 0));
+  if (f->n_in) {
+    element(w, f->n_out, arg, out);
+  } else if (f->n_number) {
+    clg_str_add(out, w->number[0]);
+  } else {
+    clg_str_add_float(out, (float)clg_expr_eval(f->arena, f->out[0], NULL, NULL, 0));
+  }
 }
 
-/* The call's arguments: the inputs' elements, and the numbers. */
+/* The call's arguments: the inputs' elements, and the numbers. A mean's `unit` is the first of these. */
 static void arguments(const writer *w, const char *arg, clg_str *out) {
   const clg_kernel_formula *f = w->f;
   const char *comma = "";
@@ -84,17 +95,29 @@ static void arguments(const writer *w, const char *arg, clg_str *out) {
     clg_str_add(out, comma);
     element(w, f->n_out + i, arg, out);
   }
-  for (int i = 0; i < f->n_number; i++, comma = ", ") clg_str_addf(out, "%s%s", comma, w->number[i]);
+  for (int i = 0; i < f->n_number; i++, comma = ", ")
+    clg_str_addf(out, "%s%s", comma, !i && has_trait(w, "mean") ? "unit" : w->number[i]);
 }
 
 static void value(const writer *w, const char *arg, clg_str *out) {
   if (clg_kernel_is_plain(w->f)) {
-    plain_value(w, w->f->out[0], arg, out);
-    return;
+    plain_value(w, arg, out);
+  } else {
+    clg_str_addf(out, "%s_of(", w->f->name);
+    arguments(w, arg, out);
+    clg_str_add(out, ")");
   }
-  clg_str_addf(out, "%s_of(", w->f->name);
-  arguments(w, arg, out);
-  clg_str_add(out, ")");
+  if (has_trait(w, "mean") && !w->f->n_number) clg_str_add(out, " * unit");
+}
+
+/* $join(a, b), $take(total, rest, block), $total(total, rest): by what is gathered. */
+static void gather(const writer *w, const char *name, const char *const arg[3], clg_str *out) {
+  const bool max = has_trait(w, "max");
+  if (!strcmp(name, "join")) clg_str_addf(out, max ? "clg_max(%s, %s)" : "%s + %s", arg[0], arg[1]);
+  if (!strcmp(name, "total") && max) clg_str_add(out, arg[0]);
+  if (!strcmp(name, "total") && !max) clg_str_addf(out, "clg_sum_end(%s, %s)", arg[0], arg[1]);
+  if (!strcmp(name, "take") && max) clg_str_addf(out, "%s = clg_max(%s, %s);", arg[0], arg[0], arg[2]);
+  if (!strcmp(name, "take") && !max) clg_str_addf(out, "SUM_TAKE(float, %s, %s, %s)", arg[0], arg[1], arg[2]);
 }
 
 static void buffers(const writer *w, int from, int to, const char *qualifier, clg_str *out) {
@@ -103,17 +126,62 @@ static void buffers(const writer *w, int from, int to, const char *qualifier, cl
                  w->tensor[t]);
 }
 
-static void word(const writer *w, const char *name, int tensor, const char *arg, clg_str *out) {
+static void parameters(const writer *w, const char *name, clg_str *out) {
   const clg_kernel_formula *f = w->f;
-  if (!strcmp(name, "t")) clg_str_add(out, w->tensor[tensor]);
-  if (!strcmp(name, "type")) clg_str_add(out, type_of(w));
-  if (!strcmp(name, "1")) clg_str_add(out, arg);
-  if (!strcmp(name, "kernel")) clg_str_add(out, w->kernel);
   if (!strcmp(name, "outputs")) buffers(w, 0, f->n_out, "", out);
   if (!strcmp(name, "inputs")) buffers(w, f->n_out, tensors(w), "const ", out);
   for (int t = 0; !strcmp(name, "steps") && t < tensors(w); t++)
     clg_str_addf(out, ", const int8 %s_step", w->tensor[t]);
+  for (int t = f->n_out; !strcmp(name, "ranges") && t < tensors(w); t++)
+    clg_str_addf(out, ", const int8 %s_step, const int8 %s_along", w->tensor[t], w->tensor[t]);
   for (int i = 0; !strcmp(name, "numbers") && i < f->n_number; i++) clg_str_addf(out, ", const float %s", w->number[i]);
+  if (!strcmp(name, "keep") && has_trait(w, "keep")) clg_str_add(out, ", __global float *keep, const uint keep_at");
+  if (!strcmp(name, "sizes"))
+    clg_str_add(out, ", const uint8 kept, const uint8 red, const uint n_out, const uint n_red, const uint chunk, const "
+                     "uint share, const uint add");
+  if (!strcmp(name, "by") && has_trait(w, "mean")) clg_str_add(out, ", const float by");
+}
+
+static void word(const writer *w, const char *name, int tensor, const char *arg, clg_str *out) {
+  if (!strcmp(name, "t")) clg_str_add(out, w->tensor[tensor]);
+  if (!strcmp(name, "type")) clg_str_add(out, type_of(w));
+  if (!strcmp(name, "1")) clg_str_add(out, arg);
+  if (!strcmp(name, "kernel")) clg_str_add(out, w->kernel);
+  if (!strcmp(name, "start")) clg_str_add(out, has_trait(w, "max") ? "-INFINITY" : "0.0f");
+  if (!strcmp(name, "count")) clg_str_add(out, w->count);
+  if (!strcmp(name, "result")) clg_str_add(out, w->result);
+  parameters(w, name, out);
+}
+
+/* The end of the arguments that begin at `text`, behind a parenthesis; and where each of up to three ends. */
+static const char *split(const char *text, const char *end, const char *stop[3]) {
+  int depth = 0, n = 0;
+  for (; text < end; text++) {
+    if (*text == ')' && !depth--) break;
+    depth += *text == '(';
+    if (*text == ',' && !depth && n < 2) stop[n++] = text;
+  }
+  for (; n < 3; n++) stop[n] = text;
+  return text;
+}
+
+/* A call like $join(a, $value(i)); returns what is behind it. */
+static const char *call(const writer *w, const char *name, const char *text, const char *end, clg_str *out) {
+  const char *stop[3], *close = split(text, end, stop), *from = text;
+  clg_str arg[3] = {{0}};
+  for (int i = 0; i < 3; from = stop[i++] + 1) {
+    from += from < stop[i] && *from == ' ';
+    clg_str_add(&arg[i], "");
+    if (from < stop[i]) substitute(w, from, (size_t)(stop[i] - from), 0, "", &arg[i]);
+    out->failed |= arg[i].failed;
+  }
+  if (!out->failed && !strcmp(name, "value")) {
+    value(w, arg[0].data, out);
+  } else if (!out->failed) {
+    gather(w, name, (const char *const[]){arg[0].data, arg[1].data, arg[2].data}, out);
+  }
+  for (int i = 0; i < 3; i++) clg_str_free(&arg[i]);
+  return close < end ? close + 1 : end;
 }
 
 static void substitute(const writer *w, const char *text, size_t n, int tensor, const char *arg, clg_str *out) {
@@ -125,15 +193,14 @@ static void substitute(const writer *w, const char *text, size_t n, int tensor, 
     size_t length = 0;
     for (at = dollar + 1; at < end && isalnum((unsigned char)*at) && length + 1 < sizeof name;) name[length++] = *at++;
     name[length] = '\0';
-    if (strcmp(name, "value")) {
+    static const char *const calls[] = {"value", "join", "take", "total"};
+    bool is_call = false;
+    for (int i = 0; i < 4; i++) is_call = is_call || !strcmp(name, calls[i]);
+    if (is_call) {
+      at = call(w, name, at + 1, end, out);
+    } else {
       word(w, name, tensor, arg, out);
-      continue;
     }
-    const char *close = memchr(at, ')', (size_t)(end - at));
-    char inner[40];
-    snprintf(inner, sizeof inner, "%.*s", close ? (int)(close - at - 1) : 0, at + 1);
-    value(w, inner, out);
-    at = close ? close + 1 : end;
   }
 }
 
@@ -183,20 +250,13 @@ static void store_all(writer *w, const char *arg) {
   for (int i = 0; i < w->f->n_out; i++) store(w, i, arg, result[i]);
 }
 
-static bool has_trait(const writer *w, const char *name) {
-  static const struct {
-    const char *name;
-    unsigned trait;
-  } all[] = {{"cpu", CLG_KERNEL_CPU}, {"add", CLG_KERNEL_ADD}, {"unit", CLG_KERNEL_UNIT}};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    if (!strcmp(all[i].name, name)) return w->form->traits & all[i].trait;
-  return false;
-}
+static void use(writer *w, char *text);
 
 /* A line that begins with "@" and is no condition. */
 static void directive(writer *w, const char *verb, const char *rest, size_t n) {
   char text[200];
   snprintf(text, sizeof text, "%.*s", (int)n, rest);
+  if (!strcmp(verb, "use")) use(w, text);
   if (!strcmp(verb, "at")) snprintf(w->at, sizeof w->at, "%.*s", (int)sizeof w->at - 1, text);
   if (!strcmp(verb, "once")) snprintf(w->once, sizeof w->once, "%.*s", (int)sizeof w->once - 1, text);
   if (!strcmp(verb, "element")) store_all(w, text);
@@ -233,13 +293,10 @@ static bool condition(const writer *w, conditions *c, const char *verb, const ch
   return true;
 }
 
-void clg_kernel_write(const clg_kernel_formula *f, const clg_kernel_form *form, clg_str *out) {
-  const clg_source *source = clg_source_find(form->file);
-  writer w = {.f = f, .form = form, .text = source->text, .layout = {.out = out}};
-  name_all(&w);
-  if (out->len) clg_layout_line(&w.layout, "");
+/* Writes what a template says, line by line. */
+static void follow(writer *w, const char *text) {
   conditions c = {.n = 0};
-  for (const char *at = source->text; *at;) {
+  for (const char *at = text; *at;) {
     size_t n = strcspn(at, "\n");
     const char *next = at + n + (at[n] == '\n');
     size_t spaces = strspn(at, " ");
@@ -248,10 +305,35 @@ void clg_kernel_write(const clg_kernel_formula *f, const clg_kernel_form *form, 
       char verb[16];
       size_t length = strcspn(at, " \n"), skip = length < n ? length + 1 : length;
       snprintf(verb, sizeof verb, "%.*s", (int)length - 1, at + 1);
-      if (!condition(&w, &c, verb, at + skip, n - skip) && is_on(&c)) directive(&w, verb, at + skip, n - skip);
+      if (!condition(w, &c, verb, at + skip, n - skip) && is_on(&c)) directive(w, verb, at + skip, n - skip);
     } else if (is_on(&c)) {
-      line(&w, at, n, 0);
+      line(w, at, n, 0);
     }
     at = next;
   }
+}
+
+/* FILE, or FILE | count | result. */
+static void use(writer *w, char *text) {
+  char *rest = NULL;
+  const char *file = strtok_r(text, " |", &rest), *given[2] = {strtok_r(NULL, "|", &rest), strtok_r(NULL, "|", &rest)};
+  char *to[2] = {w->count, w->result};
+  for (int i = 0; i < 2 && given[i]; i++) {
+    clg_str s = {0};
+    const char *from = given[i] + strspn(given[i], " ");
+    size_t n = strlen(from);
+    while (n && from[n - 1] == ' ') n--;
+    substitute(w, from, n, 0, "", &s);
+    w->layout.out->failed |= s.failed;
+    snprintf(to[i], sizeof w->count, "%s", s.data ? s.data : "");
+    clg_str_free(&s);
+  }
+  follow(w, clg_source_find(file)->text);
+}
+
+void clg_kernel_write(const clg_kernel_formula *f, const clg_kernel_form *form, clg_str *out) {
+  writer w = {.f = f, .form = form, .text = clg_source_find(form->file)->text, .layout = {.out = out}};
+  name_all(&w);
+  if (out->len) clg_layout_line(&w.layout, "");
+  follow(&w, w.text);
 }

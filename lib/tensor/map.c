@@ -14,7 +14,7 @@ typedef struct map_state {
 
 static void map_free(clg_map_fn *f) {
   for (clg_map_rows *r = f->rows, *next; r; r = next) next = r->next, free(r);
-  for (clg_map_reduction *r = f->reductions, *next; r; r = next) next = r->next, free(r->prelude), free(r);
+  for (clg_map_reduction *r = f->reductions, *next; r; r = next) next = r->next, free(r);
   free(f->name);
   free(f);
 }
@@ -187,42 +187,48 @@ void clg_loop_make(clg_loop *l, int ndim, const int64_t *shape, uint32_t dims, i
 
 static bool in_pieces(const clg_map_fn *f) { return f->ctx->shape == CLG_SHAPE_CPU; }
 
-static const char *const suffixes[2][CLG_FORMS] = {{"", "_strided", "_add", "_strided_add"},
-                                                   {"", "_rows", "", "_rows_add"}};
+clg_kernel_formula clg_map_formula(const clg_map_fn *f) {
+  const clg_map_fn *w = f->written;
+  return (clg_kernel_formula){.name = w->name,
+                              .arena = w->arena,
+                              .out = w->out,
+                              .in = w->in,
+                              .number = w->number,
+                              .n_out = w->n_out,
+                              .n_in = w->n_read,
+                              .n_number = w->n_number,
+                              .ints = w->ints};
+}
 
 /* The kernels of one access to memory: `unit` strides, those of the tensors in `zero` 0, or any. A driver that compiles
  * late gets all forms in one program, another one for each. */
 static clg_kernel *get_kernel(const clg_map_fn *f, clg_map_form form, bool unit, uint32_t zero) {
-  const clg_map_fn *w = f->written;
-  const clg_kernel_formula formula = {.name = w->name,
-                                      .arena = w->arena,
-                                      .out = w->out,
-                                      .in = w->in,
-                                      .number = w->number,
-                                      .n_out = w->n_out,
-                                      .n_in = w->n_read,
-                                      .n_number = w->n_number,
-                                      .ints = w->ints};
-  clg_str text = {0}, name = {0};
+  const clg_kernel_formula formula = clg_map_formula(f);
+  char name[CLG_FORMS][CLG_KERNEL_TEXT];
+  clg_str text = {0};
   clg_kernel_write_value(&formula, &text);
   for (clg_map_form i = 0; i < CLG_FORMS; i++) {
     const bool strided = i == CLG_STRIDED || i == CLG_STRIDED_ADD, add = i == CLG_FLAT_ADD || i == CLG_STRIDED_ADD;
+    snprintf(name[i], sizeof name[i], "%s%s%s", formula.name,
+             !strided ? ""
+             : unit   ? "_rows"
+                      : "_strided",
+             add ? "_add" : "");
     if (i != form && (!clg_compiles_late(f->ctx) || (unit && !strided))) continue;
     const clg_kernel_form written = {.file = strided ? "map_strided.clt" : "map_flat.clt",
-                                     .suffix = suffixes[unit][i],
+                                     .kernel = name[i],
                                      .traits = (in_pieces(f) ? CLG_KERNEL_CPU : 0u) | (add ? CLG_KERNEL_ADD : 0u) |
                                                (unit ? CLG_KERNEL_UNIT : 0u),
                                      .still = unit ? zero : 0};
     clg_kernel_write(&formula, &written, &text);
   }
-  clg_str_addf(&name, "%s%s", w->name, suffixes[unit][form]);
   clg_kernel *k = NULL;
-  if (text.failed || name.failed) {
+  if (text.failed) {
     clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
   } else {
-    k = clg_kernel_written(f->ctx, &(clg_written){"map.clh", w->name, text.data}, name.data);
+    k = clg_kernel_written(f->ctx, &(clg_written){"map.clh", formula.name, text.data}, name[form]);
   }
-  clg_str_free(&text), clg_str_free(&name);
+  clg_str_free(&text);
   return k;
 }
 

@@ -18,13 +18,12 @@ typedef struct clg_map_rows {
   clg_kernel *kernel[2]; /* strided, and adding */
 } clg_map_rows;
 
-/* A kernel of reduce.cl, for one kind and, where strides are 1 or by the bits of `zero` 0, one such pattern. */
+/* A reduction's kernel, for one kind, one access to memory (reduce.c) and, where strides are 1 or by the bits of `zero`
+ * 0, one such pattern. */
 typedef struct clg_map_reduction {
   struct clg_map_reduction *next;
-  int kind;
-  const char *name;
+  int kind, access;
   uint32_t zero;
-  char *prelude;
   clg_kernel *kernel;
 } clg_map_reduction;
 
@@ -57,6 +56,9 @@ static inline void clg_args_tensor(clg_args *a, const clg_tensor *t) {
   clg_args_add(a, clg_arg_block(t->storage->block));
   clg_args_add(a, clg_arg_u32((uint32_t)clg_tensor_at(t)));
 }
+/* What its kernels are written from. */
+clg_kernel_formula clg_map_formula(const clg_map_fn *f);
+#define CLG_KERNEL_TEXT (CLG_KERNEL_NAME + 40) /* of a kernel's name with what is put around an op's */
 void clg_args_params(clg_args *a, const clg_map_fn *f, const float *params);
 
 /* Strides of t seen as shape[0..ndim) (broadcast dimensions get 0). */

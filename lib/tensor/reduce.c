@@ -1,14 +1,14 @@
 /* Runs a map with a reduction behind it: which dimensions go, in which order, in one pass or two. */
 #include "tensor/map_priv.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Below this many elements a second launch costs more than it gains. */
 #define ONE_PASS 65536
 /* On a CPU: what an item takes of narrow stripes, of wide ones where the whole fits in no cache, of these where it
  * reads several tensors, which lie in a first cache beside the sums, and of short rows. Those up to SHORT gain from
- * REDUCE_ROWS (reduce.cl) at a time. */
+ * REDUCE_ROWS (reduce.clh) at a time. */
 enum { STRIPE = 16, WIDE = 4096, SEVERAL = 1024, IN_CACHE = 1 << 18, ROW_WORK = 4096, SHORT = 64, ROWS = 16 };
 
 /* One reduction, worked out from the shapes alone. */
@@ -94,66 +94,69 @@ static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *lis
   if (p->wide && n > 1) p->share = least(p->share, SEVERAL); /* the order of a sum is that of its chunk */
 }
 
-/* ---- the prelude: macros that tie reduce.cl to the expression ---- */
+/* How a reduction's kernels go through memory: their templates, and what is put behind the kernel's name. */
+static const struct access {
+  const char *file, *suffix;
+  bool unit;
+} accesses[] = {{"reduce_inner.clt", "_strided", false},
+                {"reduce_inner.clt", "", true},
+                {"reduce_outer.clt", "_columns_strided", false},
+                {"reduce_outer.clt", "_columns", true},
+                {"reduce_rows.clt", "_rows", true},
+                {"reduce_wide.clt", "_columns_wide", true}};
 
-static const char *const argument_name[] = {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9"};
-
-/* Appends `format` for each input; %s is its name, at most three times. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-#pragma GCC diagnostic ignored "-Wformat-extra-args"
-static void each_input(const clg_map_fn *f, clg_str *s, const char *name, const char *format) {
-  clg_str_addf(s, "\n#define %s ", name);
-  for (int i = 0; i < f->n_read; i++) clg_str_addf(s, format, argument_name[i], argument_name[i], argument_name[i]);
-}
-#pragma GCC diagnostic pop
-
-static void write_prelude(const clg_map_fn *f, clg_str *s) {
-  each_input(f, s, "MAP_INPUTS", ", __global const float *%s_p, const uint %s_o");
-  each_input(f, s, "MAP_INPUT_STRIDES", ", const int8 %s_s, const int8 %s_r");
-  each_input(f, s, "MAP_LOAD", "const float %s = %s_p[%s_i]; ");
-  each_input(f, s, "MAP_INPUT_INDEX(OP)", "OP(%s) ");
-  clg_str_add(s, "\n#define MAP_INPUT_NUMBER(OP) ");
-  for (int i = 0; i < f->n_read; i++) clg_str_addf(s, "OP(%s, %d) ", argument_name[i], i + 1);
-  clg_str_add(s, "\n#define MAP_NUMBERS ");
-  for (int i = 0; i < f->n_number; i++) clg_str_addf(s, ", const float n%d", i);
-  clg_str_add(s, "\n#define MAP_COMPUTE float r0; ");
-  static const char *const result[] = {"r0 = "};
-  clg_str body = {0};
-  clg_expr_emit(f->arena, f->form_of, result, 1, "t_", &body);
-  for (char *c = body.data; c && *c; c++)
-    if (*c == '\n') *c = ' ';
-  if (body.data) clg_str_add(s, body.data);
-  s->failed |= body.failed;
-  clg_str_free(&body);
-  clg_str_add(s, "\n");
+static int access_of(const plan *p) {
+  if (p->rows) return 4;
+  if (p->wide) return 5;
+  return (p->inner ? 0 : 2) + p->unit;
 }
 
-static const char *kernel_name(const plan *p) {
-  if (p->rows) return "reduce_rows";
-  if (p->wide) return "reduce_outer_wide";
-  return p->inner ? p->unit ? "reduce_inner_unit" : "reduce_inner" : p->unit ? "reduce_outer_unit" : "reduce_outer";
+/* "sum", or "sum_of_" and the formula's name; that of a number times a tensor is the mean of the tensor itself. */
+static void name_kernel(const clg_map_fn *f, int kind, const char *suffix, char name[CLG_KERNEL_TEXT]) {
+  static const char *const kinds[] = {"sum", "max", "sum_kept", "mean"};
+  const clg_map_fn *w = f->written;
+  const bool plain = w == clg_maps_of(f->ctx, CLG_MAP_COPY) ||
+                     (kind == CLG_REDUCE_MEAN && w == clg_maps_of(f->ctx, CLG_MAP_MUL_SCALAR));
+  snprintf(name, CLG_KERNEL_TEXT, "%s%s%s%s", kind == CLG_REDUCE_MAX && plain ? "maximum" : kinds[kind],
+           plain ? "" : "_of_", plain ? "" : w->name, suffix);
+}
+
+static clg_kernel *make_kernel(const clg_map_fn *f, int kind, const struct access *how, uint32_t zero) {
+  static const unsigned traits[] = {0, CLG_KERNEL_MAX, CLG_KERNEL_KEEP, CLG_KERNEL_MEAN};
+  const bool cpu = f->ctx->shape == CLG_SHAPE_CPU, lanes = !cpu && how < &accesses[2];
+  const clg_kernel_formula formula = clg_map_formula(f);
+  char name[CLG_KERNEL_TEXT];
+  name_kernel(f, kind, how->suffix, name);
+  const clg_kernel_form form = {.file = lanes ? "reduce_lanes.clt" : how->file,
+                                .kernel = name,
+                                .traits =
+                                    traits[kind] | (cpu ? CLG_KERNEL_CPU : 0u) | (how->unit ? CLG_KERNEL_UNIT : 0u),
+                                .still = zero};
+  clg_str text = {0};
+  clg_kernel_write_value(&formula, &text);
+  clg_kernel_write(&formula, &form, &text);
+  clg_kernel *k = NULL;
+  if (text.failed) {
+    clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
+  } else {
+    k = clg_kernel_written(f->ctx, &(clg_written){"reduce.clh", name, text.data}, name);
+  }
+  clg_str_free(&text);
+  return k;
 }
 
 static clg_kernel *kernel_of(clg_map_fn *f, int kind, const plan *p) {
-  static const char *const chooses[] = {"", "#define REDUCE_MAX\n", "#define REDUCE_KEEP\n", "#define REDUCE_MEAN\n"};
-  const char *name = kernel_name(p);
+  const int access = access_of(p);
   const uint32_t zero = p->unit ? p->zero : 0;
   clg_map_reduction *r = f->reductions;
-  while (r && (r->kind != kind || r->zero != zero || strcmp(r->name, name))) r = r->next;
+  while (r && (r->kind != kind || r->zero != zero || r->access != access)) r = r->next;
   if (!r) {
-    clg_str s = {0};
-    write_prelude(f, &s);
-    clg_str_add(&s, chooses[kind]);
-    if (kind == CLG_REDUCE_MEAN && f->param_used & 1)
-      clg_str_add(&s, "#define REDUCE_UNIT n0\n"); /* the first number */
-    if (zero) clg_str_addf(&s, "#define REDUCE_ZERO %uu\n", zero);
-    if (!s.failed) r = calloc(1, sizeof *r);
-    if (!r) return clg_str_free(&s), clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), NULL;
-    *r = (clg_map_reduction){f->reductions, kind, name, zero, s.data, NULL};
+    r = calloc(1, sizeof *r);
+    if (!r) return clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), NULL;
+    *r = (clg_map_reduction){f->reductions, kind, access, zero, NULL};
     f->reductions = r;
   }
-  if (!r->kernel) r->kernel = clg_kernel_get(f->ctx, "reduce.cl", r->prelude, name);
+  if (!r->kernel) r->kernel = make_kernel(f, kind, &accesses[access], zero);
   return r->kernel;
 }
 
