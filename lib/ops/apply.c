@@ -31,14 +31,6 @@ clg_tensor *clg_expand_reduced(clg_tensor *t, uint32_t dims, int ndim, const int
   return clg_expand(clg_reshape(t, ndim, ones), ndim, shape);
 }
 
-uint32_t clg_stretched(int ndim, const int64_t *shape, int in_ndim, const int64_t *in_shape) {
-  uint32_t mask = 0;
-  int lead = ndim - in_ndim;
-  for (int d = 0; d < ndim; d++)
-    if (d < lead || (in_shape[d - lead] == 1 && shape[d] != 1)) mask |= 1u << d;
-  return mask;
-}
-
 /* The dimensions along which input i was stretched. */
 static uint32_t stretched(const clg_op_call *c, int i) {
   const formula_attrs *a = c->attrs;

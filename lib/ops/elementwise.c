@@ -61,6 +61,12 @@ clg_tensor *clg_where(clg_tensor *c, clg_tensor *x, clg_tensor *o) {
   return clg_row_apply(CLG_ROW_WHERE, (clg_tensor *[]){c, x, o}, NULL);
 }
 
+clg_tensor *clg_contiguous(clg_tensor *x) {
+  if (x && (clg_tensor_is_contiguous(x) || x->storage->dtype == CLG_I32))
+    return clg_result(clg_tensor_packed(x, "contiguous"));
+  return clg_row_apply(CLG_ROW_COPY, &x, NULL);
+}
+
 /* Rows that are 1 or 0: constants, as a condition has no gradient. */
 static clg_tensor *condition(clg_row_id id, clg_tensor *x, clg_tensor *o) {
   clg_context *ctx = x ? x->ctx : NULL;

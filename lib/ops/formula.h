@@ -136,8 +136,6 @@ clg_tensor *clg_formula_mean(clg_formula *f, clg_tensor *const *in, float by, ui
 clg_tensor *clg_expand_reduced(clg_tensor *t, uint32_t dims, int ndim, const int64_t *shape);
 /* The same as a view that is not recorded: a new reference. */
 clg_tensor *clg_reduced_view(const clg_tensor *t, uint32_t dims, int ndim, const int64_t *shape);
-/* The dimensions of `shape` along which `in_shape` was stretched by broadcasting. */
-uint32_t clg_stretched(int ndim, const int64_t *shape, int in_ndim, const int64_t *in_shape);
 
 /* g * d f / d in[i] as an op of its own: an op result that can be differentiated again. tensors is in[] with y and g
  * behind. */

@@ -63,3 +63,11 @@ bool clg_broadcast(int *ndim, int64_t *shape, const clg_tensor *t) {
   memcpy(shape, out, (size_t)n * sizeof *out);
   return true;
 }
+
+uint32_t clg_stretched(int ndim, const int64_t *shape, int in_ndim, const int64_t *in_shape) {
+  uint32_t mask = 0;
+  int lead = ndim - in_ndim;
+  for (int d = 0; d < ndim; d++)
+    if (d < lead || (in_shape[d - lead] == 1 && shape[d] != 1)) mask |= 1u << d;
+  return mask;
+}

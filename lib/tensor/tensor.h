@@ -90,5 +90,7 @@ int clg_dim_of(clg_context *ctx, int dim, int ndim, const char *op);
 int64_t clg_shape_numel(clg_context *ctx, int ndim, const int64_t *shape, const char *op);
 /* Broadcasts `shape` of rank *ndim with t's shape. False if they do not fit. */
 bool clg_broadcast(int *ndim, int64_t *shape, const clg_tensor *t);
+/* The dimensions of `shape` along which `in_shape` was stretched by broadcasting. */
+uint32_t clg_stretched(int ndim, const int64_t *shape, int in_ndim, const int64_t *in_shape);
 
 #endif

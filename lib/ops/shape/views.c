@@ -1,5 +1,4 @@
-/* Views: ops that share the storage of their input, and the copy that makes a view contiguous. */
-#include "ops/formula.h"
+/* Views: ops that share the storage of their input. */
 #include "ops/op.h"
 #include <clgrad/ops.h>
 #include <string.h>
@@ -242,10 +241,4 @@ static const clg_op expand_op = {.name = "expand",
 
 clg_tensor *clg_expand(clg_tensor *x, int ndim, const int64_t *shape) {
   return clg_op_run(&expand_op, &x, 1, &(wanted_shape){ndim, shape});
-}
-
-clg_tensor *clg_contiguous(clg_tensor *x) {
-  if (x && (clg_tensor_is_contiguous(x) || x->storage->dtype == CLG_I32))
-    return clg_result(clg_tensor_packed(x, "contiguous"));
-  return clg_row_apply(CLG_ROW_COPY, &x, NULL);
 }

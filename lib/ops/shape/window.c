@@ -1,7 +1,16 @@
-/* Windows along a dimension as views: narrow, and slice with a step. */
+/* Windows along a dimension: every step-th element, which narrow and slice show as views, and padding, which places a
+ * tensor in one. Each is the other's way back. */
 #include "ops/op.h"
-#include "ops/shape/window.h"
+#include <clgrad/ops.h>
 #include <string.h>
+
+/* From the first to the last of n elements that are `step` apart. */
+static int64_t span_of(int64_t n, int64_t step) { return n ? (n - 1) * step + 1 : 0; }
+
+/* Zeros with `size` elements along `dim`, and g in the window from `start` on. An op result; NULL for NULL. */
+static clg_tensor *place(clg_tensor *g, int dim, int64_t start, int64_t step, int64_t size);
+
+/* ---- narrow ---- */
 
 typedef struct slice_attrs {
   int dim;
@@ -47,7 +56,7 @@ static clg_status backward(clg_op_call *c) {
 
 static void compose(clg_op_call *c, clg_tensor **d) {
   const slice_attrs *a = c->attrs;
-  d[0] = clg_place(c->grad, a->dim, a->start, a->step, clg_op_input(c, 0)->dim[a->dim]);
+  d[0] = place(c->grad, a->dim, a->start, a->step, clg_op_input(c, 0)->dim[a->dim]);
 }
 
 static const clg_op narrow_op = {.name = "narrow",
@@ -62,7 +71,7 @@ clg_tensor *clg_narrow(clg_tensor *x, int dim, int64_t start, int64_t length) {
   return clg_op_run(&narrow_op, &x, 1, &(slice_attrs){dim, start, 1, length});
 }
 
-/* ---- with a step ---- */
+/* ---- slice ---- */
 
 static int64_t clamped(int64_t at, int64_t size) {
   if (at < 0) at += size;
@@ -96,4 +105,60 @@ static const clg_op slice_op = {.name = "slice",
 
 clg_tensor *clg_slice(clg_tensor *x, int dim, int64_t start, int64_t stop, int64_t step) {
   return clg_op_run(&slice_op, &x, 1, &(slice_attrs){dim, start, step, stop});
+}
+
+/* ---- pad ---- */
+
+typedef struct pad_attrs {
+  int dim;
+  int64_t before, after, step;
+  float value;
+} pad_attrs;
+
+static bool pad_shapes(clg_op_call *c, clg_shape *out) {
+  pad_attrs *a = c->attrs;
+  a->dim = clg_dim_of(c->ctx, a->dim, c->in[0]->ndim, c->op->name);
+  if (a->dim < 0) return false;
+  if (a->before < 0 || a->after < 0 || a->before > INT32_MAX || a->after > INT32_MAX) {
+    clg_fail(c->ctx, CLG_ERR_SHAPE, c->op->name, "padding must not be negative");
+    return false;
+  }
+  out->dim[a->dim] = a->before + span_of(c->in[0]->shape[a->dim], a->step) + a->after;
+  return true;
+}
+
+static clg_status pad_forward(clg_op_call *c) {
+  const pad_attrs *a = c->attrs;
+  clg_tensor *x = c->in[0], *y = c->out[0];
+  int64_t stride[CLG_MAX_DIMS];
+  for (int d = 0; d < y->ndim; d++) stride[d] = d == a->dim ? y->stride[d] * a->step : y->stride[d];
+  size_t first = x->numel ? (size_t)(a->before * y->stride[a->dim]) : 0;
+  clg_tensor *window = clg_tensor_view(y->storage, first, x->ndim, x->shape, stride);
+  if (!window) return clg_last_status(c->ctx);
+  clg_status s = clg_map_run(clg_maps_of(c->ctx, CLG_MAP_FILL), &y, NULL, &a->value, false, c->op->name);
+  if (s == CLG_OK) s = clg_tensor_assign(window, x, c->op->name);
+  clg_tensor_unref(&window);
+  return s;
+}
+
+static void pad_compose(clg_op_call *c, clg_tensor **d) {
+  const pad_attrs *a = c->attrs;
+  int64_t span = span_of(clg_op_input(c, 0)->dim[a->dim], a->step);
+  d[0] = clg_slice(c->grad, a->dim, a->before, a->before + span, a->step);
+}
+
+static const clg_op pad_op = {.name = "pad",
+                              .attrs = sizeof(pad_attrs),
+                              .traits = CLG_OP_STRIDED,
+                              .shapes = pad_shapes,
+                              .forward = pad_forward,
+                              .compose = pad_compose};
+
+clg_tensor *clg_pad(clg_tensor *x, int dim, int64_t before, int64_t after, float value) {
+  return clg_op_run(&pad_op, &x, 1, &(pad_attrs){dim, before, after, 1, value});
+}
+
+static clg_tensor *place(clg_tensor *g, int dim, int64_t start, int64_t step, int64_t size) {
+  int64_t after = g ? size - start - span_of(g->shape[dim], step) : 0;
+  return clg_op_run(&pad_op, &g, 1, &(pad_attrs){dim, start, after, step, 0});
 }
