@@ -41,10 +41,14 @@ static clg_tensor **tensor_of(const clg_op_call *c, int bit) {
 
 const clg_input_shape *clg_op_input(const clg_op_call *c, int i) { return &record_of(c->node)->input[i]; }
 
+clg_grad_place *clg_op_begin_as(clg_op_call *c, int i, int ndim, const int64_t *shape) {
+  c->to[i].t = clg_edge_begin(c->node, i, ndim, shape, &c->to[i].add);
+  return c->to[i].t ? &c->to[i] : NULL;
+}
+
 clg_grad_place *clg_op_begin(clg_op_call *c, int i) {
   const clg_input_shape *s = clg_op_input(c, i);
-  c->to[i].t = clg_edge_begin(c->node, i, s->ndim, s->dim, &c->to[i].add);
-  return c->to[i].t ? &c->to[i] : NULL;
+  return clg_op_begin_as(c, i, s->ndim, s->dim);
 }
 
 clg_status clg_op_end(clg_op_call *c, int i) {

@@ -26,7 +26,8 @@ typedef enum clg_op_traits {
   CLG_OP_MAKES = 4,      /* forward makes its results, of what shape it likes */
   CLG_OP_ANY_TYPE = 8,   /* inputs may be int32: `shapes` checks them */
   CLG_OP_LATE = 16,      /* backward begins its places itself, when it comes to them: clg_op_begin */
-  CLG_OP_NO_PLACES = 32, /* hands gradients on that exist already; inputs' shapes are not kept */
+  CLG_OP_NO_PLACES = 32, /* inputs' shapes are not kept: backward hands gradients on that exist, or says the shape of
+                            each place itself: clg_op_begin_as */
   CLG_OP_CONSTANT = 64,  /* no input has a gradient */
 } clg_op_traits;
 
@@ -92,6 +93,7 @@ static inline bool clg_op_wants(const clg_op_call *c, int i) {
 }
 /* The place of input i's gradient, which is wanted; NULL with the error set. */
 clg_grad_place *clg_op_begin(clg_op_call *c, int i);
+clg_grad_place *clg_op_begin_as(clg_op_call *c, int i, int ndim, const int64_t *shape);
 /* Input i as it was. Not with CLG_OP_NO_PLACES. */
 typedef struct clg_input_shape {
   int ndim;
