@@ -151,11 +151,6 @@ static clg_status forward(clg_op_call *c) {
 
 /* ---- the ops ---- */
 
-static uint32_t needs(const clg_op_call *c, int input) {
-  (void)input;
-  return kind_of(c) == MAX ? CLG_OUT(OUT_INDEX) : CLG_IN(IN_INDEX);
-}
-
 static void compose(clg_op_call *c, clg_tensor **d) {
   clg_tensor *in[] = {c->grad, index_of(c)};
   d[0] = clg_op_run(&pool_op[kinds[kind_of(c)].adjoint], in, in[1] ? 2 : 1, c->attrs);
@@ -163,10 +158,10 @@ static void compose(clg_op_call *c, clg_tensor **d) {
 
 #define POOL_OP                                                                                                        \
   .attrs = sizeof(pool_attrs), .traits = CLG_OP_ANY_TYPE | CLG_OP_NO_PLACES, .grads = IN_INDEX, .shapes = shapes,      \
-  .forward = forward, .needs = needs, .compose = compose
-static const clg_op pool_op[KINDS] = {[MAX] = {.name = "max_pool2d", POOL_OP},
-                                      [PICK] = {.name = "max_pool2d", POOL_OP},
-                                      [UNPICK] = {.name = "max_pool2d", POOL_OP},
+  .forward = forward, .compose = compose
+static const clg_op pool_op[KINDS] = {[MAX] = {.name = "max_pool2d", .reads = CLG_OUT(OUT_INDEX), POOL_OP},
+                                      [PICK] = {.name = "max_pool2d", .reads = CLG_IN(IN_INDEX), POOL_OP},
+                                      [UNPICK] = {.name = "max_pool2d", .reads = CLG_IN(IN_INDEX), POOL_OP},
                                       [AVERAGE] = {.name = "avg_pool2d", POOL_OP},
                                       [SPREAD] = {.name = "avg_pool2d", POOL_OP}};
 
