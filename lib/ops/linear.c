@@ -55,6 +55,12 @@ static uint32_t needs(const clg_op_call *c, int input) {
   return read[input] | (a->act ? CLG_OUT(0) : 0);
 }
 
+/* That of the result but for the last dimension; w is there where the gradient of x is wanted. */
+static void shape_of_x(const clg_op_call *c, int64_t shape[CLG_MAX_DIMS]) {
+  memcpy(shape, c->grad->shape, sizeof c->grad->shape);
+  shape[c->grad->ndim - 1] = c->in[IN_W]->shape[1];
+}
+
 /* t [..,n] as [rows,n], packed: a reference. */
 static clg_tensor *rows_of(clg_tensor *t) {
   clg_matrix m;
@@ -68,7 +74,7 @@ static clg_tensor *rows_of(clg_tensor *t) {
  * it. */
 static clg_status bias_gradient(clg_op_call *c, clg_tensor *y, clg_tensor *g, clg_tensor *z) {
   const linear_attrs *a = c->attrs;
-  const clg_grad_place *to = clg_op_begin(c, IN_B);
+  const clg_grad_place *to = clg_op_begin_as(c, IN_B, 1, z->shape + 1);
   if (!to) return clg_last_status(c->ctx);
   clg_status s = a->act ? clg_map_sum_keep(a->act->grad[0].fn, to->t, z, (const clg_tensor *[]){NULL, y, g}, &a->slope,
                                            to->add, "linear")
@@ -94,6 +100,18 @@ static clg_tensor *inner_gradient(clg_op_call *c, clg_tensor *g) {
   return z;
 }
 
+/* The place of dx or dw. */
+static const clg_grad_place *begin(clg_op_call *c, int i) {
+  const clg_tensor *g = c->grad;
+  int64_t shape[CLG_MAX_DIMS];
+  if (i == IN_W) {
+    const clg_tensor *x = c->in[IN_X];
+    return clg_op_begin_as(c, i, 2, (int64_t[]){g->shape[g->ndim - 1], x->shape[x->ndim - 1]});
+  }
+  shape_of_x(c, shape);
+  return clg_op_begin_as(c, i, g->ndim, shape);
+}
+
 /* dw and dx, in one launch. */
 static clg_status products(clg_op_call *c, clg_tensor *z) {
   clg_product p[2];
@@ -105,7 +123,7 @@ static clg_status products(clg_op_call *c, clg_tensor *z) {
     clg_matrix *l = &m[2 * count], *r = l + 1;
     ok = clg_matrix_of_rows(l, z, "linear") &&
          (i == IN_W ? clg_matrix_of_rows(r, c->in[IN_X], "linear") : clg_matrix_of(r, c->in[IN_W], "linear"));
-    const clg_grad_place *to = ok ? clg_op_begin(c, i) : NULL;
+    const clg_grad_place *to = ok ? begin(c, i) : NULL;
     ok = to != NULL;
     if (!ok) break;
     if (i == IN_W) *l = clg_transposed(*l);
@@ -132,15 +150,17 @@ static clg_tensor *flat(clg_tensor *t) {
 static void compose(clg_op_call *c, clg_tensor **d) {
   const linear_attrs *a = c->attrs;
   clg_tensor *g = c->grad, *z = flat(a->act ? clg_behind_recorded(a->act, a->slope, c->out[0], g) : g);
-  const clg_input_shape *x = clg_op_input(c, IN_X);
   if (clg_op_wants(c, IN_W)) d[IN_W] = clg_matmul(clg_transpose(z, 0, 1), flat(c->in[IN_X]));
   if (clg_op_wants(c, IN_B)) d[IN_B] = clg_sum(z, (int[]){0}, 1, false);
-  if (clg_op_wants(c, IN_X)) d[IN_X] = clg_reshape(clg_matmul(z, c->in[IN_W]), x->ndim, x->dim);
+  if (!clg_op_wants(c, IN_X)) return;
+  int64_t shape[CLG_MAX_DIMS];
+  shape_of_x(c, shape);
+  d[IN_X] = clg_reshape(clg_matmul(z, c->in[IN_W]), g->ndim, shape);
 }
 
 static const clg_op linear_op = {.name = "linear",
                                  .attrs = sizeof(linear_attrs),
-                                 .traits = CLG_OP_STRIDED | CLG_OP_LATE,
+                                 .traits = CLG_OP_STRIDED | CLG_OP_NO_PLACES,
                                  .optional = CLG_IN(IN_B),
                                  .shapes = shapes,
                                  .forward = forward,

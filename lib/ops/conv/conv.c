@@ -157,7 +157,7 @@ static clg_tensor *inner_gradient(clg_op_call *c) {
 
 /* The bias takes the sum over images and positions. */
 static clg_status bias_gradient(clg_op_call *c, const clg_tensor *z) {
-  const clg_grad_place *to = clg_op_begin(c, IN_BIAS);
+  const clg_grad_place *to = clg_op_begin_as(c, IN_BIAS, 1, z->shape + 1);
   if (!to) return clg_last_status(c->ctx);
   const uint32_t dims = 1 | 1 << 2 | 1 << 3;
   clg_status s = clg_map_reduce(clg_maps_of(c->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, to->t, &z, NULL, 4, z->shape, dims,
@@ -170,7 +170,9 @@ static clg_status part_gradient(clg_op_call *c, int i, const clg_tensor *z) {
   const conv_attrs *a = c->attrs;
   clg_conv_operand output = output_of(c);
   const clg_conv_operand *inputs = inputs_of[output];
-  const clg_grad_place *to = clg_op_begin(c, i);
+  int64_t d[4];
+  dims_of(&a->shape, inputs[i], d);
+  const clg_grad_place *to = clg_op_begin_as(c, i, 4, d);
   if (!to) return clg_last_status(c->ctx);
   clg_conv_call call = {.shape = &a->shape, .output = inputs[i], .accumulate = to->add};
   call.at[output] = at(z), call.at[inputs[1 - i]] = at(c->in[1 - i]), call.at[inputs[i]] = at(to->t);
@@ -204,7 +206,7 @@ static void compose(clg_op_call *c, clg_tensor **d) {
 }
 
 #define CONV_OP                                                                                                        \
-  .attrs = sizeof(conv_attrs), .traits = CLG_OP_LATE, .optional = CLG_IN(IN_BIAS), .shapes = shapes,                   \
+  .attrs = sizeof(conv_attrs), .traits = CLG_OP_NO_PLACES, .optional = CLG_IN(IN_BIAS), .shapes = shapes,              \
   .forward = forward, .needs = needs, .backward = backward, .compose = compose
 static const clg_op conv_op[CLG_CONV_OPERANDS] = {[CLG_CONV_Y] = {.name = "conv2d", CONV_OP},
                                                   [CLG_CONV_X] = {.name = "conv_transpose2d", CONV_OP},
