@@ -140,7 +140,7 @@ static void on_destroy(clg_context *ctx, void *state) {
 START_TEST(slots_close_with_the_user_and_end_with_the_last_block) {
   clg_context *ctx = open_default();
   clg_block *inner = block(ctx, 10), *outer = block(ctx, 10);
-  ctx->slot[CLG_SLOT_OPS] = (clg_slot){&inner, on_close, on_destroy};
+  ctx->slot[CLG_SLOT_FORMULAS] = (clg_slot){&inner, on_close, on_destroy};
   closed = destroyed = 0;
   clg_context *second = clg_context_ref(ctx);
   clg_context_unref(&second);

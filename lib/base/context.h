@@ -17,9 +17,9 @@ typedef struct clg_queue clg_queue;       /* cl_context, cl_device_id, cl_comman
 typedef enum clg_slot_id {
   CLG_SLOT_PRODUCT,
   CLG_SLOT_RANDOM,
-  CLG_SLOT_FORMULA,
+  CLG_SLOT_MAPS,
   CLG_SLOT_GRAPH,
-  CLG_SLOT_OPS,
+  CLG_SLOT_FORMULAS,
   CLG_SLOT_COUNT
 } clg_slot_id;
 typedef struct clg_slot {

@@ -1,4 +1,4 @@
-/* Compiles formulas for a context: derives gradients, decides what is saved, keeps the compiled ones (slot OPS). */
+/* Compiles formulas for a context: derives gradients, decides what is saved, keeps the compiled ones (slot FORMULAS). */
 #include "ops/formula.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static void state_destroy(clg_context *ctx, void *p) {
 }
 
 static ops_state *state_of(clg_context *ctx) {
-  clg_slot *slot = &ctx->slot[CLG_SLOT_OPS];
+  clg_slot *slot = &ctx->slot[CLG_SLOT_FORMULAS];
   if (slot->state) return slot->state;
   ops_state *s = calloc(1, sizeof *s);
   if (!s) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory"), NULL;

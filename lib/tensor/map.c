@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a context keeps: slot FORMULA. */
+/* What a context keeps: slot MAPS. */
 typedef struct map_state {
   clg_arena *arena;
   clg_map_fn *all;
@@ -30,7 +30,7 @@ static void state_destroy(clg_context *ctx, void *p) {
 static bool make_builtins(clg_context *ctx, map_state *s);
 
 static map_state *state_of(clg_context *ctx) {
-  clg_slot *slot = &ctx->slot[CLG_SLOT_FORMULA];
+  clg_slot *slot = &ctx->slot[CLG_SLOT_MAPS];
   if (slot->state) return slot->state;
   map_state *s = calloc(1, sizeof *s);
   if (s) s->arena = clg_arena_create();
