@@ -11,10 +11,10 @@ struct clg_event {
 };
 
 clg_event *clg_event_record(clg_context *ctx) {
-  if (!ctx) return clg_null(NULL, "event_record"), NULL;
+  if (!ctx) return clg_null_object(NULL, "event_record");
   if (clg_queue_usable(ctx, "event_record") != CLG_OK) return NULL;
   clg_event *e = malloc(sizeof *e);
-  if (!e) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "event_record", "out of host memory"), NULL;
+  if (!e) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "event_record", "out of host memory");
   *e = (clg_event){.refs = 1, .ctx = ctx};
   cl_int code = ctx->queue ? clg_mark_queue(ctx->queue, &e->mark) : CL_SUCCESS;
   if (code != CL_SUCCESS && clg_pool_retry(ctx, code, "event_record")) code = clg_mark_queue(ctx->queue, &e->mark);

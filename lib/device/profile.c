@@ -19,8 +19,9 @@ clg_status clg_profile_add(clg_context *ctx, clg_kernel *k, cl_event event) {
 }
 
 void clg_profile_report(clg_context *ctx, const char *file, const clg_kernel *k) {
-  if (k->launches)
-    clg_log_line(ctx, "%s%s%s: %llu launches, %llu.%03llu ms", file ? file : "", file ? " " : "", k->name,
-                 (unsigned long long)k->launches, (unsigned long long)(k->nanoseconds / 1000000),
-                 (unsigned long long)(k->nanoseconds / 1000 % 1000));
+  if (!k->launches) return;
+  const char *gap = file ? " " : "";
+  clg_log_line(ctx, "%s%s%s: %llu launches, %llu.%03llu ms", file ? file : "", gap, k->name,
+               (unsigned long long)k->launches, (unsigned long long)(k->nanoseconds / 1000000),
+               (unsigned long long)(k->nanoseconds / 1000 % 1000));
 }

@@ -66,7 +66,8 @@ unsigned clg_vector_width(const clg_context *ctx) { return ctx->shape == CLG_SHA
 /* Of a width between, the next one below: a vector then is at most a register. */
 unsigned clg_register_lanes(const clg_context *ctx) {
   uint32_t width = ctx->info.native_float_width;
-  return width >= 16 ? 16 : width >= 8 ? 8 : 4;
+  if (width >= 16) return 16;
+  return width >= 8 ? 8 : 4;
 }
 
 /* Powers of two, as tree reductions want, but for 2: PoCL's compiler ends the process, or loses variables, at groups of
@@ -176,11 +177,14 @@ static bool make_key(clg_context *ctx, const program *p, key *k) {
                d->vendor, d->driver, d->version, BUILD_OPTIONS);
   bool cpu = ctx->shape == CLG_SHAPE_CPU;
   int used = snprintf(k->macros, sizeof k->macros, "#define CLG_FMA %d\n", ctx->info.fma);
-  if (!p->label)
+  if (!p->label) {
+    const char *form = clg_compiles_late(ctx) ? "1" : "CLG_WANT(kernel)", *only = p->only;
+    if (!*only) only = "all";
     used += snprintf(k->macros + used, sizeof k->macros - (size_t)used,
                      "#define CLG_WANT(kernel) CLG_WANT_##kernel\n#define CLG_FORM(kernel) %s\n#define CLG_WANT_%.100s "
                      "1\n",
-                     clg_compiles_late(ctx) ? "1" : "CLG_WANT(kernel)", *p->only ? p->only : "all");
+                     form, only);
+  }
   if (has_shape(source))
     snprintf(k->macros + used, sizeof k->macros - (size_t)used, "#define CLG_CPU %d\n#define WG %u\n#define VW %u\n",
              cpu, (unsigned)p->group, clg_vector_width(ctx));
@@ -275,7 +279,10 @@ static program *find_program(clg_context *ctx, const recipe *r, const char *name
   p->file = r->source->name;
   p->group = group;
   if (ctx->queue) get_program(ctx, p);
-  if (ctx->queue && !p->program && !p->problem) return program_free(p), NULL;
+  if (ctx->queue && !p->program && !p->problem) {
+    program_free(p);
+    return NULL;
+  }
   ctx->counters.programs += group == clg_wg(ctx) && (!ctx->queue || p->program);
   p->next = *bucket;
   return *bucket = p;
