@@ -68,10 +68,10 @@ static void array_free(array *a) {
 
 /* The activations as the elementwise kernels compute them. */
 static const char *const epilogues[] = {NULL,
-                                        "#define CLG_EPILOGUE(v, p) ((v) > 0.0f ? (v) : (v) * (p))\n"
-                                        "#define CLG_EPILOGUE_VEC(v, p) ((v) > (float16)(0.0f) ? (v) : (v) * (p))\n",
-                                        "#define CLG_EPILOGUE(v, p) clg_sigmoid(v)\n"
-                                        "#define CLG_EPILOGUE_VEC(v, p) sigmoids(v)\n"
+                                        "#define ACTIVATION(v) ((v) > 0.0f ? (v) : (v) * numbers.s0)\n"
+                                        "#define ACTIVATION_VEC(v) ((v) > (float16)(0.0f) ? (v) : (v) * numbers.s0)\n",
+                                        "#define ACTIVATION(v) clg_sigmoid(v)\n"
+                                        "#define ACTIVATION_VEC(v) sigmoids(v)\n"
                                         "inline float16 sigmoids(const float16 v) {\n"
                                         "  float lane[16];\n"
                                         "  vstore16(v, 0, lane);\n"
@@ -107,7 +107,7 @@ static product_data product_make(const product_case *t) {
                           .k = t->k,
                           .accumulate = t->accumulate,
                           .epilogue = epilogues[t->epilogue],
-                          .epilogue_param = slope,
+                          .numbers = {slope, 0},
                           .own = !t->clblast}};
   clg_product *p = &d.p;
   uint32_t a_rows = t->ta ? t->k : t->m, b_rows = t->tb ? t->n : t->k;
@@ -256,9 +256,9 @@ END_TEST
 
 /* An elementwise kernel that applies it. */
 static const char separate[] =
-    "__kernel void apart(__global float *y, __global const float *x, const float p, const uint n) {\n"
+    "__kernel void apart(__global float *y, __global const float *x, const float2 numbers, const uint n) {\n"
     "  const size_t i = get_global_id(0);\n"
-    "  if (i < n) y[i] = CLG_EPILOGUE(x[i], p);\n"
+    "  if (i < n) y[i] = ACTIVATION(x[i]);\n"
     "}\n";
 
 START_TEST(epilogue_bits) {
@@ -275,7 +275,8 @@ START_TEST(epilogue_bits) {
       char prelude[2048];
       snprintf(prelude, sizeof prelude, "%s%s", epilogues[f], separate);
       uint32_t n = t.m * t.n;
-      clg_arg arg[] = {clg_arg_block(d.c.block), clg_arg_block(d.c.block), clg_arg_f32(slope), clg_arg_u32(n)};
+      clg_arg arg[] = {clg_arg_block(d.c.block), clg_arg_block(d.c.block), clg_arg_f32x2((float[]){slope, 0}),
+                       clg_arg_u32(n)};
       const size_t global[3] = {n, 1, 1};
       clg_kernel *k = clg_kernel_written(ctx, &(clg_written){"map.clh", "apart", prelude}, "apart");
       ck_assert_int_eq(clg_launch(ctx, k, "test", arg, 4, global, NULL), CLG_OK);

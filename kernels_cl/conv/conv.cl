@@ -164,7 +164,7 @@ typedef struct sink {
   __global const float *bias;
   size_t out_o, bias_o; /* of the first channel */
   uint flags;
-  float param;
+  float2 numbers;
 } sink;
 
 static void put1(const sink k, const size_t at, const uint channel, const float v) {
@@ -172,7 +172,7 @@ static void put1(const sink k, const size_t at, const uint channel, const float 
   __global const float *bias = k.bias;
   const size_t bias_o = k.bias_o;
   const uint flags = k.flags;
-  const float param = k.param;
+  const float2 numbers = k.numbers;
   CONV_PUT(at, channel, v)
 }
 
@@ -182,7 +182,7 @@ static void finish_tile(const float *part, const sink k, const conv s, const int
                         const int ry, const size_t corner) {
   float line[2][LANES * LANES] __attribute__((aligned(64)));
   float16 v[2];
-  const float param = k.param;
+  const float2 numbers = k.numbers;
   const int width = cols * s.out_sx, run = width % 16 == 0 ? 16 : width % 8 == 0 ? 8 : 4, runs = 16 * s.out_sx / run;
   size_t at[8];
   for (int i = 0, x = s.out_sx * first; i < runs; i++, x += run)
@@ -222,7 +222,7 @@ static void conv_finish(const float *part, const sink k, const conv s, const int
     for (; whole && first + 16 <= pixels; first += 16)
       for (int l = 0; l < lanes; l += LANES) {
         const size_t corner = ((size_t)l * s.out_h + qy * s.out_sy) * s.out_w + qx * s.out_sx;
-        const sink lower = {k.out, k.bias, k.out_o, k.bias_o + l, k.flags, k.param};
+        const sink lower = {k.out, k.bias, k.out_o, k.bias_o + l, k.flags, k.numbers};
         finish_tile(from + l, lower, s, min(lanes - l, LANES), first, cols, ry, corner);
       }
     for (int i = first; i < pixels; i++) {
@@ -240,7 +240,7 @@ static void conv_finish(const float *part, const sink k, const conv s, const int
 /* fprop and dgrad. An item computes `per` pairs of panels for a block. Group ids (block of an image, slice of the
  * pairs, group). */
 __kernel void conv_gather(__global const float *in, const ulong in_o, __global const float *packed, __global float *out,
-                          const ulong out_o, __global const float *bias, const ulong bias_o, const float param,
+                          const ulong out_o, __global const float *bias, const ulong bias_o, const float2 numbers,
                           CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int block = (int)get_group_id(0), g = (int)get_group_id(2), kk = s.k_h * s.k_w, phases = s.out_sy * s.out_sx;
@@ -281,7 +281,7 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
       }
       const size_t channel = (size_t)g * s.out_ch + p * PAIR,
                    image = ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w;
-      const sink k = {out, bias, out_o + image, bias_o + channel, flags, param};
+      const sink k = {out, bias, out_o + image, bias_o + channel, flags, numbers};
       if (c + cn == s.in_ch) conv_finish(sums, k, s, lanes, rows, cols, qy, qx);
     }
   }
@@ -294,7 +294,7 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
 #define FEW_TILE WHOLE_VECS /* vectors of pixels in registers */
 __kernel void conv_few_channels(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o,
                                 __global float *out, const ulong out_o, __global const float *bias, const ulong bias_o,
-                                const float param, CONV_SHAPE) {
+                                const float2 numbers, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int block = (int)get_group_id(0), j = (int)get_group_id(1), g = (int)get_group_id(2), kk = s.k_h * s.k_w;
   const int n = block / (s.blocks_y * s.blocks_x), plane = s.patch_h * s.patch_w;
@@ -309,7 +309,7 @@ __kernel void conv_few_channels(__global const float *in, const ulong in_o, __gl
   const size_t channel = (size_t)g * s.out_ch + j;
   const sink k = {
       out,   bias, out_o + ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w, bias_o + channel,
-      flags, param};
+      flags, numbers};
   fill_patch(in + in_o + ((size_t)n * s.groups + g) * s.in_ch * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y,
              qx + s.min_x, s.in_ch, s.patch_h, s.patch_w, patch);
   for (int i = s.in_ch * plane; i < s.in_ch * plane + 16; i++) patch[i] = 0.0f;

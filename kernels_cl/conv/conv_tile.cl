@@ -32,7 +32,7 @@ static float load_in(__global const float *in, const ulong in_o, WG_LOCAL const 
  * group, phase that has an output). */
 __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void
 conv_tile(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o, __global float *out,
-          const ulong out_o, __global const float *bias, const ulong bias_o, const float param, CONV_SHAPE) {
+          const ulong out_o, __global const float *bias, const ulong bias_o, const float2 numbers, CONV_SHAPE) {
   WG_LOCAL place line[TILE], step[TILE_K];
   WG_LOCAL ulong to[TILE]; /* a column in out */
   WG_LOCAL taps ty, tx;

@@ -48,7 +48,7 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
                                  const uint running_var_o, __global float *y, const uint y_o, __global float *mean,
                                  const uint mean_o, __global float *rstd, const uint rstd_o, const uint images,
                                  const uint channels, const uint size, const float eps, const float momentum,
-                                 const float unbias, const uint flags, const float param) {
+                                 const float unbias, const uint flags, const float2 numbers) {
   SUMS_LOCAL
   const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
   x += x_o;
@@ -107,7 +107,7 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
                                   __global const float *rstd, const uint rstd_o, __global float *dx, const uint dx_o,
                                   __global float *dgamma, const uint dgamma_o, __global float *dbeta,
                                   const uint dbeta_o, const uint images, const uint channels, const uint size,
-                                  const uint flags, const float param) {
+                                  const uint flags, const float2 numbers) {
   SUMS_LOCAL
   const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
   g += g_o;

@@ -62,7 +62,7 @@ __kernel void batch_norm_columns_forward(__global const float *x, const uint x_o
                                          const uint y_o, __global float *mean, const uint mean_o, __global float *rstd,
                                          const uint rstd_o, const uint images, const uint channels, const uint size,
                                          const float eps, const float momentum, const float unbias, const uint flags,
-                                         const float param) {
+                                         const float2 numbers) {
   COLUMN_START
   x += x_o;
   y += y_o;
@@ -124,7 +124,7 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
                                           __global float *dx, const uint dx_o, __global float *dgamma,
                                           const uint dgamma_o, __global float *dbeta, const uint dbeta_o,
                                           const uint images, const uint channels, const uint size, const uint flags,
-                                          const float param) {
+                                          const float2 numbers) {
   COLUMN_START
   g += g_o;
   x += x_o;
@@ -179,7 +179,7 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
   __global const float *x, const uint x_o, __global const float *gamma, const uint gamma_o,                            \
       __global const float *beta, const uint beta_o, __global const float *mean, const uint mean_o,                    \
       __global const float *rstd, const uint rstd_o, const uint images, const uint channels, const uint size,          \
-      const uint chunk, const uint flags, const float param
+      const uint chunk, const uint flags, const float2 numbers
 #define STRIPE_CHANNELS                                                                                                \
   float mu[SPAN], scale[SPAN], a[SPAN], b[SPAN];                                                                       \
   for (uint l = 0; l < w; l++) {                                                                                       \

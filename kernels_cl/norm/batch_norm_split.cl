@@ -153,7 +153,7 @@ __kernel void batch_norm_join(__global const float *x, const uint x_o, __global 
   __global const float *x, const uint x_o, __global const float *gamma, const uint gamma_o,                            \
       __global const float *beta, const uint beta_o, __global const float *mean, const uint mean_o,                    \
       __global const float *rstd, const uint rstd_o, const uint images, const uint channels, const uint size,          \
-      const uint chunk, const uint flags, const float param
+      const uint chunk, const uint flags, const float2 numbers
 #define CHANNEL_START                                                                                                  \
   x += x_o;                                                                                                            \
   const float mu = mean[mean_o + channel], scale = rstd[rstd_o + channel];                                             \

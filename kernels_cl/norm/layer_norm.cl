@@ -102,7 +102,7 @@ __kernel void norm_forward(__global const float *x_all, const ulong x_o, __globa
                            const ulong gamma_o, __global const float *beta, const ulong beta_o, __global float *y_all,
                            const ulong y_o, __global float *mean, const ulong mean_o, __global float *rstd,
                            const ulong rstd_o, const uint rows, const uint n, const float eps, const uint flags,
-                           const float param) {
+                           const float2 numbers) {
   ROW_LOCAL
   const uint lane = (uint)get_local_id(0);
   x_all += x_o;
@@ -189,7 +189,7 @@ __kernel void norm_forward(__global const float *x_all, const ulong x_o, __globa
 static void norm_column(__global const float *g, __global const float *x, __global const float *y,
                         __global const float *mean, __global const float *rstd, __global float *dgamma,
                         __global float *dbeta, const uint first, const uint end, const uint w, const uint n,
-                        const uint flags, const float param) {
+                        const uint flags, const float2 numbers) {
   float all_s = 0.0f, all_t = 0.0f, more_s = 0.0f, more_t = 0.0f;
   size_t j = (size_t)first * n;
   for (uint i = first; i < end;) {
@@ -226,7 +226,7 @@ typedef struct stripe {
 #define STRIPE_ADD(NAME, ROWS)                                                                                         \
   static void NAME(stripe *p, __global const float *g, __global const float *x, __global const float *y,               \
                    __global const float *mean, __global const float *rstd, const size_t n, const bool opens,           \
-                   const bool ends, const bool begins, const float param) {                                            \
+                   const bool ends, const bool begins, const float2 numbers) {                                            \
     for (int v = 0; v < p->all; v++) {                                                                                 \
       VEC s = 0.0f, t = 0.0f;                                                                                          \
       if (!opens) s = p->of[v].s, t = p->of[v].t;                                                                      \
@@ -251,7 +251,7 @@ STRIPE_ADD(stripe_add1, 1)
 /* A stripe of one vector, whose sums stay in registers, over `rows` rows. */
 static void stripe_narrow(stripe *p, __global const float *g, __global const float *x, __global const float *y,
                           __global const float *mean, __global const float *rstd, const size_t n, const uint rows,
-                          const float param) {
+                          const float2 numbers) {
   VEC all_s = 0.0f, all_t = 0.0f, more_s = 0.0f, more_t = 0.0f;
   long j = STRIPE_AT(0);
   for (uint r = 0; r < rows;) {
@@ -289,16 +289,16 @@ static void stripe_store(const stripe *p, __global float *dgamma, __global float
 static void norm_columns(__global const float *g, __global const float *x, __global const float *y,
                          __global const float *mean, __global const float *rstd, __global float *dgamma,
                          __global float *dbeta, const uint first, const uint end, const uint j0, const uint w,
-                         const uint n, const uint flags, const float param) {
+                         const uint n, const uint flags, const float2 numbers) {
   if (j0 + w < VW) {
     for (uint c = 0; c < w; c++)
-      norm_column(g + c, x + c, y + c, mean, rstd, dgamma + c, dbeta + c, first, end, 1, n, flags, param);
+      norm_column(g + c, x + c, y + c, mean, rstd, dgamma + c, dbeta + c, first, end, 1, n, flags, numbers);
     return;
   }
   stripe p;
   p.w = (int)w, p.vectors = (int)(w / VW), p.all = p.vectors + (w % VW > 0);
   g += (size_t)first * n, x += (size_t)first * n, y += (size_t)first * n;
-  if (p.all == 1) stripe_narrow(&p, g, x, y, mean + first, rstd + first, n, end - first, param);
+  if (p.all == 1) stripe_narrow(&p, g, x, y, mean + first, rstd + first, n, end - first, numbers);
   for (uint i = p.all == 1 ? end : first, rows; i < end; i += rows, g += rows * n, x += rows * n, y += rows * n) {
     const uint done = (i - first) % SUM_LONG;
     rows = n >= 2048 && i + 4 <= end ? 4 : 1;
@@ -306,11 +306,11 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
     /* Flags that are known leave no branch in most rows' loops. */
 #define ADD_AS(ADD)                                                                                                    \
   if (opens && !ends) {                                                                                                \
-    ADD(&p, g, x, y, mean + i, rstd + i, n, true, false, false, param);                                                \
+    ADD(&p, g, x, y, mean + i, rstd + i, n, true, false, false, numbers);                                                \
   } else if (!opens && !ends) {                                                                                        \
-    ADD(&p, g, x, y, mean + i, rstd + i, n, false, false, false, param);                                               \
+    ADD(&p, g, x, y, mean + i, rstd + i, n, false, false, false, numbers);                                               \
   } else {                                                                                                             \
-    ADD(&p, g, x, y, mean + i, rstd + i, n, opens, ends, begins, param);                                               \
+    ADD(&p, g, x, y, mean + i, rstd + i, n, opens, ends, begins, numbers);                                               \
   }
     if (rows == 4) {
       ADD_AS(stripe_add4)
@@ -321,8 +321,8 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
   stripe_store(&p, dgamma, dbeta, flags);
 }
 #else
-#define norm_columns(g, x, y, mean, rstd, dgamma, dbeta, first, end, j0, w, n, flags, param)                           \
-  norm_column(g, x, y, mean, rstd, dgamma, dbeta, first, end, w, n, flags, param)
+#define norm_columns(g, x, y, mean, rstd, dgamma, dbeta, first, end, j0, w, n, flags, numbers)                           \
+  norm_column(g, x, y, mean, rstd, dgamma, dbeta, first, end, w, n, flags, numbers)
 #endif
 
 /* The rows of a work-group, behind the groups of columns. */
@@ -355,7 +355,7 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
 /* Both do not depend on each other, so they are one launch. The first `column_groups` work-groups: an item has a stripe
  * of `width` columns and a chunk of rows; with several chunks the results are parts [chunks,n] for norm_parts. The
  * others have rows: dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)), h = z * gamma. Offsets in the order of
- * the buffers; sizes are rows, n, width, chunk, column_groups, flags and the bits of the activation's parameter. */
+ * the buffers; sizes are rows, n, width, chunk, column_groups, flags and the bits of the activation's numbers. */
 __kernel void norm_backward(__global const float *g_all, __global const float *x_all, __global const float *y_all,
                             __global const float *gamma, __global const float *mean, __global const float *rstd,
                             __global float *dx_all, __global float *dgamma, __global float *dbeta, const ulong4 read_o,
@@ -363,7 +363,7 @@ __kernel void norm_backward(__global const float *g_all, __global const float *x
   ROW_LOCAL
   const uint lane = (uint)get_local_id(0), group = (uint)get_group_id(0), rows = sizes.s0, n = sizes.s1,
              column_groups = sizes.s4, flags = sizes.s5;
-  const float param = as_float(sizes.s6);
+  const float2 numbers = (float2)(as_float(sizes.s6), as_float(sizes.s7));
   /* No branch is needed for this to be a row: Intel's CPU runtime reads mean[row] ahead of the branch that uses it. */
   const uint row_group = max(group, column_groups) - column_groups;
   g_all += read_o.s0, x_all += read_o.s1, y_all += read_o.s2, gamma += read_o.s3, mean += row_o.s0, rstd += row_o.s1;
@@ -376,7 +376,7 @@ __kernel void norm_backward(__global const float *g_all, __global const float *x
     const uint w = first < rows ? min(width, n - j0) : 0;
     if (first < rows)
       norm_columns(g_all + j0, x_all + j0, y_all + j0, mean, rstd, dgamma + part, dbeta + part, first,
-                   min(rows, first + chunk), j0, w, n, flags, param);
+                   min(rows, first + chunk), j0, w, n, flags, numbers);
   } else {
 #if CLG_CPU /* known flags leave no branch in the loops */
     if ((flags & (GAMMA | ADD_X)) == GAMMA) {

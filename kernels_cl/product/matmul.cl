@@ -3,7 +3,7 @@
  *
  * Element A(i,p) is a[a_o + i*a_rs + p*a_ps], B(p,j) is b[b_o + p*b_ps + j*b_cs], C(i,j) is c[c_o + i*c_rs + j*c_cs];
  * one of the strides of A and one of B is 1. bias is [n], or [m] with PRODUCT_SWAPPED (operands exchanged, C
- * transposed). CLG_EPILOGUE(v, p), if the prelude defines it, is f. Sums run along k in panels of PANEL_K steps,
+ * transposed). ACTIVATION(v), if the prelude defines it, is f. Sums run along k in panels of PANEL_K steps,
  * with one fma a step from 0, and a panel is one addition, whatever the blocking; in product_dot the lanes of a vector
  * or work-group do so each, and are joined at the end. Group id 2 is the batch: offset.sN of operand N (A, B, C, bias)
  * moves by step.sN a batch; with PRODUCT_WALK it counts up to six dimensions of walk_size, the fastest first, in which
@@ -13,7 +13,7 @@
 #define PRODUCT_SWAPPED 4u
 
 /* Few arguments, since drivers take their time over each: strides are a_rs, a_ps, b_ps, b_cs, c_rs, c_cs, sizes m, n,
- * k, flags, the bits of the epilogue's parameter, and span. */
+ * k, flags, the bits of the activation's first number, span, and those of its second. */
 #ifdef PRODUCT_WALK
 #define WALK_ARGS  , const uint8 walk_size, const uint8 walk_a, const uint8 walk_b, const uint8 walk_c
 #define WALK_START walk_start(offset, walk_size, walk_a, walk_b, walk_c)
@@ -36,7 +36,7 @@ static ulong4 walk_start(ulong4 start, const uint8 size, const uint8 a, const ui
   const ulong a_o = start.s0, b_o = start.s1, c_o = start.s2, bias_o = start.s3;                                       \
   const uint a_rs = strides.s0, a_ps = strides.s1, b_ps = strides.s2, b_cs = strides.s3, c_rs = strides.s4,            \
              c_cs = strides.s5, m = sizes.s0, n = sizes.s1, k = sizes.s2, flags = sizes.s3, span = sizes.s5;           \
-  const float param = as_float(sizes.s4);
+  const float2 numbers = (float2)(as_float(sizes.s4), as_float(sizes.s6));
 
 #include "activation.clh"
 #include "sums.clh"
@@ -98,7 +98,7 @@ TILE_PIECE(piece_block, __private, __private)
 /* Lanes from `skip` to `width` of sums v are C(i,j) on: the only place where a vector goes to C. */
 static void put16(float16 v, const uint skip, const uint width, const uint i, const uint j, __global float *c,
                   const ulong c_o, const uint c_rs, const uint c_cs, __global const float *bias, const ulong bias_o,
-                  const uint flags, const float param) {
+                  const uint flags, const float2 numbers) {
   if (skip == 0 && width == 16 && c_cs == 1) {
     __global float *to = c + c_o + (size_t)i * c_rs + j;
     if (flags & PRODUCT_ADD) v = vload16(0, to) + v;
@@ -113,12 +113,12 @@ static void put16(float16 v, const uint skip, const uint width, const uint i, co
     for (uint l = skip; l < width; l++) PRODUCT_PUT(i, j + l, lane[l])
   }
 }
-#define PUT16(v, skip, width, i, j) put16(v, skip, width, i, j, c, c_o, c_rs, c_cs, bias, bias_o, flags, param);
+#define PUT16(v, skip, width, i, j) put16(v, skip, width, i, j, c, c_o, c_rs, c_cs, bias, bias_o, flags, numbers);
 
 /* Stores `rows` rows of sums at C(i0,j0), lanes from `skip` to `width`. */
 static void tile_finish(const float *part, const uint rows, const uint skip, const uint width, const uint i0,
                         const uint j0, __global float *c, const ulong c_o, const uint c_rs, const uint c_cs,
-                        __global const float *bias, const ulong bias_o, const uint flags, const float param) {
+                        __global const float *bias, const ulong bias_o, const uint flags, const float2 numbers) {
   if (skip == 0 && width == TILE_COLS && c_cs == 1) {
     for (uint i = 0; i < rows; i++) {
       PUT16(vload16(2 * i, part), 0, 16, i0 + i, j0)
@@ -136,7 +136,7 @@ static void tile_finish(const float *part, const uint rows, const uint skip, con
   const uint j0 = n < TILE_COLS ? 0u : min((g)*TILE_COLS, n - TILE_COLS), skip = (g)*TILE_COLS - j0,                   \
              width = min(n - j0, (uint)TILE_COLS);
 #define PANEL_FINISH(part, rows, i0)                                                                                   \
-  tile_finish(part, rows, skip, width, i0, j0, c, c_o, c_rs, c_cs, bias, bias_o, flags, param);
+  tile_finish(part, rows, skip, width, i0, j0, c, c_o, c_rs, c_cs, bias, bias_o, flags, numbers);
 
 /* The tile of rows from i0 in panel g, with B untransposed and read in place, n >= TILE_COLS. */
 #define DIRECT_TILE(i0, g)                                                                                             \
@@ -178,7 +178,7 @@ __kernel void product_two(__global const float *first_a, __global const float *f
   const ulong a_o = offset.s0, b_o = offset.s1, c_o = offset.s2, bias_o = 0;
   const uint flags = (uint)offset.s3, a_rs = sizes.s0, a_ps = sizes.s1, b_ps = sizes.s2, c_rs = sizes.s3,
              c_cs = sizes.s4, m = sizes.s5, n = sizes.s6, k = sizes.s7;
-  const float param = 0.0f;
+  const float2 numbers = (float2)(0.0f);
   const uint id = (uint)get_group_id(0) - (second ? tiles : 0), down = DIRECT_TILES(m, 1);
   const uint i0 = id % down * TILE_ROWS, g = id / down;
   DIRECT_TILE(i0, g)
@@ -439,7 +439,7 @@ __kernel void product_row(PRODUCT_ARGS) {
 #if CLG_FORM(product_finish)
 /* What follows a product that another library computed: C is f(C + bias). Global ids (column, row). */
 __kernel void product_finish(__global float *c, const ulong c_o, const uint c_rs, const uint m, const uint n,
-                             __global const float *bias, const ulong bias_o, const uint flags, const float param) {
+                             __global const float *bias, const ulong bias_o, const uint flags, const float2 numbers) {
   const uint j = (uint)get_global_id(0), i = (uint)get_global_id(1);
   if (j >= n || i >= m) return;
   const size_t to = c_o + (size_t)i * c_rs + j;

@@ -49,7 +49,7 @@ typedef struct clg_arg {
     clg_block *block;
     uint32_t u32;
     int32_t i32;
-    float f32;
+    float f32, f32x2[2];
     int32_t v8[8]; /* int8 */
     uint64_t u64;
   } u;
@@ -58,6 +58,7 @@ static inline clg_arg clg_arg_block(clg_block *b) { return (clg_arg){0, {.block 
 static inline clg_arg clg_arg_u32(uint32_t v) { return (clg_arg){4, {.u32 = v}}; }
 static inline clg_arg clg_arg_i32(int32_t v) { return (clg_arg){4, {.i32 = v}}; }
 static inline clg_arg clg_arg_f32(float v) { return (clg_arg){4, {.f32 = v}}; }
+static inline clg_arg clg_arg_f32x2(const float v[2]) { return (clg_arg){8, {.f32x2 = {v[0], v[1]}}}; }
 static inline clg_arg clg_arg_u64(uint64_t v) { return (clg_arg){8, {.u64 = v}}; }
 clg_arg clg_arg_packed(const void *bytes);                 /* the 32 of an uint8 or an ulong4 */
 clg_arg clg_arg_v8(const int32_t *v, int n, int32_t rest); /* n entries of v, the others `rest` */

@@ -23,6 +23,7 @@ void clg_kernel_name(const char *op, clg_str *out);
 /* Appends the formula as a comment and as a function NAME_of(in.., number..), which a plain one does without: its
  * result is a tensor or a number as it is. */
 bool clg_kernel_is_plain(const clg_kernel_formula *f);
+void clg_kernel_write_function(const clg_kernel_formula *f, clg_str *out); /* in any case */
 void clg_kernel_write_value(const clg_kernel_formula *f, clg_str *out);
 
 /* What a kernel's template asks for by @if. */
@@ -56,12 +57,19 @@ typedef struct clg_kernel_form {
  * and are laid out by their braces. */
 void clg_kernel_write(const clg_kernel_formula *f, const clg_kernel_form *form, clg_str *out);
 
+/* Appends a formula's function and the same on vectors, NAME_lanes, for kernels that apply it to values of theirs:
+ * ACTIVATION(v) and ACTIVATION_VEC(v), or for a gradient over two inputs, the second being that of the result,
+ * ACTIVATION_GRADIENT(v, g) and its _VEC. At most so many numbers, the float2 `numbers` of the kernel. */
+#define CLG_EPILOGUE_NUMBERS 2
+void clg_kernel_write_epilogue(const clg_kernel_formula *f, bool gradient, clg_str *out);
+
 /* Laying out: lines are indented by their braces and broken where they are long (layout.c). */
 typedef struct clg_layout {
   clg_str *out;
   int depth;
 } clg_layout;
 void clg_layout_line(clg_layout *l, const char *line);
+void clg_layout_statements(clg_layout *l, clg_str *statements); /* which it takes apart */
 void clg_layout_comment(clg_layout *l, const char *text);
 
 #endif

@@ -33,47 +33,55 @@ bool clg_kernel_is_plain(const clg_kernel_formula *f) {
   return plain && f->n_out == 1;
 }
 
-/* "return t3;" behind "const float t3 = a + b;" is "return a + b;". */
-static bool returns(const char *statement, const char *next) {
-  const char *name = statement + strlen("const float "), *end = strstr(name, " = ");
-  size_t n = end ? (size_t)(end - name) : 0;
-  return next && n && !strncmp(next, "return ", 7) && !strncmp(next + 7, name, n) && !strcmp(next + 7 + n, ";");
+/* "return t3;" behind "const float t3 = a + b;" is "return a + b;": what stands behind the "=", else NULL. */
+static const char *returned(const char *statement, const char *next) {
+  const char *end = strstr(statement, " = "), *name = end;
+  while (name && name > statement && name[-1] != ' ') name--;
+  size_t n = name ? (size_t)(end - name) : 0;
+  bool returns = next && n && !strncmp(next, "return ", 7) && !strncmp(next + 7, name, n) && !strcmp(next + 7 + n, ";");
+  return returns && strncmp(statement, "const int", 9) ? end + 3 : NULL;
 }
 
-/* The statements, each laid out. */
-static void body(const clg_kernel_formula *f, clg_layout *l) {
-  static const char *const many[] = {"*out0 = ", "*out1 = ", "*out2 = ", "*out3 = "}, *const one[] = {"return "};
-  clg_str s = {0};
-  clg_expr_emit(f->arena, f->out, f->n_out > 1 ? many : one, (size_t)f->n_out, "t", &s);
-  l->out->failed |= s.failed;
-  char *rest = NULL, *line = s.data ? strtok_r(s.data, "\n", &rest) : NULL;
+void clg_layout_statements(clg_layout *l, clg_str *s) {
+  l->out->failed |= s->failed;
+  char *rest = NULL, *line = s->data ? strtok_r(s->data, "\n", &rest) : NULL;
   while (line && !l->out->failed) {
     char *next = strtok_r(NULL, "\n", &rest);
-    if (!strncmp(line, "const float ", 12) && returns(line, next)) {
-      clg_str last = {0};
-      clg_str_addf(&last, "return %s", strstr(line, " = ") + 3);
-      l->out->failed |= last.failed;
-      if (!last.failed) clg_layout_line(l, last.data);
-      clg_str_free(&last);
-      break;
+    const char *last = returned(line, next);
+    if (last) {
+      clg_str whole = {0};
+      clg_str_addf(&whole, "return %s", last);
+      l->out->failed |= whole.failed;
+      if (!whole.failed) clg_layout_line(l, whole.data);
+      clg_str_free(&whole);
+      return;
     }
     clg_layout_line(l, line);
     line = next;
   }
-  clg_str_free(&s);
 }
 
-void clg_kernel_write_value(const clg_kernel_formula *f, clg_str *out) {
+void clg_kernel_write_function(const clg_kernel_formula *f, clg_str *out) {
+  static const char *const many[] = {"*out0 = ", "*out1 = ", "*out2 = ", "*out3 = "}, *const one[] = {"return "};
   clg_layout l = {.out = out};
+  clg_str head = {0}, body = {0};
   for (int i = 0; i < f->n_out; i++) comment(f, i, &l);
-  if (clg_kernel_is_plain(f)) return;
-  clg_str head = {0};
   clg_str_addf(&head, "static inline %s %s_of(", f->n_out > 1 ? "void" : "float", f->name);
   parameters(f, &head);
   clg_str_add(&head, ") {");
   out->failed |= head.failed;
   if (!out->failed) clg_layout_line(&l, head.data);
-  clg_str_free(&head);
-  body(f, &l);
+  clg_expr_emit(f->arena, f->out, f->n_out > 1 ? many : one, (size_t)f->n_out, "t", &body);
+  clg_layout_statements(&l, &body);
   clg_layout_line(&l, "}");
+  clg_str_free(&head), clg_str_free(&body);
+}
+
+void clg_kernel_write_value(const clg_kernel_formula *f, clg_str *out) {
+  if (!clg_kernel_is_plain(f)) {
+    clg_kernel_write_function(f, out);
+    return;
+  }
+  clg_layout l = {.out = out};
+  comment(f, 0, &l);
 }

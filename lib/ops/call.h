@@ -14,6 +14,7 @@ typedef struct clg_call {
 static inline void clg_call_u32(clg_call *c, int64_t v) { c->arg[c->n++] = clg_arg_u32((uint32_t)v); }
 static inline void clg_call_i32(clg_call *c, int32_t v) { c->arg[c->n++] = clg_arg_i32(v); }
 static inline void clg_call_f32(clg_call *c, float v) { c->arg[c->n++] = clg_arg_f32(v); }
+static inline void clg_call_f32x2(clg_call *c, const float v[2]) { c->arg[c->n++] = clg_arg_f32x2(v); }
 /* `spare` stands in for a tensor that is absent and that the kernel will not touch. */
 static inline void clg_call_tensor(clg_call *c, const clg_tensor *t, const clg_tensor *spare) {
   if (!t || !t->storage->block) t = spare;

@@ -96,7 +96,7 @@ clg_tensor *clg_activate(clg_tensor *x, clg_activation act, float slope) {
   case CLG_ACT_SIGMOID: return clg_sigmoid(x);
   case CLG_ACT_GELU: return clg_gelu(x);
   case CLG_ACT_SILU: return clg_silu(x);
-  case CLG_ACT_SOFTPLUS: return clg_softplus(x, slope, 20);
+  case CLG_ACT_SOFTPLUS: return clg_softplus(x, slope, CLG_SOFTPLUS_LINEAR);
   }
   return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "activate", "there is no activation number %d", (int)act), NULL;
 }

@@ -1,5 +1,6 @@
 /* Compiles formulas for a context: derives gradients, decides what is saved, keeps the compiled ones (slot FORMULAS). */
 #include "ops/formula.h"
+#include "kernel/kernel.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,37 +227,29 @@ clg_expr clg_formula_over(clg_context *ctx, const clg_formula *f, const clg_expr
   return e;
 }
 
-/* The names of a function and its macro, and its arguments. */
-#define NAME(gradient)  ((gradient) ? "clg_epilogue_gradient" : "clg_epilogue")
-#define MACRO(gradient) ((gradient) ? "CLG_EPILOGUE_GRADIENT" : "CLG_EPILOGUE")
-#define ARGS(gradient)  ((gradient) ? "(v, p, g)" : "(v, p)")
-
-/* e on vectors: by the same operators, or where it calls functions, whose vector forms have other bits, lane by lane.
- */
-static void emit_lanes(const clg_arena *a, clg_expr e, bool gradient, clg_str *s) {
-  const char *name = NAME(gradient), *args = ARGS(gradient);
-  clg_str_addf(s, "#if VW == 16\nstatic inline float16 %s_lanes(const float16 v, const float p%s) { float16 r;\n", name,
-               gradient ? ", const float16 g" : "");
-  if (!clg_expr_emit_lanes(a, e, "r = ", "t_", s))
-    for (const char *l = "0123456789abcdef"; *l; l++) {
-      clg_str_addf(s, "r.s%c = %s(v.s%c, p", *l, name, *l);
-      if (gradient) clg_str_addf(s, ", g.s%c", *l);
-      clg_str_add(s, ");\n");
-    }
-  clg_str_addf(s, "return r; }\n#define %s_VEC%s %s_lanes%s\n#endif\n", MACRO(gradient), args, name, args);
+bool clg_formula_fuses(const clg_formula *f, bool remade) {
+  return f->n_in == 1 && f->n_param <= CLG_EPILOGUE_NUMBERS && (remade || !(f->grad[0].uses & 1));
 }
 
-/* e over v and p, and g, as functions. */
-static void emit_function(clg_context *ctx, clg_expr e, bool gradient, clg_str *s) {
-  static const char *const result[] = {"r = "};
-  const char *name = NAME(gradient), *args = ARGS(gradient);
-  clg_arena *a = clg_arena_of(ctx);
-  e = clg_expr_replace(a, e, clg_expr_var(a, "x"), clg_expr_var(a, "v"));
-  e = clg_expr_replace(a, e, clg_expr_var(a, "slope"), clg_expr_var(a, "p"));
-  clg_str_addf(s, "float %s(const float v, const float p%s) { float r;\n", name, gradient ? ", const float g" : "");
-  clg_expr_emit(a, &e, result, 1, "t_", s);
-  clg_str_addf(s, "return r; }\n#define %s%s %s%s\n", MACRO(gradient), args, name, args);
-  emit_lanes(a, e, gradient, s);
+/* e as functions of NAME: over `of` and, a gradient, g. Numbers stay by their places, used or not. */
+static void write_epilogue(clg_context *ctx, const clg_formula *f, clg_expr e, const char *of, bool gradient,
+                           clg_str *s) {
+  const char *const in[] = {of, "g"};
+  char gradient_name[GRADIENT_NAME];
+  clg_str name = {0};
+  name_gradient(f, 0, gradient_name);
+  clg_kernel_name(gradient ? gradient_name : f->name, &name);
+  const clg_kernel_formula kernel = {.name = name.data,
+                                     .arena = clg_arena_of(ctx),
+                                     .out = &e,
+                                     .in = in,
+                                     .number = f->param,
+                                     .n_out = 1,
+                                     .n_in = gradient ? 2 : 1,
+                                     .n_number = f->n_param};
+  s->failed |= name.failed || !e;
+  if (!s->failed) clg_kernel_write_epilogue(&kernel, gradient, s);
+  clg_str_free(&name);
 }
 
 static const char *finish_text(clg_context *ctx, const clg_formula *f, clg_str *s) {
@@ -269,7 +262,7 @@ static const char *finish_text(clg_context *ctx, const clg_formula *f, clg_str *
 const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f) {
   if (f->epilogue) return f->epilogue;
   clg_str s = {0};
-  emit_function(ctx, f->f, false, &s);
+  write_epilogue(ctx, f, f->f, f->in[0], false, &s);
   return f->epilogue = (char *)finish_text(ctx, f, &s);
 }
 
@@ -282,7 +275,7 @@ const char *clg_formula_gradient(clg_context *ctx, clg_formula *f) {
   if (f->gradient) return f->gradient;
   clg_arena *a = clg_arena_of(ctx);
   clg_str s = {0};
-  emit_function(ctx, gradient_with(a, f, clg_expr_var(a, "v")), true, &s);
+  write_epilogue(ctx, f, gradient_with(a, f, clg_expr_var(a, "y")), "y", true, &s);
   return f->gradient = (char *)finish_text(ctx, f, &s);
 }
 
@@ -291,6 +284,6 @@ const char *clg_formula_both(clg_context *ctx, clg_formula *f) {
   if (!forward) return f->both;
   clg_str s = {0};
   clg_str_add(&s, forward);
-  emit_function(ctx, gradient_with(clg_arena_of(ctx), f, f->f), true, &s);
+  write_epilogue(ctx, f, gradient_with(clg_arena_of(ctx), f, f->f), f->in[0], true, &s);
   return f->both = (char *)finish_text(ctx, f, &s);
 }

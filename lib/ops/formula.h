@@ -8,6 +8,9 @@
 #define CLG_FORMULA_INPUTS 8
 #define CLG_FORMULA_PARAMS 12
 
+/* Where a softplus that is asked for by number alone becomes linear. */
+#define CLG_SOFTPLUS_LINEAR 20
+
 /* A row of the table. `text` is over in[] (tensors) and param[] (numbers). grad[i], where given, states d text / d
  * in[i] over the same names and y, the result: to keep precision, or to save less than the algebra would. */
 typedef struct clg_row {
@@ -147,12 +150,15 @@ clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *par
 clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i);
 /* The forward expression over other expressions: in[i] for tensor i, number[i] for number i. */
 clg_expr clg_formula_over(clg_context *ctx, const clg_formula *f, const clg_expr *in, const clg_expr *number);
-/* OpenCL C that defines CLG_EPILOGUE(v, p): an activation's formula, v for its x and p for its slope; and where vectors
- * are float16 CLG_EPILOGUE_VEC(v, p), the same on such. NULL with the error set. */
+/* Whether other kernels can apply it to values of theirs: it has one input, few numbers, and a gradient that its result
+ * alone gives, which is saved anyway, or (remade) any, where backward makes the values again. */
+bool clg_formula_fuses(const clg_formula *f, bool remade);
+/* OpenCL C for such kernels: ACTIVATION(v), its result for its input v, and ACTIVATION_VEC(v) on vectors, over the
+ * kernel's float2 `numbers`. NULL with the error set. */
 const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f);
-/* OpenCL C that defines CLG_EPILOGUE_GRADIENT(v, p, g), g times its derivative where its result is v; _VEC likewise. */
+/* ACTIVATION_GRADIENT(v, g), g times its derivative where its result is v, and _VEC likewise. */
 const char *clg_formula_gradient(clg_context *ctx, clg_formula *f);
-/* That of clg_formula_epilogue, and CLG_EPILOGUE_GRADIENT(v, p, g), g times its derivative where its x is v. */
+/* That of clg_formula_epilogue, and ACTIVATION_GRADIENT(v, g), g times its derivative where its input is v. */
 const char *clg_formula_both(clg_context *ctx, clg_formula *f);
 
 #endif

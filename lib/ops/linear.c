@@ -9,8 +9,7 @@
 enum { IN_X, IN_W, IN_B };
 
 typedef struct linear_attrs {
-  clg_formula *act; /* NULL: none */
-  float slope;
+  clg_act act;
 } linear_attrs;
 
 static bool shapes(clg_op_call *c, clg_shape *out) {
@@ -32,8 +31,8 @@ static clg_status forward(clg_op_call *c) {
   const linear_attrs *a = c->attrs;
   clg_tensor *b = c->in[IN_B], *bias = NULL;
   clg_matrix m[2] = {{0}};
-  const char *epilogue = a->act ? clg_formula_epilogue(c->ctx, a->act) : NULL;
-  bool ok = (epilogue || !a->act) && clg_matrix_of_rows(&m[0], c->in[IN_X], "linear") &&
+  const char *epilogue = a->act.formula ? clg_formula_epilogue(c->ctx, a->act.formula) : NULL;
+  bool ok = (epilogue || !a->act.formula) && clg_matrix_of_rows(&m[0], c->in[IN_X], "linear") &&
             (!b || (bias = clg_tensor_packed(b, "linear"))) && clg_matrix_of(&m[1], c->in[IN_W], "linear");
   clg_status s = ok ? CLG_OK : clg_last_status(c->ctx);
   if (ok) {
@@ -41,7 +40,7 @@ static clg_status forward(clg_op_call *c) {
     clg_product p;
     clg_product_set(&p, c->out[0], &m[0], &m[1]);
     if (bias) p.bias = bias->storage->block, p.bias_offset = clg_tensor_at(bias);
-    p.epilogue = epilogue, p.epilogue_param = a->slope;
+    p.epilogue = epilogue, memcpy(p.numbers, a->act.numbers, sizeof p.numbers);
     s = clg_product_run(c->ctx, &p, "linear");
   }
   clg_matrix_drop(m, 2);
@@ -52,7 +51,7 @@ static clg_status forward(clg_op_call *c) {
 static uint32_t needs(const clg_op_call *c, int input) {
   static const uint32_t read[] = {[IN_X] = CLG_IN(IN_W), [IN_W] = CLG_IN(IN_X), [IN_B] = 0};
   const linear_attrs *a = c->attrs;
-  return read[input] | (a->act ? CLG_OUT(0) : 0);
+  return read[input] | (a->act.formula ? CLG_OUT(0) : 0);
 }
 
 /* That of the result but for the last dimension; w is there where the gradient of x is wanted. */
@@ -76,10 +75,11 @@ static clg_status bias_gradient(clg_op_call *c, clg_tensor *y, clg_tensor *g, cl
   const linear_attrs *a = c->attrs;
   const clg_grad_place *to = clg_op_begin_as(c, IN_B, 1, z->shape + 1);
   if (!to) return clg_last_status(c->ctx);
-  clg_status s = a->act ? clg_map_sum_keep(a->act->grad[0].fn, to->t, z, (const clg_tensor *[]){NULL, y, g}, &a->slope,
-                                           to->add, "linear")
-                        : clg_map_reduce(clg_maps_of(c->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, to->t,
-                                         (const clg_tensor *[]){z}, NULL, 2, z->shape, 1, to->add, "linear");
+  clg_status s = a->act.formula
+                     ? clg_map_sum_keep(a->act.formula->grad[0].fn, to->t, z, (const clg_tensor *[]){NULL, y, g},
+                                        a->act.numbers, to->add, "linear")
+                     : clg_map_reduce(clg_maps_of(c->ctx, CLG_MAP_COPY), CLG_REDUCE_SUM, to->t,
+                                      (const clg_tensor *[]){z}, NULL, 2, z->shape, 1, to->add, "linear");
   return s == CLG_OK ? clg_op_end(c, IN_B) : s;
 }
 
@@ -89,12 +89,13 @@ static clg_tensor *inner_gradient(clg_op_call *c, clg_tensor *g) {
   bool bias = clg_op_wants(c, IN_B);
   clg_tensor *y = NULL, *z = NULL;
   bool ok = true;
-  if (a->act) ok = (y = rows_of(c->out[0])) != NULL;
-  if (ok) z = a->act && !c->grad_is_ours ? clg_tensor_like(g, "linear") : clg_tensor_ref(g);
+  if (a->act.formula) ok = (y = rows_of(c->out[0])) != NULL;
+  if (ok) z = a->act.formula && !c->grad_is_ours ? clg_tensor_like(g, "linear") : clg_tensor_ref(g);
   ok = z != NULL;
   if (ok && bias) ok = bias_gradient(c, y, g, z) == CLG_OK;
-  if (ok && a->act && !bias)
-    ok = clg_map_run(a->act->grad[0].fn, &z, (const clg_tensor *[]){NULL, y, g}, &a->slope, false, "linear") == CLG_OK;
+  if (ok && a->act.formula && !bias)
+    ok = clg_map_run(a->act.formula->grad[0].fn, &z, (const clg_tensor *[]){NULL, y, g}, a->act.numbers, false,
+                     "linear") == CLG_OK;
   clg_tensor_unref(&y);
   if (!ok) clg_tensor_unref(&z);
   return z;
@@ -149,7 +150,7 @@ static clg_tensor *flat(clg_tensor *t) {
 
 static void compose(clg_op_call *c, clg_tensor **d) {
   const linear_attrs *a = c->attrs;
-  clg_tensor *g = c->grad, *z = flat(a->act ? clg_behind_recorded(a->act, a->slope, c->out[0], g) : g);
+  clg_tensor *g = c->grad, *z = flat(a->act.formula ? clg_behind_recorded(&a->act, c->out[0], g) : g);
   if (clg_op_wants(c, IN_W)) d[IN_W] = clg_matmul(clg_transpose(z, 0, 1), flat(c->in[IN_X]));
   if (clg_op_wants(c, IN_B)) d[IN_B] = clg_sum(z, (int[]){0}, 1, false);
   if (!clg_op_wants(c, IN_X)) return;
@@ -170,11 +171,11 @@ static const clg_op linear_op = {.name = "linear",
 
 clg_tensor *clg_linear_act(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_activation act, float slope) {
   clg_behind behind;
-  if (!clg_inputs_here(&x, 1, "linear_act") || !clg_behind_begin(x->ctx, act, slope, &behind)) return NULL;
+  if (!clg_inputs_here(&x, 1, "linear_act") || !clg_behind_begin(x->ctx, act, slope, false, &behind)) return NULL;
   clg_tensor *const in[] = {x, w, b};
-  return clg_behind_end(&behind, clg_op_run(&linear_op, in, 3, &(linear_attrs){behind.fused, slope}));
+  return clg_behind_end(&behind, clg_op_run(&linear_op, in, 3, &(linear_attrs){behind.fused}));
 }
 
 clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b) {
-  return clg_op_run(&linear_op, (clg_tensor *[]){x, w, b}, 3, &(linear_attrs){NULL, 0});
+  return clg_op_run(&linear_op, (clg_tensor *[]){x, w, b}, 3, &(linear_attrs){{NULL, {0}}});
 }

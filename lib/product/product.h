@@ -27,10 +27,10 @@ typedef struct clg_product {
   clg_block *bias; /* NULL: none */
   size_t bias_offset;
   bool accumulate;
-  /* OpenCL C that defines the macro CLG_EPILOGUE(v, p): the activation of a scalar v with a parameter p, the same text
-   * as the elementwise kernel's, so that both give the same bits. NULL: none. */
+  /* OpenCL C that defines ACTIVATION(v) (kernel/kernel.h): the same text as the elementwise kernel's, so that both give
+   * the same bits. NULL: none. */
   const char *epilogue;
-  float epilogue_param;
+  float numbers[2];        /* of the activation */
   clg_product_batch batch; /* the bias is the same in all; no epilogue with more dimensions than one */
   bool own;                /* on a GPU shape: our kernels where CLBlast would serve; means nothing on a CPU shape */
 } clg_product;

@@ -29,7 +29,8 @@ static clg_status launch(clg_context *ctx, const clg_product *p, const clg_opera
   const uint64_t step[4] = {o->a_step[0], o->b_step[0], batch->step[2][0], 0};
   const uint32_t strides[8] = {o->a_rs, o->a_ps, o->b_ps, o->b_cs, o->c_rs, o->c_cs};
   uint32_t sizes[8] = {o->m, o->n, p->k, o->flags, 0, span};
-  memcpy(&sizes[4], &p->epilogue_param, sizeof p->epilogue_param);
+  memcpy(&sizes[4], &p->numbers[0], sizeof p->numbers[0]);
+  memcpy(&sizes[6], &p->numbers[1], sizeof p->numbers[1]);
   clg_arg arg[] = {clg_arg_block(p->k ? o->a : p->c),
                    clg_arg_block(p->k ? o->b : p->c),
                    clg_arg_block(p->c),
@@ -132,15 +133,11 @@ static clg_status run_clblast_one(clg_context *ctx, const clg_product *p, const 
   }
   if (status != CLG_OK || (!p->bias && !p->epilogue)) return status;
   clg_kernel *kernel = clg_kernel_get(ctx, "matmul.cl", p->epilogue, "product_finish");
-  clg_arg arg[] = {clg_arg_block(p->c),
-                   clg_arg_u64(p->c_offset),
-                   clg_arg_u32(p->c_ld),
-                   clg_arg_u32(p->m),
-                   clg_arg_u32(p->n),
-                   clg_arg_block(p->bias ? p->bias : p->c),
-                   clg_arg_u64(p->bias_offset),
-                   clg_arg_u32(p->bias ? CLG_PRODUCT_FLAG_BIAS : 0),
-                   clg_arg_f32(p->epilogue_param)};
+  clg_arg arg[] = {clg_arg_block(p->c),         clg_arg_u64(p->c_offset),
+                   clg_arg_u32(p->c_ld),        clg_arg_u32(p->m),
+                   clg_arg_u32(p->n),           clg_arg_block(p->bias ? p->bias : p->c),
+                   clg_arg_u64(p->bias_offset), clg_arg_u32(p->bias ? CLG_PRODUCT_FLAG_BIAS : 0),
+                   clg_arg_f32x2(p->numbers)};
   const size_t global[3] = {p->n, p->m, 1};
   return clg_launch(ctx, kernel, op, arg, 9, global, NULL);
 }

@@ -9,8 +9,7 @@
 typedef struct conv_attrs {
   const clg_conv_options *options; /* of a call, while the shape is not known */
   clg_conv_shape shape;
-  clg_formula *act; /* behind the bias; NULL: none */
-  float slope;
+  clg_act act; /* behind the bias */
 } conv_attrs;
 
 enum { IN_BIAS = 2 };
@@ -131,8 +130,8 @@ static clg_at at(const clg_tensor *t) { return t ? (clg_at){t->storage->block, c
 static clg_status forward(clg_op_call *c) {
   const conv_attrs *a = c->attrs;
   clg_conv_operand output = output_of(c);
-  clg_conv_call call = {.shape = &a->shape, .output = output, .epilogue_param = a->slope};
-  if (a->act && !(call.epilogue = clg_formula_epilogue(c->ctx, a->act))) return clg_last_status(c->ctx);
+  clg_conv_call call = {.shape = &a->shape, .output = output, .numbers = {a->act.numbers[0], a->act.numbers[1]}};
+  if (a->act.formula && !(call.epilogue = clg_formula_epilogue(c->ctx, a->act.formula))) return clg_last_status(c->ctx);
   for (int i = 0; i < 2; i++) call.at[inputs_of[output][i]] = at(c->in[i]);
   call.at[output] = at(c->out[0]);
   if (c->n > IN_BIAS) call.bias = at(c->in[IN_BIAS]);
@@ -142,16 +141,17 @@ static clg_status forward(clg_op_call *c) {
 static uint32_t needs(const clg_op_call *c, int input) {
   static const uint32_t read[] = {CLG_IN(1), CLG_IN(0), [IN_BIAS] = 0};
   const conv_attrs *a = c->attrs;
-  return read[input] | (a->act ? CLG_OUT(0) : 0);
+  return read[input] | (a->act.formula ? CLG_OUT(0) : 0);
 }
 
 /* The gradient before the activation: a reference. */
 static clg_tensor *inner_gradient(clg_op_call *c) {
   const conv_attrs *a = c->attrs;
-  if (!a->act) return clg_tensor_ref(c->grad);
+  if (!a->act.formula) return clg_tensor_ref(c->grad);
   clg_tensor *z = c->grad_is_ours ? clg_tensor_ref(c->grad) : clg_tensor_like(c->grad, c->op->name);
   const clg_tensor *in[] = {NULL, c->out[0], c->grad};
-  if (z && clg_map_run(a->act->grad[0].fn, &z, in, &a->slope, false, c->op->name) != CLG_OK) clg_tensor_unref(&z);
+  if (z && clg_map_run(a->act.formula->grad[0].fn, &z, in, a->act.numbers, false, c->op->name) != CLG_OK)
+    clg_tensor_unref(&z);
   return z;
 }
 
@@ -193,7 +193,7 @@ static clg_status backward(clg_op_call *c) {
 static void compose(clg_op_call *c, clg_tensor **d) {
   const conv_attrs *a = c->attrs;
   const clg_conv_operand *inputs = inputs_of[output_of(c)];
-  clg_tensor *z = a->act ? clg_behind_recorded(a->act, a->slope, c->out[0], c->grad) : c->grad;
+  clg_tensor *z = a->act.formula ? clg_behind_recorded(&a->act, c->out[0], c->grad) : c->grad;
   clg_tensor *t[CLG_CONV_OPERANDS] = {NULL};
   t[inputs[0]] = c->in[0], t[inputs[1]] = c->in[1], t[output_of(c)] = z;
   if (clg_op_wants(c, IN_BIAS)) d[IN_BIAS] = clg_sum(z, (int[]){0, 2, 3}, 3, false);
@@ -218,9 +218,9 @@ static clg_tensor *convolve(clg_conv_operand output, clg_tensor *x, clg_tensor *
   const clg_conv_options *o = options ? options : &usual;
   clg_behind behind;
   if (!clg_inputs_here((clg_tensor *[]){x, w}, 2, conv_op[output].name) ||
-      !clg_behind_begin(x->ctx, o->act, o->slope, &behind))
+      !clg_behind_begin(x->ctx, o->act, o->slope, false, &behind))
     return NULL;
-  conv_attrs attrs = {.options = o, .act = behind.fused, .slope = o->slope};
+  conv_attrs attrs = {.options = o, .act = behind.fused};
   return clg_behind_end(&behind, clg_op_run(&conv_op[output], (clg_tensor *[]){x, w, bias}, 3, &attrs));
 }
 

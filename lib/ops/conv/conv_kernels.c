@@ -122,7 +122,7 @@ static clg_status run_plain(clg_context *ctx, const clg_conv_call *c, const kern
   add_at(&l, c->at[CLG_CONV_W], out);
   add_at(&l, out, out);
   add_at(&l, c->bias, out);
-  add(&l, clg_arg_f32(c->epilogue_param));
+  add(&l, clg_arg_f32x2(c->numbers));
   add_shape(&l, k, flags);
   if (few)
     return launch(ctx, c->epilogue, "conv_few_channels", &l, (size_t)k->batch * (size_t)(k->blocks[0] * k->blocks[1]),
@@ -172,7 +172,7 @@ static clg_status run_gather(clg_context *ctx, const clg_conv_call *c, kernel_sh
   add(&l, clg_arg_block(packed));
   add_at(&l, c->at[c->output], (clg_at){NULL, 0});
   add_at(&l, c->bias, c->at[c->output]);
-  add(&l, clg_arg_f32(c->epilogue_param));
+  add(&l, clg_arg_f32x2(c->numbers));
   add_shape(&l, k, flags);
   if (s == CLG_OK)
     s = launch(ctx, c->epilogue, "conv_gather", &l, (size_t)k->batch * (size_t)(k->blocks[0] * k->blocks[1]),
@@ -293,7 +293,7 @@ static clg_status run_product(clg_context *ctx, const clg_conv_call *c, const ch
   p.a = a->block, p.b = b->block, p.c = to->block;
   p.a_offset = a->offset, p.b_offset = b->offset, p.c_offset = to->offset;
   p.bias = c->bias.block, p.bias_offset = c->bias.offset;
-  p.accumulate = c->accumulate, p.epilogue = c->epilogue, p.epilogue_param = c->epilogue_param;
+  p.accumulate = c->accumulate, p.epilogue = c->epilogue, memcpy(p.numbers, c->numbers, sizeof p.numbers);
   return clg_product_run(ctx, &p, op);
 }
 

@@ -28,7 +28,7 @@ typedef struct clg_conv_call {
   clg_at bias;          /* one number a channel of x or y; block NULL: none. Not for w */
   bool accumulate;      /* adds to what is there */
   const char *epilogue; /* as in product.h; not for w */
-  float epilogue_param;
+  float numbers[2];
 } clg_conv_call;
 
 /* Queues it. Workspace (packed weights, partial sums) depends on the shapes and the shape of the device alone. Errors

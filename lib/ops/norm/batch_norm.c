@@ -11,8 +11,7 @@ enum { OUT_Y, OUT_MEAN, OUT_RSTD };
 typedef struct batch_attrs {
   float eps, momentum;
   bool train, updates; /* the running statistics */
-  clg_formula *act;    /* behind it; NULL: none */
-  float slope;
+  clg_act act;         /* behind it */
 } batch_attrs;
 
 /* ---- checks ---- */
@@ -71,8 +70,8 @@ static clg_batch_norm_over over(const clg_op_call *c) {
                                .beta = c->in[IN_BETA],
                                .mean = c->out[OUT_MEAN],
                                .rstd = c->out[OUT_RSTD],
-                               .prelude = a->act ? clg_formula_both(c->ctx, a->act) : "",
-                               .slope = a->slope,
+                               .prelude = a->act.formula ? clg_formula_both(c->ctx, a->act.formula) : "",
+                               .numbers = {a->act.numbers[0], a->act.numbers[1]},
                                .flags = a->train ? 0 : CLG_BN_EVAL};
 }
 
@@ -93,7 +92,8 @@ static clg_status forward(clg_op_call *c) {
 static uint32_t needs(const clg_op_call *c, int input) {
   const batch_attrs *a = c->attrs;
   (void)input;
-  return CLG_IN(IN_X) | CLG_IN(IN_GAMMA) | CLG_OUT(OUT_MEAN) | CLG_OUT(OUT_RSTD) | (a->act ? CLG_IN(IN_BETA) : 0);
+  return CLG_IN(IN_X) | CLG_IN(IN_GAMMA) | CLG_OUT(OUT_MEAN) | CLG_OUT(OUT_RSTD) |
+         (a->act.formula ? CLG_IN(IN_BETA) : 0);
 }
 static uint32_t keeps(const clg_op_call *c) {
   (void)c;
@@ -138,8 +138,8 @@ static clg_tensor *before_activation(const clg_op_call *c, clg_tensor *xhat) {
   clg_tensor *x = c->in[IN_X], *v = xhat;
   if (c->in[IN_GAMMA]) v = clg_mul(v, over_channels(c->in[IN_GAMMA], x));
   if (c->in[IN_BETA]) v = clg_add(v, over_channels(c->in[IN_BETA], x));
-  clg_tensor *y = v ? clg_formula_apply(a->act, &v, &a->slope, 0, false) : NULL;
-  return y ? clg_formula_recorded_gradient(a->act, 0, (clg_tensor *[]){v, y, c->grad}, &a->slope) : NULL;
+  clg_tensor *y = v ? clg_formula_apply(a->act.formula, &v, a->act.numbers, 0, false) : NULL;
+  return y ? clg_formula_recorded_gradient(a->act.formula, 0, (clg_tensor *[]){v, y, c->grad}, a->act.numbers) : NULL;
 }
 
 static void compose(clg_op_call *c, clg_tensor **d) {
@@ -150,7 +150,7 @@ static void compose(clg_op_call *c, clg_tensor **d) {
     if (k != 1) dims[count++] = k;
   clg_tensor *mean = over_channels(c->out[OUT_MEAN], x), *rstd = over_channels(c->out[OUT_RSTD], x), *xhat;
   xhat = a->train ? clg_normalise(x, mean, rstd, dims, count, a->eps, &rstd) : clg_mul(clg_sub(x, mean), rstd);
-  clg_tensor *g = a->act ? before_activation(c, xhat) : c->grad;
+  clg_tensor *g = a->act.formula ? before_activation(c, xhat) : c->grad;
   if (clg_op_wants(c, IN_GAMMA)) d[IN_GAMMA] = clg_sum(clg_mul(g, xhat), dims, count, false);
   if (clg_op_wants(c, IN_BETA)) d[IN_BETA] = clg_sum(g, dims, count, false);
   if (!clg_op_wants(c, IN_X)) return;
@@ -179,7 +179,7 @@ static clg_expr recompute(clg_recompute *r, clg_node *n) {
   clg_expr y = clg_expr_make(a, CLG_EX_SUB, clg_recompute_input(r, n, IN_X), along_channels(r, mean), 0);
   y = clg_expr_make(a, CLG_EX_MUL, y, scale, 0);
   y = clg_expr_make(a, CLG_EX_ADD, y, along_channels(r, beta), 0);
-  return attrs->act ? clg_behind_recompute(r, attrs->act, attrs->slope, y) : y;
+  return attrs->act.formula ? clg_behind_recompute(r, &attrs->act, y) : y;
 }
 
 static const clg_op batch_norm_op = {.name = "batch_norm",
@@ -200,8 +200,8 @@ clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, c
   const clg_batch_norm_options *o = options ? options : &defaults;
   clg_behind behind;
   if (!x) return clg_null(NULL, "batch_norm"), NULL;
-  if (!clg_behind_begin(x->ctx, o->act, o->slope, &behind)) return NULL;
+  if (!clg_behind_begin(x->ctx, o->act, o->slope, true, &behind)) return NULL;
   clg_tensor *const in[INS] = {x, gamma, beta, o->running_mean, o->running_var};
-  batch_attrs a = {.eps = o->eps, .momentum = o->momentum, .train = o->train, .act = behind.fused, .slope = o->slope};
+  batch_attrs a = {.eps = o->eps, .momentum = o->momentum, .train = o->train, .act = behind.fused};
   return clg_behind_end(&behind, clg_op_run(&batch_norm_op, in, INS, &a));
 }

@@ -81,7 +81,7 @@ static clg_status forward_whole(const clg_batch_norm_over *o, const clg_batch_no
   clg_call_f32(&c, m->momentum);
   clg_call_f32(&c, count / (count - 1));
   clg_call_u32(&c, flags_of(o));
-  clg_call_f32(&c, o->slope);
+  clg_call_f32x2(&c, o->numbers);
   return launch_whole(o, s, &c, s->columns ? "batch_norm_columns_forward" : "batch_norm_forward");
 }
 
@@ -92,7 +92,7 @@ static clg_status backward_whole(const clg_batch_norm_over *o, clg_tensor *g, cl
   for (int i = 0; i < 9; i++) clg_call_tensor(&c, t[i], o->x);
   call_sizes(&c, s);
   clg_call_u32(&c, flags_of(o));
-  clg_call_f32(&c, o->slope);
+  clg_call_f32x2(&c, o->numbers);
   return launch_whole(o, s, &c, s->columns ? "batch_norm_columns_backward" : "batch_norm_backward");
 }
 
@@ -109,7 +109,7 @@ static clg_status launch_parts(const clg_batch_norm_over *o, const sharing *s, c
   for (int i = 0; over && i < 5; i++) clg_call_tensor(&c, t[i], o->x);
   call_sizes(&c, s);
   clg_call_u32(&c, s->chunk);
-  if (over) clg_call_u32(&c, flags_of(o)), clg_call_f32(&c, o->slope);
+  if (over) clg_call_u32(&c, flags_of(o)), clg_call_f32x2(&c, o->numbers);
   const char *prelude = over ? o->prelude : NULL;
   if (!s->columns) return clg_call_groups_of(ctx, &c, split, prelude, name, s->parts, s->channels, op);
   bool cpu = ctx->shape == CLG_SHAPE_CPU;

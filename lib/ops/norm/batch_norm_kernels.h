@@ -18,8 +18,8 @@ enum {
 typedef struct clg_batch_norm_over {
   clg_tensor *x, *gamma, *beta, *mean, *rstd; /* forward writes mean and rstd [C] */
   const char *prelude;
-  float slope;
-  uint32_t flags; /* those above */
+  float numbers[2]; /* of the activation */
+  uint32_t flags;   /* those above */
 } clg_batch_norm_over;
 
 /* The running statistics may be NULL; flags say whether they are read or updated. */

@@ -11,8 +11,7 @@ enum { OUT_Y, OUT_MEAN, OUT_RSTD };
 
 typedef struct norm_attrs {
   float eps;
-  clg_formula *act; /* behind it; NULL: none */
-  float slope;
+  clg_act act; /* behind it */
 } norm_attrs;
 
 static clg_at at(const clg_tensor *t) { return t ? (clg_at){t->storage->block, clg_tensor_at(t)} : (clg_at){NULL, 0}; }
@@ -40,8 +39,9 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
 
 static clg_status forward(clg_op_call *c) {
   const norm_attrs *a = c->attrs;
-  const clg_norm_act act = {a->act ? clg_formula_epilogue(c->ctx, a->act) : NULL, a->slope};
-  if (a->act && !act.prelude) return clg_last_status(c->ctx);
+  const clg_norm_act act = {a->act.formula ? clg_formula_epilogue(c->ctx, a->act.formula) : NULL,
+                            {a->act.numbers[0], a->act.numbers[1]}};
+  if (a->act.formula && !act.prelude) return clg_last_status(c->ctx);
   const clg_norm_forward f = {.x = at(c->in[IN_X]),
                               .gamma = at(c->in[IN_GAMMA]),
                               .beta = at(c->in[IN_BETA]),
@@ -58,7 +58,7 @@ static clg_status forward(clg_op_call *c) {
 static uint32_t needs(const clg_op_call *c, int input) {
   const norm_attrs *a = c->attrs;
   const uint32_t x = CLG_IN(IN_X) | CLG_OUT(OUT_MEAN) | CLG_OUT(OUT_RSTD);
-  return x | (input == IN_X ? CLG_IN(IN_GAMMA) : 0) | (a->act ? CLG_OUT(OUT_Y) : 0);
+  return x | (input == IN_X ? CLG_IN(IN_GAMMA) : 0) | (a->act.formula ? CLG_OUT(OUT_Y) : 0);
 }
 static uint32_t keeps(const clg_op_call *c) {
   (void)c;
@@ -67,8 +67,9 @@ static uint32_t keeps(const clg_op_call *c) {
 
 static clg_status backward(clg_op_call *c) {
   const norm_attrs *a = c->attrs;
-  const clg_norm_act act = {a->act ? clg_formula_gradient(c->ctx, a->act) : NULL, a->slope};
-  if (a->act && !act.prelude) return clg_last_status(c->ctx);
+  const clg_norm_act act = {a->act.formula ? clg_formula_gradient(c->ctx, a->act.formula) : NULL,
+                            {a->act.numbers[0], a->act.numbers[1]}};
+  if (a->act.formula && !act.prelude) return clg_last_status(c->ctx);
   const clg_norm_backward b = {.g = at(c->grad),
                                .x = at(c->in[IN_X]),
                                .mean = at(c->out[OUT_MEAN]),
@@ -100,7 +101,7 @@ static void compose(clg_op_call *c, clg_tensor **d) {
   const int last[] = {-1};
   clg_tensor *xhat =
       clg_normalise(x, over_rows(c->out[OUT_MEAN], x), over_rows(c->out[OUT_RSTD], x), last, 1, a->eps, &rstd);
-  clg_tensor *g = a->act ? clg_behind_recorded(a->act, a->slope, c->out[OUT_Y], c->grad) : c->grad;
+  clg_tensor *g = a->act.formula ? clg_behind_recorded(&a->act, c->out[OUT_Y], c->grad) : c->grad;
   int rows[CLG_MAX_DIMS];
   for (int k = 0; k < x->ndim - 1; k++) rows[k] = k;
   for (int i = IN_GAMMA; i <= IN_BETA; i++) {
@@ -129,7 +130,7 @@ static clg_expr recompute(clg_recompute *r, clg_node *n) {
   y = clg_expr_make(a, CLG_EX_MUL, y, rstd, 0);
   if (gamma) y = clg_expr_make(a, CLG_EX_MUL, y, clg_recompute_base(r, gamma, NULL), 0);
   if (beta) y = clg_expr_make(a, CLG_EX_ADD, y, clg_recompute_base(r, beta, NULL), 0);
-  return attrs->act ? clg_behind_recompute(r, attrs->act, attrs->slope, y) : y;
+  return attrs->act.formula ? clg_behind_recompute(r, &attrs->act, y) : y;
 }
 
 static const clg_op layer_norm_op = {.name = "layer_norm",
@@ -147,9 +148,9 @@ clg_tensor *clg_layer_norm_act(clg_tensor *x, clg_tensor *gamma, clg_tensor *bet
                                float slope) {
   if (!x) return clg_null(NULL, "layer_norm"), NULL;
   clg_behind behind;
-  if (!clg_behind_begin(x->ctx, act, slope, &behind)) return NULL;
+  if (!clg_behind_begin(x->ctx, act, slope, false, &behind)) return NULL;
   clg_tensor *const in[] = {x, gamma, beta};
-  return clg_behind_end(&behind, clg_op_run(&layer_norm_op, in, 3, &(norm_attrs){eps, behind.fused, slope}));
+  return clg_behind_end(&behind, clg_op_run(&layer_norm_op, in, 3, &(norm_attrs){eps, behind.fused}));
 }
 
 clg_tensor *clg_layer_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps) {

@@ -56,7 +56,7 @@ clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, c
   add_u32(&l, f->n);
   add_f32(&l, f->eps);
   add_u32(&l, (f->gamma.block ? FLAG_GAMMA : 0) | (f->beta.block ? FLAG_BETA : 0));
-  add_f32(&l, f->act.param);
+  l.arg[l.n++] = clg_arg_f32x2(f->act.numbers);
   const size_t groups[3] = {row_groups(ctx, f->rows, f->n), 1, 1};
   return clg_launch_groups(ctx, kernel_of(ctx, f->act.prelude, "norm_forward"), op, l.arg, l.n, groups);
 }
@@ -93,7 +93,7 @@ static clg_status run_backward(clg_context *ctx, const clg_norm_backward *b, clg
                                  {b->mean.offset, b->rstd.offset},
                                  {b->dx.offset, dgamma.offset, dbeta.offset}};
   uint32_t sizes[8] = {b->rows, b->n, s->width, s->chunk, columns, flags};
-  memcpy(&sizes[6], &b->act.param, sizeof b->act.param);
+  memcpy(&sizes[6], b->act.numbers, sizeof b->act.numbers);
   arg_list l = {.n = 0};
   for (int i = 0; i < 9; i++) l.arg[l.n++] = clg_arg_block(at[i].block ? at[i].block : b->g.block);
   for (int i = 0; i < 3; i++) l.arg[l.n++] = clg_arg_packed(offset[i]);

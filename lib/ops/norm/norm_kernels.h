@@ -11,7 +11,7 @@
 
 typedef struct clg_norm_act {
   const char *prelude; /* forward: clg_formula_epilogue; backward: clg_formula_gradient; NULL: there is none */
-  float param;         /* its slope */
+  float numbers[2];
 } clg_norm_act;
 
 typedef struct clg_norm_forward {
