@@ -1,5 +1,5 @@
 /* A number of the bits that an elementwise op of the table gives for every float between two: its values, and first and
- * second gradients. Two builds of the library with one number compute the same there.
+ * second gradients, 0 and -0 being one. Two builds of the library with one number compute the same there.
  *
  * usage: op_bits OP FROM TO */
 #include "op_table/op_table.h"
@@ -15,6 +15,7 @@ static const op_case *case_of(const char *name) {
 
 static uint64_t add(uint64_t sum, clg_tensor *t, float *v, size_t n) {
   if (!t || clg_tensor_read(t, v) != CLG_OK) return 0;
+  for (size_t i = 0; i < n; i++) v[i] += 0.0f;
   for (size_t i = 0; i < n * sizeof *v; i++) sum = (sum ^ ((unsigned char *)v)[i]) * 1099511628211u;
   return sum;
 }

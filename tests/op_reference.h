@@ -60,6 +60,7 @@ static inline void draw(const op_case *c, op_array *in) {
   }
   if (is_float(c, 0) && !(c->op->mask & 1)) come_near(c, &in[0]);
   for (int64_t k = 0; is_float(c, 0) && k < array_count(&in[0]); k++) in[0].v[k] = (float)in[0].v[k];
+  for (int k = 0; k < c->n_set; k++) in[c->set[k].operand].v[c->set[k].element] = c->set[k].value;
 }
 
 /* The sum of the weighted results; of a linear op, of y*(y + 1). */

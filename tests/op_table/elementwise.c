@@ -72,6 +72,19 @@ EACH(map,
              (clg_map_input[]){{"u1", x, 0}, {"k", NULL, 1.7f}, {"u0", o, 0}}, 3),
      x / (1 + exp(-1.7f * x)) - o / (1 + x * x), .least = 2, .reads = BOTH)
 
+#define CONDITION .least = 2, .mask = BOTH, .detached = true
+EACH(eq, clg_eq(x, o), x == o, CONDITION)
+EACH(ne, clg_ne(x, o), x != o, CONDITION)
+EACH(lt, clg_lt(x, o), x < o, CONDITION)
+EACH(le, clg_le(x, o), x <= o, CONDITION)
+EACH(gt, clg_gt(x, o), x > o, CONDITION)
+EACH(ge, clg_ge(x, o), x >= o, CONDITION)
+EACH(logical_and, clg_logical_and(x, o), x &&o, CONDITION)
+EACH(logical_or, clg_logical_or(x, o), x || o, CONDITION)
+EACH(logical_xor, clg_logical_xor(x, o), !x != !o, CONDITION)
+EACH(logical_not, clg_logical_not(x), !x, .mask = ONE, .detached = true)
+EACH(to_int, clg_to_int(x), trunc(x), .detached = true)
+
 /* A copy of x that no graph knows, which a formula changes. */
 static clg_tensor *target;
 static clg_tensor *target_of(clg_tensor *x) {
@@ -85,24 +98,13 @@ static clg_tensor *changed(clg_context *ctx, clg_status s) {
 EACH(map_in_place, changed(c->ctx, clg_map_(target_of(x), "x*o + 1", (clg_map_input[]){{"o", o, 0}}, 1)), x *o + 1,
      .least = 2, .detached = true)
 
-/* The i-th number of the stream: lane i%4 of block position + i/4 (Salmon, Moraes, Dror, Shaw 2011). */
-static double philox_unit(uint64_t seed, uint64_t position, int64_t i) {
-  uint64_t at = position + (uint64_t)i / 4;
-  uint32_t c[4] = {(uint32_t)at, (uint32_t)(at >> 32), 0, 0}, k[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-  for (int round = 0; round < 10; round++) {
-    uint64_t p = 0xD2511F53ull * c[0], q = 0xCD9E8D57ull * c[2];
-    uint32_t next[4] = {(uint32_t)(q >> 32) ^ c[1] ^ k[0], (uint32_t)q, (uint32_t)(p >> 32) ^ c[3] ^ k[1], (uint32_t)p};
-    memcpy(c, next, sizeof c);
-    k[0] += 0x9E3779B9u, k[1] += 0xBB67AE85u;
-  }
-  return (c[i % 4] >> 8) * 0x1p-24;
-}
 static void dropped(const op_attrs *a, const op_array *in, op_array *out) {
   *out = in[0];
   for (int64_t i = 0; i < array_count(out); i++)
-    out->v[i] = a->evaluates ? in->v[i] : philox_unit(5, 3, i) < a->p ? 0 : in->v[i] / (1 - (double)a->p);
+    out->v[i] = a->evaluates ? in->v[i] : op_random_unit(i) < a->p ? 0 : in->v[i] / (1 - (double)a->p);
 }
-OP(dropout, (clg_seed(c->ctx, 5, 3), clg_dropout(x, a->p, !a->evaluates)), .whole = dropped, .linear = true)
+OP(dropout, (clg_seed(c->ctx, OP_SEED, OP_POSITION), clg_dropout(x, a->p, !a->evaluates)), .whole = dropped,
+   .linear = true)
 
 /* ---- rows ---- */
 
@@ -157,6 +159,17 @@ static const op_case cases[] = {
     {&op_scalar_pow, NULL, {FEW}, -2, 2, {.base = 2}},
     {&op_where, NULL, {S(5), FEW, S(3, 1)}, -1, 1, POINTS({{0, NAN, 2}, 2, {0, 0, 1}}, {{NAN, 3, 2}, 3, {0, 1, 0}})},
     {&op_activate, "softplus", {FEW}, -2, 2, {.act = CLG_ACT_SOFTPLUS, .slope = 3}},
+    {&op_eq, NULL, {FEW, S(5)}, .low = -1, .high = 1, POINTS({{NAN, NAN}, 0})},
+    {&op_ne, NULL, {FEW, S(5)}, .low = -1, .high = 1, POINTS({{NAN, NAN}, 1})},
+    {&op_lt, NULL, {FEW, S(5)}},
+    {&op_le, NULL, {FEW, S(5)}, .low = -1, .high = 1, POINTS({{NAN, 1}, 0})},
+    {&op_gt, NULL, {FEW, S(5)}},
+    {&op_ge, NULL, {FEW, S(5)}, .low = -1, .high = 1, POINTS({{1, NAN}, 0})},
+    {&op_logical_and, NULL, {FEW, S(5)}, .low = -1, .high = 1, POINTS({{NAN, 1}, 1})},
+    {&op_logical_or, NULL, {FEW, S(5)}},
+    {&op_logical_xor, NULL, {FEW, S(5)}},
+    {&op_logical_not, NULL, {FEW}},
+    {&op_to_int, NULL, {FEW}, -3, 3, POINTS({{NAN}, 0})},
     {&op_map, NULL, {FEW, S(5)}, -1, 1},
     {&op_map_in_place, NULL, {FEW, S(5)}, -1, 1},
     {&op_dropout, NULL, {FEW}, -1, 1, {.p = 0.4f}},

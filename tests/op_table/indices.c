@@ -32,6 +32,12 @@ static void rows_of(const op_attrs *a, const op_array *in, op_array *out) {
   out->dim[out->ndim++] = width;
   for (int64_t i = 0; i < array_count(out); i++) out->v[i] = w->v[(int64_t)at->v[i / width] * width + i % width];
 }
+static void one_hot_of(const op_attrs *a, const op_array *in, op_array *out) {
+  const int64_t classes = a->length;
+  array_shape(out, in->ndim, in->dim);
+  out->dim[out->ndim++] = classes;
+  for (int64_t i = 0; i < array_count(out); i++) out->v[i] = (int64_t)in->v[i / classes] == i % classes;
+}
 static void same_numbers(const op_attrs *a, const op_array *in, op_array *out) { (void)a, *out = in[0]; }
 
 enum { SECOND = 2 };
@@ -41,6 +47,7 @@ OP(index_select, clg_index_select(x, a->dim[0], o), .whole = selected, INDEXED)
 OP(embedding, clg_embedding(x, o, a->padding_row - 1), .whole = rows_of, INDEXED)
 /* The row that pads has no gradient. */
 OP(embedding_padded, clg_embedding(x, o, a->padding_row - 1), .whole = rows_of, INDEXED, .detached = true)
+OP(one_hot, clg_one_hot(x, a->length), .whole = one_hot_of, .integers = 1, .detached = true)
 OP(to_float, clg_to_float(x), .whole = same_numbers, .integers = 1, .detached = true)
 
 /* ---- rows ---- */
@@ -52,6 +59,7 @@ static const op_case cases[] = {
     {&op_embedding, NULL, {S(5, 3), S(2, 3)}, -1, 1, .below = 5},
     {&op_embedding, "of few", {S(9, 3), S(4)}, -1, 1, .below = 5},
     {&op_embedding_padded, NULL, {S(5, 3), S(2, 3)}, -1, 1, {.padding_row = 5}, .below = 5},
+    {&op_one_hot, NULL, {S(2, 3)}, 0, 0, {.length = 5}, .below = 5},
     {&op_to_float, NULL, {S(4, 5)}, 0, 0, .below = 1000},
 };
 const op_list index_cases = OP_LIST(cases);

@@ -38,7 +38,8 @@ static void bce_loss(const op_attrs *a, const op_array *in, op_array *out) { los
 static void squared_loss(const op_attrs *a, const op_array *in, op_array *out) { loss(a, in, out, square_of); }
 static void l1_loss(const op_attrs *a, const op_array *in, op_array *out) { loss(a, in, out, distance_of); }
 
-/* -sum_c t_c weight_c log_softmax(x)_c, t one-hot or given, smoothed; x [N,C,..] or [C]. */
+/* -sum_c t_c weight_c log_softmax(x)_c, t one-hot or given, smoothed; what weighs nothing counts nothing; x [N,C,..] or
+ * [C]. */
 static void entropy(const op_attrs *a, const op_array *in, op_array *out, bool labels) {
   const op_array *x = &in[0], *t = &in[1], *weight = &in[2];
   const int dim = x->ndim > 1 ? 1 : 0;
@@ -58,7 +59,7 @@ static void entropy(const op_attrs *a, const op_array *in, op_array *out, bool l
     for (at[dim] = 0; at[dim] < classes; at[dim]++) {
       double w = weight->ndim < 0 ? 1 : weight->v[at[dim]], p = labels ? at[dim] == label : array_get(t, at);
       p = p * (1 - smooth) + smooth / (double)classes;
-      if (counts) loss -= p * w * (array_get(x, at) - log(sum));
+      if (counts && p * w != 0) loss -= p * w * (array_get(x, at) - log(sum));
       if (counts && labels && at[dim] == label) count += w;
     }
     out->v[i] = loss;
@@ -126,6 +127,15 @@ static const op_case cases[] = {
      1.75f,
      {.label_smoothing = 0.2f, .ignored = 2},
      .below = 5},
+    {&op_cross_entropy,
+     "of weights that are nothing, and next to it",
+     {S(4, 5), S(4), S(5)},
+     0.25f,
+     1.75f,
+     {.label_smoothing = 0.2f},
+     .below = 5,
+     .set = {{0, 6, -INFINITY}, {2, 1, 0}, {2, 3, 0.01f}},
+     .n_set = 3},
     {&op_cross_entropy, "of one", {S(5), SCALAR}, -1, 1, {NONE}, .below = 5},
     {&op_cross_entropy_prob, NULL, {S(4, 5), S(4, 5)}, 0.1f, 0.9f, {.label_smoothing = 0.1f}},
 };

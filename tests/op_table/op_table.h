@@ -98,6 +98,12 @@ typedef struct op_point {
   double value, grad[4];
 } op_point;
 
+/* An element of an operand that has this value, whatever is drawn. */
+typedef struct op_element {
+  int operand, element;
+  float value;
+} op_element;
+
 typedef struct op_case {
   const op *op;
   const char *what; /* tells rows of one op apart */
@@ -107,6 +113,8 @@ typedef struct op_case {
   int below; /* int32 operands hold 0 .. below - 1 */
   const op_point *points;
   int n_points;
+  op_element set[3];
+  int n_set;
   unsigned grads; /* benches: bit i: operand i gets a gradient; 0: backward is not timed */
 } op_case;
 #define POINTS(...)                                                                                                    \
@@ -120,7 +128,7 @@ typedef struct op_list {
 #define OP_LIST(cases)                                                                                                 \
   { cases, sizeof(cases) / sizeof *(cases) }
 extern const op_list elementwise_cases, reduction_cases, product_cases, norm_cases, image_cases, index_cases,
-    shape_cases, loss_cases, composed_cases;
+    shape_cases, loss_cases, maker_cases, composed_cases;
 /* Sizes that are timed. */
 extern const op_list elementwise_benches, reduction_benches, product_benches, norm_benches, image_benches,
     index_benches, shape_benches, loss_benches, composed_benches;
@@ -184,6 +192,9 @@ static inline int or_one(int v) { return v ? v : 1; }
 static inline float op_eps(const op_attrs *a) { return a->eps ? a->eps : 1e-5f; }
 /* What an op should give of operands in[0..OP_INPUTS): out[0], and out[1..] of ops with further results. */
 void op_define(const op *o, const op_attrs *a, const op_array *in, op_array *out);
+/* Where calls that draw numbers begin, and the numbers in [0,1) from there on. */
+enum { OP_SEED = 5, OP_POSITION = 3 };
+double op_random_unit(int64_t i);
 /* An activation by number: see clg_activate. */
 double op_activation(clg_activation act, double slope, double x);
 

@@ -26,6 +26,13 @@ static double variance(const op_attrs *a, const double *x, int n) {
   for (int i = 0; i < n; i++) sum += pow(x[i] - mean, 2);
   return sum / (a->unbiased ? n - 1 : n);
 }
+static double deviation(const op_attrs *a, const double *x, int n) { return sqrt(variance(a, x, n)); }
+static double log_of_exponentials(const op_attrs *a, const double *x, int n) {
+  double sum = 0;
+  (void)a;
+  for (int i = 0; i < n; i++) sum += exp(x[i]);
+  return log(sum);
+}
 static double norm(const op_attrs *a, const double *x, int n) {
   double sum = 0, most = 0;
   for (int i = 0; i < n; i++) sum += pow(fabs(x[i]), a->order), most = fmax(most, fabs(x[i]));
@@ -84,6 +91,8 @@ OP(mean, clg_mean(x, DIMS), .over = average, .linear = true, .sums = true)
 OP(amax, clg_amax(x, DIMS), .over = greatest, .linear = true, .sums = true, .reads = X)
 OP(amin, clg_amin(x, DIMS), .over = least, .linear = true, .sums = true, .reads = X)
 OP(var, clg_var(x, a->dim, a->dims, a->unbiased, a->keepdim), .over = variance, .sums = true, .reads = X)
+OP(std, clg_std(x, a->dim, a->dims, a->unbiased, a->keepdim), .over = deviation, .sums = true, .reads = X)
+OP(logsumexp, clg_logsumexp(x, DIMS), .over = log_of_exponentials, .sums = true, .reads = X)
 OP(norm, clg_norm(x, a->order, DIMS), .over = norm, .sums = true, .reads = X)
 OP(max_dim, clg_max(x, a->dim[0], a->keepdim, &c->further[0]), .whole = greatest_and_place, .further = {"indices"},
    .linear = true, .sums = true)
@@ -109,6 +118,16 @@ static const op_case cases[] = {
     {&op_amin, NULL, {S(3, 9)}, -1, 1, {OVER(-1)}, POINTS({{NAN}, NAN, {1}})},
     {&op_var, NULL, {S(3, 5, 3)}, -1, 1, {OVER(1), .unbiased = true}},
     {&op_var, "of all", {S(3, 5)}, -1, 1, {.keepdim = true}},
+    {&op_std, NULL, {S(3, 5)}, -1, 1, {OVER(1), .unbiased = true}},
+    {&op_std, "of all", {S(3, 5)}, -1, 1, {.keepdim = true}, POINTS({{2}, 0, {0}})},
+    {&op_logsumexp, NULL, {S(3, 5, 2)}, -2, 2, {OVER(1)}, .set = {{0, 3, 200}}, .n_set = 1},
+    {&op_logsumexp,
+     "of all",
+     {S(3, 5)},
+     -2,
+     2,
+     {OVER(0, -1), .keepdim = true},
+     POINTS({{INFINITY}, INFINITY, {NAN}}, {{-INFINITY}, -INFINITY, {NAN}})},
     {&op_norm, NULL, {S(3, 5)}, 0.3f, 1, {.order = 2, OVER(-1), .keepdim = true}, POINTS({{0}, 0, {0}})},
     {&op_norm, "of order 1", {S(3, 5)}, 0.3f, 1, {.order = 1}, POINTS({{0}, 0, {0}})},
     {&op_norm, "of order 3", {S(5, 3)}, 0.3f, 1, {.order = 3, OVER(0)}, POINTS({{0}, 0, {0}})},

@@ -82,6 +82,44 @@ static void padded(const op_attrs *a, const op_array *in, op_array *out) {
     out->v[i] = index[dim] >= 0 && index[dim] < in->dim[dim] ? array_get(in, index) : a->value;
   }
 }
+/* Around `dim` by `by` places towards its end. */
+static void shifted(op_array *x, int dim, int64_t by) {
+  static op_array from;
+  from = *x;
+  for (int64_t i = 0; i < array_count(x); i++) {
+    int64_t index[OP_DIMS] = {0};
+    array_unravel(x, i, index);
+    index[dim] = ((index[dim] + by) % x->dim[dim] + x->dim[dim]) % x->dim[dim];
+    *array_at(x, index) = from.v[i];
+  }
+}
+/* shape[k] is the shift along dim[k]; dims 0: over all elements. */
+static void rolled(const op_attrs *a, const op_array *in, op_array *out) {
+  *out = *in;
+  if (!a->dims) array_shape(out, 1, (int64_t[]){array_count(in)});
+  for (int k = 0; k < (a->dims ? a->dims : 1); k++) shifted(out, a->dims ? a->dim[k] : 0, a->shape[k]);
+  array_shape(out, in->ndim, in->dim);
+}
+static void flipped(const op_attrs *a, const op_array *in, op_array *out) {
+  array_shape(out, in->ndim, in->dim);
+  for (int64_t i = 0; i < array_count(in); i++) {
+    int64_t index[OP_DIMS] = {0};
+    array_unravel(in, i, index);
+    for (int k = 0; k < a->dims; k++) index[a->dim[k]] = in->dim[a->dim[k]] - 1 - index[a->dim[k]];
+    *array_at(out, index) = in->v[i];
+  }
+}
+static void triangle(const op_attrs *a, const op_array *in, op_array *out, bool lower) {
+  array_shape(out, in->ndim, in->dim);
+  for (int64_t i = 0; i < array_count(in); i++) {
+    const int64_t columns = in->dim[in->ndim - 1], rows = in->dim[in->ndim - 2];
+    const int64_t above = i % columns - i / columns % rows;
+    out->v[i] = (lower ? above <= a->start : above >= a->start) ? in->v[i] : 0;
+  }
+}
+static void below(const op_attrs *a, const op_array *in, op_array *out) { triangle(a, in, out, true); }
+static void above(const op_attrs *a, const op_array *in, op_array *out) { triangle(a, in, out, false); }
+
 static void same(const op_attrs *a, const op_array *in, op_array *out) { (void)a, *out = *in; }
 
 /* Operand k's elements at `at`, `at` + 1, .. of dimension `dim`. */
@@ -130,6 +168,10 @@ OP(unbind, part(clg_unbind(x, a->dim[0], parts, PARTS), a->part), .whole = part_
 OP(expand, clg_expand(x, a->ndim, a->shape), .whole = expanded, MOVES, .sums = true)
 OP(pad, clg_pad(x, a->dim[0], a->start, a->stop, a->value), .whole = padded, MOVES, .idle = true)
 OP(contiguous, clg_contiguous(x), .whole = same, MOVES, .idle = true)
+OP(flip, clg_flip(x, a->dim, a->dims), .whole = flipped, MOVES)
+OP(roll, clg_roll(x, a->shape, a->dim, a->dims), .whole = rolled, MOVES)
+OP(tril, clg_tril(x, a->start), .whole = below, MOVES)
+OP(triu, clg_triu(x, a->start), .whole = above, MOVES)
 OP(cat, clg_cat(c->in, c->n_in, a->dim[0]), .whole = joined, MOVES, .idle = true)
 OP(stack, clg_stack(c->in, c->n_in, a->dim[0]), .whole = stacked, MOVES, .idle = true)
 
@@ -150,6 +192,11 @@ static const op_case cases[] = {
     {&op_expand, NULL, {S(1, 5)}, -1, 1, {TO(2, 4, -1)}},
     {&op_pad, NULL, {S(3, 5)}, -1, 1, {.dim = {1}, .start = 1, .stop = 2, .value = 0.5f}},
     {&op_contiguous, NULL, {S(3, 5)}, -1, 1},
+    {&op_flip, NULL, {S(2, 3, 5)}, -1, 1, {.dims = 2, .dim = {0, 2}}},
+    {&op_roll, NULL, {S(2, 3, 5)}, -1, 1, {.dims = 2, .dim = {1, 2}, .shape = {2, -1}}},
+    {&op_roll, "of all", {S(3, 5)}, -1, 1, {.shape = {3}}},
+    {&op_tril, NULL, {S(2, 4, 3)}, -1, 1, {.start = 1}},
+    {&op_triu, NULL, {S(3, 5)}, -1, 1, {.start = -1}},
     {&op_cat, NULL, {S(3, 2, 2), S(3, 5, 2)}, -1, 1, {.dim = {1}}},
     {&op_cat, "of three", {S(3, 5), S(3, 5), S(3, 2)}, -1, 1, {.dim = {-1}}},
     {&op_stack, NULL, {S(3, 5), S(3, 5), S(3, 5)}, -1, 1, {.dim = {1}}},

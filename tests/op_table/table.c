@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const op_list *const lists[] = {&elementwise_cases, &reduction_cases, &product_cases,
-                                       &norm_cases,        &image_cases,     &index_cases,
-                                       &shape_cases,       &loss_cases,      &composed_cases};
+static const op_list *const lists[] = {&elementwise_cases, &reduction_cases, &product_cases, &norm_cases,
+                                       &image_cases,       &index_cases,     &shape_cases,   &loss_cases,
+                                       &maker_cases,       &composed_cases};
 enum { LISTS = sizeof lists / sizeof *lists };
 
 size_t op_case_count(void) {
