@@ -109,9 +109,9 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_LOGICAL_XOR] = {"logical_xor", "x != 0 ? (o != 0 ? 0 : 1) : (o != 0 ? 1 : 0)", {"x", "o"}, {0}, {0}},
     [CLG_ROW_LOGICAL_NOT] = {"logical_not", "x == 0 ? 1 : 0", {"x"}, {0}, {0}},
     /* The gradient of a deviation that is 0 is 0. */
-    [CLG_ROW_STD] = {"std", "sqrt(x)", {"x"}, {0}, {"y == 0 ? 0 : 0.5/y"}},
+    [CLG_ROW_STD] = {"std", "sqrt(x)", {"x"}, {0}, {"y == 0 ? y : 0.5/y"}},
     /* Of logsumexp, m being the maximum: from an infinite one nothing is measured. */
-    [CLG_ROW_LOGSUMEXP_TERM] = {"logsumexp", "exp(x - (m - m == 0 ? m : 0))", {"x", "m"}, {0}, {0}},
-    [CLG_ROW_LOGSUMEXP] = {"logsumexp", "log(s) + (m - m == 0 ? m : 0)", {"s", "m"}, {0}, {0}},
+    [CLG_ROW_LOGSUMEXP_TERM] = {"logsumexp", "exp(m - m == 0 ? x - m : x)", {"x", "m"}, {0}, {0}},
+    [CLG_ROW_LOGSUMEXP] = {"logsumexp", "m - m == 0 ? log(s) + m : log(s)", {"s", "m"}, {0}, {0}},
     [CLG_ROW_LOGSUMEXP_GRADIENT] = {"logsumexp", "h*exp(x - n)", {"h", "x", "n"}, {0}, {0}},
 };
