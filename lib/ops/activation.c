@@ -42,6 +42,7 @@ clg_tensor *clg_behind_recorded(const clg_act *act, clg_tensor *y, clg_tensor *g
 clg_expr clg_behind_recompute(clg_recompute *r, const clg_act *act, clg_expr v) {
   clg_expr number[CLG_EPILOGUE_NUMBERS];
   bool ok = v != 0;
-  for (int i = 0; ok && i < act->formula->n_param; i++) ok = (number[i] = clg_recompute_number(r, act->numbers[i])) != 0;
+  for (int i = 0; ok && i < act->formula->n_param; i++)
+    ok = (number[i] = clg_recompute_number(r, act->numbers[i])) != 0;
   return ok ? clg_formula_over(r->ctx, act->formula, &v, number) : 0;
 }

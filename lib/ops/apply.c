@@ -126,18 +126,19 @@ clg_tensor *clg_formula_recorded_gradient(clg_formula *f, int i, clg_tensor *con
   return clg_formula_apply(r, in, params, 0, false);
 }
 
+clg_tensor *clg_sum_to_shape(clg_tensor *t, int ndim, const int64_t *shape) {
+  if (!t) return NULL;
+  uint32_t dims = clg_stretched(t->ndim, t->shape, ndim, shape);
+  if (dims) t = clg_formula_apply(clg_formula_row(t->ctx, CLG_ROW_SUM), &t, NULL, dims, false);
+  return clg_reshape(t, ndim, shape);
+}
+
 static clg_tensor *composed_gradient(clg_op_call *c, int i, clg_tensor *const *tensors) {
   const formula_attrs *a = c->attrs;
   const clg_input_shape *s = clg_op_input(c, i);
   if (clg_expr_is_absent(clg_arena_of(c->ctx), a->f->grad[i].d)) return clg_full(c->ctx, s->ndim, s->dim, 0);
-  uint32_t dims = stretched(c, i);
-  if (a->f->grad[i].identity && !dims) return tensors[c->n + 1];
-  clg_tensor *g = clg_formula_recorded_gradient(a->f, i, tensors, a->params);
-  int list[CLG_MAX_DIMS], count = 0;
-  for (int d = 0; d < a->ndim; d++)
-    if (dims >> d & 1) list[count++] = d;
-  if (count) g = clg_sum(g, list, count, false);
-  return clg_reshape(g, s->ndim, s->dim);
+  if (a->f->grad[i].identity && !stretched(c, i)) return tensors[c->n + 1];
+  return clg_sum_to_shape(clg_formula_recorded_gradient(a->f, i, tensors, a->params), s->ndim, s->dim);
 }
 
 static void compose(clg_op_call *c, clg_tensor **d) {
@@ -159,20 +160,24 @@ static clg_expr recompute(clg_recompute *r, clg_node *n) {
   return ok ? clg_formula_over(n->ctx, a->f, in, number) : 0;
 }
 
-const clg_op clg_formula_op = {.attrs = sizeof(formula_attrs),
-                               .traits = CLG_OP_STRIDED | CLG_OP_LATE,
-                               .shapes = shapes,
-                               .forward = forward,
-                               .needs = needs,
-                               .keeps = keeps,
-                               .backward = backward,
-                               .compose = compose,
-                               .recompute = recompute};
+static const clg_op formula_op = {.attrs = sizeof(formula_attrs),
+                                  .traits = CLG_OP_STRIDED | CLG_OP_LATE,
+                                  .shapes = shapes,
+                                  .forward = forward,
+                                  .needs = needs,
+                                  .keeps = keeps,
+                                  .backward = backward,
+                                  .compose = compose,
+                                  .recompute = recompute};
 
 /* by != NULL: the sum is divided by it. */
 static clg_tensor *apply(clg_formula *f, clg_tensor *const *in, const float *params, uint32_t dims, bool keepdim,
                          const float *by) {
   if (!f) return NULL;
+  if (!f->op.name) {
+    f->op = formula_op;
+    f->op.name = f->name;
+  }
   formula_attrs a;
   a.f = f;
   a.dims = dims;

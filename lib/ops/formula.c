@@ -1,4 +1,5 @@
-/* Compiles formulas for a context: derives gradients, decides what is saved, keeps the compiled ones (slot FORMULAS). */
+/* Compiles formulas for a context: derives gradients, decides what is saved, keeps the compiled ones (slot FORMULAS).
+ */
 #include "ops/formula.h"
 #include "kernel/kernel.h"
 #include <stdio.h>
@@ -99,8 +100,6 @@ static clg_formula *compile(clg_context *ctx, const char *name, clg_expr e, cons
   clg_formula *f = e ? calloc(1, sizeof *f) : NULL;
   if (!f) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory"), NULL;
   f->name = name;
-  f->op = clg_formula_op;
-  f->op.name = name;
   f->n_in = n->n_in;
   f->n_param = n->n_param;
   memcpy(f->in, n->tensor, sizeof f->in);

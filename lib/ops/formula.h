@@ -98,13 +98,11 @@ typedef enum clg_row_id {
 } clg_row_id;
 extern const clg_row clg_rows[CLG_ROWS];
 
-extern const clg_op clg_formula_op; /* apply.c; each formula has its own, with its name */
-
 /* A row, or a user's text, compiled for a context. */
 typedef struct clg_formula {
   struct clg_formula *next; /* of the context's list of user formulas */
   const char *name;
-  clg_op op; /* clg_formula_op, of this name */
+  clg_op op; /* apply.c makes it */
   char *key; /* of a user's: its text and names */
   int n_in, n_param;
   const char *in[CLG_FORMULA_INPUTS], *param[CLG_FORMULA_PARAMS]; /* static names */
@@ -137,7 +135,9 @@ clg_tensor *clg_formula_mean(clg_formula *f, clg_tensor *const *in, float by, ui
 /* A reduced tensor over the shape before: the same value for every element that it was made of. With dims = 0 t itself.
  * An op result. */
 clg_tensor *clg_expand_reduced(clg_tensor *t, uint32_t dims, int ndim, const int64_t *shape);
-/* The same as a view that is not recorded: a new reference. */
+/* The other way: t over the dimensions along which it was stretched from `shape`, summed. An op result. */
+clg_tensor *clg_sum_to_shape(clg_tensor *t, int ndim, const int64_t *shape);
+/* As clg_expand_reduced, a view that is not recorded: a new reference. */
 clg_tensor *clg_reduced_view(const clg_tensor *t, uint32_t dims, int ndim, const int64_t *shape);
 
 /* g * d f / d in[i] as an op of its own: an op result that can be differentiated again. tensors is in[] with y and g

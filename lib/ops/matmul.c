@@ -1,6 +1,6 @@
 /* Matrix products, also of vectors and of batches that broadcast: y = a b; da = g b^T, db = a^T g. */
 #include "ops/matmul.h"
-#include "ops/op.h"
+#include "ops/formula.h"
 #include <clgrad/ops.h>
 #include <string.h>
 
@@ -279,12 +279,7 @@ static void compose(clg_op_call *c, clg_tensor **d) {
     for (int k = A; k <= B; k++)
       if (f[k].transposed) f[k].t = clg_transpose(f[k].t, -1, -2);
     const clg_input_shape *in = clg_op_input(c, i);
-    clg_tensor *y = clg_matmul(f[A].t, f[B].t);
-    int dims[CLG_MAX_DIMS], count = 0, lead = y ? y->ndim - in->ndim : 0;
-    for (int k = 0; y && k < y->ndim - 2; k++)
-      if (k < lead || (in->dim[k - lead] == 1 && y->shape[k] != 1)) dims[count++] = k;
-    if (count) y = clg_reshape(clg_sum(y, dims, count, true), in->ndim, in->dim);
-    d[i] = y;
+    d[i] = clg_sum_to_shape(clg_matmul(f[A].t, f[B].t), in->ndim, in->dim);
   }
 }
 

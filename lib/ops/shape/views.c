@@ -1,5 +1,5 @@
 /* Views: ops that share the storage of their input. */
-#include "ops/op.h"
+#include "ops/formula.h"
 #include <clgrad/ops.h>
 #include <string.h>
 
@@ -209,27 +209,19 @@ static clg_status expand_forward(clg_op_call *c) {
   return take_view(c, clg_tensor_view(x->storage, x->offset, y->ndim, y->dim, stride));
 }
 
-static uint32_t stretched(const clg_op_call *c) {
-  const clg_input_shape *x = clg_op_input(c, 0);
-  return clg_stretched(c->grad->ndim, c->grad->shape, x->ndim, x->dim);
-}
-
 static clg_status expand_backward(clg_op_call *c) {
   const clg_tensor *in[] = {c->grad};
   const clg_grad_place *to = &c->to[0];
   clg_map_fn *copy = clg_maps_of(c->ctx, CLG_MAP_COPY);
-  uint32_t dims = stretched(c);
+  const clg_input_shape *x = clg_op_input(c, 0);
+  uint32_t dims = clg_stretched(c->grad->ndim, c->grad->shape, x->ndim, x->dim);
   if (!dims) return clg_map_run(copy, &to->t, in, NULL, to->add, "expand");
   return clg_map_reduce(copy, CLG_REDUCE_SUM, to->t, in, NULL, c->grad->ndim, c->grad->shape, dims, to->add, "expand");
 }
 
 static void expand_compose(clg_op_call *c, clg_tensor **d) {
   const clg_input_shape *x = clg_op_input(c, 0);
-  uint32_t mask = stretched(c);
-  int dims[CLG_MAX_DIMS], n = 0;
-  for (int k = 0; k < c->grad->ndim; k++)
-    if (mask >> k & 1) dims[n++] = k;
-  d[0] = clg_reshape(n ? clg_sum(c->grad, dims, n, false) : c->grad, x->ndim, x->dim);
+  d[0] = clg_sum_to_shape(c->grad, x->ndim, x->dim);
 }
 
 static const clg_op expand_op = {.name = "expand",
