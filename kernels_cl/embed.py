@@ -51,7 +51,8 @@ def main(out, *paths):
             sys.exit(f"{path}: not plain ASCII")
         name = "source_" + re.sub(r"\W", "_", base)
         arrays.append(array(name, text + b"\0"))
-        rows.append(f'  {{"{base}", {name}, sizeof {name} - 1}},')
+        wants, forms = (str(mark in text).lower() for mark in (b"#if CLG_WANT(", b"#if CLG_FORM("))
+        rows.append(f'  {{"{base}", {name}, sizeof {name} - 1, {wants}, {forms}}},')
     with open(out, "w", encoding="ascii") as file:
         file.write('#include "kernel/sources.h"\n\n' + "\n\n".join(arrays) + "\n\n")
         file.write("const clg_source clg_sources_cl[] = {\n" + "\n".join(rows) + "\n};\n")

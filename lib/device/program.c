@@ -83,7 +83,7 @@ size_t clg_wg(const clg_context *ctx) {
 /* ---- building ---- */
 
 /* A user's source comes whole as the prelude of this. */
-static const clg_source user_source = {"program", "", 0};
+static const clg_source user_source = {.name = "program", .text = ""};
 
 static const clg_source *find_source(const char *name) {
   return strcmp(name, user_source.name) ? clg_source_find(name) : &user_source;
@@ -237,7 +237,7 @@ void clg_programs_save(clg_context *ctx) {
 
 /* Whether a program has one kernel of the source, since most drivers take long over each, wanted or not. */
 static bool is_split(const clg_context *ctx, const clg_source *s) {
-  return mentions(s, "#if CLG_WANT(") || (!clg_compiles_late(ctx) && mentions(s, "#if CLG_FORM("));
+  return s->wants || (s->forms && !clg_compiles_late(ctx));
 }
 
 /* What a program is made of: a source with a prelude before it or, where there is a label, with text behind it. */
