@@ -9,8 +9,8 @@ static const int64_t dims[3][4] = {{2, 6, 7, 5}, {6, 6, 3, 3}, {6}};
 static const struct {
   clg_activation act;
   float slope;
-} acts[] = {{CLG_ACT_RELU, 0}, {CLG_ACT_LEAKY_RELU, 0.2f}, {CLG_ACT_LEAKY_RELU, -0.2f},
-            {CLG_ACT_TANH, 0}, {CLG_ACT_SIGMOID, 0},       {CLG_ACT_GELU, 0}};
+} acts[] = {{CLG_ACT_RELU, 0},    {CLG_ACT_LEAKY_RELU, 0.2f}, {CLG_ACT_LEAKY_RELU, -0.2f}, {CLG_ACT_TANH, 0},
+            {CLG_ACT_SIGMOID, 0}, {CLG_ACT_GELU, 0},          {CLG_ACT_SOFTPLUS, 1.5f}};
 enum { ACTS = sizeof acts / sizeof *acts };
 
 typedef clg_tensor *(*body)(clg_tensor *const *t, clg_activation act, float slope);
