@@ -62,6 +62,14 @@ void *clg_fail_object(clg_context *ctx, clg_status status, const char *op, const
   return NULL;
 }
 
+bool clg_refuse(clg_context *ctx, clg_status status, const char *op, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  fail(ctx, status, op, fmt, ap);
+  va_end(ap);
+  return false;
+}
+
 clg_status clg_null(clg_context *ctx, const char *op) {
   if (ctx && ctx->error.status == CLG_OK) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "it was given NULL");
   clg_nulls_mark(op);

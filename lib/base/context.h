@@ -83,6 +83,9 @@ clg_status clg_fail(clg_context *ctx, clg_status status, const char *op, const c
 /* The same in a call that returns an object: NULL. */
 void *clg_fail_object(clg_context *ctx, clg_status status, const char *op, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same for functions that return whether they could. False. */
+bool clg_refuse(clg_context *ctx, clg_status status, const char *op, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* A call was given a NULL that it needs: an error on the context where there is one without an error yet (NULL is what
  * a call that failed returns: the first error says more), else a mark for the scope that closes. CLG_ERR_ARGUMENT. */
 clg_status clg_null(clg_context *ctx, const char *op);

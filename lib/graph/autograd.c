@@ -32,7 +32,7 @@ clg_status clg_retain_grad(clg_tensor *t) {
 }
 
 clg_tensor *clg_detach(clg_tensor *t) {
-  if (!t) return clg_null(NULL, "detach"), NULL;
+  if (!t) return clg_null_object(NULL, "detach");
   return clg_result(clg_tensor_view(t->storage, t->offset, t->ndim, t->shape, t->stride));
 }
 
@@ -42,7 +42,10 @@ static clg_hook **hooks_of(clg_tensor *t) { return t->has_graph ? &t->grad->node
 static uint64_t append(clg_hook **at, clg_context *ctx, clg_hook hook, const char *op) {
   clg_graph *g = clg_graph_of(ctx);
   clg_hook *h = g ? malloc(sizeof *h) : NULL;
-  if (!h) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory"), 0;
+  if (!h) {
+    clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
+    return 0;
+  }
   *h = hook;
   h->id = ++g->hook_id;
   while (*at) at = &(*at)->next;
@@ -51,14 +54,23 @@ static uint64_t append(clg_hook **at, clg_context *ctx, clg_hook hook, const cha
 }
 
 uint64_t clg_add_hook(clg_tensor *t, clg_tensor_hook hook, void *user) {
-  if (!t || !hook) return clg_null(t ? t->ctx : NULL, "add_hook"), 0;
-  if (!t->requires_grad) return clg_fail(t->ctx, CLG_ERR_GRAPH, "add_hook", "the tensor does not require grad"), 0;
+  if (!t || !hook) {
+    clg_null(t ? t->ctx : NULL, "add_hook");
+    return 0;
+  }
+  if (!t->requires_grad) {
+    clg_fail(t->ctx, CLG_ERR_GRAPH, "add_hook", "the tensor does not require grad");
+    return 0;
+  }
   return append(hooks_of(t), t->ctx, (clg_hook){.fn = hook, .user = user}, "add_hook");
 }
 
 uint64_t clg_add_post_accumulate_hook(clg_tensor *leaf, clg_post_accumulate_hook hook, void *user) {
   static const char op[] = "add_post_accumulate_hook";
-  if (!leaf || !hook) return clg_null(leaf ? leaf->ctx : NULL, op), 0;
+  if (!leaf || !hook) {
+    clg_null(leaf ? leaf->ctx : NULL, op);
+    return 0;
+  }
   if (!leaf->requires_grad || leaf->has_graph) {
     clg_fail(leaf->ctx, CLG_ERR_GRAPH, op, "the tensor is not a leaf that requires grad");
     return 0;

@@ -60,11 +60,11 @@ static void *pack_number(void *user, clg_tensor *t) {
   if (g->n == g->cap) {
     size_t cap = g->cap ? 2 * g->cap : 16;
     slot **p = realloc(g->slot, cap * sizeof *p);
-    if (!p) return clg_fail(g->ctx, CLG_ERR_HOST_MEMORY, "checkpoint", "out of host memory"), NULL;
+    if (!p) return clg_fail_object(g->ctx, CLG_ERR_HOST_MEMORY, "checkpoint", "out of host memory");
     g->slot = p, g->cap = cap;
   }
   slot *s = calloc(1, sizeof *s);
-  if (!s) return clg_fail(g->ctx, CLG_ERR_HOST_MEMORY, "checkpoint", "out of host memory"), NULL;
+  if (!s) return clg_fail_object(g->ctx, CLG_ERR_HOST_MEMORY, "checkpoint", "out of host memory");
   s->segment = g;
   if (is_parameter(t)) s->fixed = clg_storage_ref(t->storage), s->fixed_version = t->storage->version;
   g->refs++;
@@ -200,7 +200,7 @@ static clg_status save_inputs(segment *g, clg_tensor *const *in, size_t n) {
 
 static segment *segment_create(clg_context *ctx, clg_segment fn, void *user, clg_tensor *const *in, size_t n) {
   segment *g = calloc(1, sizeof *g);
-  if (!g) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "checkpoint", "out of host memory"), NULL;
+  if (!g) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "checkpoint", "out of host memory");
   *g = (segment){.refs = 1, .ctx = ctx, .fn = fn, .user = user};
   clg_context_hold(ctx);
   clg_seed_get(ctx, &g->seed, &g->position);
@@ -230,7 +230,7 @@ static bool is_given(const clg_tensor *y, clg_tensor *const *in, size_t n) {
 static bool are_inputs(clg_context *ctx, clg_tensor *const *in, size_t n) {
   if (!clg_inputs_here(in, (int)n, "checkpoint")) return false;
   if (in[0]->ctx == ctx) return true;
-  return clg_fail(ctx, CLG_ERR_ARGUMENT, "checkpoint", "its inputs belong to another context"), false;
+  return clg_refuse(ctx, CLG_ERR_ARGUMENT, "checkpoint", "its inputs belong to another context");
 }
 
 /* Parameters that fn reaches by itself make a segment recorded too, so grad mode alone decides. */

@@ -23,9 +23,10 @@ static clg_tensor *sum_of(clg_tensor *a, clg_tensor *b, const char *op) {
   clg_tensor *const in[] = {a, b};
   bool recorded = clg_records(in, 2);
   clg_tensor *sum = !recorded && clg_is_ours(a) ? clg_tensor_ref(a) : clg_tensor_like(a, op);
-  if (!sum ||
-      clg_map_run(clg_maps_of(a->ctx, CLG_MAP_ADD), &sum, (const clg_tensor *const *)in, NULL, false, op) != CLG_OK)
-    return clg_tensor_unref(&sum), NULL;
+  const clg_tensor *const *from = (const clg_tensor *const *)in;
+  if (sum && clg_map_run(clg_maps_of(a->ctx, CLG_MAP_ADD), &sum, from, NULL, false, op) != CLG_OK)
+    clg_tensor_unref(&sum);
+  if (!sum) return NULL;
   clg_node *n = recorded ? clg_node_create(in, 2, 0, 0, &sum_class, "accumulate") : NULL;
   if (recorded && (!n || clg_node_attach(n, sum) != CLG_OK)) clg_tensor_unref(&sum);
   return sum;

@@ -12,7 +12,10 @@ bool clg_inputs_here(clg_tensor *const *in, int n, const char *op) {
       ctx = in[i]->ctx;
     else
       nulls++;
-  if (nulls) return clg_null(ctx, op), false;
+  if (nulls) {
+    clg_null(ctx, op);
+    return false;
+  }
   for (int i = 1; i < n; i++)
     if (in[i]->ctx != in[0]->ctx) {
       clg_fail(in[0]->ctx, CLG_ERR_ARGUMENT, op, "its inputs belong to different contexts");
@@ -41,7 +44,7 @@ clg_node *clg_node_create(clg_tensor *const *in, int n_in, int n_saved, size_t a
   clg_graph *g = clg_graph_of(ctx);
   size_t edges = (size_t)n_in * sizeof(clg_edge), saved = (size_t)n_saved * sizeof(clg_saved);
   char *memory = g ? calloc(1, sizeof(clg_node) + edges + saved + attr) : NULL;
-  if (!memory) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory"), NULL;
+  if (!memory) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
   clg_node *n = (clg_node *)memory;
   n->refs = 1;
   n->ctx = ctx;
@@ -176,7 +179,7 @@ static void finish(clg_tensor *t) {
 struct clg_autograd *clg_autograd_of(clg_tensor *t) {
   if (t->grad) return t->grad;
   t->grad = calloc(1, sizeof *t->grad);
-  if (!t->grad) return clg_fail(t->ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory"), NULL;
+  if (!t->grad) return clg_fail_object(t->ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   t->grad_finish = finish;
   return t->grad;
 }

@@ -130,7 +130,7 @@ static clg_map_fn *compiled(clg_context *ctx, clg_expr e, const clg_recompute *r
   if (g->n_maps == g->maps_cap) {
     size_t cap = g->maps_cap ? 2 * g->maps_cap : 8;
     struct clg_recompute_map *p = realloc(g->maps, cap * sizeof *p);
-    if (!p) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory"), NULL;
+    if (!p) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
     g->maps = p, g->maps_cap = cap;
   }
   clg_map_fn *fn = clg_map_create(ctx, op, &e, 1, base_name, r->n_bases, number_name, r->n_numbers);

@@ -22,7 +22,7 @@ clg_graph *clg_graph_of(clg_context *ctx) {
   clg_slot *slot = &ctx->slot[CLG_SLOT_GRAPH];
   if (slot->state) return slot->state;
   clg_graph *g = calloc(1, sizeof *g);
-  if (!g) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory"), NULL;
+  if (!g) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   *slot = (clg_slot){g, graph_close, graph_destroy};
   return g;
 }
@@ -30,7 +30,7 @@ clg_graph *clg_graph_of(clg_context *ctx) {
 /* Without memory the context's own struct stands for the scope, and for every one that is opened within it, until it is
  * closed: nobody could own results meanwhile, so ops have none, and the close says why. */
 clg_scope *clg_scope_open(clg_context *ctx) {
-  if (!ctx) return clg_null(NULL, "scope_open"), NULL;
+  if (!ctx) return clg_null_object(NULL, "scope_open");
   const clg_nulls *nulls = clg_nulls_here();
   const clg_scope opened = {
       .ctx = ctx, .parent = ctx->scope, .errors = ctx->error.raised, .nulls = nulls, .marks = nulls->seen};

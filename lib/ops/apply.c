@@ -202,6 +202,6 @@ clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *par
   const clg_row *row = &clg_rows[id];
   const clg_tensor *any = in[0];
   for (int i = 1; !any && i < 3 && row->in[i]; i++) any = in[i];
-  if (!any) return clg_null(NULL, row->name), NULL;
+  if (!any) return clg_null_object(NULL, row->name);
   return clg_formula_apply(clg_formula_row(any->ctx, id), in, params, 0, false);
 }

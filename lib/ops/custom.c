@@ -118,7 +118,7 @@ static bool op_ok(clg_context *ctx, const clg_custom_op *op, size_t n, int ndim,
 }
 
 clg_tensor *clg_custom_apply(const clg_custom_op *op, clg_tensor *const *in, size_t n, int ndim, const int64_t *shape) {
-  if (!op) return clg_null(NULL, "custom"), NULL;
+  if (!op) return clg_null_object(NULL, "custom");
   clg_context *ctx = in && n && in[0] ? in[0]->ctx : NULL;
   owner *own = malloc(sizeof *own);
   if (!own) {

@@ -87,7 +87,7 @@ clg_tensor *clg_logical_xor(clg_tensor *x, clg_tensor *o) { return condition(CLG
 clg_tensor *clg_logical_not(clg_tensor *x) { return condition(CLG_ROW_LOGICAL_NOT, x, NULL); }
 
 clg_tensor *clg_activate(clg_tensor *x, clg_activation act, float slope) {
-  if (!x) return clg_null(NULL, "activate"), NULL;
+  if (!x) return clg_null_object(NULL, "activate");
   switch (act) {
   case CLG_ACT_NONE: return clg_result(clg_tensor_ref(x));
   case CLG_ACT_RELU: return clg_relu(x);
@@ -98,7 +98,7 @@ clg_tensor *clg_activate(clg_tensor *x, clg_activation act, float slope) {
   case CLG_ACT_SILU: return clg_silu(x);
   case CLG_ACT_SOFTPLUS: return clg_softplus(x, slope, CLG_SOFTPLUS_LINEAR);
   }
-  return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "activate", "there is no activation number %d", (int)act), NULL;
+  return clg_fail_object(x->ctx, CLG_ERR_ARGUMENT, "activate", "there is no activation number %d", (int)act);
 }
 
 /* A user's inputs sorted into tensors and numbers. */
@@ -132,10 +132,10 @@ static clg_status sort_inputs(clg_context *ctx, sorted *s, const clg_map_input *
 }
 
 clg_tensor *clg_map(clg_context *ctx, const char *formula, const clg_map_input *inputs, size_t n) {
-  if (!ctx || !formula || (n && !inputs)) return clg_null(ctx, "map"), NULL;
+  if (!ctx || !formula || (n && !inputs)) return clg_null_object(ctx, "map");
   sorted s = {.n_in = 0};
   if (sort_inputs(ctx, &s, inputs, n, "map") != CLG_OK) return NULL;
-  if (!s.n_in) return clg_fail(ctx, CLG_ERR_ARGUMENT, "map", "a formula needs at least one tensor"), NULL;
+  if (!s.n_in) return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "map", "a formula needs at least one tensor");
   clg_formula *f = clg_formula_user(ctx, formula, s.in, s.n_in, s.param, s.n_param, "map");
   return f ? clg_formula_apply(f, s.tensor, s.value, 0, false) : NULL;
 }

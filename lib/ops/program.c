@@ -15,8 +15,8 @@ struct clg_program {
 clg_program *clg_program_create(clg_context *ctx, const char *name, const char *source) {
   if (!ctx) return NULL;
   if (!name || !source || strpbrk(name, "\"\\\n"))
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, "program", "it needs a source, and a name without quotes and line ends"),
-           NULL;
+    return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "program",
+                           "it needs a source, and a name without quotes and line ends");
   clg_str text = {0};
   clg_str_addf(&text, "#line 1 \"%s\"\n", name);
   clg_str_add(&text, source);
@@ -24,7 +24,7 @@ clg_program *clg_program_create(clg_context *ctx, const char *name, const char *
   clg_program *p = text.failed ? NULL : calloc(1, sizeof *p);
   if (!p) {
     clg_str_free(&text);
-    return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "program", "out of host memory"), NULL;
+    return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "program", "out of host memory");
   }
   *p = (clg_program){1, ctx, text.data};
   clg_context_hold(ctx);

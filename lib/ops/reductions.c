@@ -4,13 +4,12 @@
 #include <clgrad/ops.h>
 
 bool clg_dims_mask(clg_tensor *x, const int *dims, int n, uint32_t *mask, const char *op) {
-  if (n < 0 || (n && !dims))
-    return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "%d dimensions are no list of them", n), false;
+  if (n < 0 || (n && !dims)) return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "%d dimensions are no list of them", n);
   *mask = n ? 0 : (1u << x->ndim) - 1;
   for (int i = 0; i < n; i++) {
     int d = clg_dim_of(x->ctx, dims[i], x->ndim, op);
     if (d < 0) return false;
-    if (*mask >> d & 1) return clg_fail(x->ctx, CLG_ERR_SHAPE, op, "dimension %d is given twice", dims[i]), false;
+    if (*mask >> d & 1) return clg_refuse(x->ctx, CLG_ERR_SHAPE, op, "dimension %d is given twice", dims[i]);
     *mask |= 1u << d;
   }
   return true;

@@ -34,10 +34,9 @@ static clg_tensor *weighted(clg_row_id id, clg_tensor *x, clg_tensor *t, const c
 static bool shapes_ok(clg_tensor *x, clg_tensor *t, const clg_loss_options *o, const char *op) {
   char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
   if (!clg_same_shape(x, t))
-    return clg_fail(x->ctx, CLG_ERR_SHAPE, op,
-                    "shapes %s and %s: the target must have that of x (reshape or expand it)",
-                    clg_shape_text(x->ndim, x->shape, a), clg_shape_text(t->ndim, t->shape, b)),
-           false;
+    return clg_refuse(x->ctx, CLG_ERR_SHAPE, op,
+                      "shapes %s and %s: the target must have that of x (reshape or expand it)",
+                      clg_shape_text(x->ndim, x->shape, a), clg_shape_text(t->ndim, t->shape, b));
   clg_tensor *const weights[] = {o->weight, o->pos_weight};
   for (int i = 0; i < 2; i++) {
     int ndim = x->ndim;
@@ -47,9 +46,8 @@ static bool shapes_ok(clg_tensor *x, clg_tensor *t, const clg_loss_options *o, c
     if (!w ||
         (clg_broadcast(&ndim, shape, w) && ndim == x->ndim && !memcmp(shape, x->shape, (size_t)ndim * sizeof *shape)))
       continue;
-    return clg_fail(x->ctx, CLG_ERR_SHAPE, op, "weight %s does not broadcast to x %s",
-                    clg_shape_text(w->ndim, w->shape, b), clg_shape_text(x->ndim, x->shape, a)),
-           false;
+    return clg_refuse(x->ctx, CLG_ERR_SHAPE, op, "weight %s does not broadcast to x %s",
+                      clg_shape_text(w->ndim, w->shape, b), clg_shape_text(x->ndim, x->shape, a));
   }
   return true;
 }
@@ -59,10 +57,10 @@ static clg_tensor *loss(clg_row_id id, clg_tensor *x, clg_tensor *t, const clg_l
   if (!clg_inputs_here((clg_tensor *[]){x, t}, 2, op)) return NULL;
   if (!o) o = &defaults;
   if (o->reduction < CLG_REDUCTION_MEAN || o->reduction > CLG_REDUCTION_NONE)
-    return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "there is no reduction number %d", (int)o->reduction), NULL;
+    return clg_fail_object(x->ctx, CLG_ERR_ARGUMENT, op, "there is no reduction number %d", (int)o->reduction);
   if ((o->pos_weight && id != CLG_ROW_BCE_LOGITS) || o->label_smoothing != 0 ||
       o->ignore_index != defaults.ignore_index)
-    return clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "an option is set that this loss does not have"), NULL;
+    return clg_fail_object(x->ctx, CLG_ERR_ARGUMENT, op, "an option is set that this loss does not have");
   if (!shapes_ok(x, t, o, op)) return NULL;
   return o->weight || o->pos_weight ? weighted(id, x, t, o) : reduced(id, x, t, o->reduction);
 }
