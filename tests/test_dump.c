@@ -3,6 +3,7 @@
 #include "context.h"
 #include "harness.h"
 #include "kept.h"
+#include "kernel/kernel.h"
 #include <clgrad/opencl.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -134,9 +135,38 @@ START_TEST(a_step_as_files) {
 }
 END_TEST
 
+START_TEST(names_are_identifiers) {
+  static const char *const cases[][2] = {{"gelu", "gelu"},   {"exp", "exp_each"}, {"half", "half_each"},
+                                         {"a b/c", "a_b_c"}, {"3d", "_3d"},       {"", "_"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    clg_str s = {0};
+    clg_kernel_name(cases[i][0], &s);
+    ck_assert_str_eq(s.data, cases[i][1]);
+    clg_str_free(&s);
+  }
+}
+END_TEST
+
+/* A formula's names that the kernel has for something else get another. */
+START_TEST(names_do_not_meet) {
+  clg_arena *a = clg_arena_create();
+  static const char *const in[] = {"count", "out"}, *const number[] = {"i"};
+  clg_expr e = clg_expr_parse(a, "count*out + i", (const char *[]){"count", "out", "i"}, 3, NULL);
+  const clg_kernel_formula f = {"f", a, &e, in, number, 1, 2, 1, false};
+  const clg_kernel_form form = {"map_flat.clt", "f", 0, 0};
+  clg_str s = {0};
+  clg_kernel_write(&f, &form, &s);
+  ck_assert_ptr_nonnull(strstr(s.data, "out[out_at + i] = f_of(count_[count__at + i], out_[out__at + i], i_);"));
+  clg_str_free(&s);
+  clg_arena_destroy(a);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("dump");
   tcase_add_test(c, a_step_as_files);
+  tcase_add_test(c, names_are_identifiers);
+  tcase_add_test(c, names_do_not_meet);
   suite_add_tcase(suite, c);
 }
 CHECK_MAIN("dump", add_cases)

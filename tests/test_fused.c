@@ -1,5 +1,7 @@
 /* Activations fused behind convolutions and norms: the bits of two ops, forward, backward and second order. */
 #include "harness.h"
+#include "ops/formula.h"
+#include "product/product.h"
 #include "shared_context.h"
 #include <math.h>
 #include <string.h>
@@ -324,12 +326,57 @@ START_TEST(unknown_activations) {
 }
 END_TEST
 
+/* Behind products, convolutions and layer norms, and behind batch norms: also formulas of users. */
+START_TEST(which_formulas_fuse) {
+  static const char *const in[] = {"x", "o"}, *const number[] = {"k", "a", "b"};
+  static const struct {
+    const char *text;
+    int n_in, n_number;
+    bool fuses, remade;
+  } cases[] = {{"exp(k*x)", 1, 1, true, true},        {"k*x + a", 1, 2, true, true},
+               {"sigmoid(x)", 1, 0, true, true},      {"x*x", 1, 0, false, true},
+               {"x*sigmoid(k*x)", 1, 1, false, true}, {"x*o", 2, 0, false, false},
+               {"k*x + a + b", 1, 3, false, false}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const clg_formula *f = clg_formula_user(ctx, cases[i].text, in, cases[i].n_in, number, cases[i].n_number, "test");
+    ck_assert_msg(f != NULL, "%s", clg_last_error(ctx));
+    ck_assert_msg(clg_formula_fuses(f, false) == cases[i].fuses, "%s", cases[i].text);
+    ck_assert_msg(clg_formula_fuses(f, true) == cases[i].remade, "%s, remade", cases[i].text);
+  }
+}
+END_TEST
+
+/* A product with a user's formula behind it has the bits of both apart. */
+START_TEST(a_users_formula) {
+  const int64_t shape[3][2] = {{5, 40}, {19, 40}, {5, 19}};
+  clg_formula *f = clg_formula_user(ctx, "exp(k*x)", (const char *[]){"x"}, 1, (const char *[]){"k"}, 1, "test");
+  clg_tensor *t[3];
+  for (int i = 0; i < 3; i++) t[i] = random_leaf(2, shape[i]);
+  clg_product p = {.tb = true, .m = 5, .n = 19, .k = 40, .a_ld = 40, .b_ld = 40, .c_ld = 19};
+  p.a = t[0]->storage->block, p.b = t[1]->storage->block, p.c = t[2]->storage->block;
+  p.numbers[0] = 0.3f;
+  float fused[5 * 19], separate[5 * 19];
+  ck_assert_ptr_nonnull(p.epilogue = clg_formula_epilogue(ctx, f));
+  ck_assert_msg(clg_product_run(ctx, &p, "test") == CLG_OK, "%s", clg_last_error(ctx));
+  ck_assert_int_eq(clg_tensor_read(t[2], fused), CLG_OK);
+  p.epilogue = NULL;
+  ck_assert_int_eq(clg_product_run(ctx, &p, "test"), CLG_OK);
+  clg_tensor *y = clg_formula_apply(f, &t[2], p.numbers, 0, false);
+  ck_assert_msg(y && clg_tensor_read(y, separate) == CLG_OK, "%s", clg_last_error(ctx));
+  ck_assert_int_eq(memcmp(fused, separate, sizeof fused), 0);
+  clg_tensor_unref(&y);
+  for (int i = 0; i < 3; i++) clg_tensor_unref(&t[i]);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("fused");
   share_context(c);
   tcase_add_test(c, convolutions);
   tcase_add_test(c, batch_norms);
   tcase_add_test(c, unknown_activations);
+  tcase_add_test(c, which_formulas_fuse);
+  tcase_add_test(c, a_users_formula);
   suite_add_tcase(suite, c);
   TCase *norm = tcase_create("layer_norm");
   share_context(norm);

@@ -36,7 +36,8 @@ static bool has_word(const char *text, const char *name) {
 
 /* A formula's name as a kernel's parameter: not what the kernel calls something of its own. */
 static void name_parameter(const writer *w, char to[CLG_KERNEL_NAME], const char *name) {
-  snprintf(to, CLG_KERNEL_NAME, "%.*s%s", CLG_KERNEL_NAME - 2, name, has_word(w->text, name) ? "_" : "");
+  const bool ours = !strncmp(name, "out", 3) || has_word(w->text, name);
+  snprintf(to, CLG_KERNEL_NAME, "%.*s%s", CLG_KERNEL_NAME - 2, name, ours ? "_" : "");
 }
 
 static void name_all(writer *w) {

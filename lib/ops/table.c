@@ -1,5 +1,6 @@
 /* The table of elementwise ops. To add one: a row here, its number in formula.h, a line in ops.h and elementwise.c, and
- * a row in the tests' table. No name of an input or a number is "mm" or begins with "mm_": those are the kernels'. */
+ * a row in the tests' table. No name of an input or a number is that of a function of OpenCL C,
+ * or "t" with a number behind: those are the temporaries'. */
 #include "ops/formula.h"
 
 /* Of an infinite logit that a target denies infinity, not a difference of two. */

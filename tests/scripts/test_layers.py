@@ -139,7 +139,7 @@ def main(root):
         check_public(path, complain)
     for path in sources(root / "apps", ".c", ".h"):
         check_app(path, complain)
-    for path in sources(root / "kernels_cl", ".cl", ".clh"):
+    for path in sources(root / "kernels_cl", ".cl", ".clh", ".clt"):
         check_kernels(path, complain)
     for folder in ("lib", "include", "apps", "kernels_cl", "tests"):
         for path in sources(root / folder, ".c", ".h", ".cl", ".py", ".sh"):
