@@ -210,6 +210,7 @@ START_TEST(flips_and_rolls_move_every_element) {
     holds(clg_roll(x, DIMS(-2, 10), D(1, 2), 2), rolled, A * B * C);
     holds(clg_roll(x, DIMS(4), NULL, 0), flat, A * B * C);
     holds(clg_to_float(clg_flip(clg_to_int(x), D(0, 2), 2)), flipped, A * B * C);
+    holds(clg_to_float(clg_roll(clg_to_int(x), DIMS(-2, 10), D(1, 2), 2)), rolled, A * B * C);
     ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   }
   clg_scope *s = clg_scope_open(ctx);

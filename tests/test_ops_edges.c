@@ -199,6 +199,7 @@ START_TEST(means_divide_behind_the_sum) {
   all_nan(clg_mean(none, (int[]){1}, 1, true));
   all_nan(clg_var(none, NULL, 0, false, false));
   all_nan(clg_var(none, NULL, 0, true, false));
+  all_nan(clg_std(none, NULL, 0, false, false));
   all_nan(clg_var(ones(1, DIMS(1)), NULL, 0, true, false));
   all_nan(clg_mse_loss(none, none));
   ck_assert_int_eq(clg_tensor_numel(clg_mean(none, (int[]){0}, 1, false)), 0);

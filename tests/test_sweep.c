@@ -130,6 +130,63 @@ START_TEST(binary_ops) {
 }
 END_TEST
 
+/* ---- conditions: all pairs, 1 or 0, without a gradient ---- */
+
+#define CONDITION(name, value)                                                                                         \
+  static bool holds_##name(float x, float o) {                                                                         \
+    (void)o;                                                                                                           \
+    return value;                                                                                                      \
+  }
+CONDITION(eq, x == o)
+CONDITION(ne, x != o)
+CONDITION(lt, x < o)
+CONDITION(le, x <= o)
+CONDITION(gt, x > o)
+CONDITION(ge, x >= o)
+CONDITION(logical_and, x != 0 && o != 0)
+CONDITION(logical_or, x != 0 || o != 0)
+CONDITION(logical_xor, (x != 0) != (o != 0))
+CONDITION(logical_not, x == 0)
+static clg_tensor *not_first(clg_tensor *x, clg_tensor *o) { return (void)o, clg_logical_not(x); }
+static const struct {
+  const char *name;
+  clg_tensor *(*op)(clg_tensor *x, clg_tensor *o);
+  bool (*holds)(float x, float o);
+} conditions[] = {
+    {"eq", clg_eq, holds_eq},
+    {"ne", clg_ne, holds_ne},
+    {"lt", clg_lt, holds_lt},
+    {"le", clg_le, holds_le},
+    {"gt", clg_gt, holds_gt},
+    {"ge", clg_ge, holds_ge},
+    {"logical_and", clg_logical_and, holds_logical_and},
+    {"logical_or", clg_logical_or, holds_logical_or},
+    {"logical_xor", clg_logical_xor, holds_logical_xor},
+    {"logical_not", not_first, holds_logical_not},
+};
+
+/* A number that the device takes for 0. */
+static bool is_flushed(float v) { return fabs((double)v) < (double)FLT_MIN && least >= (double)FLT_MIN; }
+
+START_TEST(conditions_of_all_pairs) {
+  static float got[POINTS][POINTS];
+  if (!wanted(conditions[_i].name)) return;
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = leaf(2, (int64_t[]){POINTS, 1}, points), *o = leaf(1, (int64_t[]){POINTS}, points);
+  clg_tensor *y = conditions[_i].op(clg_expand(x, 2, (int64_t[]){POINTS, POINTS}), o);
+  read_all(y, &got[0][0]);
+  ck_assert(!clg_requires_grad(y));
+  for (int i = 0; i < POINTS; i++)
+    for (int k = 0; k < POINTS; k++) {
+      float p = is_flushed(points[i]) ? 0 : points[i], q = is_flushed(points[k]) ? 0 : points[k];
+      ck_assert_msg(got[i][k] == (float)conditions[_i].holds(p, q), "%s of %g and %g is %g", conditions[_i].name,
+                    (double)p, (double)q, (double)got[i][k]);
+    }
+  clg_scope_close(s);
+  clg_tensor_unref(&x), clg_tensor_unref(&o);
+}
+END_TEST
+
 /* ---- norms, extremes and softmax over rows ---- */
 
 enum { WIDE = 5 };
@@ -378,6 +435,7 @@ static void add_cases(Suite *suite) {
   tcase_set_timeout(c, 0);
   tcase_add_loop_test(c, unary_ops, 0, UNARIES);
   tcase_add_loop_test(c, binary_ops, 0, BINARIES);
+  tcase_add_loop_test(c, conditions_of_all_pairs, 0, sizeof conditions / sizeof *conditions);
   tcase_add_loop_test(c, norms, 0, sizeof orders / sizeof *orders);
   tcase_add_test(c, norms_of_much);
   tcase_add_test(c, norms_of_views);

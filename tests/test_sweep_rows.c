@@ -46,6 +46,11 @@ static int def_var_unbiased(const hyper *x, int n, hyper *y) {
   hyper d[MOST];
   return *y = hyper_scale(centred(x, n, d), 1.0 / (n - 1)), 1;
 }
+/* Its root; of a deviation of 0 all derivatives are 0. */
+static int def_std(const hyper *x, int n, hyper *y) {
+  def_var_unbiased(x, n, y);
+  return *y = y->v == 0 ? hyper_of(0) : hyper_pow(*y, 0.5), 1;
+}
 #define EPS 1e-5f
 static int def_normalised(const hyper *x, int n, hyper *y) {
   hyper d[MOST], r = hyper_pow(hyper_add(hyper_scale(centred(x, n, d), 1.0 / n), hyper_of((double)EPS)), -0.5);
@@ -60,13 +65,28 @@ static hyper power_norm(const hyper *x, int n, double p) {
 static int def_norm_2(const hyper *x, int n, hyper *y) { return *y = power_norm(x, n, 2), 1; }
 static int def_norm_3(const hyper *x, int n, hyper *y) { return *y = power_norm(x, n, 3), 1; }
 static int def_norm_1(const hyper *x, int n, hyper *y) { return *y = power_norm(x, n, 1), 1; }
-static int def_log_softmax(const hyper *x, int n, hyper *y) {
-  double most = -INFINITY;
+/* log(sum(exp(x - most))) */
+static hyper log_sum(const hyper *x, int n, double *most) {
   hyper s = hyper_of(0);
-  for (int i = 0; i < n; i++) most = fmax(most, x[i].v);
-  for (int i = 0; i < n; i++) s = hyper_add(s, hyper_exp(hyper_sub(x[i], hyper_of(most))));
-  for (int i = 0; i < n; i++) y[i] = hyper_sub(hyper_sub(x[i], hyper_of(most)), hyper_log(s));
+  *most = -INFINITY;
+  for (int i = 0; i < n; i++) *most = fmax(*most, x[i].v);
+  for (int i = 0; i < n; i++) s = hyper_add(s, hyper_exp(hyper_sub(x[i], hyper_of(*most))));
+  return hyper_log(s);
+}
+static int def_log_softmax(const hyper *x, int n, hyper *y) {
+  double most;
+  const hyper sum = log_sum(x, n, &most);
+  for (int i = 0; i < n; i++) y[i] = hyper_sub(hyper_sub(x[i], hyper_of(most)), sum);
   return n;
+}
+/* By what is as infinite as the result, inf - inf. */
+static int def_logsumexp(const hyper *x, int n, hyper *y) {
+  double most;
+  const hyper sum = log_sum(x, n, &most);
+  *y = hyper_add(isinf(most) ? hyper_of(0) : sum, hyper_of(most));
+  for (int i = 0; isinf(most) && i < n; i++)
+    if (x[i].v == most && x[i].a != 0) y->a = NAN;
+  return 1;
 }
 static int def_softmax(const hyper *x, int n, hyper *y) {
   def_log_softmax(x, n, y);
@@ -110,6 +130,8 @@ OP(sum, clg_sum(x, D(1), 1, false))
 OP(mean, clg_mean(x, D(1), 1, false))
 OP(var, clg_var(x, D(1), 1, false, false))
 OP(var_unbiased, clg_var(x, D(1), 1, true, false))
+OP(std, clg_std(x, D(1), 1, true, false))
+OP(logsumexp, clg_logsumexp(x, D(1), 1, false))
 OP(norm_1, clg_norm(x, 1, D(1), 1, false))
 OP(norm_2, clg_norm(x, 2, D(1), 1, false))
 OP(norm_3, clg_norm(x, 3, D(1), 1, false))
@@ -128,7 +150,7 @@ OP(instance_norm, clg_reshape(clg_instance_norm(clg_reshape(x, 3, S(1, ROWS, n))
 OP(batch_norm_rows, clg_transpose(clg_batch_norm(clg_transpose(x, 0, 1), NULL, NULL, NULL), 0, 1))
 OP(batch_norm_planes, clg_reshape(clg_batch_norm(clg_reshape(x, 3, S(1, ROWS, n)), NULL, NULL, NULL), 2, S(ROWS, n)))
 
-typedef enum family { SUMS, EXTREMES, NORMS, EXPONENTIALS, VARIANCES, NORMALISED } family;
+typedef enum family { SUMS, EXTREMES, NORMS, EXPONENTIALS, VARIANCES, NORMALISED, DEVIATIONS, LOG_SUMS } family;
 static const struct {
   const char *name;
   clg_tensor *(*op)(clg_tensor *x);
@@ -139,6 +161,8 @@ static const struct {
     {"mean", op_mean, def_mean, SUMS},
     {"var", op_var, def_var, VARIANCES},
     {"var unbiased", op_var_unbiased, def_var_unbiased, VARIANCES},
+    {"std", op_std, def_std, DEVIATIONS},
+    {"logsumexp", op_logsumexp, def_logsumexp, LOG_SUMS},
     {"norm 1", op_norm_1, def_norm_1, NORMS},
     {"norm 2", op_norm_2, def_norm_2, NORMS},
     {"norm 3", op_norm_3, def_norm_3, NORMS},
@@ -236,23 +260,30 @@ static double tolerance(int k, int r, int n, int order) {
     double d = (double)o.x[r][i] - mean;
     variance += d * d / n, peak = fmax(peak, fabs(d)), value = fmax(value, fabs(o.want[VALUE][i]));
   }
+  const double sd = variance > 0 ? sqrt(variance) : INFINITY, nsd = n * sd; /* equal elements: nothing to round */
   const double rstd = 1 / sqrt(variance + (double)EPS), hat = peak * rstd,
-               rounded = ranges[r].kind == EQUAL ? 0 : 0x1p-24 * fabs(mean);
+               rounded = ranges[r].kind == EQUAL ? 0 : 0x1p-24 * fabs(mean),
+               lost = fmin(expm1(0x1p-23 * value), n); /* exp(x - y) of a y that is rounded, as PyTorch has it */
   const double term[][ORDERS] = {[SUMS] = {0.25 * (ops[k].f == def_mean ? size / n : size), 1, 1, 1},
                                  [EXTREMES] = {0, 1, 1, 0},
                                  [NORMS] = {value, 1, 1, 2 / fmax(value, 1e-200)},
                                  [EXPONENTIALS] = {fmax(value, 1), 1, 1, 1},
                                  [VARIANCES] = {variance, 2 * peak / n, 2 * peak / n, 2.0 / n},
-                                 [NORMALISED] = {hat, rstd, rstd, rstd * rstd * fmax(1, hat)}},
+                                 [NORMALISED] = {hat, rstd, rstd, rstd * rstd * fmax(1, hat)},
+                                 [DEVIATIONS] = {sqrt(variance), peak / nsd, peak / nsd,
+                                                 (1 + peak / sd * (peak / sd)) / nsd},
+                                 [LOG_SUMS] = {fmax(value, 1), 1, 1, 1}},
                also[][ORDERS] = {[VARIANCES] = {0, 2 * rounded / n, 2 * rounded / n, 0},
                                  [NORMALISED] = {rounded * rstd, 4 * rounded * rstd * rstd, 4 * rounded * rstd * rstd,
-                                                 8 * rounded * rstd * rstd * rstd}};
+                                                 8 * rounded * rstd * rstd * rstd},
+                                 [DEVIATIONS] = {0, rounded / nsd, rounded / nsd, 4 * rounded * peak / sd / sd / nsd},
+                                 [LOG_SUMS] = {0, lost, lost, 2 * lost}};
   const family of = ops[k].family;
   return part[order] * term[of][order] + (of >= VARIANCES ? also[of][order] : 0) + 2 * (double)FLT_MIN;
 }
 
 /* What overflows on the way, in PyTorch's float32 too: sums of both signs; what is divided by an infinite norm; a
- * square that is a term of a variance. */
+ * square that is a term of a variance; a variance beyond the normal numbers, though its root is one. */
 static bool beyond(int k, int r, int n, int order) {
   double size = 0, sum = 0, peak = 0;
   for (int i = 0; i < n; i++) {
@@ -260,6 +291,10 @@ static bool beyond(int k, int r, int n, int order) {
     size += fabs(x), sum += x, peak = fmax(peak, fabs(x));
   }
   if (!isfinite(size)) return false;
+  if (ops[k].family == DEVIATIONS) {
+    const double variance = pow(o.want[VALUE][0], 2);
+    return variance != 0 && (variance < (double)FLT_MIN || n * variance > (double)FLT_MAX);
+  }
   return ops[k].family == SUMS    ? order == VALUE && size > (double)FLT_MAX && fabs(sum) < size
          : ops[k].family == NORMS ? order != VALUE && o.want[VALUE][0] > (double)FLT_MAX
                                   : false;
