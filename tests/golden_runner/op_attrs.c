@@ -56,12 +56,14 @@ static void read_attrs(const json_t *j, op_attrs *a) {
   a->dims = ints(j, "dim", a->dim);
   if (json_object_get(j, "dims")) a->dims = ints(j, "dims", a->dim);
   a->ndim = integers(j, "shape", a->shape);
+  integers(j, "shifts", a->shape);
   pair(j, "stride", a->stride), pair(j, "padding", a->padding), pair(j, "dilation", a->dilation);
   pair(j, "output_padding", a->output_padding), pair(j, "kernel_size", a->kernel);
   a->groups = (int)json_number(j, "groups", 1);
   a->padding_row = (int)json_number(j, "padding_idx", -1) + 1;
   a->ignored = (int)fmax(json_number(j, "ignore_index", -1), -1) + 1;
-  a->start = (int64_t)json_number(j, "start", 0), a->length = (int64_t)json_number(j, "length", 0);
+  a->start = (int64_t)json_number(j, "start", json_number(j, "diagonal", 0));
+  a->length = (int64_t)json_number(j, "length", json_number(j, "num_classes", 0));
   a->stop = (int64_t)json_number(j, "stop", INT32_MAX), a->step = (int64_t)json_number(j, "step", 1);
   a->keepdim = json_flag(j, "keepdim", false), a->unbiased = json_flag(j, "unbiased", true);
   a->evaluates = !json_flag(j, "training", true);

@@ -110,6 +110,10 @@ OP(dropout, (clg_seed(c->ctx, OP_SEED, OP_POSITION), clg_dropout(x, a->p, !a->ev
 
 #define FEW  S(3, 5)
 #define SOME S(17)
+/* Of equals, of less and greater, with NaN on either side and on both, of zeros of two signs. */
+#define RELATED(equal, less, nan, zero)                                                                                \
+  POINTS({{2, 2}, equal}, {{-INFINITY, INFINITY}, less}, {{NAN, 1}, nan}, {{1, NAN}, nan}, {{NAN, NAN}, nan},          \
+         {{0, -0.0f}, zero})
 static const op_case cases[] = {
     {&op_add, NULL, {FEW, FEW}, -1, 1},
     {&op_add, "a row", {FEW, S(5)}, -1, 1},
@@ -159,17 +163,17 @@ static const op_case cases[] = {
     {&op_scalar_pow, NULL, {FEW}, -2, 2, {.base = 2}},
     {&op_where, NULL, {S(5), FEW, S(3, 1)}, -1, 1, POINTS({{0, NAN, 2}, 2, {0, 0, 1}}, {{NAN, 3, 2}, 3, {0, 1, 0}})},
     {&op_activate, "softplus", {FEW}, -2, 2, {.act = CLG_ACT_SOFTPLUS, .slope = 3}},
-    {&op_eq, NULL, {FEW, S(5)}, .low = -1, .high = 1, POINTS({{NAN, NAN}, 0})},
-    {&op_ne, NULL, {FEW, S(5)}, .low = -1, .high = 1, POINTS({{NAN, NAN}, 1})},
-    {&op_lt, NULL, {FEW, S(5)}},
-    {&op_le, NULL, {FEW, S(5)}, .low = -1, .high = 1, POINTS({{NAN, 1}, 0})},
-    {&op_gt, NULL, {FEW, S(5)}},
-    {&op_ge, NULL, {FEW, S(5)}, .low = -1, .high = 1, POINTS({{1, NAN}, 0})},
-    {&op_logical_and, NULL, {FEW, S(5)}, .low = -1, .high = 1, POINTS({{NAN, 1}, 1})},
-    {&op_logical_or, NULL, {FEW, S(5)}},
-    {&op_logical_xor, NULL, {FEW, S(5)}},
-    {&op_logical_not, NULL, {FEW}},
-    {&op_to_int, NULL, {FEW}, -3, 3, POINTS({{NAN}, 0})},
+    {&op_eq, NULL, {FEW, S(5)}, RELATED(1, 0, 0, 1)},
+    {&op_ne, NULL, {FEW, S(5)}, RELATED(0, 1, 1, 0)},
+    {&op_lt, NULL, {FEW, S(5)}, RELATED(0, 1, 0, 0)},
+    {&op_le, NULL, {FEW, S(5)}, RELATED(1, 1, 0, 1)},
+    {&op_gt, NULL, {FEW, S(5)}, RELATED(0, 0, 0, 0)},
+    {&op_ge, NULL, {FEW, S(5)}, RELATED(1, 0, 0, 1)},
+    {&op_logical_and, NULL, {FEW, S(5)}, POINTS({{NAN, 1}, 1}, {{NAN, 0}, 0})},
+    {&op_logical_or, NULL, {FEW, S(5)}, POINTS({{0, NAN}, 1}, {{-0.0f, 0}, 0})},
+    {&op_logical_xor, NULL, {FEW, S(5)}, POINTS({{0, NAN}, 1}, {{NAN, NAN}, 0})},
+    {&op_logical_not, NULL, {FEW}, POINTS({{NAN}, 0}, {{-0.0f}, 1})},
+    {&op_to_int, NULL, {FEW}, -3, 3, POINTS({{NAN}, 0}, {{INFINITY}, INT32_MAX}, {{-3e9f}, INT32_MIN})},
     {&op_map, NULL, {FEW, S(5)}, -1, 1},
     {&op_map_in_place, NULL, {FEW, S(5)}, -1, 1},
     {&op_dropout, NULL, {FEW}, -1, 1, {.p = 0.4f}},

@@ -60,6 +60,7 @@ static const op_case cases[] = {
     {&op_embedding, "of few", {S(9, 3), S(4)}, -1, 1, .below = 5},
     {&op_embedding_padded, NULL, {S(5, 3), S(2, 3)}, -1, 1, {.padding_row = 5}, .below = 5},
     {&op_one_hot, NULL, {S(2, 3)}, 0, 0, {.length = 5}, .below = 5},
+    {&op_one_hot, "of one", {SCALAR}, 0, 0, {.length = 3}, .below = 3},
     {&op_to_float, NULL, {S(4, 5)}, 0, 0, .below = 1000},
 };
 const op_list index_cases = OP_LIST(cases);

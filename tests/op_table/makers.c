@@ -59,6 +59,7 @@ static const op_case cases[] = {
     {&op_ones, .attrs = {TO(3, 5)}},
     {&op_full, .attrs = {TO(3, 5), .value = 0.7f}},
     {&op_eye, .attrs = {TO(3, 5)}},
+    {&op_eye, "of more rows", .attrs = {TO(5, 3)}},
     {&op_arange, .attrs = {TO(5), .low = 2, .high = -0.2f, .scalar = -0.5f}},
     {&op_rand, .attrs = {TO(3, 7), .low = -1, .high = 3}},
     {&op_randn, .attrs = {TO(3, 7)}},
