@@ -76,7 +76,8 @@ START_TEST(rows_follow_their_definitions) {
     t.second = is_long() || how == (_i % 2 ? STEPPED : FLAT);
     run(&t, (layout)how, how == FLAT ? &flat : &got);
     check_values(&t, how == FLAT ? &flat : &got);
-    if (how == FLAT || t.second) check_gradients(&t, how == FLAT ? &flat : &got);
+    if (how == FLAT || (t.second && !(how == EXPANDED && t.c->op->ranks)))
+      check_gradients(&t, how == FLAT ? &flat : &got);
     if (how == EXPANDED) t.second = false, run(&t, FLAT, &flat);
     if (how != FLAT) check_layout(&t, &got, &flat);
     if (how == EXPANDED) prepare(&t, t.c), run(&t, FLAT, &flat); /* of what the next layouts hold */

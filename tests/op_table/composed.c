@@ -27,7 +27,7 @@ static double greatest(const op_attrs *a, const double *x, int n) {
   for (int i = 1; i < n; i++) most = fmax(most, x[i]);
   return most;
 }
-OP(max_all, clg_amax(x, NULL, 0, false), .over = greatest, .linear = true, .sums = true)
+OP(max_all, clg_amax(x, NULL, 0, false), .over = greatest, .linear = true, .sums = true, .ranks = true)
 
 /* x [k,n,m] -> 2 x [m, kn without the last], turned */
 static clg_tensor *chained(clg_tensor *x) {

@@ -57,7 +57,9 @@ typedef struct op {
   bool all;                                 /* defined for all numbers: tried far from 0 too */
   bool linear;                              /* its second gradient is 0: checked behind y*(y + 1) */
   bool detached;                            /* no gradient, or not that of the definition */
-  bool sums; /* strides change the order of a sum, so that layouts need not agree to the bit */
+  bool ranks; /* at equal elements, which an expanded operand has, its gradient is a convention that no difference shows
+               */
+  bool sums;  /* strides change the order of a sum, so that layouts need not agree to the bit */
   /* Errors that are allowed, of the value and the first and second gradients: units of 2^-23 (1 + |value|). 0: 4, 16
    * and 64. */
   double ulp[3];

@@ -88,16 +88,16 @@ enum { X = 1, RESULT = OP_RESULT };
 #define DIMS a->dim, a->dims, a->keepdim
 OP(sum, clg_sum(x, DIMS), .over = total, .linear = true, .sums = true, .idle = true)
 OP(mean, clg_mean(x, DIMS), .over = average, .linear = true, .sums = true)
-OP(amax, clg_amax(x, DIMS), .over = greatest, .linear = true, .sums = true, .reads = X)
-OP(amin, clg_amin(x, DIMS), .over = least, .linear = true, .sums = true, .reads = X)
+OP(amax, clg_amax(x, DIMS), .over = greatest, .linear = true, .sums = true, .ranks = true, .reads = X)
+OP(amin, clg_amin(x, DIMS), .over = least, .linear = true, .sums = true, .ranks = true, .reads = X)
 OP(var, clg_var(x, a->dim, a->dims, a->unbiased, a->keepdim), .over = variance, .sums = true, .reads = X)
 OP(std, clg_std(x, a->dim, a->dims, a->unbiased, a->keepdim), .over = deviation, .sums = true, .reads = X)
 OP(logsumexp, clg_logsumexp(x, DIMS), .over = log_of_exponentials, .sums = true, .reads = X)
 OP(norm, clg_norm(x, a->order, DIMS), .over = norm, .sums = true, .reads = X)
 OP(max_dim, clg_max(x, a->dim[0], a->keepdim, &c->further[0]), .whole = greatest_and_place, .further = {"indices"},
-   .linear = true, .sums = true)
+   .linear = true, .sums = true, .ranks = true)
 OP(min_dim, clg_min(x, a->dim[0], a->keepdim, &c->further[0]), .whole = least_and_place, .further = {"indices"},
-   .linear = true, .sums = true)
+   .linear = true, .sums = true, .ranks = true)
 OP(argmax, clg_argmax(x, a->dim[0], a->keepdim), .over = place_of_greatest, .detached = true, .sums = true)
 OP(argmin, clg_argmin(x, a->dim[0], a->keepdim), .over = place_of_least, .detached = true, .sums = true)
 OP(softmax, clg_softmax(x, a->dim[0]), .whole = softmax_of, .sums = true, .reads = RESULT)
