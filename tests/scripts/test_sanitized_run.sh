@@ -1,15 +1,21 @@
 #!/bin/bash
-# tools/sanitized-run: a run whose leak search broke down is done again; any other failure, or the third breakdown, stands.
+# tools/sanitized-run: a run whose leak search broke down is done again, the last time without what it fails at; any other failure, or the third breakdown, stands.
 set -u
 run=$(dirname "$0")/../tools/sanitized-run
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# program BREAKDOWNS STATUS: breaks down so many times as the leak search does, then exits with STATUS.
+# program BREAKDOWNS STATUS: breaks down so many times as the leak search does, or with `tls` whenever thread-local storage is searched;
+# then exits with STATUS.
 cat > "$work/program" << 'EOF'
 #!/bin/bash
 echo run >> "$3"
 path=$(grep -o 'log_path=[^:]*' <<< "$ASAN_OPTIONS")
-if [ "$(wc -l < "$3")" -le "$1" ]; then
+if [ "$1" = tls ]; then
+  breaks=$(grep -c 'use_tls=1' <<< "$LSAN_OPTIONS")
+else
+  breaks=$(($(wc -l < "$3") <= $1))
+fi
+if [ "$breaks" = 1 ]; then
   echo '==1==LeakSanitizer has encountered a fatal error.' > "${path#log_path=}.$$"
   exit 1
 fi
@@ -34,5 +40,6 @@ check "passes" 0 0 0 1
 check "fails" 0 3 3 1
 check "passes after a breakdown" 1 0 0 2
 check "fails after a breakdown" 1 1 1 2
+check "breaks down at thread-local storage" tls 0 0 3
 check "breaks down three times" 9 0 1 3
 exit "$failed"
