@@ -9,10 +9,10 @@ __kernel void element_to_float(__global const int *x, const uint x_o, __global f
 #endif
 
 #if CLG_FORM(element_to_int)
-/* Towards 0; what no integer holds becomes the nearest, and NaN 0. */
+/* Towards 0; what no integer holds becomes the nearest, and NaN 0, which not every driver makes of it. */
 __kernel void element_to_int(__global const float *x, const uint x_o, __global int *y, const uint y_o, const uint n) {
   x += x_o, y += y_o;
-  EACH_ELEMENT(n, y[e] = convert_int_sat_rtz(x[e]);)
+  EACH_ELEMENT(n, y[e] = x[e] != x[e] ? 0 : convert_int_sat_rtz(x[e]);)
 }
 #endif
 
