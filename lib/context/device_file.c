@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/output.h"
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,7 +65,9 @@ static bool next_line(FILE *f, char *line, size_t size) {
 
 clg_status clg_device_file_read(const char *path, clg_device_file *out, clg_error *error) {
   *out = (clg_device_file){.shape = CLG_SHAPE_AUTO};
+  errno = 0;
   FILE *f = clg_fopen_regular(path);
+  if (!f && errno == ENOMEM) return clg_error_set(error, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   if (!f) return clg_error_set(error, CLG_ERR_IO, NULL, "cannot read the profile %.200s", path);
   char line[256];
   int seen = 0, number_of = 1;

@@ -4,6 +4,7 @@
 #include "base/output.h"
 #include "product/clblast.h"
 #include "product/given.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,16 +140,20 @@ clg_status clg_tuning_copy(clg_context *to, const clg_context *from) {
 /* ---- files ---- */
 
 /* malloced, with a NUL behind; NULL: it is not there, too large, or holds a NUL. */
-static char *read_text(const char *path) {
+/* A short text without zeros: yours, or NULL with the error set. */
+static char *read_text(clg_context *ctx, const char *path, const char *op) {
+  errno = 0;
   FILE *f = clg_fopen_regular(path);
   char *text = f ? malloc(LARGEST + 1) : NULL;
+  bool no_memory = f ? !text : errno == ENOMEM;
   size_t n = text ? fread(text, 1, LARGEST, f) : 0;
   bool ok = n && n < LARGEST && !ferror(f) && !memchr(text, 0, n);
   if (f) fclose(f);
   if (text) text[n] = 0;
   if (ok) return text;
   free(text);
-  return NULL;
+  if (no_memory) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
+  return clg_fail_object(ctx, CLG_ERR_IO, op, "cannot read a table of clgrad_tune from %.200s", path);
 }
 
 /* Whether the table is of the context's device; a plan has none. */
@@ -177,8 +182,8 @@ static clg_status suits(clg_context *ctx, const clg_tuning *t, const char *path,
 }
 
 static clg_status read_table(clg_context *ctx, const char *path, clg_tuning *t, const char *op) {
-  char why[WHY] = "", *text = read_text(path);
-  if (!text) return clg_fail(ctx, CLG_ERR_IO, op, "cannot read a table of clgrad_tune from %.200s", path);
+  char why[WHY] = "", *text = read_text(ctx, path, op);
+  if (!text) return clg_last_status(ctx);
   int wrong = clg_tuning_parse(text, t, why, sizeof why);
   free(text);
   if (*why) return clg_fail(ctx, CLG_ERR_IO, op, "%.200s: line %d: %s", path, wrong, why);
