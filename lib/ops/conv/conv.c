@@ -31,23 +31,18 @@ static void dims_of(const clg_conv_shape *s, clg_conv_operand operand, int64_t d
 
 /* ---- shapes ---- */
 
-static bool refuse(clg_tensor *x, clg_status status, const char *op, const char *what) {
-  clg_fail(x->ctx, status, op, "%s", what);
-  return false;
-}
-
 static bool options_ok(clg_tensor *x, const clg_conv_options *o, bool transposed, const char *op) {
   for (int a = 0; a < 2; a++) {
     if (o->stride[a] < 1 || o->dilation[a] < 1)
-      return refuse(x, CLG_ERR_ARGUMENT, op, "stride and dilation are 1 or more");
+      return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "stride and dilation are 1 or more");
     if (o->padding[a] < 0 || o->output_padding[a] < 0)
-      return refuse(x, CLG_ERR_ARGUMENT, op, "padding and output_padding are not negative");
+      return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "padding and output_padding are not negative");
     if (!transposed && o->output_padding[a])
-      return refuse(x, CLG_ERR_ARGUMENT, op, "output_padding is for conv_transpose2d alone");
+      return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "output_padding is for conv_transpose2d alone");
     if (o->output_padding[a] && o->output_padding[a] >= o->stride[a] && o->output_padding[a] >= o->dilation[a])
-      return refuse(x, CLG_ERR_ARGUMENT, op, "output_padding is less than the stride or the dilation");
+      return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "output_padding is less than the stride or the dilation");
   }
-  return o->groups >= 1 || refuse(x, CLG_ERR_ARGUMENT, op, "groups is 1 or more");
+  return o->groups >= 1 || clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "groups is 1 or more");
 }
 
 /* Channels of input and output from the weight [O,C/groups,kh,kw] or, transposed, [C,O/groups,kh,kw]. */
@@ -85,7 +80,7 @@ static bool sizes_of(clg_conv_shape *s, clg_tensor *x, clg_tensor *w, const clg_
     int64_t size = x->shape[2 + a], reach = (w->shape[2 + a] - 1) * o->dilation[a] + 1;
     int64_t other = size_behind(size, reach, o, a, transposed);
     if (size + 2 * (int64_t)o->padding[a] > limit || reach > limit || o->stride[a] > limit || other > limit)
-      return refuse(x, CLG_ERR_SHAPE, op, "sizes, padding, stride and the kernel's reach are at most 2^28");
+      return clg_refuse(x->ctx, CLG_ERR_SHAPE, op, "sizes, padding, stride and the kernel's reach are at most 2^28");
     if (other < 1) {
       clg_fail(x->ctx, CLG_ERR_SHAPE, op, "%s %d of %s %d leaves no output (padding %d, dilation %d)",
                a ? "width" : "height", (int)size, "a kernel of", (int)w->shape[2 + a], o->padding[a], o->dilation[a]);

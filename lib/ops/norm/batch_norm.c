@@ -29,23 +29,18 @@ static bool shapes_ok(clg_tensor *x, clg_tensor *const *in) {
   return false;
 }
 
-static bool refuse(clg_context *ctx, clg_status status, const char *what) {
-  clg_fail(ctx, status, "batch_norm", "%s", what);
-  return false;
-}
-
 static bool state_ok(clg_tensor *x, clg_tensor *const *in, const batch_attrs *a) {
   clg_context *ctx = x->ctx;
   if (!in[IN_RUNNING_MEAN] != !in[IN_RUNNING_VAR])
-    return refuse(ctx, CLG_ERR_ARGUMENT, "one running statistic is given without the other");
+    return clg_refuse(ctx, CLG_ERR_ARGUMENT, "batch_norm", "one running statistic is given without the other");
   if (!a->train && !in[IN_RUNNING_MEAN])
-    return refuse(ctx, CLG_ERR_ARGUMENT, "evaluation needs the running statistics");
+    return clg_refuse(ctx, CLG_ERR_ARGUMENT, "batch_norm", "evaluation needs the running statistics");
   if (a->train && x->numel && x->numel == x->shape[1])
-    return refuse(ctx, CLG_ERR_SHAPE, "training needs more than one value a channel");
+    return clg_refuse(ctx, CLG_ERR_SHAPE, "batch_norm", "training needs more than one value a channel");
   for (int i = IN_RUNNING_MEAN; a->updates && i < INS; i++) {
     if (clg_tensor_changeable(in[i], "batch_norm") != CLG_OK) return false;
     if (!clg_tensor_is_contiguous(in[i]))
-      return refuse(ctx, CLG_ERR_ARGUMENT, "the running statistics must be contiguous");
+      return clg_refuse(ctx, CLG_ERR_ARGUMENT, "batch_norm", "the running statistics must be contiguous");
   }
   return true;
 }
