@@ -47,8 +47,11 @@ static inline clg_kernel *scale_kernel(clg_context *ctx) {
 }
 
 static inline clg_status scale(clg_context *ctx, clg_block *x, float s, uint32_t n) {
-  const clg_arg args[] = {clg_arg_block(x), clg_arg_f32(s), clg_arg_u32(n)};
-  return clg_launch(ctx, scale_kernel(ctx), "scale", args, 3, (size_t[3]){n, 1, 1}, NULL);
+  clg_args args = {.n = 0};
+  clg_args_block(&args, x);
+  clg_args_f32(&args, s);
+  clg_args_u32(&args, n);
+  return clg_launch(ctx, scale_kernel(ctx), "scale", &args, (size_t[3]){n, 1, 1}, NULL);
 }
 
 static inline void check_scaled(clg_block *x, float s, uint32_t n) {

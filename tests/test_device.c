@@ -231,8 +231,21 @@ START_TEST(kernels_are_found_by_content) {
     ck_assert_ptr_null(clg_kernel_get(ctx, "random.cl", "float broken(void) { return nonsense; }\n", "scale"));
     expect(ctx, CLG_ERR_BUILD, "nonsense");
   }
-  ck_assert_int_eq(clg_launch(ctx, NULL, "op", NULL, 0, (size_t[3]){1, 1, 1}, NULL), CLG_ERR_BUILD);
+  ck_assert_int_eq(clg_launch(ctx, NULL, "op", &(clg_args){.n = 0}, (size_t[3]){1, 1, 1}, NULL), CLG_ERR_BUILD);
   clg_clear_error(ctx);
+  close_clean(&ctx);
+}
+END_TEST
+
+/* One that is missing would be what the launch before set. */
+START_TEST(arguments_are_counted) {
+  clg_context *ctx = open_default();
+  clg_args args = {.n = 0};
+  for (uint32_t n = 0; n <= 4; n++, clg_args_u32(&args, n)) {
+    if (n == 3) continue;
+    ck_assert_int_eq(clg_launch(ctx, scale_kernel(ctx), "op", &args, (size_t[3]){1, 1, 1}, NULL), CLG_ERR_ARGUMENT);
+    expect(ctx, CLG_ERR_ARGUMENT, "kernel scale takes 3 arguments, and ");
+  }
   close_clean(&ctx);
 }
 END_TEST
@@ -462,6 +475,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(t, a_queue_is_adopted_and_shared);
   tcase_add_test(t, queues_that_do_not_fit_are_refused);
   tcase_add_test(t, kernels_are_found_by_content);
+  tcase_add_test(t, arguments_are_counted);
   tcase_add_test(t, damaged_cache_entries_are_rebuilt_and_replaced);
   tcase_add_test(t, a_driver_with_a_cache_is_asked_for_no_binaries);
   tcase_add_test(t, cache_entries_that_others_can_write_are_rebuilt_and_replaced);

@@ -275,11 +275,14 @@ START_TEST(epilogue_bits) {
       char prelude[2048];
       snprintf(prelude, sizeof prelude, "%s%s", epilogues[f], separate);
       uint32_t n = t.m * t.n;
-      clg_arg arg[] = {clg_arg_block(d.c.block), clg_arg_block(d.c.block), clg_arg_f32x2((float[]){slope, 0}),
-                       clg_arg_u32(n)};
+      clg_args args = {.n = 0};
+      clg_args_block(&args, d.c.block);
+      clg_args_block(&args, d.c.block);
+      clg_args_f32x2(&args, (float[]){slope, 0});
+      clg_args_u32(&args, n);
       const size_t global[3] = {n, 1, 1};
       clg_kernel *k = clg_kernel_written(ctx, &(clg_written){"map.clh", "apart", prelude}, "apart");
-      ck_assert_int_eq(clg_launch(ctx, k, "test", arg, 4, global, NULL), CLG_OK);
+      ck_assert_int_eq(clg_launch(ctx, k, "test", &args, global, NULL), CLG_OK);
       float *apart = array_fetch(&d.c);
       ck_assert_msg(!memcmp(fused, apart, n * sizeof(float)), "%ux%ux%u f %d: bits differ", t.m, t.n, t.k, f);
       free(fused), free(apart);

@@ -1,28 +1,37 @@
 /* Sets arguments and enqueues kernels. */
 #include "device/launch.h"
+#include "base/ceil_div.h"
 #include "device/program.h"
 #include "device/queue.h"
 #include <string.h>
 
 #define FLAT_GROUP 64
 
-clg_arg clg_arg_packed(const void *bytes) {
-  clg_arg a = {.size = sizeof a.u.v8};
-  memcpy(a.u.v8, bytes, sizeof a.u.v8);
-  return a;
+void clg_args_f32x2(clg_args *a, const float v[2]) { memcpy(clg_args_next(a, 8)->u.f32x2, v, 8); }
+
+void clg_args_packed(clg_args *a, const void *bytes) { memcpy(clg_args_next(a, 32)->u.v8, bytes, 32); }
+
+void clg_args_v8(clg_args *a, const int32_t *v, int n, int32_t rest) {
+  int32_t *to = clg_args_next(a, 32)->u.v8;
+  for (int i = 0; i < 8; i++) to[i] = i < n ? v[i] : rest;
 }
 
-clg_arg clg_arg_v8(const int32_t *v, int n, int32_t rest) {
-  clg_arg a = {.size = sizeof a.u.v8};
-  for (int i = 0; i < 8; i++) a.u.v8[i] = i < n ? v[i] : rest;
-  return a;
+void clg_args_sizes(clg_args *a, const int64_t *v, int n) {
+  for (int i = 0; i < n; i++) clg_args_u32(a, (uint32_t)v[i]);
 }
 
-static clg_status set_args(clg_context *ctx, clg_kernel *k, const char *op, const clg_arg *args, int n) {
-  for (int i = 0; i < n; i++) {
-    cl_mem mem = args[i].size || !args[i].u.block ? NULL : clg_block_mem(args[i].u.block); /* an empty tensor's */
-    cl_int code = args[i].size ? clSetKernelArg(k->kernel, (cl_uint)i, args[i].size, &args[i].u)
-                               : clSetKernelArg(k->kernel, (cl_uint)i, sizeof mem, &mem);
+void clg_args_at(clg_args *a, clg_at at, clg_at spare) {
+  if (!at.block) at = spare;
+  clg_args_block(a, at.block);
+  clg_args_u64(a, at.offset);
+}
+
+static clg_status set_args(clg_context *ctx, clg_kernel *k, const char *op, const clg_args *args) {
+  for (int i = 0; i < args->n; i++) {
+    const struct clg_arg *a = &args->arg[i];
+    cl_mem mem = a->size || !a->u.block ? NULL : clg_block_mem(a->u.block); /* an empty tensor's */
+    cl_int code = a->size ? clSetKernelArg(k->kernel, (cl_uint)i, a->size, &a->u)
+                          : clSetKernelArg(k->kernel, (cl_uint)i, sizeof mem, &mem);
     if (code != CL_SUCCESS)
       return clg_fail(ctx, CLG_ERR_DEVICE, op, "argument %d of kernel %s: %s (%d)", i, k->name, clg_cl_name(code),
                       (int)code);
@@ -31,10 +40,10 @@ static clg_status set_args(clg_context *ctx, clg_kernel *k, const char *op, cons
 }
 
 /* What no driver would serve, or only some without a word. */
-static clg_status check_limits(clg_context *ctx, const clg_kernel *k, const char *op, const clg_arg *args, int n,
+static clg_status check_limits(clg_context *ctx, const clg_kernel *k, const char *op, const clg_args *args,
                                const size_t group[3]) {
   size_t items = group[0] * group[1] * group[2], bytes = 0;
-  for (int i = 0; i < n; i++) bytes += args[i].size ? args[i].size : ctx->info.address_bits / 8;
+  for (int i = 0; i < args->n; i++) bytes += args->arg[i].size ? args->arg[i].size : ctx->info.address_bits / 8;
   if (k->max_group && items > k->max_group)
     return clg_fail(
         ctx, CLG_ERR_DEVICE, op,
@@ -69,19 +78,23 @@ static cl_int enqueue(clg_context *ctx, const clg_kernel *k, const size_t global
                                 ctx->queue->profile ? event : NULL);
 }
 
-clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg_arg *args, int n_args,
-                      const size_t global[3], const size_t local[3]) {
+clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg_args *args, const size_t global[3],
+                      const size_t local[3]) {
   clg_status usable = clg_queue_usable(ctx, op);
   if (usable != CLG_OK) return usable;
   if (!k) return ctx->error.status != CLG_OK ? ctx->error.latest : clg_fail(ctx, CLG_ERR_BUILD, op, "it has no kernel");
+  if (k->args >= 0 && k->args != args->n)
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, op,
+                    "kernel %s takes %d arguments, and %d were given (a tensor counts as two)", k->name, k->args,
+                    args->n);
   if (!global[0] || !global[1] || !global[2]) return CLG_OK;
   if (!ctx->queue) {
     ctx->counters.launches++;
     return CLG_OK;
   }
   const size_t flat[3] = {flat_group(ctx, k), 1, 1}, *group = local ? local : flat;
-  clg_status s = check_limits(ctx, k, op, args, n_args, group);
-  if (s == CLG_OK) s = set_args(ctx, k, op, args, n_args);
+  clg_status s = check_limits(ctx, k, op, args, group);
+  if (s == CLG_OK) s = set_args(ctx, k, op, args);
   if (s != CLG_OK) return s;
   cl_event event = NULL;
   cl_int code = enqueue(ctx, k, global, group, &event);
@@ -93,8 +106,14 @@ clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg
   return clg_profile_add(ctx, k, event);
 }
 
-clg_status clg_launch_groups(clg_context *ctx, clg_kernel *k, const char *op, const clg_arg *args, int n_args,
+clg_status clg_launch_groups(clg_context *ctx, clg_kernel *k, const char *op, const clg_args *args,
                              const size_t groups[3]) {
   const size_t wg = clg_kernel_group(ctx, k), global[3] = {groups[0] * wg, groups[1], groups[2]}, local[3] = {wg, 1, 1};
-  return clg_launch(ctx, k, op, args, n_args, global, local);
+  return clg_launch(ctx, k, op, args, global, local);
+}
+
+clg_status clg_launch_pieces(clg_context *ctx, clg_kernel *k, const char *op, const clg_args *args, int64_t n,
+                             int64_t piece) {
+  if (ctx->shape == CLG_SHAPE_GPU) return clg_launch(ctx, k, op, args, (size_t[3]){(size_t)n, 1, 1}, NULL);
+  return clg_launch_groups(ctx, k, op, args, (size_t[3]){(size_t)CLG_CEIL_DIV(n, piece), 1, 1});
 }

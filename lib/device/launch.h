@@ -29,8 +29,6 @@ bool clg_compiles_late(const clg_context *ctx);
 /* A source of the user's own instead of a file: whether it builds, and a kernel of it. */
 clg_status clg_source_build(clg_context *ctx, const char *source);
 clg_kernel *clg_kernel_of_source(clg_context *ctx, const char *source, const char *name);
-/* How many arguments the kernel takes; -1: unknown (a plan). */
-int clg_kernel_args(const clg_kernel *k);
 
 /* The work-group size of kernels that share work (macro WG), 1 on a CPU shape: what the device allows, */
 size_t clg_wg(const clg_context *ctx);
@@ -42,34 +40,57 @@ unsigned clg_vector_width(const clg_context *ctx);
  * never in which order they add. */
 unsigned clg_register_lanes(const clg_context *ctx);
 
-/* Kernel arguments. */
-typedef struct clg_arg {
-  uint32_t size; /* bytes; 0: a block */
-  union {
-    clg_block *block;
-    uint32_t u32;
-    int32_t i32;
-    float f32, f32x2[2];
-    int32_t v8[8]; /* int8 */
-    uint64_t u64;
-  } u;
-} clg_arg;
-static inline clg_arg clg_arg_block(clg_block *b) { return (clg_arg){0, {.block = b}}; }
-static inline clg_arg clg_arg_u32(uint32_t v) { return (clg_arg){4, {.u32 = v}}; }
-static inline clg_arg clg_arg_i32(int32_t v) { return (clg_arg){4, {.i32 = v}}; }
-static inline clg_arg clg_arg_f32(float v) { return (clg_arg){4, {.f32 = v}}; }
-static inline clg_arg clg_arg_f32x2(const float v[2]) { return (clg_arg){8, {.f32x2 = {v[0], v[1]}}}; }
-static inline clg_arg clg_arg_u64(uint64_t v) { return (clg_arg){8, {.u64 = v}}; }
-clg_arg clg_arg_packed(const void *bytes);                 /* the 32 of an uint8 or an ulong4 */
-clg_arg clg_arg_v8(const int32_t *v, int n, int32_t rest); /* n entries of v, the others `rest` */
+/* A place on the device: a block and the index of an element in it. */
+typedef struct clg_at {
+  clg_block *block; /* NULL: none */
+  size_t offset;
+} clg_at;
+
+/* Kernel arguments, in the kernel's order and of its types. A reduction has most: the result and the kept values, 10
+ * tensors with 4 arguments each, 12 numbers, 7 sizes, and a mean's divisor: 64. */
+enum { CLG_ARGS_MOST = 66 };
+typedef struct clg_args {
+  int n; /* set it to 0 to begin: clearing the whole list would take longer than filling it */
+  struct clg_arg {
+    uint32_t size; /* bytes; 0: a block */
+    union {
+      clg_block *block;
+      uint32_t u32;
+      int32_t i32;
+      float f32, f32x2[2];
+      int32_t v8[8]; /* int8 */
+      uint64_t u64;
+    } u;
+  } arg[CLG_ARGS_MOST];
+} clg_args;
+static inline struct clg_arg *clg_args_next(clg_args *a, uint32_t size) {
+  struct clg_arg *next = &a->arg[a->n++];
+  next->size = size;
+  return next;
+}
+static inline void clg_args_block(clg_args *a, clg_block *b) { clg_args_next(a, 0)->u.block = b; }
+static inline void clg_args_u32(clg_args *a, uint32_t v) { clg_args_next(a, 4)->u.u32 = v; }
+static inline void clg_args_i32(clg_args *a, int32_t v) { clg_args_next(a, 4)->u.i32 = v; }
+static inline void clg_args_f32(clg_args *a, float v) { clg_args_next(a, 4)->u.f32 = v; }
+static inline void clg_args_u64(clg_args *a, uint64_t v) { clg_args_next(a, 8)->u.u64 = v; }
+void clg_args_f32x2(clg_args *a, const float v[2]);
+void clg_args_packed(clg_args *a, const void *bytes);                 /* the 32 of an uint8 or an ulong4 */
+void clg_args_v8(clg_args *a, const int32_t *v, int n, int32_t rest); /* n entries of v, the others `rest` */
+void clg_args_sizes(clg_args *a, const int64_t *v, int n);            /* an uint each */
+/* A block and an offset, an ulong. `spare` stands for one that is absent and that the kernel will not touch. */
+void clg_args_at(clg_args *a, clg_at at, clg_at spare);
 
 /* Enqueues `global` items (rounded up to `local`; kernels check bounds) of a 3-dimensional range. A zero in `global`
  * launches nothing. `local` NULL: {64,1,1}, or less where the device or the built kernel allows less (never call with
- * NULL for kernels that use WG). Counts a launch also in a plan. */
-clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg_arg *args, int n_args,
-                      const size_t global[3], const size_t local[3]);
+ * NULL for kernels that use WG). Counts a launch also in a plan.
+ * A list of another length than the kernel's is refused. */
+clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg_args *args, const size_t global[3],
+                      const size_t local[3]);
 /* The same for kernels that use WG: so many work-groups of it. */
-clg_status clg_launch_groups(clg_context *ctx, clg_kernel *k, const char *op, const clg_arg *args, int n_args,
+clg_status clg_launch_groups(clg_context *ctx, clg_kernel *k, const char *op, const clg_args *args,
                              const size_t groups[3]);
+/* For a kernel over n elements: an item for each, or on a CPU a work-group of WG for `piece` of them. */
+clg_status clg_launch_pieces(clg_context *ctx, clg_kernel *k, const char *op, const clg_args *args, int64_t n,
+                             int64_t piece);
 
 #endif

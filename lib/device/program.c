@@ -291,12 +291,14 @@ static program *find_program(clg_context *ctx, const recipe *r, const char *name
 /* What the device says of the built kernel; 0 where it says nothing. */
 static void ask_limits(clg_context *ctx, clg_kernel *k) {
   cl_ulong local = 0;
+  cl_uint args = 0;
   cl_device_id d = ctx->queue->device;
   if (clGetKernelWorkGroupInfo(k->kernel, d, CL_KERNEL_WORK_GROUP_SIZE, sizeof k->max_group, &k->max_group, NULL) !=
       CL_SUCCESS)
     k->max_group = 0;
   if (clGetKernelWorkGroupInfo(k->kernel, d, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local, &local, NULL) == CL_SUCCESS)
     k->local_bytes = local;
+  if (clGetKernelInfo(k->kernel, CL_KERNEL_NUM_ARGS, sizeof args, &args, NULL) == CL_SUCCESS) k->args = (int)args;
 }
 
 static clg_kernel *make_kernel(clg_context *ctx, program *p, const char *name) {
@@ -308,6 +310,7 @@ static clg_kernel *make_kernel(clg_context *ctx, program *p, const char *name) {
     return NULL;
   }
   k->group = p->group;
+  k->args = -1;
   cl_int code = CL_SUCCESS;
   if (ctx->queue) k->kernel = clCreateKernel(p->program, name, &code);
   if (code == CL_INVALID_KERNEL_NAME || code == CL_INVALID_KERNEL_DEFINITION)
@@ -372,10 +375,4 @@ clg_status clg_source_build(clg_context *ctx, const char *source) {
 
 clg_kernel *clg_kernel_of_source(clg_context *ctx, const char *source, const char *name) {
   return clg_kernel_get(ctx, user_source.name, source, name);
-}
-
-int clg_kernel_args(const clg_kernel *k) {
-  cl_uint n;
-  if (!k->kernel || clGetKernelInfo(k->kernel, CL_KERNEL_NUM_ARGS, sizeof n, &n, NULL) != CL_SUCCESS) return -1;
-  return (int)n;
 }

@@ -9,6 +9,7 @@ struct clg_kernel {
   clg_kernel *next; /* of the same program */
   char *name;
   cl_kernel kernel;               /* NULL in a plan */
+  int args;                       /* how many it takes; -1: unknown */
   size_t group;                   /* its program's WG */
   size_t max_group;               /* the most items of a work-group on this device, */
   uint64_t local_bytes;           /* and what a group takes of local memory; 0: not known */

@@ -1,18 +1,20 @@
 /* From one type of elements to another, and labels as indicators. No gradient. */
-#include "ops/call.h"
 #include "ops/index/indexing.h"
+#include "tensor/args.h"
 #include <clgrad/ops.h>
 
 /* `kernel` from in[0] to out[0], whose `classes` elements, unless 0, an element of in[0] has. */
 static clg_status launch(const clg_op_call *c, const char *kernel, int64_t classes) {
   clg_tensor *y = c->out[0];
   if (!y->numel) return CLG_OK;
-  clg_call args = {.n = 0};
-  clg_call_tensor(&args, c->in[0], y);
-  clg_call_tensor(&args, y, y);
-  if (classes) clg_call_u32(&args, classes);
-  clg_call_u32(&args, y->numel);
-  return clg_call_pieces(c->ctx, &args, "elements.cl", kernel, y->numel, CLG_INDEX_PIECE, c->op->name);
+  clg_args args;
+  args.n = 0;
+  clg_args_tensor(&args, c->in[0]);
+  clg_args_tensor(&args, y);
+  if (classes) clg_args_u32(&args, (uint32_t)classes);
+  clg_args_u32(&args, (uint32_t)y->numel);
+  clg_kernel *k = clg_kernel_get(c->ctx, "elements.cl", NULL, kernel);
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, CLG_INDEX_PIECE);
 }
 
 /* ---- casts ---- */

@@ -1,8 +1,19 @@
-/* Dimensions that an op reduces, as a bit mask. */
+/* Dimensions that an op goes along: one, or as a bit mask those that it reduces. */
 #ifndef CLG_OPS_DIMS_H
 #define CLG_OPS_DIMS_H
 
 #include "tensor/tensor.h"
+
+/* A contiguous tensor seen as [outer, n, inner] by one of its dimensions, as kernels take it. */
+typedef struct clg_axis {
+  int64_t n, inner, outer;
+} clg_axis;
+static inline clg_axis clg_axis_of(int ndim, const int64_t *shape, int dim) {
+  clg_axis a = {shape[dim], 1, 1};
+  for (int d = 0; d < dim; d++) a.outer *= shape[d];
+  for (int d = dim + 1; d < ndim; d++) a.inner *= shape[d];
+  return a;
+}
 
 /* A bit mask of dims[0..n), all for n = 0. False with the error set. */
 bool clg_dims_mask(clg_tensor *x, const int *dims, int n, uint32_t *mask, const char *op);

@@ -1,7 +1,7 @@
 /* Programs of the user's: kernels from source text, and launching them. */
 #include "base/str.h"
-#include "device/launch.h"
 #include "graph/graph.h"
+#include "tensor/args.h"
 #include <clgrad/custom.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +48,7 @@ void clg_program_unref(clg_program **pp) {
   clg_context_release(ctx);
 }
 
-#define MOST_ARGS 64
+enum { MOST_ARGS = 32 }; /* each may be two of a clg_args */
 
 /* Kernels see nothing of strides and graphs, so tensors that need either are refused. */
 static clg_status check_tensor(const clg_program *p, const char *kernel, const clg_kernel_arg *a, size_t i) {
@@ -65,44 +65,37 @@ static clg_status check_tensor(const clg_program *p, const char *kernel, const c
   return CLG_OK;
 }
 
-static clg_status add_arg(const clg_program *p, const char *kernel, const clg_kernel_arg *a, size_t i, clg_arg *to,
-                          int *n) {
+static clg_status add_arg(const clg_program *p, const char *kernel, const clg_kernel_arg *a, size_t i, clg_args *to) {
+  clg_status s = CLG_OK;
   switch (a->kind) {
-  case CLG_ARG_INT: to[(*n)++] = clg_arg_i32(a->i); return CLG_OK;
-  case CLG_ARG_UINT: to[(*n)++] = clg_arg_u32(a->u); return CLG_OK;
-  case CLG_ARG_FLOAT: to[(*n)++] = clg_arg_f32(a->f); return CLG_OK;
+  case CLG_ARG_INT: clg_args_i32(to, a->i); return s;
+  case CLG_ARG_UINT: clg_args_u32(to, a->u); return s;
+  case CLG_ARG_FLOAT: clg_args_f32(to, a->f); return s;
   case CLG_ARG_READ:
-  case CLG_ARG_WRITE: break;
+  case CLG_ARG_WRITE: s = check_tensor(p, kernel, a, i); break;
   default: return clg_fail(p->ctx, CLG_ERR_ARGUMENT, kernel, "argument %zu is of no known kind", i);
   }
-  clg_status s = check_tensor(p, kernel, a, i);
-  if (s != CLG_OK) return s;
-  to[(*n)++] = clg_arg_block(a->tensor->storage->block);
-  to[(*n)++] = clg_arg_u32((uint32_t)clg_tensor_at(a->tensor));
-  return CLG_OK;
+  if (s == CLG_OK) clg_args_tensor(to, a->tensor);
+  return s;
 }
 
 clg_status clg_program_launch(clg_program *p, const char *kernel, const size_t global[3], const size_t local[3],
                               const clg_kernel_arg *args, size_t n) {
   if (!p || !kernel || !global || (n && !args)) return CLG_ERR_ARGUMENT;
   clg_context *ctx = p->ctx;
-  if (n > MOST_ARGS / 2) return clg_fail(ctx, CLG_ERR_ARGUMENT, kernel, "more than %d arguments", MOST_ARGS / 2);
+  if (n > MOST_ARGS) return clg_fail(ctx, CLG_ERR_ARGUMENT, kernel, "more than %d arguments", MOST_ARGS);
   if (clg_creates_graph(ctx))
     return clg_fail(
         ctx, CLG_ERR_GRAPH, kernel,
         "a kernel's launch cannot be differentiated again: under create_graph a backward must be made of ops");
-  clg_arg list[MOST_ARGS];
-  int count = 0;
+  clg_args list;
+  list.n = 0;
   clg_status s = CLG_OK;
-  for (size_t i = 0; s == CLG_OK && i < n; i++) s = add_arg(p, kernel, &args[i], i, list, &count);
+  for (size_t i = 0; s == CLG_OK && i < n; i++) s = add_arg(p, kernel, &args[i], i, &list);
   if (s != CLG_OK) return s;
   clg_kernel *k = clg_kernel_of_source(ctx, p->source, kernel);
   if (!k) return clg_last_status(ctx);
-  int takes = clg_kernel_args(k);
-  if (takes >= 0 && takes != count)
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, kernel, "it takes %d arguments, and %d were given (a tensor counts as two)",
-                    takes, count);
-  s = clg_launch(ctx, k, kernel, list, count, global, local);
+  s = clg_launch(ctx, k, kernel, &list, global, local);
   for (size_t i = 0; i < n; i++)
     if (args[i].kind == CLG_ARG_WRITE) clg_storage_changed(args[i].tensor->storage, "a kernel of yours");
   return s;

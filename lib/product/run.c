@@ -1,4 +1,5 @@
 /* Launches the kernel of a matrix product: of matmul.cl, or CLBlast's on GPU shapes. */
+#include "base/ceil_div.h"
 #include "device/launch.h"
 #include "product/choice.h"
 #include "product/clblast.h"
@@ -31,34 +32,36 @@ static clg_status launch(clg_context *ctx, const clg_product *p, const clg_opera
   uint32_t sizes[8] = {o->m, o->n, p->k, o->flags, 0, span};
   memcpy(&sizes[4], &p->numbers[0], sizeof p->numbers[0]);
   memcpy(&sizes[6], &p->numbers[1], sizeof p->numbers[1]);
-  clg_arg arg[] = {clg_arg_block(p->k ? o->a : p->c),
-                   clg_arg_block(p->k ? o->b : p->c),
-                   clg_arg_block(p->c),
-                   clg_arg_block(p->bias ? p->bias : p->c),
-                   clg_arg_packed(offset),
-                   clg_arg_packed(step),
-                   clg_arg_packed(strides),
-                   clg_arg_packed(sizes),
-                   clg_arg_v8((const int32_t *)batch->size, batch->n, 1),
-                   clg_arg_packed(o->a_step),
-                   clg_arg_packed(o->b_step),
-                   clg_arg_packed(batch->step[2])};
-  bool walks = batch->n > 1;
+  clg_args args;
+  args.n = 0;
+  clg_args_block(&args, p->k ? o->a : p->c);
+  clg_args_block(&args, p->k ? o->b : p->c);
+  clg_args_block(&args, p->c);
+  clg_args_block(&args, p->bias ? p->bias : p->c);
+  clg_args_packed(&args, offset);
+  clg_args_packed(&args, step);
+  clg_args_packed(&args, strides);
+  clg_args_packed(&args, sizes);
+  const bool walks = batch->n > 1;
+  if (walks) {
+    clg_args_v8(&args, (const int32_t *)batch->size, batch->n, 1);
+    clg_args_packed(&args, o->a_step);
+    clg_args_packed(&args, o->b_step);
+    clg_args_packed(&args, batch->step[2]);
+  }
   const char *prelude = walks ? "#define PRODUCT_WALK\n" : p->epilogue;
   clg_kernel *k = clg_kernel_get(ctx, "matmul.cl", prelude, name);
   const size_t all[3] = {range[0], range[1], batch_count(p)};
-  if (by_items) return clg_launch(ctx, k, op, arg, walks ? 12 : 8, all, NULL);
-  return clg_launch_groups(ctx, k, op, arg, walks ? 12 : 8, all);
+  if (by_items) return clg_launch(ctx, k, op, &args, all, NULL);
+  return clg_launch_groups(ctx, k, op, &args, all);
 }
-
-static uint32_t pieces(uint32_t n, uint32_t piece) { return n / piece + (n % piece != 0); }
 
 /* Rows that share one packed panel: all that fit, unless that leaves compute units without work. The bits do not depend
  * on it. */
 static uint32_t panel_span(const clg_context *ctx, const clg_product *p, const clg_operands *o) {
   uint32_t span = PANEL_ROWS, want = 4 * (ctx->info.compute_units ? ctx->info.compute_units : 1);
-  uint64_t panels = (uint64_t)pieces(o->n, CLG_TILE_COLS) * batch_count(p);
-  while (span > PANEL_LEAST && pieces(o->m, span) * panels < want) span /= 2;
+  uint64_t panels = (uint64_t)CLG_CEIL_DIV(o->n, CLG_TILE_COLS) * batch_count(p);
+  while (span > PANEL_LEAST && CLG_CEIL_DIV(o->m, span) * panels < want) span /= 2;
   return span;
 }
 
@@ -81,7 +84,8 @@ static uint32_t tile_rows(const clg_context *ctx) {
 static bool is_plain(const clg_product *p) { return p->k && !p->bias && !p->epilogue && !p->batch.n; }
 
 static clg_status run_plain(clg_context *ctx, const clg_product *p, const clg_operands *o, int count, const char *op) {
-  clg_arg arg[10], *next = arg;
+  clg_args args;
+  args.n = 0;
   size_t tiles = 0;
   for (int i = 0; i < 2; i++) {
     const clg_operands *t = &o[i < count ? i : 0];
@@ -89,12 +93,15 @@ static clg_status run_plain(clg_context *ctx, const clg_product *p, const clg_op
     const uint32_t m = i < count ? t->m : 0;
     const uint64_t offset[4] = {t->a_offset, t->b_offset, q->c_offset, t->flags};
     const uint32_t sizes[8] = {t->a_rs, t->a_ps, t->b_ps, t->c_rs, t->c_cs, m, t->n, q->k};
-    *next++ = clg_arg_block(t->a), *next++ = clg_arg_block(t->b), *next++ = clg_arg_block(q->c);
-    *next++ = clg_arg_packed(offset), *next++ = clg_arg_packed(sizes);
-    tiles += (size_t)pieces(m, tile_rows(ctx)) * pieces(t->n, CLG_TILE_COLS);
+    clg_args_block(&args, t->a);
+    clg_args_block(&args, t->b);
+    clg_args_block(&args, q->c);
+    clg_args_packed(&args, offset);
+    clg_args_packed(&args, sizes);
+    tiles += (size_t)CLG_CEIL_DIV(m, tile_rows(ctx)) * CLG_CEIL_DIV(t->n, CLG_TILE_COLS);
   }
   const size_t global[3] = {tiles, 1, 1}, local[3] = {1, 1, 1};
-  return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", NULL, "product_two"), op, arg, 10, global, local);
+  return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", NULL, "product_two"), op, &args, global, local);
 }
 
 static clg_status run_cpu(clg_context *ctx, const clg_product *p, clg_operands o, clg_product_kernel kernel,
@@ -104,24 +111,25 @@ static clg_status run_cpu(clg_context *ctx, const clg_product *p, clg_operands o
   case CLG_PRODUCT_DOT:
     if (o.n > o.m) o = clg_operands_swapped(&o);
     span = dot_span(p);
-    return launch(ctx, p, &o, "product_dot", span, (size_t[]){pieces(o.m, span), o.n}, false, op);
-  case CLG_PRODUCT_ROW: return launch(ctx, p, &o, "product_row", 0, (size_t[]){pieces(o.n, ROW_COLS), o.m}, false, op);
+    return launch(ctx, p, &o, "product_dot", span, (size_t[]){CLG_CEIL_DIV(o.m, span), o.n}, false, op);
+  case CLG_PRODUCT_ROW:
+    return launch(ctx, p, &o, "product_row", 0, (size_t[]){CLG_CEIL_DIV(o.n, ROW_COLS), o.m}, false, op);
   case CLG_PRODUCT_DIRECT:
     if (is_plain(p)) return run_plain(ctx, p, &o, 1, op);
-    return launch(ctx, p, &o, "product_direct", 0, (size_t[]){pieces(o.m, tile_rows(ctx)), pieces(o.n, CLG_TILE_COLS)},
-                  false, op);
+    return launch(ctx, p, &o, "product_direct", 0,
+                  (size_t[]){CLG_CEIL_DIV(o.m, tile_rows(ctx)), CLG_CEIL_DIV(o.n, CLG_TILE_COLS)}, false, op);
   case CLG_PRODUCT_BLOCK:
-    return launch(ctx, p, &o, "product_block", 0, (size_t[]){pieces(o.m, CLG_BLOCK_ROWS), pieces(o.n, CLG_BLOCK_COLS)},
-                  false, op);
+    return launch(ctx, p, &o, "product_block", 0,
+                  (size_t[]){CLG_CEIL_DIV(o.m, CLG_BLOCK_ROWS), CLG_CEIL_DIV(o.n, CLG_BLOCK_COLS)}, false, op);
   default:
     span = panel_span(ctx, p, &o);
-    return launch(ctx, p, &o, "product_panel", span, (size_t[]){pieces(o.m, span), pieces(o.n, CLG_TILE_COLS)}, false,
-                  op);
+    return launch(ctx, p, &o, "product_panel", span,
+                  (size_t[]){CLG_CEIL_DIV(o.m, span), CLG_CEIL_DIV(o.n, CLG_TILE_COLS)}, false, op);
   }
 }
 
 static clg_status run_tile(clg_context *ctx, const clg_product *p, const clg_operands *o, const char *op) {
-  size_t groups[2] = {pieces(o->n, GPU_TILE), pieces(o->m, GPU_TILE)};
+  size_t groups[2] = {CLG_CEIL_DIV(o->n, GPU_TILE), CLG_CEIL_DIV(o->m, GPU_TILE)};
   return launch(ctx, p, o, "product_tile", 0, groups, false, op);
 }
 
@@ -133,13 +141,18 @@ static clg_status run_clblast_one(clg_context *ctx, const clg_product *p, const 
   }
   if (status != CLG_OK || (!p->bias && !p->epilogue)) return status;
   clg_kernel *kernel = clg_kernel_get(ctx, "matmul.cl", p->epilogue, "product_finish");
-  clg_arg arg[] = {clg_arg_block(p->c),         clg_arg_u64(p->c_offset),
-                   clg_arg_u32(p->c_ld),        clg_arg_u32(p->m),
-                   clg_arg_u32(p->n),           clg_arg_block(p->bias ? p->bias : p->c),
-                   clg_arg_u64(p->bias_offset), clg_arg_u32(p->bias ? CLG_PRODUCT_FLAG_BIAS : 0),
-                   clg_arg_f32x2(p->numbers)};
+  const clg_at c = {p->c, p->c_offset}, bias = {p->bias, p->bias_offset};
+  clg_args args;
+  args.n = 0;
+  clg_args_at(&args, c, c);
+  clg_args_u32(&args, p->c_ld);
+  clg_args_u32(&args, p->m);
+  clg_args_u32(&args, p->n);
+  clg_args_at(&args, bias, c);
+  clg_args_u32(&args, p->bias ? CLG_PRODUCT_FLAG_BIAS : 0);
+  clg_args_f32x2(&args, p->numbers);
   const size_t global[3] = {p->n, p->m, 1};
-  return clg_launch(ctx, kernel, op, arg, 9, global, NULL);
+  return clg_launch(ctx, kernel, op, &args, global, NULL);
 }
 
 /* A product of a batch after the other: CLBlast's batched calls take workspace that nobody counts. */

@@ -1,5 +1,6 @@
 /* Compiles expressions to kernels and runs them elementwise. Owns the context's arena and its maps. */
 #include "tensor/map.h"
+#include "base/ceil_div.h"
 #include "tensor/map_priv.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,7 +155,7 @@ clg_map_fn *clg_maps_of(clg_context *ctx, clg_map_builtin which) {
 
 void clg_args_params(clg_args *a, const clg_map_fn *f, const float *params) {
   for (int i = 0; i < f->n_param; i++)
-    if (f->param_used >> i & 1) clg_args_add(a, clg_arg_f32(params[i]));
+    if (f->param_used >> i & 1) clg_args_f32(a, params[i]);
 }
 
 void clg_broadcast_strides(const clg_tensor *t, int ndim, const int64_t *shape, int64_t *stride) {
@@ -271,13 +272,11 @@ static int members(const clg_map_fn *f, clg_tensor *const *outs, const clg_tenso
   return n;
 }
 
-static size_t pieces(size_t n, size_t piece) { return (n + piece - 1) / piece; }
-
 /* `global` counts elements of the innermost dimension. */
 static clg_status launch(clg_map_fn *f, clg_kernel *k, const char *op, const clg_args *a, const size_t global[3]) {
-  if (!in_pieces(f)) return clg_launch(f->ctx, k, op, a->arg, a->n, global, NULL);
-  const size_t groups[3] = {pieces(global[0], PIECE), global[1], global[2]}, alone[3] = {1, 1, 1};
-  return clg_launch(f->ctx, k, op, a->arg, a->n, groups, alone);
+  if (!in_pieces(f)) return clg_launch(f->ctx, k, op, a, global, NULL);
+  const size_t groups[3] = {CLG_CEIL_DIV(global[0], PIECE), global[1], global[2]}, alone[3] = {1, 1, 1};
+  return clg_launch(f->ctx, k, op, a, groups, alone);
 }
 
 clg_status clg_map_run(clg_map_fn *f, clg_tensor *const *outs, const clg_tensor *const *ins, const float *params,
@@ -287,7 +286,7 @@ clg_status clg_map_run(clg_map_fn *f, clg_tensor *const *outs, const clg_tensor 
   int n = members(f, outs, ins, list);
   if (!out->numel) return CLG_OK;
   clg_args a;
-  a.n = 0; /* clearing the whole list would take longer than filling it */
+  a.n = 0;
   bool flat = true;
   for (int i = 0; i < n; i++) {
     clg_args_tensor(&a, list[i]);
@@ -295,22 +294,22 @@ clg_status clg_map_run(clg_map_fn *f, clg_tensor *const *outs, const clg_tensor 
   }
   if (flat) {
     clg_args_params(&a, f, params);
-    clg_args_add(&a, clg_arg_u32((uint32_t)out->numel));
+    clg_args_u32(&a, (uint32_t)out->numel);
     return launch(f, kernel_of(f, accumulate ? CLG_FLAT_ADD : CLG_FLAT), op, &a, (size_t[3]){(size_t)out->numel, 1, 1});
   }
   int64_t strides[CLG_MAP_OUTPUTS + CLG_MAP_INPUTS][CLG_MAX_DIMS];
   for (int i = 0; i < n; i++) clg_broadcast_strides(list[i], out->ndim, out->shape, strides[i]);
   clg_loop l;
   clg_loop_make(&l, out->ndim, out->shape, 0xff, n, strides);
-  for (int i = 0; i < n; i++) clg_args_add(&a, clg_arg_v8(l.stride[i], l.ndim, 0));
+  for (int i = 0; i < n; i++) clg_args_v8(&a, l.stride[i], l.ndim, 0);
   clg_args_params(&a, f, params);
-  clg_args_add(&a, clg_arg_v8(l.dim, l.ndim, 1));
+  clg_args_v8(&a, l.dim, l.ndim, 1);
   size_t global[3] = {1, 1, 1};
   for (int i = 0; i < l.ndim; i++) global[i < 2 ? i : 2] *= (size_t)l.dim[i];
   if (in_pieces(f)) {
     const size_t rows = global[0] < PIECE ? PIECE / global[0] : 1; /* short ones cost more to begin than to do */
-    clg_args_add(&a, clg_arg_u32((uint32_t)rows));
-    global[1] = pieces(global[1], rows);
+    clg_args_u32(&a, (uint32_t)rows);
+    global[1] = CLG_CEIL_DIV(global[1], rows);
   }
   uint32_t zero;
   clg_kernel *k = along_rows(f, &l, n, &zero) ? rows_kernel(f, zero, accumulate)

@@ -2,8 +2,8 @@
 #ifndef CLG_TENSOR_MAP_PRIV_H
 #define CLG_TENSOR_MAP_PRIV_H
 
-#include "device/launch.h"
 #include "kernel/kernel.h"
+#include "tensor/args.h"
 #include "tensor/map.h"
 
 typedef enum clg_map_form { CLG_FLAT, CLG_STRIDED, CLG_FLAT_ADD, CLG_STRIDED_ADD, CLG_FORMS } clg_map_form;
@@ -44,18 +44,6 @@ struct clg_map {
   clg_map_reduction *reductions;
 };
 
-/* A reduction has most: the result and the kept values, 10 tensors with 4 arguments each, 12 numbers, 7 sizes, and
- * a mean's divisor: 64. */
-#define CLG_MAP_ARGS 66
-typedef struct clg_args {
-  clg_arg arg[CLG_MAP_ARGS];
-  int n;
-} clg_args;
-static inline void clg_args_add(clg_args *a, clg_arg v) { a->arg[a->n++] = v; }
-static inline void clg_args_tensor(clg_args *a, const clg_tensor *t) {
-  clg_args_add(a, clg_arg_block(t->storage->block));
-  clg_args_add(a, clg_arg_u32((uint32_t)clg_tensor_at(t)));
-}
 /* What its kernels are written from. */
 clg_kernel_formula clg_map_formula(const clg_map_fn *f);
 #define CLG_KERNEL_TEXT (CLG_KERNEL_NAME + 40) /* of a kernel's name with what is put around an op's */

@@ -1,4 +1,5 @@
 /* Runs a map with a reduction behind it: which dimensions go, in which order, in one pass or two. */
+#include "base/ceil_div.h"
 #include "tensor/map_priv.h"
 #include <math.h>
 #include <stdio.h>
@@ -30,34 +31,33 @@ static uint32_t product(const clg_loop *l) {
 
 static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-static uint32_t pieces(uint32_t n, uint32_t piece) { return (n + piece - 1) / piece; }
-
 static uint32_t row_of(const plan *p) { return p->kept.ndim ? (uint32_t)p->kept.dim[0] : 1; }
 
 static void choose_share(plan *p, bool cpu) {
   bool large = (uint64_t)p->n_out * p->n_red > IN_CACHE;
   p->share = 1;
-  if (cpu && !p->inner) p->share = large ? least(pieces(p->line, STRIPE) * STRIPE, WIDE) : STRIPE;
-  if (cpu && p->inner && p->n_red < ROW_WORK && p->n_out > ONE_PASS / ROW_WORK) p->share = pieces(ROW_WORK, p->n_red);
+  if (cpu && !p->inner) p->share = large ? least(CLG_CEIL_DIV(p->line, STRIPE) * STRIPE, WIDE) : STRIPE;
+  if (cpu && p->inner && p->n_red < ROW_WORK && p->n_out > ONE_PASS / ROW_WORK)
+    p->share = CLG_CEIL_DIV(ROW_WORK, p->n_red);
   p->rows = p->inner && p->share > 1 && p->n_red <= SHORT && p->unit && p->red.ndim == 1 && p->kept.ndim == 1;
-  if (p->rows) p->share = pieces(p->share, ROWS) * ROWS;
+  if (p->rows) p->share = CLG_CEIL_DIV(p->share, ROWS) * ROWS;
 }
 
 /* The items, or groups, of one chunk. */
 static uint32_t tasks_of(const plan *p) {
-  return p->inner ? pieces(p->n_out, p->share) : p->n_out / row_of(p) * pieces(row_of(p), p->share);
+  return p->inner ? CLG_CEIL_DIV(p->n_out, p->share) : p->n_out / row_of(p) * CLG_CEIL_DIV(row_of(p), p->share);
 }
 
 /* Enough chunks to fill a device, none so short that its result costs more than its sum. By the sizes alone, so that a
  * sum has the same bits whatever the strides of what it reads. */
 static void choose_chunks(plan *p, bool cpu) {
-  uint32_t tasks = p->inner ? pieces(p->n_out, p->share) : p->n_out / p->line * pieces(p->line, p->share);
+  uint32_t tasks = p->inner ? CLG_CEIL_DIV(p->n_out, p->share) : p->n_out / p->line * CLG_CEIL_DIV(p->line, p->share);
   uint32_t want = p->inner ? 1024 : cpu ? 64 : 4096, least_chunk = p->inner ? 2048 : 32;
   p->chunks = 1;
   if ((uint64_t)p->n_out * p->n_red > ONE_PASS && tasks < want && p->n_red >= 2 * least_chunk)
     p->chunks = least(p->n_red / least_chunk, want / tasks);
-  p->chunk = pieces(p->n_red, p->chunks);
-  p->chunks = pieces(p->n_red, p->chunk);
+  p->chunk = CLG_CEIL_DIV(p->n_red, p->chunks);
+  p->chunks = CLG_CEIL_DIV(p->n_red, p->chunk);
 }
 
 /* Whether every tensor's stride is 1 or 0, and not all are 0. */
@@ -170,27 +170,27 @@ typedef struct way {
 static clg_status run_pass(clg_map_fn *f, const way *w, const clg_tensor *out, const clg_tensor *const *list, int n,
                            const float *params, const plan *p, bool accumulate, const char *op) {
   clg_args a;
-  a.n = 0; /* clearing the whole list would take longer than filling it */
+  a.n = 0;
   clg_args_tensor(&a, out);
   if (w->keep) clg_args_tensor(&a, w->keep);
   for (int i = 0; i < n; i++) clg_args_tensor(&a, list[i]);
   for (int i = 0; i < n; i++) {
-    clg_args_add(&a, clg_arg_v8(p->kept.stride[i], p->kept.ndim, 0));
-    clg_args_add(&a, clg_arg_v8(p->red.stride[i], p->red.ndim, 0));
+    clg_args_v8(&a, p->kept.stride[i], p->kept.ndim, 0);
+    clg_args_v8(&a, p->red.stride[i], p->red.ndim, 0);
   }
   clg_args_params(&a, f, params);
-  clg_args_add(&a, clg_arg_v8(p->kept.dim, p->kept.ndim, 1));
-  clg_args_add(&a, clg_arg_v8(p->red.dim, p->red.ndim, 1));
-  clg_args_add(&a, clg_arg_u32(p->n_out));
-  clg_args_add(&a, clg_arg_u32(p->n_red));
-  clg_args_add(&a, clg_arg_u32(p->chunk));
-  clg_args_add(&a, clg_arg_u32(p->share));
-  clg_args_add(&a, clg_arg_u32(accumulate));
-  if (w->kind == CLG_REDUCE_MEAN) clg_args_add(&a, clg_arg_f32(w->by));
+  clg_args_v8(&a, p->kept.dim, p->kept.ndim, 1);
+  clg_args_v8(&a, p->red.dim, p->red.ndim, 1);
+  clg_args_u32(&a, p->n_out);
+  clg_args_u32(&a, p->n_red);
+  clg_args_u32(&a, p->chunk);
+  clg_args_u32(&a, p->share);
+  clg_args_u32(&a, accumulate);
+  if (w->kind == CLG_REDUCE_MEAN) clg_args_f32(&a, w->by);
   clg_kernel *k = kernel_of(f, w->kind, p);
   size_t tasks = tasks_of(p), group = clg_kernel_group(f->ctx, k);
-  const size_t groups[3] = {p->inner ? tasks : (tasks + group - 1) / group, p->chunks, 1};
-  return clg_launch_groups(f->ctx, k, op, a.arg, a.n, groups);
+  const size_t groups[3] = {p->inner ? tasks : CLG_CEIL_DIV(tasks, group), p->chunks, 1};
+  return clg_launch_groups(f->ctx, k, op, &a, groups);
 }
 
 static clg_status empty(int kind, clg_tensor *out, bool accumulate, const char *op) {

@@ -4,6 +4,7 @@
 #include "ops/activation.h"
 #include "ops/conv/conv_kernels.h"
 #include "ops/op.h"
+#include "tensor/args.h"
 #include <clgrad/ops.h>
 
 typedef struct conv_attrs {
@@ -120,16 +121,14 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
 
 /* ---- the ops ---- */
 
-static clg_at at(const clg_tensor *t) { return t ? (clg_at){t->storage->block, clg_tensor_at(t)} : (clg_at){NULL, 0}; }
-
 static clg_status forward(clg_op_call *c) {
   const conv_attrs *a = c->attrs;
   clg_conv_operand output = output_of(c);
   clg_conv_call call = {.shape = &a->shape, .output = output, .numbers = {a->act.numbers[0], a->act.numbers[1]}};
   if (a->act.formula && !(call.epilogue = clg_formula_epilogue(c->ctx, a->act.formula))) return clg_last_status(c->ctx);
-  for (int i = 0; i < 2; i++) call.at[inputs_of[output][i]] = at(c->in[i]);
-  call.at[output] = at(c->out[0]);
-  if (c->n > IN_BIAS) call.bias = at(c->in[IN_BIAS]);
+  for (int i = 0; i < 2; i++) call.at[inputs_of[output][i]] = clg_tensor_place(c->in[i]);
+  call.at[output] = clg_tensor_place(c->out[0]);
+  if (c->n > IN_BIAS) call.bias = clg_tensor_place(c->in[IN_BIAS]);
   return clg_conv_run(c->ctx, &call, c->op->name);
 }
 
@@ -170,7 +169,8 @@ static clg_status part_gradient(clg_op_call *c, int i, const clg_tensor *z) {
   const clg_grad_place *to = clg_op_begin_as(c, i, 4, d);
   if (!to) return clg_last_status(c->ctx);
   clg_conv_call call = {.shape = &a->shape, .output = inputs[i], .accumulate = to->add};
-  call.at[output] = at(z), call.at[inputs[1 - i]] = at(c->in[1 - i]), call.at[inputs[i]] = at(to->t);
+  call.at[output] = clg_tensor_place(z), call.at[inputs[1 - i]] = clg_tensor_place(c->in[1 - i]),
+  call.at[inputs[i]] = clg_tensor_place(to->t);
   clg_status s = clg_conv_run(c->ctx, &call, c->op->name);
   return s == CLG_OK ? clg_op_end(c, i) : s;
 }

@@ -1,6 +1,6 @@
 /* Chooses and launches the kernels of a convolution (conv.cl, conv_tile.cl; a matrix product where it is one). */
 #include "ops/conv/conv_kernels.h"
-#include "device/launch.h"
+#include "base/ceil_div.h"
 #include "product/product.h"
 #include <string.h>
 
@@ -27,35 +27,20 @@ typedef struct kernel_shape {
 } kernel_shape;
 _Static_assert(sizeof(kernel_shape) == 4 * 8 * sizeof(int32_t), "four int8");
 
-typedef struct arg_list {
-  clg_arg arg[16];
-  int n;
-} arg_list;
-
-static void add(arg_list *l, clg_arg a) { l->arg[l->n++] = a; }
-
-/* `spare` stands for a block that the kernel will not touch. */
-static void add_at(arg_list *l, clg_at at, clg_at spare) {
-  if (!at.block) at = spare;
-  add(l, clg_arg_block(at.block));
-  add(l, clg_arg_u64(at.offset));
-}
-
-static void add_shape(arg_list *l, const kernel_shape *s, uint32_t flags) {
+static void add_shape(clg_args *l, const kernel_shape *s, uint32_t flags) {
   int32_t all[4][8];
   memcpy(all, s, sizeof all);
-  for (int i = 0; i < 4; i++) add(l, clg_arg_v8(all[i], 8, 0));
-  add(l, clg_arg_u32(flags));
+  for (int i = 0; i < 4; i++) clg_args_v8(l, all[i], 8, 0);
+  clg_args_u32(l, flags);
 }
 
-static clg_status launch(clg_context *ctx, const char *epilogue, const char *name, const arg_list *l, size_t x,
+static clg_status launch(clg_context *ctx, const char *epilogue, const char *name, const clg_args *l, size_t x,
                          size_t y, size_t z, const char *op) {
   const size_t groups[3] = {x, y, z};
   const char *file = strstr(name, "_tile") ? "conv_tile.cl" : "conv.cl";
-  return clg_launch_groups(ctx, clg_kernel_get(ctx, file, epilogue, name), op, l->arg, l->n, groups);
+  return clg_launch_groups(ctx, clg_kernel_get(ctx, file, epilogue, name), op, l, groups);
 }
 
-static int ceil_div(int n, int by) { return n / by + (n % by > 0); }
 static int min(int a, int b) { return a < b ? a : b; }
 static int max(int a, int b) { return a > b ? a : b; }
 
@@ -69,8 +54,8 @@ static void tap_range(const kernel_shape *k, bool dgrad, int a, int *low, int *h
   /* Tap t serves the phase r < stride with r + pad - t*dil = stride * offset, if there is one: offset is the quotient
    * rounded up. */
   int first = k->pad[a], last = k->pad[a] - (k->k[a] - 1) * k->dil[a], s = k->out_s[a];
-  *high = ceil_div(first, s);
-  *low = ceil_div(last, s);
+  *high = CLG_CEIL_DIV(first, s);
+  *low = CLG_CEIL_DIV(last, s);
 }
 
 static kernel_shape shape_of(const clg_conv_shape *c, bool dgrad) {
@@ -82,7 +67,7 @@ static kernel_shape shape_of(const clg_conv_shape *c, bool dgrad) {
     k.in[a] = in[a], k.out[a] = out[a];
     k.in_s[a] = k.out_s[a] = 1;
     *(dgrad ? &k.out_s[a] : &k.in_s[a]) = stride;
-    k.q[a] = ceil_div(k.out[a], k.out_s[a]);
+    k.q[a] = CLG_CEIL_DIV(k.out[a], k.out_s[a]);
     k.k[a] = c->kernel[a], k.pad[a] = c->padding[a], k.dil[a] = c->dilation[a];
   }
   return k;
@@ -94,9 +79,9 @@ static bool cut(kernel_shape *k, bool dgrad, int pixels) {
   int high[2];
   for (int a = 0; a < 2; a++) tap_range(k, dgrad, a, &k->min[a], &high[a]);
   k->images = 1;
-  k->cols = ceil_div(k->q[1], ceil_div(k->q[1], min(ROW, pixels)));
+  k->cols = CLG_CEIL_DIV(k->q[1], CLG_CEIL_DIV(k->q[1], min(ROW, pixels)));
   k->rows = min(k->q[0], pixels / k->cols);
-  k->rows = ceil_div(k->q[0], ceil_div(k->q[0], k->rows));
+  k->rows = CLG_CEIL_DIV(k->q[0], CLG_CEIL_DIV(k->q[0], k->rows));
   for (;; k->rows = (k->rows + 1) / 2) {
     k->patch[0] = (k->rows - 1) * k->in_s[0] + high[0] - k->min[0] + 1;
     k->patch[1] = (k->cols - 1) * k->in_s[1] + high[1] - k->min[1] + 1;
@@ -107,7 +92,7 @@ static bool cut(kernel_shape *k, bool dgrad, int pixels) {
     }
     if (k->rows == 1) return false;
   }
-  k->blocks[0] = ceil_div(k->q[0], k->rows), k->blocks[1] = ceil_div(k->q[1], k->cols);
+  k->blocks[0] = CLG_CEIL_DIV(k->q[0], k->rows), k->blocks[1] = CLG_CEIL_DIV(k->q[1], k->cols);
   return true;
 }
 
@@ -116,36 +101,37 @@ static bool cut(kernel_shape *k, bool dgrad, int pixels) {
 /* Reads the weights as they are: "conv_tile" or "conv_few_channels". */
 static clg_status run_plain(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, clg_conv_operand from,
                             bool few, uint32_t flags, const char *op) {
-  arg_list l = {.n = 0};
+  clg_args l;
+  l.n = 0;
   clg_at out = c->at[c->output];
-  add_at(&l, c->at[from], out);
-  add_at(&l, c->at[CLG_CONV_W], out);
-  add_at(&l, out, out);
-  add_at(&l, c->bias, out);
-  add(&l, clg_arg_f32x2(c->numbers));
+  clg_args_at(&l, c->at[from], out);
+  clg_args_at(&l, c->at[CLG_CONV_W], out);
+  clg_args_at(&l, out, out);
+  clg_args_at(&l, c->bias, out);
+  clg_args_f32x2(&l, c->numbers);
   add_shape(&l, k, flags);
   if (few)
     return launch(ctx, c->epilogue, "conv_few_channels", &l, (size_t)k->batch * (size_t)(k->blocks[0] * k->blocks[1]),
                   (size_t)k->out_ch, (size_t)k->groups, op);
   size_t columns = (size_t)k->batch * (size_t)k->q[0] * (size_t)k->q[1];
-  return launch(ctx, c->epilogue, "conv_tile", &l, (columns + TILE - 1) / TILE,
-                (size_t)(ceil_div(k->out_ch, TILE) * k->groups),
+  return launch(ctx, c->epilogue, "conv_tile", &l, CLG_CEIL_DIV(columns, TILE),
+                (size_t)(CLG_CEIL_DIV(k->out_ch, TILE) * k->groups),
                 (size_t)min(k->out_s[0], k->out[0]) * (size_t)min(k->out_s[1], k->out[1]), op);
 }
 
 /* Whether the kernel for few output channels is the one; fills in how it cuts the work. */
 static bool plan_few_channels(kernel_shape *k, bool dgrad) {
   return k->out_ch <= FEW_CHANNELS && k->in_s[1] == 1 && cut(k, dgrad, FEW_BLOCK) && k->chunk == k->in_ch &&
-         ceil_div(k->cols, LANES) * LANES * k->rows <= FEW_PIXELS;
+         CLG_CEIL_DIV(k->cols, LANES) * LANES * k->rows <= FEW_PIXELS;
 }
 
 /* Whether the CPU's kernel can; fills in how it cuts the work. */
 static bool plan_gather(kernel_shape *k, bool dgrad) {
   int64_t all = (int64_t)k->out_s[0] * k->out_s[1];
   if (all > PHASES || !cut(k, dgrad, PIXELS)) return false;
-  int phases = (int)all, pairs = ceil_div(k->out_ch, PAIR);
+  int phases = (int)all, pairs = CLG_CEIL_DIV(k->out_ch, PAIR);
   int blocks = k->batch * k->blocks[0] * k->blocks[1] * k->groups;
-  k->per = max(1, pairs / ceil_div(ITEMS, blocks));
+  k->per = max(1, pairs / CLG_CEIL_DIV(ITEMS, blocks));
   if (k->chunk == k->in_ch) return phases <= HELD;
   k->per = min(k->per, HELD / phases); /* the sums of all of them wait for the next channels */
   return k->per > 0;
@@ -153,30 +139,33 @@ static bool plan_gather(kernel_shape *k, bool dgrad) {
 
 static clg_status pack_weights(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, clg_block *packed,
                                uint32_t flags, const char *op) {
-  arg_list l = {.n = 0};
-  add_at(&l, c->at[CLG_CONV_W], (clg_at){NULL, 0});
-  add(&l, clg_arg_block(packed));
+  clg_args l;
+  l.n = 0;
+  clg_args_at(&l, c->at[CLG_CONV_W], (clg_at){NULL, 0});
+  clg_args_block(&l, packed);
   add_shape(&l, k, flags);
-  return launch(ctx, NULL, "conv_pack", &l, (size_t)(ceil_div(k->out_ch, LANES) * k->groups), (size_t)k->in_ch, 1, op);
+  return launch(ctx, NULL, "conv_pack", &l, (size_t)(CLG_CEIL_DIV(k->out_ch, LANES) * k->groups), (size_t)k->in_ch, 1,
+                op);
 }
 
 static clg_status run_gather(clg_context *ctx, const clg_conv_call *c, kernel_shape *k, clg_conv_operand from,
                              uint32_t flags, const char *op) {
   size_t vectors =
-      (size_t)(ceil_div(k->out_ch, LANES) * k->groups) * (size_t)k->in_ch * (size_t)k->k[0] * (size_t)k->k[1];
+      (size_t)(CLG_CEIL_DIV(k->out_ch, LANES) * k->groups) * (size_t)k->in_ch * (size_t)k->k[0] * (size_t)k->k[1];
   clg_block *packed = clg_block_alloc(ctx, vectors * LANES * sizeof(float), CLG_ROLE_WORKSPACE, op);
   if (!packed) return clg_last_status(ctx);
   clg_status s = pack_weights(ctx, c, k, packed, flags, op);
-  arg_list l = {.n = 0};
-  add_at(&l, c->at[from], (clg_at){NULL, 0});
-  add(&l, clg_arg_block(packed));
-  add_at(&l, c->at[c->output], (clg_at){NULL, 0});
-  add_at(&l, c->bias, c->at[c->output]);
-  add(&l, clg_arg_f32x2(c->numbers));
+  clg_args l;
+  l.n = 0;
+  clg_args_at(&l, c->at[from], (clg_at){NULL, 0});
+  clg_args_block(&l, packed);
+  clg_args_at(&l, c->at[c->output], (clg_at){NULL, 0});
+  clg_args_at(&l, c->bias, c->at[c->output]);
+  clg_args_f32x2(&l, c->numbers);
   add_shape(&l, k, flags);
   if (s == CLG_OK)
     s = launch(ctx, c->epilogue, "conv_gather", &l, (size_t)k->batch * (size_t)(k->blocks[0] * k->blocks[1]),
-               (size_t)ceil_div(ceil_div(k->out_ch, PAIR), k->per), (size_t)k->groups, op);
+               (size_t)CLG_CEIL_DIV(CLG_CEIL_DIV(k->out_ch, PAIR), k->per), (size_t)k->groups, op);
   clg_block_unref(packed);
   return s;
 }
@@ -207,43 +196,45 @@ static bool plan_wgrad(kernel_shape *k) {
 
 static clg_status launch_wgrad(clg_context *ctx, const clg_conv_call *c, const kernel_shape *k, bool cpu, clg_at out,
                                int chunks, uint32_t flags, const char *op) {
-  arg_list l = {.n = 0};
-  add_at(&l, c->at[CLG_CONV_X], out);
-  add_at(&l, c->at[CLG_CONV_Y], out);
-  add_at(&l, out, out);
+  clg_args l;
+  l.n = 0;
+  clg_args_at(&l, c->at[CLG_CONV_X], out);
+  clg_args_at(&l, c->at[CLG_CONV_Y], out);
+  clg_args_at(&l, out, out);
   add_shape(&l, k, flags);
   int taps = k->k[0] * k->k[1];
   if (cpu)
-    return launch(ctx, NULL, "conv_wgrad", &l, (size_t)(ceil_div(k->out_ch, PAIR) * k->groups),
-                  (size_t)ceil_div(k->in_ch, k->chunk), (size_t)chunks, op);
-  return launch(ctx, NULL, "conv_wgrad_tile", &l, (size_t)ceil_div(k->in_ch * taps, TILE),
-                (size_t)(ceil_div(k->out_ch, TILE) * k->groups), (size_t)chunks, op);
+    return launch(ctx, NULL, "conv_wgrad", &l, (size_t)(CLG_CEIL_DIV(k->out_ch, PAIR) * k->groups),
+                  (size_t)CLG_CEIL_DIV(k->in_ch, k->chunk), (size_t)chunks, op);
+  return launch(ctx, NULL, "conv_wgrad_tile", &l, (size_t)CLG_CEIL_DIV(k->in_ch * taps, TILE),
+                (size_t)(CLG_CEIL_DIV(k->out_ch, TILE) * k->groups), (size_t)chunks, op);
 }
 
 static clg_status add_parts(clg_context *ctx, clg_block *parts, clg_at out, size_t n, int chunks, uint32_t flags,
                             const char *op) {
-  arg_list l = {.n = 0};
-  add(&l, clg_arg_block(parts));
-  add_at(&l, out, out);
-  add(&l, clg_arg_u32((uint32_t)n));
-  add(&l, clg_arg_u32((uint32_t)chunks));
-  add(&l, clg_arg_u32(flags));
+  clg_args l;
+  l.n = 0;
+  clg_args_block(&l, parts);
+  clg_args_at(&l, out, out);
+  clg_args_u32(&l, (uint32_t)n);
+  clg_args_u32(&l, (uint32_t)chunks);
+  clg_args_u32(&l, flags);
   const size_t global[3] = {n, 1, 1};
-  return clg_launch(ctx, clg_kernel_get(ctx, "conv_tile.cl", NULL, "conv_parts"), op, l.arg, l.n, global, NULL);
+  return clg_launch(ctx, clg_kernel_get(ctx, "conv_tile.cl", NULL, "conv_parts"), op, &l, global, NULL);
 }
 
 /* How many chunks the sum over batch and positions is cut into; k->per: blocks of positions, or positions, of each. */
 static int split_sum(kernel_shape *k, bool cpu) {
   int taps = k->k[0] * k->k[1], units, items, want = CHUNKS, fewest = 2;
   if (cpu) {
-    units = ceil_div(k->batch, k->images) * k->blocks[0] * k->blocks[1];
-    items = ceil_div(k->out_ch, PAIR) * k->groups * ceil_div(k->in_ch, k->chunk);
+    units = CLG_CEIL_DIV(k->batch, k->images) * k->blocks[0] * k->blocks[1];
+    items = CLG_CEIL_DIV(k->out_ch, PAIR) * k->groups * CLG_CEIL_DIV(k->in_ch, k->chunk);
   } else {
     units = k->batch * k->q[0] * k->q[1], want *= 16, fewest = 256;
-    items = ceil_div(k->in_ch * taps, TILE) * ceil_div(k->out_ch, TILE) * k->groups;
+    items = CLG_CEIL_DIV(k->in_ch * taps, TILE) * CLG_CEIL_DIV(k->out_ch, TILE) * k->groups;
   }
-  k->per = max(1, ceil_div(units, min(ceil_div(want, items), max(1, units / fewest))));
-  return max(1, ceil_div(units, k->per));
+  k->per = max(1, CLG_CEIL_DIV(units, min(CLG_CEIL_DIV(want, items), max(1, units / fewest))));
+  return max(1, CLG_CEIL_DIV(units, k->per));
 }
 
 /* Where there are few weights the sum is cut; the chunks' sums are added in order. */

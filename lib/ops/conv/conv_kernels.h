@@ -10,7 +10,7 @@
 #ifndef CLG_OPS_CONV_KERNELS_H
 #define CLG_OPS_CONV_KERNELS_H
 
-#include "ops/at.h"
+#include "device/launch.h"
 
 typedef enum clg_conv_operand { CLG_CONV_X, CLG_CONV_W, CLG_CONV_Y, CLG_CONV_OPERANDS } clg_conv_operand;
 

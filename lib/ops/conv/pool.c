@@ -1,7 +1,7 @@
 /* Max and average pooling over planes. The maximum saves where it was, the average nothing. Each has its adjoint as an
  * op, whose adjoint is of the first kind again, so that gradients have gradients to any order. */
-#include "ops/call.h"
 #include "ops/op.h"
+#include "tensor/args.h"
 #include <clgrad/ops.h>
 #include <string.h>
 
@@ -131,22 +131,20 @@ static clg_tensor *index_of(const clg_op_call *c) {
 static clg_status forward(clg_op_call *c) {
   const pool_attrs *a = c->attrs;
   const clg_tensor *to = c->out[OUT_Y], *index = index_of(c);
-  const char *kernel = kinds[kind_of(c)].kernel;
   if (!to->numel) return CLG_OK;
   const int64_t *in = a->in + a->ndim - 2, *out = a->out + a->ndim - 2;
   int64_t rows = to->shape[a->ndim - 2], all = to->numel / to->shape[a->ndim - 1], step = step_of(a, rows);
   const int32_t sizes[] = {(int32_t)in[0],  (int32_t)in[1],     (int32_t)out[0],
                            (int32_t)out[1], (int32_t)to->numel, (int32_t)step};
-  clg_call args = {.n = 0};
-  clg_call_tensor(&args, c->in[IN_X], to);
-  clg_call_tensor(&args, to, to);
-  if (index) clg_call_tensor(&args, index, to);
-  args.arg[args.n++] = clg_arg_v8(sizes, 6, 0);
-  args.arg[args.n++] = clg_arg_v8(a->window, 8, 0);
-  if (kind_of(c) >= UNPICK) clg_call_u32(&args, index ? 0 : a->flags);
-  if (c->ctx->shape == CLG_SHAPE_CPU)
-    return clg_call_groups(c->ctx, &args, "pool.cl", kernel, (all + step - 1) / step, 1, c->op->name);
-  return clg_call_items(c->ctx, &args, "pool.cl", kernel, to->numel, 1, c->op->name);
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, (const clg_tensor *[]){c->in[IN_X], to, index}, index ? 3 : 2, to);
+  clg_args_v8(&args, sizes, 6, 0);
+  clg_args_v8(&args, a->window, 8, 0);
+  if (kind_of(c) >= UNPICK) clg_args_u32(&args, index ? 0 : a->flags);
+  clg_kernel *k = clg_kernel_get(c->ctx, "pool.cl", NULL, kinds[kind_of(c)].kernel);
+  const bool cpu = c->ctx->shape == CLG_SHAPE_CPU;
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, cpu ? all : to->numel, step);
 }
 
 /* ---- the ops ---- */

@@ -1,6 +1,7 @@
 /* Maxima and minima along one dimension, with where they are. The whole gradient goes there. */
-#include "ops/call.h"
+#include "ops/dims.h"
 #include "ops/index/indexing.h"
+#include "tensor/args.h"
 #include <clgrad/ops.h>
 #include <string.h>
 
@@ -33,7 +34,7 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
 
 /* How much of the result is an item of a CPU: as many rows as have some thousands of elements, or a stripe of columns
  * (STRIPE of index.cl). */
-static int64_t step_of(const clg_around *s) {
+static int64_t step_of(const clg_axis *s) {
   enum { ITEM = 4096, STRIPE = 128 };
   if (s->inner > 1) return STRIPE;
   return s->n < ITEM ? ITEM / s->n : 1;
@@ -43,17 +44,15 @@ static clg_status forward(clg_op_call *c) {
   const extreme_attrs *a = c->attrs;
   clg_tensor *x = c->in[0], *y = c->out[a->index_first], *index = c->out[!a->index_first];
   if (!y->numel) return CLG_OK;
-  clg_around s = clg_around_of(x->ndim, x->shape, a->dim);
-  clg_call args = {.n = 0};
-  clg_call_tensor(&args, x, y);
-  clg_call_tensor(&args, y, y);
-  clg_call_tensor(&args, index, y);
-  clg_call_u32(&args, s.n);
-  clg_call_u32(&args, s.inner);
-  clg_call_u32(&args, y->numel);
-  clg_call_u32(&args, step_of(&s));
-  clg_call_u32(&args, a->least ? LEAST_FLAG : 0);
-  return clg_call_pieces(c->ctx, &args, "index.cl", "index_extreme", y->numel, step_of(&s), c->op->name);
+  const clg_axis s = clg_axis_of(x->ndim, x->shape, a->dim);
+  const int64_t step = step_of(&s);
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, (const clg_tensor *[]){x, y, index}, 3, y);
+  clg_args_sizes(&args, (int64_t[]){s.n, s.inner, y->numel, step}, 4);
+  clg_args_u32(&args, a->least ? LEAST_FLAG : 0);
+  clg_kernel *k = clg_kernel_get(c->ctx, "index.cl", NULL, "index_extreme");
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, step);
 }
 
 static void compose(clg_op_call *c, clg_tensor **d) {

@@ -1,6 +1,7 @@
 /* Gather, and its adjoint that adds up: an index for every element. */
-#include "ops/call.h"
+#include "ops/dims.h"
 #include "ops/index/indexing.h"
+#include "tensor/args.h"
 #include <clgrad/ops.h>
 #include <string.h>
 
@@ -34,16 +35,13 @@ typedef struct scatter_attrs {
 static clg_status launch(const clg_op_call *c, const char *kernel, int dim, int ndim, const int64_t *shape) {
   clg_tensor *index = c->in[IN_INDEX], *to = c->out[0];
   if (!to->numel) return CLG_OK;
-  clg_around s = clg_around_of(ndim, shape, dim);
-  clg_call args = {.n = 0};
-  clg_call_tensor(&args, c->in[IN_VALUES], to);
-  clg_call_tensor(&args, index, to);
-  clg_call_tensor(&args, to, to);
-  clg_call_u32(&args, s.n);
-  clg_call_u32(&args, index->shape[dim]);
-  clg_call_u32(&args, s.inner);
-  clg_call_u32(&args, to->numel);
-  return clg_call_pieces(c->ctx, &args, "index.cl", kernel, to->numel, CLG_INDEX_PIECE, c->op->name);
+  const clg_axis s = clg_axis_of(ndim, shape, dim);
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, (const clg_tensor *[]){c->in[IN_VALUES], index, to}, 3, to);
+  clg_args_sizes(&args, (int64_t[]){s.n, index->shape[dim], s.inner, to->numel}, 4);
+  clg_kernel *k = clg_kernel_get(c->ctx, "index.cl", NULL, kernel);
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, to->numel, CLG_INDEX_PIECE);
 }
 
 /* ---- gather ---- */

@@ -1,6 +1,7 @@
 /* Index_select and embedding, and their adjoint that adds up: an index for every row. */
-#include "ops/call.h"
+#include "ops/dims.h"
 #include "ops/index/indexing.h"
+#include "tensor/args.h"
 #include <clgrad/ops.h>
 #include <string.h>
 
@@ -32,41 +33,36 @@ static clg_status read_forward(clg_op_call *c) {
   const rows_attrs *a = c->attrs;
   clg_tensor *x = c->in[IN_VALUES], *index = c->in[IN_INDEX], *y = c->out[0];
   if (!y->numel) return CLG_OK;
-  clg_around s = clg_around_of(x->ndim, x->shape, a->dim);
-  clg_call args = {.n = 0};
-  clg_call_tensor(&args, x, y);
-  clg_call_tensor(&args, index, y);
-  clg_call_tensor(&args, y, y);
-  clg_call_u32(&args, s.n);
-  clg_call_u32(&args, index->numel);
-  clg_call_u32(&args, s.inner);
-  clg_call_u32(&args, y->numel);
-  clg_call_i32(&args, a->pads ? a->padding_index : PADDING_NONE);
-  return clg_call_pieces(c->ctx, &args, "index.cl", "index_rows", y->numel, CLG_INDEX_PIECE, c->op->name);
+  const clg_axis s = clg_axis_of(x->ndim, x->shape, a->dim);
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, (const clg_tensor *[]){x, index, y}, 3, y);
+  clg_args_sizes(&args, (int64_t[]){s.n, index->numel, s.inner, y->numel}, 4);
+  clg_args_i32(&args, a->pads ? a->padding_index : PADDING_NONE);
+  clg_kernel *k = clg_kernel_get(c->ctx, "index.cl", NULL, "index_rows");
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, CLG_INDEX_PIECE);
 }
 
 /* to (+)= g by the index; contiguous all. */
 static clg_status add_rows(const clg_op_call *c, clg_tensor *to, clg_tensor *g, bool add) {
   const rows_attrs *a = c->attrs;
   clg_tensor *index = c->in[IN_INDEX];
-  clg_around s = clg_around_of(to->ndim, to->shape, a->dim);
+  const clg_axis s = clg_axis_of(to->ndim, to->shape, a->dim);
   bool few = index->numel < s.n;
   if (!to->numel) return CLG_OK;
   if (few && !add) {
     clg_status st = clg_map_run(clg_maps_of(c->ctx, CLG_MAP_FILL), &to, NULL, (float[]){0}, false, c->op->name);
     if (st != CLG_OK) return st;
   }
-  clg_call args = {.n = 0};
-  clg_call_tensor(&args, g, to);
-  clg_call_tensor(&args, index, to);
-  clg_call_tensor(&args, to, to);
-  clg_call_u32(&args, s.n);
-  clg_call_u32(&args, index->numel);
-  clg_call_u32(&args, s.inner);
-  clg_call_i32(&args, a->padding_index);
-  if (!few) clg_call_u32(&args, add ? ADD_FLAG : 0);
-  return clg_call_groups(c->ctx, &args, "index.cl", few ? "index_rows_scatter_few" : "index_rows_scatter",
-                         few ? index->numel : s.n, s.outer, c->op->name);
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, (const clg_tensor *[]){g, index, to}, 3, to);
+  clg_args_sizes(&args, (int64_t[]){s.n, index->numel, s.inner}, 3);
+  clg_args_i32(&args, a->padding_index);
+  if (!few) clg_args_u32(&args, add ? ADD_FLAG : 0);
+  const char *name = few ? "index_rows_scatter_few" : "index_rows_scatter";
+  const size_t groups[3] = {(size_t)(few ? index->numel : s.n), (size_t)s.outer, 1};
+  return clg_launch_groups(c->ctx, clg_kernel_get(c->ctx, "index.cl", NULL, name), c->op->name, &args, groups);
 }
 
 static clg_status read_backward(clg_op_call *c) { return add_rows(c, c->to[0].t, c->grad, c->to[0].add); }

@@ -1,7 +1,7 @@
 /* Cross entropy of logits with labels or with probabilities: log softmax, and a weighted pick or sum. */
-#include "ops/call.h"
 #include "ops/formula.h"
 #include "ops/index/indexing.h"
+#include "tensor/args.h"
 #include <clgrad/ops.h>
 #include <string.h>
 
@@ -20,15 +20,15 @@ static clg_status weights_forward(clg_op_call *c) {
   const weight_attrs *a = c->attrs;
   clg_tensor *w = c->in[IN_WEIGHT], *y = c->out[0];
   if (!y->numel) return CLG_OK;
-  clg_call args = {.n = 0};
-  clg_call_tensor(&args, c->in[IN_LABEL], y);
-  clg_call_tensor(&args, w, y);
-  clg_call_tensor(&args, y, y);
-  clg_call_u32(&args, a->classes);
-  clg_call_i32(&args, a->ignore);
-  clg_call_u32(&args, w != NULL);
-  clg_call_u32(&args, y->numel);
-  return clg_call_pieces(c->ctx, &args, "elements.cl", "element_weights", y->numel, CLG_INDEX_PIECE, c->op->name);
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, (const clg_tensor *[]){c->in[IN_LABEL], w, y}, 3, y);
+  clg_args_u32(&args, (uint32_t)a->classes);
+  clg_args_i32(&args, a->ignore);
+  clg_args_u32(&args, w != NULL);
+  clg_args_u32(&args, (uint32_t)y->numel);
+  clg_kernel *k = clg_kernel_get(c->ctx, "elements.cl", NULL, "element_weights");
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, CLG_INDEX_PIECE);
 }
 
 static const clg_op weights_op = {.name = "cross_entropy",

@@ -1,7 +1,8 @@
 /* Launches the batch norm kernels: which of them, and how channels are shared out. By the shapes alone, so that results
  * and workspace do not depend on the device. */
 #include "ops/norm/batch_norm_kernels.h"
-#include "ops/call.h"
+#include "base/ceil_div.h"
+#include "tensor/args.h"
 
 enum { GAMMA = 1, BETA = 2 };
 static const char op[] = "batch_norm";
@@ -14,8 +15,6 @@ typedef struct sharing {
   bool columns, parted;
   int64_t parts, chunk;
 } sharing;
-
-static int64_t pieces(int64_t n, int64_t piece) { return n / piece + (n % piece != 0); }
 
 /* Columns are read a vector of each row at a time if an item has whole channels, which is slow once they fit in no
  * cache. Other channels are shared out where they leave a device idle, or where one fits in no cache. */
@@ -38,62 +37,68 @@ static sharing share(const clg_tensor *x) {
           most = !cpu        ? 256
                  : s.columns ? 128
                              : 1024;
-  s.chunk = pieces(count, most) > least ? pieces(count, most) : least;
-  s.parts = pieces(count, s.chunk);
+  s.chunk = CLG_CEIL_DIV(count, most) > least ? CLG_CEIL_DIV(count, most) : least;
+  s.parts = CLG_CEIL_DIV(count, s.chunk);
   return s;
 }
 
-static void call_sizes(clg_call *c, const sharing *s) {
-  clg_call_u32(c, s->images);
-  clg_call_u32(c, s->channels);
-  clg_call_u32(c, s->size);
+static void add_sizes(clg_args *a, const sharing *s) {
+  clg_args_sizes(a, (int64_t[]){s->images, s->channels, s->size}, 3);
 }
 
 static uint32_t flags_of(const clg_batch_norm_over *o) {
   return (o->gamma ? GAMMA : 0) | (o->beta ? BETA : 0) | o->flags;
 }
 
+static void add_activation(clg_args *a, const clg_batch_norm_over *o) {
+  clg_args_u32(a, flags_of(o));
+  clg_args_f32x2(a, o->numbers);
+}
+
 /* Items that have VW channels each. */
-static clg_status launch_lanes(clg_context *ctx, const sharing *s, const clg_call *c, const char *file,
+static clg_status launch_lanes(clg_context *ctx, const sharing *s, const clg_args *args, const char *file,
                                const char *prelude, const char *name) {
   clg_kernel *k = clg_kernel_get(ctx, file, prelude, name);
   int64_t items = clg_vector_width(ctx) * (int64_t)clg_kernel_group(ctx, k);
-  const size_t groups[3] = {(size_t)pieces(s->channels, items), 1, 1};
-  return clg_launch_groups(ctx, k, op, c->arg, c->n, groups);
+  const size_t groups[3] = {(size_t)CLG_CEIL_DIV(s->channels, items), 1, 1};
+  return clg_launch_groups(ctx, k, op, args, groups);
 }
 
 /* ---- one launch ---- */
 
 /* A work-group a channel, or items that have VW channels each where x is [N,C]. */
-static clg_status launch_whole(const clg_batch_norm_over *o, const sharing *s, const clg_call *c, const char *name) {
-  if (s->columns) return launch_lanes(o->x->ctx, s, c, in_columns, o->prelude, name);
-  return clg_call_groups_of(o->x->ctx, c, whole, o->prelude, name, s->channels, 1, op);
+static clg_status launch_whole(const clg_batch_norm_over *o, const sharing *s, const clg_args *args, const char *name) {
+  if (s->columns) return launch_lanes(o->x->ctx, s, args, in_columns, o->prelude, name);
+  clg_kernel *k = clg_kernel_get(o->x->ctx, whole, o->prelude, name);
+  return clg_launch_groups(o->x->ctx, k, op, args, (size_t[3]){(size_t)s->channels, 1, 1});
 }
 
 static clg_status forward_whole(const clg_batch_norm_over *o, const clg_batch_norm_moving *m, clg_tensor *y,
                                 const sharing *s) {
   float count = (float)(s->images * s->size);
-  clg_tensor *const t[] = {o->x, o->gamma, o->beta, m->mean, m->var, y, o->mean, o->rstd};
-  clg_call c = {.n = 0};
-  for (int i = 0; i < 8; i++) clg_call_tensor(&c, t[i], o->x);
-  call_sizes(&c, s);
-  clg_call_f32(&c, m->eps);
-  clg_call_f32(&c, m->momentum);
-  clg_call_f32(&c, count / (count - 1));
-  clg_call_u32(&c, flags_of(o));
-  clg_call_f32x2(&c, o->numbers);
-  return launch_whole(o, s, &c, s->columns ? "batch_norm_columns_forward" : "batch_norm_forward");
+  const clg_tensor *const t[] = {o->x, o->gamma, o->beta, m->mean, m->var, y, o->mean, o->rstd};
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, t, 8, o->x);
+  add_sizes(&args, s);
+  clg_args_f32(&args, m->eps);
+  clg_args_f32(&args, m->momentum);
+  clg_args_f32(&args, count / (count - 1));
+  clg_args_u32(&args, flags_of(o));
+  clg_args_f32x2(&args, o->numbers);
+  return launch_whole(o, s, &args, s->columns ? "batch_norm_columns_forward" : "batch_norm_forward");
 }
 
 static clg_status backward_whole(const clg_batch_norm_over *o, clg_tensor *g, clg_tensor *const d[3],
                                  const sharing *s) {
-  clg_tensor *const t[] = {g, o->x, o->gamma, o->beta, o->mean, o->rstd, d[0], d[1], d[2]};
-  clg_call c = {.n = 0};
-  for (int i = 0; i < 9; i++) clg_call_tensor(&c, t[i], o->x);
-  call_sizes(&c, s);
-  clg_call_u32(&c, flags_of(o));
-  clg_call_f32x2(&c, o->numbers);
-  return launch_whole(o, s, &c, s->columns ? "batch_norm_columns_backward" : "batch_norm_backward");
+  const clg_tensor *const t[] = {g, o->x, o->gamma, o->beta, o->mean, o->rstd, d[0], d[1], d[2]};
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, t, 9, o->x);
+  add_sizes(&args, s);
+  clg_args_u32(&args, flags_of(o));
+  clg_args_f32x2(&args, o->numbers);
+  return launch_whole(o, s, &args, s->columns ? "batch_norm_columns_backward" : "batch_norm_backward");
 }
 
 /* ---- parts ---- */
@@ -103,18 +108,21 @@ static clg_status launch_parts(const clg_batch_norm_over *o, const sharing *s, c
                                bool over, const char *name) {
   enum { STRIPE = 1024 }; /* WIDE of batch_norm_columns.cl */
   clg_context *ctx = o->x->ctx;
-  clg_tensor *const t[] = {o->x, o->gamma, o->beta, o->mean, o->rstd};
-  clg_call c = {.n = 0};
-  for (int i = 0; i < n; i++) clg_call_tensor(&c, first[i], o->x);
-  for (int i = 0; over && i < 5; i++) clg_call_tensor(&c, t[i], o->x);
-  call_sizes(&c, s);
-  clg_call_u32(&c, s->chunk);
-  if (over) clg_call_u32(&c, flags_of(o)), clg_call_f32x2(&c, o->numbers);
+  const clg_tensor *const t[] = {o->x, o->gamma, o->beta, o->mean, o->rstd};
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, (const clg_tensor *const *)first, n, o->x);
+  if (over) clg_args_tensors(&args, t, 5, o->x);
+  add_sizes(&args, s);
+  clg_args_u32(&args, (uint32_t)s->chunk);
+  if (over) add_activation(&args, o);
   const char *prelude = over ? o->prelude : NULL;
-  if (!s->columns) return clg_call_groups_of(ctx, &c, split, prelude, name, s->parts, s->channels, op);
+  clg_kernel *k = clg_kernel_get(ctx, s->columns ? in_columns : split, prelude, name);
+  if (!s->columns) return clg_launch_groups(ctx, k, op, &args, (size_t[3]){(size_t)s->parts, (size_t)s->channels, 1});
   bool cpu = ctx->shape == CLG_SHAPE_CPU;
-  const size_t one[3] = {1, 1, 1}, global[3] = {(size_t)pieces(s->channels, cpu ? STRIPE : 1), (size_t)s->parts, 1};
-  return clg_launch(ctx, clg_kernel_get(ctx, in_columns, prelude, name), op, c.arg, c.n, global, cpu ? one : NULL);
+  const size_t one[3] = {1, 1, 1},
+               global[3] = {(size_t)CLG_CEIL_DIV(s->channels, cpu ? STRIPE : 1), (size_t)s->parts, 1};
+  return clg_launch(ctx, k, op, &args, global, cpu ? one : NULL);
 }
 
 static clg_tensor *work_of(const sharing *s, clg_context *ctx, int64_t rows) {
@@ -124,17 +132,18 @@ static clg_tensor *work_of(const sharing *s, clg_context *ctx, int64_t rows) {
 static clg_status join(const clg_batch_norm_over *o, const clg_batch_norm_moving *m, clg_tensor *work,
                        const sharing *s) {
   int64_t count = s->images * s->size;
-  clg_tensor *const t[] = {o->x, work, m->mean, m->var, o->mean, o->rstd};
-  clg_call c = {.n = 0};
-  for (int i = 0; i < 6; i++) clg_call_tensor(&c, t[i], o->x);
-  clg_call_u32(&c, work ? s->parts : 0);
-  call_sizes(&c, s);
-  clg_call_u32(&c, s->chunk);
-  clg_call_f32(&c, m->eps);
-  clg_call_f32(&c, m->momentum);
-  clg_call_f32(&c, (float)count / ((float)count - 1));
-  clg_call_u32(&c, flags_of(o));
-  return launch_lanes(o->x->ctx, s, &c, split, NULL, "batch_norm_join");
+  const clg_tensor *const t[] = {o->x, work, m->mean, m->var, o->mean, o->rstd};
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, t, 6, o->x);
+  clg_args_u32(&args, (uint32_t)(work ? s->parts : 0));
+  add_sizes(&args, s);
+  clg_args_u32(&args, (uint32_t)s->chunk);
+  clg_args_f32(&args, m->eps);
+  clg_args_f32(&args, m->momentum);
+  clg_args_f32(&args, (float)count / ((float)count - 1));
+  clg_args_u32(&args, flags_of(o));
+  return launch_lanes(o->x->ctx, s, &args, split, NULL, "batch_norm_join");
 }
 
 static clg_status forward_parts(const clg_batch_norm_over *o, const clg_batch_norm_moving *m, clg_tensor *y,
@@ -160,13 +169,14 @@ static clg_status sum_parts(const clg_batch_norm_over *o, clg_tensor *g, clg_ten
   if (!work) return clg_last_status(ctx);
   clg_status status = launch_parts(o, s, (clg_tensor *[]){g, work}, 2, true,
                                    s->columns ? "batch_norm_columns_part_sums" : "batch_norm_part_sums");
-  clg_tensor *const t[] = {work, sums, d[1], d[2]};
-  clg_call c = {.n = 0};
-  for (int i = 0; i < 4; i++) clg_call_tensor(&c, t[i], sums);
-  clg_call_u32(&c, s->parts);
-  clg_call_u32(&c, s->channels);
-  clg_call_u32(&c, flags_of(o));
-  if (status == CLG_OK) status = launch_lanes(ctx, s, &c, split, NULL, "batch_norm_join_sums");
+  const clg_tensor *const t[] = {work, sums, d[1], d[2]};
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, t, 4, sums);
+  clg_args_u32(&args, (uint32_t)s->parts);
+  clg_args_u32(&args, (uint32_t)s->channels);
+  clg_args_u32(&args, flags_of(o));
+  if (status == CLG_OK) status = launch_lanes(ctx, s, &args, split, NULL, "batch_norm_join_sums");
   clg_tensor_unref(&work);
   return status;
 }

@@ -4,6 +4,7 @@
 #include "ops/norm/norm_kernels.h"
 #include "ops/norm/normalise.h"
 #include "ops/op.h"
+#include "tensor/args.h"
 #include <clgrad/ops.h>
 
 enum { IN_X, IN_GAMMA, IN_BETA };
@@ -14,7 +15,6 @@ typedef struct norm_attrs {
   clg_act act; /* behind it */
 } norm_attrs;
 
-static clg_at at(const clg_tensor *t) { return t ? (clg_at){t->storage->block, clg_tensor_at(t)} : (clg_at){NULL, 0}; }
 static uint32_t width_of(const clg_tensor *x) { return (uint32_t)x->shape[x->ndim - 1]; }
 static uint32_t rows_of(const clg_tensor *x) {
   int64_t rows = 1;
@@ -42,12 +42,12 @@ static clg_status forward(clg_op_call *c) {
   const clg_norm_act act = {a->act.formula ? clg_formula_epilogue(c->ctx, a->act.formula) : NULL,
                             {a->act.numbers[0], a->act.numbers[1]}};
   if (a->act.formula && !act.prelude) return clg_last_status(c->ctx);
-  const clg_norm_forward f = {.x = at(c->in[IN_X]),
-                              .gamma = at(c->in[IN_GAMMA]),
-                              .beta = at(c->in[IN_BETA]),
-                              .y = at(c->out[OUT_Y]),
-                              .mean = at(c->out[OUT_MEAN]),
-                              .rstd = at(c->out[OUT_RSTD]),
+  const clg_norm_forward f = {.x = clg_tensor_place(c->in[IN_X]),
+                              .gamma = clg_tensor_place(c->in[IN_GAMMA]),
+                              .beta = clg_tensor_place(c->in[IN_BETA]),
+                              .y = clg_tensor_place(c->out[OUT_Y]),
+                              .mean = clg_tensor_place(c->out[OUT_MEAN]),
+                              .rstd = clg_tensor_place(c->out[OUT_RSTD]),
                               .rows = rows_of(c->in[IN_X]),
                               .n = width_of(c->in[IN_X]),
                               .eps = a->eps,
@@ -70,15 +70,15 @@ static clg_status backward(clg_op_call *c) {
   const clg_norm_act act = {a->act.formula ? clg_formula_gradient(c->ctx, a->act.formula) : NULL,
                             {a->act.numbers[0], a->act.numbers[1]}};
   if (a->act.formula && !act.prelude) return clg_last_status(c->ctx);
-  const clg_norm_backward b = {.g = at(c->grad),
-                               .x = at(c->in[IN_X]),
-                               .mean = at(c->out[OUT_MEAN]),
-                               .rstd = at(c->out[OUT_RSTD]),
-                               .gamma = at(c->in[IN_GAMMA]),
-                               .y = at(c->out[OUT_Y]),
-                               .dx = at(c->to[IN_X].t),
-                               .dgamma = at(c->to[IN_GAMMA].t),
-                               .dbeta = at(c->to[IN_BETA].t),
+  const clg_norm_backward b = {.g = clg_tensor_place(c->grad),
+                               .x = clg_tensor_place(c->in[IN_X]),
+                               .mean = clg_tensor_place(c->out[OUT_MEAN]),
+                               .rstd = clg_tensor_place(c->out[OUT_RSTD]),
+                               .gamma = clg_tensor_place(c->in[IN_GAMMA]),
+                               .y = clg_tensor_place(c->out[OUT_Y]),
+                               .dx = clg_tensor_place(c->to[IN_X].t),
+                               .dgamma = clg_tensor_place(c->to[IN_GAMMA].t),
+                               .dbeta = clg_tensor_place(c->to[IN_BETA].t),
                                .rows = rows_of(c->grad),
                                .n = width_of(c->grad),
                                .accumulate_x = c->to[IN_X].add,

@@ -1,9 +1,9 @@
 /* Norms over dimensions: a sum, and norm.cl behind it, so that a norm is finite where the squares of its elements are
  * not. */
 #include "ops/norm/norm.h"
-#include "ops/call.h"
 #include "ops/dims.h"
 #include "ops/formula.h"
+#include "tensor/args.h"
 #include <clgrad/ops.h>
 #include <math.h>
 
@@ -19,33 +19,33 @@ typedef struct norm_attrs {
 } norm_attrs;
 
 /* The dimensions of x in a mask, or their strides, innermost first; the others are `rest`. */
-static clg_arg listed(const clg_tensor *x, const int64_t *of, uint32_t mask, int32_t rest) {
+static void list(clg_args *args, const clg_tensor *x, const int64_t *of, uint32_t mask, int32_t rest) {
   int32_t v[CLG_MAX_DIMS];
   int n = 0;
   for (int d = x->ndim; d-- > 0;)
     if (mask >> d & 1) v[n++] = (int32_t)of[d];
-  return clg_arg_v8(v, n, rest);
+  clg_args_v8(args, v, n, rest);
 }
 
 /* y = sum^(1/p), and if part > 0 part times that behind it; x for where the sum is out of range. */
 static clg_status take_root(clg_tensor *x, clg_tensor *sum, clg_tensor *y, const norm_attrs *a, float part) {
   int64_t n = clg_mask_numel(x, a->dims);
   if (!sum->numel) return CLG_OK;
-  clg_call c = {.n = 0};
-  clg_call_tensor(&c, x, sum);
-  clg_call_tensor(&c, sum, sum);
-  clg_call_tensor(&c, y, y);
-  c.arg[c.n++] = listed(x, x->stride, ~a->dims, 0);
-  c.arg[c.n++] = listed(x, x->stride, a->dims, 0);
-  c.arg[c.n++] = listed(x, x->shape, ~a->dims, 1);
-  c.arg[c.n++] = listed(x, x->shape, a->dims, 1);
-  clg_call_u32(&c, sum->numel);
-  clg_call_u32(&c, n);
-  clg_call_f32(&c, a->p);
-  clg_call_f32(&c, LEAST * (float)n);
-  clg_call_f32(&c, part);
-  return n <= SHORT ? clg_call_items(x->ctx, &c, "norm.cl", "norm_short", sum->numel, 1, "norm")
-                    : clg_call_groups(x->ctx, &c, "norm.cl", "norm_long", sum->numel, 1, "norm");
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, (const clg_tensor *[]){x, sum, y}, 3, sum);
+  list(&args, x, x->stride, ~a->dims, 0);
+  list(&args, x, x->stride, a->dims, 0);
+  list(&args, x, x->shape, ~a->dims, 1);
+  list(&args, x, x->shape, a->dims, 1);
+  clg_args_sizes(&args, (int64_t[]){sum->numel, n}, 2);
+  clg_args_f32(&args, a->p);
+  clg_args_f32(&args, LEAST * (float)n);
+  clg_args_f32(&args, part);
+  const size_t range[3] = {(size_t)sum->numel, 1, 1};
+  clg_kernel *k = clg_kernel_get(x->ctx, "norm.cl", NULL, n <= SHORT ? "norm_short" : "norm_long");
+  return n <= SHORT ? clg_launch(x->ctx, k, "norm", &args, range, NULL)
+                    : clg_launch_groups(x->ctx, k, "norm", &args, range);
 }
 
 /* The norm, not recorded; a reference. With part > 0 (and all of x) [2], part times it behind it. */

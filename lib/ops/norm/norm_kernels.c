@@ -1,6 +1,6 @@
 /* Launches the layer norm kernels (layer_norm.cl). */
 #include "ops/norm/norm_kernels.h"
-#include "device/launch.h"
+#include "base/ceil_div.h"
 #include <string.h>
 
 /* As in layer_norm.cl. */
@@ -14,51 +14,33 @@ enum {
   FLAG_WANT_BETA = 64
 };
 enum { STRIPE = 1024, VECTOR = 16 };
-enum { MAX_ARGS = 20 };
-
-typedef struct arg_list {
-  clg_arg arg[MAX_ARGS];
-  int n;
-} arg_list;
-
-static void add_u32(arg_list *l, uint32_t v) { l->arg[l->n++] = clg_arg_u32(v); }
-static void add_f32(arg_list *l, float v) { l->arg[l->n++] = clg_arg_f32(v); }
-
-/* `spare` stands for a block that the kernel will not touch. */
-static void add_at(arg_list *l, clg_at at, clg_at spare) {
-  if (!at.block) at = spare;
-  l->arg[l->n++] = clg_arg_block(at.block);
-  l->arg[l->n++] = clg_arg_u64(at.offset);
-}
-
 static clg_kernel *kernel_of(clg_context *ctx, const char *prelude, const char *name) {
   return clg_kernel_get(ctx, "layer_norm.cl", prelude, name);
 }
 
-static uint32_t pieces(uint32_t n, uint32_t piece) { return n / piece + (n % piece != 0); }
-
 /* Work-groups over rows of n: on a CPU each has as many as make some vectors. */
 static size_t row_groups(const clg_context *ctx, uint32_t rows, uint32_t n) {
   enum { ITEM = 1024 };
-  return ctx->shape == CLG_SHAPE_CPU && n < ITEM ? pieces(rows, ITEM / n) : rows;
+  return ctx->shape == CLG_SHAPE_CPU && n < ITEM ? CLG_CEIL_DIV(rows, ITEM / n) : rows;
 }
 
 clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, const char *op) {
   if (!f->rows || !f->n) return CLG_OK;
-  arg_list l = {.n = 0};
-  add_at(&l, f->x, f->x);
-  add_at(&l, f->gamma, f->x);
-  add_at(&l, f->beta, f->x);
-  add_at(&l, f->y, f->x);
-  add_at(&l, f->mean, f->x);
-  add_at(&l, f->rstd, f->x);
-  add_u32(&l, f->rows);
-  add_u32(&l, f->n);
-  add_f32(&l, f->eps);
-  add_u32(&l, (f->gamma.block ? FLAG_GAMMA : 0) | (f->beta.block ? FLAG_BETA : 0));
-  l.arg[l.n++] = clg_arg_f32x2(f->act.numbers);
+  clg_args l;
+  l.n = 0;
+  clg_args_at(&l, f->x, f->x);
+  clg_args_at(&l, f->gamma, f->x);
+  clg_args_at(&l, f->beta, f->x);
+  clg_args_at(&l, f->y, f->x);
+  clg_args_at(&l, f->mean, f->x);
+  clg_args_at(&l, f->rstd, f->x);
+  clg_args_u32(&l, f->rows);
+  clg_args_u32(&l, f->n);
+  clg_args_f32(&l, f->eps);
+  clg_args_u32(&l, (f->gamma.block ? FLAG_GAMMA : 0) | (f->beta.block ? FLAG_BETA : 0));
+  clg_args_f32x2(&l, f->act.numbers);
   const size_t groups[3] = {row_groups(ctx, f->rows, f->n), 1, 1};
-  return clg_launch_groups(ctx, kernel_of(ctx, f->act.prelude, "norm_forward"), op, l.arg, l.n, groups);
+  return clg_launch_groups(ctx, kernel_of(ctx, f->act.prelude, "norm_forward"), op, &l, groups);
 }
 
 /* How column sums are shared out: an item has `width` columns and `chunk` rows. By the shapes alone. */
@@ -73,13 +55,13 @@ static sharing share(const clg_context *ctx, uint32_t rows, uint32_t n) {
   uint32_t want = cpu ? 64 : 8192, least_rows = cpu ? 64 : 32;
   sharing s = {.width = 1, .chunks = 1};
   if (cpu) {
-    s.width = pieces(pieces(n, want), VECTOR) * VECTOR;
+    s.width = CLG_CEIL_DIV(CLG_CEIL_DIV(n, want), VECTOR) * VECTOR;
     if (many || s.width > STRIPE) s.width = STRIPE;
   }
-  s.stripes = pieces(n, s.width);
+  s.stripes = CLG_CEIL_DIV(n, s.width);
   if (many && s.stripes < want) s.chunks = want / s.stripes < rows / least_rows ? want / s.stripes : rows / least_rows;
-  s.chunk = pieces(rows, s.chunks);
-  s.chunks = pieces(rows, s.chunk);
+  s.chunk = CLG_CEIL_DIV(rows, s.chunks);
+  s.chunks = CLG_CEIL_DIV(rows, s.chunk);
   return s;
 }
 
@@ -87,34 +69,36 @@ static sharing share(const clg_context *ctx, uint32_t rows, uint32_t n) {
 static clg_status run_backward(clg_context *ctx, const clg_norm_backward *b, clg_at dgamma, clg_at dbeta,
                                const sharing *s, uint32_t flags, const char *op) {
   clg_kernel *k = kernel_of(ctx, b->act.prelude, "norm_backward");
-  const uint32_t columns = pieces(s->stripes * s->chunks, (uint32_t)clg_kernel_group(ctx, k));
+  const uint32_t columns = CLG_CEIL_DIV(s->stripes * s->chunks, (uint32_t)clg_kernel_group(ctx, k));
   const clg_at at[] = {b->g, b->x, b->y, b->gamma, b->mean, b->rstd, b->dx, dgamma, dbeta};
   const uint64_t offset[3][4] = {{b->g.offset, b->x.offset, b->y.offset, b->gamma.offset},
                                  {b->mean.offset, b->rstd.offset},
                                  {b->dx.offset, dgamma.offset, dbeta.offset}};
   uint32_t sizes[8] = {b->rows, b->n, s->width, s->chunk, columns, flags};
   memcpy(&sizes[6], b->act.numbers, sizeof b->act.numbers);
-  arg_list l = {.n = 0};
-  for (int i = 0; i < 9; i++) l.arg[l.n++] = clg_arg_block(at[i].block ? at[i].block : b->g.block);
-  for (int i = 0; i < 3; i++) l.arg[l.n++] = clg_arg_packed(offset[i]);
-  l.arg[l.n++] = clg_arg_packed(sizes);
+  clg_args l;
+  l.n = 0;
+  for (int i = 0; i < 9; i++) clg_args_block(&l, at[i].block ? at[i].block : b->g.block);
+  for (int i = 0; i < 3; i++) clg_args_packed(&l, offset[i]);
+  clg_args_packed(&l, sizes);
   const size_t groups[3] = {columns + (b->dx.block ? row_groups(ctx, b->rows, b->n) : 0), 1, 1};
-  return clg_launch_groups(ctx, k, op, l.arg, l.n, groups);
+  return clg_launch_groups(ctx, k, op, &l, groups);
 }
 
 static clg_status add_parts(clg_context *ctx, const clg_norm_backward *b, clg_at gamma, clg_at beta, uint32_t chunks,
                             uint32_t flags, const char *op) {
   clg_at any = gamma.block ? gamma : beta;
-  arg_list l = {.n = 0};
-  add_at(&l, gamma, any);
-  add_at(&l, beta, any);
-  add_at(&l, b->dgamma, any);
-  add_at(&l, b->dbeta, any);
-  add_u32(&l, chunks);
-  add_u32(&l, b->n);
-  add_u32(&l, flags);
+  clg_args l;
+  l.n = 0;
+  clg_args_at(&l, gamma, any);
+  clg_args_at(&l, beta, any);
+  clg_args_at(&l, b->dgamma, any);
+  clg_args_at(&l, b->dbeta, any);
+  clg_args_u32(&l, chunks);
+  clg_args_u32(&l, b->n);
+  clg_args_u32(&l, flags);
   const size_t global[3] = {b->n, 1, 1};
-  return clg_launch(ctx, kernel_of(ctx, NULL, "norm_parts"), op, l.arg, l.n, global, NULL);
+  return clg_launch(ctx, kernel_of(ctx, NULL, "norm_parts"), op, &l, global, NULL);
 }
 
 clg_status clg_layer_norm_backward(clg_context *ctx, const clg_norm_backward *b, const char *op) {

@@ -7,7 +7,7 @@
 #ifndef CLG_OPS_NORM_NORM_KERNELS_H
 #define CLG_OPS_NORM_NORM_KERNELS_H
 
-#include "ops/at.h"
+#include "device/launch.h"
 
 typedef struct clg_norm_act {
   const char *prelude; /* forward: clg_formula_epilogue; backward: clg_formula_gradient; NULL: there is none */

@@ -1,6 +1,8 @@
 /* Softmax and log softmax along a dimension. Both save their result alone. */
-#include "ops/call.h"
+#include "base/ceil_div.h"
+#include "ops/dims.h"
 #include "ops/op.h"
+#include "tensor/args.h"
 #include <clgrad/ops.h>
 
 /* As in softmax.cl. */
@@ -15,18 +17,20 @@ typedef struct softmax_attrs {
 static clg_status launch(const clg_op_call *c, const char *const kernel[2], clg_tensor *const *list, int count,
                          uint32_t flags) {
   const softmax_attrs *a = c->attrs;
-  const char *op = c->op->name;
   clg_tensor *x = list[0];
   if (!x->numel) return CLG_OK;
-  clg_around s = clg_around_of(x->ndim, x->shape, a->dim);
-  clg_call args = {.n = 0};
-  for (int i = 0; i < count; i++) clg_call_tensor(&args, list[i], x);
-  clg_call_u32(&args, s.n);
-  if (s.inner > 1) clg_call_u32(&args, s.inner);
-  clg_call_u32(&args, flags | (a->logs ? LOG_FLAG : 0));
-  if (s.inner == 1) return clg_call_groups(c->ctx, &args, "softmax.cl", kernel[0], s.outer, 1, op);
-  int64_t width = c->ctx->shape == CLG_SHAPE_CPU ? 16 : 1, stripes = (s.inner + width - 1) / width;
-  return clg_call_items(c->ctx, &args, "softmax.cl", kernel[1], stripes, s.outer, op);
+  const clg_axis s = clg_axis_of(x->ndim, x->shape, a->dim);
+  const bool rows = s.inner == 1;
+  clg_args args;
+  args.n = 0;
+  for (int i = 0; i < count; i++) clg_args_tensor(&args, list[i]);
+  clg_args_sizes(&args, (int64_t[]){s.n, s.inner}, rows ? 1 : 2);
+  clg_args_u32(&args, flags | (a->logs ? LOG_FLAG : 0));
+  clg_kernel *k = clg_kernel_get(c->ctx, "softmax.cl", NULL, kernel[!rows]);
+  const size_t outer = (size_t)s.outer;
+  if (rows) return clg_launch_groups(c->ctx, k, c->op->name, &args, (size_t[3]){outer, 1, 1});
+  const int64_t stripes = CLG_CEIL_DIV(s.inner, c->ctx->shape == CLG_SHAPE_CPU ? 16 : 1);
+  return clg_launch(c->ctx, k, c->op->name, &args, (size_t[3]){(size_t)stripes, outer, 1}, NULL);
 }
 
 static bool shapes(clg_op_call *c, clg_shape *out) {

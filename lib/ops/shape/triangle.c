@@ -1,6 +1,6 @@
 /* The lower and the upper triangle of matrices. Each is its own adjoint. */
-#include "ops/call.h"
 #include "ops/index/indexing.h"
+#include "tensor/args.h"
 #include <clgrad/ops.h>
 
 typedef struct triangle_attrs {
@@ -26,15 +26,16 @@ static clg_status run(clg_op_call *c, bool upper) {
   const triangle_attrs *a = c->attrs;
   clg_tensor *x = c->in[0], *y = c->out[0];
   if (!y->numel) return CLG_OK;
-  clg_call args = {.n = 0};
-  clg_call_tensor(&args, x, y);
-  clg_call_tensor(&args, y, y);
-  clg_call_u32(&args, x->shape[x->ndim - 2]);
-  clg_call_u32(&args, x->shape[x->ndim - 1]);
-  clg_call_u32(&args, y->numel);
-  clg_call_i32(&args, clamped(a->diagonal));
-  clg_call_u32(&args, upper);
-  return clg_call_pieces(c->ctx, &args, "elements.cl", "element_triangle", y->numel, CLG_INDEX_PIECE, c->op->name);
+  clg_args args;
+  args.n = 0;
+  clg_args_tensor(&args, x);
+  clg_args_tensor(&args, y);
+  clg_args_sizes(&args, x->shape + x->ndim - 2, 2);
+  clg_args_u32(&args, (uint32_t)y->numel);
+  clg_args_i32(&args, clamped(a->diagonal));
+  clg_args_u32(&args, upper);
+  clg_kernel *k = clg_kernel_get(c->ctx, "elements.cl", NULL, "element_triangle");
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, CLG_INDEX_PIECE);
 }
 static clg_status lower(clg_op_call *c) { return run(c, false); }
 static clg_status upper(clg_op_call *c) { return run(c, true); }
