@@ -14,7 +14,7 @@
 enum { MOST_DEVICES = 64 };
 
 typedef struct options {
-  const char *device, *profile;
+  const char *device, *device_file;
   bool json, no_self_test, help, version;
 } options;
 
@@ -116,7 +116,7 @@ static bool test_backward(test *t) {
   enum { N = 1000 };
   numbers x = make(t, 0, N);
   clg_tensor *target = clg_full(t->ctx, 1, (int64_t[]){N}, 0.75f);
-  if (!x.v || !x.t || !target || clg_set_requires_grad(x.t, true) != CLG_OK) return false;
+  if (!x.v || !x.t || !target || clg_tensor_set_requires_grad(x.t, true) != CLG_OK) return false;
   double loss = 0, gradient[N];
   for (int i = 0; i < N; i++) {
     double v = (double)x.v[i];
@@ -124,13 +124,13 @@ static bool test_backward(test *t) {
     gradient[i] = (1 / (1 + exp(-v)) - 0.75) / N;
   }
   clg_tensor *got = clg_bce_with_logits(x.t, target);
-  return agrees(got, &loss, 1e-5) && clg_backward(got, NULL) == CLG_OK && agrees(clg_grad_of(x.t), gradient, 1e-8);
+  return agrees(got, &loss, 1e-5) && clg_backward(got, NULL) == CLG_OK && agrees(clg_tensor_grad(x.t), gradient, 1e-8);
 }
 
 /* Moments of 40,000 normal numbers, with six standard errors of room. */
 static bool test_random(test *t) {
   enum { N = 40000 };
-  clg_seed(t->ctx, 1, 0);
+  clg_set_seed(t->ctx, 1, 0);
   clg_tensor *x = clg_randn(t->ctx, 1, (int64_t[]){N});
   double zero = 0, one = 1;
   return agrees(clg_mean(x, NULL, 0, false), &zero, 0.03) &&
@@ -271,17 +271,18 @@ static void help(void) {
          "                    (default: $CLGRAD_DEVICE, then the best GPU, else a CPU)\n"
          "  --no-self-test    list only\n"
          "  --json            write JSON\n"
-         "  --profile FILE    also save what a plan needs to know of the chosen device\n"
+         "  --device-file FILE\n"
+         "                    also save what a plan needs to know of the chosen device\n"
          "  --version, --help\n");
 }
 
 static bool parse(int argc, char **argv, options *o) {
-  enum { DEVICE = 256, NO_SELF_TEST, JSON, PROFILE, VERSION, HELP };
+  enum { DEVICE = 256, NO_SELF_TEST, JSON, DEVICE_FILE, VERSION, HELP };
   static const struct option known[] = {
       {"device", required_argument, NULL, DEVICE},
       {"no-self-test", no_argument, NULL, NO_SELF_TEST},
       {"json", no_argument, NULL, JSON},
-      {"profile", required_argument, NULL, PROFILE},
+      {"device-file", required_argument, NULL, DEVICE_FILE},
       {"version", no_argument, NULL, VERSION},
       {"help", no_argument, NULL, HELP},
       {NULL, 0, NULL, 0},
@@ -290,7 +291,7 @@ static bool parse(int argc, char **argv, options *o) {
     case DEVICE: o->device = optarg; break;
     case NO_SELF_TEST: o->no_self_test = true; break;
     case JSON: o->json = true; break;
-    case PROFILE: o->profile = optarg; break;
+    case DEVICE_FILE: o->device_file = optarg; break;
     case VERSION: o->version = true; break;
     case HELP: o->help = true; break;
     default: return false; /* getopt has said why, in one line */
@@ -353,12 +354,12 @@ int main(int argc, char **argv) {
   char message[512] = "";
   clg_context *ctx = choose(&o, message, sizeof message);
   bool ok = ctx != NULL, none = !clg_device_list(NULL, 0);
-  if (ctx && o.profile && clg_profile_save(ctx, o.profile) != CLG_OK) {
+  if (ctx && o.device_file && clg_device_save(ctx, o.device_file) != CLG_OK) {
     snprintf(message, sizeof message, "%s", clg_last_error(ctx));
     ok = false;
   }
   /* A selector that fits nothing is an error; that nothing is chosen by default is worth a list. */
-  if (!none && (ok || (!o.device && !o.profile))) ok = show(&o, ctx ? clg_context_device(ctx) : NULL) && ok;
+  if (!none && (ok || (!o.device && !o.device_file))) ok = show(&o, ctx ? clg_context_device(ctx) : NULL) && ok;
   clg_context_unref(&ctx);
   if (*message) fprintf(stderr, "clgrad_info: %s\n", message);
   if (fflush(stdout) || ferror(stdout)) ok = false;

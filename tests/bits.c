@@ -21,7 +21,7 @@ static clg_tensor *data(int ndim, const int64_t *shape) {
     v[i] = (float)(seed >> 8) / 8388608.0f - 1;
   }
   clg_tensor_write(t, v);
-  clg_set_requires_grad(t, true);
+  clg_tensor_set_requires_grad(t, true);
   free(v);
   return t;
 }
@@ -45,7 +45,7 @@ static void end(clg_scope *scope, const char *name, clg_tensor *y, clg_tensor *c
   clg_backward_options from = CLG_BACKWARD_OPTIONS_INIT;
   from.grad = clg_detach(y);
   if (n) clg_backward(y, &from);
-  for (int i = 0; i < n; i++) h = hash_of(h, clg_grad_of(in[i]));
+  for (int i = 0; i < n; i++) h = hash_of(h, clg_tensor_grad(in[i]));
   if (clg_scope_close(scope) != CLG_OK) {
     fprintf(stderr, "%s: %s\n", name, clg_last_error(ctx));
     exit(1);
@@ -99,7 +99,7 @@ static void convolutions(void) {
 }
 
 static void others(void) {
-  const clg_batch_norm_options batch = {.train = true, .eps = 1e-5f};
+  const clg_batch_norm_options batch = {.training = true, .eps = 1e-5f};
   const clg_pool_options pool = {{3, 2}, {2, 2}, {0, 0}, {1, 1}, false, false};
   clg_map_input text[] = {{"x", NULL, 0}, {"o", NULL, 0}};
   ROW("unary", clg_exp(clg_tanh(clg_erf(clg_sin(clg_log1p(clg_square(in[0])))))), data(S(37, 131)))
@@ -122,7 +122,7 @@ static void others(void) {
   ROW("avg_pool", clg_avg_pool2d(in[0], &pool), data(S(2, 5, 19, 23)))
   ROW("bce_with_logits", clg_bce_with_logits(in[0], clg_sigmoid(clg_detach(in[0]))), data(S(4567)))
   clg_scope *random = begin();
-  clg_seed(ctx, 7, 0);
+  clg_set_seed(ctx, 7, 0);
   end(random, "random", clg_add(clg_randn(ctx, S(3333)), clg_rand(ctx, S(3333), -2, 5)), NULL, 0);
 }
 

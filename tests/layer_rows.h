@@ -25,9 +25,10 @@ LAYER(max_pool2d_layer, clg_max_pool2d_create(c->ctx, POOL), .linear = true)
 LAYER(avg_pool2d_layer, clg_avg_pool2d_create(c->ctx, POOL), .linear = true)
 LAYER(upsample_layer, clg_upsample_create(c->ctx, 1, 2), .linear = true)
 LAYER(embedding_layer, clg_embedding_create(c->ctx, 4, 3), .integers = 1)
-LAYER(dropout_layer, clg_dropout_create((clg_seed(c->ctx, 5, 3), c->ctx), 0.5f), .linear = true)
+LAYER(dropout_layer, clg_dropout_create((clg_set_seed(c->ctx, 5, 3), c->ctx), 0.5f), .linear = true)
 LAYER(flatten_layer, clg_flatten_create(c->ctx), .linear = true)
-LAYER(spectral_layer, clg_spectral_norm(clg_linear_create((clg_seed(c->ctx, 5, 3), c->ctx), 4, 3, false)), .least = 1)
+LAYER(spectral_layer, clg_spectral_norm(clg_linear_create((clg_set_seed(c->ctx, 5, 3), c->ctx), 4, 3, false)),
+      .least = 1)
 #define LAYERS                                                                                                         \
   ((clg_module *[]){clg_linear_create(c->ctx, 4, 4, true), clg_activation_create(c->ctx, CLG_ACT_TANH, 0),             \
                     clg_layer_norm_create(c->ctx, 4, 1e-2f)})

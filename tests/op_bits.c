@@ -24,14 +24,14 @@ static uint64_t bits(clg_context *ctx, const op_case *c, float *v, int64_t n) {
   uint64_t sum = 14695981039346656037u;
   op_call call = {.ctx = ctx, .attrs = &c->attrs, .n_in = 1};
   clg_tensor *x = call.in[0] = clg_tensor_create(ctx, 1, &n, v), *g = NULL, *gg = NULL;
-  clg_set_requires_grad(x, true);
+  clg_tensor_set_requires_grad(x, true);
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *y = c->op->call(&call);
   const clg_backward_options o = {.create_graph = true};
   sum = add(sum, y, v, (size_t)n);
   clg_grad(clg_sum(y, NULL, 0, false), &x, 1, true, &o, &g);
   if (sum) sum = add(sum, g, v, (size_t)n);
-  if (clg_requires_grad(g)) clg_grad(clg_sum(g, NULL, 0, false), &x, 1, true, NULL, &gg);
+  if (clg_tensor_requires_grad(g)) clg_grad(clg_sum(g, NULL, 0, false), &x, 1, true, NULL, &gg);
   if (sum && gg) sum = add(sum, gg, v, (size_t)n);
   if (clg_scope_close(s) != CLG_OK) sum = 0;
   clg_tensor_unref(&x);

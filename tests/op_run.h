@@ -55,7 +55,7 @@ static inline void second_gradients(const trial *t, clg_tensor *z, clg_tensor *u
     clg_tensor *some = clg_sum(clg_mul(g[i], w[i] = constant(g[i], t->w[number[i]])), NULL, 0, false);
     sum = sum ? clg_add(sum, some) : some;
   }
-  if (sum && clg_requires_grad(sum))
+  if (sum && clg_tensor_requires_grad(sum))
     ck_assert_msg(clg_grad(sum, by, n, true, NULL, gg) == CLG_OK, "%s: %s", t->title, clg_last_error(ctx));
   for (size_t i = 0; i < n; i++) {
     if (gg[i]) read_floats(t, gg[i], out->second[number[i]]);
@@ -86,7 +86,7 @@ static inline void run(const trial *t, layout how, results *out) {
     bool changes = t->c->op->in_place >> i & 1 && !t->c->attrs.evaluates;
     call.in[i] = operand(ctx, &t->in[i], t->c->op->integers >> i & 1, changes ? FLAT : how, &base[i]);
     if (!has_gradient(t->c, i)) continue;
-    ck_assert_int_eq(clg_set_requires_grad(call.in[i], true), CLG_OK);
+    ck_assert_int_eq(clg_tensor_set_requires_grad(call.in[i], true), CLG_OK);
     by[n] = call.in[i], number[n++] = i;
   }
   if (t->hooks) ck_assert_int_eq(clg_push_saved_hooks(ctx, t->hooks), CLG_OK);
@@ -100,7 +100,7 @@ static inline void run(const trial *t, layout how, results *out) {
   size_t parameters = 0;
   clg_tensor *const *p = layer ? clg_module_parameters(layer, &parameters) : NULL;
   for (size_t i = 0; i < parameters && i < PARAMETERS; i++) by[n] = p[i], number[n++] = OP_INPUTS + (int)i;
-  if (n && clg_requires_grad(y)) gradients(t, y, by, number, n, out);
+  if (n && clg_tensor_requires_grad(y)) gradients(t, y, by, number, n, out);
   ck_assert_msg(clg_scope_close(s) == CLG_OK, "%s: %s", t->title, clg_last_error(ctx));
   for (int i = 0; i < OP_INPUTS; i++) clg_tensor_unref(&base[i]);
   clg_module_unref(&layer);

@@ -74,20 +74,20 @@ START_TEST(random_integers_fill_their_range) {
   enum { N = 4001, LOW = -3, HIGH = 4 };
   int32_t v[N], again[N];
   int count[HIGH - LOW] = {0};
-  clg_seed(ctx, 7, 0);
+  clg_set_seed(ctx, 7, 0);
   ck_assert_int_eq(clg_tensor_read_i32(clg_randint(ctx, 1, DIMS(N), LOW, HIGH), v), CLG_OK);
   uint64_t position;
-  clg_seed_get(ctx, NULL, &position);
+  clg_get_seed(ctx, NULL, &position);
   ck_assert_uint_eq(position, (N + 3) / 4);
   for (int i = 0; i < N; i++) {
     ck_assert(v[i] >= LOW && v[i] < HIGH);
     count[v[i] - LOW]++;
   }
   for (int k = 0; k < HIGH - LOW; k++) ck_assert_int_ge(count[k], N / (HIGH - LOW) * 3 / 4);
-  clg_seed(ctx, 7, 0);
+  clg_set_seed(ctx, 7, 0);
   clg_tensor *wide = clg_randint(ctx, 2, DIMS(2, N), 0, 1), *column = clg_narrow(wide, 0, 1, 1);
   holds_integers(clg_narrow(column, 1, 0, 3), (int32_t[]){0, 0, 0}, 3);
-  clg_seed(ctx, 7, 0);
+  clg_set_seed(ctx, 7, 0);
   ck_assert_int_eq(clg_randint_(clg_reshape(column, 1, DIMS(N)), LOW, HIGH), CLG_OK); /* the same wherever they lie */
   ck_assert_int_eq(clg_tensor_read_i32(column, again), CLG_OK);
   ck_assert_mem_eq(v, again, sizeof v);
@@ -138,12 +138,13 @@ END_TEST
 START_TEST(conditions_have_no_gradient) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = floats(1, DIMS(2), (float[]){-1, 2}), *zero = clg_zeros(ctx, 0, NULL);
-  ck_assert_int_eq(clg_set_requires_grad(x, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(x, true), CLG_OK);
   clg_tensor *c = clg_gt(x, zero);
-  ck_assert(!clg_requires_grad(c) && !clg_requires_grad(clg_logical_not(x)) && !clg_requires_grad(clg_to_int(x)));
-  ck_assert(clg_requires_grad(clg_neg(x))); /* the mode is as before */
+  ck_assert(!clg_tensor_requires_grad(c) && !clg_tensor_requires_grad(clg_logical_not(x)) &&
+            !clg_tensor_requires_grad(clg_to_int(x)));
+  ck_assert(clg_tensor_requires_grad(clg_neg(x))); /* the mode is as before */
   ck_assert_int_eq(clg_backward(clg_sum(clg_where(c, clg_mul(x, x), x), NULL, 0, false), NULL), CLG_OK);
-  holds(clg_grad_of(x), (float[]){1, 4}, 2);
+  holds(clg_tensor_grad(x), (float[]){1, 4}, 2);
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
 }
 END_TEST
@@ -271,10 +272,10 @@ START_TEST(logarithms_of_sums_reach_infinity) {
   holds(clg_logsumexp(clg_zeros(ctx, 2, DIMS(2, 0)), D(1), 1, false), (float[]){-inf, -inf}, 2);
   shape_is(clg_logsumexp(clg_zeros(ctx, 2, DIMS(0, 2)), D(1), 1, false), 1, DIMS(0));
   holds(clg_logsumexp(clg_full(ctx, 0, NULL, 5), NULL, 0, false), (float[]){5}, 1);
-  ck_assert_int_eq(clg_set_requires_grad(x, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(x, true), CLG_OK);
   ck_assert_int_eq(clg_backward(clg_sum(clg_logsumexp(x, D(1), 1, false), NULL, 0, false), NULL), CLG_OK);
   float g[16];
-  ck_assert_int_eq(clg_tensor_read(clg_grad_of(x), g), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(x), g), CLG_OK);
   const float want[] = {0.5f, 0.5f, NAN, NAN, NAN, 0, NAN, 0, NAN, NAN, 0, 1, 0.5f, 0.5f, 0.26894142f, 0.73105858f};
   for (int i = 0; i < 16; i++)
     ck_assert_msg(same(g[i], want[i]) || fabsf(g[i] - want[i]) < 1e-4f, "%d: %g", i, (double)g[i]);
@@ -287,9 +288,9 @@ START_TEST(deviations_are_roots) {
   clg_tensor *x = floats(2, DIMS(3, 2), (float[]){1, 4, 2, 2, -3, 5}), *one = clg_ones(ctx, 1, DIMS(1));
   holds(clg_std(x, D(1), 1, false, false), (float[]){1.5f, 0, 4}, 3);
   holds(clg_std(one, NULL, 0, true, false), (float[]){NAN}, 1);
-  ck_assert_int_eq(clg_set_requires_grad(x, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(x, true), CLG_OK);
   ck_assert_int_eq(clg_backward(clg_sum(clg_std(x, D(1), 1, false, true), NULL, 0, false), NULL), CLG_OK);
-  holds(clg_grad_of(x), (float[]){-0.5f, 0.5f, 0, 0, -0.5f, 0.5f}, 6); /* 0 where all are equal */
+  holds(clg_tensor_grad(x), (float[]){-0.5f, 0.5f, 0, 0, -0.5f, 0.5f}, 6); /* 0 where all are equal */
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
 }
 END_TEST

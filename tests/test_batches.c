@@ -72,7 +72,7 @@ static void make_leaf(clg_context *in, operand *p, float from) {
   ck_assert(plan || n <= MOST);
   for (int64_t i = 0; i < n && !plan; i++) v[i] = from + (float)(i * 7919 % 97) / 64;
   p->leaf = clg_tensor_create(in, p->ndim, lies, plan ? NULL : v);
-  ck_assert_int_eq(clg_set_requires_grad(p->leaf, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(p->leaf, true), CLG_OK);
 }
 
 /* ---- values ---- */
@@ -143,8 +143,8 @@ START_TEST(values_and_gradients_are_right) {
     expect_result(y, &r[0], i, "y");
     for (int pass = 1; pass <= 2; pass++) { /* the second is added */
       ck_assert_int_eq(clg_backward(pass == 1 ? y : clg_matmul(a, b), &grad), CLG_OK);
-      expect_result(seen(&x, clg_grad_of(x.leaf)), &r[1], i, "dx");
-      expect_result(seen(&o, clg_grad_of(o.leaf)), &r[2], i, "do");
+      expect_result(seen(&x, clg_tensor_grad(x.leaf)), &r[1], i, "dx");
+      expect_result(seen(&o, clg_tensor_grad(o.leaf)), &r[2], i, "do");
       for (int64_t k = 0; k < MOST; k++) r[1].v[k] *= 2, r[1].sum[k] *= 2, r[2].v[k] *= 2, r[2].sum[k] *= 2;
       a = seen(&x, x.leaf), b = seen(&o, o.leaf);
     }
@@ -166,7 +166,7 @@ static cost cost_of(clg_context *in, const product_case *c, int64_t grow) {
   make_leaf(in, &x, 1), make_leaf(in, &o, 1);
   clg_scope *s = clg_scope_open(in);
   clg_backward(clg_sum(x.leaf, NULL, 0, false), NULL); /* the constant that it starts from, which the context keeps */
-  clg_zero_grad(x.leaf);
+  clg_tensor_zero_grad(x.leaf);
   clg_memory_reset_peak(in);
   uint64_t before = clg_context_counters(in).launches;
   clg_backward(clg_sum(clg_matmul(seen(&x, x.leaf), seen(&o, o.leaf)), NULL, 0, false), NULL);
@@ -240,13 +240,13 @@ START_TEST(empty_batches_give_zeros) {
     memcpy(r, i < SHAPES ? o[i] : x[i - SHAPES], sizeof r);
     if (i >= SHAPES) swap(l, 2, 3), swap(r, 2, 3);
     clg_tensor *a = clg_tensor_create(ctx, DIMS, l, NULL), *b = clg_tensor_create(ctx, DIMS, r, NULL);
-    clg_set_requires_grad(a, true), clg_set_requires_grad(b, true);
+    clg_tensor_set_requires_grad(a, true), clg_tensor_set_requires_grad(b, true);
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *y = clg_matmul(a, b);
     ck_assert_msg(y != NULL, "case %d: %s", i, clg_last_error(ctx));
     const clg_backward_options grad = {.grad = clg_full(ctx, DIMS, clg_tensor_shape(y), 1)};
     ck_assert_int_eq(clg_backward(y, &grad), CLG_OK);
-    clg_tensor *const both[] = {clg_grad_of(a), clg_grad_of(b), y};
+    clg_tensor *const both[] = {clg_tensor_grad(a), clg_tensor_grad(b), y};
     for (int k = 0; k < 3; k++) {
       float v[64];
       ck_assert_int_eq(clg_tensor_read(both[k], v), CLG_OK);

@@ -49,12 +49,12 @@ typedef struct world {
 static clg_tensor *leaf(void) {
   clg_tensor *t = clg_tensor_create(ctx, 2, shape, NULL);
   ck_assert_int_eq(clg_randn_(t, 0, 1), CLG_OK);
-  ck_assert_int_eq(clg_set_requires_grad(t, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(t, true), CLG_OK);
   return t;
 }
 
 static void world_open(world *o) {
-  clg_seed(ctx, 7, 0);
+  clg_set_seed(ctx, 7, 0);
   *o = (world){.x = leaf(), .y = leaf(), .w = leaf()};
   o->body.w = o->w;
 }
@@ -76,7 +76,7 @@ static void grads(const world *o, float out[3][SIZE]) {
   memset(out, 0, 3 * SIZE * sizeof(float));
   clg_tensor *const t[] = {o->x, o->y, o->w};
   for (int i = 0; i < 3; i++)
-    if (clg_grad_of(t[i])) ck_assert_int_eq(clg_tensor_read(clg_grad_of(t[i]), out[i]), CLG_OK);
+    if (clg_tensor_grad(t[i])) ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(t[i]), out[i]), CLG_OK);
 }
 
 typedef enum way { PLAIN, RETAIN, INPUTS, CREATE, WAYS } way;
@@ -98,7 +98,7 @@ static void go(way how, bool checkpoint, bool inner, float out[3][SIZE], uint64_
     clg_tensor *g[2];
     opt.create_graph = true;
     ck_assert_int_eq(clg_grad(y, only, 2, false, &opt, g), CLG_OK);
-    ck_assert(clg_requires_grad(g[0]));
+    ck_assert(clg_tensor_requires_grad(g[0]));
     y = clg_add(total(clg_square(g[0])), total(clg_mul(g[1], clg_sin(g[1]))));
     opt.create_graph = false;
   }
@@ -110,7 +110,7 @@ static void go(way how, bool checkpoint, bool inner, float out[3][SIZE], uint64_
     ck_assert_int_eq(again, CLG_OK);
   }
   grads(&o, out);
-  clg_seed_get(ctx, NULL, position);
+  clg_get_seed(ctx, NULL, position);
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   ck_assert_int_eq(o.body.drops, checkpoint ? (how == INPUTS ? 2 : 1) : 0);
   if (checkpoint && how == PLAIN) ck_assert_int_eq(o.body.runs, 2);
@@ -135,7 +135,7 @@ START_TEST(without_grad_mode_it_is_the_function_alone) {
   world_open(&o);
   clg_set_grad_mode(ctx, false);
   clg_scope *s = clg_scope_open(ctx);
-  ck_assert(!clg_requires_grad(run(&o, true)));
+  ck_assert(!clg_tensor_requires_grad(run(&o, true)));
   ck_assert_int_eq(o.body.drops, 1);
   ck_assert_int_eq(o.body.runs, 1);
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
@@ -151,10 +151,10 @@ START_TEST(another_run_is_an_error) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *y = run(&o, true);
   uint64_t position, after;
-  clg_seed_get(ctx, NULL, &position);
+  clg_get_seed(ctx, NULL, &position);
   ck_assert_int_eq(clg_backward(y, NULL), CLG_ERR_GRAPH);
   test_expect_error(ctx, CLG_ERR_GRAPH, "must do the same each time");
-  clg_seed_get(ctx, NULL, &after);
+  clg_get_seed(ctx, NULL, &after);
   ck_assert_uint_eq(position, after);
   ck_assert(clg_grad_mode(ctx));
   o.body.change = false; /* the context and the graph work on */
@@ -211,7 +211,7 @@ END_TEST
 static clg_module *act(clg_activation a) { return clg_activation_create(ctx, a, 0.2f); }
 static clg_module *linear(int64_t in, int64_t out) { return clg_linear_create(ctx, in, out, true); }
 static clg_module *net(void) {
-  clg_seed(ctx, 3, 0);
+  clg_set_seed(ctx, 3, 0);
   return clg_sequential_create(ctx,
                                (clg_module *[]){linear(24, 32), act(CLG_ACT_LEAKY_RELU),
                                                 clg_layer_norm_create(ctx, 32, 1e-5f), linear(32, 32),
@@ -308,7 +308,7 @@ END_TEST
 static int side;
 static clg_tensor *moody_forward(clg_module *m, clg_tensor *x) {
   if (!clg_recomputing(m->ctx)) side++;
-  return m->train ? clg_exp(x) : clg_square(clg_sin(x));
+  return m->training ? clg_exp(x) : clg_square(clg_sin(x));
 }
 static const clg_module_class moody_class = {.name = "moody", .forward = moody_forward};
 
@@ -319,17 +319,17 @@ START_TEST(modes_are_those_of_the_first_run) {
     clg_module *inner = clg_sequential_create(ctx, &b, 1);
     clg_module *m = clg_sequential_create(ctx, (clg_module *[]){a, inner}, 2);
     ck_assert_int_eq(clg_module_checkpoint(m, checkpoint ? 5 : 0), CLG_OK);
-    clg_module_train(b, false);
-    clg_seed(ctx, 1, 0);
+    clg_module_set_training(b, false);
+    clg_set_seed(ctx, 1, 0);
     clg_tensor *x = leaf();
     side = 0;
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *y = total(clg_forward(m, x));
-    clg_module_train(m, true);
+    clg_module_set_training(m, true);
     clg_module_unref(&m); /* the graph holds it */
     ck_assert_int_eq(clg_backward(y, NULL), CLG_OK);
     ck_assert_int_eq(side, 2);
-    ck_assert_int_eq(clg_tensor_read(clg_grad_of(x), g[checkpoint]), CLG_OK);
+    ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(x), g[checkpoint]), CLG_OK);
     ck_assert_int_eq(clg_scope_close(s), CLG_OK);
     clg_tensor_unref(&x);
   }

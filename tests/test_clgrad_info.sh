@@ -53,15 +53,15 @@ unset CLGRAD_SHAPE
 
 # Work-groups too small for CLBlast, as PoCL can be told to have: kernels of ours serve, and nothing is printed through us.
 if [ "${CLGRAD_DEVICE:-}" = "Portable Computing Language" ]; then
-  POCL_MAX_WORK_GROUP_SIZE=32 CLGRAD_SHAPE=gpu want 0 --profile "$folder/profile"
+  POCL_MAX_WORK_GROUP_SIZE=32 CLGRAD_SHAPE=gpu want 0 --device-file "$folder/device"
   out_has 'self-test  6 of 6 passed'
   grep -qv '^compiling kernels for this device, once: ' "$folder/err" && complain "small work-groups print: $(cat "$folder/err")"
-  grep -q '^gemm none$' "$folder/profile" || complain "the profile: $(cat "$folder/profile")"
+  grep -q '^gemm none$' "$folder/device" || complain "the device file: $(cat "$folder/device")"
 fi
 
-want 0 --no-self-test --profile "$folder/profile"
-grep -q '^gemm [0-9 ]*$' "$folder/profile" || complain "the profile: $(cat "$folder/profile")"
-want 1 --no-self-test --profile "$folder/none/profile"
+want 0 --no-self-test --device-file "$folder/device"
+grep -q '^gemm [0-9 ]*$' "$folder/device" || complain "the device file: $(cat "$folder/device")"
+want 1 --no-self-test --device-file "$folder/none/device"
 err_has 'cannot write'
 want 1 --device 'no such device'
 err_has 'no device matches "no such device": there is '

@@ -254,7 +254,7 @@ static clg_tensor *leaf(const clg_conv_shape *s, int part, const float *v, bool 
     *base = clg_tensor_create(ctx, 4, turned, t);
     free(t);
   }
-  ck_assert(*base && clg_set_requires_grad(*base, true) == CLG_OK);
+  ck_assert(*base && clg_tensor_set_requires_grad(*base, true) == CLG_OK);
   return strided ? clg_transpose(*base, 2, 3) : clg_tensor_ref(*base);
 }
 
@@ -312,7 +312,7 @@ static void check_op(const conv_case *c, bool transposed, bool strided) {
     weight[i] = clg_tensor_create(ctx, 4, d, u[i]);
   }
   clg_tensor *bias = clg_tensor_create(ctx, 1, &channels, b);
-  clg_set_requires_grad(bias, true);
+  clg_tensor_set_requires_grad(bias, true);
   clg_tensor *y = transposed ? clg_conv_transpose2d(t[from], t[W], bias, &o) : clg_conv2d(t[from], t[W], bias, &o);
   sums want = sum_of(&s, to, v[X], v[W], v[Y]);
   add_bias(&s, to, b, &want);
@@ -358,7 +358,7 @@ static void check_op(const conv_case *c, bool transposed, bool strided) {
   for (int i = 0; i < 2; i++) ck_assert_int_eq(clg_backward(y, &first), CLG_OK);
   want = sum_of(&s, W, v[X], v[W], v[Y]);
   for (size_t i = 0; i < want.n; i++) want.v[i] *= 2, want.size[i] *= 2;
-  clg_tensor *of_w = clg_grad_of(base[W]);
+  clg_tensor *of_w = clg_tensor_grad(base[W]);
   read_and_compare(c, "accumulated", strided ? clg_transpose(of_w, 2, 3) : of_w, &want);
   clg_scope_close(scope);
   clg_tensor_unref(&bias);

@@ -41,7 +41,7 @@ static void train(clg_context *ctx) {
   clg_tensor *w[5];
   for (int i = 0; i < 5; i++) {
     ck_assert_ptr_nonnull(w[i] = clg_full(ctx, ndim[i], shape[i], 0.1f + 0.1f * (float)i));
-    clg_set_requires_grad(w[i], true);
+    clg_tensor_set_requires_grad(w[i], true);
   }
   clg_optim_options adam = clg_optim_defaults(CLG_ADAM);
   clg_optim *optim = clg_optim_create(ctx, &adam, w, 5);

@@ -148,7 +148,7 @@ START_TEST(a_wait_that_looks_fails_alike) {
   clg_context *ctx = open_default();
   clg_block *x = block(ctx, 100);
   int calls = 0;
-  ck_assert_int_eq(clg_context_set_idle(ctx, count, &calls), CLG_OK);
+  ck_assert_int_eq(clg_set_idle(ctx, count, &calls), CLG_OK);
   fail_mark = (fault){1, CL_INVALID_OPERATION};
   ck_assert_int_eq(clg_finish(ctx), CLG_OK);
   ck_assert_int_eq(calls, 0);

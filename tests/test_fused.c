@@ -40,7 +40,7 @@ static clg_tensor *batch_norm_of(clg_tensor *x, clg_tensor *gamma, clg_tensor *b
   for (int i = 0; i < 42; i++) var[i] = 0.5f + 0.25f * (float)(i % 5);
   int64_t channels = clg_tensor_dim(x, 1);
   clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
-  o.train = train, o.act = inside(act), o.slope = slope;
+  o.training = train, o.act = inside(act), o.slope = slope;
   o.running_mean = clg_tensor_create(ctx, 1, &channels, mean),
   o.running_var = clg_tensor_create(ctx, 1, &channels, var);
   clg_tensor *y = clg_batch_norm(x, gamma, beta, &o);
@@ -96,10 +96,10 @@ static clg_tensor *layer_norm_beta(clg_tensor *const *t, clg_activation act, flo
 /* The result, the first gradients by recorded ops, the second ones, and those by kernels. */
 static void figures(body run, int a, bool fused, float out[FIGURES][LARGEST]) {
   clg_tensor *t[3], *g[3];
-  clg_seed(ctx, 5, 0);
+  clg_set_seed(ctx, 5, 0);
   for (int i = 0; i < 3; i++) {
     t[i] = clg_tensor_create(ctx, i < 2 ? 4 : 1, dims[i], NULL);
-    ck_assert(clg_randn_(t[i], 0, 1) == CLG_OK && clg_set_requires_grad(t[i], true) == CLG_OK);
+    ck_assert(clg_randn_(t[i], 0, 1) == CLG_OK && clg_tensor_set_requires_grad(t[i], true) == CLG_OK);
   }
   clg_scope *scope = clg_scope_open(ctx);
   apart = !fused;
@@ -113,11 +113,11 @@ static void figures(body run, int a, bool fused, float out[FIGURES][LARGEST]) {
   o.create_graph = false, o.retain_graph = true;
   ck_assert_int_eq(clg_backward(loss, &o), CLG_OK);
   for (int i = 0; i < 2; i++) {
-    ck_assert_int_eq(clg_tensor_read(clg_grad_of(t[i]), out[4 + i]), CLG_OK);
-    clg_zero_grad(t[i]);
+    ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(t[i]), out[4 + i]), CLG_OK);
+    clg_tensor_zero_grad(t[i]);
   }
   ck_assert_int_eq(clg_backward(clg_sum(clg_square(g[1]), NULL, 0, false), NULL), CLG_OK);
-  for (int i = 0; i < 2; i++) ck_assert_int_eq(clg_tensor_read(clg_grad_of(t[i]), out[6 + i]), CLG_OK);
+  for (int i = 0; i < 2; i++) ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(t[i]), out[6 + i]), CLG_OK);
   ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
   for (int i = 0; i < 3; i++) clg_tensor_unref(&t[i]);
 }
@@ -174,13 +174,13 @@ enum { NORM_SIZES = sizeof norm_sizes / sizeof *norm_sizes };
 
 static clg_tensor *random_leaf(int ndim, const int64_t *shape) {
   clg_tensor *t = clg_tensor_create(ctx, ndim, shape, NULL);
-  ck_assert(clg_randn_(t, 0, 1) == CLG_OK && clg_set_requires_grad(t, true) == CLG_OK);
+  ck_assert(clg_randn_(t, 0, 1) == CLG_OK && clg_tensor_set_requires_grad(t, true) == CLG_OK);
   return t;
 }
 
 /* The result and the gradients, summed of two backwards; bit i of `affine`: input 1 + i is given. */
 static void norm_figures(const int64_t size[2], int affine, int a, float out[1 + NORM_INPUTS][MOST]) {
-  clg_seed(ctx, 3, 0);
+  clg_set_seed(ctx, 3, 0);
   clg_tensor *t[] = {random_leaf(2, size), random_leaf(1, size + 1), random_leaf(1, size + 1)};
   clg_tensor *g = random_leaf(2, size);
   clg_scope *scope = clg_scope_open(ctx);
@@ -190,7 +190,7 @@ static void norm_figures(const int64_t size[2], int affine, int a, float out[1 +
   clg_backward_options o = {.grad = clg_detach(g), .retain_graph = true};
   for (int i = 0; i < 2; i++) ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
   for (int i = 0; i < NORM_INPUTS; i++)
-    if (clg_grad_of(t[i])) ck_assert_int_eq(clg_tensor_read(clg_grad_of(t[i]), out[1 + i]), CLG_OK);
+    if (clg_tensor_grad(t[i])) ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(t[i]), out[1 + i]), CLG_OK);
   ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
   for (int i = 0; i < NORM_INPUTS; i++) clg_tensor_unref(&t[i]);
   clg_tensor_unref(&g);
@@ -219,7 +219,7 @@ typedef struct costs {
 
 /* Between two products, of which the second saves the result. */
 static costs norm_costs(bool two, bool remat, int a, float out[4][64]) {
-  clg_seed(ctx, 3, 0);
+  clg_set_seed(ctx, 3, 0);
   const int64_t square[] = {8, 8};
   clg_tensor *t[] = {random_leaf(2, square), random_leaf(1, square), random_leaf(1, square), random_leaf(2, square)};
   clg_scope *scope = clg_scope_open(ctx);
@@ -235,7 +235,7 @@ static costs norm_costs(bool two, bool remat, int a, float out[4][64]) {
   ck_assert_int_eq(clg_backward(clg_sum(y, NULL, 0, false), NULL), CLG_OK);
   c.backward = clg_context_counters(ctx).launches - start;
   clg_set_remat(ctx, false);
-  for (int i = 0; i < 4; i++) ck_assert_int_eq(clg_tensor_read(clg_grad_of(t[i]), out[i]), CLG_OK);
+  for (int i = 0; i < 4; i++) ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(t[i]), out[i]), CLG_OK);
   ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
   for (int i = 0; i < 4; i++) clg_tensor_unref(&t[i]);
   return c;
@@ -271,10 +271,10 @@ START_TEST(layer_norm_gradients) {
   const int64_t size[] = {3, 19};
   float gain[19], shift[19];
   for (int i = 0; i < 19; i++) gain[i] = 0.2f + 0.005f * (float)i, shift[i] = i % 2 ? 1.5f : -1.5f;
-  clg_seed(ctx, 3, 0);
+  clg_set_seed(ctx, 3, 0);
   clg_tensor *t[] = {random_leaf(2, size), clg_tensor_create(ctx, 1, size + 1, gain),
                      clg_tensor_create(ctx, 1, size + 1, shift)};
-  for (int i = GAMMA; i <= BETA; i++) ck_assert_int_eq(clg_set_requires_grad(t[i], true), CLG_OK);
+  for (int i = GAMMA; i <= BETA; i++) ck_assert_int_eq(clg_tensor_set_requires_grad(t[i], true), CLG_OK);
   clg_gradcheck_options o = CLG_GRADCHECK_OPTIONS_INIT;
   o.order = 2;
   apart = false;
@@ -287,7 +287,7 @@ END_TEST
 START_TEST(layer_norm_module) {
   clg_module *layers[] = {clg_layer_norm_create(ctx, 37, 1e-5f), clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, 0.2f)};
   clg_module *m = clg_sequential_create(ctx, layers, 2);
-  clg_seed(ctx, 3, 0);
+  clg_set_seed(ctx, 3, 0);
   clg_tensor *x = random_leaf(2, norm_sizes[0]);
   clg_scope *scope = clg_scope_open(ctx);
   static float want[MOST], got[MOST];

@@ -8,7 +8,7 @@
 
 static clg_tensor *leaf(int64_t n, const float *v) {
   clg_tensor *t = clg_tensor_create(ctx, 1, &n, v);
-  ck_assert_int_eq(clg_set_requires_grad(t, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(t, true), CLG_OK);
   return t;
 }
 static clg_tensor *total(clg_tensor *x) { return clg_sum(x, NULL, 0, false); }
@@ -17,10 +17,10 @@ static clg_status backward(clg_tensor *root) { return clg_backward(root, NULL); 
 /* d(factor * x)/dx after zero_grad, which must be the factor. */
 static void still_right(clg_tensor *x, float factor) {
   float g[2] = {0};
-  clg_zero_grad(x);
+  clg_tensor_zero_grad(x);
   clg_scope *s = clg_scope_open(ctx);
   ck_assert_int_eq(backward(total(clg_mul_scalar(x, factor))), CLG_OK);
-  ck_assert_int_eq(clg_tensor_read(clg_grad_of(x), g), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(x), g), CLG_OK);
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   for (int64_t i = 0; i < clg_tensor_numel(x); i++) ck_assert_float_eq(g[i], factor);
 }
@@ -53,10 +53,10 @@ START_TEST(changed_by_a_hook) {
   for (int i = 0; i < 3; i++) {
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *y = clg_add_scalar(x, 1);
-    ck_assert_uint_ne(clg_add_hook(y, doubles_in_place, NULL), 0);
+    ck_assert_uint_ne(clg_tensor_add_hook(y, doubles_in_place, NULL), 0);
     ck_assert_int_eq(backward(y), CLG_OK);
-    ck_assert_float_eq(clg_tensor_item(clg_grad_of(x)), 2);
-    clg_zero_grad(x);
+    ck_assert_float_eq(clg_tensor_item(clg_tensor_grad(x)), 2);
+    clg_tensor_zero_grad(x);
     ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   }
   clg_tensor_unref(&x);
@@ -75,8 +75,8 @@ static clg_tensor *counts(void *user, clg_tensor *grad) {
 }
 static clg_tensor *removes_all(void *user, clg_tensor *grad) {
   (void)user, (void)grad;
-  for (int i = 0; i < 3; i++) ck_assert_int_eq(clg_remove_hook(chain.t, chain.id[i]), CLG_OK);
-  ck_assert_uint_ne(clg_add_hook(chain.t, counts, NULL), 0);
+  for (int i = 0; i < 3; i++) ck_assert_int_eq(clg_tensor_remove_hook(chain.t, chain.id[i]), CLG_OK);
+  ck_assert_uint_ne(clg_tensor_add_hook(chain.t, counts, NULL), 0);
   chain.adds++;
   return NULL;
 }
@@ -84,9 +84,9 @@ static clg_tensor *removes_all(void *user, clg_tensor *grad) {
 START_TEST(hooks_that_remove_others) {
   clg_tensor *x = leaf(1, (float[]){3});
   chain.t = x, chain.calls = chain.adds = 0;
-  chain.id[0] = clg_add_hook(x, counts, NULL);
-  chain.id[1] = clg_add_hook(x, removes_all, NULL);
-  chain.id[2] = clg_add_hook(x, counts, NULL);
+  chain.id[0] = clg_tensor_add_hook(x, counts, NULL);
+  chain.id[1] = clg_tensor_add_hook(x, removes_all, NULL);
+  chain.id[2] = clg_tensor_add_hook(x, counts, NULL);
   still_right(x, 2);
   ck_assert_int_eq(chain.calls, 1); /* not the third, which is gone, nor the one that came */
   still_right(x, 2);
@@ -105,7 +105,7 @@ static clg_tensor *drops(void *user, clg_tensor *grad) {
 /* The root is a leaf, and its hook lets go of the last handle. */
 START_TEST(a_hook_drops_the_root) {
   clg_tensor *x = leaf(1, (float[]){3});
-  ck_assert_uint_ne(clg_add_hook(x, drops, &x), 0);
+  ck_assert_uint_ne(clg_tensor_add_hook(x, drops, &x), 0);
   ck_assert_int_eq(backward(x), CLG_OK);
   ck_assert_ptr_null(x);
 }
@@ -129,10 +129,10 @@ START_TEST(foreign_ones_are_refused) {
     o.grad = both[i];
     ck_assert_int_ne(clg_backward(y, &o), CLG_OK);
     test_expect_error(ctx, CLG_ERR_ARGUMENT, i ? "another context" : "int32");
-    uint64_t id = clg_add_hook(y, gives, both[i]);
+    uint64_t id = clg_tensor_add_hook(y, gives, both[i]);
     ck_assert_int_ne(backward(total(y)), CLG_OK);
     test_expect_error(ctx, CLG_ERR_ARGUMENT, i ? "another context" : "int32");
-    ck_assert_int_eq(clg_remove_hook(y, id), CLG_OK);
+    ck_assert_int_eq(clg_tensor_remove_hook(y, id), CLG_OK);
     clg_scope_close(s);
     still_right(x, 3);
   }
@@ -153,13 +153,13 @@ START_TEST(kept_over_zero_grad) {
     clg_tensor *x = clg_full(ctx, 2, (int64_t[]){1, 2}, (float)(i + 1)), *y = clg_forward(m, x);
     clg_tensor *w = clg_module_parameters(m, NULL)[0];
     ck_assert_int_eq(backward(total(y)), CLG_OK);
-    ck_assert_int_eq(clg_tensor_read(clg_grad_of(w), fresh), CLG_OK);
+    ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(w), fresh), CLG_OK);
     ck_assert_float_eq(fresh[0], (float)(i + 1));
     if (i == 1) {
-      held = clg_tensor_ref(clg_grad_of(w));
+      held = clg_tensor_ref(clg_tensor_grad(w));
       ck_assert_int_eq(clg_tensor_read(held, before), CLG_OK);
     }
-    clg_zero_grad(w);
+    clg_tensor_zero_grad(w);
     ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   }
   ck_assert_int_eq(clg_tensor_read(held, after), CLG_OK);
@@ -179,7 +179,7 @@ START_TEST(clipping_forgets_nan) {
     clg_tensor *y = clg_forward(m, clg_full(ctx, 2, (int64_t[]){2, 3}, i == 1 ? NAN : 1));
     ck_assert_int_eq(backward(total(y)), CLG_OK);
     norm[i] = clg_tensor_item(clg_clip_grad_norm(ctx, p, 2, 1));
-    for (int k = 0; k < 2; k++) clg_zero_grad(p[k]);
+    for (int k = 0; k < 2; k++) clg_tensor_zero_grad(p[k]);
     ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   }
   ck_assert_float_nan(norm[1]);
@@ -223,7 +223,7 @@ START_TEST(relu_lets_nan_through) {
     out = clg_reshape(out, 1, &four);
     ck_assert_int_eq(backward(total(out)), CLG_OK);
     ck_assert_int_eq(clg_tensor_read(out, y), CLG_OK);
-    ck_assert_int_eq(clg_tensor_read(clg_grad_of(x), g), CLG_OK);
+    ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(x), g), CLG_OK);
     ck_assert_float_nan(y[0]);
     ck_assert_float_eq(g[0], 1);
     for (int i = 1; i < 4; i++) ck_assert(y[i] == (i == 3 ? 2 : 0) && g[i] == (i == 3));

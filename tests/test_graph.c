@@ -9,7 +9,7 @@
 static clg_tensor *vec(int64_t n, const float *v) { return clg_tensor_create(ctx, 1, &n, v); }
 static clg_tensor *leaf(int64_t n, const float *v) {
   clg_tensor *t = vec(n, v);
-  ck_assert_int_eq(clg_set_requires_grad(t, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(t, true), CLG_OK);
   return t;
 }
 static clg_tensor *total(clg_tensor *x) { return clg_sum(x, NULL, 0, false); }
@@ -34,15 +34,15 @@ static const float v3[] = {1, -2, 3}, w3[] = {0.5f, 4, -1};
 START_TEST(records_only_what_needs_it) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = vec(3, v3), *w = leaf(3, w3);
-  ck_assert(!clg_requires_grad(clg_add(x, x)));
+  ck_assert(!clg_tensor_requires_grad(clg_add(x, x)));
   clg_tensor *y = clg_mul(x, w);
-  ck_assert(clg_requires_grad(y) && !clg_is_leaf(y) && clg_is_leaf(w));
+  ck_assert(clg_tensor_requires_grad(y) && !clg_tensor_is_leaf(y) && clg_tensor_is_leaf(w));
   bool before = clg_set_grad_mode(ctx, false);
   ck_assert(before);
-  ck_assert(!clg_requires_grad(clg_mul(x, w)));
+  ck_assert(!clg_tensor_requires_grad(clg_mul(x, w)));
   clg_set_grad_mode(ctx, true);
-  ck_assert(!clg_requires_grad(clg_detach(y)));
-  ck_assert_int_eq(clg_set_requires_grad(y, false), CLG_ERR_GRAPH);
+  ck_assert(!clg_tensor_requires_grad(clg_detach(y)));
+  ck_assert_int_eq(clg_tensor_set_requires_grad(y, false), CLG_ERR_GRAPH);
   test_expect_error(ctx, CLG_ERR_GRAPH, "clg_detach");
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   clg_tensor_unref(&x);
@@ -55,11 +55,11 @@ START_TEST(accumulates_and_drops) {
   for (int i = 1; i <= 3; i++) {
     clg_scope *s = clg_scope_open(ctx);
     ck_assert_int_eq(clg_backward(total(clg_mul(x, x)), NULL), CLG_OK);
-    expect(clg_grad_of(x), 3, (float[]){2.0f * i, -4.0f * i, 6.0f * i});
+    expect(clg_tensor_grad(x), 3, (float[]){2.0f * i, -4.0f * i, 6.0f * i});
     ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   }
-  clg_zero_grad(x);
-  ck_assert_ptr_null(clg_grad_of(x));
+  clg_tensor_zero_grad(x);
+  ck_assert_ptr_null(clg_tensor_grad(x));
   clg_tensor_unref(&x);
 }
 END_TEST
@@ -73,15 +73,15 @@ START_TEST(second_backward_needs_what_was_released) {
   ck_assert(strstr(clg_last_error(ctx), "a second time") && strstr(clg_last_error(ctx), "first pass"));
   ck_assert(strstr(clg_last_error(ctx), "retain_graph") && strstr(clg_last_error(ctx), "clg_detach"));
   test_expect_error(ctx, CLG_ERR_GRAPH, "mul");
-  expect(clg_grad_of(x), 3, (float[]){2, -4, 6}); /* the failing call added nothing */
+  expect(clg_tensor_grad(x), 3, (float[]){2, -4, 6}); /* the failing call added nothing */
   clg_scope_close(s);
   /* Ops that save nothing never raise. */
   s = clg_scope_open(ctx);
-  clg_zero_grad(x);
+  clg_tensor_zero_grad(x);
   y = total(clg_reshape(clg_neg(clg_add(x, x)), 2, (int64_t[]){3, 1}));
   ck_assert_int_eq(clg_backward(y, NULL), CLG_OK);
   ck_assert_int_eq(clg_backward(y, NULL), CLG_OK);
-  expect(clg_grad_of(x), 3, (float[]){-4, -4, -4});
+  expect(clg_tensor_grad(x), 3, (float[]){-4, -4, -4});
   clg_scope_close(s);
   clg_tensor_unref(&x);
 }
@@ -95,7 +95,7 @@ START_TEST(retained_graph_runs_again) {
   ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
   ck_assert_uint_gt(clg_memory(ctx).live, 0);
   ck_assert_int_eq(clg_backward(y, NULL), CLG_OK);
-  expect(clg_grad_of(x), 3, (float[]){4, -8, 12});
+  expect(clg_tensor_grad(x), 3, (float[]){4, -8, 12});
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   clg_tensor_unref(&x);
 }
@@ -108,10 +108,10 @@ START_TEST(inputs_restrict_work_and_release) {
   clg_tensor *const only_b[] = {b};
   clg_backward_options o = {.inputs = only_b, .n_inputs = 1};
   ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
-  ck_assert_ptr_null(clg_grad_of(a));
-  expect(clg_grad_of(b), 3, (float[]){1, 4, 9});
+  ck_assert_ptr_null(clg_tensor_grad(a));
+  expect(clg_tensor_grad(b), 3, (float[]){1, 4, 9});
   ck_assert_int_eq(clg_backward(total(inner), NULL), CLG_OK); /* the inner node kept what it saved */
-  expect(clg_grad_of(a), 3, (float[]){2, -4, 6});
+  expect(clg_tensor_grad(a), 3, (float[]){2, -4, 6});
   o.n_inputs = 0;
   ck_assert_int_eq(clg_backward(y, &o), CLG_ERR_GRAPH);
   test_expect_error(ctx, CLG_ERR_GRAPH, "empty");
@@ -128,7 +128,7 @@ START_TEST(changed_saved_tensor_is_caught) {
   ck_assert_int_eq(clg_backward(y, NULL), CLG_ERR_GRAPH);
   ck_assert(strstr(clg_last_error(ctx), "mul") && strstr(clg_last_error(ctx), "version 0, now 1"));
   test_expect_error(ctx, CLG_ERR_GRAPH, "fill_");
-  ck_assert_ptr_null(clg_grad_of(x));
+  ck_assert_ptr_null(clg_tensor_grad(x));
   /* through a view, and through a detached tensor */
   clg_tensor *z = total(clg_mul(x, c)), *part = clg_narrow(c, 0, 1, 1);
   ck_assert_int_eq(clg_fill_(part, 1), CLG_OK);
@@ -184,21 +184,21 @@ START_TEST(hooks_see_and_replace) {
   clg_tensor *x = leaf(3, v3), *inner = clg_mul(x, x);
   int seen = 0;
   hook_calls = 0;
-  uint64_t id = clg_add_hook(inner, doubling, &hook_calls);
+  uint64_t id = clg_tensor_add_hook(inner, doubling, &hook_calls);
   ck_assert_uint_ne(id, 0);
-  ck_assert_uint_ne(clg_add_hook(x, watching, &seen), 0);
+  ck_assert_uint_ne(clg_tensor_add_hook(x, watching, &seen), 0);
   ck_assert_int_eq(clg_backward(total(clg_add(inner, inner)), NULL), CLG_OK);
-  expect(clg_grad_of(x), 3, (float[]){8, -16, 24});
+  expect(clg_tensor_grad(x), 3, (float[]){8, -16, 24});
   ck_assert_int_eq(hook_calls, 1); /* once, on the complete gradient */
   ck_assert_int_eq(seen, 1);
   clg_tensor *other = clg_mul(x, x);
-  id = clg_add_hook(other, doubling, &hook_calls);
-  ck_assert_int_eq(clg_remove_hook(other, id), CLG_OK);
-  ck_assert_int_eq(clg_remove_hook(other, id), CLG_ERR_ARGUMENT);
+  id = clg_tensor_add_hook(other, doubling, &hook_calls);
+  ck_assert_int_eq(clg_tensor_remove_hook(other, id), CLG_OK);
+  ck_assert_int_eq(clg_tensor_remove_hook(other, id), CLG_ERR_ARGUMENT);
   clg_clear_error(ctx);
-  clg_zero_grad(x);
+  clg_tensor_zero_grad(x);
   ck_assert_int_eq(clg_backward(total(other), NULL), CLG_OK);
-  expect(clg_grad_of(x), 3, (float[]){2, -4, 6});
+  expect(clg_tensor_grad(x), 3, (float[]){2, -4, 6});
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   clg_tensor_unref(&x);
 }
@@ -207,10 +207,10 @@ END_TEST
 START_TEST(non_leaf_keeps_its_gradient_when_asked) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = leaf(3, v3), *y = clg_mul(x, x), *z = clg_mul_scalar(y, 3);
-  ck_assert_int_eq(clg_retain_grad(y), CLG_OK);
+  ck_assert_int_eq(clg_tensor_retain_grad(y), CLG_OK);
   ck_assert_int_eq(clg_backward(total(z), NULL), CLG_OK);
-  expect(clg_grad_of(y), 3, (float[]){3, 3, 3});
-  ck_assert_ptr_null(clg_grad_of(z));
+  expect(clg_tensor_grad(y), 3, (float[]){3, 3, 3});
+  ck_assert_ptr_null(clg_tensor_grad(z));
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   clg_tensor_unref(&x);
 }
@@ -226,7 +226,7 @@ START_TEST(grad_returns_and_leaves_grad_alone) {
   expect(g[0], 3, (float[]){0.5f, -64, 6});
   expect(g[1], 3, (float[]){1, -16, -6});
   expect(g[2], 3, (float[]){0.5f, -64, 6});
-  ck_assert(!clg_grad_of(x) && !clg_grad_of(w));
+  ck_assert(!clg_tensor_grad(x) && !clg_tensor_grad(w));
   clg_tensor *const two[] = {w, unused};
   ck_assert_int_eq(clg_grad(y, two, 2, true, &keep, g), CLG_OK);
   ck_assert(g[0] && !g[1]);
@@ -252,13 +252,13 @@ START_TEST(roots_are_checked) {
   clg_clear_error(ctx);
   o.grad = plain;
   ck_assert_int_eq(clg_backward(clg_mul(x, x), &o), CLG_OK);
-  expect(clg_grad_of(x), 3, (float[]){2, 8, 18});
+  expect(clg_tensor_grad(x), 3, (float[]){2, 8, 18});
   /* a leaf is its own root; its gradient is not the caller's tensor */
   clg_tensor *w = leaf(3, w3);
   o.grad = plain;
   ck_assert_int_eq(clg_backward(w, &o), CLG_OK);
-  expect(clg_grad_of(w), 3, v3);
-  ck_assert(!clg_tensor_shares_storage(clg_grad_of(w), plain));
+  expect(clg_tensor_grad(w), 3, v3);
+  ck_assert(!clg_tensor_shares_storage(clg_tensor_grad(w), plain));
   clg_scope_close(s);
   clg_tensor_unref(&x);
   clg_tensor_unref(&w);
@@ -271,14 +271,14 @@ START_TEST(shared_inputs_are_summed) {
   int64_t square[] = {2, 2};
   clg_tensor *w = clg_tensor_create(ctx, 2, square, (float[]){1, 2, 3, 4}),
              *x = clg_tensor_create(ctx, 2, square, (float[]){1, 0, 0, 1});
-  clg_set_requires_grad(w, true);
+  clg_tensor_set_requires_grad(w, true);
   /* w in two products: d/dw sum((x w^T) w^T) */
   ck_assert_int_eq(clg_backward(total(clg_linear(clg_linear(x, w, NULL), w, NULL)), NULL), CLG_OK);
   float g[4], want[4] = {0};
   float W[2][2] = {{1, 2}, {3, 4}};
   for (int a = 0; a < 2; a++) /* f = sum_ij (W^T W^T)_ij */
     for (int b = 0; b < 2; b++) want[2 * a + b] = (W[0][a] + W[1][a]) + (W[b][0] + W[b][1]);
-  ck_assert_int_eq(clg_tensor_read(clg_grad_of(w), g), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(w), g), CLG_OK);
   for (int i = 0; i < 4; i++) ck_assert_float_eq_tol(g[i], want[i], 1e-5f);
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   clg_tensor_unref(&w);
@@ -325,7 +325,7 @@ START_TEST(saved_hooks_pack_and_unpack) {
   ck_assert_int_gt(packs, 0);
   ck_assert_uint_eq(clg_memory(ctx).saved, 0);
   ck_assert_int_eq(clg_backward(y, NULL), CLG_OK);
-  expect_near(clg_grad_of(x), (float[]){2 * expf(1), -4 * expf(4), 6 * expf(9)});
+  expect_near(clg_tensor_grad(x), (float[]){2 * expf(1), -4 * expf(4), 6 * expf(9)});
   ck_assert_int_eq(unpacks, packs);
   ck_assert_int_eq(drops, packs);
   ck_assert_int_eq(clg_pop_saved_hooks(ctx), CLG_ERR_STATE);
@@ -372,7 +372,7 @@ END_TEST
 /* A chain this long would overflow the stack of anything that recurses. */
 static void run_chain(clg_context *c, int n) {
   clg_tensor *x = clg_tensor_create(c, 1, (int64_t[]){3}, v3), *up = clg_tensor_create(c, 1, (int64_t[]){3}, w3);
-  clg_set_requires_grad(x, true);
+  clg_tensor_set_requires_grad(x, true);
   clg_tensor *y = clg_tensor_ref(x);
   for (int i = 0; y && i < n; i++) {
     clg_tensor *next = clg_neg(y); /* no scope is open: the result is ours */
@@ -381,7 +381,7 @@ static void run_chain(clg_context *c, int n) {
   }
   ck_assert_ptr_nonnull(y);
   ck_assert_int_eq(clg_backward(y, &(clg_backward_options){.grad = up}), CLG_OK);
-  if (!clg_context_is_plan(c)) expect(clg_grad_of(x), 3, w3);
+  if (!clg_context_is_plan(c)) expect(clg_tensor_grad(x), 3, w3);
   clg_tensor_unref(&up);
   clg_tensor_unref(&y);
   clg_tensor_unref(&x);
@@ -398,7 +398,7 @@ END_TEST
 
 /* The article's step with nothing done about it: D's plain backward has released G's graph. */
 START_TEST(naive_step_fails_and_leaves_a_usable_context) {
-  clg_seed(ctx, 3, 0);
+  clg_set_seed(ctx, 3, 0);
   clg_module *G = clg_linear_create(ctx, 4, 5, true);
   clg_module *D = clg_sequential_create(ctx,
                                         (clg_module *[]){clg_linear_create(ctx, 5, 6, true),
@@ -415,9 +415,9 @@ START_TEST(naive_step_fails_and_leaves_a_usable_context) {
   test_expect_error(ctx, CLG_ERR_GRAPH, "tanh");
   size_t n;
   clg_tensor *const *p = clg_module_parameters(D, &n);
-  for (size_t i = 0; i < n; i++) ck_assert_ptr_nonnull(clg_grad_of(p[i]));
+  for (size_t i = 0; i < n; i++) ck_assert_ptr_nonnull(clg_tensor_grad(p[i]));
   p = clg_module_parameters(G, &n);
-  for (size_t i = 0; i < n; i++) ck_assert_ptr_null(clg_grad_of(p[i]));
+  for (size_t i = 0; i < n; i++) ck_assert_ptr_null(clg_tensor_grad(p[i]));
   ck_assert_int_eq(clg_backward(total(clg_forward(D, clg_forward(G, z))), NULL), CLG_OK);
   clg_scope_close(s);
   clg_module_unref(&G);

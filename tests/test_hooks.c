@@ -11,7 +11,7 @@ static const int64_t square[] = {N, N};
 static clg_tensor *leaf(void) {
   clg_tensor *t = clg_tensor_create(ctx, 2, square, NULL);
   ck_assert_int_eq(clg_randn_(t, 0, 1), CLG_OK);
-  ck_assert_int_eq(clg_set_requires_grad(t, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(t, true), CLG_OK);
   return t;
 }
 static clg_tensor *total(clg_tensor *x) { return clg_sum(clg_mul(x, x), NULL, 0, false); }
@@ -28,15 +28,17 @@ typedef struct told {
 static clg_status listen(void *user, clg_tensor *t) {
   told *all = user;
   ck_assert_int_lt(all->n, 16);
-  ck_assert_int_eq(clg_tensor_read(clg_grad_of(t), all->grad[all->n]), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(t), all->grad[all->n]), CLG_OK);
   all->leaf[all->n++] = t;
   return CLG_OK;
 }
-static void listen_to(clg_tensor *t, told *all) { ck_assert_uint_ne(clg_add_post_accumulate_hook(t, listen, all), 0); }
+static void listen_to(clg_tensor *t, told *all) {
+  ck_assert_uint_ne(clg_tensor_add_post_accumulate_hook(t, listen, all), 0);
+}
 
 static bool same_gradient(clg_tensor *t, const float *want) {
   float got[CELLS];
-  ck_assert_int_eq(clg_tensor_read(clg_grad_of(t), got), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(t), got), CLG_OK);
   return !memcmp(got, want, (size_t)clg_tensor_numel(t) * sizeof *got);
 }
 
@@ -57,7 +59,7 @@ typedef enum listener { NOBODY, AFTER, BEFORE } listener;
 
 /* Two backwards over the network's parameters; the memory at the peak of the second, and the gradients. */
 static uint64_t train(listener who, size_t segments, told *all, float grads[PARAMETERS * CELLS]) {
-  clg_seed(ctx, 5, 0);
+  clg_set_seed(ctx, 5, 0);
   clg_module *m = network();
   ck_assert_int_eq(clg_module_checkpoint(m, segments), CLG_OK);
   size_t n;
@@ -65,7 +67,7 @@ static uint64_t train(listener who, size_t segments, told *all, float grads[PARA
   ck_assert_uint_eq(n, PARAMETERS);
   for (size_t i = 0; i < n; i++) {
     if (who == AFTER) listen_to(p[i], all);
-    if (who == BEFORE) ck_assert_uint_ne(clg_add_hook(p[i], pass_on, NULL), 0);
+    if (who == BEFORE) ck_assert_uint_ne(clg_tensor_add_hook(p[i], pass_on, NULL), 0);
   }
   for (int pass = 0; pass < 2; pass++) {
     clg_scope *s = clg_scope_open(ctx);
@@ -111,7 +113,7 @@ static clg_status note_memory(void *user, clg_tensor *t) {
 START_TEST(told_at_once) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *w = leaf(), *v = leaf();
-  ck_assert_uint_ne(clg_add_post_accumulate_hook(v, note_memory, NULL), 0);
+  ck_assert_uint_ne(clg_tensor_add_post_accumulate_hook(v, note_memory, NULL), 0);
   clg_tensor *y = total(clg_matmul(clg_matmul(clg_matmul(w, w), w), v));
   ck_assert_int_eq(clg_backward(y, NULL), CLG_OK);
   ck_assert_uint_gt(told_at_stage, 0);
@@ -164,7 +166,7 @@ START_TEST(told_once_or_not_at_all) {
   ck_assert_int_eq(all.n, 4);
   ck_assert_ptr_eq(all.leaf[3], unused);
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
-  for (int i = 0; i < 4; i++) clg_zero_grad(each[i]), clg_tensor_unref(&each[i]);
+  for (int i = 0; i < 4; i++) clg_tensor_zero_grad(each[i]), clg_tensor_unref(&each[i]);
 }
 END_TEST
 
@@ -177,22 +179,22 @@ static clg_status step(void *user, clg_tensor *t) {
   clg_optim *o = clg_optim_create(ctx, &sgd, &t, 1);
   clg_status s = clg_optim_step(o);
   clg_optim_unref(&o);
-  clg_zero_grad(t);
+  clg_tensor_zero_grad(t);
   return s;
 }
 
 START_TEST(an_optimizer_steps_within) {
   float want[CELLS], got[CELLS];
   for (int within = 0; within < 2; within++) {
-    clg_seed(ctx, 6, 0);
+    clg_set_seed(ctx, 6, 0);
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *w[] = {leaf(), leaf()};
-    for (int i = 0; within && i < 2; i++) ck_assert_uint_ne(clg_add_post_accumulate_hook(w[i], step, NULL), 0);
+    for (int i = 0; within && i < 2; i++) ck_assert_uint_ne(clg_tensor_add_post_accumulate_hook(w[i], step, NULL), 0);
     for (int i = 0; i < 2; i++) {
       clg_tensor *y = total(clg_matmul(clg_matmul(clg_randn(ctx, 2, square), w[0]), w[1]));
       ck_assert_int_eq(clg_backward(y, NULL), CLG_OK);
       for (int k = 0; !within && k < 2; k++) ck_assert_int_eq(step(NULL, w[k]), CLG_OK);
-      ck_assert_ptr_null(clg_grad_of(w[0]));
+      ck_assert_ptr_null(clg_tensor_grad(w[0]));
     }
     ck_assert_int_eq(clg_tensor_read(w[0], within ? got : want), CLG_OK);
     ck_assert_int_eq(clg_scope_close(s), CLG_OK);
@@ -211,14 +213,14 @@ typedef struct once {
 static clg_status only_once(void *user, clg_tensor *t) {
   once *o = user;
   o->calls++;
-  ck_assert_int_eq(clg_remove_hook(t, o->id), CLG_OK);
+  ck_assert_int_eq(clg_tensor_remove_hook(t, o->id), CLG_OK);
   static told later;
   listen_to(t, &later); /* waits for the next gradient */
   return CLG_OK;
 }
 
 static clg_status refuse(void *user, clg_tensor *t) {
-  ck_assert_ptr_nonnull(clg_grad_of(t));
+  ck_assert_ptr_nonnull(clg_tensor_grad(t));
   ++*(int *)user;
   return CLG_ERR_IO;
 }
@@ -231,38 +233,38 @@ START_TEST(hooks_come_go_and_fail) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = leaf();
   once first = {0}, second = {0};
-  first.id = clg_add_post_accumulate_hook(x, only_once, &first);
-  second.id = clg_add_post_accumulate_hook(x, only_once, &second);
+  first.id = clg_tensor_add_post_accumulate_hook(x, only_once, &first);
+  second.id = clg_tensor_add_post_accumulate_hook(x, only_once, &second);
   ck_assert_uint_lt(first.id, second.id);
   for (int i = 0; i < 2; i++) ck_assert_int_eq(clg_backward(total(x), NULL), CLG_OK);
   ck_assert_int_eq(first.calls, 1);
   ck_assert_int_eq(second.calls, 1);
-  ck_assert_int_eq(clg_remove_hook(x, first.id), CLG_ERR_ARGUMENT);
+  ck_assert_int_eq(clg_tensor_remove_hook(x, first.id), CLG_ERR_ARGUMENT);
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "no such hook");
   clg_tensor_unref(&x);
   /* A failure ends the backward, and the gradients of it are not to be stepped with. */
   int calls = 0;
   x = leaf();
   clg_tensor *early = leaf();
-  uint64_t id = clg_add_post_accumulate_hook(x, refuse, &calls);
+  uint64_t id = clg_tensor_add_post_accumulate_hook(x, refuse, &calls);
   ck_assert_int_eq(clg_backward(total(clg_matmul(clg_matmul(early, early), x)), NULL), CLG_ERR_IO);
   test_expect_error(ctx, CLG_ERR_IO, "post-accumulate hook");
   ck_assert_int_eq(calls, 1);
-  ck_assert_ptr_null(clg_grad_of(early));
+  ck_assert_ptr_null(clg_tensor_grad(early));
   ck_assert_int_eq(step(NULL, x), CLG_ERR_STATE);
   test_expect_error(ctx, CLG_ERR_STATE, "");
   /* One of its own, with its own words. */
-  ck_assert_int_eq(clg_remove_hook(x, id), CLG_OK);
-  ck_assert_uint_ne(clg_add_post_accumulate_hook(x, go_back, NULL), 0);
+  ck_assert_int_eq(clg_tensor_remove_hook(x, id), CLG_OK);
+  ck_assert_uint_ne(clg_tensor_add_post_accumulate_hook(x, go_back, NULL), 0);
   ck_assert_int_eq(clg_backward(total(x), NULL), CLG_ERR_STATE);
   test_expect_error(ctx, CLG_ERR_STATE, "already running");
   /* Leaves that require grad, no others. */
   clg_tensor *y = clg_mul(early, early), *plain = clg_tensor_create(ctx, 2, square, NULL);
-  ck_assert_uint_eq(clg_add_post_accumulate_hook(y, listen, NULL), 0);
+  ck_assert_uint_eq(clg_tensor_add_post_accumulate_hook(y, listen, NULL), 0);
   test_expect_error(ctx, CLG_ERR_GRAPH, "not a leaf");
-  ck_assert_uint_eq(clg_add_post_accumulate_hook(plain, listen, NULL), 0);
+  ck_assert_uint_eq(clg_tensor_add_post_accumulate_hook(plain, listen, NULL), 0);
   test_expect_error(ctx, CLG_ERR_GRAPH, "not a leaf");
-  ck_assert_uint_eq(clg_add_post_accumulate_hook(early, NULL, NULL), 0);
+  ck_assert_uint_eq(clg_tensor_add_post_accumulate_hook(early, NULL, NULL), 0);
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "NULL");
   clg_scope_close(s);
   clg_tensor_unref(&x);
@@ -303,7 +305,7 @@ static clg_status send(void *user, clg_tensor *t) {
   exchange *x = user;
   bucket *b = &x->at[x->n++];
   b->leaf = t;
-  clg_status s = clg_tensor_read_async(clg_grad_of(t), b->grad);
+  clg_status s = clg_tensor_read_async(clg_tensor_grad(t), b->grad);
   b->read = clg_event_record(ctx);
   return s == CLG_OK && !b->read ? clg_last_status(ctx) : s;
 }
@@ -317,12 +319,12 @@ START_TEST(gradients_leave_as_they_are_complete) {
   clg_module *m = network();
   size_t n;
   clg_tensor *const *p = clg_module_parameters(m, &n);
-  for (size_t i = 0; i < n; i++) ck_assert_uint_ne(clg_add_post_accumulate_hook(p[i], send, &x), 0);
+  for (size_t i = 0; i < n; i++) ck_assert_uint_ne(clg_tensor_add_post_accumulate_hook(p[i], send, &x), 0);
   clg_scope *s = clg_scope_open(ctx);
   ck_assert_int_eq(clg_backward(total(clg_forward(m, clg_randn(ctx, 2, square))), NULL), CLG_OK);
-  clg_context_set_idle(ctx, look, &x);
+  clg_set_idle(ctx, look, &x);
   ck_assert_int_eq(clg_finish(ctx), CLG_OK);
-  clg_context_set_idle(ctx, NULL, NULL);
+  clg_set_idle(ctx, NULL, NULL);
   look(&x);
   ck_assert_int_eq(x.arrived, PARAMETERS);
   for (int i = 0; i < PARAMETERS; i++) {

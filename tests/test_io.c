@@ -212,7 +212,7 @@ START_TEST(a_run_goes_on_bit_for_bit) {
   clg_module *m = network(5);
   clg_optim *o = clg_optim_create_for(m, &options);
   clg_tensor *frozen = clg_module_parameters(m, NULL)[3];
-  clg_set_requires_grad(frozen, false); /* never stepped */
+  clg_tensor_set_requires_grad(frozen, false); /* never stepped */
   step(m, o, 3);
   clg_optim_set_lr(o, 0.00123);
   save_run(m, o);
@@ -222,8 +222,8 @@ START_TEST(a_run_goes_on_bit_for_bit) {
   clg_module *n = network(5);
   clg_optim *p = clg_optim_create_for(n, &options);
   step(n, p, 2); /* a state that loading must replace, of the frozen one too */
-  clg_set_requires_grad(clg_module_parameters(n, NULL)[3], false);
-  clg_seed(ctx, 99, 99);
+  clg_tensor_set_requires_grad(clg_module_parameters(n, NULL)[3], false);
+  clg_set_seed(ctx, 99, 99);
   ck_assert_msg(load_run(n, p) == CLG_OK, "%s", clg_last_error(ctx));
   ck_assert_double_eq(clg_optim_lr(p), 0.00123);
   step(n, p, 3);

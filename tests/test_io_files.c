@@ -1,7 +1,7 @@
 /* What saving and loading owe other files, other users and other processes: temporary files that are not ours, locks
  * that never end, pipes where a file is read, and numbers that are none. */
-#include "context.h"
 #include "base/output.h"
+#include "context.h"
 #include "harness.h"
 #include "replaces.h"
 #include <errno.h>
@@ -154,7 +154,7 @@ END_TEST
 
 static clg_status read_profile(void) {
   clg_context *plan = NULL;
-  clg_plan_options o = {.profile = path};
+  clg_plan_options o = {.device_file = path};
   return clg_context_create_plan(&plan, &o);
 }
 

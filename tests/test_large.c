@@ -100,12 +100,12 @@ typedef struct norm_results {
 static norm_results run_batch_norm(clg_tensor *x, clg_tensor *g, clg_activation act, bool inside, bool train) {
   int64_t c = clg_tensor_dim(x, 1);
   norm_results r;
-  clg_seed(ctx, 7, 0);
+  clg_set_seed(ctx, 7, 0);
   clg_tensor *in[3] = {clg_detach(x), clg_randn(ctx, 1, &c), clg_randn(ctx, 1, &c)}, *d[3];
   clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
-  o.train = train, o.act = inside ? act : CLG_ACT_NONE, o.slope = 0.2f;
+  o.training = train, o.act = inside ? act : CLG_ACT_NONE, o.slope = 0.2f;
   o.running_mean = clg_full(ctx, 1, &c, 30), o.running_var = clg_full(ctx, 1, &c, 1);
-  for (int i = 0; i < 3; i++) ck_assert_int_eq(clg_set_requires_grad(in[i], true), CLG_OK);
+  for (int i = 0; i < 3; i++) ck_assert_int_eq(clg_tensor_set_requires_grad(in[i], true), CLG_OK);
   clg_tensor *y = clg_batch_norm(in[0], in[1], in[2], &o);
   if (!inside) y = clg_activate(y, act, 0.2f);
   ck_assert_int_eq(clg_grad(clg_sum(clg_mul(y, g), NULL, 0, false), in, 3, false, NULL, d), CLG_OK);
@@ -124,7 +124,7 @@ static void check_batch_norm(int images, int channels, int n, bool train) {
   clg_tensor *x = numbers(n > 1 ? 3 : 2, shape), *g = clg_randn(ctx, n > 1 ? 3 : 2, shape);
   norm_results r = run_batch_norm(x, g, CLG_ACT_LEAKY_RELU, true, train);
   float *v = host(x), *up = host(g);
-  clg_seed(ctx, 7, 0);
+  clg_set_seed(ctx, 7, 0);
   float *gamma = host(clg_randn(ctx, 1, shape + 1)), *beta = host(clg_randn(ctx, 1, shape + 1));
   size_t stride = (size_t)(channels * n);
   double count = (double)images * n;

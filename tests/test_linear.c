@@ -8,12 +8,12 @@ enum { MOST = 70 * 66 };
 /* dx and dw of x [m,k] w [n,k], accumulated twice, asked for by `wants`; returns the launches of a backward. */
 static uint64_t gradients(const int64_t size[3], bool matmul, const bool wants[2], float out[2][MOST]) {
   int64_t m = size[0], n = size[1], k = size[2];
-  clg_seed(ctx, 3, 0);
+  clg_set_seed(ctx, 3, 0);
   clg_tensor *t[2] = {clg_tensor_create(ctx, 2, (int64_t[]){m, k}, NULL),
                       clg_tensor_create(ctx, 2, matmul ? (int64_t[]){k, n} : (int64_t[]){n, k}, NULL)};
   for (int i = 0; i < 2; i++) {
     ck_assert_int_eq(clg_randn_(t[i], 0, 1), CLG_OK);
-    ck_assert_int_eq(clg_set_requires_grad(t[i], wants[i]), CLG_OK);
+    ck_assert_int_eq(clg_tensor_set_requires_grad(t[i], wants[i]), CLG_OK);
   }
   uint64_t launches = 0;
   for (int turn = 0; turn < 2; turn++) {
@@ -28,7 +28,7 @@ static uint64_t gradients(const int64_t size[3], bool matmul, const bool wants[2
     ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
   }
   for (int i = 0; i < 2; i++) {
-    if (wants[i]) ck_assert_int_eq(clg_tensor_read(clg_grad_of(t[i]), out[i]), CLG_OK);
+    if (wants[i]) ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(t[i]), out[i]), CLG_OK);
     clg_tensor_unref(&t[i]);
   }
   return launches;
@@ -67,13 +67,13 @@ START_TEST(both_sides_one_tensor) {
   clg_tensor *t[3];
   for (int i = 0; i < 3; i++) {
     t[i] = clg_tensor_create(ctx, 2, dims, x);
-    ck_assert_int_eq(clg_set_requires_grad(t[i], true), CLG_OK);
+    ck_assert_int_eq(clg_tensor_set_requires_grad(t[i], true), CLG_OK);
   }
   clg_scope *scope = clg_scope_open(ctx);
   ck_assert_int_eq(clg_backward(clg_sum(clg_linear(t[0], t[0], NULL), NULL, 0, false), NULL), CLG_OK);
   ck_assert_int_eq(clg_backward(clg_sum(clg_linear(t[1], t[2], NULL), NULL, 0, false), NULL), CLG_OK);
-  ck_assert_int_eq(clg_tensor_read(clg_grad_of(t[0]), got[0]), CLG_OK);
-  ck_assert_int_eq(clg_tensor_read(clg_add(clg_grad_of(t[1]), clg_grad_of(t[2])), got[1]), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(t[0]), got[0]), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(clg_add(clg_tensor_grad(t[1]), clg_tensor_grad(t[2])), got[1]), CLG_OK);
   for (int i = 0; i < 36 * 36; i++) ck_assert_float_eq(got[0][i], got[1][i]); /* whole numbers: exact */
   ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
   for (int i = 0; i < 3; i++) clg_tensor_unref(&t[i]);
@@ -91,7 +91,7 @@ START_TEST(no_outputs) {
       clg_scope *scope = clg_scope_open(ctx);
       clg_tensor *x = clg_tensor_create(ctx, 2, (int64_t[]){2, 3}, NULL),
                  *w = clg_tensor_create(ctx, 2, (int64_t[]){0, 3}, NULL), *to[2];
-      clg_set_requires_grad(x, true), clg_set_requires_grad(w, true);
+      clg_tensor_set_requires_grad(x, true), clg_tensor_set_requires_grad(w, true);
       clg_tensor *y =
           clg_sum(act ? clg_linear_act(x, w, NULL, CLG_ACT_TANH, 0) : clg_linear(x, w, NULL), NULL, 0, false);
       clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;

@@ -283,7 +283,7 @@ static clg_status plan_from(const char *text, clg_context **ctx) {
   FILE *f = fopen(path, "w");
   fputs(text, f);
   fclose(f);
-  clg_plan_options o = {.profile = path, .message = message, .message_size = sizeof message};
+  clg_plan_options o = {.device_file = path, .message = message, .message_size = sizeof message};
   clg_status s = clg_context_create_plan(ctx, &o);
   remove(path);
   return s;
@@ -326,7 +326,7 @@ START_TEST(profiles_are_read_with_suspicion) {
   char huge[3000] = "clgrad-profile 1\ndevice ";
   memset(huge + strlen(huge), 'A', 2000);
   ck_assert_int_eq(plan_from(huge, &ctx), CLG_ERR_IO);
-  clg_plan_options o = {.profile = "/nowhere/at/all"};
+  clg_plan_options o = {.device_file = "/nowhere/at/all"};
   ck_assert_int_eq(clg_context_create_plan(&ctx, &o), CLG_ERR_IO);
 }
 END_TEST
@@ -334,14 +334,14 @@ END_TEST
 START_TEST(a_saved_profile_makes_the_same_plan) {
   clg_context *real = open_default(), *ctx = NULL;
   static const char path[] = "/tmp/clgrad-test-profile-saved";
-  ck_assert_int_eq(clg_profile_save(real, path), CLG_OK);
-  clg_plan_options o = {.profile = path, .message = message, .message_size = sizeof message};
+  ck_assert_int_eq(clg_device_save(real, path), CLG_OK);
+  clg_plan_options o = {.device_file = path, .message = message, .message_size = sizeof message};
   ck_assert_msg(clg_context_create_plan(&ctx, &o) == CLG_OK, "%s", message);
   remove(path);
   ck_assert_str_eq(clg_context_device(ctx)->name, clg_context_device(real)->name);
-  ck_assert_int_eq(clg_profile_save(real, "/nowhere/at/all"), CLG_ERR_IO);
+  ck_assert_int_eq(clg_device_save(real, "/nowhere/at/all"), CLG_ERR_IO);
   expect(real, CLG_ERR_IO, "/nowhere/at/all");
-  test_replaces(real, clg_profile_save);
+  test_replaces(real, clg_device_save);
   close_clean(&ctx);
   close_clean(&real);
 }

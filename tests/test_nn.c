@@ -41,7 +41,7 @@ END_TEST
 START_TEST(same_seed_same_weights) {
   float a[64], b[64];
   for (int i = 0; i < 2; i++) {
-    clg_seed(ctx, 42, 0);
+    clg_set_seed(ctx, 42, 0);
     clg_module *m = mlp(3, 4, 2);
     ck_assert_int_eq(clg_module_read(m, i ? b : a), CLG_OK);
     clg_module_unref(&m);
@@ -136,14 +136,14 @@ START_TEST(frozen_parameters_are_skipped_as_pytorch_does) {
   ck_assert_int_eq(clg_module_write(m, w), CLG_OK);
   size_t n;
   clg_tensor *const *p = clg_module_parameters(m, &n);
-  clg_set_requires_grad(p[1], false), clg_set_requires_grad(p[2], false);
+  clg_tensor_set_requires_grad(p[1], false), clg_tensor_set_requires_grad(p[2], false);
   clg_optim_options o = clg_optim_defaults(CLG_ADAMW);
   o.lr = 0.05, o.weight_decay = 0.1;
   clg_optim *opt = clg_optim_create_for(m, &o);
   clg_tensor *in = clg_tensor_create(ctx, 2, (int64_t[]){5, 3}, x),
              *to = clg_tensor_create(ctx, 2, (int64_t[]){5, 2}, t);
   for (int i = 0; i < 5; i++) {
-    if (i == 2) clg_set_requires_grad(p[2], true);
+    if (i == 2) clg_tensor_set_requires_grad(p[2], true);
     clg_scope *s = clg_scope_open(ctx);
     clg_optim_zero_grad(opt);
     ck_assert_int_eq(clg_backward(clg_mse_loss(clg_forward(m, in), to), NULL), CLG_OK);
@@ -226,13 +226,13 @@ START_TEST(layers_without_parameters_are_their_ops) {
   same(clg_max_pool2d_create(ctx, &o), x, clg_max_pool2d(x, &o));
   same(clg_avg_pool2d_create(ctx, &o), x, clg_avg_pool2d(x, &o));
   same(clg_upsample_create(ctx, 1, 2), x, clg_upsample_nearest(x, 1, 2));
-  clg_seed(ctx, 7, 0);
+  clg_set_seed(ctx, 7, 0);
   clg_tensor *dropped = clg_dropout(x, 0.5f, true);
-  clg_seed(ctx, 7, 0);
+  clg_set_seed(ctx, 7, 0);
   same(clg_dropout_create(ctx, 0.5f), x, dropped);
   same(clg_dropout_create(ctx, 1), x, clg_mul_scalar(x, 0));
   clg_module *m = clg_dropout_create(ctx, 0.5f);
-  clg_module_train(m, false);
+  clg_module_set_training(m, false);
   same(m, x, x);
   ck_assert_ptr_null(clg_max_pool2d_create(ctx, NULL));
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "max_pool2d");
@@ -298,7 +298,7 @@ static void check_spectral_net(clg_module *m) {
   clg_optim *opt = clg_optim_create_for(m, &o);
   clg_tensor *in = clg_tensor_create(ctx, 4, (int64_t[]){2, 2, 3, 3}, x);
   for (int i = 0; i < 5; i++) {
-    if (i == 4) clg_module_train(m, false);
+    if (i == 4) clg_module_set_training(m, false);
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *out = clg_forward(m, in);
     clg_optim_zero_grad(opt);

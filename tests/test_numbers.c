@@ -14,7 +14,7 @@ static void read_all(clg_tensor *t, float *out) {
 static clg_tensor *total(clg_tensor *t) { return clg_sum(t, NULL, 0, false); }
 static clg_tensor *leaf(int64_t n, const float *v) {
   clg_tensor *t = clg_tensor_create(ctx, 1, &n, v);
-  clg_set_requires_grad(t, true);
+  clg_tensor_set_requires_grad(t, true);
   return t;
 }
 static void backward(clg_tensor *y) { ck_assert_msg(y && clg_backward(y, NULL) == CLG_OK, "%s", clg_last_error(ctx)); }
@@ -33,7 +33,7 @@ START_TEST(what_saturates_ends_growth) {
         k ? clg_map(ctx, "0.5*x*(1 + tanh(x)*(erf(x) < 0 ? -erf(x) : erf(x)))", (clg_map_input[]){{"x", t, 0}}, 1)
           : clg_gelu_tanh(t);
     read_all(r, y);
-    backward(total(r)), read_all(clg_grad_of(t), g);
+    backward(total(r)), read_all(clg_tensor_grad(t), g);
     for (int i = 0; i < N; i++) {
       ck_assert_msg(y[i] == fmaxf(x[i], 0), "%d at %g: %g", k, (double)x[i], (double)y[i]);
       ck_assert_msg(g[i] == (x[i] > 0 ? 1 : 0), "%d at %g: gradient %g", k, (double)x[i], (double)g[i]);
@@ -55,7 +55,7 @@ START_TEST(gradients_hand_nan_on) {
                     : k == 1 ? clg_norm(x, INFINITY, NULL, 0, false)
                     : k == 2 ? clg_amax(x, NULL, 0, false)
                              : total(clg_maximum(zero, x));
-    backward(y), read_all(clg_grad_of(x), g);
+    backward(y), read_all(clg_tensor_grad(x), g);
     ck_assert_msg(isnan(g[1]) || g[1] == 1, "%d: %g", k, (double)g[1]);
     if (k == 2) ck_assert(g[0] == 0 && g[2] == 0);
     if (k == 3) ck_assert(g[0] == 1 && g[2] == 1);
@@ -76,7 +76,7 @@ START_TEST(products_with_nought) {
   ck_assert_uint_eq(clg_memory(ctx).saved, 0);
   clg_tensor *up = clg_tensor_create(ctx, 1, DIMS(4), (float[]){1, NAN, 1, 1});
   ck_assert_int_eq(clg_backward(z, &(clg_backward_options){.grad = up}), CLG_OK);
-  read_all(clg_grad_of(x), g);
+  read_all(clg_tensor_grad(x), g);
   for (int i = 0; i < 4; i++) ck_assert(i == 1 ? isnan(g[i]) : g[i] == 0);
   clg_scope_close(s);
   clg_tensor_unref(&x), clg_tensor_unref(&y), clg_tensor_unref(&up);
@@ -90,11 +90,11 @@ START_TEST(norms_fit_where_squares_do_not) {
   float y[4], g[4][2];
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(4, 2), &v[0][0]);
-  clg_set_requires_grad(x, true);
+  clg_tensor_set_requires_grad(x, true);
   clg_tensor *n = clg_norm(x, 2, (int[]){1}, 1, false);
   read_all(n, y);
   ck_assert_uint_eq(clg_memory(ctx).saved, 4 * sizeof(float)); /* y; x is a leaf */
-  backward(total(n)), read_all(clg_grad_of(x), &g[0][0]);
+  backward(total(n)), read_all(clg_tensor_grad(x), &g[0][0]);
   for (int i = 0; i < 4; i++) {
     double want = hypot((double)v[i][0], (double)v[i][1]);
     ck_assert_msg(near(y[i], want), "%d: %g, not %g", i, (double)y[i], want);
@@ -120,7 +120,7 @@ START_TEST(clipped_gradients_keep_their_direction) {
     double norm = hypot(hypot((double)v[i][0], (double)v[i][1]), (double)v[i][2]), scale = fmin(1, 0.5 / (norm + 1e-6));
     float said = clg_tensor_item(clg_clip_grad_norm(ctx, p, 2, 0.5));
     ck_assert_msg(norm > 3.5e38 ? isinf(said) : near(said, norm), "norm %g, not %g", (double)said, norm);
-    read_all(clg_grad_of(p[0]), got), read_all(clg_grad_of(p[1]), got + 2);
+    read_all(clg_tensor_grad(p[0]), got), read_all(clg_tensor_grad(p[1]), got + 2);
     for (int k = 0; k < 3; k++)
       ck_assert_msg(near(got[k], scale * (double)v[i][k]), "%d,%d: %g", (int)i, k, (double)got[k]);
     clg_scope_close(s);
@@ -140,7 +140,7 @@ START_TEST(recorded_gradients_of_norms_keep_their_digits) {
   for (int batch = 0; batch < 2; batch++) {
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(ROWS, N), v), *up = clg_tensor_create(ctx, 2, DIMS(ROWS, N), u), *d;
-    clg_set_requires_grad(x, true);
+    clg_tensor_set_requires_grad(x, true);
     clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
     o.eps = 1e-30f;
     clg_tensor *y = batch ? clg_transpose(clg_batch_norm(clg_transpose(x, 0, 1), NULL, NULL, &o), 0, 1)
@@ -201,11 +201,11 @@ START_TEST(probability_nought_at_minus_infinity) {
     clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(1, 3), (float[]){-INFINITY, 0, 1}),
                *t = clg_tensor_create(ctx, 2, DIMS(1, 3), (float[]){0, 0.25f, 0.75f}),
                *w = clg_tensor_create(ctx, 1, DIMS(3), (float[]){0, 1, 0.5f});
-    clg_set_requires_grad(x, true), clg_set_requires_grad(t, true);
+    clg_tensor_set_requires_grad(x, true), clg_tensor_set_requires_grad(t, true);
     const clg_loss_options o = {CLG_REDUCTION_MEAN, weights ? w : NULL, NULL, 0, -100};
     clg_tensor *loss = clg_cross_entropy(x, t, &o);
     ck_assert_msg(near(clg_tensor_item(loss), want[weights]), "%.9g", (double)clg_tensor_item(loss));
-    backward(loss), read_all(clg_grad_of(x), g), read_all(clg_grad_of(t), gt);
+    backward(loss), read_all(clg_tensor_grad(x), g), read_all(clg_tensor_grad(t), gt);
     double share = weights ? 0.25 + 0.375 : 1;
     ck_assert(g[0] == 0 && fabs((double)g[1] - (share / z - 0.25)) < 1e-6);
     ck_assert(near(gt[1], log(z)));
@@ -222,10 +222,10 @@ START_TEST(losses_of_huge_and_infinite_logits) {
   for (int i = 0; i < ROWS; i++) v[2 * i] = 1.5e38f, v[2 * i + 1] = -1.5e38f, label[i] = i & 1;
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(ROWS, 2), v), *t = clg_tensor_create_i32(ctx, 1, DIMS(ROWS), label);
-  clg_set_requires_grad(x, true);
+  clg_tensor_set_requires_grad(x, true);
   clg_tensor *loss = clg_cross_entropy(x, t, NULL);
   ck_assert_msg(near(clg_tensor_item(loss), 1.5e38), "%g", (double)clg_tensor_item(loss)); /* a sum has no room */
-  backward(loss), read_all(clg_grad_of(x), g);
+  backward(loss), read_all(clg_tensor_grad(x), g);
   for (int i = 0; i < 2 * ROWS; i++) ck_assert(near(g[i], i / 2 % 2 ? (i % 2 ? -1.0 : 1.0) / ROWS : 0));
   const float z[] = {INFINITY, -INFINITY, INFINITY, -INFINITY}, target[] = {0.5f, 0.5f, 0, 1};
   const clg_loss_options each = {CLG_REDUCTION_NONE, NULL, NULL, 0, -100};

@@ -51,7 +51,7 @@ START_TEST(dtypes_do_not_mix) {
   refused_status(clg_rand_(i, 0, 1), CLG_ERR_ARGUMENT, "float32");
   refused_status(clg_copy_(i, x), CLG_ERR_ARGUMENT, "int32");
   refused_status(clg_copy_(x, i), CLG_ERR_ARGUMENT, "float32");
-  refused_status(clg_set_requires_grad(i, true), CLG_ERR_ARGUMENT, "float32");
+  refused_status(clg_tensor_set_requires_grad(i, true), CLG_ERR_ARGUMENT, "float32");
   clg_scope_close(s);
   clg_tensor_unref(&i);
 }
@@ -65,7 +65,7 @@ START_TEST(indices_out_of_range) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *w = clg_tensor_create(ctx, 2, DIMS(2, 2), (float[]){1, 2, 3, 4}),
              *i = clg_tensor_create_i32(ctx, 1, DIMS(3), v);
-  clg_set_requires_grad(w, true);
+  clg_tensor_set_requires_grad(w, true);
   refused(clg_embedding(w, i, -1), CLG_ERR_ARGUMENT, "index 7 is out of range: want 0 to 1");
   refused(clg_index_select(w, 0, i), CLG_ERR_ARGUMENT, "index 7");
   ck_assert_ptr_nonnull(clg_embedding(w, clg_narrow(i, 0, 0, 1), -1)); /* the bad one is not in the view */
@@ -74,7 +74,7 @@ START_TEST(indices_out_of_range) {
   read_all(y, got);
   for (int k = 0; k < 6; k++) ck_assert_float_eq(got[k], want[k]);
   ck_assert_int_eq(clg_backward(clg_sum(y, NULL, 0, false), NULL), CLG_OK);
-  read_all(clg_grad_of(w), got);
+  read_all(clg_tensor_grad(w), got);
   for (int k = 0; k < 4; k++) ck_assert_float_eq(got[k], 1);
   clg_scope_close(s);
   clg_tensor_unref(&w);
@@ -87,7 +87,7 @@ START_TEST(extremes_tell_where) {
   int32_t at[2];
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(2, 4), v), *index = NULL, *y;
-  clg_set_requires_grad(x, true);
+  clg_tensor_set_requires_grad(x, true);
   y = clg_max(x, 1, false, &index);
   ck_assert_int_eq(clg_tensor_read_i32(index, at), CLG_OK);
   ck_assert_int_eq(at[0], 1);
@@ -95,7 +95,7 @@ START_TEST(extremes_tell_where) {
   ck_assert_int_eq(clg_tensor_read_i32(clg_argmin(x, -1, true), at), CLG_OK);
   ck_assert_int_eq(at[0], 3);
   ck_assert_int_eq(clg_backward(y, &(clg_backward_options){.grad = ones(1, DIMS(2))}), CLG_OK);
-  read_all(clg_grad_of(x), g);
+  read_all(clg_tensor_grad(x), g);
   for (int i = 0; i < 8; i++) ck_assert_float_eq(g[i], i == 1 || i == 4 ? 1 : 0);
   clg_scope_close(s);
   clg_tensor_unref(&x);
@@ -121,7 +121,7 @@ START_TEST(running_statistics_move) {
   ck_assert_float_eq_tol(got[0], 5, 1e-5f); /* unbiased 9 */
   ck_assert_float_eq_tol(got[1], 2, 1e-6f); /* unbiased 3 */
   version = clg_tensor_version(m);
-  o.train = false;
+  o.training = false;
   ck_assert_ptr_nonnull(clg_batch_norm(x, NULL, NULL, &o));
   ck_assert_uint_eq(clg_tensor_version(m), version);
   clg_scope_close(s);
@@ -135,11 +135,11 @@ START_TEST(dropout_drops_its_share) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 1, DIMS(COUNT), NULL);
   clg_set_grad_mode(ctx, false), clg_fill_(x, 3), clg_set_grad_mode(ctx, true);
-  clg_set_requires_grad(x, true);
+  clg_tensor_set_requires_grad(x, true);
   clg_tensor *d = clg_dropout(x, 0.25f, true), *next = clg_dropout(x, 0.25f, true);
   read_all(d, y);
   ck_assert_int_eq(clg_backward(clg_sum(d, NULL, 0, false), NULL), CLG_OK);
-  read_all(clg_grad_of(x), g);
+  read_all(clg_tensor_grad(x), g);
   int dropped = 0;
   for (int i = 0; i < COUNT; i++) {
     dropped += y[i] == 0;
@@ -160,13 +160,13 @@ START_TEST(empty_tensors_and_zero_norms) {
   float g[4];
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(0, 4), NULL), *zero = clg_tensor_create(ctx, 1, DIMS(4), NULL);
-  clg_set_requires_grad(x, true), clg_set_requires_grad(zero, true);
+  clg_tensor_set_requires_grad(x, true), clg_tensor_set_requires_grad(zero, true);
   clg_tensor *y =
       clg_cat((clg_tensor *[]){clg_softmax(x, 1), clg_slice(x, 1, 0, 4, 1), clg_dropout(x, 0.5f, true)}, 3, 0);
   ck_assert_int_eq(clg_backward(clg_sum(y, NULL, 0, false), NULL), CLG_OK);
   ck_assert_int_eq(clg_tensor_numel(clg_matmul(clg_reshape(x, 3, DIMS(0, 2, 2)), ones(2, DIMS(2, 3)))), 0);
   ck_assert_int_eq(clg_backward(clg_norm(zero, 2, NULL, 0, false), NULL), CLG_OK);
-  read_all(clg_grad_of(zero), g);
+  read_all(clg_tensor_grad(zero), g);
   for (int i = 0; i < 4; i++) ck_assert_float_eq(g[i], 0);
   clg_scope_close(s);
   clg_tensor_unref(&x);
@@ -211,11 +211,11 @@ START_TEST(crossed_bounds_give_the_upper) {
   float v[4] = {0, 1, 1.5f, 3}, g[4];
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 1, DIMS(4), v);
-  clg_set_requires_grad(x, true);
+  clg_tensor_set_requires_grad(x, true);
   clg_tensor *y = clg_clamp(x, 2, 1);
   read_all(y, v);
   ck_assert_int_eq(clg_backward(clg_sum(y, NULL, 0, false), NULL), CLG_OK);
-  read_all(clg_grad_of(x), g);
+  read_all(clg_tensor_grad(x), g);
   for (int i = 0; i < 4; i++) ck_assert(v[i] == 1 && g[i] == 0);
   clg_scope_close(s);
   clg_tensor_unref(&x);
@@ -229,7 +229,7 @@ START_TEST(windows_over_padding_alone) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 3, DIMS(3, 2, 2), NULL), *u = clg_tensor_create(ctx, 3, DIMS(3, 1, 1), NULL),
              *w = clg_tensor_create(ctx, 3, DIMS(3, 2, 2), (float[]){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}), *d, *dd;
-  clg_set_requires_grad(x, true), clg_set_requires_grad(u, true);
+  clg_tensor_set_requires_grad(x, true), clg_tensor_set_requires_grad(u, true);
   clg_tensor *y = clg_max_pool2d(x, &o);
   read_all(y, v);
   for (int i = 0; i < 3; i++) ck_assert(isinf(v[i]) && v[i] < 0);
@@ -252,16 +252,16 @@ START_TEST(ignored_labels_count_nothing) {
     clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(2, 3), (float[]){-INFINITY, 0, 0, 0, 1, 2}),
                *weight = i & 1 ? clg_tensor_create(ctx, 1, DIMS(3), (float[]){1, 2, 3}) : NULL,
                *label = clg_tensor_create_i32(ctx, 1, DIMS(2), (int32_t[]){0, 1});
-    clg_set_requires_grad(x, true);
+    clg_tensor_set_requires_grad(x, true);
     const clg_loss_options o = {CLG_REDUCTION_MEAN, weight, NULL, i & 2 ? 0.1f : 0, 0};
     clg_tensor *loss = clg_cross_entropy(x, label, &o);
     ck_assert_int_eq(clg_backward(loss, NULL), CLG_OK);
-    read_all(clg_grad_of(x), g);
-    clg_zero_grad(x);
+    read_all(clg_tensor_grad(x), g);
+    clg_tensor_zero_grad(x);
     clg_tensor *want = clg_cross_entropy(clg_narrow(x, 0, 1, 1), clg_narrow(label, 0, 1, 1), &o);
     ck_assert_float_eq_tol(clg_tensor_item(loss), clg_tensor_item(want), 1e-6f);
     ck_assert_int_eq(clg_backward(want, NULL), CLG_OK);
-    read_all(clg_narrow(clg_grad_of(x), 0, 1, 1), alone);
+    read_all(clg_narrow(clg_tensor_grad(x), 0, 1, 1), alone);
     for (int k = 0; k < 3; k++) {
       ck_assert_float_eq(g[k], 0);
       ck_assert_float_eq_tol(g[3 + k], alone[k], 1e-6f);
@@ -303,7 +303,7 @@ START_TEST(bad_arguments_are_refused) {
   refused(clg_batch_norm(im, v, NULL, NULL), CLG_ERR_SHAPE, "gamma [4]");
   refused(clg_batch_norm(v, NULL, NULL, NULL), CLG_ERR_SHAPE, "x [4]");
   refused(clg_batch_norm(ones(2, DIMS(1, 3)), NULL, NULL, NULL), CLG_ERR_SHAPE, "more than one value");
-  bo.train = false;
+  bo.training = false;
   refused(clg_batch_norm(im, NULL, NULL, &bo), CLG_ERR_ARGUMENT, "running statistics");
   bo.running_mean = v;
   refused(clg_batch_norm(im, NULL, NULL, &bo), CLG_ERR_SHAPE, "running_mean [4]");

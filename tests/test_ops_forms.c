@@ -13,7 +13,7 @@ START_TEST(fused_activation_equals_two_ops) {
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *t[] = {clg_tensor_create(ctx, 2, (int64_t[]){M, K}, x), clg_tensor_create(ctx, 2, (int64_t[]){O, K}, w),
                        clg_tensor_create(ctx, 1, (int64_t[]){O}, b), clg_tensor_create(ctx, 2, (int64_t[]){M, O}, u)};
-    for (int i = 0; i < 3; i++) clg_set_requires_grad(t[i], true);
+    for (int i = 0; i < 3; i++) clg_tensor_set_requires_grad(t[i], true);
     clg_tensor *z = fused ? NULL : clg_linear(t[0], t[1], t[2]);
     clg_tensor *y = fused                           ? clg_linear_act(t[0], t[1], t[2], act[_i], 0.2f)
                     : act[_i] == CLG_ACT_RELU       ? clg_relu(z)
@@ -22,7 +22,7 @@ START_TEST(fused_activation_equals_two_ops) {
                                                     : clg_sigmoid(z);
     read_all(y, out[fused]);
     ck_assert_int_eq(clg_backward(y, &(clg_backward_options){.grad = t[3]}), CLG_OK);
-    for (int i = 0; i < 3; i++) read_all(clg_grad_of(t[i]), grad[fused][i]);
+    for (int i = 0; i < 3; i++) read_all(clg_tensor_grad(t[i]), grad[fused][i]);
     clg_scope_close(s);
     for (int i = 0; i < 4; i++) clg_tensor_unref(&t[i]);
   }
@@ -38,11 +38,11 @@ START_TEST(one_gradient_does_not_depend_on_the_other) {
   for (int pass = 0; pass < 2; pass++) {
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *a = clg_tensor_create(ctx, 1, (int64_t[]){N}, x), *b = clg_tensor_create(ctx, 1, (int64_t[]){N}, o);
-    clg_set_requires_grad(a, true);
-    clg_set_requires_grad(b, pass == 0);
+    clg_tensor_set_requires_grad(a, true);
+    clg_tensor_set_requires_grad(b, pass == 0);
     clg_map_input in[] = {{"a", a, 0}, {"b", b, 0}};
     ck_assert_int_eq(clg_backward(clg_sum(clg_map(ctx, "tanh(a*b)*exp(a)/b", in, 2), NULL, 0, false), NULL), CLG_OK);
-    read_all(clg_grad_of(a), pass ? alone : both);
+    read_all(clg_tensor_grad(a), pass ? alone : both);
     clg_scope_close(s);
     clg_tensor_unref(&a);
     clg_tensor_unref(&b);
@@ -109,10 +109,10 @@ START_TEST(branches_not_taken_add_nothing) {
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *x = clg_tensor_create(ctx, 1, (int64_t[]){1}, &k[i].x),
                *up = clg_tensor_create(ctx, 1, (int64_t[]){1}, &k[i].up);
-    clg_set_requires_grad(x, true);
+    clg_tensor_set_requires_grad(x, true);
     clg_tensor *y = k[i].clamp ? clg_clamp(x, 0.6f, 1.3f) : clg_relu(x);
     ck_assert_int_eq(clg_backward(y, &(clg_backward_options){.grad = up}), CLG_OK);
-    ck_assert_float_eq(clg_tensor_item(clg_grad_of(x)), 0);
+    ck_assert_float_eq(clg_tensor_item(clg_tensor_grad(x)), 0);
     clg_scope_close(s);
     clg_tensor_unref(&x);
     clg_tensor_unref(&up);
@@ -123,10 +123,10 @@ END_TEST
 START_TEST(ties_share_evenly) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 1, (int64_t[]){4}, (float[]){2, 1, 2, 2});
-  clg_set_requires_grad(x, true);
+  clg_tensor_set_requires_grad(x, true);
   float g[4];
   ck_assert_int_eq(clg_backward(clg_amax(x, NULL, 0, false), NULL), CLG_OK);
-  read_all(clg_grad_of(x), g);
+  read_all(clg_tensor_grad(x), g);
   for (int i = 0; i < 4; i++) ck_assert_float_eq_tol(g[i], i == 1 ? 0 : 1.0f / 3, 1e-6f);
   clg_scope_close(s);
   clg_tensor_unref(&x);
@@ -137,12 +137,12 @@ START_TEST(empty_tensors_flow_through) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 2, (int64_t[]){0, 5}, NULL),
              *w = clg_tensor_create(ctx, 2, (int64_t[]){3, 5}, NULL);
-  clg_set_requires_grad(w, true);
+  clg_tensor_set_requires_grad(w, true);
   clg_tensor *y = clg_sum(clg_relu(clg_linear(x, w, NULL)), NULL, 0, false);
   ck_assert_float_eq(clg_tensor_item(y), 0);
   ck_assert_int_eq(clg_backward(y, NULL), CLG_OK);
   float g[15];
-  read_all(clg_grad_of(w), g);
+  read_all(clg_tensor_grad(w), g);
   for (int i = 0; i < 15; i++) ck_assert_float_eq(g[i], 0);
   read_all(clg_sum(x, (int[]){0}, 1, false), g);
   for (int i = 0; i < 5; i++) ck_assert_float_eq(g[i], 0);

@@ -57,7 +57,7 @@ static clg_tensor *tensor(int ndim, const int64_t *shape, int a) {
 
 static clg_tensor *leaf(int ndim, const int64_t *shape, int a) {
   clg_tensor *t = tensor(ndim, shape, a);
-  ck_assert_int_eq(clg_set_requires_grad(t, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(t, true), CLG_OK);
   return t;
 }
 
@@ -185,14 +185,14 @@ START_TEST(clips_by_norm_and_value) {
     uint64_t waits = clg_context_counters(ctx).waits;
     clg_tensor *norm = clg_clip_grad_norm(ctx, p, 3, _i ? 1000 : 1.5);
     ck_assert_uint_eq(clg_context_counters(ctx).waits, waits);
-    ck_assert(!clg_requires_grad(norm));
+    ck_assert(!clg_tensor_requires_grad(norm));
     next_are(norm, &want, 1e-5f);
   } else {
     ck_assert_int_eq(clg_clip_grad_value(ctx, p, 3, 0.7), CLG_OK);
   }
-  next_are(clg_grad_of(p[0]), &want, 1e-6f);
-  next_are(clg_grad_of(p[1]), &want, 1e-6f);
-  ck_assert_ptr_null(clg_grad_of(p[2]));
+  next_are(clg_tensor_grad(p[0]), &want, 1e-6f);
+  next_are(clg_tensor_grad(p[1]), &want, 1e-6f);
+  ck_assert_ptr_null(clg_tensor_grad(p[2]));
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   for (int i = 0; i < 3; i++) clg_tensor_unref(&p[i]);
 }
@@ -210,10 +210,10 @@ START_TEST(clipping_at_the_edges) {
   ck_assert_int_eq(clg_backward(total(clg_mul(p, a)), NULL), CLG_OK);
   float g[3];
   ck_assert_int_eq(clg_clip_grad_value(ctx, &p, 1, 1.5), CLG_OK);
-  clg_tensor_read(clg_grad_of(p), g);
+  clg_tensor_read(clg_tensor_grad(p), g);
   ck_assert(g[0] == 1 && isnan(g[1]) && g[2] == 1.5f);
   ck_assert(isnan(clg_tensor_item(clg_clip_grad_norm(ctx, &p, 1, 1))));
-  clg_tensor_read(clg_grad_of(p), g);
+  clg_tensor_read(clg_tensor_grad(p), g);
   ck_assert(isnan(g[0]) && isnan(g[2]));
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   clg_tensor_unref(&p);

@@ -16,11 +16,11 @@ static const struct {
 enum { LARGEST = 2 * 4 * 3 * 5 };
 
 static void leaves_open(clg_tensor **t) {
-  clg_seed(ctx, 11, 0);
+  clg_set_seed(ctx, 11, 0);
   for (int i = 0; i < LEAVES; i++) {
     t[i] = clg_tensor_create(ctx, sizes[i].ndim, sizes[i].shape, NULL);
     ck_assert_int_eq(clg_randn_(t[i], 0, 1), CLG_OK);
-    ck_assert_int_eq(clg_set_requires_grad(t[i], true), CLG_OK);
+    ck_assert_int_eq(clg_tensor_set_requires_grad(t[i], true), CLG_OK);
     if (i >= GAMMA) t[i]->storage->role = CLG_ROLE_PARAMETER;
   }
 }
@@ -38,7 +38,7 @@ static clg_tensor *layer_norm(clg_tensor **t) {
 }
 static clg_tensor *batch_norm(clg_tensor **t) {
   clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
-  o.train = true;
+  o.training = true;
   clg_tensor *h = clg_conv2d(t[IMAGES], t[KERNEL], NULL, NULL);
   h = clg_leaky_relu(clg_batch_norm(h, t[CHANNEL_GAMMA], t[CHANNEL_BETA], &o), 0.2f);
   return end(clg_conv2d(h, t[KERNEL], NULL, NULL));
@@ -87,7 +87,7 @@ typedef enum way { PLAIN, RETAIN, INPUTS, CREATE, WAYS } way;
 
 static void read_all(clg_tensor *const *t, float out[LEAVES][LARGEST]) {
   for (int i = 0; i < LEAVES; i++)
-    if (clg_grad_of(t[i])) ck_assert_int_eq(clg_tensor_read(clg_grad_of(t[i]), out[i]), CLG_OK);
+    if (clg_tensor_grad(t[i])) ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(t[i]), out[i]), CLG_OK);
 }
 
 /* One backward in the given way; what the graph saved after the forward pass, and the gradients. */
@@ -96,6 +96,7 @@ static uint64_t go(int m, way how, bool remat, float out[LEAVES][LARGEST]) {
   memset(out, 0, sizeof(float[LEAVES][LARGEST]));
   leaves_open(t);
   ck_assert(!clg_set_remat(ctx, remat));
+  ck_assert(clg_remat(ctx) == remat);
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *y = models[m].model(t);
   uint64_t saved = clg_memory(ctx).saved;

@@ -65,7 +65,7 @@ static void null_op(int i) {
   case 27: clg_optim_step(NULL); break;
   case 28: clg_optim_create_for(NULL, NULL); break;
   case 29: clg_grad(NULL, NULL, 0, false, NULL, &grad); break;
-  case 30: clg_set_requires_grad(NULL, true); break;
+  case 30: clg_tensor_set_requires_grad(NULL, true); break;
   case 31: clg_dropout(NULL, 0.5f, true); break;
   case 32: clg_where(NULL, NULL, NULL); break;
   default: clg_clamp(NULL, 0, 1); break;
@@ -295,9 +295,9 @@ START_TEST(raw_parameters_are_parameters) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *frozen = tensor(ctx), *u = clg_mul_scalar(frozen, 0.1f);
   ck_assert_uint_eq(clg_memory(ctx).live_by_role[CLG_ROLE_PARAMETER], 0);
-  clg_set_requires_grad(w, true);
+  clg_tensor_set_requires_grad(w, true);
   ck_assert_uint_eq(clg_memory(ctx).live_by_role[CLG_ROLE_PARAMETER], 24);
-  clg_set_requires_grad(u, true); /* an input whose gradient is asked for, until an optimizer has it */
+  clg_tensor_set_requires_grad(u, true); /* an input whose gradient is asked for, until an optimizer has it */
   ck_assert_uint_eq(clg_memory(ctx).live_by_role[CLG_ROLE_PARAMETER], 24);
   clg_tensor *loss = clg_sum(clg_square(u), NULL, 0, false);
   uint64_t saved = clg_memory(ctx).saved;

@@ -10,13 +10,13 @@ static clg_tensor *leaf(int ndim, const int64_t *shape, int n) {
   float v[N];
   for (int i = 0; i < n; i++) v[i] = (float)(i % 7) - 3;
   clg_tensor *x = clg_tensor_create(ctx, ndim, shape, v);
-  ck_assert_int_eq(clg_set_requires_grad(x, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(x, true), CLG_OK);
   return x;
 }
 
 static void gradient_is(clg_tensor *x, const float *want) {
   float got[N];
-  ck_assert_msg(clg_grad_of(x) && clg_tensor_read(clg_grad_of(x), got) == CLG_OK, "%s", clg_last_error(ctx));
+  ck_assert_msg(clg_tensor_grad(x) && clg_tensor_read(clg_tensor_grad(x), got) == CLG_OK, "%s", clg_last_error(ctx));
   for (int i = 0; i < (int)clg_tensor_numel(x); i++)
     ck_assert_msg(got[i] == want[i], "%d: %g, not %g", i, (double)got[i], (double)want[i]);
 }
@@ -121,12 +121,12 @@ START_TEST(gradients_of_parts_add_up) {
     expected(want, 1);
     for (int i = 0; i < N; i++) turned[i % C * R + i / C] = want[i];
     gradient_is(t, turned);
-    clg_zero_grad(x);
+    clg_tensor_zero_grad(x);
     clg_backward_options again = CLG_BACKWARD_OPTIONS_INIT;
     again.create_graph = true;
     ck_assert_int_eq(clg_backward(loss_of(x, first), &again), CLG_OK);
     gradient_is(x, want);
-    clg_zero_grad(x);
+    clg_tensor_zero_grad(x);
     clg_tensor *g;
     ck_assert_int_eq(clg_grad(loss_of(x, first), &x, 1, false, NULL, &g), CLG_OK);
     float got[N];
@@ -169,7 +169,7 @@ static uint64_t cost(int steps, int how) {
   ck_assert_int_eq(clg_context_create_plan(&plan, NULL), CLG_OK);
   clg_scope *s = clg_scope_open(plan);
   clg_tensor *x = clg_tensor_create(plan, 2, DIMS(steps, 1000), NULL), *all[1024], *h = NULL;
-  clg_set_requires_grad(x, true);
+  clg_tensor_set_requires_grad(x, true);
   clg_tensor *y = clg_mul_scalar(x, 2);
   if (how == 1) clg_unbind(y, 0, all, 1024);
   for (int i = 0; i < steps; i++) {

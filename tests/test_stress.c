@@ -18,7 +18,7 @@ static void close_contexts(void) { test_context_close(&other), test_context_clos
 
 static clg_tensor *leaf(clg_context *in) {
   clg_tensor *x = clg_tensor_create(in, 1, size, NULL);
-  ck_assert_int_eq(clg_set_requires_grad(x, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(x, true), CLG_OK);
   return x;
 }
 static clg_tensor *total(clg_tensor *x) { return clg_sum(x, NULL, 0, false); }
@@ -41,12 +41,12 @@ static void *keep_scaled(void *user, clg_tensor *t) {
   (void)user;
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *d = clg_tensor_ref(clg_mul_scalar(t, 2));
-  ck_assert(!clg_grad_mode(ctx) && !clg_requires_grad(d));
+  ck_assert(!clg_grad_mode(ctx) && !clg_tensor_requires_grad(d));
   clg_scope_close(s);
   return d;
 }
 static clg_tensor *give_it(void *user, void *packed) {
-  ck_assert(clg_is_leaf(packed));
+  ck_assert(clg_tensor_is_leaf(packed));
   return (void)user, clg_tensor_ref(packed);
 }
 static clg_tensor *give_indices(void *user, void *packed) {
@@ -81,7 +81,7 @@ START_TEST(hooks_that_keep_what_they_see_leave_nothing) {
       const clg_backward_options o = {.retain_graph = how % 4 == 2, .create_graph = how % 4 == 3};
       if (how % 4) ck_assert_int_eq(clg_grad(y, &x, 1, false, &o, &g), CLG_OK);
       if (how % 4 == 3) ck_assert_int_eq(clg_backward(total(g), NULL), CLG_OK);
-      clg_zero_grad(x);
+      clg_tensor_zero_grad(x);
       clg_scope_close(s);
       expect_left(0);
     }
@@ -129,18 +129,19 @@ START_TEST(gradients_are_kept_without_the_graph_they_come_with) {
     clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
     given = how == 5 ? x : clg_tanh(y);
     if (how == 0 || how == 5) root = y, o.grad = given;                    /* the root's */
-    if (how == 1) clg_add_hook(x, give_given, NULL);                       /* a leaf's hook */
-    if (how == 2) clg_add_hook(y, give_given, NULL);                       /* a result's hook */
+    if (how == 1) clg_tensor_add_hook(x, give_given, NULL);                /* a leaf's hook */
+    if (how == 2) clg_tensor_add_hook(y, give_given, NULL);                /* a result's hook */
     if (how == 3) root = total(clg_custom_apply(&custom, &y, 1, 1, size)); /* an op's */
     if (how == 4) root = x, o.grad = given;                                /* a leaf is the root */
-    clg_retain_grad(y);
+    clg_tensor_retain_grad(y);
     ck_assert_int_eq(clg_backward(root, &o), CLG_OK);
-    ck_assert_msg(clg_is_leaf(clg_grad_of(x)) && !clg_requires_grad(clg_grad_of(x)), "case %d", how);
-    ck_assert_msg(!clg_grad_of(y) || clg_is_leaf(clg_grad_of(y)), "case %d", how);
+    ck_assert_msg(clg_tensor_is_leaf(clg_tensor_grad(x)) && !clg_tensor_requires_grad(clg_tensor_grad(x)), "case %d",
+                  how);
+    ck_assert_msg(!clg_tensor_grad(y) || clg_tensor_is_leaf(clg_tensor_grad(y)), "case %d", how);
     y = clg_add_scalar(x, 0);
     o.grad = given;
     ck_assert_int_eq(clg_grad(y, &y, 1, false, &o, &g), CLG_OK); /* the root itself */
-    ck_assert(!clg_requires_grad(g));
+    ck_assert(!clg_tensor_requires_grad(g));
     clg_scope_close(s);
     expect_left(BYTES); /* the gradient */
     clg_tensor_unref(&x);
@@ -155,7 +156,7 @@ START_TEST(with_create_graph_they_keep_it) {
   clg_scope *s = clg_scope_open(ctx);
   const clg_backward_options o = {.grad = clg_tanh(x), .create_graph = true};
   ck_assert_int_eq(clg_grad(clg_add_scalar(x, 0), &x, 1, false, &o, &g), CLG_OK);
-  ck_assert(clg_requires_grad(g) && !clg_is_leaf(g));
+  ck_assert(clg_tensor_requires_grad(g) && !clg_tensor_is_leaf(g));
   ck_assert_int_eq(clg_backward(total(g), NULL), CLG_OK);
   clg_scope_close(s);
   clg_tensor_unref(&x);
@@ -172,7 +173,7 @@ static clg_tensor *nested(void *user, clg_tensor *const *in, size_t n) {
 static clg_tensor *of_tanh(void *user, clg_tensor *const *in, size_t n) { return (void)user, (void)n, clg_tanh(in[0]); }
 
 START_TEST(a_segment_that_hands_on_a_tensor_has_a_result_of_its_own) {
-  clg_segment const how[] = {hand_on, hand_out, nested};
+  clg_function const how[] = {hand_on, hand_out, nested};
   for (int i = 0; i < 3 * 2 * 2; i++) {
     clg_tensor *in[] = {leaf(ctx), leaf(ctx)}, *user = leaf(ctx);
     clg_tensor *from = how[i % 3] == hand_out ? user : in[1];
@@ -180,11 +181,11 @@ START_TEST(a_segment_that_hands_on_a_tensor_has_a_result_of_its_own) {
     clg_scope *s = i / 6 ? clg_scope_open(ctx) : NULL; /* without one the result is ours */
     clg_tensor *y = clg_checkpoint(ctx, how[i % 3], user, NULL, in, 2);
     ck_assert(y && y != from && clg_tensor_shares_storage(y, from));
-    ck_assert_int_eq(clg_requires_grad(y), i / 3 % 2);
+    ck_assert_int_eq(clg_tensor_requires_grad(y), i / 3 % 2);
     if (i / 3 % 2) {
       const clg_backward_options o = {.grad = user};
       ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
-      ck_assert_ptr_nonnull(clg_grad_of(from));
+      ck_assert_ptr_nonnull(clg_tensor_grad(from));
     }
     if (!s) clg_tensor_unref(&y);
     clg_scope_close(s);
@@ -199,13 +200,13 @@ START_TEST(blocks_that_pass_their_input_on_are_checkpointed_too) {
   for (size_t layers = 1; layers <= 4; layers++) {
     clg_module *l[] = {clg_dropout_create(ctx, 0.5f), clg_sequential_create(ctx, NULL, 0), clg_dropout_create(ctx, 0)};
     clg_module *m = clg_sequential_create(ctx, l, 3);
-    clg_module_train(m, false);
+    clg_module_set_training(m, false);
     ck_assert_int_eq(clg_module_checkpoint(m, layers), CLG_OK);
     clg_tensor *x = leaf(ctx), *y = clg_forward(m, x);
     ck_assert_ptr_nonnull(y);
     const clg_backward_options o = {.grad = y};
     ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
-    ck_assert_ptr_nonnull(clg_grad_of(x));
+    ck_assert_ptr_nonnull(clg_tensor_grad(x));
     clg_tensor_unref(&y);
     ck_assert_int_eq(clg_tensor_numel(x), SIZE); /* still there */
     clg_tensor_unref(&x);

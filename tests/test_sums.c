@@ -66,7 +66,7 @@ static void gradients(clg_tensor *y, clg_tensor *up, clg_tensor *const *in, clg_
   ck_assert_msg(clg_grad(y, in, n, false, &o, g) == CLG_OK, "%s", clg_last_error(ctx));
 }
 static clg_tensor *wanted(clg_tensor *t) {
-  ck_assert_int_eq(clg_set_requires_grad(t, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(t, true), CLG_OK);
   return t;
 }
 

@@ -42,7 +42,7 @@ static void read_all(clg_tensor *t, float *out) {
 static clg_tensor *total(clg_tensor *t) { return clg_sum(t, NULL, 0, false); }
 static clg_tensor *leaf(int ndim, const int64_t *shape, const float *v) {
   clg_tensor *t = clg_tensor_create(ctx, ndim, shape, v);
-  clg_set_requires_grad(t, true);
+  clg_tensor_set_requires_grad(t, true);
   return t;
 }
 
@@ -58,13 +58,13 @@ START_TEST(unary_ops) {
              *ones = clg_full(ctx, 1, (int64_t[]){POINTS}, 1);
   read_all(y, got[0]);
   ck_assert_int_eq(clg_backward(y, &(clg_backward_options){.grad = ones, .retain_graph = true}), CLG_OK);
-  read_all(clg_grad_of(x), got[1]);
-  clg_zero_grad(x);
+  read_all(clg_tensor_grad(x), got[1]);
+  clg_tensor_zero_grad(x);
   ck_assert_int_eq(clg_grad(y, &x, 1, false, &(clg_backward_options){.grad = ones, .create_graph = true}, &g), CLG_OK);
   read_all(g, got[3]);
-  if (clg_requires_grad(g)) {
+  if (clg_tensor_requires_grad(g)) {
     ck_assert_int_eq(clg_backward(g, &(clg_backward_options){.grad = ones}), CLG_OK);
-    if (clg_grad_of(x)) read_all(clg_grad_of(x), got[2]);
+    if (clg_tensor_grad(x)) read_all(clg_tensor_grad(x), got[2]);
   }
   clg_scope_close(s);
   clg_tensor_unref(&x);
@@ -87,7 +87,7 @@ END_TEST
 static void second_of_pair(clg_tensor *g, clg_tensor *const in[2], int64_t n, float *by_x, float *by_o) {
   clg_tensor *d[2] = {NULL};
   const clg_backward_options o = {.grad = clg_full(ctx, 1, &n, 1), .retain_graph = true};
-  if (clg_requires_grad(g)) ck_assert_int_eq(clg_grad(g, in, 2, true, &o, d), CLG_OK);
+  if (clg_tensor_requires_grad(g)) ck_assert_int_eq(clg_grad(g, in, 2, true, &o, d), CLG_OK);
   if (d[0] && by_x) read_all(d[0], by_x);
   if (d[1]) read_all(d[1], by_o);
 }
@@ -110,7 +110,7 @@ START_TEST(binary_ops) {
   const clg_backward_options ones = {.grad = clg_full(ctx, 1, &n, 1), .retain_graph = true};
   read_all(y, got[0]);
   ck_assert_int_eq(clg_backward(y, &ones), CLG_OK);
-  read_all(clg_grad_of(in[0]), got[1]), read_all(clg_grad_of(in[1]), got[2]);
+  read_all(clg_tensor_grad(in[0]), got[1]), read_all(clg_tensor_grad(in[1]), got[2]);
   const clg_backward_options recorded = {.grad = ones.grad, .create_graph = true};
   ck_assert_int_eq(clg_grad(y, in, 2, false, &recorded, g), CLG_OK);
   second_of_pair(g[0], in, n, got[3], got[4]);
@@ -175,7 +175,7 @@ START_TEST(conditions_of_all_pairs) {
   clg_tensor *x = leaf(2, (int64_t[]){POINTS, 1}, points), *o = leaf(1, (int64_t[]){POINTS}, points);
   clg_tensor *y = conditions[_i].op(clg_expand(x, 2, (int64_t[]){POINTS, POINTS}), o);
   read_all(y, &got[0][0]);
-  ck_assert(!clg_requires_grad(y));
+  ck_assert(!clg_tensor_requires_grad(y));
   for (int i = 0; i < POINTS; i++)
     for (int k = 0; k < POINTS; k++) {
       float p = is_flushed(points[i]) ? 0 : points[i], q = is_flushed(points[k]) ? 0 : points[k];
@@ -244,7 +244,7 @@ START_TEST(norms) {
   clg_tensor *x = leaf(2, (int64_t[]){ROWS, WIDE}, &rows[0][0]), *n = clg_norm(x, p, (int[]){1}, 1, false);
   read_all(n, y);
   ck_assert_int_eq(clg_backward(total(n), NULL), CLG_OK);
-  read_all(clg_grad_of(x), &g[0][0]);
+  read_all(clg_tensor_grad(x), &g[0][0]);
   for (int r = 0; r < ROWS; r++) {
     double want = norm_of(rows[r], (double)p);
     ck_assert_msg(agrees(y[r], want, 0, least), "%s of row %d: %.9g, not %.9g", orders[_i].name, r, (double)y[r], want);
@@ -320,7 +320,7 @@ START_TEST(softmax_and_its_logarithm) {
                *up = clg_tensor_create(ctx, 2, (int64_t[]){ROWS, WIDE}, &u[0][0]);
     read_all(z, &y[logs][0][0]);
     ck_assert_int_eq(clg_backward(z, &(clg_backward_options){.grad = up}), CLG_OK);
-    read_all(clg_grad_of(x), &g[logs][0][0]);
+    read_all(clg_tensor_grad(x), &g[logs][0][0]);
     clg_scope_close(s);
     clg_tensor_unref(&x), clg_tensor_unref(&up);
   }
@@ -356,7 +356,7 @@ START_TEST(extremes_and_means) {
                              : clg_mean(x, (int[]){1}, 1, false);
     read_all(z, y[k]);
     ck_assert_int_eq(clg_backward(total(z), NULL), CLG_OK);
-    read_all(clg_grad_of(x), &g[k][0][0]);
+    read_all(clg_tensor_grad(x), &g[k][0][0]);
     clg_scope_close(s);
     clg_tensor_unref(&x);
   }
@@ -392,7 +392,7 @@ START_TEST(bce_of_probabilities) {
   clg_tensor *tx = leaf(1, (int64_t[]){N}, x), *tt = leaf(1, (int64_t[]){N}, t), *l = clg_bce_loss(tx, tt, EACH);
   read_all(l, y);
   ck_assert_int_eq(clg_backward(total(l), NULL), CLG_OK);
-  read_all(clg_grad_of(tx), g[0]), read_all(clg_grad_of(tt), g[1]);
+  read_all(clg_tensor_grad(tx), g[0]), read_all(clg_tensor_grad(tt), g[1]);
   for (int i = 0; i < N; i++) {
     double v = (double)x[i], w = (double)t[i], yes = fmax(log(v), -100), no = fmax(log1p(-v), -100);
     ck_assert_msg(agrees(y[i], -(w * yes + (1 - w) * no), 1, 0), "%g, %g: %g", v, w, (double)y[i]);
@@ -413,7 +413,7 @@ START_TEST(cross_entropy_of_classes) {
              *t = clg_tensor_create_i32(ctx, 1, (int64_t[]){ROWS}, label), *l = clg_cross_entropy(x, t, EACH);
   read_all(l, y);
   ck_assert_int_eq(clg_backward(total(l), NULL), CLG_OK);
-  read_all(clg_grad_of(x), &g[0][0]);
+  read_all(clg_tensor_grad(x), &g[0][0]);
   for (int r = 0; r < ROWS; r++) {
     double most = -INF, sum = 0, of = (double)rows[r][label[r]];
     bool bad = false;

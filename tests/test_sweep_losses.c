@@ -151,8 +151,8 @@ static void run(int loss, how h) {
              *weight = clg_tensor_create(ctx, classes ? 1 : 2, classes ? S(C) : S(N, C), in.weight),
              *positive = clg_tensor_create(ctx, 2, S(N, C), in.positive), *w = clg_tensor_create(ctx, 2, S(N, C), in.w),
              *g[2] = {NULL}, *gg = NULL, *by[] = {x, t};
-  clg_set_requires_grad(x, true);
-  if (!labels) clg_set_requires_grad(t, true);
+  clg_tensor_set_requires_grad(x, true);
+  if (!labels) clg_tensor_set_requires_grad(t, true);
   const clg_loss_options o = {h.reduction, h.weighted ? weight : NULL,
                               h.weighted && losses[loss].positive ? positive : NULL,
                               h.weighted && labels ? SMOOTHING : 0, IGNORED};
@@ -165,7 +165,7 @@ static void run(int loss, how h) {
   read_all(g[0], got[BY_X]);
   if (!labels) read_all(g[1], got[BY_T]);
   ck_assert_int_eq(clg_grad(y, &x, 1, false, &recorded, g), CLG_OK);
-  if (clg_requires_grad(g[0])) ck_assert_int_eq(clg_grad(g[0], &x, 1, true, &second, &gg), CLG_OK);
+  if (clg_tensor_requires_grad(g[0])) ck_assert_int_eq(clg_grad(g[0], &x, 1, true, &second, &gg), CLG_OK);
   if (gg) read_all(gg, got[SECOND]);
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   clg_tensor *const made[] = {x, t, weight, positive, w, u};

@@ -215,11 +215,11 @@ static void run(int k, int n, int m) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = rows_of(o.x, n, false), *u = rows_of(o.u, m, m == 1), *w = rows_of(o.w, n, false), *g = NULL,
              *gg = NULL;
-  clg_set_requires_grad(x, true);
+  clg_tensor_set_requires_grad(x, true);
   clg_tensor *y = ops[k].op(x);
   read_rows(y, m, o.got[VALUE]);
   for (int order = FIRST; order < ORDERS; order++) memset(o.got[order], 0, sizeof o.got[order]);
-  if (!clg_requires_grad(y)) {
+  if (!clg_tensor_requires_grad(y)) {
     finish(s, x, u, w);
     return;
   }
@@ -227,7 +227,7 @@ static void run(int k, int n, int m) {
   read_rows(g, n, o.got[FIRST]);
   ck_assert_int_eq(clg_grad(y, &x, 1, false, &(clg_backward_options){.grad = u, .create_graph = true}, &g), CLG_OK);
   read_rows(g, n, o.got[RECORDED]);
-  if (clg_requires_grad(g)) {
+  if (clg_tensor_requires_grad(g)) {
     ck_assert_int_eq(clg_grad(g, &x, 1, true, &(clg_backward_options){.grad = w}, &gg), CLG_OK);
     if (gg) read_rows(gg, n, o.got[SECOND]);
   }

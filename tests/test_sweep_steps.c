@@ -20,7 +20,7 @@ static void read_all(clg_tensor *t, float *out) {
 static clg_tensor *total(clg_tensor *t) { return clg_sum(t, NULL, 0, false); }
 static clg_tensor *leaf(int64_t n, const float *v) {
   clg_tensor *t = clg_tensor_create(ctx, 1, &n, v);
-  clg_set_requires_grad(t, true);
+  clg_tensor_set_requires_grad(t, true);
   return t;
 }
 
@@ -134,7 +134,7 @@ static void give_gradients(const float *g) {
   }
 }
 static void take_gradients(float *g) {
-  for (int k = 0; k < 2; k++) read_all(clg_grad_of(params[k]), g + k * FIRST);
+  for (int k = 0; k < 2; k++) read_all(clg_tensor_grad(params[k]), g + k * FIRST);
   for (int k = 0; k < 2; k++) clg_tensor_unref(&params[k]), clg_tensor_unref(&weights[k]);
 }
 

@@ -8,13 +8,13 @@
 static clg_tensor *total(clg_tensor *x) { return clg_sum(x, NULL, 0, false); }
 static clg_tensor *leaf(int64_t n, const float *v) {
   clg_tensor *t = clg_tensor_create(ctx, 1, &n, v);
-  ck_assert_int_eq(clg_set_requires_grad(t, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(t, true), CLG_OK);
   return t;
 }
 static clg_tensor *random_leaf(int ndim, const int64_t *shape) {
   clg_tensor *t = clg_tensor_create(ctx, ndim, shape, NULL);
   ck_assert_int_eq(clg_randn_(t, 0, 1), CLG_OK);
-  ck_assert_int_eq(clg_set_requires_grad(t, true), CLG_OK);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(t, true), CLG_OK);
   return t;
 }
 
@@ -35,7 +35,9 @@ START_TEST(anomaly_names_the_forward_op) {
   ck_assert_ptr_null(clg_div(x, clg_mul_scalar(x, 0))); /* not recorded: still named */
   test_expect_error(ctx, CLG_ERR_GRAPH, "div: its result [3] holds NaN or Inf");
   clg_set_grad_mode(ctx, true);
+  ck_assert(clg_anomaly(ctx));
   ck_assert(clg_set_anomaly(ctx, false));
+  ck_assert(!clg_anomaly(ctx));
   ck_assert_ptr_nonnull(clg_log(x));
   clg_scope_close(s);
   clg_tensor_unref(&x);
@@ -54,7 +56,7 @@ START_TEST(anomaly_names_the_backward_op) {
   ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "in backward"));
   test_expect_error(ctx, CLG_ERR_GRAPH, "sqrt");
   /* straight into a leaf's gradient */
-  clg_zero_grad(x);
+  clg_tensor_zero_grad(x);
   ck_assert_int_eq(clg_backward(total(clg_sqrt(x)), NULL), CLG_ERR_GRAPH);
   test_expect_error(ctx, CLG_ERR_GRAPH, "sqrt");
   clg_scope_close(s);
@@ -81,20 +83,20 @@ static clg_tensor *unfit(void *user, clg_tensor *const *in, size_t n) {
 }
 
 START_TEST(gradcheck_finds_right_and_wrong) {
-  clg_seed(ctx, 5, 0);
+  clg_set_seed(ctx, 5, 0);
   clg_tensor *in[] = {random_leaf(2, (int64_t[]){3, 4}), random_leaf(2, (int64_t[]){4, 2})};
   float before[12], after[12];
   uint64_t position, then;
   clg_tensor_read(in[0], before);
-  clg_seed_get(ctx, NULL, &position);
+  clg_get_seed(ctx, NULL, &position);
   clg_gradcheck_options o = CLG_GRADCHECK_OPTIONS_INIT;
   o.order = 2;
   ck_assert_msg(clg_gradcheck(ctx, smooth, NULL, in, 2, &o) == CLG_OK, "%s", clg_last_error(ctx));
   clg_tensor_read(in[0], after);
-  clg_seed_get(ctx, NULL, &then);
+  clg_get_seed(ctx, NULL, &then);
   ck_assert_int_eq(memcmp(before, after, sizeof before), 0);
   ck_assert_uint_eq(position, then);
-  ck_assert_ptr_null(clg_grad_of(in[0]));
+  ck_assert_ptr_null(clg_tensor_grad(in[0]));
   ck_assert_int_eq(clg_gradcheck(ctx, wrong, NULL, in, 1, NULL), CLG_ERR_GRAPH);
   test_expect_error(ctx, CLG_ERR_GRAPH, "input 0, element 0, order 1: backward gives");
   ck_assert_int_eq(clg_gradcheck(ctx, unfit, NULL, in, 2, NULL), CLG_ERR_SHAPE);
@@ -131,7 +133,7 @@ START_TEST(kernels_run_on_tensors) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_rand(ctx, 1, (int64_t[]){101}, -2, 2), *y = clg_full(ctx, 1, (int64_t[]){200}, 7),
              *part = clg_narrow(y, 0, 50, 101);
-  clg_kernel_arg args[] = {clg_pass_in(x), clg_pass_out(part), clg_pass_float(1.5f), clg_pass_uint(101)};
+  clg_kernel_arg args[] = {clg_arg_read(x), clg_arg_write(part), clg_arg_float(1.5f), clg_arg_uint(101)};
   ck_assert_msg(clg_program_launch(p, "forward", (size_t[3]){101, 1, 1}, NULL, args, 4) == CLG_OK, "%s",
                 clg_last_error(ctx));
   ck_assert_uint_eq(clg_tensor_version(y), 1 + clg_tensor_version(x));
@@ -142,7 +144,7 @@ START_TEST(kernels_run_on_tensors) {
     float v = i < 50 || i >= 151 ? 7 : in[i - 50] / (1 + expf(-1.5f * in[i - 50]));
     ck_assert_float_eq_tol(out[i], v, 1e-5f);
   }
-  clg_kernel_arg none[] = {clg_pass_in(clg_full(ctx, 1, (int64_t[]){0}, 0)), args[1], args[2], clg_pass_uint(0)};
+  clg_kernel_arg none[] = {clg_arg_read(clg_full(ctx, 1, (int64_t[]){0}, 0)), args[1], args[2], clg_arg_uint(0)};
   ck_assert_int_eq(clg_program_launch(p, "forward", (size_t[3]){101, 1, 1}, NULL, none, 4), CLG_OK);
   ck_assert_int_eq(clg_finish(ctx), CLG_OK);
   ck_assert_int_eq(clg_program_launch(p, "forwards", (size_t[3]){101, 1, 1}, NULL, args, 4), CLG_ERR_BUILD);
@@ -179,8 +181,8 @@ static clg_status swish_forward(void *user, clg_tensor *const *in, size_t n, clg
   const swish_op *o = user;
   ck_assert_uint_eq(n, 1);
   size_t numel = (size_t)clg_tensor_numel(out);
-  const clg_kernel_arg args[] = {clg_pass_in(in[0]), clg_pass_out(out), clg_pass_float(o->k),
-                                 clg_pass_uint((uint32_t)numel)};
+  const clg_kernel_arg args[] = {clg_arg_read(in[0]), clg_arg_write(out), clg_arg_float(o->k),
+                                 clg_arg_uint((uint32_t)numel)};
   return clg_program_launch(o->program, "forward", (size_t[3]){numel, 1, 1}, NULL, args, 4);
 }
 
@@ -197,8 +199,8 @@ static clg_status swish_backward(clg_custom_call *c) {
   }
   size_t numel = (size_t)clg_tensor_numel(x);
   c->in_grad[0] = clg_custom_new(c->ctx, clg_tensor_ndim(x), clg_tensor_shape(x));
-  const clg_kernel_arg args[] = {clg_pass_in(x), clg_pass_in(c->grad), clg_pass_out(c->in_grad[0]),
-                                 clg_pass_float(o->k), clg_pass_uint((uint32_t)numel)};
+  const clg_kernel_arg args[] = {clg_arg_read(x), clg_arg_read(c->grad), clg_arg_write(c->in_grad[0]),
+                                 clg_arg_float(o->k), clg_arg_uint((uint32_t)numel)};
   return clg_program_launch(o->program, "backward", (size_t[3]){numel, 1, 1}, NULL, args, 5);
 }
 
@@ -218,7 +220,7 @@ static clg_tensor *through(void *user, clg_tensor *const *in, size_t n) {
 
 START_TEST(custom_ops_are_recorded) {
   swish_op o = {.program = clg_program_create(ctx, "swish.cl", swish), .k = 1.25f};
-  clg_seed(ctx, 9, 0);
+  clg_set_seed(ctx, 9, 0);
   clg_tensor *x = random_leaf(2, (int64_t[]){3, 5});
   clg_gradcheck_options options = CLG_GRADCHECK_OPTIONS_INIT;
   ck_assert_msg(clg_gradcheck(ctx, through, &o, &x, 1, &options) == CLG_OK, "%s", clg_last_error(ctx));
@@ -274,7 +276,7 @@ START_TEST(custom_ops_under_checkpoint_and_plan) {
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *y = clg_checkpoint(ctx, through, &o, NULL, &x, 1);
     ck_assert_int_eq(clg_backward(total(y), NULL), CLG_OK);
-    ck_assert_ptr_nonnull(clg_grad_of(x));
+    ck_assert_ptr_nonnull(clg_tensor_grad(x));
     ck_assert_int_eq(clg_scope_close(s), CLG_OK);
     clg_tensor_unref(&x);
     clg_program_unref(&o.program);

@@ -112,18 +112,18 @@ static void try_empty(const op_case *c, int64_t size, const char *title) {
     call.in[i] = clg_result(integers ? clg_tensor_create_i32(ctx, in.ndim, in.dim, zeros)
                                      : clg_tensor_create(ctx, in.ndim, in.dim, NULL));
     if (!integers) clg_fill_(call.in[i], 0.5f);
-    if (has_gradient(c, i)) clg_set_requires_grad(by[n++] = call.in[i], true);
+    if (has_gradient(c, i)) clg_tensor_set_requires_grad(by[n++] = call.in[i], true);
   }
   clg_tensor *y = none ? c->op->call(&call) : NULL;
   if (y && clg_tensor_dtype(y) == CLG_I32) y = clg_to_float(y);
   clg_tensor *sum = y ? clg_sum(y, NULL, 0, false) : NULL;
   bool fails = none && !y && clg_last_status(ctx) != CLG_OK;
   ck_assert_msg(!none || y || fails || strstr(c->op->text, "part("), "%s of no elements says nothing", title);
-  if (sum && n && clg_requires_grad(sum)) {
+  if (sum && n && clg_tensor_requires_grad(sum)) {
     const clg_backward_options o = {.create_graph = true};
     ck_assert_msg(clg_grad(sum, by, n, true, &o, g) == CLG_OK, "%s: %s", title, clg_last_error(ctx));
     for (size_t i = 0; i < n; i++) {
-      if (!g[i] || !clg_requires_grad(g[i])) continue;
+      if (!g[i] || !clg_tensor_requires_grad(g[i])) continue;
       clg_tensor *all = clg_sum(g[i], NULL, 0, false);
       ck_assert_msg(clg_grad(all, by, n, true, &(clg_backward_options){.retain_graph = true}, gg) == CLG_OK, "%s: %s",
                     title, clg_last_error(ctx));

@@ -80,13 +80,13 @@ START_TEST(every_wait_calls_back) {
     idler i = {.opens = 3};
     ck_assert_int_eq(clg_fill_(t, 3), CLG_OK);
     close_gate();
-    ck_assert_int_eq(clg_context_set_idle(ctx, idle, &i), CLG_OK);
+    ck_assert_int_eq(clg_set_idle(ctx, idle, &i), CLG_OK);
     waits[w](t);
     ck_assert_int_ge(i.calls, 3);
     ck_assert(pthread_equal(i.thread, pthread_self()));
     /* Nobody to call any more. */
     int calls = i.calls;
-    ck_assert_int_eq(clg_context_set_idle(ctx, NULL, NULL), CLG_OK);
+    ck_assert_int_eq(clg_set_idle(ctx, NULL, NULL), CLG_OK);
     by_read(t);
     ck_assert_int_eq(i.calls, calls);
   }
@@ -96,7 +96,7 @@ END_TEST
 
 static void stop_calling(void *user) {
   (void)user;
-  clg_context_set_idle(ctx, NULL, NULL);
+  clg_set_idle(ctx, NULL, NULL);
   open_gate();
 }
 
@@ -104,7 +104,7 @@ START_TEST(a_callback_may_end_itself) {
   if (test_interpreted(ctx)) return;
   idler i = {.then = stop_calling};
   close_gate();
-  clg_context_set_idle(ctx, idle, &i);
+  clg_set_idle(ctx, idle, &i);
   ck_assert_int_eq(clg_finish(ctx), CLG_OK);
   ck_assert_int_eq(i.calls, 1);
 }
@@ -119,7 +119,7 @@ START_TEST(a_wait_for_memory_calls_back) {
   ck_assert_int_eq(clg_context_create(&ctx, &o), CLG_OK);
   idler i = {.opens = 2};
   close_gate();
-  clg_context_set_idle(ctx, idle, &i);
+  clg_set_idle(ctx, idle, &i);
   ck_assert_ptr_null(clg_tensor_empty(ctx, 1, (int64_t[]){4096}));
   test_expect_error(ctx, CLG_ERR_MEMORY, "no memory");
   ck_assert_int_ge(i.calls, 2);
@@ -211,14 +211,14 @@ START_TEST(what_needs_the_device_is_refused) {
     idler i = {.opens = 2, .then = do_what_is_refused, .user = &m};
     m.done = 0;
     close_gate();
-    clg_context_set_idle(ctx, idle, &i);
+    clg_set_idle(ctx, idle, &i);
     waits[w](m.x);
-    clg_context_set_idle(ctx, NULL, NULL);
+    clg_set_idle(ctx, NULL, NULL);
     ck_assert_int_eq(m.done, ALL_REFUSED);
   }
   clg_event_unref(&m.event);
   /* As if nothing had been: the gradients are those of the one backward, and good for a step. */
-  ck_assert_ptr_nonnull(clg_grad_of(p[0]));
+  ck_assert_ptr_nonnull(clg_tensor_grad(p[0]));
   ck_assert_int_eq(clg_optim_step(m.optim), CLG_OK);
   clg_module_zero_grad(m.net);
   m.root = total(clg_forward(m.net, m.x));
@@ -246,9 +246,9 @@ START_TEST(another_context_works_meanwhile) {
   clg_context *other = test_context_open();
   idler i = {.opens = 2, .then = use_another, .user = other};
   close_gate();
-  clg_context_set_idle(ctx, idle, &i);
+  clg_set_idle(ctx, idle, &i);
   ck_assert_int_eq(clg_finish(ctx), CLG_OK);
-  clg_context_set_idle(ctx, NULL, NULL);
+  clg_set_idle(ctx, NULL, NULL);
   test_context_close(&other);
 }
 END_TEST
@@ -318,7 +318,7 @@ START_TEST(a_plan_is_always_done) {
   float got[CELLS];
   memset(got, 1, sizeof got);
   ck_assert_int_eq(clg_context_create_plan(&plan, NULL), CLG_OK);
-  ck_assert_int_eq(clg_context_set_idle(plan, idle, &i), CLG_OK);
+  ck_assert_int_eq(clg_set_idle(plan, idle, &i), CLG_OK);
   clg_tensor *t = clg_full(plan, 2, square, 2);
   ck_assert_int_eq(clg_tensor_read_async(t, got), CLG_OK);
   for (int k = 0; k < CELLS; k++) ck_assert_float_eq(got[k], 0);

@@ -25,7 +25,7 @@ static clg_tensor *tensor(int ndim, const int64_t *shape, const float *v) {
   clg_tensor *t = clg_tensor_create(ctx, ndim, shape, v);
   clg_tensor *own = clg_mul_scalar(t, 1); /* an op result, which the scope releases */
   clg_tensor_unref(&t);
-  clg_set_requires_grad(own = clg_detach(own), true);
+  clg_tensor_set_requires_grad(own = clg_detach(own), true);
   return own;
 }
 static float *host(const clg_tensor *t) {

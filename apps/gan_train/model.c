@@ -70,7 +70,7 @@ static bool make_optimizers(gan *m) {
 bool gan_make(gan *m, clg_context *ctx, const model_spec *spec, bool checkpoint, uint64_t seed) {
   *m = (gan){.ctx = ctx, .spec = *spec};
   clg_set_phase(ctx, "setup");
-  clg_seed(ctx, seed, 0);
+  clg_set_seed(ctx, seed, 0);
   make_networks(m);
   if (!make_parameters(m)) return false;
   if (checkpoint && (clg_module_checkpoint(m->g, 1) != CLG_OK || clg_module_checkpoint(m->d, 1) != CLG_OK))
@@ -181,10 +181,10 @@ static clg_status sample_chunks(gan *m, int64_t n, float *out) {
 clg_status gan_sample(gan *m, uint64_t noise_seed, int64_t n, float *out) {
   clg_set_phase(m->ctx, "samples");
   bool before = clg_set_grad_mode(m->ctx, false);
-  clg_module_train(m->g, false);
-  clg_seed(m->ctx, noise_seed, 0);
+  clg_module_set_training(m->g, false);
+  clg_set_seed(m->ctx, noise_seed, 0);
   clg_status status = sample_chunks(m, n, out);
-  clg_module_train(m->g, true);
+  clg_module_set_training(m->g, true);
   clg_set_grad_mode(m->ctx, before);
   return status;
 }

@@ -11,7 +11,7 @@ static clg_tensor *between(gan *m, clg_tensor *real, clg_tensor *fake) {
   const clg_map_input inputs[] = {{"eps", eps, 0}, {"real", real, 0}, {"fake", fake, 0}};
   clg_tensor *x = clg_map(m->ctx, "eps*real + (1 - eps)*fake", inputs, 3);
   clg_set_grad_mode(m->ctx, before);
-  return x && clg_set_requires_grad(x, true) == CLG_OK ? x : NULL;
+  return x && clg_tensor_set_requires_grad(x, true) == CLG_OK ? x : NULL;
 }
 
 clg_tensor *gradient_penalty(gan *m, clg_tensor *real, clg_tensor *fake, clg_tensor *labels) {

@@ -167,7 +167,7 @@ static bool run_loop_body(step *s, feed_batches batches) {
 clg_status gan_step(gan *m, variant v, feed_batches batches, uint64_t noise_seed, float losses[3]) {
   step s = {.m = m, .ctx = m->ctx, .v = v, .losses = losses};
   clg_scope *scope = clg_scope_open(m->ctx);
-  clg_seed(m->ctx, noise_seed, 0);
+  clg_set_seed(m->ctx, noise_seed, 0);
   bool ok = run_loop_body(&s, batches);
   clg_tensor *mine[] = {s.z, s.real, s.labels, s.fake, s.out_fake};
   for (size_t i = 0; i < sizeof mine / sizeof *mine; i++) clg_tensor_unref(&mine[i]);

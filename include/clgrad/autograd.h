@@ -29,15 +29,15 @@ CLG_API bool clg_set_grad_mode(clg_context *ctx, bool on);
 CLG_API bool clg_grad_mode(const clg_context *ctx);
 
 /* Leaves only; a non-leaf always requires grad. */
-CLG_API clg_status clg_set_requires_grad(clg_tensor *t, bool on);
-CLG_API bool clg_requires_grad(const clg_tensor *t);
-CLG_API bool clg_is_leaf(const clg_tensor *t);
+CLG_API clg_status clg_tensor_set_requires_grad(clg_tensor *t, bool on);
+CLG_API bool clg_tensor_requires_grad(const clg_tensor *t);
+CLG_API bool clg_tensor_is_leaf(const clg_tensor *t);
 /* The gradient, borrowed, or NULL when there is none. */
-CLG_API clg_tensor *clg_grad_of(const clg_tensor *t);
+CLG_API clg_tensor *clg_tensor_grad(const clg_tensor *t);
 /* Drops the gradient (set_to_none). */
-CLG_API void clg_zero_grad(clg_tensor *t);
+CLG_API void clg_tensor_zero_grad(clg_tensor *t);
 /* Makes a non-leaf keep its gradient too. */
-CLG_API clg_status clg_retain_grad(clg_tensor *t);
+CLG_API clg_status clg_tensor_retain_grad(clg_tensor *t);
 
 /* The same storage and version counter, without the graph. Frees nothing itself. */
 CLG_API clg_tensor *clg_detach(clg_tensor *t);
@@ -66,8 +66,8 @@ CLG_API clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t 
 /* Tensor hooks see the gradient of `t` once it is complete and may replace it: return NULL to keep it, else a new
  * reference. Called in the order they were added, for a leaf before accumulation. Returns an id, 0 on error. */
 typedef clg_tensor *(*clg_tensor_hook)(void *user, clg_tensor *grad);
-CLG_API uint64_t clg_add_hook(clg_tensor *t, clg_tensor_hook hook, void *user);
-CLG_API clg_status clg_remove_hook(clg_tensor *t, uint64_t id);
+CLG_API uint64_t clg_tensor_add_hook(clg_tensor *t, clg_tensor_hook hook, void *user);
+CLG_API clg_status clg_tensor_remove_hook(clg_tensor *t, uint64_t id);
 
 /* Post-accumulate hooks are told of a leaf when a backward has added all that it adds to the leaf's gradient, while the
  * rest of it is still to come: an all-reduce or an optimizer step can start. The work that makes the gradient is
@@ -75,9 +75,9 @@ CLG_API clg_status clg_remove_hook(clg_tensor *t, uint64_t id);
  * nothing. Gradients are accumulated in place as without one, which a tensor hook on a leaf prevents. The hook may
  * change the gradient in place, drop it, and drop or add hooks; a status other than CLG_OK ends the backward with it.
  * Called in the order they were added, after the leaf's tensor hooks. CLG_ERR_GRAPH unless `leaf` is one that requires
- * grad. Returns an id for clg_remove_hook, 0 on error. */
+ * grad. Returns an id for clg_tensor_remove_hook, 0 on error. */
 typedef clg_status (*clg_post_accumulate_hook)(void *user, clg_tensor *leaf);
-CLG_API uint64_t clg_add_post_accumulate_hook(clg_tensor *leaf, clg_post_accumulate_hook hook, void *user);
+CLG_API uint64_t clg_tensor_add_post_accumulate_hook(clg_tensor *leaf, clg_post_accumulate_hook hook, void *user);
 
 /* Saved-tensor hooks: while pushed, each tensor that an op saves is handed to `pack`, which returns what to keep
  * instead; `unpack` gives a tensor of the same shape back (a new reference), once per use; `drop` frees what pack
@@ -97,6 +97,7 @@ CLG_API clg_status clg_pop_saved_hooks(clg_context *ctx);
  * waits for the device. In-place changes and data that you made yourself are seen at the first op that takes them up.
  * Off when a context is made, and then of no cost. Returns the mode before. */
 CLG_API bool clg_set_anomaly(clg_context *ctx, bool on);
+CLG_API bool clg_anomaly(const clg_context *ctx);
 
 /* Rematerialisation: a tensor that an op would save, and that is an elementwise formula of tensors that the graph or a
  * module keeps anyway (an activation of a norm of a layer's output), is kept as its formula and made again when
@@ -106,17 +107,19 @@ CLG_API bool clg_set_anomaly(clg_context *ctx, bool on);
  * and backward: CLG_ERR_GRAPH. In return a result that was changed in place after it was saved is no error: its formula
  * gives the value before. Off when a context is made. Returns the mode before. */
 CLG_API bool clg_set_remat(clg_context *ctx, bool on);
+CLG_API bool clg_remat(const clg_context *ctx);
+
+/* A function of tensors: an op result of any shape, made of in[0..n) by recorded ops; NULL on error. */
+typedef clg_tensor *(*clg_function)(void *user, clg_tensor *const *in, size_t n);
 
 /* Checkpointing (Chen et al. 2016; PyTorch's non-reentrant form): a segment of a model runs without keeping what its
- * ops save, and again in backward when the first of them is asked for. `fn` makes the segment's result from in[0..n),
- * as an op does, NULL on error; it must do the same each time: same ops, parameters unchanged, no backward inside. The
- * second run sees the same random numbers and does not update running statistics. The graph keeps the inputs and owns
- * `user`: `drop` (may be NULL) is called when no backward can need it. Results and gradients are bit for bit those of
- * the plain run; works with inputs, retain_graph (each backward runs the segment again), create_graph, and one inside
- * the other. When nothing is recorded it is fn alone. CLG_ERR_GRAPH in backward if the second run saves another number
- * of tensors. */
-typedef clg_tensor *(*clg_segment)(void *user, clg_tensor *const *in, size_t n);
-CLG_API clg_tensor *clg_checkpoint(clg_context *ctx, clg_segment fn, void *user, void (*drop)(void *user),
+ * ops save, and again in backward when the first of them is asked for. `fn` makes the segment's result from in[0..n);
+ * it must do the same each time: same ops, parameters unchanged, no backward inside. The second run sees the same
+ * random numbers and does not update running statistics. The graph keeps the inputs and owns `user`: `drop` (may be
+ * NULL) is called when no backward can need it. Results and gradients are bit for bit those of the plain run; works
+ * with inputs, retain_graph (each backward runs the segment again), create_graph, and one inside the other. When
+ * nothing is recorded it is fn alone. CLG_ERR_GRAPH in backward if the second run saves another number of tensors. */
+CLG_API clg_tensor *clg_checkpoint(clg_context *ctx, clg_function fn, void *user, void (*drop)(void *user),
                                    clg_tensor *const *in, size_t n);
 
 #ifdef __cplusplus

@@ -84,12 +84,12 @@ CLG_API clg_status clg_context_create(clg_context **out, const clg_context_optio
 
 /* A context without a device: the same calls run on shapes alone and the memory books are kept to the byte, so that
  * peaks are known before a device is bought. Reads give zeros. `like`, when not NULL, lends its shape and the workspace
- * sizes that its driver asks for (borrowed during the plan's life: the plan holds a reference). `profile` names a file
- * written by `clgrad_info --profile`, for a device that is not here. */
+ * sizes that its driver asks for (borrowed during the plan's life: the plan holds a reference). `device_file`
+ * names a file of clg_device_save, which is `clgrad_info --device-file`, for a device that is not here. */
 typedef struct clg_plan_options {
   clg_device_shape shape; /* AUTO: $CLGRAD_SHAPE, then CPU */
   clg_context *like;
-  const char *profile;
+  const char *device_file;
   uint64_t seed;
   char *message;
   size_t message_size;
@@ -97,9 +97,9 @@ typedef struct clg_plan_options {
 #define CLG_PLAN_OPTIONS_INIT                                                                                          \
   { CLG_SHAPE_AUTO, NULL, NULL, 0, NULL, 0 }
 CLG_API clg_status clg_context_create_plan(clg_context **out, const clg_plan_options *options);
-/* Writes the file that `profile` above names, for the device of `ctx`. The file is replaced in one step,
+/* Writes the file that `device_file` above names, for the device of `ctx`. The file is replaced in one step,
  * as those of io.h are; CLG_ERR_IO when it cannot be written. */
-CLG_API clg_status clg_profile_save(clg_context *ctx, const char *path);
+CLG_API clg_status clg_device_save(clg_context *ctx, const char *path);
 CLG_API bool clg_context_is_plan(const clg_context *ctx);
 
 CLG_API clg_context *clg_context_ref(clg_context *ctx);
@@ -146,7 +146,7 @@ CLG_API clg_status clg_event_wait(clg_event *e);
  * CLG_ERR_STATE: memory, kernels, transfers, waits, scopes, a backward; the last reference to the context is kept, and
  * the pointer with it. What the call that waits was given it must not release. */
 typedef void (*clg_idle_fn)(void *user);
-CLG_API clg_status clg_context_set_idle(clg_context *ctx, clg_idle_fn idle, void *user);
+CLG_API clg_status clg_set_idle(clg_context *ctx, clg_idle_fn idle, void *user);
 
 /* Names what the program is doing ("D real forward"); memory and errors carry it. Copied. NULL: none. */
 CLG_API void clg_set_phase(clg_context *ctx, const char *phase);

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #define CLG_VERSION_MAJOR  0
-#define CLG_VERSION_MINOR  1
+#define CLG_VERSION_MINOR  2
 #define CLG_VERSION_PATCH  0
-#define CLG_VERSION_STRING "0.1.0"
+#define CLG_VERSION_STRING "0.2.0"
 /* Most dimensions that a tensor may have. */
 #define CLG_MAX_DIMS 8
 
@@ -42,7 +42,7 @@ typedef enum clg_status {
 /* "ok", "shape error", ... Static storage. */
 CLG_API const char *clg_status_name(clg_status status);
 
-/* The version of the library that runs, "0.1.0"; CLG_VERSION_STRING is the one compiled against. */
+/* The version of the library that runs, "0.2.0"; CLG_VERSION_STRING is the one compiled against. */
 CLG_API const char *clg_version(void);
 
 #ifdef __cplusplus

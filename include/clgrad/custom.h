@@ -39,17 +39,17 @@ typedef struct clg_kernel_arg {
   uint32_t u;
   float f;
 } clg_kernel_arg;
-static inline clg_kernel_arg clg_pass(clg_kernel_arg_kind kind, clg_tensor *t, int32_t i, uint32_t u, float f) {
+static inline clg_kernel_arg clg_arg_of(clg_kernel_arg_kind kind, clg_tensor *t, int32_t i, uint32_t u, float f) {
   clg_kernel_arg a;
   a.kind = kind, a.tensor = t, a.i = i, a.u = u, a.f = f;
   return a;
 }
-static inline clg_kernel_arg clg_pass_in(clg_tensor *t) { return clg_pass(CLG_ARG_READ, t, 0, 0, 0); }
+static inline clg_kernel_arg clg_arg_read(clg_tensor *t) { return clg_arg_of(CLG_ARG_READ, t, 0, 0, 0); }
 /* Written, or read and written. */
-static inline clg_kernel_arg clg_pass_out(clg_tensor *t) { return clg_pass(CLG_ARG_WRITE, t, 0, 0, 0); }
-static inline clg_kernel_arg clg_pass_int(int32_t v) { return clg_pass(CLG_ARG_INT, NULL, v, 0, 0); }
-static inline clg_kernel_arg clg_pass_uint(uint32_t v) { return clg_pass(CLG_ARG_UINT, NULL, 0, v, 0); }
-static inline clg_kernel_arg clg_pass_float(float v) { return clg_pass(CLG_ARG_FLOAT, NULL, 0, 0, v); }
+static inline clg_kernel_arg clg_arg_write(clg_tensor *t) { return clg_arg_of(CLG_ARG_WRITE, t, 0, 0, 0); }
+static inline clg_kernel_arg clg_arg_int(int32_t v) { return clg_arg_of(CLG_ARG_INT, NULL, v, 0, 0); }
+static inline clg_kernel_arg clg_arg_uint(uint32_t v) { return clg_arg_of(CLG_ARG_UINT, NULL, 0, v, 0); }
+static inline clg_kernel_arg clg_arg_float(float v) { return clg_arg_of(CLG_ARG_FLOAT, NULL, 0, 0, v); }
 
 /* Enqueues global[0..3) items in work-groups of local[0..3); the range is rounded up to whole groups, so the kernel
  * checks bounds. `local` NULL: {64,1,1} or less. Does not block. Tensors are contiguous (CLG_ERR_SHAPE; clg_contiguous
@@ -95,9 +95,6 @@ CLG_API clg_tensor *clg_custom_apply(const clg_custom_op *op, clg_tensor *const 
 CLG_API clg_tensor *clg_custom_new(clg_context *ctx, int ndim, const int64_t *shape);
 
 /* ---- checking gradients ---- */
-
-/* A function of tensors: an op result of any shape, made of in[0..n) by recorded ops. */
-typedef clg_tensor *(*clg_function)(void *user, clg_tensor *const *in, size_t n);
 
 typedef struct clg_gradcheck_options {
   int order;        /* 1: gradients; 2: gradients of gradients too */

@@ -57,8 +57,8 @@ CLG_API clg_status clg_module_checkpoint(clg_module *sequential, size_t layers);
 CLG_API clg_tensor *clg_forward(clg_module *m, clg_tensor *x);
 
 /* Train mode (on when made), for the module and everything in it; separate from grad mode. */
-CLG_API void clg_module_train(clg_module *m, bool on);
-CLG_API bool clg_module_is_train(const clg_module *m);
+CLG_API void clg_module_set_training(clg_module *m, bool on);
+CLG_API bool clg_module_training(const clg_module *m);
 
 /* Parameters in PyTorch's order; the array and the tensors are borrowed. Makes them if need be; NULL on error. */
 CLG_API clg_tensor *const *clg_module_parameters(clg_module *m, size_t *n);

@@ -240,7 +240,7 @@ CLG_API clg_tensor *clg_layer_norm_act(clg_tensor *x, clg_tensor *gamma, clg_ten
  * a gradient to them. */
 typedef struct clg_batch_norm_options {
   clg_tensor *running_mean, *running_var; /* both or none */
-  bool train;
+  bool training;
   float momentum, eps;
   clg_activation
       act;     /* behind it, in the same kernels where the gradient can be had from the result, as in clg_linear_act */

@@ -72,8 +72,8 @@ CLG_API clg_status clg_rand_(clg_tensor *t, float low, float high);
 CLG_API clg_status clg_randn_(clg_tensor *t, float mean, float std);
 CLG_API clg_status clg_randint_(clg_tensor *t, int32_t low, int32_t high);
 /* Sets seed and position of the stream; the position counts blocks of four numbers. */
-CLG_API void clg_seed(clg_context *ctx, uint64_t seed, uint64_t position);
-CLG_API void clg_seed_get(const clg_context *ctx, uint64_t *seed, uint64_t *position);
+CLG_API void clg_set_seed(clg_context *ctx, uint64_t seed, uint64_t position);
+CLG_API void clg_get_seed(const clg_context *ctx, uint64_t *seed, uint64_t *position);
 
 #ifdef __cplusplus
 }

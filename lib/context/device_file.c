@@ -1,4 +1,4 @@
-/* Files that tell plans of a device that is not here: what clgrad_info --profile writes. */
+/* Files that tell plans of a device that is not here: what clgrad_info --device-file writes. */
 #include "context/device_file.h"
 #include "base/file.h"
 #include "base/output.h"
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PROFILE_MAGIC "clgrad-profile 1"
+#define DEVICE_MAGIC  "clgrad-profile 1"
 #define TILE_MOST     1024
 #define INDIRECT_MOST (1u << 20)
 
@@ -68,10 +68,10 @@ clg_status clg_device_file_read(const char *path, clg_device_file *out, clg_erro
   errno = 0;
   FILE *f = clg_fopen_regular(path);
   if (!f && errno == ENOMEM) return clg_error_set(error, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
-  if (!f) return clg_error_set(error, CLG_ERR_IO, NULL, "cannot read the profile %.200s", path);
+  if (!f) return clg_error_set(error, CLG_ERR_IO, NULL, "cannot read the device file %.200s", path);
   char line[256];
   int seen = 0, number_of = 1;
-  bool ok = next_line(f, line, sizeof line) && !strcmp(line, PROFILE_MAGIC);
+  bool ok = next_line(f, line, sizeof line) && !strcmp(line, DEVICE_MAGIC);
   while (ok && seen != SEEN_ALL) {
     number_of++;
     int this = next_line(f, line, sizeof line) ? line_of(line, out) : 0;
@@ -80,11 +80,11 @@ clg_status clg_device_file_read(const char *path, clg_device_file *out, clg_erro
   }
   fclose(f);
   if (ok) return CLG_OK;
-  return clg_error_set(error, CLG_ERR_IO, NULL, "%.200s is no device profile of clgrad_info: line %d", path, number_of);
+  return clg_error_set(error, CLG_ERR_IO, NULL, "%.200s is no device file of clgrad_info: line %d", path, number_of);
 }
 
-clg_status clg_profile_save(clg_context *ctx, const char *path) {
-  static const char op[] = "profile_save";
+clg_status clg_device_save(clg_context *ctx, const char *path) {
+  static const char op[] = "device_save";
   if (!ctx || !path) return CLG_ERR_ARGUMENT;
   clg_product_model products;
   if (!ctx->queue) return clg_fail(ctx, CLG_ERR_STATE, op, "a plan has no device to describe");
@@ -92,7 +92,7 @@ clg_status clg_profile_save(clg_context *ctx, const char *path) {
     return clg_fail(ctx, CLG_ERR_DEVICE, op, "CLBlast's workspaces on this device follow no known formula");
   const clg_gemm_profile *g = &products.gemm;
   clg_str text = {0};
-  clg_str_addf(&text, "%s\ndevice %s\nshape %s\nmax_alloc %llu\n", PROFILE_MAGIC, ctx->info.name,
+  clg_str_addf(&text, "%s\ndevice %s\nshape %s\nmax_alloc %llu\n", DEVICE_MAGIC, ctx->info.name,
                ctx->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", (unsigned long long)ctx->info.max_alloc_bytes);
   if (products.no_clblast)
     clg_str_add(&text, "gemm none\n");

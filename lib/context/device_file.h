@@ -11,7 +11,7 @@ typedef struct clg_device_file {
   clg_product_model products;
 } clg_device_file;
 
-/* What clg_plan_options.profile names. */
+/* What clg_plan_options.device_file names. */
 clg_status clg_device_file_read(const char *path, clg_device_file *out, clg_error *error);
 
 #endif

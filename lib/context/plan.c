@@ -7,7 +7,7 @@
 /* What the plan stands for: a device here, one described by a file, or none in particular. */
 static clg_status model_of(const clg_plan_options *o, clg_device_file *out, clg_error *error) {
   *out = (clg_device_file){.name = "plan", .shape = CLG_SHAPE_CPU, .products = clg_product_model_default()};
-  if (o->profile) return clg_device_file_read(o->profile, out, error);
+  if (o->device_file) return clg_device_file_read(o->device_file, out, error);
   if (!o->like) return CLG_OK;
   clg_context *like = o->like;
   snprintf(out->name, sizeof out->name, "%s", like->info.name);
@@ -38,7 +38,7 @@ clg_status clg_context_create_plan(clg_context **out, const clg_plan_options *op
   clg_device_shape shape = CLG_SHAPE_CPU;
   clg_status s = model_of(o, &model, &error);
   /* A lender's or a file's shape stands whatever the environment says. */
-  bool given = o->like || o->profile;
+  bool given = o->like || o->device_file;
   if (s == CLG_OK)
     s = clg_choose_shape(o->shape == CLG_SHAPE_AUTO && given ? model.shape : o->shape, CLG_SHAPE_CPU, &shape, &error);
   clg_context *ctx = s == CLG_OK ? clg_context_new(o->seed, 0) : NULL;

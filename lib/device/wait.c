@@ -2,7 +2,7 @@
 #include "device/wait.h"
 #include <sched.h>
 
-clg_status clg_context_set_idle(clg_context *ctx, clg_idle_fn idle, void *user) {
+clg_status clg_set_idle(clg_context *ctx, clg_idle_fn idle, void *user) {
   if (!ctx) return clg_null(NULL, "context_set_idle");
   ctx->idle = idle;
   ctx->idle_user = user;

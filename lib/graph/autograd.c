@@ -2,31 +2,32 @@
 #include "graph/graph.h"
 #include <stdlib.h>
 
-clg_status clg_set_requires_grad(clg_tensor *t, bool on) {
-  if (!t) return clg_null(NULL, "set_requires_grad");
+clg_status clg_tensor_set_requires_grad(clg_tensor *t, bool on) {
+  if (!t) return clg_null(NULL, "tensor_set_requires_grad");
   if (t->has_graph) {
     if (on) return CLG_OK;
-    return clg_fail(t->ctx, CLG_ERR_GRAPH, "set_requires_grad",
+    return clg_fail(t->ctx, CLG_ERR_GRAPH, "tensor_set_requires_grad",
                     "the result of a recorded op always requires grad: use clg_detach");
   }
-  if (on && !clg_tensor_holds(t, CLG_F32, "set_requires_grad")) return CLG_ERR_ARGUMENT;
+  if (on && !clg_tensor_holds(t, CLG_F32, "tensor_set_requires_grad")) return CLG_ERR_ARGUMENT;
   if (on && !clg_autograd_of(t)) return CLG_ERR_HOST_MEMORY;
   if (on && t->storage->role == CLG_ROLE_DATA) clg_storage_trained(t->storage);
   t->requires_grad = on;
   return CLG_OK;
 }
 
-bool clg_requires_grad(const clg_tensor *t) { return t && t->requires_grad; }
-bool clg_is_leaf(const clg_tensor *t) { return t && !t->has_graph; }
-clg_tensor *clg_grad_of(const clg_tensor *t) { return t && t->grad ? t->grad->grad : NULL; }
+bool clg_tensor_requires_grad(const clg_tensor *t) { return t && t->requires_grad; }
+bool clg_tensor_is_leaf(const clg_tensor *t) { return t && !t->has_graph; }
+clg_tensor *clg_tensor_grad(const clg_tensor *t) { return t && t->grad ? t->grad->grad : NULL; }
 
-void clg_zero_grad(clg_tensor *t) {
+void clg_tensor_zero_grad(clg_tensor *t) {
   if (t && t->grad) clg_grad_set(t, NULL);
 }
 
-clg_status clg_retain_grad(clg_tensor *t) {
-  if (!t) return clg_null(NULL, "retain_grad");
-  if (!t->requires_grad) return clg_fail(t->ctx, CLG_ERR_GRAPH, "retain_grad", "the tensor does not require grad");
+clg_status clg_tensor_retain_grad(clg_tensor *t) {
+  if (!t) return clg_null(NULL, "tensor_retain_grad");
+  if (!t->requires_grad)
+    return clg_fail(t->ctx, CLG_ERR_GRAPH, "tensor_retain_grad", "the tensor does not require grad");
   if (t->has_graph) t->grad->node->retained_grad = t;
   return CLG_OK;
 }
@@ -53,20 +54,20 @@ static uint64_t append(clg_hook **at, clg_context *ctx, clg_hook hook, const cha
   return h->id;
 }
 
-uint64_t clg_add_hook(clg_tensor *t, clg_tensor_hook hook, void *user) {
+uint64_t clg_tensor_add_hook(clg_tensor *t, clg_tensor_hook hook, void *user) {
   if (!t || !hook) {
-    clg_null(t ? t->ctx : NULL, "add_hook");
+    clg_null(t ? t->ctx : NULL, "tensor_add_hook");
     return 0;
   }
   if (!t->requires_grad) {
-    clg_fail(t->ctx, CLG_ERR_GRAPH, "add_hook", "the tensor does not require grad");
+    clg_fail(t->ctx, CLG_ERR_GRAPH, "tensor_add_hook", "the tensor does not require grad");
     return 0;
   }
-  return append(hooks_of(t), t->ctx, (clg_hook){.fn = hook, .user = user}, "add_hook");
+  return append(hooks_of(t), t->ctx, (clg_hook){.fn = hook, .user = user}, "tensor_add_hook");
 }
 
-uint64_t clg_add_post_accumulate_hook(clg_tensor *leaf, clg_post_accumulate_hook hook, void *user) {
-  static const char op[] = "add_post_accumulate_hook";
+uint64_t clg_tensor_add_post_accumulate_hook(clg_tensor *leaf, clg_post_accumulate_hook hook, void *user) {
+  static const char op[] = "tensor_add_post_accumulate_hook";
   if (!leaf || !hook) {
     clg_null(leaf ? leaf->ctx : NULL, op);
     return 0;
@@ -87,10 +88,10 @@ static bool removed(clg_hook **at, uint64_t id) {
   return true;
 }
 
-clg_status clg_remove_hook(clg_tensor *t, uint64_t id) {
-  if (!t) return clg_null(NULL, "remove_hook");
+clg_status clg_tensor_remove_hook(clg_tensor *t, uint64_t id) {
+  if (!t) return clg_null(NULL, "tensor_remove_hook");
   if (t->grad && (removed(hooks_of(t), id) || removed(&t->grad->accumulated_hooks, id))) return CLG_OK;
-  return clg_fail(t->ctx, CLG_ERR_ARGUMENT, "remove_hook", "the tensor has no such hook");
+  return clg_fail(t->ctx, CLG_ERR_ARGUMENT, "tensor_remove_hook", "the tensor has no such hook");
 }
 
 clg_status clg_push_saved_hooks(clg_context *ctx, const clg_saved_hooks *hooks) {

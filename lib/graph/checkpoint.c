@@ -19,7 +19,7 @@ typedef struct slot {
 typedef struct segment {
   uint32_t refs; /* of the forward pass and of every slot that a node holds */
   clg_context *ctx;
-  clg_segment fn;
+  clg_function fn;
   void *user;
   void (*drop)(void *user);
   clg_node *inputs; /* never run: edges and saved tensors are the inputs */
@@ -109,7 +109,7 @@ static clg_status take_inputs(segment *g, clg_tensor **in) {
   for (int i = 0; i < g->inputs->n_saved; i++) {
     if (!(in[i] = clg_node_unpack_view(g->inputs, i))) return clg_last_status(g->ctx);
     const clg_edge *e = &g->inputs->edge[i];
-    clg_status s = e->node || e->leaf ? clg_set_requires_grad(in[i], true) : CLG_OK;
+    clg_status s = e->node || e->leaf ? clg_tensor_set_requires_grad(in[i], true) : CLG_OK;
     if (s != CLG_OK) return s;
   }
   return CLG_OK;
@@ -143,16 +143,16 @@ static clg_status run_again(segment *g) {
   clg_tensor **in = calloc((size_t)g->inputs->n_saved + 1, sizeof *in);
   if (!in) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "checkpoint", "out of host memory");
   uint64_t seed, position;
-  clg_seed_get(ctx, &seed, &position);
+  clg_get_seed(ctx, &seed, &position);
   clg_graph *graph = clg_graph_of(ctx);
   const clg_role role = ctx->result_role;
   bool again = graph->recomputing, mode = clg_set_grad_mode(ctx, true);
   ctx->result_role = CLG_ROLE_ACTIVATION;
   graph->recomputing = true;
   clg_status s = take_inputs(g, in);
-  clg_seed(ctx, g->seed, g->position);
+  clg_set_seed(ctx, g->seed, g->position);
   if (s == CLG_OK) s = collect(g, in);
-  clg_seed(ctx, seed, position);
+  clg_set_seed(ctx, seed, position);
   graph->recomputing = again;
   ctx->result_role = role;
   clg_set_grad_mode(ctx, mode);
@@ -198,12 +198,12 @@ static clg_status save_inputs(segment *g, clg_tensor *const *in, size_t n) {
   return s;
 }
 
-static segment *segment_create(clg_context *ctx, clg_segment fn, void *user, clg_tensor *const *in, size_t n) {
+static segment *segment_create(clg_context *ctx, clg_function fn, void *user, clg_tensor *const *in, size_t n) {
   segment *g = calloc(1, sizeof *g);
   if (!g) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "checkpoint", "out of host memory");
   *g = (segment){.refs = 1, .ctx = ctx, .fn = fn, .user = user};
   clg_context_hold(ctx);
-  clg_seed_get(ctx, &g->seed, &g->position);
+  clg_get_seed(ctx, &g->seed, &g->position);
   if (save_inputs(g, in, n) == CLG_OK) return g;
   segment_unref(g);
   return NULL;
@@ -234,7 +234,7 @@ static bool are_inputs(clg_context *ctx, clg_tensor *const *in, size_t n) {
 }
 
 /* Parameters that fn reaches by itself make a segment recorded too, so grad mode alone decides. */
-clg_tensor *clg_checkpoint(clg_context *ctx, clg_segment fn, void *user, void (*drop)(void *user),
+clg_tensor *clg_checkpoint(clg_context *ctx, clg_function fn, void *user, void (*drop)(void *user),
                            clg_tensor *const *in, size_t n) {
   if (!ctx || !fn || !in || !n || n > UINT16_MAX || !are_inputs(ctx, in, n)) {
     if (ctx && ctx->error.status == CLG_OK)

@@ -22,6 +22,8 @@ bool clg_set_remat(clg_context *ctx, bool on) {
   return before;
 }
 
+bool clg_remat(const clg_context *ctx) { return ctx && clg_remat_is_on(ctx); }
+
 bool clg_recomputes(clg_context *ctx) {
   const clg_graph *g = clg_graph_seen(ctx);
   return g && g->remat && !g->n_hooks;

@@ -137,3 +137,5 @@ bool clg_set_anomaly(clg_context *ctx, bool on) {
   g->anomaly = on;
   return before;
 }
+
+bool clg_anomaly(const clg_context *ctx) { return ctx && clg_anomaly_is_on(ctx); }

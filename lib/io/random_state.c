@@ -23,7 +23,7 @@ clg_status clg_saver_add_random(clg_saver *s, const char *prefix) {
   if (!s) return CLG_ERR_ARGUMENT;
   if (!prefix) prefix = "";
   uint64_t seed, position;
-  clg_seed_get(clg_saver_context(s), &seed, &position);
+  clg_get_seed(clg_saver_context(s), &seed, &position);
   clg_status st = add(s, prefix, "seed", seed);
   return st == CLG_OK ? add(s, prefix, "position", position) : st;
 }
@@ -59,6 +59,6 @@ clg_status clg_loader_load_random(clg_loader *l, const char *prefix) {
   uint64_t seed = 0, position = 0;
   clg_status s = get(l, prefix ? prefix : "", "seed", &seed);
   if (s == CLG_OK) s = get(l, prefix ? prefix : "", "position", &position);
-  if (s == CLG_OK) clg_seed(l->ctx, seed, position);
+  if (s == CLG_OK) clg_set_seed(l->ctx, seed, position);
   return s;
 }

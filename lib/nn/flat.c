@@ -55,7 +55,7 @@ static clg_status move_in(maker *k, clg_tensor *t) {
   st->block = clg_block_ref(k->all->storage->block);
   st->offset = k->at;
   clg_block_unref(old);
-  clg_zero_grad(t);
+  clg_tensor_zero_grad(t);
   if (t->grad) clg_tensor_unref(&t->grad->slice);
   return CLG_OK;
 }
@@ -75,7 +75,7 @@ static clg_status make_new(maker *k, clg_param *p) {
   else if (p->value != 0)
     st = clg_fill_(t, p->value);
   t->storage->version = 0;
-  if (st == CLG_OK) st = clg_set_requires_grad(t, true);
+  if (st == CLG_OK) st = clg_tensor_set_requires_grad(t, true);
   if (st != CLG_OK) clg_tensor_unref(&t);
   p->tensor = t;
   return st;

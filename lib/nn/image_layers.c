@@ -66,7 +66,8 @@ clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t ou
 }
 
 static clg_tensor *batch_norm_act(clg_module *m, clg_tensor *x, clg_activation act, float slope) {
-  clg_batch_norm_options o = {m->buffer[0].tensor, m->buffer[1].tensor, m->train, m->momentum, m->number, act, slope};
+  clg_batch_norm_options o = {
+      m->buffer[0].tensor, m->buffer[1].tensor, m->training, m->momentum, m->number, act, slope};
   return clg_batch_norm(x, m->param[0].tensor, m->param[1].tensor, &o);
 }
 static clg_tensor *batch_norm_forward(clg_module *m, clg_tensor *x) { return batch_norm_act(m, x, CLG_ACT_NONE, 0); }

@@ -74,7 +74,7 @@ clg_module *clg_embedding_create(clg_context *ctx, int64_t n, int64_t size) {
   return m;
 }
 
-static clg_tensor *dropout_forward(clg_module *m, clg_tensor *x) { return clg_dropout(x, m->number, m->train); }
+static clg_tensor *dropout_forward(clg_module *m, clg_tensor *x) { return clg_dropout(x, m->number, m->training); }
 static const clg_module_class dropout_class = {.name = "dropout", .forward = dropout_forward};
 
 clg_module *clg_dropout_create(clg_context *ctx, float p) {

@@ -8,7 +8,7 @@ clg_module *clg_module_create(clg_context *ctx, const clg_module_class *cls) {
   if (!ctx) return clg_null_object(NULL, cls->name);
   clg_module *m = calloc(1, sizeof *m);
   if (!m) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, cls->name, "out of host memory");
-  *m = (clg_module){.refs = 1, .ctx = ctx, .cls = cls, .train = true};
+  *m = (clg_module){.refs = 1, .ctx = ctx, .cls = cls, .training = true};
   clg_context_hold(ctx);
   return m;
 }
@@ -48,13 +48,13 @@ clg_tensor *clg_forward(clg_module *m, clg_tensor *x) {
   return clg_scope_close_with(scope, ready ? clg_module_run(m, x) : NULL);
 }
 
-void clg_module_train(clg_module *m, bool on) {
+void clg_module_set_training(clg_module *m, bool on) {
   if (!m) return;
-  m->train = on;
-  for (size_t i = 0; i < m->n_layers; i++) clg_module_train(m->layer[i], on);
+  m->training = on;
+  for (size_t i = 0; i < m->n_layers; i++) clg_module_set_training(m->layer[i], on);
 }
 
-bool clg_module_is_train(const clg_module *m) { return m && m->train; }
+bool clg_module_training(const clg_module *m) { return m && m->training; }
 
 /* A layer inside a Sequential answers with its own parameters, so they are counted from its own tree. */
 static size_t count(const clg_module *m) {
@@ -133,14 +133,14 @@ clg_status clg_module_set_requires_grad(clg_module *m, bool on) {
   clg_tensor *const *p = clg_module_parameters(m, &n);
   if (!m) return CLG_ERR_ARGUMENT;
   clg_status s = p ? CLG_OK : clg_last_status(m->ctx);
-  for (size_t i = 0; s == CLG_OK && i < n; i++) s = clg_set_requires_grad(p[i], on);
+  for (size_t i = 0; s == CLG_OK && i < n; i++) s = clg_tensor_set_requires_grad(p[i], on);
   return s;
 }
 
 void clg_module_zero_grad(clg_module *m) {
   size_t n;
   clg_tensor *const *p = clg_module_parameters(m, &n);
-  for (size_t i = 0; i < n; i++) clg_zero_grad(p[i]);
+  for (size_t i = 0; i < n; i++) clg_tensor_zero_grad(p[i]);
 }
 
 /* The copies are queued one after the other and waited for once. */
@@ -150,7 +150,7 @@ static clg_status read_all(clg_module *m, float *out, bool grads) {
   if (!p) return m ? clg_last_status(m->ctx) : CLG_ERR_ARGUMENT;
   clg_status s = CLG_OK;
   for (size_t i = 0; s == CLG_OK && i < n; out += p[i++]->numel) {
-    clg_tensor *t = grads ? clg_grad_of(p[i]) : p[i];
+    clg_tensor *t = grads ? clg_tensor_grad(p[i]) : p[i];
     if (t) {
       s = clg_tensor_read_async(t, out);
     } else {

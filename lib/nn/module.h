@@ -34,7 +34,7 @@ struct clg_module {
   uint32_t refs;
   clg_context *ctx;
   const clg_module_class *cls;
-  bool train;
+  bool training;
   clg_module *owner;             /* the Sequential it is in; weak */
   clg_param param[2], buffer[2]; /* buffers: state that is not trained, as running statistics */
   int n_params, n_buffers;

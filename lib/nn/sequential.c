@@ -33,21 +33,22 @@ typedef struct part {
   clg_module *module;
   size_t from, to;
   size_t n;
-  bool train[]; /* of every module in the layers, outer ones first */
+  bool training[]; /* of every module in the layers, outer ones first */
 } part;
 
-/* Visits the modes of m and everything in it: counts them, and copies them to or from `train` where that is given. */
-static size_t each_mode(clg_module *m, bool *train, bool set) {
+/* Visits the modes of m and everything in it: counts them, and copies them to or from `training` where that is given.
+ */
+static size_t each_mode(clg_module *m, bool *training, bool set) {
   size_t n = 1;
-  if (train && set) m->train = *train;
-  if (train && !set) *train = m->train;
-  for (size_t i = 0; i < m->n_layers; i++) n += each_mode(m->layer[i], train ? train + n : NULL, set);
+  if (training && set) m->training = *training;
+  if (training && !set) *training = m->training;
+  for (size_t i = 0; i < m->n_layers; i++) n += each_mode(m->layer[i], training ? training + n : NULL, set);
   return n;
 }
 
-static size_t part_modes(const part *p, bool *train, bool set) {
+static size_t part_modes(const part *p, bool *training, bool set) {
   size_t n = 0;
-  for (size_t i = p->from; i < p->to; i++) n += each_mode(p->module->layer[i], train ? train + n : NULL, set);
+  for (size_t i = p->from; i < p->to; i++) n += each_mode(p->module->layer[i], training ? training + n : NULL, set);
   return n;
 }
 
@@ -60,13 +61,13 @@ static void part_free(void *user) {
 static part *part_create(clg_module *m, size_t from, size_t to) {
   const part range = {.module = m, .from = from, .to = to};
   size_t n = part_modes(&range, NULL, false);
-  part *p = malloc(sizeof *p + n * sizeof *p->train);
+  part *p = malloc(sizeof *p + n * sizeof *p->training);
   if (!p) return clg_fail_object(m->ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory");
   p->module = clg_module_ref(m);
   p->from = from;
   p->to = to;
   p->n = n;
-  part_modes(p, p->train, false);
+  part_modes(p, p->training, false);
   return p;
 }
 
@@ -76,7 +77,7 @@ static clg_tensor *run_part(void *user, clg_tensor *const *in, size_t n) {
   clg_context *ctx = p->module->ctx;
   bool again = clg_recomputing(ctx), *now = again ? malloc(p->n * sizeof *now + 1) : NULL;
   if (again && !now) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "sequential", "out of host memory");
-  if (now) part_modes(p, now, false), part_modes(p, p->train, true);
+  if (now) part_modes(p, now, false), part_modes(p, p->training, true);
   clg_tensor *y = run_layers(p->module, p->from, p->to, in[0]);
   if (now) part_modes(p, now, true);
   free(now);

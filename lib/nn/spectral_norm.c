@@ -29,7 +29,7 @@ clg_tensor *clg_module_weight(clg_module *m) {
   if (!m->spectral) return weight;
   clg_tensor *u = m->buffer[0].tensor, *v = m->buffer[1].tensor;
   clg_tensor *w = clg_reshape(weight, 2, (int64_t[]){m->param[0].shape[0], -1});
-  if (!w || (m->train && !clg_recomputing(m->ctx) && !iterate(m, w, &u, &v))) return NULL;
+  if (!w || (m->training && !clg_recomputing(m->ctx) && !iterate(m, w, &u, &v))) return NULL;
   clg_tensor *sigma = clg_sum(clg_mul(u, times(w, v)), NULL, 0, false);
   return clg_div(weight, sigma);
 }

@@ -14,7 +14,7 @@ static clg_status forward(clg_op_call *c) {
   const float params[] = {a->p, a->p < 1 ? 1 / (1 - a->p) : 0};
   clg_scope *scope = clg_scope_open(c->ctx);
   bool mode = clg_set_grad_mode(c->ctx, false);
-  clg_seed(c->ctx, a->seed, a->position);
+  clg_set_seed(c->ctx, a->seed, a->position);
   clg_tensor *u = clg_rand(c->ctx, x->ndim, x->shape, 0, 1);
   c->out[0] = clg_tensor_ref(clg_row_apply(CLG_ROW_DROPOUT, (clg_tensor *[]){x, u}, params));
   clg_set_grad_mode(c->ctx, mode);
@@ -32,9 +32,9 @@ static const clg_op dropout_op = {.name = "dropout",
 
 static void compose(clg_op_call *c, clg_tensor **d) {
   uint64_t seed, position;
-  clg_seed_get(c->ctx, &seed, &position);
+  clg_get_seed(c->ctx, &seed, &position);
   d[0] = clg_op_run(&dropout_op, &c->grad, 1, c->attrs);
-  clg_seed(c->ctx, seed, position);
+  clg_set_seed(c->ctx, seed, position);
 }
 
 clg_tensor *clg_dropout(clg_tensor *x, float p, bool training) {
@@ -45,6 +45,6 @@ clg_tensor *clg_dropout(clg_tensor *x, float p, bool training) {
   }
   if (!training || p == 0) return clg_result(clg_tensor_ref(x));
   dropout_attrs a = {.p = p};
-  clg_seed_get(x->ctx, &a.seed, &a.position);
+  clg_get_seed(x->ctx, &a.seed, &a.position);
   return clg_op_run(&dropout_op, &x, 1, &a);
 }

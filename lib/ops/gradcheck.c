@@ -47,7 +47,7 @@ static clg_status add_weighted(const clg_tensor *t, size_t number, double *sum) 
 }
 
 static clg_tensor *run(const check *c) {
-  clg_seed(c->ctx, c->seed, c->position);
+  clg_set_seed(c->ctx, c->seed, c->position);
   clg_tensor *y = c->f(c->user, c->in, c->n);
   if (!y && c->ctx->error.status == CLG_OK) clg_fail(c->ctx, CLG_ERR_GRAPH, "gradcheck", "the function gave no result");
   return y;
@@ -193,11 +193,11 @@ clg_status clg_gradcheck(clg_context *ctx, clg_function f, void *user, clg_tenso
         "it needs a function, leaves of which one requires grad, a step, and order 1 or 2; not within a backward");
   bool mode = clg_set_grad_mode(ctx, true);
   uint64_t seed, position;
-  clg_seed_get(ctx, &seed, &position);
+  clg_get_seed(ctx, &seed, &position);
   c.seed = seed, c.position = position;
   clg_status s = CLG_OK;
   for (int order = 1; s == CLG_OK && order <= c.o.order; order++) s = check_order(&c, order);
-  clg_seed(ctx, seed, position);
+  clg_set_seed(ctx, seed, position);
   clg_set_grad_mode(ctx, mode);
   return s;
 }

@@ -9,7 +9,7 @@
 /* A gradient that may be changed in place: another than p's own allocation may be seen by a graph or by another
  * parameter. */
 static clg_tensor *own_gradient(clg_tensor *p, const char *op) {
-  clg_tensor *g = clg_grad_of(p);
+  clg_tensor *g = clg_tensor_grad(p);
   bool ours = !g->has_graph && clg_tensor_is_contiguous(g) && (g == p->grad->slice || g->storage->refs == 1);
   if (ours) return g;
   clg_tensor *copy = clg_tensor_new(p->ctx, g->ndim, g->shape, CLG_ROLE_GRADIENT, op);
@@ -26,7 +26,7 @@ static clg_tensor **gradients(clg_context *ctx, clg_tensor *const *params, size_
   for (size_t i = 0; ok && i < n; i++) {
     ok = params[i] && params[i]->ctx == ctx;
     if (!ok) clg_fail(ctx, CLG_ERR_ARGUMENT, op, "parameter %zu is no tensor of this context", i);
-    if (ok && clg_grad_of(params[i])) ok = (g[i] = own_gradient(params[i], op)) != NULL;
+    if (ok && clg_tensor_grad(params[i])) ok = (g[i] = own_gradient(params[i], op)) != NULL;
   }
   if (!ok) free(g);
   return ok ? g : NULL;

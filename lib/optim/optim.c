@@ -150,7 +150,7 @@ void clg_optim_unref(clg_optim **p) {
 
 void clg_optim_zero_grad(clg_optim *o) {
   for (size_t g = 0; o && g < o->n_groups; g++)
-    for (size_t i = 0; i < o->group[g].n; i++) clg_zero_grad(o->group[g].slot[i].param);
+    for (size_t i = 0; i < o->group[g].n; i++) clg_tensor_zero_grad(o->group[g].slot[i].param);
 }
 
 size_t clg_optim_group_count(const clg_optim *o) { return o ? o->n_groups : 0; }
@@ -174,10 +174,10 @@ void clg_optim_set_lr(clg_optim *o, double lr) {
 static size_t run_end(const group *o, size_t i) {
   size_t end = i + 1;
   const slot *a = &o->slot[i];
-  const clg_tensor *g = clg_grad_of(a->param);
+  const clg_tensor *g = clg_tensor_grad(a->param);
   for (; end < o->n; end++) {
     const slot *b = &o->slot[end];
-    const clg_tensor *h = clg_grad_of(b->param);
+    const clg_tensor *h = clg_tensor_grad(b->param);
     size_t d = b->at - a->at;
     if (!h || b->steps != a->steps || !clg_span_goes_on(a->param, b->param, d) || !clg_span_goes_on(g, h, d)) break;
     if (!clg_tensor_is_contiguous(g) || !clg_tensor_is_contiguous(h)) break;
@@ -190,7 +190,7 @@ static clg_status step_run(group *o, size_t i, size_t end) {
   const slot *first = &o->slot[i], *last = &o->slot[end - 1];
   size_t n = last->at - first->at + (size_t)last->param->numel;
   clg_context *ctx = first->param->ctx;
-  clg_tensor *g = clg_tensor_packed(clg_grad_of(first->param), o->rule->name);
+  clg_tensor *g = clg_tensor_packed(clg_tensor_grad(first->param), o->rule->name);
   clg_tensor *t[2 + CLG_RULE_STATES] = {clg_span_make(first->param, 0, n), g ? clg_span_make(g, 0, n) : NULL};
   bool ok = t[0] && t[1];
   for (int k = 0; k < o->rule->n_states; k++) ok = (t[2 + k] = clg_span_make(o->state[k], first->at, n)) && ok;
@@ -215,7 +215,7 @@ static clg_status check_gradients(clg_optim *o, bool *any) {
   for (size_t k = 0; k < o->n_groups; k++)
     for (size_t i = 0; i < o->group[k].n; i++) {
       const clg_tensor *p = o->group[k].slot[i].param;
-      *any = *any || clg_grad_of(p);
+      *any = *any || clg_tensor_grad(p);
       if (clg_grad_finished(p)) continue;
       if (o->ctx->error.status != CLG_OK) return o->ctx->error.latest;
       return clg_fail(o->ctx, CLG_ERR_STATE, "optim_step",
@@ -235,7 +235,7 @@ clg_status clg_optim_step(clg_optim *o) {
   for (size_t k = 0; k < o->n_groups; k++) {
     group *g = &o->group[k];
     for (size_t i = 0, end; s == CLG_OK && i < g->n; i = end) {
-      const clg_tensor *grad = clg_grad_of(g->slot[i].param);
+      const clg_tensor *grad = clg_tensor_grad(g->slot[i].param);
       end = grad && grad->numel ? run_end(g, i) : i + 1;
       if (grad && grad->numel) s = step_run(g, i, end);
     }

@@ -25,12 +25,12 @@ static stream *stream_of(clg_context *ctx) {
   return s;
 }
 
-void clg_seed(clg_context *ctx, uint64_t seed, uint64_t position) {
+void clg_set_seed(clg_context *ctx, uint64_t seed, uint64_t position) {
   stream *s = ctx ? stream_of(ctx) : NULL;
   if (s) s->seed = seed, s->position = position;
 }
 
-void clg_seed_get(const clg_context *ctx, uint64_t *seed, uint64_t *position) {
+void clg_get_seed(const clg_context *ctx, uint64_t *seed, uint64_t *position) {
   const stream *s = ctx ? ctx->slot[CLG_SLOT_RANDOM].state : NULL;
   stream at = {.seed = ctx ? ctx->seed : 0};
   if (s) at = *s;

@@ -91,7 +91,8 @@ typedef struct chain_figures {
 static bool run_chain(clg_context *ctx, int nodes, chain_figures *f) {
   clg_tensor *x = clg_tensor_create(ctx, 1, (int64_t[]){16}, NULL),
              *g = clg_tensor_create(ctx, 1, (int64_t[]){16}, NULL);
-  if (!x || !g || clg_set_requires_grad(x, true) != CLG_OK) return clg_tensor_unref(&x), clg_tensor_unref(&g), false;
+  if (!x || !g || clg_tensor_set_requires_grad(x, true) != CLG_OK)
+    return clg_tensor_unref(&x), clg_tensor_unref(&g), false;
   double heap = heap_bytes(), start = bench_cpu_now();
   clg_tensor *y = clg_tensor_ref(x);
   for (int i = 0; y && i < nodes; i++) {

@@ -22,7 +22,7 @@ static clg_tensor *operand(clg_context *ctx, const op_job *j, int i, int mb) {
   if (j->c->op->integers >> i & 1) return labels(ctx, s.dim[0], j->c->below);
   clg_tensor *t = clg_tensor_create(ctx, s.ndim, s.dim, NULL);
   if (t) clg_rand_(t, 0.05f, 0.95f);
-  if (t && j->pass != PASS_FORWARD && (j->c->grads >> i & 1)) clg_set_requires_grad(t, true);
+  if (t && j->pass != PASS_FORWARD && (j->c->grads >> i & 1)) clg_tensor_set_requires_grad(t, true);
   return t;
 }
 

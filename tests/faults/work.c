@@ -28,14 +28,14 @@ static void count_calls(void *user) { ++*(long *)user; }
 static void read_beside(clg_context *ctx, results *r, clg_tensor *t) {
   static float value; /* a wait that fails leaves the read under way */
   static long calls;
-  clg_context_set_idle(ctx, count_calls, &calls);
+  clg_set_idle(ctx, count_calls, &calls);
   clg_status s = clg_tensor_read_async(t, &value);
   clg_event *e = clg_event_record(ctx);
   reached(r, s == CLG_OK && clg_event_wait(e) == CLG_OK);
   reached(r, clg_event_done(e));
   clg_event_unref(&e);
   reached(r, clg_finish(ctx) == CLG_OK);
-  clg_context_set_idle(ctx, NULL, NULL);
+  clg_set_idle(ctx, NULL, NULL);
 }
 
 static void train(clg_context *ctx, results *r) {
@@ -156,7 +156,7 @@ static void image_training(clg_context *ctx, results *r) {
 
 static char folder[] = "/tmp/clgrad-faults-XXXXXX";
 static const char *const files[] = {
-    "given.safetensors", "given.npy", "s.safetensors", "m.safetensors", "t.npy", "b.txt", "p.profile", "t.table"};
+    "given.safetensors", "given.npy", "s.safetensors", "m.safetensors", "t.npy", "b.txt", "p.device", "t.table"};
 
 const char *work_file(const char *name) {
   static char path[64];
@@ -241,7 +241,7 @@ static void save(clg_context *ctx, results *r) {
   reached(r, clg_npy_save(x, work_file("t.npy")) == CLG_OK);
   reached(r, clg_file_check(ctx, work_file("b.txt")) == CLG_OK);
   reached(r, clg_file_save(ctx, work_file("b.txt"), "bytes", 5) == CLG_OK);
-  reached(r, clg_profile_save(ctx, work_file("p.profile")) == CLG_OK);
+  reached(r, clg_device_save(ctx, work_file("p.device")) == CLG_OK);
   clg_product_kernel kernel = clg_context_device(ctx)->shape == CLG_SHAPE_GPU ? CLG_PRODUCT_TILE : CLG_PRODUCT_PANEL;
   if (clg_tuning_set(ctx, &class, kernel) == CLG_OK && clg_tuning_save(ctx, work_file("t.table")) == CLG_OK)
     reached(r, clg_tuning_load(ctx, work_file("t.table")) == CLG_OK);
@@ -268,7 +268,7 @@ const size_t workload_count = sizeof workloads / sizeof *workloads;
 
 clg_status work_run(const workload *w, clg_context *ctx, results *r) {
   r->n = 0;
-  clg_seed(ctx, 7, 0);
+  clg_set_seed(ctx, 7, 0);
   clg_scope *s = clg_scope_open(ctx);
   w->run(ctx, r);
   clg_status status = clg_scope_close(s), ended = clg_finish(ctx);

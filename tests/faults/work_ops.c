@@ -16,7 +16,7 @@ static clg_tensor *half(void *user, clg_tensor *g) { return (void)user, clg_tens
 
 static clg_tensor *leaf(clg_context *ctx) {
   clg_tensor *x = clg_full(ctx, SHAPE(3, 4), 0.5f);
-  clg_set_requires_grad(x, true);
+  clg_tensor_set_requires_grad(x, true);
   return x;
 }
 static clg_tensor *total(clg_tensor *x) { return clg_sum(x, NULL, 0, false); }
@@ -26,7 +26,7 @@ void work_formulas(clg_context *ctx, results *r) {
   const clg_saved_hooks hooks = {pack, unpack, drop, NULL};
   clg_tensor *x = leaf(ctx);
   const clg_map_input in[] = {{"a", x, 0}, {"s", NULL, 3}};
-  reached(r, clg_add_hook(x, half, NULL) != 0);
+  reached(r, clg_tensor_add_hook(x, half, NULL) != 0);
   clg_tensor *y = clg_map(ctx, "a > 0 ? a*s : log1p(exp(a))", in, 2);
   clg_set_remat(ctx, true);
   y = clg_gelu(clg_layer_norm(clg_mish(y), NULL, NULL, 1e-5f));
@@ -40,7 +40,7 @@ void work_formulas(clg_context *ctx, results *r) {
   y = clg_cat((clg_tensor *[]){clg_square(y), clg_transpose(y, 0, 1), clg_dropout(y, 0.5f, true)}, 1, 0);
   y = clg_add(total(y), clg_var(x, NULL, 0, true, false));
   reached(r, clg_backward(y, NULL) == CLG_OK);
-  note(r, y), note(r, clg_grad_of(x));
+  note(r, y), note(r, clg_tensor_grad(x));
 }
 
 static clg_status doubled(void *user, clg_tensor *const *in, size_t n, clg_tensor *out) {
@@ -67,7 +67,7 @@ void work_images(clg_context *ctx, results *r) {
   y = clg_add(y, clg_max(clg_index_select(y, 0, labels), 1, true, &where));
   y = clg_cross_entropy(clg_norm(clg_expand(y, SHAPE(3, 2, -1)), 3, (int[]){0}, 1, false), labels, NULL);
   reached(r, clg_backward(y, NULL) == CLG_OK);
-  note(r, y), note(r, clg_grad_of(x));
+  note(r, y), note(r, clg_tensor_grad(x));
   clg_tensor_unref(&labels);
 }
 
@@ -88,7 +88,7 @@ void work_second(clg_context *ctx, results *r) {
   }
   size_t n = 0;
   clg_tensor *const *p = clg_module_parameters(net, &n);
-  for (size_t i = 0; p && i < n; i++) note(r, clg_grad_of(p[i]));
+  for (size_t i = 0; p && i < n; i++) note(r, clg_tensor_grad(p[i]));
   clg_module_unref(&net);
 }
 
@@ -120,8 +120,8 @@ void work_parts(clg_context *ctx, results *r) {
   l = clg_add(l, clg_bce_loss(clg_sigmoid(x), clg_full(ctx, SHAPE(3, 4), 0.25f), NULL));
   l = clg_add(l, clg_l1_loss(x, clg_rand(ctx, SHAPE(3, 4), 0, 1), NULL));
   reached(r, clg_backward(l, NULL) == CLG_OK);
-  note(r, l), note(r, clg_grad_of(x));
-  clg_set_requires_grad(x, false);
+  note(r, l), note(r, clg_tensor_grad(x));
+  clg_tensor_set_requires_grad(x, false);
   clg_tensor *other = clg_tensor_empty(ctx, SHAPE(3, 4));
   reached(r, clg_randn_(other, 0, 1) == CLG_OK && clg_copy_(x, other) == CLG_OK);
   reached(r, clg_map_(x, "x*k+1", (clg_map_input[]){{"k", NULL, 2}}, 1) == CLG_OK);
@@ -134,7 +134,7 @@ void work_parts(clg_context *ctx, results *r) {
 
 static clg_status tripled(void *program, clg_tensor *const *in, size_t n, clg_tensor *out) {
   const uint32_t count = (uint32_t)clg_tensor_numel(out);
-  const clg_kernel_arg args[] = {clg_pass_in(in[0]), clg_pass_out(out), clg_pass_uint(count)};
+  const clg_kernel_arg args[] = {clg_arg_read(in[0]), clg_arg_write(out), clg_arg_uint(count)};
   return (void)n, clg_program_launch(program, "triple", (size_t[]){count, 1, 1}, NULL, args, 3);
 }
 static clg_status tripled_backward(clg_custom_call *call) {
@@ -153,6 +153,6 @@ void work_kernels(clg_context *ctx, results *r) {
   const clg_custom_op op = {.name = "triple", .forward = tripled, .backward = tripled_backward, .user = program};
   clg_tensor *x = leaf(ctx), *y = program ? clg_custom_apply(&op, &x, 1, SHAPE(3, 4)) : NULL;
   reached(r, y && clg_backward(total(y), NULL) == CLG_OK);
-  note(r, y), note(r, clg_grad_of(x));
+  note(r, y), note(r, clg_tensor_grad(x));
   clg_program_unref(&program);
 }

@@ -27,7 +27,7 @@ static int fill_inputs(clg_map_input *in, const uint8_t *head, const char *at, c
     if (at < end) at += strlen(at) + 1;
     in[i].value = (float)i - 3;
     if (tensors >> i % 16 & 1) in[i].tensor = clg_full(ctx, 1 + i % 3, shape + i % 2, 1);
-    if (head[3] & 1) clg_set_requires_grad(in[i].tensor, true);
+    if (head[3] & 1) clg_tensor_set_requires_grad(in[i].tensor, true);
   }
   return n;
 }
@@ -45,7 +45,7 @@ static void run(const uint8_t *head, const char *text, const char *end) {
     clg_backward(sum, i ? NULL : &options);
     clear_error(text);
   }
-  for (int i = 0; i < n; i++) clg_zero_grad(in[i].tensor);
+  for (int i = 0; i < n; i++) clg_tensor_zero_grad(in[i].tensor);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {

@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   fuzz_clear(ctx);
   if (data[0] & 4) clg_tuning_clear(ctx);
   char why[256] = "";
-  const clg_plan_options o = {.profile = path, .message = why, .message_size = sizeof why};
+  const clg_plan_options o = {.device_file = path, .message = why, .message_size = sizeof why};
   clg_status status = clg_context_create_plan(&profiled, &o);
   FUZZ_REQUIRE(status == CLG_OK || *why, "no reason is given");
   fuzz_check_line(why);

@@ -86,7 +86,7 @@ void program_run(program *p, void (*after)(void *user, clg_context *ctx, int ste
 void program_end(program *p) {
   while (p->scopes) clg_scope_close(p->scope[--p->scopes]);
   for (; p->hooks; p->hooks--) clg_pop_saved_hooks(p->ctx);
-  for (int i = 0; i < TENSORS; i++) clg_zero_grad(p->tensor[i]); /* with create_graph it may hold its tensor */
+  for (int i = 0; i < TENSORS; i++) clg_tensor_zero_grad(p->tensor[i]); /* with create_graph it may hold its tensor */
   clg_ema_unref(&p->average);
   for (int i = 0; i < OPTIMS; i++) clg_optim_unref(&p->optim[i]);
   for (int i = 0; i < MODULES; i++) clg_module_zero_grad(p->module[i]), clg_module_unref(&p->module[i]);

@@ -4,10 +4,10 @@
 
 static void require(program *p) {
   clg_tensor *x = any(p);
-  clg_set_requires_grad(x, !one_in(p, 6));
+  clg_tensor_set_requires_grad(x, !one_in(p, 6));
 }
-static void retain(program *p) { clg_retain_grad(any(p)); }
-static void zero(program *p) { clg_zero_grad(any(p)); }
+static void retain(program *p) { clg_tensor_retain_grad(any(p)); }
+static void zero(program *p) { clg_tensor_zero_grad(any(p)); }
 
 static void back(program *p) {
   clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
@@ -66,17 +66,17 @@ static clg_tensor *drop_some(void *user, clg_tensor *g) {
 }
 static clg_tensor *zero_all(void *user, clg_tensor *g) {
   program *p = user;
-  for (int i = 0; i < TENSORS; i++) clg_zero_grad(p->tensor[i]);
+  for (int i = 0; i < TENSORS; i++) clg_tensor_zero_grad(p->tensor[i]);
   return (void)g, NULL;
 }
 static clg_tensor *remove_it(void *user, clg_tensor *g) {
   program *p = user;
-  clg_remove_hook(p->tensor[p->hooked], p->hook);
+  clg_tensor_remove_hook(p->tensor[p->hooked], p->hook);
   return (void)g, NULL;
 }
 static clg_tensor *add_one(void *user, clg_tensor *g) {
   program *p = user;
-  clg_add_hook(p->tensor[1], see, NULL);
+  clg_tensor_add_hook(p->tensor[1], see, NULL);
   return (void)g, NULL;
 }
 static clg_tensor *leave_open(void *user, clg_tensor *g) {
@@ -97,10 +97,10 @@ static void hook(program *p) {
   static const clg_tensor_hook hooks[] = {see,       hand_on,  scale,     misfit,  back_again, fill,
                                           drop_some, zero_all, remove_it, add_one, leave_open, change_modes};
   int k = choose(p, TENSORS);
-  uint64_t id = clg_add_hook(p->tensor[k], hooks[choose(p, 12)], p);
+  uint64_t id = clg_tensor_add_hook(p->tensor[k], hooks[choose(p, 12)], p);
   if (id) p->hook = id, p->hooked = k;
 }
-static void unhook(program *p) { clg_remove_hook(p->tensor[p->hooked], p->hook - (uint64_t)choose(p, 2)); }
+static void unhook(program *p) { clg_tensor_remove_hook(p->tensor[p->hooked], p->hook - (uint64_t)choose(p, 2)); }
 
 static void *pack(void *user, clg_tensor *t) { return (void)user, clg_tensor_ref(t); }
 static void *pack_nothing(void *user, clg_tensor *t) { return (void)user, (void)t, NULL; }

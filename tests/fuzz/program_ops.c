@@ -194,7 +194,7 @@ static void normalise(program *p) {
   case 0: keep(p, clg_layer_norm_act(x, gamma, beta, eps, an_activation(p), 0.2f)); break;
   case 1:
     if (one_in(p, 2)) o.running_mean = any(p), o.running_var = any(p);
-    o.train = !one_in(p, 3), o.act = an_activation(p);
+    o.training = !one_in(p, 3), o.act = an_activation(p);
     keep(p, clg_batch_norm(x, gamma, beta, &o));
     break;
   case 2: keep(p, clg_group_norm(x, a_dim(p), gamma, beta, eps)); break;

@@ -73,7 +73,7 @@ static void of_module(program *p) {
   size_t n = 0;
   char name[16];
   switch (choose(p, 8)) {
-  case 0: clg_module_train(m, one_in(p, 2)); break;
+  case 0: clg_module_set_training(m, one_in(p, 2)); break;
   case 1: clg_module_checkpoint(m, (size_t)choose(p, 5)); break;
   case 2: clg_module_set_requires_grad(m, !one_in(p, 3)); break;
   case 3: clg_module_zero_grad(m); break;
@@ -170,7 +170,7 @@ static void context(program *p) {
   case 3: clg_memory_phases(p->ctx, phases, 4); break;
   case 4: clg_set_phase(p->ctx, one_in(p, 2) ? "phase" : NULL); break;
   case 5: clg_finish(p->ctx); break;
-  default: clg_seed(p->ctx, (uint64_t)choose(p, 9), (uint64_t)choose(p, 9)); break;
+  default: clg_set_seed(p->ctx, (uint64_t)choose(p, 9), (uint64_t)choose(p, 9)); break;
   }
 }
 

@@ -181,7 +181,7 @@ static bool read_sample(replay *r, results *out) {
   clg_tensor *noise = record_tensor(r->g, &z);
   if (!noise) return false;
   clg_scope *scope = clg_scope_open(r->g->ctx);
-  clg_module_train(r->G, false);
+  clg_module_set_training(r->G, false);
   clg_set_grad_mode(r->g->ctx, false);
   clg_tensor *image = clg_forward(r->G, noise);
   clg_set_grad_mode(r->g->ctx, true);

@@ -27,7 +27,7 @@ static bool make_inputs(golden *g, const json_t *inputs, op_run *c) {
     c->inputs[i] = index ? index_tensor(g, &r) : record_tensor(g, &r);
     if (!c->inputs[i]) return false;
     c->n = i + 1;
-    if (json_flag(input, "requires_grad", false) && clg_set_requires_grad(c->inputs[i], true) != CLG_OK)
+    if (json_flag(input, "requires_grad", false) && clg_tensor_set_requires_grad(c->inputs[i], true) != CLG_OK)
       return golden_clg_error(g);
   }
   return true;
@@ -39,7 +39,7 @@ static bool check_gradient(golden *g, const json_t *input, const clg_tensor *t) 
   char what[80];
   record want;
   const json_t *json = json_object_get(input, "grad");
-  const clg_tensor *got = clg_grad_of(t);
+  const clg_tensor *got = clg_tensor_grad(t);
   if (!json_flag(input, "requires_grad", false)) return true;
   snprintf(what, sizeof what, "gradient of %s", json_text(input, "name", "?"));
   if (json_is_null(json)) return got ? golden_error(g, "%s exists, but none is expected", what) : true;
@@ -146,14 +146,14 @@ static bool run_double(golden *g, const json_t *one, op_run *c) {
   record upstream;
   second s = {.n = 0};
   for (size_t i = 0; i < c->n; i++) {
-    if (!clg_requires_grad(c->inputs[i])) continue;
+    if (!clg_tensor_requires_grad(c->inputs[i])) continue;
     s.json[s.n] = json_array_get(json_object_get(one, "inputs"), i);
     s.leaves[s.n++] = c->inputs[i];
   }
   if (!record_read(g, json_object_get(one, "upstream"), &upstream)) return false;
   clg_tensor *v = record_tensor(g, &upstream);
   if (!v) return false;
-  bool ok = clg_set_requires_grad(v, true) == CLG_OK ? run_second(g, one, c, &s, v) : golden_clg_error(g);
+  bool ok = clg_tensor_set_requires_grad(v, true) == CLG_OK ? run_second(g, one, c, &s, v) : golden_clg_error(g);
   clg_tensor_unref(&v);
   return ok;
 }

@@ -65,7 +65,7 @@ static bool run_fed(golden *g, const json_t *one, const clg_optim_options *optio
   clg_tensor *w = record_tensor(g, &start);
   if (!w) return false;
   clg_optim *o = NULL;
-  if (clg_set_requires_grad(w, true) == CLG_OK) o = clg_optim_create(g->ctx, options, &w, 1);
+  if (clg_tensor_set_requires_grad(w, true) == CLG_OK) o = clg_optim_create(g->ctx, options, &w, 1);
   bool ok = o ? run_steps(g, w, o, &path, &grads) : golden_clg_error(g);
   clg_optim_unref(&o);
   clg_tensor_unref(&w);
@@ -82,13 +82,13 @@ static clg_tensor *problem_loss(clg_tensor *a, clg_tensor *b, clg_tensor *w) {
 static bool check_problem_at(golden *g, clg_tensor *a, clg_tensor *b, clg_tensor *w, const record *loss,
                              const record *grad) {
   clg_scope *scope = clg_scope_open(g->ctx);
-  clg_tensor *l = clg_set_requires_grad(w, true) == CLG_OK ? problem_loss(a, b, w) : NULL;
-  bool ok = l && clg_backward(l, NULL) == CLG_OK && clg_grad_of(w);
+  clg_tensor *l = clg_tensor_set_requires_grad(w, true) == CLG_OK ? problem_loss(a, b, w) : NULL;
+  bool ok = l && clg_backward(l, NULL) == CLG_OK && clg_tensor_grad(w);
   if (!ok)
     golden_clg_error(g);
   else
     ok = record_compare_tensor(g, "loss", l, loss, record_tolerance(loss)) &&
-         record_compare_tensor(g, "gradient", clg_grad_of(w), grad, record_tolerance(grad));
+         record_compare_tensor(g, "gradient", clg_tensor_grad(w), grad, record_tolerance(grad));
   clg_scope_close(scope);
   return ok;
 }

@@ -85,7 +85,7 @@ static clg_tensor *penalty_of(critic *c, clg_tensor *real, clg_tensor *fake, clg
   clg_backward_options options = CLG_BACKWARD_OPTIONS_INIT;
   clg_tensor *x_hat = clg_map(c->g->ctx, "e*r + (1 - e)*f", mix, 3), *g = NULL;
   options.create_graph = true;
-  if (!x_hat || clg_set_requires_grad(x_hat, true) != CLG_OK) return NULL;
+  if (!x_hat || clg_tensor_set_requires_grad(x_hat, true) != CLG_OK) return NULL;
   if (clg_grad(clg_sum(clg_forward(c->net, x_hat), NULL, 0, false), &x_hat, 1, false, &options, &g) != CLG_OK)
     return NULL;
   clg_tensor *norms = clg_sqrt(clg_sum(clg_square(g), (int[]){1}, 1, false));

@@ -103,7 +103,7 @@ static void dropped(const op_attrs *a, const op_array *in, op_array *out) {
   for (int64_t i = 0; i < array_count(out); i++)
     out->v[i] = a->evaluates ? in->v[i] : op_random_unit(i) < a->p ? 0 : in->v[i] / (1 - (double)a->p);
 }
-OP(dropout, (clg_seed(c->ctx, OP_SEED, OP_POSITION), clg_dropout(x, a->p, !a->evaluates)), .whole = dropped,
+OP(dropout, (clg_set_seed(c->ctx, OP_SEED, OP_POSITION), clg_dropout(x, a->p, !a->evaluates)), .whole = dropped,
    .linear = true)
 
 /* ---- rows ---- */

@@ -43,7 +43,7 @@ static void made(const op_attrs *a, op_array *out, double (*number)(const op_att
 #define MAKER(NAME, CALL, NUMBER)                                                                                      \
   static void NAME##_made(const op_attrs *a, const op_array *in, op_array *out) { (void)in, made(a, out, NUMBER); }    \
   OP(NAME, CALL, .whole = NAME##_made, .detached = true)
-#define SEEDED (clg_seed(c->ctx, OP_SEED, OP_POSITION), c->ctx)
+#define SEEDED (clg_set_seed(c->ctx, OP_SEED, OP_POSITION), c->ctx)
 MAKER(zeros, clg_zeros(c->ctx, a->ndim, a->shape), no_number)
 MAKER(ones, clg_ones(c->ctx, a->ndim, a->shape), one_number)
 MAKER(full, clg_full(c->ctx, a->ndim, a->shape, a->value), value_number)

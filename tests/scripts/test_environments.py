@@ -24,7 +24,7 @@ GAN = [
     ["--plan", "--model", "dcgan", "--image-size", "1024", "--ngf", "65536"],
     ["--plan", "--model", "wgan_gp", "--data", "ring", "--critic-steps", "1000"],
 ]
-INFO = [[], ["--json"], ["--help"], ["--profile", "profile"], ["--profile", "/dev/full"], ["--device", "x"], ["--bogus"], ["extra"]]
+INFO = [[], ["--json"], ["--help"], ["--device-file", "device-file"], ["--device-file", "/dev/full"], ["--device", "x"], ["--bogus"], ["extra"]]
 TUNE = [["--help"], ["--bogus"], ["--device", "nosuch", "table"]]
 # A driver's compiler counts its warnings there.
 NOT_OURS = ("warning generated.", "warnings generated.", "error generated.", "errors generated.")

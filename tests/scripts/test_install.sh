@@ -12,7 +12,7 @@ pc=$(find "$prefix" -name clgrad.pc)
 export PKG_CONFIG_PATH="${pc%/*}" PKG_CONFIG_SYSROOT_DIR="$prefix"
 cflags=$(pkg-config --cflags clgrad)
 libs=$(pkg-config --libs clgrad)
-lib=$(find "$prefix" -name 'libclgrad.so.0')
+lib=$(find "$prefix" -name 'libclgrad.so.0.2')
 unset LD_LIBRARY_PATH # what is installed must find the library as the README says
 rpath="-Wl,-rpath,${lib%/*}"
 

@@ -10,8 +10,8 @@ enum { OUT_Y, OUT_MEAN, OUT_RSTD };
 
 typedef struct batch_attrs {
   float eps, momentum;
-  bool train, updates; /* the running statistics */
-  clg_act act;         /* behind it */
+  bool training, updates; /* the running statistics */
+  clg_act act;            /* behind it */
 } batch_attrs;
 
 /* ---- checks ---- */
@@ -33,9 +33,9 @@ static bool state_ok(clg_tensor *x, clg_tensor *const *in, const batch_attrs *a)
   clg_context *ctx = x->ctx;
   if (!in[IN_RUNNING_MEAN] != !in[IN_RUNNING_VAR])
     return clg_refuse(ctx, CLG_ERR_ARGUMENT, "batch_norm", "one running statistic is given without the other");
-  if (!a->train && !in[IN_RUNNING_MEAN])
+  if (!a->training && !in[IN_RUNNING_MEAN])
     return clg_refuse(ctx, CLG_ERR_ARGUMENT, "batch_norm", "evaluation needs the running statistics");
-  if (a->train && x->numel && x->numel == x->shape[1])
+  if (a->training && x->numel && x->numel == x->shape[1])
     return clg_refuse(ctx, CLG_ERR_SHAPE, "batch_norm", "training needs more than one value a channel");
   for (int i = IN_RUNNING_MEAN; a->updates && i < INS; i++) {
     if (clg_tensor_changeable(in[i], "batch_norm") != CLG_OK) return false;
@@ -49,7 +49,7 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
   batch_attrs *a = c->attrs;
   clg_tensor *x = c->in[IN_X];
   /* A checkpointed segment that runs again has updated them already. */
-  a->updates = a->train && c->in[IN_RUNNING_MEAN] && !clg_recomputing(c->ctx);
+  a->updates = a->training && c->in[IN_RUNNING_MEAN] && !clg_recomputing(c->ctx);
   if (!shapes_ok(x, c->in) || !state_ok(x, c->in, a)) return false;
   for (int k = OUT_MEAN; k <= OUT_RSTD; k++) out[k].ndim = 1, out[k].dim[0] = x->shape[1];
   return true;
@@ -67,7 +67,7 @@ static clg_batch_norm_over over(const clg_op_call *c) {
                                .rstd = c->out[OUT_RSTD],
                                .prelude = a->act.formula ? clg_formula_both(c->ctx, a->act.formula) : "",
                                .numbers = {a->act.numbers[0], a->act.numbers[1]},
-                               .flags = a->train ? 0 : CLG_BN_EVAL};
+                               .flags = a->training ? 0 : CLG_BN_EVAL};
 }
 
 static clg_status forward(clg_op_call *c) {
@@ -144,13 +144,13 @@ static void compose(clg_op_call *c, clg_tensor **d) {
   for (int k = 0; k < x->ndim; k++)
     if (k != 1) dims[count++] = k;
   clg_tensor *mean = over_channels(c->out[OUT_MEAN], x), *rstd = over_channels(c->out[OUT_RSTD], x), *xhat;
-  xhat = a->train ? clg_normalise(x, mean, rstd, dims, count, a->eps, &rstd) : clg_mul(clg_sub(x, mean), rstd);
+  xhat = a->training ? clg_normalise(x, mean, rstd, dims, count, a->eps, &rstd) : clg_mul(clg_sub(x, mean), rstd);
   clg_tensor *g = a->act.formula ? before_activation(c, xhat) : c->grad;
   if (clg_op_wants(c, IN_GAMMA)) d[IN_GAMMA] = clg_sum(clg_mul(g, xhat), dims, count, false);
   if (clg_op_wants(c, IN_BETA)) d[IN_BETA] = clg_sum(g, dims, count, false);
   if (!clg_op_wants(c, IN_X)) return;
   clg_tensor *h = gamma ? clg_mul(g, over_channels(gamma, x)) : g;
-  if (a->train)
+  if (a->training)
     h = clg_sub(clg_sub(h, clg_mean(h, dims, count, true)),
                 clg_mul(xhat, clg_mean(clg_mul(h, xhat), dims, count, true)));
   d[IN_X] = clg_mul(rstd, h);
@@ -197,6 +197,6 @@ clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, c
   if (!x) return clg_null(NULL, "batch_norm"), NULL;
   if (!clg_behind_begin(x->ctx, o->act, o->slope, true, &behind)) return NULL;
   clg_tensor *const in[INS] = {x, gamma, beta, o->running_mean, o->running_var};
-  batch_attrs a = {.eps = o->eps, .momentum = o->momentum, .train = o->train, .act = behind.fused};
+  batch_attrs a = {.eps = o->eps, .momentum = o->momentum, .training = o->training, .act = behind.fused};
   return clg_behind_end(&behind, clg_op_run(&batch_norm_op, in, INS, &a));
 }

@@ -1,0 +1,35 @@
+# Rewrites a program for clgrad 0.1 into one for 0.2, but for what CHANGELOG.md says is left to do by hand (GNU sed):
+#   sed -E -i -f docs/rename-0.2.sed *.c *.h
+# A program that is rewritten already stays as it is.
+:read
+$!{
+N
+b read
+}
+
+# ---- names ----
+s/\bclg_grad_of\b/clg_tensor_grad/g
+s/\bclg_is_leaf\b/clg_tensor_is_leaf/g
+s/\bclg_requires_grad\b/clg_tensor_requires_grad/g
+s/\bclg_set_requires_grad\b/clg_tensor_set_requires_grad/g
+s/\bclg_retain_grad\b/clg_tensor_retain_grad/g
+s/\bclg_zero_grad\b/clg_tensor_zero_grad/g
+s/\bclg_add_hook\b/clg_tensor_add_hook/g
+s/\bclg_remove_hook\b/clg_tensor_remove_hook/g
+s/\bclg_add_post_accumulate_hook\b/clg_tensor_add_post_accumulate_hook/g
+s/\bclg_seed\b/clg_set_seed/g
+s/\bclg_seed_get\b/clg_get_seed/g
+s/\bclg_context_set_idle\b/clg_set_idle/g
+s/\bclg_profile_save\b/clg_device_save/g
+s/\bclg_module_train\b/clg_module_set_training/g
+s/\bclg_module_is_train\b/clg_module_training/g
+s/\bclg_segment\b/clg_function/g
+s/\bclg_pass_in\b/clg_arg_read/g
+s/\bclg_pass_out\b/clg_arg_write/g
+s/\bclg_pass_int\b/clg_arg_int/g
+s/\bclg_pass_uint\b/clg_arg_uint/g
+s/\bclg_pass_float\b/clg_arg_float/g
+s/\bclg_pass\b/clg_arg_of/g
+# Fields: clg_batch_norm_options.train, clg_plan_options.profile (that of clg_context_options is true or false).
+s/(\.|->)train( *= *)/\1training\2/g
+s/(\.|->)profile( *= *"|( *= *)(path|file|name)\b)/\1device_file\2/g

@@ -1,0 +1,112 @@
+/* Written for 0.1: every call that 0.2 renamed, by figures that do not depend on the device. docs/rename-0.2.sed
+ * rewrites it. */
+#include <clgrad/clgrad.h>
+#include <stdio.h>
+
+#define ROWS    2
+#define COLUMNS 3
+
+static clg_context *ctx;
+
+static void show(const char *name, clg_tensor *t) {
+  float v[64] = {0};
+  if (!t || clg_tensor_numel(t) > 64 || clg_tensor_read(t, v) != CLG_OK) {
+    printf("%s: %s\n", name, clg_last_error(ctx));
+    return;
+  }
+  printf("%s:", name);
+  for (int64_t i = 0; i < clg_tensor_numel(t); i++) printf(" %.4g", (double)v[i] + 0.0);
+  printf("\n");
+}
+
+static clg_tensor *some(int n, float first, float step) {
+  float v[64];
+  for (int i = 0; i < n; i++) v[i] = first + (float)i * step;
+  return clg_tensor_create(ctx, 1, (int64_t[]){n}, v);
+}
+
+/* ---- what is asked of tensors, and of the context ---- */
+
+static clg_tensor *doubled(void *user, clg_tensor *grad) {
+  ++*(int *)user;
+  return clg_tensor_ref(clg_mul_scalar(grad, 2));
+}
+
+static clg_status complete(void *user, clg_tensor *leaf) {
+  *(int *)user += clg_grad_of(leaf) != NULL;
+  return CLG_OK;
+}
+
+static clg_tensor *cubed(void *user, clg_tensor *const *in, size_t n) {
+  (void)user, (void)n;
+  return clg_mul(clg_square(in[0]), in[0]);
+}
+
+static void tensors(void) {
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_tensor *x = some(3, 1, 1);
+  int told = 0;
+  clg_set_requires_grad(x, true);
+  uint64_t hook = clg_add_hook(x, doubled, &told);
+  clg_add_post_accumulate_hook(x, complete, &told);
+  clg_segment fn = cubed;
+  clg_tensor *y = clg_checkpoint(ctx, fn, NULL, NULL, &x, 1);
+  clg_retain_grad(y);
+  clg_backward(clg_sum(y, NULL, 0, false), NULL);
+  show("cubed", clg_grad_of(x));
+  show("retained", clg_grad_of(y));
+  printf("told %d, leaf %d, %d, requires %d\n", told, clg_is_leaf(x), clg_is_leaf(y), clg_requires_grad(y));
+  clg_remove_hook(x, hook);
+  clg_zero_grad(x);
+  printf("dropped %d\n", !clg_grad_of(x));
+  clg_tensor_unref(&x);
+  clg_scope_close(scope);
+}
+
+static void stream(void) {
+  uint64_t seed = 0, position = 0;
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_seed(ctx, 7, 3);
+  clg_randn(ctx, 1, (int64_t[]){8});
+  clg_seed_get(ctx, &seed, &position);
+  printf("seed %d, position %d, idle %d\n", (int)seed, (int)position, clg_context_set_idle(ctx, NULL, NULL));
+  clg_scope_close(scope);
+}
+
+/* ---- kernels ---- */
+
+static void kernels(void) {
+  static const char source[] =
+      "__kernel void twice(__global const float *x, uint x_at, __global float *y, uint y_at, int n, uint more,"
+      "                    float by) {"
+      "  if (get_global_id(0) < (uint)n) y[y_at + get_global_id(0)] = by * x[x_at + get_global_id(0)] + more;"
+      "}";
+  clg_program *p = clg_program_create(ctx, "twice.cl", source);
+  clg_tensor *x = some(4, 1, 1), *y = some(4, 0, 0);
+  clg_kernel_arg args[] = {clg_pass_in(x), clg_pass_out(y), clg_pass_int(4), clg_pass_uint(1), clg_pass_float(2)};
+  clg_program_launch(p, "twice", (size_t[]){4, 1, 1}, NULL, args, 5);
+  show("kernel", y);
+  clg_tensor_unref(&x);
+  clg_tensor_unref(&y);
+  clg_program_unref(&p);
+}
+
+/* ---- layers ---- */
+
+static void layers(void) {
+  clg_module *m = clg_dropout_create(ctx, 0.5f);
+  clg_module_train(m, false);
+  printf("train %d\n", clg_module_is_train(m));
+  clg_module_unref(&m);
+}
+
+int main(void) {
+  if (clg_context_create(&ctx, NULL) != CLG_OK) return 1;
+  tensors();
+  stream();
+  kernels();
+  layers();
+  if (*clg_last_error(ctx)) printf("%s\n", clg_last_error(ctx));
+  clg_context_unref(&ctx);
+  return 0;
+}
