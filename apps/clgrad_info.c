@@ -165,7 +165,7 @@ static void run_test(clg_context *ctx, int i, result *r) {
 
 /* How many programs the tests need: a plan makes the same calls. 0: not known. */
 static uint64_t count_programs(clg_context *like) {
-  clg_plan_options o = CLG_PLAN_OPTIONS_INIT;
+  clg_plan_options o = clg_plan_defaults();
   o.like = like;
   clg_context *plan = NULL;
   result ignored = {0};
@@ -182,7 +182,7 @@ static result self_test(const clg_device_info *d, bool show) {
   building_begin(&compiling, show, 0);
   char selector[32];
   snprintf(selector, sizeof selector, "%d:%d", d->platform_index, d->device_index);
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
   o.device = selector;
   o.message = r.message;
   o.message_size = sizeof r.message;
@@ -303,7 +303,7 @@ static bool parse(int argc, char **argv, options *o) {
 
 /* The context that programs would get; NULL with the reason. */
 static clg_context *choose(const options *o, char *message, size_t size) {
-  clg_context_options c = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options c = clg_context_defaults();
   c.device = o->device;
   c.message = message;
   c.message_size = size;

@@ -5,7 +5,7 @@
 int main(void) {
   clg_context *ctx = NULL;
   char why[256];
-  clg_context_options options = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options options = clg_context_defaults();
   options.message = why;
   options.message_size = sizeof why;
   if (clg_context_create(&ctx, &options) != CLG_OK) return fprintf(stderr, "%s\n", why), 1;

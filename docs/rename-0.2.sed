@@ -30,6 +30,17 @@ s/\bclg_pass_int\b/clg_arg_int/g
 s/\bclg_pass_uint\b/clg_arg_uint/g
 s/\bclg_pass_float\b/clg_arg_float/g
 s/\bclg_pass\b/clg_arg_of/g
+# Options: a call where a macro was, so that a static object takes its values by hand.
+s/\(clg_\w+_options\)(CLG_\w+_OPTIONS_INIT)/\1/g
+s/\bCLG_CONTEXT_OPTIONS_INIT\b/clg_context_defaults()/g
+s/\bCLG_PLAN_OPTIONS_INIT\b/clg_plan_defaults()/g
+s/\bCLG_BACKWARD_OPTIONS_INIT\b/clg_backward_defaults()/g
+s/\bCLG_GRADCHECK_OPTIONS_INIT\b/clg_gradcheck_defaults()/g
+s/\bCLG_CONV_OPTIONS_INIT\b/clg_conv_defaults()/g
+s/\bCLG_POOL_OPTIONS_INIT\b/clg_pool_defaults()/g
+s/\bCLG_BATCH_NORM_OPTIONS_INIT\b/clg_batch_norm_defaults()/g
+s/\bCLG_LOSS_OPTIONS_INIT\b/clg_loss_defaults()/g
+
 # Fields: clg_batch_norm_options.train, clg_plan_options.profile (that of clg_context_options is true or false).
 s/(\.|->)train( *= *)/\1training\2/g
 s/(\.|->)profile( *= *"|( *= *)(path|file|name)\b)/\1device_file\2/g

@@ -42,7 +42,7 @@ static clg_scope *begin(void) {
 }
 static void end(clg_scope *scope, const char *name, clg_tensor *y, clg_tensor *const *in, int n) {
   uint64_t h = hash_of(14695981039346656037u, y);
-  clg_backward_options from = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options from = clg_backward_defaults();
   from.grad = clg_detach(y);
   if (n) clg_backward(y, &from);
   for (int i = 0; i < n; i++) h = hash_of(h, clg_tensor_grad(in[i]));
@@ -84,7 +84,7 @@ static void convolutions(void) {
             {1, 12, 18, 17, 8, 5, 3, 2, 1, 3}, {2, 300, 20, 10, 10, 3, 1, 1, 1, 1}, {2, 1, 2, 40, 40, 5, 1, 2, 1, 1},
             {4, 40, 1, 12, 12, 4, 2, 1, 1, 1}};
   for (size_t s = 0; s < sizeof of / sizeof *of; s++) {
-    clg_conv_options o = CLG_CONV_OPTIONS_INIT;
+    clg_conv_options o = clg_conv_defaults();
     for (int a = 0; a < 2; a++)
       o.stride[a] = of[s].stride, o.padding[a] = of[s].padding, o.dilation[a] = of[s].dilation;
     o.groups = of[s].groups;
@@ -128,7 +128,7 @@ static void others(void) {
 
 int main(void) {
   char why[256];
-  clg_context_options options = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options options = clg_context_defaults();
   options.message = why;
   options.message_size = sizeof why;
   if (clg_context_create(&ctx, &options) != CLG_OK) return fprintf(stderr, "%s\n", why), 1;

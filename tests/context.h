@@ -9,7 +9,7 @@
 static inline clg_context *test_context_open(void) {
   clg_context *ctx = NULL;
   char message[512] = "";
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
   o.message = message;
   o.message_size = sizeof message;
   ck_assert_msg(clg_context_create(&ctx, &o) == CLG_OK, "%s", message);

@@ -20,7 +20,7 @@ static inline clg_context *open_with(clg_context_options o) {
   ck_assert_msg(try_open(&ctx, o) == CLG_OK, "%s", message);
   return ctx;
 }
-static inline clg_context *open_default(void) { return open_with((clg_context_options)CLG_CONTEXT_OPTIONS_INIT); }
+static inline clg_context *open_default(void) { return open_with(clg_context_defaults()); }
 
 static inline void close_clean(clg_context **ctx) {
   ck_assert_str_eq(clg_last_error(*ctx), "");

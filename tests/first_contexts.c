@@ -32,7 +32,7 @@ static const char *work(clg_context *ctx) {
 static void *run(void *arg) {
   (void)arg;
   char why[512] = "";
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
   o.message = why;
   o.message_size = sizeof why;
   clg_context *ctx = NULL;

@@ -109,7 +109,7 @@ static int save_forever(const char *path) {
 
 int main(int argc, char **argv) {
   char why[512] = "";
-  clg_context_options options = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options options = clg_context_defaults();
   options.message = why;
   options.message_size = sizeof why;
   if (clg_context_create(&ctx, &options) != CLG_OK) return fprintf(stderr, "%s\n", why), 1;

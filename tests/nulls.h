@@ -23,7 +23,7 @@ static clg_device_shape plan_shape; /* AUTO: a device */
 
 static inline clg_context *a_context(void) {
   static clg_context *ctx;
-  clg_plan_options o = CLG_PLAN_OPTIONS_INIT;
+  clg_plan_options o = clg_plan_defaults();
   o.shape = plan_shape;
   if (!ctx && plan_shape == CLG_SHAPE_AUTO) clg_context_create(&ctx, NULL);
   if (!ctx && plan_shape != CLG_SHAPE_AUTO) clg_context_create_plan(&ctx, &o);

@@ -49,7 +49,7 @@ int main(int argc, char **argv) {
   float *v = malloc((size_t)(n + 1) * sizeof *v);
   for (int64_t i = 0; v && i <= n; i++) high = low + (uint32_t)i, memcpy(&v[i], &high, sizeof high);
   clg_context *ctx = NULL;
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
   uint64_t sum = v && clg_context_create(&ctx, &o) == CLG_OK ? bits(ctx, c, v, n + 1) : 0;
   if (sum) printf("%016llx of %lld numbers\n", (unsigned long long)sum, (long long)n + 1);
   clg_context_unref(&ctx);

@@ -186,7 +186,7 @@ static cost cost_of(clg_context *in, const product_case *c, int64_t grow) {
 
 static clg_context *plan_like(clg_context *like) {
   clg_context *plan = NULL;
-  clg_plan_options o = CLG_PLAN_OPTIONS_INIT;
+  clg_plan_options o = clg_plan_defaults();
   o.like = like;
   ck_assert_int_eq(clg_context_create_plan(&plan, &o), CLG_OK);
   return plan;

@@ -87,7 +87,7 @@ static void go(way how, bool checkpoint, bool inner, float out[3][SIZE], uint64_
   o.body.inner = inner;
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *y = run(&o, checkpoint), *const only[] = {o.w, o.x};
-  clg_backward_options opt = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options opt = clg_backward_defaults();
   if (how == RETAIN) {
     opt.retain_graph = true;
     ck_assert_int_eq(clg_backward(y, &opt), CLG_OK);
@@ -104,7 +104,7 @@ static void go(way how, bool checkpoint, bool inner, float out[3][SIZE], uint64_
   }
   ck_assert_msg(clg_backward(y, &opt) == CLG_OK, "%s", clg_last_error(ctx));
   if (how == INPUTS) { /* what the first did not need is still there */
-    opt = (clg_backward_options)CLG_BACKWARD_OPTIONS_INIT;
+    opt = clg_backward_defaults();
     opt.inputs = &only[1], opt.n_inputs = 1;
     clg_status again = clg_backward(run(&o, checkpoint), &opt);
     ck_assert_int_eq(again, CLG_OK);

@@ -295,7 +295,7 @@ static void check_op(const conv_case *c, bool transposed, bool strided) {
     v[i] = random_floats(numel_of(&s, i)), u[i] = random_floats(numel_of(&s, i));
   const int64_t channels = transposed ? s.c : s.o;
   float *b = random_floats((size_t)channels);
-  clg_conv_options o = CLG_CONV_OPTIONS_INIT;
+  clg_conv_options o = clg_conv_defaults();
   for (int a = 0; a < 2; a++) {
     o.stride[a] = c->stride[a], o.padding[a] = c->padding[a], o.dilation[a] = c->dilation[a];
     if (transposed)
@@ -400,7 +400,7 @@ START_TEST(batches) {
   int64_t d[2][4];
   dims_of(&s, X, d[0]), dims_of(&s, W, d[1]);
   clg_tensor *tx = clg_tensor_create(ctx, 4, d[0], x), *tw = clg_tensor_create(ctx, 4, d[1], w);
-  clg_conv_options o = CLG_CONV_OPTIONS_INIT;
+  clg_conv_options o = clg_conv_defaults();
   for (int i = 0; i < 2; i++) o.stride[i] = 2, o.padding[i] = 1;
   ck_assert_int_eq(clg_tensor_read(clg_conv2d(tx, tw, NULL, &o), all[0]), CLG_OK);
   for (int n = 0; n < 3; n++)

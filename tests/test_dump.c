@@ -24,9 +24,9 @@ static void read_profile(void *user, const char *line) {
 }
 
 static clg_tensor *discriminator(clg_tensor *x, clg_tensor *const *w) {
-  clg_conv_options o = CLG_CONV_OPTIONS_INIT;
+  clg_conv_options o = clg_conv_defaults();
   o.stride[0] = o.stride[1] = 2, o.padding[0] = o.padding[1] = 1, o.act = CLG_ACT_LEAKY_RELU, o.slope = 0.2f;
-  clg_batch_norm_options n = CLG_BATCH_NORM_OPTIONS_INIT;
+  clg_batch_norm_options n = clg_batch_norm_defaults();
   n.act = CLG_ACT_LEAKY_RELU, n.slope = 0.2f;
   clg_tensor *h = clg_conv2d(x, w[0], NULL, &o);
   o.act = CLG_ACT_NONE;
@@ -108,7 +108,7 @@ START_TEST(a_step_as_files) {
   kept before = keep_variable("CLGRAD_DUMP");
   setenv("CLGRAD_DUMP", folder, 1);
   clg_context *ctx = NULL;
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
   o.profile = true, o.log = read_profile;
   ck_assert_int_eq(clg_context_create(&ctx, &o), CLG_OK);
   train(ctx);

@@ -24,12 +24,12 @@ static clg_tensor *behind(clg_tensor *y, clg_activation act, float slope) {
 }
 
 static clg_tensor *conv2d(clg_tensor *const *t, clg_activation act, float slope) {
-  clg_conv_options o = CLG_CONV_OPTIONS_INIT;
+  clg_conv_options o = clg_conv_defaults();
   o.padding[0] = o.padding[1] = 1, o.act = inside(act), o.slope = slope;
   return behind(clg_conv2d(t[0], t[1], t[2], &o), act, slope);
 }
 static clg_tensor *conv_transpose2d(clg_tensor *const *t, clg_activation act, float slope) {
-  clg_conv_options o = CLG_CONV_OPTIONS_INIT;
+  clg_conv_options o = clg_conv_defaults();
   o.padding[0] = o.padding[1] = 1, o.act = inside(act), o.slope = slope;
   return behind(clg_conv_transpose2d(t[0], t[1], t[2], &o), act, slope);
 }
@@ -39,7 +39,7 @@ static clg_tensor *batch_norm_of(clg_tensor *x, clg_tensor *gamma, clg_tensor *b
   float mean[42] = {0.3f, -0.2f, 0, 0.1f}, var[42];
   for (int i = 0; i < 42; i++) var[i] = 0.5f + 0.25f * (float)(i % 5);
   int64_t channels = clg_tensor_dim(x, 1);
-  clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
+  clg_batch_norm_options o = clg_batch_norm_defaults();
   o.training = train, o.act = inside(act), o.slope = slope;
   o.running_mean = clg_tensor_create(ctx, 1, &channels, mean),
   o.running_var = clg_tensor_create(ctx, 1, &channels, var);
@@ -105,7 +105,7 @@ static void figures(body run, int a, bool fused, float out[FIGURES][LARGEST]) {
   apart = !fused;
   clg_tensor *y = run(t, acts[a].act, acts[a].slope);
   clg_tensor *loss = clg_sum(clg_square(y), NULL, 0, false);
-  clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options o = clg_backward_defaults();
   o.create_graph = true;
   ck_assert_int_eq(clg_grad(loss, t, 3, false, &o, g), CLG_OK);
   ck_assert_int_eq(clg_tensor_read(y, out[0]), CLG_OK);
@@ -275,7 +275,7 @@ START_TEST(layer_norm_gradients) {
   clg_tensor *t[] = {random_leaf(2, size), clg_tensor_create(ctx, 1, size + 1, gain),
                      clg_tensor_create(ctx, 1, size + 1, shift)};
   for (int i = GAMMA; i <= BETA; i++) ck_assert_int_eq(clg_tensor_set_requires_grad(t[i], true), CLG_OK);
-  clg_gradcheck_options o = CLG_GRADCHECK_OPTIONS_INIT;
+  clg_gradcheck_options o = clg_gradcheck_defaults();
   o.order = 2;
   apart = false;
   for (int a = 0; a < ACTS; a++)
@@ -309,8 +309,8 @@ START_TEST(unknown_activations) {
   clg_tensor *x = random_leaf(4, dims[1]), *flat = random_leaf(2, dims[1]);
   clg_scope *scope = clg_scope_open(ctx);
   clg_activation none = (clg_activation)99;
-  clg_conv_options c = CLG_CONV_OPTIONS_INIT;
-  clg_batch_norm_options b = CLG_BATCH_NORM_OPTIONS_INIT;
+  clg_conv_options c = clg_conv_defaults();
+  clg_batch_norm_options b = clg_batch_norm_defaults();
   c.act = b.act = none;
   for (int i = 0; i < 4; i++) {
     clg_tensor *y = i == 0   ? clg_conv2d(x, x, NULL, &c)

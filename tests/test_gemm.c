@@ -260,7 +260,7 @@ START_TEST(the_default_profile_is_that_of_unknown_devices) {
     by_nobody = true;
     clg_context *ctx = NULL;
     clg_gemm_profile p = {0};
-    bool same = try_open(&ctx, (clg_context_options)CLG_CONTEXT_OPTIONS_INIT) == CLG_OK && clg_gemm_probe(ctx, &p);
+    bool same = try_open(&ctx, clg_context_defaults()) == CLG_OK && clg_gemm_probe(ctx, &p);
     same = same && p.mwg == clg_gemm_default.mwg && p.nwg == clg_gemm_default.nwg && p.kwg == clg_gemm_default.kwg &&
            p.kernel_id == clg_gemm_default.kernel_id;
     if (!same) fprintf(stderr, "%s%u %u %u %u %u\n", message, p.mwg, p.nwg, p.kwg, p.kernel_id, p.min_indirect);

@@ -124,7 +124,7 @@ START_TEST(foreign_ones_are_refused) {
              *both[] = {ints, theirs};
   for (int i = 0; i < 2; i++) {
     clg_scope *s = clg_scope_open(ctx);
-    clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+    clg_backward_options o = clg_backward_defaults();
     clg_tensor *y = clg_mul_scalar(x, 2);
     o.grad = both[i];
     ck_assert_int_ne(clg_backward(y, &o), CLG_OK);

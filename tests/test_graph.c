@@ -90,7 +90,7 @@ END_TEST
 START_TEST(retained_graph_runs_again) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = leaf(3, v3), *y = total(clg_mul(x, x));
-  clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options o = clg_backward_defaults();
   o.retain_graph = true;
   ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
   ck_assert_uint_gt(clg_memory(ctx).live, 0);

@@ -143,7 +143,7 @@ START_TEST(told_once_or_not_at_all) {
   clg_tensor *each[] = {x, w, unused, cut};
   for (int i = 0; i < 4; i++) listen_to(each[i], &all);
   clg_tensor *y = total(clg_add(clg_mul(clg_matmul(x, w), x), deaf(cut)));
-  clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options o = clg_backward_defaults();
   o.retain_graph = true;
   ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
   ck_assert_int_eq(all.n, 2);
@@ -279,7 +279,7 @@ START_TEST(a_plan_tells_too) {
   static float grads[PARAMETERS * CELLS];
   uint64_t peak = train(AFTER, 0, &real, grads);
   clg_context *device = ctx;
-  clg_plan_options o = CLG_PLAN_OPTIONS_INIT;
+  clg_plan_options o = clg_plan_defaults();
   o.like = device;
   ck_assert_int_eq(clg_context_create_plan(&ctx, &o), CLG_OK);
   ck_assert_uint_eq(train(AFTER, 0, &planned, grads), peak);

@@ -102,7 +102,7 @@ static norm_results run_batch_norm(clg_tensor *x, clg_tensor *g, clg_activation 
   norm_results r;
   clg_set_seed(ctx, 7, 0);
   clg_tensor *in[3] = {clg_detach(x), clg_randn(ctx, 1, &c), clg_randn(ctx, 1, &c)}, *d[3];
-  clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
+  clg_batch_norm_options o = clg_batch_norm_defaults();
   o.training = train, o.act = inside ? act : CLG_ACT_NONE, o.slope = 0.2f;
   o.running_mean = clg_full(ctx, 1, &c, 30), o.running_var = clg_full(ctx, 1, &c, 1);
   for (int i = 0; i < 3; i++) ck_assert_int_eq(clg_tensor_set_requires_grad(in[i], true), CLG_OK);

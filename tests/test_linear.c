@@ -19,7 +19,7 @@ static uint64_t gradients(const int64_t size[3], bool matmul, const bool wants[2
   for (int turn = 0; turn < 2; turn++) {
     clg_scope *scope = clg_scope_open(ctx);
     clg_tensor *y = matmul ? clg_matmul(t[0], t[1]) : clg_linear(t[0], t[1], NULL);
-    clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+    clg_backward_options o = clg_backward_defaults();
     clg_tensor *g = clg_randn(ctx, 2, (int64_t[]){m, n});
     o.grad = g;
     launches = clg_context_counters(ctx).launches;
@@ -94,7 +94,7 @@ START_TEST(no_outputs) {
       clg_tensor_set_requires_grad(x, true), clg_tensor_set_requires_grad(w, true);
       clg_tensor *y =
           clg_sum(act ? clg_linear_act(x, w, NULL, CLG_ACT_TANH, 0) : clg_linear(x, w, NULL), NULL, 0, false);
-      clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+      clg_backward_options o = clg_backward_defaults();
       o.create_graph = graph;
       ck_assert_msg(clg_grad(y, (clg_tensor *[]){x, w}, 2, false, &o, to) == CLG_OK, "%s", clg_last_error(ctx));
       ck_assert_int_eq(clg_tensor_read(to[0], g), CLG_OK);

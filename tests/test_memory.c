@@ -118,7 +118,7 @@ static void live_a_life(clg_context *ctx, int steps) {
 
 START_TEST(a_plan_reserves_the_same_to_the_byte) {
   clg_context *real = open_default(), *like = NULL, *alone = plan();
-  clg_plan_options o = CLG_PLAN_OPTIONS_INIT;
+  clg_plan_options o = clg_plan_defaults();
   o.like = real;
   ck_assert_int_eq(clg_context_create_plan(&like, &o), CLG_OK);
   ck_assert_int_eq(clg_context_device(like)->shape, clg_context_device(real)->shape);

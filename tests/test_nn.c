@@ -221,7 +221,7 @@ START_TEST(layers_without_parameters_are_their_ops) {
   values(v, 32, 1);
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 4, (int64_t[]){1, 2, 4, 4}, v);
-  clg_pool_options o = CLG_POOL_OPTIONS_INIT;
+  clg_pool_options o = clg_pool_defaults();
   o.kernel[0] = 3, o.kernel[1] = 2, o.padding[0] = 1, o.stride[0] = 2;
   same(clg_max_pool2d_create(ctx, &o), x, clg_max_pool2d(x, &o));
   same(clg_avg_pool2d_create(ctx, &o), x, clg_avg_pool2d(x, &o));

@@ -141,7 +141,7 @@ START_TEST(recorded_gradients_of_norms_keep_their_digits) {
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(ROWS, N), v), *up = clg_tensor_create(ctx, 2, DIMS(ROWS, N), u), *d;
     clg_tensor_set_requires_grad(x, true);
-    clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
+    clg_batch_norm_options o = clg_batch_norm_defaults();
     o.eps = 1e-30f;
     clg_tensor *y = batch ? clg_transpose(clg_batch_norm(clg_transpose(x, 0, 1), NULL, NULL, &o), 0, 1)
                           : clg_layer_norm(x, NULL, NULL, 1e-30f);
@@ -278,7 +278,7 @@ START_TEST(losses_do_not_broadcast) {
     refused(clg_squared_loss(x, t, NULL), "[4,1]");
   }
   /* a weight broadcasts to x, and not further */
-  clg_loss_options o = CLG_LOSS_OPTIONS_INIT;
+  clg_loss_options o = clg_loss_defaults();
   o.weight = other[0];
   refused(clg_l1_loss(x, x, &o), "weight [4] does not broadcast to x [4,1]");
   o.weight = NULL, o.pos_weight = other[1];

@@ -109,7 +109,7 @@ START_TEST(running_statistics_move) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(3, 2), (float[]){0, 1, 3, 1, 6, 4}), *m = ones(1, DIMS(2)),
              *v = ones(1, DIMS(2));
-  clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
+  clg_batch_norm_options o = clg_batch_norm_defaults();
   o.running_mean = m, o.running_var = v, o.momentum = 0.5f;
   uint32_t version = clg_tensor_version(m);
   ck_assert_ptr_nonnull(clg_batch_norm(x, NULL, NULL, &o));
@@ -279,9 +279,9 @@ START_TEST(bad_arguments_are_refused) {
   clg_tensor *x = ones(2, DIMS(3, 5)), *v = ones(1, DIMS(4)), *im = ones(4, DIMS(1, 2, 4, 4)),
              *many = ones(3, DIMS(2, 5, 3));
   clg_tensor *i = clg_tensor_create_i32(ctx, 1, DIMS(3), (int32_t[]){0, 1, 2});
-  clg_loss_options lo = CLG_LOSS_OPTIONS_INIT;
-  clg_pool_options po = CLG_POOL_OPTIONS_INIT;
-  clg_batch_norm_options bo = CLG_BATCH_NORM_OPTIONS_INIT;
+  clg_loss_options lo = clg_loss_defaults();
+  clg_pool_options po = clg_pool_defaults();
+  clg_batch_norm_options bo = clg_batch_norm_defaults();
   refused(clg_softmax(x, 2), CLG_ERR_SHAPE, "softmax: dimension 2");
   refused(clg_max(x, -3, false, NULL), CLG_ERR_SHAPE, "max: dimension -3");
   refused(clg_argmax(clg_narrow(x, 0, 0, 0), 0, false), CLG_ERR_SHAPE, "no elements");

@@ -37,7 +37,7 @@ static clg_tensor *layer_norm(clg_tensor **t) {
   return end(clg_matmul(norm(t, clg_linear_act(t[X], t[W1], NULL, CLG_ACT_LEAKY_RELU, 0.2f)), t[W2]));
 }
 static clg_tensor *batch_norm(clg_tensor **t) {
-  clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
+  clg_batch_norm_options o = clg_batch_norm_defaults();
   o.training = true;
   clg_tensor *h = clg_conv2d(t[IMAGES], t[KERNEL], NULL, NULL);
   h = clg_leaky_relu(clg_batch_norm(h, t[CHANNEL_GAMMA], t[CHANNEL_BETA], &o), 0.2f);
@@ -100,7 +100,7 @@ static uint64_t go(int m, way how, bool remat, float out[LEAVES][LARGEST]) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *y = models[m].model(t);
   uint64_t saved = clg_memory(ctx).saved;
-  clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options o = clg_backward_defaults();
   clg_tensor *inputs[] = {m == 1 ? t[KERNEL] : t[W1], m == 1 ? t[CHANNEL_GAMMA] : t[GAMMA]};
   if (how == RETAIN) {
     o.retain_graph = true;
@@ -154,7 +154,7 @@ START_TEST(released_late) {
     clg_tensor *h = norm(t, clg_matmul(t[X], t[W1]));
     clg_tensor *a = end(clg_matmul(h, t[W1])), *b = end(clg_matmul(h, t[W2])), *c = end(clg_matmul(h, t[W2]));
     ck_assert_int_eq(clg_backward(a, NULL), CLG_OK);
-    clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+    clg_backward_options o = clg_backward_defaults();
     o.inputs = &t[W2], o.n_inputs = 1;
     ck_assert_int_eq(clg_backward(b, &o), CLG_OK);
     ck_assert_int_eq(clg_backward(c, NULL), CLG_ERR_GRAPH);
@@ -176,7 +176,7 @@ START_TEST(used_after_release) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *h = norm(t, clg_matmul(t[X], t[W1]));
   ck_assert_int_eq(clg_backward(end(clg_matmul(h, t[W2])), NULL), CLG_OK);
-  clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options o = clg_backward_defaults();
   o.inputs = &t[W2], o.n_inputs = 1;
   ck_assert_int_eq(clg_backward(end(clg_matmul(h, t[W2])), &o), CLG_OK);
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);

@@ -122,7 +122,7 @@ START_TEST(gradients_of_parts_add_up) {
     for (int i = 0; i < N; i++) turned[i % C * R + i / C] = want[i];
     gradient_is(t, turned);
     clg_tensor_zero_grad(x);
-    clg_backward_options again = CLG_BACKWARD_OPTIONS_INIT;
+    clg_backward_options again = clg_backward_defaults();
     again.create_graph = true;
     ck_assert_int_eq(clg_backward(loss_of(x, first), &again), CLG_OK);
     gradient_is(x, want);

@@ -126,7 +126,7 @@ START_TEST(gradients_are_kept_without_the_graph_they_come_with) {
     clg_tensor *x = leaf(ctx), *g = NULL;
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *y = clg_add_scalar(x, 0), *root = total(y);
-    clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+    clg_backward_options o = clg_backward_defaults();
     given = how == 5 ? x : clg_tanh(y);
     if (how == 0 || how == 5) root = y, o.grad = given;                    /* the root's */
     if (how == 1) clg_tensor_add_hook(x, give_given, NULL);                /* a leaf's hook */
@@ -342,7 +342,7 @@ START_TEST(control_characters_do_not_reach_messages) {
   clg_tensor_unref(&x);
   char why[256] = "";
   clg_context *none = NULL;
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
   o.device = evil, o.message = why, o.message_size = sizeof why;
   ck_assert_int_ne(clg_context_create(&none, &o), CLG_OK);
   expect_plain(why);

@@ -219,7 +219,7 @@ static void conv_many(int64_t n) {
 }
 static void pool(int64_t n) {
   int64_t a = side_of(n);
-  clg_pool_options o = CLG_POOL_OPTIONS_INIT;
+  clg_pool_options o = clg_pool_defaults();
   o.kernel[0] = o.kernel[1] = (int)a;
   check(clg_avg_pool2d(tensor(2, S(a, a), 0), &o), a * a, 1 / (double)(a * a), along_last);
 }
@@ -309,7 +309,7 @@ static const range ranges[] = {{2, {3, 768}},   {2, {2, 5003}},   {2, {77, 9}}, 
 typedef clg_tensor *(*norm_fn)(clg_tensor *x);
 static clg_tensor *by_layer(clg_tensor *x) { return clg_layer_norm(x, NULL, NULL, 1e-12f); }
 static clg_tensor *by_batch(clg_tensor *x) {
-  clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
+  clg_batch_norm_options o = clg_batch_norm_defaults();
   o.eps = 1e-12f;
   return clg_batch_norm(x, NULL, NULL, &o);
 }

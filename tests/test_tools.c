@@ -89,7 +89,7 @@ START_TEST(gradcheck_finds_right_and_wrong) {
   uint64_t position, then;
   clg_tensor_read(in[0], before);
   clg_get_seed(ctx, NULL, &position);
-  clg_gradcheck_options o = CLG_GRADCHECK_OPTIONS_INIT;
+  clg_gradcheck_options o = clg_gradcheck_defaults();
   o.order = 2;
   ck_assert_msg(clg_gradcheck(ctx, smooth, NULL, in, 2, &o) == CLG_OK, "%s", clg_last_error(ctx));
   clg_tensor_read(in[0], after);
@@ -222,7 +222,7 @@ START_TEST(custom_ops_are_recorded) {
   swish_op o = {.program = clg_program_create(ctx, "swish.cl", swish), .k = 1.25f};
   clg_set_seed(ctx, 9, 0);
   clg_tensor *x = random_leaf(2, (int64_t[]){3, 5});
-  clg_gradcheck_options options = CLG_GRADCHECK_OPTIONS_INIT;
+  clg_gradcheck_options options = clg_gradcheck_defaults();
   ck_assert_msg(clg_gradcheck(ctx, through, &o, &x, 1, &options) == CLG_OK, "%s", clg_last_error(ctx));
   /* kernels cannot be differentiated again, ops can */
   options.order = 2;

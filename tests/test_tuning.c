@@ -15,7 +15,7 @@ static clg_context *ctx;
 static char path[64], text[ROOM];
 
 static clg_context *open_shape(clg_device_shape shape) {
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
   o.shape = shape;
   clg_context *out = NULL;
   ck_assert_int_eq(clg_context_create(&out, &o), CLG_OK);
@@ -224,11 +224,11 @@ START_TEST(contexts_and_plans_take_the_variables_table) {
   clg_context_unref(&other);
   put("nonsense\n", 9);
   char why[256] = "";
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
   o.message = why, o.message_size = sizeof why;
   ck_assert_int_eq(clg_context_create(&other, &o), CLG_ERR_IO);
   ck_assert(!other && strstr(why, path));
-  clg_plan_options p = CLG_PLAN_OPTIONS_INIT;
+  clg_plan_options p = clg_plan_defaults();
   p.message = why, p.message_size = sizeof why, *why = 0;
   ck_assert_int_eq(clg_context_create_plan(&plan, &p), CLG_ERR_IO);
   ck_assert(!plan && strstr(why, path));
@@ -399,7 +399,7 @@ static void expect_state(clg_context *in, const char *lines, const char *word) {
 START_TEST(parameters_reach_clblast_and_plans) {
   clg_context *tuned = open_shape(CLG_SHAPE_GPU), *other = open_shape(CLG_SHAPE_GPU), *plan = NULL;
   put_table(NULL, NULL, "gpu", DIRECT ROUTINE);
-  clg_plan_options o = CLG_PLAN_OPTIONS_INIT;
+  clg_plan_options o = clg_plan_defaults();
   o.shape = CLG_SHAPE_GPU;
   ck_assert_int_eq(clg_context_create_plan(&plan, &o),
                    CLG_OK); /* before the device has them: a plan goes by the table */
@@ -411,7 +411,7 @@ START_TEST(parameters_reach_clblast_and_plans) {
   ck_assert_uint_eq(workspace(plan), need);
   clg_tuning_clear(plan);
   clg_context_unref(&plan);
-  o = (clg_plan_options)CLG_PLAN_OPTIONS_INIT;
+  o = clg_plan_defaults();
   o.like = tuned;
   ck_assert_int_eq(clg_context_create_plan(&plan, &o), CLG_OK);
   ck_assert_uint_eq(workspace(plan), need);

@@ -114,7 +114,7 @@ END_TEST
 START_TEST(a_wait_for_memory_calls_back) {
   if (test_interpreted(ctx)) return;
   clg_context *before = ctx;
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
   o.memory_limit = 4096;
   ck_assert_int_eq(clg_context_create(&ctx, &o), CLG_OK);
   idler i = {.opens = 2};

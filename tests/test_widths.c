@@ -44,7 +44,7 @@ static void near(const clg_tensor *t, const double *want, double tolerance, cons
 }
 /* Gradients of t[0..n) for the gradient g of y. */
 static void gradients(clg_tensor *y, clg_tensor *g, clg_tensor **t, size_t n, clg_tensor **out) {
-  clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options o = clg_backward_defaults();
   o.grad = g;
   ck_assert_msg(y && clg_grad(y, t, n, false, &o, out) == CLG_OK, "%s", clg_last_error(ctx));
 }
@@ -92,7 +92,7 @@ static void pool_reference(const window *w, const float *x, const float *g, int6
 }
 
 static void check_pool(const window *w, int64_t planes, int64_t height, int64_t width, bool nan) {
-  clg_pool_options o = CLG_POOL_OPTIONS_INIT;
+  clg_pool_options o = clg_pool_defaults();
   memcpy(o.kernel, w->k, sizeof w->k), memcpy(o.stride, w->s, sizeof w->s);
   memcpy(o.padding, w->p, sizeof w->p), memcpy(o.dilation, w->d, sizeof w->d);
   o.exclude_pad = w->exclude;

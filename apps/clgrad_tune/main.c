@@ -114,7 +114,7 @@ static bool is_table(const char *file) {
 static bool can_begin(const char *file) {
   clg_context *plan = NULL;
   char why[1024] = "out of host memory";
-  clg_plan_options how = CLG_PLAN_OPTIONS_INIT;
+  clg_plan_options how = clg_plan_defaults();
   how.message = why, how.message_size = sizeof why;
   bool ok = clg_context_create_plan(&plan, &how) == CLG_OK && clg_file_check(plan, file) == CLG_OK;
   if (!ok) fprintf(stderr, "clgrad_tune: %s\n", plan ? clg_last_error(plan) : why);

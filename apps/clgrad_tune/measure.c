@@ -29,7 +29,7 @@ double least(double a, double b) { return a == 0 || b < a ? b : a; }
 clg_context *open_context(const options *o) {
   char message[512] = "";
   clg_context *ctx = NULL;
-  clg_context_options c = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options c = clg_context_defaults();
   c.device = o->device, c.shape = o->shape, c.message = message, c.message_size = sizeof message;
   if (clg_context_create(&ctx, &c) == CLG_OK) return ctx;
   fprintf(stderr, "clgrad_tune: %s\n", message);

@@ -10,8 +10,7 @@
 #define MOST_BLOCKS 12
 
 /* Kernels of 4: `up` and `down` double and halve the side, else 1x1 meets 4x4. */
-static const clg_conv_options halving = {{2, 2}, {1, 1}, {0, 0}, {1, 1}, 1, CLG_ACT_NONE, 0},
-                              ending = CLG_CONV_OPTIONS_INIT;
+static const clg_conv_options halving = {.stride = {2, 2}, .padding = {1, 1}, .dilation = {1, 1}, .groups = 1};
 
 static int sides_between(const model_spec *s) {
   int n = 0;
@@ -20,11 +19,11 @@ static int sides_between(const model_spec *s) {
 }
 
 static clg_module *up(clg_context *ctx, int64_t in, int64_t out, bool first) {
-  return clg_conv_transpose2d_create(ctx, in, out, 4, 4, first ? &ending : &halving, false);
+  return clg_conv_transpose2d_create(ctx, in, out, 4, 4, first ? NULL : &halving, false);
 }
 
 static clg_module *down(clg_context *ctx, int64_t in, int64_t out, bool last) {
-  return clg_conv2d_create(ctx, in, out, 4, 4, last ? &ending : &halving, false);
+  return clg_conv2d_create(ctx, in, out, 4, 4, last ? NULL : &halving, false);
 }
 
 static clg_module *norm(clg_context *ctx, int64_t channels) {

@@ -30,7 +30,7 @@ static bool check(const outputs *o, const char *path, message *why) {
 
 bool outputs_open(outputs *o, message *why) {
   char text[1024] = "";
-  clg_plan_options options = CLG_PLAN_OPTIONS_INIT;
+  clg_plan_options options = clg_plan_defaults();
   options.message = text, options.message_size = sizeof text;
   if (clg_context_create_plan(&o->files, &options) != CLG_OK) return fail(why, "%s", text);
   return check(o, o->json, why) && check(o, o->samples, why) && check(o, o->save, why);

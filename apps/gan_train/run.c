@@ -69,7 +69,7 @@ bool run_plan(const run_setup *setup, variant v, clg_context *like, result *r, m
   result plan = {0};
   char text[1024] = "";
   clg_context *ctx;
-  clg_plan_options options = CLG_PLAN_OPTIONS_INIT;
+  clg_plan_options options = clg_plan_defaults();
   options.shape = setup->shape;
   options.like = like;
   options.message = text;
@@ -109,7 +109,7 @@ static bool fits(const clg_context *ctx, const run_setup *setup, result *r) {
 bool run_variant(const run_setup *setup, variant v, result *r, message *why) {
   char text[2048] = "";
   clg_context *ctx;
-  clg_context_options options = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options options = clg_context_defaults();
   options.device = setup->device;
   options.shape = setup->shape;
   options.message = text;

@@ -36,7 +36,7 @@ static clg_tensor *fake_for_d(const step *s) {
 
 /* err_fake.backward(...) */
 static clg_status backward_fake(const step *s, clg_tensor *err_fake) {
-  clg_backward_options how = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options how = clg_backward_defaults();
   how.retain_graph = s->v == VARIANT_RETAIN_GRAPH || s->v == VARIANT_STALE;
   if (s->v == VARIANT_INPUTS) how.inputs = gan_d_parameters(s->m, &how.n_inputs);
   return clg_backward(err_fake, &how);

@@ -49,8 +49,7 @@ typedef struct clg_backward_options {
   clg_tensor *const *inputs; /* accumulate into these alone; NULL: into every leaf */
   size_t n_inputs;           /* 0 with inputs != NULL is an error */
 } clg_backward_options;
-#define CLG_BACKWARD_OPTIONS_INIT                                                                                      \
-  { NULL, false, false, NULL, 0 }
+CLG_API clg_backward_options clg_backward_defaults(void);
 
 /* Accumulates d root / d leaf into the leaves. Errors (CLG_ERR_GRAPH): a released saved tensor is needed ("a second
  * time"), a saved tensor was changed in place, root does not require grad. Nodes that `inputs` does not need do not run

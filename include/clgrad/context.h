@@ -71,8 +71,7 @@ typedef struct clg_context_options {
   clg_build_fn build; /* NULL: none */
   void *build_user;
 } clg_context_options;
-#define CLG_CONTEXT_OPTIONS_INIT                                                                                       \
-  { NULL, CLG_SHAPE_AUTO, 0, false, 0, NULL, NULL, NULL, 0, NULL, NULL }
+CLG_API clg_context_options clg_context_defaults(void);
 
 /* Lists every device of every platform, the default choice first; a broken platform is skipped and never hides the
  * others. Writes at most `max` rows and returns how many there are (0: no platform, or none with a device). */
@@ -94,8 +93,7 @@ typedef struct clg_plan_options {
   char *message;
   size_t message_size;
 } clg_plan_options;
-#define CLG_PLAN_OPTIONS_INIT                                                                                          \
-  { CLG_SHAPE_AUTO, NULL, NULL, 0, NULL, 0 }
+CLG_API clg_plan_options clg_plan_defaults(void);
 CLG_API clg_status clg_context_create_plan(clg_context **out, const clg_plan_options *options);
 /* Writes the file that `device_file` above names, for the device of `ctx`. The file is replaced in one step,
  * as those of io.h are; CLG_ERR_IO when it cannot be written. */

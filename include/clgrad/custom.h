@@ -101,8 +101,7 @@ typedef struct clg_gradcheck_options {
   float step;       /* of the differences: an input's element is moved by up to twice as much */
   float rtol, atol; /* |difference| <= atol + rtol*|finite differences| */
 } clg_gradcheck_options;
-#define CLG_GRADCHECK_OPTIONS_INIT                                                                                     \
-  { 1, 0.015625f, 2e-3f, 2e-3f }
+CLG_API clg_gradcheck_options clg_gradcheck_defaults(void);
 
 /* Compares backward with finite differences (five points, float32) of a weighted sum of f's result, for each element of
  * each input that requires grad; the others are constants. Inputs are leaves of some hundred elements, away from kinks

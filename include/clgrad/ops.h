@@ -213,8 +213,7 @@ typedef struct clg_conv_options {
       act; /* behind the bias, in the same kernel where the gradient can be had from the result, as in clg_linear_act */
   float slope; /* of leaky_relu */
 } clg_conv_options;
-#define CLG_CONV_OPTIONS_INIT                                                                                          \
-  { {1, 1}, {0, 0}, {0, 0}, {1, 1}, 1, CLG_ACT_NONE, 0 }
+CLG_API clg_conv_options clg_conv_defaults(void);
 /* y[n,o,q] = b[o] + sum over c and k of x[n,c, q*stride - padding + k*dilation] w[o,c,k]; zero outside of x.
  * x [N,C,H,W], w [O,C/groups,kh,kw], b [O] or NULL -> [N,O,OH,OW], OH = (H + 2 padding - dilation (kh - 1) - 1)/stride
  * + 1 rounded down. `options` NULL: the defaults. */
@@ -246,8 +245,7 @@ typedef struct clg_batch_norm_options {
       act;     /* behind it, in the same kernels where the gradient can be had from the result, as in clg_linear_act */
   float slope; /* of leaky_relu */
 } clg_batch_norm_options;
-#define CLG_BATCH_NORM_OPTIONS_INIT                                                                                    \
-  { NULL, NULL, true, 0.1f, 1e-5f, CLG_ACT_NONE, 0 }
+CLG_API clg_batch_norm_options clg_batch_norm_defaults(void);
 CLG_API clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta,
                                    const clg_batch_norm_options *options);
 /* x [N,C,..]: over each of `groups` groups of channels (C divides by it) and all that follows, then times gamma [C] or
@@ -271,8 +269,7 @@ typedef struct clg_loss_options {
   float label_smoothing;  /* cross_entropy */
   int ignore_index;       /* cross_entropy */
 } clg_loss_options;
-#define CLG_LOSS_OPTIONS_INIT                                                                                          \
-  { CLG_REDUCTION_MEAN, NULL, NULL, 0, -100 }
+CLG_API clg_loss_options clg_loss_defaults(void);
 CLG_API clg_tensor *clg_bce_with_logits_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *options);
 /* -(t*log(x) + (1 - t)*log(1 - x)), x in [0,1]; logarithms are clamped at -100, and the gradient's denominator x*(1 -
  * x) at 1e-12 */
@@ -299,8 +296,7 @@ typedef struct clg_pool_options {
   bool ceil_mode;
   bool exclude_pad; /* an average divides by the elements of x alone, not by those of the padding too */
 } clg_pool_options;
-#define CLG_POOL_OPTIONS_INIT                                                                                          \
-  { {1, 1}, {0, 0}, {0, 0}, {1, 1}, false, false }
+CLG_API clg_pool_options clg_pool_defaults(void);
 CLG_API clg_tensor *clg_max_pool2d(clg_tensor *x,
                                    const clg_pool_options *options); /* the gradient goes to the first maximum */
 CLG_API clg_tensor *clg_avg_pool2d(clg_tensor *x, const clg_pool_options *options);

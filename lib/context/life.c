@@ -55,9 +55,10 @@ static clg_status open_on(clg_context **out, const clg_found *found, cl_context 
   return s;
 }
 
+clg_context_options clg_context_defaults(void) { return (clg_context_options){.shape = CLG_SHAPE_AUTO}; }
+
 clg_status clg_context_create(clg_context **out, const clg_context_options *options) {
-  static const clg_context_options none = CLG_CONTEXT_OPTIONS_INIT;
-  const clg_context_options *o = options ? options : &none;
+  const clg_context_options usual = clg_context_defaults(), *o = options ? options : &usual;
   if (!out) return CLG_ERR_ARGUMENT;
   *out = NULL;
   clg_error error = {0};
@@ -102,8 +103,7 @@ static void find_adopted(cl_device_id device, clg_found *out) {
 
 clg_status clg_context_adopt(clg_context **out, cl_context context, cl_device_id device, cl_command_queue queue,
                              const clg_context_options *options) {
-  static const clg_context_options none = CLG_CONTEXT_OPTIONS_INIT;
-  const clg_context_options *o = options ? options : &none;
+  const clg_context_options usual = clg_context_defaults(), *o = options ? options : &usual;
   if (!out) return CLG_ERR_ARGUMENT;
   *out = NULL;
   clg_error error = {0};

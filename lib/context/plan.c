@@ -28,9 +28,10 @@ static void describe(clg_device_info *info, const clg_device_file *model, clg_de
   snprintf(info->name, sizeof info->name, "%s", model->name);
 }
 
+clg_plan_options clg_plan_defaults(void) { return (clg_plan_options){.shape = CLG_SHAPE_AUTO}; }
+
 clg_status clg_context_create_plan(clg_context **out, const clg_plan_options *options) {
-  static const clg_plan_options none = CLG_PLAN_OPTIONS_INIT;
-  const clg_plan_options *o = options ? options : &none;
+  const clg_plan_options usual = clg_plan_defaults(), *o = options ? options : &usual;
   if (!out) return CLG_ERR_ARGUMENT;
   *out = NULL;
   clg_error error = {0};

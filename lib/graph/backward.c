@@ -235,6 +235,8 @@ static clg_status run(clg_backward_pass *pass, clg_tensor *root, const clg_backw
   return s;
 }
 
+clg_backward_options clg_backward_defaults(void) { return (clg_backward_options){.grad = NULL}; }
+
 clg_status clg_backward(clg_tensor *root, const clg_backward_options *options) {
   if (!root) return rootless = true, clg_null(NULL, "backward");
   if (clg_within_idle(root->ctx, "backward")) return CLG_ERR_STATE;

@@ -32,8 +32,7 @@ static const clg_module_class conv2d_class = {.name = "conv2d",
  */
 static clg_module *create(clg_context *ctx, const clg_module_class *cls, int64_t first, int64_t second, int64_t biases,
                           const int64_t kernel[2], const clg_conv_options *options, bool bias) {
-  static const clg_conv_options defaults = CLG_CONV_OPTIONS_INIT;
-  const clg_conv_options *o = options ? options : &defaults;
+  const clg_conv_options usual = clg_conv_defaults(), *o = options ? options : &usual;
   bool ok = o->groups > 0 && first > 0 && second > 0 && kernel[0] > 0 && kernel[1] > 0 && first % o->groups == 0 &&
             second % o->groups == 0 && kernel[0] <= INT32_MAX / kernel[1] && first <= INT32_MAX / second &&
             first * second <= INT32_MAX / (kernel[0] * kernel[1]);

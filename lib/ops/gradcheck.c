@@ -177,11 +177,14 @@ static clg_status check_order(const check *c, int order) {
   return s;
 }
 
+clg_gradcheck_options clg_gradcheck_defaults(void) {
+  return (clg_gradcheck_options){.order = 1, .step = 0.015625f, .rtol = 2e-3f, .atol = 2e-3f};
+}
+
 clg_status clg_gradcheck(clg_context *ctx, clg_function f, void *user, clg_tensor *const *in, size_t n,
                          const clg_gradcheck_options *options) {
-  static const clg_gradcheck_options defaults = CLG_GRADCHECK_OPTIONS_INIT;
   if (!ctx) return CLG_ERR_ARGUMENT;
-  check c = {.ctx = ctx, .f = f, .user = user, .in = in, .n = n, .o = options ? *options : defaults};
+  check c = {.ctx = ctx, .f = f, .user = user, .in = in, .n = n, .o = options ? *options : clg_gradcheck_defaults()};
   bool any = false, ok = f && in && n && c.o.step > 0 && (c.o.order == 1 || c.o.order == 2);
   for (size_t i = 0; ok && i < n; i++) {
     ok = in[i] && in[i]->ctx == ctx && !in[i]->has_graph;

@@ -60,7 +60,7 @@ clg_context *bench_open(const char *program) {
   setenv("POCL_AFFINITY", "1", 0);
   char message[512] = "";
   clg_context *ctx = NULL;
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
   o.message = message, o.message_size = sizeof message;
   if (clg_context_create(&ctx, &o) != CLG_OK) fprintf(stderr, "%s: %s\n", program, message);
   return ctx;

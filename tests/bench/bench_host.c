@@ -102,7 +102,7 @@ static bool run_chain(clg_context *ctx, int nodes, chain_figures *f) {
   }
   double recorded = bench_cpu_now();
   f->bytes = (heap_bytes() - heap) / nodes;
-  clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options o = clg_backward_defaults();
   o.grad = g;
   bool ok = y && clg_backward(y, &o) == CLG_OK;
   clg_tensor_unref(&y);

@@ -57,7 +57,7 @@ bool op_job_call(const op_job *j) {
     size_t n = 0;
     for (int i = 0; i < j->n_in; i++)
       if (j->c->grads >> i & 1) inputs[n++] = j->in[i];
-    clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+    clg_backward_options o = clg_backward_defaults();
     o.grad = j->g, o.retain_graph = j->pass == PASS_BACKWARD;
     clg_grad(y, inputs, n, false, &o, grads);
   }

@@ -8,7 +8,7 @@ enum { A_STEP = 10, A_LIFE = 2, FOR_GOOD = 1000000000 };
 
 static clg_context *open_device(char *why, size_t size) {
   clg_context *ctx = NULL;
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
   o.message = why, o.message_size = size;
   clg_context_create(&ctx, &o);
   return ctx;

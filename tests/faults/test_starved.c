@@ -6,7 +6,7 @@
 static clg_device_shape shape;
 static clg_context *open_plan(char *why, size_t size) {
   clg_context *ctx = NULL;
-  clg_plan_options o = CLG_PLAN_OPTIONS_INIT;
+  clg_plan_options o = clg_plan_defaults();
   o.shape = shape, o.message = why, o.message_size = size;
   clg_context_create_plan(&ctx, &o);
   return ctx;

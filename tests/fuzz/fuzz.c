@@ -22,7 +22,7 @@ char *fuzz_text(const uint8_t *data, size_t n) {
 
 clg_context *fuzz_plan(clg_device_shape shape) {
   clg_context *ctx = NULL;
-  clg_plan_options o = CLG_PLAN_OPTIONS_INIT;
+  clg_plan_options o = clg_plan_defaults();
   o.shape = shape;
   if (clg_context_create_plan(&ctx, &o) != CLG_OK) abort();
   return ctx;
@@ -31,7 +31,7 @@ clg_context *fuzz_plan(clg_device_shape shape) {
 clg_context *fuzz_device(void) {
   clg_context *ctx = NULL;
   char why[512] = "";
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
   o.message = why, o.message_size = sizeof why;
   clg_context_create(&ctx, &o);
   FUZZ_REQUIRE(ctx, "%s", why);

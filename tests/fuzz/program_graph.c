@@ -10,7 +10,7 @@ static void retain(program *p) { clg_tensor_retain_grad(any(p)); }
 static void zero(program *p) { clg_tensor_zero_grad(any(p)); }
 
 static void back(program *p) {
-  clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options o = clg_backward_defaults();
   clg_tensor *x = any(p), *inputs[3];
   clg_scope *s = NULL;
   o.retain_graph = one_in(p, 2), o.create_graph = one_in(p, 4);
@@ -30,7 +30,7 @@ static void back(program *p) {
   clg_scope_close(s);
 }
 static void gradients(program *p) {
-  clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options o = clg_backward_defaults();
   clg_tensor *x = any(p), *in[3] = {any(p), any(p), any(p)}, *g[3] = {NULL};
   size_t n = 1 + (size_t)choose(p, 3);
   o.retain_graph = one_in(p, 2), o.create_graph = one_in(p, 2);

@@ -177,7 +177,7 @@ static void linear(program *p) {
   keep(p, one_in(p, 4) ? clg_activate(x, act, a_float(p)) : clg_linear_act(x, w, b, act, a_float(p)));
 }
 static void convolve(program *p) {
-  clg_conv_options o = CLG_CONV_OPTIONS_INIT;
+  clg_conv_options o = clg_conv_defaults();
   clg_tensor *x = any(p), *w = any(p), *b = perhaps(p);
   if (one_in(p, 2)) a_pair(p, o.stride), a_pair(p, o.padding);
   if (one_in(p, 3)) a_pair(p, o.dilation), a_pair(p, o.output_padding);
@@ -187,7 +187,7 @@ static void convolve(program *p) {
   keep(p, one_in(p, 2) ? clg_conv2d(x, w, b, options) : clg_conv_transpose2d(x, w, b, options));
 }
 static void normalise(program *p) {
-  clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
+  clg_batch_norm_options o = clg_batch_norm_defaults();
   clg_tensor *x = any(p), *gamma = perhaps(p), *beta = perhaps(p);
   float eps = one_in(p, 4) ? a_float(p) : 1e-5f;
   switch (choose(p, 4)) {
@@ -202,7 +202,7 @@ static void normalise(program *p) {
   }
 }
 static void loss(program *p) {
-  clg_loss_options o = CLG_LOSS_OPTIONS_INIT;
+  clg_loss_options o = clg_loss_defaults();
   clg_tensor *x = any(p), *t = any(p);
   o.reduction = (clg_reduction)choose(p, 4);
   if (one_in(p, 3)) o.weight = any(p);
@@ -218,7 +218,7 @@ static void loss(program *p) {
   }
 }
 static void pool(program *p) {
-  clg_pool_options o = CLG_POOL_OPTIONS_INIT;
+  clg_pool_options o = clg_pool_defaults();
   clg_tensor *x = any(p);
   a_pair(p, o.kernel);
   if (one_in(p, 2)) a_pair(p, o.stride), a_pair(p, o.padding);

@@ -13,8 +13,8 @@ static clg_module *a_container(program *p) {
 }
 
 static clg_module *an_image_layer(program *p) {
-  clg_conv_options o = CLG_CONV_OPTIONS_INIT;
-  clg_pool_options w = CLG_POOL_OPTIONS_INIT;
+  clg_conv_options o = clg_conv_defaults();
+  clg_pool_options w = clg_pool_defaults();
   int64_t in = a_size(p), out = a_size(p), kernel = a_size(p);
   if (one_in(p, 2)) a_pair(p, o.stride), a_pair(p, o.padding);
   a_pair(p, w.kernel);

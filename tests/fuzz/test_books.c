@@ -67,8 +67,8 @@ static size_t run_both(uint64_t seed) {
   for (size_t i = 0; i < n; i++) bytes[i] = next_byte(&state);
   char why[256] = "";
   clg_context *device = NULL, *plan = NULL;
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
-  clg_plan_options like = CLG_PLAN_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
+  clg_plan_options like = clg_plan_defaults();
   o.message = why, o.message_size = sizeof why;
   ck_assert_msg(clg_context_create(&device, &o) == CLG_OK, "%s", why);
   like.like = device;

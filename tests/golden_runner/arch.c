@@ -50,7 +50,7 @@ static int64_t element(const char *args, const char *key, int index, int64_t oth
 }
 
 static clg_module *make_conv(clg_context *ctx, const char *args, bool transposed) {
-  clg_conv_options o = CLG_CONV_OPTIONS_INIT;
+  clg_conv_options o = clg_conv_defaults();
   for (int i = 0; i < 2; i++) {
     o.stride[i] = (int)element(args, "stride", i, 1);
     o.padding[i] = (int)element(args, " padding", i, 0);

@@ -44,7 +44,7 @@ static json_t *load_manifest(const char *folder) {
 static int run_folder(const char *folder, const char *section, bool remat) {
   golden g = {.folder = folder};
   char message[512];
-  clg_context_options options = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options options = clg_context_defaults();
   options.message = message;
   options.message_size = sizeof message;
   g.manifest = load_manifest(folder);

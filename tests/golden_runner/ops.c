@@ -75,7 +75,7 @@ static bool run_forward_backward(golden *g, const json_t *one, op_run *c) {
   clg_tensor *y = op_run_call(c);
   if (!y) return c->skip ? true : golden_clg_error(g);
   if (!record_compare_tensor(g, "output", y, &want, record_tolerance(&want))) return false;
-  clg_backward_options options = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options options = clg_backward_defaults();
   options.grad = record_tensor(g, &upstream);
   if (!options.grad) return false;
   clg_status status = clg_backward(y, &options);
@@ -97,7 +97,7 @@ typedef struct second {
 
 /* gx[i] = d<y, v>/dx_i, which carries a graph, and L = sum_i <u_i, gx_i>. NULL with golden.why. */
 static clg_tensor *make_L(golden *g, second *s, clg_tensor *y, clg_tensor *v) {
-  clg_backward_options options = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options options = clg_backward_defaults();
   clg_tensor *L = NULL;
   options.grad = v;
   options.create_graph = true;

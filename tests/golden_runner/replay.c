@@ -17,7 +17,7 @@ static clg_tensor *loss_of(replay *r, clg_tensor *output, float label, int colum
 
 static clg_tensor *step_d(replay *r, clg_tensor *real, clg_tensor *z) {
   const variant *v = r->v;
-  clg_backward_options options = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options options = clg_backward_defaults();
   clg_optim_zero_grad(r->opt_d);
   if (v->zero_top) clg_optim_zero_grad(r->opt_g);
   clg_backward(loss_of(r, clg_forward(r->D, real), 1, 0), NULL);

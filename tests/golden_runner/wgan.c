@@ -57,7 +57,7 @@ static bool read_penalty_gradient(critic *c, clg_tensor *penalty, float *out) {
   size_t n, at = 0;
   clg_tensor *const *params = clg_module_parameters(c->net, &n);
   clg_tensor **grads = params ? calloc(n ? n : 1, sizeof(clg_tensor *)) : NULL;
-  clg_backward_options options = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options options = clg_backward_defaults();
   options.retain_graph = true;
   bool ok = grads && clg_grad(penalty, params, n, true, &options, grads) == CLG_OK;
   for (size_t i = 0; ok && i < n; i++) {
@@ -82,7 +82,7 @@ static void check_penalty_gradient(critic *c, clg_tensor *penalty) {
 /* lambda * mean((|d D(x_hat)/d x_hat| - 1)^2) between real and fake. */
 static clg_tensor *penalty_of(critic *c, clg_tensor *real, clg_tensor *fake, clg_tensor *eps) {
   const clg_map_input mix[] = {{"e", eps, 0}, {"r", real, 0}, {"f", fake, 0}};
-  clg_backward_options options = CLG_BACKWARD_OPTIONS_INIT;
+  clg_backward_options options = clg_backward_defaults();
   clg_tensor *x_hat = clg_map(c->g->ctx, "e*r + (1 - e)*f", mix, 3), *g = NULL;
   options.create_graph = true;
   if (!x_hat || clg_tensor_set_requires_grad(x_hat, true) != CLG_OK) return NULL;

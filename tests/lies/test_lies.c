@@ -115,7 +115,7 @@ static char why[512];
 
 static clg_context *open_as(clg_device_shape shape) {
   clg_context *ctx = NULL;
-  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  clg_context_options o = clg_context_defaults();
   o.shape = shape, o.message = why, o.message_size = sizeof why;
   why[0] = 0;
   clg_context_create(&ctx, &o);

@@ -64,7 +64,7 @@ static void repeated(const op_attrs *a, const op_array *in, op_array *out) {
 
 static const clg_pool_options *options_of(const op_attrs *a) {
   static clg_pool_options o;
-  o = (clg_pool_options)CLG_POOL_OPTIONS_INIT;
+  o = clg_pool_defaults();
   for (int d = 0; d < 2; d++) {
     o.kernel[d] = a->kernel[d], o.stride[d] = a->stride[d], o.padding[d] = a->padding[d];
     o.dilation[d] = or_one(a->dilation[d]);

@@ -74,7 +74,7 @@ static void entropy_of_probabilities(const op_attrs *a, const op_array *in, op_a
 
 static const clg_loss_options *options_of(const op_call *c) {
   static clg_loss_options o;
-  o = (clg_loss_options)CLG_LOSS_OPTIONS_INIT;
+  o = clg_loss_defaults();
   o.reduction = c->attrs->reduction, o.weight = c->in[2], o.pos_weight = c->in[3];
   o.label_smoothing = c->attrs->label_smoothing;
   if (c->attrs->ignored) o.ignore_index = c->attrs->ignored - 1;

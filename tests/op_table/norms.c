@@ -86,7 +86,7 @@ static void of_channels(const op_attrs *a, const op_array *in, op_array *out) {
 
 static const clg_batch_norm_options *options_of(op_call *c) {
   static clg_batch_norm_options o;
-  o = (clg_batch_norm_options)CLG_BATCH_NORM_OPTIONS_INIT;
+  o = clg_batch_norm_defaults();
   o.running_mean = c->further[0] = c->in[3], o.running_var = c->further[1] = c->in[4];
   o.training = !c->attrs->evaluates, o.momentum = c->attrs->momentum, o.eps = op_eps(c->attrs);
   o.act = c->attrs->act, o.slope = c->attrs->slope;

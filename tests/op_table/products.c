@@ -139,7 +139,7 @@ static double conv_transpose_products(const op_call *c, const clg_tensor *y) {
 
 static const clg_conv_options *options_of(const op_attrs *a) {
   static clg_conv_options o;
-  o = (clg_conv_options)CLG_CONV_OPTIONS_INIT;
+  o = clg_conv_defaults();
   for (int d = 0; d < 2; d++) {
     o.stride[d] = or_one(a->stride[d]), o.padding[d] = a->padding[d], o.dilation[d] = or_one(a->dilation[d]);
     o.output_padding[d] = a->output_padding[d];

@@ -100,12 +100,52 @@ static void layers(void) {
   clg_module_unref(&m);
 }
 
+/* ---- options ---- */
+
+static clg_status power(clg_tensor *x, clg_tensor *grad, bool retain) {
+  clg_backward_options o = CLG_BACKWARD_OPTIONS_INIT;
+  clg_gradcheck_options check = CLG_GRADCHECK_OPTIONS_INIT;
+  check.order = 2;
+  o.grad = grad, o.retain_graph = retain;
+  clg_tensor *y = cubed(NULL, &x, 1);
+  clg_status first = clg_backward(y, &o);
+  if (retain) o = (clg_backward_options)CLG_BACKWARD_OPTIONS_INIT;
+  o.grad = grad;
+  clg_status second = clg_backward(y, &o);
+  clg_zero_grad(x);
+  return first == CLG_OK && second == CLG_OK ? clg_gradcheck(ctx, cubed, NULL, &x, 1, &check) : CLG_ERR_GRAPH;
+}
+
+static void options(void) {
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_tensor *x = some(3, 1, 1), *one = some(3, 1, 0);
+  clg_set_requires_grad(x, true);
+  printf("power %d\n", power(x, one, true));
+  clg_tensor_unref(&x);
+  clg_tensor_unref(&one);
+  clg_scope_close(scope);
+}
+
+static void plan(const char *path) {
+  clg_context *plan = NULL;
+  clg_plan_options o = CLG_PLAN_OPTIONS_INIT;
+  o.profile = path, o.seed = 5;
+  if (clg_profile_save(ctx, path) != CLG_OK || clg_context_create_plan(&plan, &o) != CLG_OK) printf("no plan\n");
+  printf("plan %d\n", clg_context_is_plan(plan));
+  clg_context_unref(&plan);
+  remove(path);
+}
+
 int main(void) {
-  if (clg_context_create(&ctx, NULL) != CLG_OK) return 1;
+  clg_context_options o = CLG_CONTEXT_OPTIONS_INIT;
+  o.profile = false, o.seed = 1;
+  if (clg_context_create(&ctx, &o) != CLG_OK) return 1;
   tensors();
   stream();
   kernels();
   layers();
+  options();
+  plan("clgrad-rename.device");
   if (*clg_last_error(ctx)) printf("%s\n", clg_last_error(ctx));
   clg_context_unref(&ctx);
   return 0;

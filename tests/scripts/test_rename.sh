@@ -28,10 +28,10 @@ cp "$folder/program.c" "$folder/again.c"
 sed -E -i -f "$source/docs/rename-0.2.sed" "$folder/again.c"
 diff -u "$folder/program.c" "$folder/again.c" || complain "rewritten twice, the program changes again"
 if cc -std=c11 -Wall -Wextra -Wpedantic -Werror "-I$source/include" "$folder/program.c" "$library" "-Wl,-rpath,$(dirname "$library")" -lm \
-  -o "$folder/program" && "$folder/program" > "$folder/said" 2>&1; then
+  -o "$folder/program" && (cd "$folder" && ./program > said 2>&1); then
   diff -u "$source/tests/rename/expected" "$folder/said" || complain "the program prints something else"
 else
-  cat "$folder/said" "$folder/program.c"
+  cat "$folder/program.c" "$folder/said"
   complain "the rewritten program does not run"
 fi
 exit $status

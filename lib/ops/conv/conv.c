@@ -207,10 +207,13 @@ static const clg_op conv_op[CLG_CONV_OPERANDS] = {[CLG_CONV_Y] = {.name = "conv2
                                                   [CLG_CONV_X] = {.name = "conv_transpose2d", CONV_OP},
                                                   [CLG_CONV_W] = {.name = "conv2d_weight", CONV_OP}};
 
+clg_conv_options clg_conv_defaults(void) {
+  return (clg_conv_options){.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
+}
+
 static clg_tensor *convolve(clg_conv_operand output, clg_tensor *x, clg_tensor *w, clg_tensor *bias,
                             const clg_conv_options *options) {
-  static const clg_conv_options usual = CLG_CONV_OPTIONS_INIT;
-  const clg_conv_options *o = options ? options : &usual;
+  const clg_conv_options usual = clg_conv_defaults(), *o = options ? options : &usual;
   clg_behind behind;
   if (!clg_inputs_here((clg_tensor *[]){x, w}, 2, conv_op[output].name) ||
       !clg_behind_begin(x->ctx, o->act, o->slope, false, &behind))

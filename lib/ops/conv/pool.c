@@ -21,6 +21,8 @@ static const struct {
                   [UNPICK] = {"pool_unpick", true, PICK},
                   [AVERAGE] = {"pool_average", false, SPREAD},
                   [SPREAD] = {"pool_spread", true, AVERAGE}};
+clg_pool_options clg_pool_defaults(void) { return (clg_pool_options){.kernel = {1, 1}, .dilation = {1, 1}}; }
+
 static const clg_op pool_op[KINDS];
 static int kind_of(const clg_op_call *c) { return (int)(c->op - pool_op); }
 

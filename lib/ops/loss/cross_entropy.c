@@ -5,8 +5,6 @@
 #include <clgrad/ops.h>
 #include <string.h>
 
-static const clg_loss_options defaults = CLG_LOSS_OPTIONS_INIT;
-
 /* ---- the weight of each label ---- */
 
 enum { IN_LABEL, IN_WEIGHT };
@@ -136,7 +134,7 @@ static clg_tensor *finish(clg_tensor *y, int d, clg_reduction how, clg_tensor *s
 }
 
 clg_tensor *clg_cross_entropy(clg_tensor *x, clg_tensor *target, const clg_loss_options *options) {
-  const clg_loss_options *o = options ? options : &defaults;
+  const clg_loss_options usual = clg_loss_defaults(), *o = options ? options : &usual;
   if (!clg_inputs_here((clg_tensor *[]){x, target}, 2, "cross_entropy")) return NULL;
   int d = x->ndim > 1 ? 1 : 0;
   if (!inputs_ok(x, target, d, o)) return NULL;

@@ -4,7 +4,7 @@
 #include <clgrad/ops.h>
 #include <string.h>
 
-static const clg_loss_options defaults = CLG_LOSS_OPTIONS_INIT;
+clg_loss_options clg_loss_defaults(void) { return (clg_loss_options){.ignore_index = -100}; }
 
 /* Row `id`, whose number s scales it, reduced. */
 static clg_tensor *reduced(clg_row_id id, clg_tensor *x, clg_tensor *t, clg_reduction how) {
@@ -52,14 +52,13 @@ static bool shapes_ok(clg_tensor *x, clg_tensor *t, const clg_loss_options *o, c
   return true;
 }
 
-static clg_tensor *loss(clg_row_id id, clg_tensor *x, clg_tensor *t, const clg_loss_options *o) {
+static clg_tensor *loss(clg_row_id id, clg_tensor *x, clg_tensor *t, const clg_loss_options *options) {
+  const clg_loss_options usual = clg_loss_defaults(), *o = options ? options : &usual;
   const char *op = clg_rows[id].name;
   if (!clg_inputs_here((clg_tensor *[]){x, t}, 2, op)) return NULL;
-  if (!o) o = &defaults;
   if (o->reduction < CLG_REDUCTION_MEAN || o->reduction > CLG_REDUCTION_NONE)
     return clg_fail_object(x->ctx, CLG_ERR_ARGUMENT, op, "there is no reduction number %d", (int)o->reduction);
-  if ((o->pos_weight && id != CLG_ROW_BCE_LOGITS) || o->label_smoothing != 0 ||
-      o->ignore_index != defaults.ignore_index)
+  if ((o->pos_weight && id != CLG_ROW_BCE_LOGITS) || o->label_smoothing != 0 || o->ignore_index != usual.ignore_index)
     return clg_fail_object(x->ctx, CLG_ERR_ARGUMENT, op, "an option is set that this loss does not have");
   if (!shapes_ok(x, t, o, op)) return NULL;
   return o->weight || o->pos_weight ? weighted(id, x, t, o) : reduced(id, x, t, o->reduction);

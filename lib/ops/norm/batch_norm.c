@@ -190,9 +190,12 @@ static const clg_op batch_norm_op = {.name = "batch_norm",
                                      .compose = compose,
                                      .recompute = recompute};
 
+clg_batch_norm_options clg_batch_norm_defaults(void) {
+  return (clg_batch_norm_options){.training = true, .momentum = 0.1f, .eps = 1e-5f};
+}
+
 clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, const clg_batch_norm_options *options) {
-  static const clg_batch_norm_options defaults = CLG_BATCH_NORM_OPTIONS_INIT;
-  const clg_batch_norm_options *o = options ? options : &defaults;
+  const clg_batch_norm_options usual = clg_batch_norm_defaults(), *o = options ? options : &usual;
   clg_behind behind;
   if (!x) return clg_null(NULL, "batch_norm"), NULL;
   if (!clg_behind_begin(x->ctx, o->act, o->slope, true, &behind)) return NULL;
