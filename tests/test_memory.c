@@ -235,13 +235,14 @@ START_TEST(phases_remember_what_they_left) {
 END_TEST
 
 static int64_t traced;
-static void on_memory(void *user, int64_t bytes, clg_role role, const char *op, const char *phase, uint64_t live) {
+static void on_memory(void *user, const clg_memory_event *e) {
   ck_assert_ptr_eq(user, &traced);
-  ck_assert_int_eq(role, CLG_ROLE_ACTIVATION);
-  ck_assert_str_eq(op, "test");
-  ck_assert_str_eq(phase, "");
-  traced += bytes;
-  ck_assert_int_eq(traced, (int64_t)live);
+  ck_assert_int_eq(e->role, CLG_ROLE_ACTIVATION);
+  ck_assert_str_eq(e->op, "test");
+  ck_assert_str_eq(e->phase, "");
+  ck_assert_int_eq(e->ndim, -1);
+  traced += e->kind == CLG_MEMORY_RELEASE ? -(int64_t)e->bytes : (int64_t)e->bytes;
+  ck_assert_int_eq(traced, (int64_t)e->live);
 }
 
 START_TEST(allocations_can_be_followed) {

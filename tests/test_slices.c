@@ -158,9 +158,9 @@ END_TEST
 /* ---- cost ---- */
 
 static uint64_t allocated;
-static void on_memory(void *user, int64_t bytes, clg_role role, const char *op, const char *phase, uint64_t live) {
-  (void)user, (void)role, (void)op, (void)phase, (void)live;
-  if (bytes > 0) allocated += (uint64_t)bytes;
+static void on_memory(void *user, const clg_memory_event *e) {
+  (void)user;
+  if (e->kind == CLG_MEMORY_ALLOC) allocated += e->bytes;
 }
 
 /* Bytes that a backward through one part a time step allocates: on a plan, which allocates as a device does. */

@@ -6,7 +6,7 @@
 #ifndef CLGRAD_MEMORY_H
 #define CLGRAD_MEMORY_H
 
-#include <clgrad/context.h>
+#include <clgrad/tensor.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -52,10 +52,57 @@ typedef struct clg_phase_row {
 } clg_phase_row;
 CLG_API size_t clg_memory_phases(const clg_context *ctx, clg_phase_row *rows, size_t max);
 
-/* Called at each allocation (bytes > 0) and release (bytes < 0) of live memory, with the op that made it and the phase
- * in which it happens. NULL stops. */
-typedef void (*clg_memory_fn)(void *user, int64_t bytes, clg_role role, const char *op, const char *phase,
-                              uint64_t live);
+/* ---- a record of allocations and releases ---- */
+
+typedef enum clg_memory_kind {
+  CLG_MEMORY_HELD,    /* exists when the record starts */
+  CLG_MEMORY_ALLOC,   /* is made */
+  CLG_MEMORY_RELEASE, /* goes: to the pool, which may give the buffer to the next allocation */
+  CLG_MEMORY_ROLE     /* changes its role: an activation is saved, or no longer; a tensor becomes a parameter */
+} clg_memory_kind;
+CLG_API const char *clg_memory_kind_name(clg_memory_kind kind); /* "release" */
+
+/* The call of the program that makes an event. The outermost one counts, so what an op releases within a backward is
+ * the backward's. */
+typedef enum clg_by {
+  CLG_BY_OTHER,     /* an unref, of a tensor or of what held it, or a call that is none of these */
+  CLG_BY_OP,        /* name: the op's */
+  CLG_BY_SCOPE,     /* a scope's close; layer: the one that had the scope, "" for a scope of the program's */
+  CLG_BY_BACKWARD,  /* name: the op whose node runs, layer: where that was recorded; "backward" between nodes */
+  CLG_BY_OPTIMIZER, /* a step, clipping, an average; name: "adam", "clip_grad_norm", "ema" */
+  CLG_BY_ZERO_GRAD, /* of a tensor, module or optimizer */
+  CLG_BY_CONTEXT    /* the end of the context */
+} clg_by;
+CLG_API const char *clg_by_name(clg_by by); /* "scope" */
+
+/* What happens to one allocation. An allocation is a tensor's storage; or all parameters or all gradients of a module,
+ * which lie in one; or workspace. */
+typedef struct clg_memory_event {
+  clg_memory_kind kind;
+  uint64_t id;    /* of the allocation, the same in all of its events; ascends in the order of allocations */
+  uint64_t bytes; /* as requested */
+  clg_role role;  /* that it has after the event, and as it goes */
+  clg_role was;   /* before it: another one in CLG_MEMORY_ROLE alone */
+  uint64_t live;  /* bytes after the event: the sum of what events gave and took, over all roles */
+
+  /* What made the allocation, and where. */
+  const char *op, *layer, *made_in; /* layer as in nn.h, and phase; "" when none */
+  clg_dtype dtype;
+  int ndim;             /* of the tensor that it was made for; -1: of none (workspace) */
+  const int64_t *shape; /* valid during the call */
+
+  /* What makes the event, and when. */
+  clg_by by;
+  const char *by_name, *by_layer; /* "" when none */
+  const char *phase;
+} clg_memory_event;
+
+/* Called for each allocation that exists (CLG_MEMORY_HELD, the oldest first), then at each event until another function
+ * or NULL is set. So the sum of bytes by role is clg_memory().live_by_role after every event, and peak_by_role at the
+ * peak. The context is at work: of it the callback may ask clg_memory() and the like, and change nothing. A plan makes
+ * the events of the device that it stands for, the same in the same order. Names are borrowed from the context and
+ * valid until it goes. */
+typedef void (*clg_memory_fn)(void *user, const clg_memory_event *event);
 CLG_API void clg_memory_trace(clg_context *ctx, clg_memory_fn fn, void *user);
 
 /* Gives cached buffers back to the driver. Waits for the device. */

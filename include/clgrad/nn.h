@@ -13,6 +13,12 @@ extern "C" {
 typedef struct clg_module clg_module;
 CLG_API clg_module *clg_module_ref(clg_module *m);
 CLG_API void clg_module_unref(clg_module **m);
+/* What records of memory and time and pictures of the graph call the module (copied; NULL: nothing). They call a layer
+ * by the names of the modules around it, or its number there where it has none: the first layer of the second block of
+ * "G" is "G.1.0". One in no Sequential that has no name is called after its kind, "linear". Files know nothing of it.
+ */
+CLG_API clg_status clg_module_set_name(clg_module *m, const char *name);
+CLG_API const char *clg_module_name(const clg_module *m); /* borrowed; "" when it has none */
 
 /* Weight [out,in], bias [out]; both uniform in +-1/sqrt(in), PyTorch's default. */
 CLG_API clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bias);

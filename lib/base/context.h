@@ -41,6 +41,15 @@ struct clg_scope {
   uint64_t marks;         /* and how many it had seen */
 };
 
+/* What the program is having done: the outermost call that memory events name. */
+typedef struct clg_work {
+  clg_by by;
+  const char *name; /* NULL: nothing of the kind */
+} clg_work;
+
+/* A text that lives as long as the context: kept.c. */
+typedef struct clg_kept clg_kept;
+
 struct clg_context {
   uint32_t users;                /* clg_context_ref */
   uint32_t held;                 /* blocks and objects above that point here: clg_context_hold */
@@ -48,6 +57,9 @@ struct clg_context {
   void (*end)(clg_context *ctx); /* called when nobody refers to it any more */
   clg_error error;
   const char *phase; /* its name, as the books set it; NULL: none yet */
+  clg_work work;
+  const char *layer; /* that runs, or whose node does; NULL: none */
+  clg_kept *kept;
   bool lost;
   clg_device_info info;
   clg_device_shape shape; /* CPU or GPU */
@@ -94,6 +106,19 @@ void *clg_null_object(clg_context *ctx, const char *op); /* NULL */
 bool clg_within_idle(clg_context *ctx, const char *op);
 /* The current phase's name, "" when none is set; lives as long as the context. */
 const char *clg_phase(const clg_context *ctx);
+/* The same of the layer. */
+static inline const char *clg_layer(const clg_context *ctx) { return ctx->layer ? ctx->layer : ""; }
+/* A copy of text, one for all that are equal; "" without memory. It goes with the context. */
+const char *clg_keep(clg_context *ctx, const char *text);
+void clg_kept_free(clg_kept *all);
+
+/* A call begins, unless it is part of another, and ends with what begin returned. `name` lives on. */
+static inline clg_work clg_work_begin(clg_context *ctx, clg_by by, const char *name) {
+  const clg_work before = ctx->work;
+  if (!before.name) ctx->work = (clg_work){by, name};
+  return before;
+}
+static inline void clg_work_end(clg_context *ctx, clg_work before) { ctx->work = before; }
 /* One line to the log callback, if any. */
 void clg_log_line(clg_context *ctx, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

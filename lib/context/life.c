@@ -137,6 +137,7 @@ void clg_context_destroy(clg_context *ctx) {
   clg_programs_destroy(ctx->programs);
   clg_queue_close(ctx->queue);
   clg_books_destroy(ctx->books);
+  clg_kept_free(ctx->kept);
   clg_context *like = ctx->like;
   free(ctx);
   if (like) clg_context_release(like);
@@ -164,8 +165,10 @@ void clg_context_unref(clg_context **pctx) {
   *pctx = NULL;
   if (--ctx->users) return;
   clg_context_hold(ctx);
+  const clg_work before = clg_work_begin(ctx, CLG_BY_CONTEXT, "context_unref");
   for (int i = 0; i < CLG_SLOT_COUNT; i++)
     if (ctx->slot[i].close) ctx->slot[i].close(ctx, ctx->slot[i].state);
+  clg_work_end(ctx, before);
   if (ctx->held > 1) log_held(ctx);
   clg_context_release(ctx);
 }

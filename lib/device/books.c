@@ -5,7 +5,6 @@
  * is either still live or on the list of those that ended since. A new peak empties that list, so that each entry is
  * handled a constant number of times, however many peaks there are. */
 #include "device/books.h"
-#include "device/pool.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +12,12 @@
 struct clg_entry {
   clg_entry *prev, *next;
   uint64_t bytes, tick;
-  const char *op, *phase;
+  const char *op, *layer, *phase;
   clg_role role, peak_role;
   uint64_t peak_role_tick; /* the peak for which peak_role, not role, holds */
+  clg_dtype dtype;
+  int ndim; /* -1: no tensor's */
+  int64_t shape[];
 };
 
 struct clg_books {
@@ -66,31 +68,84 @@ static void new_peak(clg_books *b) {
 
 static const char *phase_of(const clg_books *b) { return b->phase ? b->phase->name : ""; }
 
-static void trace(const clg_books *b, const clg_entry *e, int64_t bytes) {
-  if (b->trace) b->trace(b->trace_user, bytes, e->role, e->op, phase_of(b), b->now.live);
+/* ---- the record ---- */
+
+const char *clg_memory_kind_name(clg_memory_kind kind) {
+  static const char *const name[] = {"held", "alloc", "release", "role"};
+  return (unsigned)kind < sizeof name / sizeof *name ? name[kind] : "unknown";
 }
 
-clg_entry *clg_books_add(clg_books *b, size_t bytes, clg_role role, const char *op) {
-  clg_entry *e = malloc(sizeof *e);
+const char *clg_by_name(clg_by by) {
+  static const char *const name[] = {"other", "op", "scope", "backward", "optimizer", "zero_grad", "context"};
+  return (unsigned)by < sizeof name / sizeof *name ? name[by] : "unknown";
+}
+
+static void report(const clg_context *ctx, clg_memory_event event, const clg_entry *e) {
+  const clg_books *b = ctx->books;
+  event.id = e->tick;
+  event.bytes = e->bytes;
+  event.role = e->role;
+  event.op = e->op, event.layer = e->layer, event.made_in = e->phase;
+  event.dtype = e->dtype, event.ndim = e->ndim, event.shape = e->shape;
+  event.by = ctx->work.by, event.by_name = ctx->work.name ? ctx->work.name : "", event.by_layer = clg_layer(ctx);
+  event.phase = phase_of(b);
+  b->trace(b->trace_user, &event);
+}
+
+static void tell(const clg_context *ctx, clg_memory_kind kind, const clg_entry *e, clg_role was) {
+  if (!ctx->books->trace) return;
+  report(ctx, (clg_memory_event){.kind = kind, .was = was, .live = ctx->books->now.live}, e);
+}
+
+/* The newest comes first in the list. */
+static void report_held(const clg_context *ctx) {
+  const clg_entry *e = ctx->books->live;
+  while (e && e->next) e = e->next;
+  for (uint64_t live = 0; e; e = e->prev)
+    report(ctx, (clg_memory_event){.kind = CLG_MEMORY_HELD, .was = e->role, .live = live += e->bytes}, e);
+}
+
+void clg_memory_trace(clg_context *ctx, clg_memory_fn fn, void *user) {
+  if (!ctx) return;
+  ctx->books->trace = fn;
+  ctx->books->trace_user = user;
+  if (fn) report_held(ctx);
+}
+
+/* ---- the books ---- */
+
+clg_entry *clg_books_add(clg_context *ctx, size_t bytes, clg_role role, const char *op, const clg_extent *what) {
+  clg_books *b = ctx->books;
+  size_t shape = what ? (size_t)what->ndim * sizeof *what->shape : 0;
+  clg_entry *e = malloc(sizeof *e + shape);
   if (!e) return NULL;
-  *e = (clg_entry){
-      .next = b->live, .bytes = bytes, .tick = ++b->tick, .op = op ? op : "", .phase = phase_of(b), .role = role};
+  *e = (clg_entry){.next = b->live,
+                   .bytes = bytes,
+                   .tick = ++b->tick,
+                   .op = op ? op : "",
+                   .layer = clg_layer(ctx),
+                   .phase = phase_of(b),
+                   .role = role,
+                   .dtype = what ? what->dtype : CLG_F32,
+                   .ndim = what ? what->ndim : -1};
+  if (shape) memcpy(e->shape, what->shape, shape);
   if (b->live) b->live->prev = e;
   b->live = e;
   b->now.live += bytes;
   b->now.live_by_role[role] += bytes;
   if (b->now.live > b->now.peak_live) new_peak(b);
   if (b->phase) b->phase->peak_live = larger(b->phase->peak_live, b->now.live);
-  trace(b, e, (int64_t)bytes);
+  tell(ctx, CLG_MEMORY_ALLOC, e, role);
   return e;
 }
 
-void clg_books_remove(clg_books *b, clg_entry *e) {
+void clg_books_remove(clg_context *ctx, clg_entry *e) {
+  clg_books *b = ctx->books;
   *(e->prev ? &e->prev->next : &b->live) = e->next;
   if (e->next) e->next->prev = e->prev;
   b->now.live -= e->bytes;
   b->now.live_by_role[e->role] -= e->bytes;
-  trace(b, e, -(int64_t)e->bytes);
+  tell(ctx, CLG_MEMORY_RELEASE, e, e->role);
   if (e->tick <= b->peak_tick) {
     e->next = b->ended;
     b->ended = e;
@@ -99,8 +154,10 @@ void clg_books_remove(clg_books *b, clg_entry *e) {
   }
 }
 
-void clg_books_set_role(clg_books *b, clg_entry *e, clg_role role) {
-  if (e->role == role) return;
+void clg_books_set_role(clg_context *ctx, clg_entry *e, clg_role role) {
+  clg_books *b = ctx->books;
+  const clg_role was = e->role;
+  if (was == role) return;
   if (e->tick <= b->peak_tick && e->peak_role_tick != b->peak_tick) {
     e->peak_role = e->role;
     e->peak_role_tick = b->peak_tick;
@@ -108,6 +165,7 @@ void clg_books_set_role(clg_books *b, clg_entry *e, clg_role role) {
   b->now.live_by_role[e->role] -= e->bytes;
   b->now.live_by_role[role] += e->bytes;
   e->role = role;
+  tell(ctx, CLG_MEMORY_ROLE, e, was);
 }
 
 void clg_books_reserved(clg_books *b, int64_t bytes) {
@@ -280,10 +338,4 @@ size_t clg_memory_phases(const clg_context *ctx, clg_phase_row *rows, size_t max
   size_t n = ctx->books->n_phases, copied = n < max ? n : max;
   if (rows && copied) memcpy(rows, ctx->books->phases, copied * sizeof *rows);
   return n;
-}
-
-void clg_memory_trace(clg_context *ctx, clg_memory_fn fn, void *user) {
-  if (!ctx) return;
-  ctx->books->trace = fn;
-  ctx->books->trace_user = user;
 }

@@ -2,17 +2,17 @@
 #ifndef CLG_DEVICE_BOOKS_H
 #define CLG_DEVICE_BOOKS_H
 
-#include "base/context.h"
+#include "device/pool.h"
 
 typedef struct clg_entry clg_entry; /* one live allocation */
 
 clg_books *clg_books_create(void);
 void clg_books_destroy(clg_books *books);
 
-/* An allocation begins and ends. NULL: out of host memory. */
-clg_entry *clg_books_add(clg_books *books, size_t bytes, clg_role role, const char *op);
-void clg_books_remove(clg_books *books, clg_entry *e);
-void clg_books_set_role(clg_books *books, clg_entry *e, clg_role role);
+/* An allocation begins and ends; `what` NULL: it is no tensor's. NULL: out of host memory. */
+clg_entry *clg_books_add(clg_context *ctx, size_t bytes, clg_role role, const char *op, const clg_extent *what);
+void clg_books_remove(clg_context *ctx, clg_entry *e);
+void clg_books_set_role(clg_context *ctx, clg_entry *e, clg_role role);
 
 /* The live allocations by op and phase, largest first: "2 by linear in D step (4096 bytes), ...", as many as fit.
  * Returns how many there are. */

@@ -180,8 +180,8 @@ static bool too_large(clg_context *ctx, size_t bytes, clg_role role, const char 
   return true;
 }
 
-static clg_block *begin(clg_block *b, size_t bytes, clg_role role, const char *op) {
-  b->entry = clg_books_add(b->ctx->books, bytes, role, op);
+static clg_block *begin(clg_block *b, size_t bytes, clg_role role, const char *op, const clg_extent *what) {
+  b->entry = clg_books_add(b->ctx, bytes, role, op, what);
   if (!b->entry) {
     clg_fail(b->ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
     return NULL;
@@ -192,16 +192,20 @@ static clg_block *begin(clg_block *b, size_t bytes, clg_role role, const char *o
   return b;
 }
 
-clg_block *clg_block_alloc(clg_context *ctx, size_t bytes, clg_role role, const char *op) {
+clg_block *clg_block_alloc_for(clg_context *ctx, size_t bytes, clg_role role, const char *op, const clg_extent *what) {
   if (clg_queue_usable(ctx, op) != CLG_OK || too_large(ctx, bytes, role, op)) return NULL;
   int class = class_of(bytes);
   size_t capacity = class_size(class);
   if (ctx->info.max_alloc_bytes && capacity > ctx->info.max_alloc_bytes) capacity = bytes;
   clg_block *b = capacity == class_size(class) ? take(ctx, class) : NULL;
   if (!b) b = create(ctx, bytes, capacity, role, op);
-  if (!b || begin(b, bytes, role, op)) return b;
+  if (!b || begin(b, bytes, role, op, what)) return b;
   give_back(b);
   return NULL;
+}
+
+clg_block *clg_block_alloc(clg_context *ctx, size_t bytes, clg_role role, const char *op) {
+  return clg_block_alloc_for(ctx, bytes, role, op, NULL);
 }
 
 /* What kernels and transfers would stumble over later on, or not at all: what it is, or NULL. */
@@ -245,7 +249,7 @@ clg_block *clg_block_wrap(clg_context *ctx, void *cl_mem_handle, size_t bytes, c
     b->mem = cl_mem_handle;
   else
     clg_cl_fail(ctx, op, "clRetainMemObject", code);
-  if (b->mem && begin(b, bytes, CLG_ROLE_DATA, op)) return b;
+  if (b->mem && begin(b, bytes, CLG_ROLE_DATA, op, NULL)) return b;
   destroy(b);
   return NULL;
 }
@@ -258,7 +262,7 @@ clg_block *clg_block_ref(clg_block *b) {
 void clg_block_unref(clg_block *b) {
   if (!b || --b->refs) return;
   clg_context *ctx = b->ctx;
-  clg_books_remove(ctx->books, b->entry);
+  clg_books_remove(ctx, b->entry);
   b->entry = NULL;
   if (b->capacity)
     give_back(b);
@@ -270,4 +274,4 @@ void clg_block_unref(clg_block *b) {
 clg_context *clg_block_context(const clg_block *b) { return b->ctx; }
 size_t clg_block_bytes(const clg_block *b) { return b->bytes; }
 void *clg_block_mem(const clg_block *b) { return b->mem; }
-void clg_block_set_role(clg_block *b, clg_role role) { clg_books_set_role(b->ctx->books, b->entry, role); }
+void clg_block_set_role(clg_block *b, clg_role role) { clg_books_set_role(b->ctx, b->entry, role); }

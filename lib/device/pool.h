@@ -8,12 +8,22 @@
 #define CLG_DEVICE_POOL_H
 
 #include "base/context.h"
+#include <clgrad/tensor.h>
 
 typedef struct clg_block clg_block;
+
+/* The tensor that a block is made for, which the books remember. */
+typedef struct clg_extent {
+  clg_dtype dtype;
+  int ndim;
+  const int64_t *shape;
+} clg_extent;
 
 /* A block of `bytes` (> 0), one reference; contents undefined. NULL with the context's error (op, bytes, what is live,
  * what to do). Holds the context. `op` must be static or outlive the context. */
 clg_block *clg_block_alloc(clg_context *ctx, size_t bytes, clg_role role, const char *op);
+/* The same for a tensor. */
+clg_block *clg_block_alloc_for(clg_context *ctx, size_t bytes, clg_role role, const char *op, const clg_extent *what);
 /* A block over somebody else's cl_mem (a void * here so that no OpenCL header is needed), retained; counted as live
  * data, not as reserved. */
 clg_block *clg_block_wrap(clg_context *ctx, void *cl_mem_handle, size_t bytes, const char *op);

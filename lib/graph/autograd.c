@@ -21,7 +21,13 @@ bool clg_tensor_is_leaf(const clg_tensor *t) { return t && !t->has_graph; }
 clg_tensor *clg_tensor_grad(const clg_tensor *t) { return t && t->grad ? t->grad->grad : NULL; }
 
 void clg_tensor_zero_grad(clg_tensor *t) {
-  if (t && t->grad) clg_grad_set(t, NULL);
+  if (!t || !t->grad) return;
+  clg_context *ctx = t->ctx;
+  clg_context_hold(ctx); /* a cycle may end with the gradient, and t with it */
+  const clg_work before = clg_work_begin(ctx, CLG_BY_ZERO_GRAD, "zero_grad");
+  clg_grad_set(t, NULL);
+  clg_work_end(ctx, before);
+  clg_context_release(ctx);
 }
 
 clg_status clg_tensor_retain_grad(clg_tensor *t) {

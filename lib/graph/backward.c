@@ -131,6 +131,19 @@ static clg_status run_node(clg_backward_pass *pass, clg_node *n) {
   return s;
 }
 
+/* What is made and released meanwhile is the node's. */
+static clg_status work_node(clg_backward_pass *pass, clg_node *n) {
+  clg_context *ctx = pass->ctx;
+  const clg_work before = ctx->work;
+  const char *layer = ctx->layer;
+  if (before.by == CLG_BY_BACKWARD) ctx->work.name = n->op;
+  ctx->layer = n->layer;
+  clg_status s = run_node(pass, n);
+  ctx->layer = layer;
+  ctx->work = before;
+  return s;
+}
+
 static clg_tensor *root_gradient(clg_graph *g, clg_tensor *root, const clg_backward_options *o) {
   char a[CLG_SHAPE_TEXT];
   if (o && o->grad) {
@@ -204,7 +217,7 @@ static clg_status run_graph(clg_backward_pass *pass, clg_tensor *root, clg_tenso
     g = NULL;
   }
   for (size_t i = 0; s == CLG_OK && i < pass->n_nodes; i++)
-    if (pass->node[i]->pass.needed || pass->node[i]->pass.capture) s = run_node(pass, pass->node[i]);
+    if (pass->node[i]->pass.needed || pass->node[i]->pass.capture) s = work_node(pass, pass->node[i]);
   clg_tensor_unref(&g);
   finish(pass, s);
   clg_node_unref(top);
@@ -223,6 +236,7 @@ static clg_status run(clg_backward_pass *pass, clg_tensor *root, const clg_backw
     return clg_fail(ctx, CLG_ERR_STATE, "backward",
                     graph->recomputing ? "a checkpointed segment must not run a backward"
                                        : "a backward is already running");
+  const clg_work before = clg_work_begin(ctx, CLG_BY_BACKWARD, "backward");
   clg_tensor *g = root_gradient(graph, root, options);
   pass->id = ++graph->pass;
   pass->retain = options && (options->retain_graph || options->create_graph);
@@ -232,6 +246,7 @@ static clg_status run(clg_backward_pass *pass, clg_tensor *root, const clg_backw
   clg_status s = !g ? clg_last_status(ctx) : root->has_graph ? run_graph(pass, root, g) : run_leaf_root(pass, root, g);
   ctx->result_role = CLG_ROLE_ACTIVATION;
   clg_set_grad_mode(ctx, mode);
+  clg_work_end(ctx, before);
   return s;
 }
 

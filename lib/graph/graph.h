@@ -65,7 +65,7 @@ struct clg_node {
   uint64_t seq;
   clg_context *ctx;
   const clg_node_class *cls;
-  const char *op;
+  const char *op, *layer;  /* that recorded it */
   const char *released_in; /* phase */
   clg_edge *edge;
   clg_saved *saved;

@@ -50,6 +50,7 @@ clg_node *clg_node_create(clg_tensor *const *in, int n_in, int n_saved, size_t a
   n->ctx = ctx;
   n->cls = cls;
   n->op = op;
+  n->layer = clg_layer(ctx);
   n->seq = ++g->seq;
   n->n_edges = (uint16_t)n_in;
   n->n_saved = (uint16_t)n_saved;

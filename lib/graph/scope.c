@@ -65,7 +65,9 @@ clg_status clg_scope_close(clg_scope *scope) {
   ctx->scope = scope->parent;
   /* Last made, first dropped: consumers go before what they were made of. */
   clg_context_hold(ctx);
+  const clg_work before = clg_work_begin(ctx, CLG_BY_SCOPE, "scope_close");
   while (scope->n) clg_tensor_unref(&scope->own[--scope->n]);
+  clg_work_end(ctx, before);
   free(scope->own);
   free(scope);
   clg_context_release(ctx);

@@ -169,8 +169,11 @@ static clg_status make_gradients(clg_module *top) {
 
 clg_status clg_module_make(clg_module *m) {
   while (m->owner) m = m->owner;
+  const char *around = clg_module_enter(m);
   clg_status s = m->flat.n ? CLG_OK : make_parameters(m);
-  return s == CLG_OK && clg_grad_mode(m->ctx) ? make_gradients(m) : s;
+  if (s == CLG_OK && clg_grad_mode(m->ctx)) s = make_gradients(m);
+  m->ctx->layer = around;
+  return s;
 }
 
 /* ---- spans ---- */

@@ -26,12 +26,14 @@ void clg_module_unref(clg_module **p) {
   clg_context *ctx = m->ctx;
   for (size_t i = 0; i < m->n_layers; i++) {
     m->layer[i]->owner = NULL;
+    clg_module_forget_path(m->layer[i]);
     clg_module_unref(&m->layer[i]);
   }
   for (int i = 0; i < m->n_params; i++) clg_tensor_unref(&m->param[i].tensor);
   for (int i = 0; i < m->n_buffers; i++) clg_tensor_unref(&m->buffer[i].tensor);
   clg_flat_finish(&m->flat);
   free(m->layer);
+  free(m->name);
   free(m);
   clg_context_release(ctx);
 }
@@ -43,9 +45,13 @@ clg_tensor *clg_forward(clg_module *m, clg_tensor *x) {
   if (!x) return clg_null_object(m->ctx, m->cls->name);
   if (x->ctx != m->ctx)
     return clg_fail_object(m->ctx, CLG_ERR_ARGUMENT, m->cls->name, "the input belongs to another context");
-  clg_scope *scope = clg_scope_open(m->ctx); /* what a layer makes on the way is not left to whoever has none open */
+  clg_context *ctx = m->ctx;
+  const char *around = clg_module_enter(m);
+  clg_scope *scope = clg_scope_open(ctx); /* what a layer makes on the way is not left to whoever has none open */
   bool ready = clg_scope_opened(scope) && clg_module_make(m) == CLG_OK;
-  return clg_scope_close_with(scope, ready ? clg_module_run(m, x) : NULL);
+  clg_tensor *y = clg_scope_close_with(scope, ready ? clg_module_run(m, x) : NULL);
+  ctx->layer = around;
+  return y;
 }
 
 void clg_module_set_training(clg_module *m, bool on) {

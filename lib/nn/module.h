@@ -36,6 +36,8 @@ struct clg_module {
   const clg_module_class *cls;
   bool training;
   clg_module *owner;             /* the Sequential it is in; weak */
+  char *name;                    /* that the program gave it, or NULL */
+  const char *path;              /* NULL: not known yet, or no longer */
   clg_param param[2], buffer[2]; /* buffers: state that is not trained, as running statistics */
   int n_params, n_buffers;
   clg_module **layer;
@@ -58,6 +60,16 @@ clg_status clg_module_make(clg_module *m);
 /* The forward of one layer whose parameters exist. */
 clg_tensor *clg_module_run(clg_module *m, clg_tensor *x);
 void clg_flat_finish(clg_flat *f);
+/* What records call the layer: "" for a Sequential without name. */
+const char *clg_module_path(clg_module *m);
+/* Of m and everything in it, which moved or was renamed. */
+void clg_module_forget_path(clg_module *m);
+/* m's is the layer that runs; until ctx->layer is what this returns. */
+static inline const char *clg_module_enter(clg_module *m) {
+  const char *before = m->ctx->layer;
+  m->ctx->layer = m->path ? m->path : clg_module_path(m);
+  return before;
+}
 /* param[0], or what spectral norm makes of it for this forward. NULL on error. */
 clg_tensor *clg_module_weight(clg_module *m);
 

@@ -18,9 +18,11 @@ static clg_tensor *run_layer(clg_module *m, size_t *i, clg_tensor *x) {
 static clg_tensor *run_layers(clg_module *m, size_t from, size_t to, clg_tensor *x) {
   clg_tensor *now = clg_tensor_ref(x);
   for (size_t i = from; now && i < to; i++) {
+    const char *around = clg_module_enter(m->layer[i]);
     clg_scope *scope = clg_scope_open(m->ctx);
     clg_tensor *y = clg_scope_opened(scope) ? clg_tensor_ref(run_layer(m, &i, now)) : NULL;
     clg_scope_close(scope);
+    m->ctx->layer = around;
     clg_tensor_unref(&now);
     now = y;
   }
@@ -124,6 +126,7 @@ static bool take(clg_module *m, clg_module *const *layers, size_t n) {
     if (l && l->ctx == m->ctx && !l->owner) {
       l->owner = m;
       m->layer[m->n_layers++] = l;
+      clg_module_forget_path(l);
       continue;
     }
     while (m->n_layers) m->layer[--m->n_layers]->owner = NULL;

@@ -299,7 +299,9 @@ static bool call(const clg_op *op, clg_tensor *const *in, int n, void *attrs, cl
     return false;
   }
   clg_tensor **own = c.in;
+  const clg_work before = clg_work_begin(ctx, CLG_BY_OP, op->name);
   bool ok = hand_out(&c, run(&c, in), out, count);
+  clg_work_end(ctx, before);
   if (own != few) free(own);
   return ok;
 }

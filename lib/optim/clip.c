@@ -81,6 +81,7 @@ clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size
   if (!ctx || (n && !params)) return clg_null_object(ctx, op);
   if (!(max_norm >= 0)) return clg_fail_object(ctx, CLG_ERR_ARGUMENT, op, "max_norm must not be negative");
   bool mode = clg_set_grad_mode(ctx, false);
+  const clg_work before = clg_work_begin(ctx, CLG_BY_OPTIMIZER, op);
   clg_scope *scope = clg_scope_open(ctx);
   clg_tensor **g = clg_scope_opened(scope) ? gradients(ctx, params, n, op) : NULL;
   clg_tensor *norms = g ? norms_of(ctx, g, n) : NULL, *norm = element(norms, 0), *over = element(norms, 1);
@@ -92,6 +93,7 @@ clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size
   if (!over || change(g, n, scale, in, 3, op) != CLG_OK) norm = NULL;
   free(g);
   norm = clg_scope_close_with(scope, norm);
+  clg_work_end(ctx, before);
   clg_set_grad_mode(ctx, mode);
   return norm;
 }
@@ -104,7 +106,9 @@ clg_status clg_clip_grad_value(clg_context *ctx, clg_tensor *const *params, size
   if (!g) return clg_last_status(ctx);
   bool mode = clg_set_grad_mode(ctx, false);
   const clg_map_input in[] = {{"most", NULL, (float)value}};
+  const clg_work before = clg_work_begin(ctx, CLG_BY_OPTIMIZER, op);
   clg_status s = change(g, n, "x < -most ? -most : x > most ? most : x", in, 1, op);
+  clg_work_end(ctx, before);
   clg_set_grad_mode(ctx, mode);
   free(g);
   return s;

@@ -90,6 +90,12 @@ void clg_ema_unref(clg_ema **p) {
   clg_context_release(ctx);
 }
 
-clg_status clg_ema_update(clg_ema *e, clg_module *m) { return move(e, m, AVERAGE); }
+clg_status clg_ema_update(clg_ema *e, clg_module *m) {
+  if (!e) return move(e, m, AVERAGE);
+  const clg_work before = clg_work_begin(e->ctx, CLG_BY_OPTIMIZER, "ema");
+  clg_status s = move(e, m, AVERAGE);
+  clg_work_end(e->ctx, before);
+  return s;
+}
 clg_status clg_ema_copy_to(const clg_ema *e, clg_module *m) { return move(e, m, TO_MODULE); }
 clg_status clg_ema_copy_from(clg_ema *e, clg_module *m) { return move(e, m, FROM_MODULE); }

@@ -232,6 +232,7 @@ clg_status clg_optim_step(clg_optim *o) {
   if (!any && !o->idle)
     clg_log_line(o->ctx, "optim_step: no parameter has a gradient, so none is changed: did backward reach them?");
   o->idle = !any;
+  const clg_work before = clg_work_begin(o->ctx, CLG_BY_OPTIMIZER, clg_optim_kind_name(o));
   for (size_t k = 0; k < o->n_groups; k++) {
     group *g = &o->group[k];
     for (size_t i = 0, end; s == CLG_OK && i < g->n; i = end) {
@@ -240,6 +241,7 @@ clg_status clg_optim_step(clg_optim *o) {
       if (grad && grad->numel) s = step_run(g, i, end);
     }
   }
+  clg_work_end(o->ctx, before);
   return s;
 }
 

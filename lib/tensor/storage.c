@@ -18,12 +18,12 @@ clg_storage *clg_storage_slice(clg_context *ctx, clg_block *block, size_t offset
   return s;
 }
 
-clg_storage *clg_storage_create(clg_context *ctx, size_t numel, clg_role role, const char *op) {
-  clg_block *block = numel ? clg_block_alloc(ctx, numel * sizeof(float), role, op) : NULL;
+clg_storage *clg_storage_create(clg_context *ctx, size_t numel, clg_role role, const char *op, const clg_extent *what) {
+  clg_block *block = numel ? clg_block_alloc_for(ctx, numel * sizeof(float), role, op, what) : NULL;
   if (numel && !block) return NULL;
   clg_storage *s = clg_storage_slice(ctx, block, 0, numel, role);
   clg_block_unref(block);
-  if (s) s->changed_by = op;
+  if (s) s->changed_by = op, s->dtype = what->dtype;
   return s;
 }
 

@@ -33,20 +33,22 @@ clg_tensor *clg_tensor_view(clg_storage *s, size_t offset, int ndim, const int64
   return t;
 }
 
-clg_tensor *clg_tensor_new(clg_context *ctx, int ndim, const int64_t *shape, clg_role role, const char *op) {
-  int64_t n = clg_shape_numel(ctx, ndim, shape, op);
+clg_tensor *clg_tensor_make(clg_context *ctx, const clg_extent *what, clg_role role, const char *op) {
+  int64_t n = clg_shape_numel(ctx, what->ndim, what->shape, op);
   if (n < 0) return NULL;
-  clg_storage *s = clg_storage_create(ctx, (size_t)n, role, op);
+  clg_storage *s = clg_storage_create(ctx, (size_t)n, role, op, what);
   if (!s) return NULL;
-  clg_tensor *t = clg_tensor_view(s, 0, ndim, shape, NULL);
+  clg_tensor *t = clg_tensor_view(s, 0, what->ndim, what->shape, NULL);
   clg_storage_unref(s);
   return t;
 }
 
+clg_tensor *clg_tensor_new(clg_context *ctx, int ndim, const int64_t *shape, clg_role role, const char *op) {
+  return clg_tensor_make(ctx, &(clg_extent){CLG_F32, ndim, shape}, role, op);
+}
+
 clg_tensor *clg_tensor_new_i32(clg_context *ctx, int ndim, const int64_t *shape, clg_role role, const char *op) {
-  clg_tensor *t = clg_tensor_new(ctx, ndim, shape, role, op);
-  if (t) t->storage->dtype = CLG_I32;
-  return t;
+  return clg_tensor_make(ctx, &(clg_extent){CLG_I32, ndim, shape}, role, op);
 }
 
 bool clg_tensor_holds(const clg_tensor *t, clg_dtype dtype, const char *op) {

@@ -37,7 +37,7 @@ struct clg_tensor {
   void (*grad_finish)(struct clg_tensor *); /* frees them; set with `grad` */
 };
 
-clg_storage *clg_storage_create(clg_context *ctx, size_t numel, clg_role role, const char *op);
+clg_storage *clg_storage_create(clg_context *ctx, size_t numel, clg_role role, const char *op, const clg_extent *what);
 /* A slice of a block that exists (referenced). */
 clg_storage *clg_storage_slice(clg_context *ctx, clg_block *block, size_t offset, size_t numel, clg_role role);
 clg_storage *clg_storage_ref(clg_storage *s);
@@ -55,13 +55,12 @@ static inline void clg_storage_changed(clg_storage *s, const char *op) {
 /* Results of ops: activations, or gradients during backward. */
 static inline clg_role clg_result_role(const clg_context *ctx) { return ctx->result_role; }
 /* A new contiguous tensor with undefined elements; one reference, in no scope. Checks the shape. */
+clg_tensor *clg_tensor_make(clg_context *ctx, const clg_extent *what, clg_role role, const char *op);
 clg_tensor *clg_tensor_new(clg_context *ctx, int ndim, const int64_t *shape, clg_role role, const char *op);
 clg_tensor *clg_tensor_new_i32(clg_context *ctx, int ndim, const int64_t *shape, clg_role role, const char *op);
 /* Of t's shape and dtype. */
 static inline clg_tensor *clg_tensor_like(const clg_tensor *t, const char *op) {
-  clg_tensor *n = clg_tensor_new(t->ctx, t->ndim, t->shape, clg_result_role(t->ctx), op);
-  if (n) n->storage->dtype = t->storage->dtype;
-  return n;
+  return clg_tensor_make(t->ctx, &(clg_extent){t->storage->dtype, t->ndim, t->shape}, clg_result_role(t->ctx), op);
 }
 /* A tensor over a storage (referenced). `stride` NULL: contiguous. */
 clg_tensor *clg_tensor_view(clg_storage *s, size_t offset, int ndim, const int64_t *shape, const int64_t *stride);
