@@ -1,4 +1,4 @@
-/* Version, status codes and the export macro: what every other header needs. */
+/* Version, status codes, element types and the export macro: what every other header needs. */
 #ifndef CLGRAD_CORE_H
 #define CLGRAD_CORE_H
 
@@ -38,6 +38,9 @@ typedef enum clg_status {
   CLG_ERR_IO,          /* a file that is missing, truncated or lies */
   CLG_ERR_LOST         /* queued work failed later on: only unref is left to do */
 } clg_status;
+
+/* Of a tensor's elements: float32 and int32. */
+typedef enum clg_dtype { CLG_F32, CLG_I32 } clg_dtype;
 
 /* "ok", "shape error", ... Static storage. */
 CLG_API const char *clg_status_name(clg_status status);

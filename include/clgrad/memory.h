@@ -6,7 +6,7 @@
 #ifndef CLGRAD_MEMORY_H
 #define CLGRAD_MEMORY_H
 
-#include <clgrad/tensor.h>
+#include <clgrad/context.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -14,8 +14,6 @@ extern "C" {
 
 typedef struct clg_tensor clg_tensor;
 
-typedef enum clg_dtype { CLG_F32, CLG_I32 } clg_dtype;
-
 /* Copies `data` (row-major host floats; NULL: zeros) to a new tensor. One reference, yours. Does not block: the data is
  * copied before the call returns. */
 CLG_API clg_tensor *clg_tensor_create(clg_context *ctx, int ndim, const int64_t *shape, const float *data);

@@ -8,7 +8,6 @@
 #define CLG_DEVICE_POOL_H
 
 #include "base/context.h"
-#include <clgrad/tensor.h>
 
 typedef struct clg_block clg_block;
 
