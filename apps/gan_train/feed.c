@@ -43,7 +43,7 @@ void feed_seek(feed *f, uint64_t steps) {
 
 feed_batches feed_next(feed *f) {
   static const float nothing = 0; /* a plan looks at the address alone */
-  if (!f->order) return (feed_batches){&nothing, NULL};
+  if (!f->order) return (feed_batches){.images = &nothing};
   float *images = f->buffers[f->turn];
   int32_t *labels = f->labels[f->turn];
   f->turn = !f->turn;
@@ -56,5 +56,5 @@ feed_batches feed_next(feed *f) {
                 labels ? labels + i * f->batch : NULL);
     f->next += f->batch;
   }
-  return (feed_batches){images, labels};
+  return (feed_batches){.images = images, .labels = labels};
 }

@@ -9,6 +9,7 @@
 typedef struct feed_batches {
   const float *images;   /* [per_step, batch, features] */
   const int32_t *labels; /* [per_step, batch]; NULL without labels */
+  const float *noise;    /* [per_step, batch, nz]; NULL, as feed_next leaves it: the step draws its own */
 } feed_batches;
 
 typedef struct feed {

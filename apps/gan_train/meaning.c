@@ -61,7 +61,7 @@ static void say_weights(text *t, const comparison *c) {
   if (n) say(t, "%s with weights bit-identical to detach's: ", n == 1 ? " ends" : " end");
   for (int i = 0; i < c->n; i++) {
     const result *r = &c->results[i];
-    if (r == c->base || !r->compared || r->bit_identical) continue;
+    if (r == c->base || r->v == VARIANT_POLLUTED || !r->compared || r->bit_identical) continue;
     say(t, "%s%s ends up to %.1e away from detach's weights", others++ ? ", " : "", variant_name(r->v),
         r->max_abs_diff);
   }
@@ -69,6 +69,15 @@ static void say_weights(text *t, const comparison *c) {
     say(t, "detach() decides what a step costs, not where it leads. ");
   else if (others)
     say(t, ". ");
+}
+
+static void say_polluted(text *t, const comparison *c) {
+  const result *r = find_ok(c, VARIANT_POLLUTED);
+  if (!r || !r->compared) return;
+  say(t,
+      "polluted trains without an error by another gradient, the sum of what both losses say: its length in the first "
+      "step is %.3g, detach's %.3g, and its weights end up to %.1e away. ",
+      r->g_gradient, c->base->g_gradient, r->max_abs_diff);
 }
 
 /* "1.2 times detach's time a step" */
@@ -147,6 +156,7 @@ static void say_surprises(text *t, const comparison *c) {
 void table_meaning(FILE *to, const comparison *c) {
   text t = {.n = 0};
   say_weights(&t, c);
+  say_polluted(&t, c);
   say_retain(&t, c);
   say_others(&t, c);
   say_failures(&t, c);

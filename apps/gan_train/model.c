@@ -205,3 +205,11 @@ clg_status gan_read(gan *m, float *out) {
   }
   return status;
 }
+
+size_t gan_g_numel(gan *m) { return clg_module_numel(m->g) + (m->g_labels ? clg_module_numel(m->g_labels) : 0); }
+
+clg_status gan_read_g_gradient(gan *m, float *out) {
+  clg_status status = clg_module_read_grad(m->g, out);
+  if (status != CLG_OK || !m->g_labels) return status;
+  return clg_module_read_grad(m->g_labels, out + clg_module_numel(m->g));
+}

@@ -62,5 +62,8 @@ clg_status gan_sample(gan *m, uint64_t noise_seed, int64_t n, float *out);
 /* All parameters, the generator's first. Blocks. */
 size_t gan_numel(gan *m);
 clg_status gan_read(gan *m, float *out);
+/* The generator's gradients, as its optimizer sees them: out [gan_g_numel()], 0 where there is none. Blocks. */
+size_t gan_g_numel(gan *m);
+clg_status gan_read_g_gradient(gan *m, float *out);
 
 #endif

@@ -75,6 +75,7 @@ static void add_measured(json_t *to, const result *r) {
                                     : json_null());
   json_object_set_new(to, "launches_per_step", r->steps_done ? number(r->launches) : json_null());
   json_object_set_new(to, "waits_per_step", r->steps_done ? number(r->waits) : json_null());
+  json_object_set_new(to, "g_gradient_norm", r->steps_done ? real(r->g_gradient) : json_null());
   json_object_set_new(to, "peak_live_bytes", bytes(m->peak_live));
   json_object_set_new(to, "peak_reserved_bytes", bytes(m->peak_reserved));
   json_object_set_new(to, "peak_saved_bytes", bytes(m->peak_saved));

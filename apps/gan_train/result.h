@@ -28,6 +28,7 @@ typedef struct result {
   float *losses;          /* [steps_done, 3]: D real, D fake, G */
   spread step_ms;         /* from step to step, without the first of several, which compiles kernels */
   double launches, waits; /* a step */
+  double g_gradient;      /* length of G's gradient in the first step: all variants have the same weights then */
   clg_memory_stats memory;
   result_phase phases[RESULT_PHASES];
   size_t n_phases;

@@ -14,10 +14,35 @@
 #include "step.h"
 #include "penalty.h"
 
+/* How a variant's loop differs. */
+typedef struct manner {
+  bool cut;      /* D is shown fakes without their graph */
+  bool no_grad;  /* which were made without one, for D's half */
+  bool retain;   /* D's backward of the fakes keeps the graph */
+  bool inputs;   /* and goes to D's parameters alone */
+  bool zero_top; /* G's gradients are dropped at the top of the loop, not before its own backward */
+  bool again;    /* G runs again for its own half: the first graph is gone, or never was */
+  bool frozen;   /* D's parameters require no gradient in G's half */
+  bool stale;    /* G is judged by D's output of before D's step */
+} manner;
+
+static const manner manners[VARIANT_COUNT] = {
+    [VARIANT_DETACH] = {.cut = true},
+    [VARIANT_RETAIN_GRAPH] = {.retain = true},
+    [VARIANT_INPUTS] = {.inputs = true},
+    [VARIANT_RECOMPUTE] = {.again = true},
+    [VARIANT_NO_GRAD] = {.no_grad = true, .again = true},
+    [VARIANT_FROZEN_D] = {.cut = true, .frozen = true},
+    [VARIANT_CHECKPOINT] = {.cut = true},
+    [VARIANT_POLLUTED] = {.retain = true, .zero_top = true},
+    [VARIANT_NAIVE] = {.cut = false},
+    [VARIANT_STALE] = {.retain = true, .stale = true},
+};
+
 typedef struct step {
   gan *m;
   clg_context *ctx;
-  variant v;
+  const manner *how;
   float *losses;
   clg_tensor *z, *real, *labels, *fake; /* ours; labels NULL when the model is not conditional */
   clg_tensor *out_fake;                 /* stale's, ours: D's output of before its step */
@@ -25,35 +50,26 @@ typedef struct step {
 
 /* ---- what differs ---- */
 
-/* no_grad makes the discriminator's fakes without a graph. */
-static bool first_fake_has_graph(const step *s) { return s->v != VARIANT_NO_GRAD; }
-
 /* What the discriminator is shown in its own half. */
-static clg_tensor *fake_for_d(const step *s) {
-  bool cut = s->v == VARIANT_DETACH || s->v == VARIANT_FROZEN_D || s->v == VARIANT_CHECKPOINT;
-  return cut ? clg_detach(s->fake) : s->fake;
-}
+static clg_tensor *fake_for_d(const step *s) { return s->how->cut ? clg_detach(s->fake) : s->fake; }
 
 /* err_fake.backward(...) */
 static clg_status backward_fake(const step *s, clg_tensor *err_fake) {
   clg_backward_options how = clg_backward_defaults();
-  how.retain_graph = s->v == VARIANT_RETAIN_GRAPH || s->v == VARIANT_STALE;
-  if (s->v == VARIANT_INPUTS) how.inputs = gan_d_parameters(s->m, &how.n_inputs);
+  how.retain_graph = s->how->retain;
+  if (s->how->inputs) how.inputs = gan_d_parameters(s->m, &how.n_inputs);
   return clg_backward(err_fake, &how);
 }
 
-/* A critic's own. */
-static bool has_penalty(const step *s) { return s->m->spec.kind == MODEL_WGAN_GP; }
-
-/* recompute and no_grad need G(z) again: the first one's graph is gone, or never was. */
-static bool needs_new_fake(const step *s) { return s->v == VARIANT_RECOMPUTE || s->v == VARIANT_NO_GRAD; }
-
 /* What the generator is judged by. */
 static clg_tensor *output_for_g(const step *s) {
-  return s->v == VARIANT_STALE ? s->out_fake : gan_judge(s->m, s->fake, s->labels);
+  return s->how->stale ? s->out_fake : gan_judge(s->m, s->fake, s->labels);
 }
 
 /* ---- the parts of the loop ---- */
+
+/* A critic's own. */
+static bool has_penalty(const step *s) { return s->m->spec.kind == MODEL_WGAN_GP; }
 
 /* A new tensor a step, gone when its half is: one batch of images on the device at a time. */
 static bool upload(step *s, const float *images, const int32_t *labels) {
@@ -80,12 +96,12 @@ static bool learn_real(step *s, const float *images, const int32_t *labels) {
   return ok;
 }
 
-static bool make_noise(step *s) {
+static bool make_noise(step *s, const float *given) {
+  const int64_t shape[] = {s->m->spec.batch, s->m->spec.nz};
   clg_set_phase(s->ctx, "G forward");
   clg_tensor_unref(&s->z);
-  clg_tensor *z = clg_randn(s->ctx, 2, (int64_t[]){s->m->spec.batch, s->m->spec.nz});
-  if (z) s->z = clg_tensor_ref(z);
-  return z;
+  s->z = given ? clg_tensor_create(s->ctx, 2, shape, given) : clg_tensor_ref(clg_randn(s->ctx, 2, shape));
+  return s->z;
 }
 
 static bool generate(step *s, bool with_graph) {
@@ -109,7 +125,7 @@ static bool learn_fake(step *s) {
   clg_set_phase(s->ctx, "D fake backward");
   bool ok = backward_fake(s, err_fake) == CLG_OK && clg_tensor_read_async(err_fake, &s->losses[1]) == CLG_OK;
   if (ok) s->m->err_fake = clg_tensor_ref(err_fake);
-  if (ok && s->v == VARIANT_STALE) s->out_fake = clg_tensor_ref(out);
+  if (ok && s->how->stale) s->out_fake = clg_tensor_ref(out);
   return clg_scope_close(scope) == CLG_OK && ok;
 }
 
@@ -128,10 +144,10 @@ static bool update(step *s, const char *phase, clg_optim *optimizer) {
   return clg_optim_step(optimizer) == CLG_OK;
 }
 
-static bool learn_discriminator(step *s, const float *images, const int32_t *labels) {
+static bool learn_discriminator(step *s, feed_batches batch) {
   clg_optim_zero_grad(s->m->opt_d);
-  if (!learn_real(s, images, labels)) return false;
-  if (!make_noise(s) || !generate(s, first_fake_has_graph(s))) return false;
+  if (!learn_real(s, batch.images, batch.labels)) return false;
+  if (!make_noise(s, batch.noise) || !generate(s, !s->how->no_grad)) return false;
   if (!learn_fake(s)) return false;
   if (has_penalty(s) && !learn_penalty(s)) return false;
   return update(s, "D step", s->m->opt_d);
@@ -139,33 +155,40 @@ static bool learn_discriminator(step *s, const float *images, const int32_t *lab
 
 static bool learn_generator(step *s) {
   clg_set_phase(s->ctx, "G: D forward");
-  if (s->v == VARIANT_FROZEN_D) gan_freeze_d(s->m, true);
+  if (s->how->frozen) gan_freeze_d(s->m, true);
   clg_scope *scope = clg_scope_open(s->ctx);
   clg_tensor *err_g = gan_loss(s->m, output_for_g(s), true);
   clg_set_phase(s->ctx, "G backward");
   bool ok = clg_backward(err_g, NULL) == CLG_OK && clg_tensor_read_async(err_g, &s->losses[2]) == CLG_OK;
   ok = clg_scope_close(scope) == CLG_OK && ok;
-  if (s->v == VARIANT_FROZEN_D) gan_freeze_d(s->m, false);
+  if (s->how->frozen) gan_freeze_d(s->m, false);
   return ok;
+}
+
+/* The i-th of a step's batches. */
+static feed_batches batch_of(const model_spec *spec, feed_batches all, int i) {
+  int64_t at = i * spec->batch;
+  return (feed_batches){.images = all.images + at * model_features(spec),
+                        .labels = all.labels ? all.labels + at : NULL,
+                        .noise = all.noise ? all.noise + at * spec->nz : NULL};
 }
 
 static bool run_loop_body(step *s, feed_batches batches) {
   const model_spec *spec = &s->m->spec;
+  if (s->how->zero_top) clg_optim_zero_grad(s->m->opt_g);
   for (int i = 0; i < spec->critic_steps; i++) {
     clg_scope *scope = clg_scope_open(s->ctx);
-    int64_t at = i * spec->batch;
-    bool ok =
-        learn_discriminator(s, batches.images + at * model_features(spec), batches.labels ? batches.labels + at : NULL);
+    bool ok = learn_discriminator(s, batch_of(spec, batches, i));
     if (clg_scope_close(scope) != CLG_OK || !ok) return false;
   }
-  clg_optim_zero_grad(s->m->opt_g);
-  if (needs_new_fake(s) && !generate(s, true)) return false;
+  if (!s->how->zero_top) clg_optim_zero_grad(s->m->opt_g);
+  if (s->how->again && !generate(s, true)) return false;
   if (!learn_generator(s)) return false;
   return update(s, "G step", s->m->opt_g);
 }
 
 clg_status gan_step(gan *m, variant v, feed_batches batches, uint64_t noise_seed, float losses[3]) {
-  step s = {.m = m, .ctx = m->ctx, .v = v, .losses = losses};
+  step s = {.m = m, .ctx = m->ctx, .how = &manners[v], .losses = losses};
   clg_scope *scope = clg_scope_open(m->ctx);
   clg_set_seed(m->ctx, noise_seed, 0);
   bool ok = run_loop_body(&s, batches);

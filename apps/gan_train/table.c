@@ -41,22 +41,22 @@ static void difference_text(const result *r, char *text, size_t size) {
 }
 
 static void compare_row(FILE *to, const result *r) {
-  char outcome[40], diff[24];
-  result_text(r, outcome, sizeof outcome);
+  const char *outcome = r->failed ? "fails" : r->interrupted ? "interrupted" : "ok";
+  char diff[24];
   difference_text(r, diff, sizeof diff);
-  fprintf(to, "%-13s %-24s %8.2f %9.2f %9.2f ", variant_name(r->v), outcome, mib(r->memory.peak_live),
+  fprintf(to, "%-13s %-11s %8.2f %9.2f %9.2f ", variant_name(r->v), outcome, mib(r->memory.peak_live),
           mib(r->memory.peak_by_role[CLG_ROLE_SAVED]), mib(r->memory.peak_reserved));
   if (r->failed)
-    fprintf(to, "%8s %8s %14s\n", "-", "-", diff);
+    fprintf(to, "%8s %8s %10s %14s\n", "-", "-", "-", diff);
   else
-    fprintf(to, "%8.2f %8.4g %14s\n", r->step_ms.median, r->launches, diff);
+    fprintf(to, "%8.2f %8.4g %10.4g %14s\n", r->step_ms.median, r->launches, r->g_gradient, diff);
 }
 
 void table_compare(FILE *to, const comparison *c) {
-  fprintf(to, "%-13s %-24s %8s %9s %9s %8s %8s %14s\n", "variant", "result", "peak", "saved MiB", "reserved", "ms per",
-          "kernels", "largest weight");
-  fprintf(to, "%-13s %-24s %8s %9s %9s %8s %8s %14s\n", "", "", "MiB", "at peak", "MiB", "step", "per step",
-          "difference");
+  fprintf(to, "%-13s %-11s %8s %9s %9s %8s %8s %10s %14s\n", "variant", "result", "peak", "saved MiB", "reserved",
+          "ms per", "kernels", "|G grad|", "largest weight");
+  fprintf(to, "%-13s %-11s %8s %9s %9s %8s %8s %10s %14s\n", "", "", "MiB", "at peak", "MiB", "step", "per step",
+          "step 1", "difference");
   for (int i = 0; i < 100; i++) fputc('-', to);
   fputc('\n', to);
   for (int i = 0; i < c->n; i++) compare_row(to, &c->results[i]);

@@ -7,6 +7,7 @@
 #include "samples.h"
 #include "state.h"
 #include "step.h"
+#include <math.h>
 #include <stdlib.h>
 
 /* Steps of a plan: the peaks of a step depend on what the step before left. */
@@ -134,12 +135,28 @@ static void count_per_step(result *r, clg_counters from, clg_counters to, int64_
   r->waits = (double)(to.waits - from.waits) / (double)steps;
 }
 
+/* The 2-norm of what G's optimizer was given. */
+static bool note_g_gradient(training *t, message *why) {
+  size_t n = gan_g_numel(&t->model);
+  float *gradient = malloc(n * sizeof *gradient);
+  if (!gradient) return fail_no_memory(why);
+  bool ok = gan_read_g_gradient(&t->model, gradient) == CLG_OK || fail(why, "%s", clg_last_error(t->ctx));
+  double sum = 0;
+  for (size_t i = 0; ok && i < n; i++) sum += (double)gradient[i] * (double)gradient[i];
+  t->r->g_gradient = sqrt(sum);
+  free(gradient);
+  return ok;
+}
+
 /* What a step gave, but for its losses. */
-static void note_step(training *t, int64_t step, double ms, clg_counters *first) {
+static bool note_step(training *t, int64_t step, double ms, clg_counters *first, message *why) {
   t->step_ms[step] = ms;
   t->r->steps_done = step + 1;
   count_per_step(t->r, *first, clg_context_counters(t->ctx), step ? step : 1);
-  if (!step) *first = clg_context_counters(t->ctx); /* the first of several sets up the optimizers too */
+  if (step) return true;
+  bool ok = note_g_gradient(t, why);
+  *first = clg_context_counters(t->ctx); /* the first of several sets up the optimizers too */
+  return ok;
 }
 
 bool train_run(training *t, bool until_settled, bool show_progress, message *why) {
@@ -159,7 +176,7 @@ bool train_run(training *t, bool until_settled, bool show_progress, message *why
       break;
     }
     double now = clock_ms();
-    note_step(t, step, now - last, &first);
+    ok = note_step(t, step, now - last, &first, why);
     if (!until_settled) interrupt_hold(true); /* from now on there is something to keep */
     /* Numbers do not come back. */
     if (!until_settled && !result_check(r, "the losses", r->losses + 3 * step, 3, t->first + step + 1)) break;
@@ -169,10 +186,10 @@ bool train_run(training *t, bool until_settled, bool show_progress, message *why
     bool save = save_due(t, step + 1);
     r->interrupted = !until_settled && interrupted() && step + 1 < t->setup->steps;
     if (due || save) progress_end(&bar);
-    if (due || save) ok = leave_files(t, step + 1, due, save, &first, why);
+    if (ok && (due || save)) ok = leave_files(t, step + 1, due, save, &first, why);
     if ((still && shown) || r->failed || r->interrupted) break;
     shown = shown || due;
-    last = due || save ? clock_ms() : now;
+    last = due || save || !step ? clock_ms() : now;
   }
   progress_end(&bar);
   bool several = r->steps_done > 1;

@@ -12,6 +12,7 @@ static const struct {
     [VARIANT_NO_GRAD] = {"no_grad", "fake made without a graph, then G(z) again"},
     [VARIANT_FROZEN_D] = {"frozen_d", "as detach, D frozen while G learns"},
     [VARIANT_CHECKPOINT] = {"checkpoint", "as detach, activations recomputed block by block"},
+    [VARIANT_POLLUTED] = {"polluted", "as retain_graph, without zero_grad before G's backward: a mistake"},
     [VARIANT_NAIVE] = {"naive", "D(fake), plain backward: must fail"},
     [VARIANT_STALE] = {"stale", "G learns from D's output of before D's step: must fail"},
 };

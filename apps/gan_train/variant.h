@@ -13,6 +13,7 @@ typedef enum variant {
   VARIANT_NO_GRAD,      /* fake made under no_grad; then G(z) again */
   VARIANT_FROZEN_D,     /* as detach; D's parameters do not require grad in G's half */
   VARIANT_CHECKPOINT,   /* as detach; G and D recompute their activations, block by block */
+  VARIANT_POLLUTED,     /* as retain_graph, G's zero_grad not before its backward: trains by other gradients */
   VARIANT_NAIVE,        /* D(fake), plain backward, nothing else: fails */
   VARIANT_STALE,        /* as retain_graph, but G's loss uses D's output of before D's step: fails */
   VARIANT_COUNT
