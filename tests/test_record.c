@@ -195,7 +195,7 @@ static bool same(const row *a, const row *b) {
 
 START_TEST(a_plan_makes_the_same_events) {
   clg_context *ctx = test_context_open(), *like = NULL;
-  clg_plan_options o = CLG_PLAN_OPTIONS_INIT;
+  clg_plan_options o = clg_plan_defaults();
   o.like = ctx;
   ck_assert_int_eq(clg_context_create_plan(&like, &o), CLG_OK);
   record_step(&device, ctx);
