@@ -20,7 +20,7 @@ int main(void) {
     clg_scope *scope = clg_scope_open(ctx);
     clg_tensor *x = clg_rand(ctx, 2, shape, -1, 1);
     clg_tensor *y = clg_add_scalar(clg_mul_scalar(x, 3), -1);
-    clg_tensor *loss = clg_mse_loss(clg_forward(net, x), y);
+    clg_tensor *loss = clg_mse_loss(clg_forward(net, x), y, NULL);
     clg_optim_zero_grad(opt);
     clg_backward(loss, NULL);
     clg_optim_step(opt);

@@ -7,7 +7,44 @@ N
 b read
 }
 
+# ---- calls whose arguments are others ----
+# The last such call of the file that is not done: \x04 is where its arguments begin, \x01 walks through them with a \x06 for each
+# bracket that is open (texts and comments it passes over), \x02 becomes each comma between them, and \x03 the end. Done, it begins with \x05 for its bracket.
+:call
+t last
+:last
+s/^(.*)\b(clg_mse_loss|clg_bce_with_logits)\(/\1\2\x04\x01/
+T names
+:walk
+s/\x01(\x06*)("([^"\\]|\\.)*"|\/\/[^\n]*|\/\*([^*]|\*+[^*\/])*\*+\/|\/|[^][(){},"\/\x05\x06]+)/\2\x01\1/
+t walk
+s/\x01(\x06*)([[({\x05])/\2\x01\x06\1/
+t walk
+s/\x01\x06(\x06*)([])}])/\2\x01\1/
+t walk
+s/\x01(\x06+),/,\x01\1/
+t walk
+s/\x01,/\x02\x01/
+t walk
+s/\x01\)/\x03/
+t end
+:end
+s/clg_mse_loss\x04([^\x02\x03]*\x02[^\x02\x03]*)\x03/clg_mse_loss\x05\1, NULL)/
+s/clg_bce_with_logits\x04([^\x02\x03]*\x02[^\x02\x03]*)\x03/clg_bce_with_logits_loss\x05\1, NULL)/
+
+# What had none of these forms stays.
+s/\x04/\x05/
+s/\x01\x06*//
+s/\x02/,/g
+s/\x03/)/
+b call
+:names
+s/\x05/(/g
+
 # ---- names ----
+s/\bclg_squared_loss\b/clg_mse_loss/g
+s/\bclg_cross_entropy\b/clg_cross_entropy_loss/g
+s/\bclg_bce_with_logits\b/clg_bce_with_logits_loss/g
 s/\bclg_grad_of\b/clg_tensor_grad/g
 s/\bclg_is_leaf\b/clg_tensor_is_leaf/g
 s/\bclg_requires_grad\b/clg_tensor_requires_grad/g

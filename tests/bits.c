@@ -120,7 +120,7 @@ static void others(void) {
   ROW("batch_norm of columns", clg_batch_norm(in[0], in[1], in[2], &batch), data(S(301, 35)), data(S(35)), data(S(35)))
   ROW("max_pool", clg_max_pool2d(in[0], &pool), data(S(2, 5, 19, 23)))
   ROW("avg_pool", clg_avg_pool2d(in[0], &pool), data(S(2, 5, 19, 23)))
-  ROW("bce_with_logits", clg_bce_with_logits(in[0], clg_sigmoid(clg_detach(in[0]))), data(S(4567)))
+  ROW("bce_with_logits", clg_bce_with_logits_loss(in[0], clg_sigmoid(clg_detach(in[0])), NULL), data(S(4567)))
   clg_scope *random = begin();
   clg_set_seed(ctx, 7, 0);
   end(random, "random", clg_add(clg_randn(ctx, S(3333)), clg_rand(ctx, S(3333), -2, 5)), NULL, 0);

@@ -126,7 +126,8 @@ static inline double allowed(const op_case *c, int order) {
   return c->op->ulp[order] > 0 ? c->op->ulp[order] : usual[order];
 }
 
-/* Every function that a header declares, but for those that begin with a word of `others`, is called by a row. */
+/* Every function that a header declares, but for those that begin with a word of `others` and those of no arguments
+ * (the defaults of options), is called by a row. */
 static inline bool is_called(const op_case *c, const char *name, size_t length) {
   for (const char *at = c->op->text; (at = strstr(at, "clg_")); at += 4)
     if (!strncmp(at, name, length) && at[length] == '(') return true;
@@ -143,7 +144,7 @@ static inline void all_called(const char *file, const char *const *others, size_
     at = strchr(at, '(');
     const char *name = at;
     while (isalnum((unsigned char)name[-1]) || name[-1] == '_') name--;
-    bool called = false;
+    bool called = !strncmp(at, "(void)", 6);
     for (const char *const *o = others; *o; o++) called = called || !strncmp(name, *o, strlen(*o));
     for (size_t i = 0; i < n; i++) called = called || is_called(row(i), name, (size_t)(at - name));
     if (called) continue;

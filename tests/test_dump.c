@@ -48,7 +48,7 @@ static void train(clg_context *ctx) {
   ck_assert_ptr_nonnull(optim);
   clg_scope *scope = clg_scope_open(ctx);
   clg_tensor *x = clg_tanh(clg_randn(ctx, 4, (int64_t[]){4, 1, 8, 8}));
-  clg_tensor *loss = clg_bce_with_logits(discriminator(x, w), clg_full(ctx, 2, (int64_t[]){4, 1}, 1));
+  clg_tensor *loss = clg_bce_with_logits_loss(discriminator(x, w), clg_full(ctx, 2, (int64_t[]){4, 1}, 1), NULL);
   ck_assert_msg(loss && clg_backward(loss, NULL) == CLG_OK, "%s", clg_last_error(ctx));
   ck_assert_int_eq(clg_optim_step(optim), CLG_OK);
   clg_scope_close(scope);

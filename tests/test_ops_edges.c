@@ -189,7 +189,7 @@ START_TEST(means_divide_behind_the_sum) {
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *x = ones(1, &n);
     ck_assert_float_eq_tol(clg_tensor_item(clg_mean(x, NULL, 0, false)), 1, slack);
-    if (n % 20 == 1) ck_assert_float_eq_tol(clg_tensor_item(clg_mse_loss(x, clg_mul_scalar(x, 2))), 1, slack);
+    if (n % 20 == 1) ck_assert_float_eq_tol(clg_tensor_item(clg_mse_loss(x, clg_mul_scalar(x, 2), NULL)), 1, slack);
     clg_scope_close(s);
   }
   clg_scope *s = clg_scope_open(ctx);
@@ -201,7 +201,7 @@ START_TEST(means_divide_behind_the_sum) {
   all_nan(clg_var(none, NULL, 0, true, false));
   all_nan(clg_std(none, NULL, 0, false, false));
   all_nan(clg_var(ones(1, DIMS(1)), NULL, 0, true, false));
-  all_nan(clg_mse_loss(none, none));
+  all_nan(clg_mse_loss(none, none, NULL));
   ck_assert_int_eq(clg_tensor_numel(clg_mean(none, (int[]){0}, 1, false)), 0);
   clg_scope_close(s);
 }
@@ -254,11 +254,11 @@ START_TEST(ignored_labels_count_nothing) {
                *label = clg_tensor_create_i32(ctx, 1, DIMS(2), (int32_t[]){0, 1});
     clg_tensor_set_requires_grad(x, true);
     const clg_loss_options o = {CLG_REDUCTION_MEAN, weight, NULL, i & 2 ? 0.1f : 0, 0};
-    clg_tensor *loss = clg_cross_entropy(x, label, &o);
+    clg_tensor *loss = clg_cross_entropy_loss(x, label, &o);
     ck_assert_int_eq(clg_backward(loss, NULL), CLG_OK);
     read_all(clg_tensor_grad(x), g);
     clg_tensor_zero_grad(x);
-    clg_tensor *want = clg_cross_entropy(clg_narrow(x, 0, 1, 1), clg_narrow(label, 0, 1, 1), &o);
+    clg_tensor *want = clg_cross_entropy_loss(clg_narrow(x, 0, 1, 1), clg_narrow(label, 0, 1, 1), &o);
     ck_assert_float_eq_tol(clg_tensor_item(loss), clg_tensor_item(want), 1e-6f);
     ck_assert_int_eq(clg_backward(want, NULL), CLG_OK);
     read_all(clg_narrow(clg_tensor_grad(x), 0, 1, 1), alone);
@@ -319,16 +319,16 @@ START_TEST(bad_arguments_are_refused) {
   refused(clg_max_pool2d(im, &po), CLG_ERR_ARGUMENT, "kernel 0");
   refused(clg_upsample_nearest(im, 0, 2), CLG_ERR_ARGUMENT, "scales 0 and 2");
   refused(clg_upsample_nearest(v, 2, 2), CLG_ERR_SHAPE, "x [4]");
-  refused(clg_cross_entropy(x, clg_narrow(i, 0, 0, 2), NULL), CLG_ERR_SHAPE, "target [2]");
-  refused(clg_cross_entropy(clg_narrow(x, 1, 0, 2), i, NULL), CLG_ERR_ARGUMENT, "index 2");
+  refused(clg_cross_entropy_loss(x, clg_narrow(i, 0, 0, 2), NULL), CLG_ERR_SHAPE, "target [2]");
+  refused(clg_cross_entropy_loss(clg_narrow(x, 1, 0, 2), i, NULL), CLG_ERR_ARGUMENT, "index 2");
   lo.label_smoothing = 2;
-  refused(clg_cross_entropy(x, i, &lo), CLG_ERR_ARGUMENT, "label_smoothing");
+  refused(clg_cross_entropy_loss(x, i, &lo), CLG_ERR_ARGUMENT, "label_smoothing");
   refused(clg_l1_loss(x, x, &lo), CLG_ERR_ARGUMENT, "an option is set");
   lo = (clg_loss_options){(clg_reduction)9, NULL, NULL, 0, -100};
   refused(clg_bce_loss(x, x, &lo), CLG_ERR_ARGUMENT, "reduction number 9");
-  refused(clg_squared_loss(x, v, NULL), CLG_ERR_SHAPE, "[3,5] and [4]");
+  refused(clg_mse_loss(x, v, NULL), CLG_ERR_SHAPE, "[3,5] and [4]");
   lo = (clg_loss_options){CLG_REDUCTION_MEAN, v, NULL, 0, -100};
-  refused(clg_cross_entropy(x, i, &lo), CLG_ERR_SHAPE, "weight [4]");
+  refused(clg_cross_entropy_loss(x, i, &lo), CLG_ERR_SHAPE, "weight [4]");
   ck_assert_ptr_null(clg_softmax(op_none, 0));
   ck_assert_int_eq(clg_scope_close(s), CLG_ERR_ARGUMENT);
   clg_clear_error(ctx);

@@ -48,8 +48,8 @@ static void null_op(int i) {
   case 10: clg_cat(none, 2, 0); break;
   case 11: clg_cat(NULL, 0, 0); break;
   case 12: clg_layer_norm(NULL, NULL, NULL, 1e-5f); break;
-  case 13: clg_cross_entropy(NULL, NULL, NULL); break;
-  case 14: clg_mse_loss(NULL, NULL); break;
+  case 13: clg_cross_entropy_loss(NULL, NULL, NULL); break;
+  case 14: clg_mse_loss(NULL, NULL, NULL); break;
   case 15: clg_softmax(NULL, 0); break;
   case 16: clg_conv2d(NULL, NULL, NULL, NULL); break;
   case 17: clg_max_pool2d(NULL, NULL); break;

@@ -20,7 +20,7 @@ static clg_module *net(clg_context *ctx, int64_t out) {
 }
 
 static clg_tensor *loss_of(gan *t, clg_tensor *x, float as) {
-  return clg_bce_with_logits(clg_forward(t->d, x), clg_full(t->ctx, 2, judged, as));
+  return clg_bce_with_logits_loss(clg_forward(t->d, x), clg_full(t->ctx, 2, judged, as), NULL);
 }
 
 static void step(gan *t, bool reads) {

@@ -251,14 +251,14 @@ static void softmax_gradient(int64_t n) {
 }
 static double square_term(int64_t o, int64_t r, int64_t n) { return square_last(o, r, n); }
 static void mse(int64_t n) {
-  check(clg_mse_loss(tensor(1, S(n), 0), clg_full(ctx, 1, S(n), 0)), n, 1 / (double)n, square_term);
+  check(clg_mse_loss(tensor(1, S(n), 0), clg_full(ctx, 1, S(n), 0), NULL), n, 1 / (double)n, square_term);
 }
 static void l1(int64_t n) {
   check(clg_l1_loss(tensor(1, S(n), 0), clg_full(ctx, 1, S(n), 0), NULL), n, 1 / (double)n, along_last);
 }
 static double bce_term(int64_t o, int64_t r, int64_t n) { return log1p(exp((double)value(o * n + r, 0))); }
 static void bce(int64_t n) {
-  check(clg_bce_with_logits(tensor(1, S(n), 0), clg_full(ctx, 1, S(n), 0)), n, 1 / (double)n, bce_term);
+  check(clg_bce_with_logits_loss(tensor(1, S(n), 0), clg_full(ctx, 1, S(n), 0), NULL), n, 1 / (double)n, bce_term);
 }
 static clg_tensor *zeros_i32(int ndim, const int64_t *shape) {
   int64_t n = 1;
@@ -275,7 +275,7 @@ static double cross_term(int64_t o, int64_t r, int64_t n) {
   return log(exp(a) + exp(b)) - a;
 }
 static void cross_entropy(int64_t n) {
-  check(clg_cross_entropy(tensor(2, S(n, 2), 0), zeros_i32(1, S(n)), NULL), n, 1 / (double)n, cross_term);
+  check(clg_cross_entropy_loss(tensor(2, S(n, 2), 0), zeros_i32(1, S(n)), NULL), n, 1 / (double)n, cross_term);
 }
 
 /* ---- indices: n of the same ---- */

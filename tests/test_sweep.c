@@ -410,7 +410,7 @@ START_TEST(cross_entropy_of_classes) {
   for (int r = 0; r < ROWS; r++) label[r] = r % WIDE;
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = leaf(2, (int64_t[]){ROWS, WIDE}, &rows[0][0]),
-             *t = clg_tensor_create_i32(ctx, 1, (int64_t[]){ROWS}, label), *l = clg_cross_entropy(x, t, EACH);
+             *t = clg_tensor_create_i32(ctx, 1, (int64_t[]){ROWS}, label), *l = clg_cross_entropy_loss(x, t, EACH);
   read_all(l, y);
   ck_assert_int_eq(clg_backward(total(l), NULL), CLG_OK);
   read_all(clg_tensor_grad(x), &g[0][0]);

@@ -111,12 +111,12 @@ static const struct {
   domain domain;
   bool positive, classes;
 } losses[] = {
-    {"squared", clg_squared_loss, def_squared, LIKE_X, EVERYWHERE, false, false},
+    {"squared", clg_mse_loss, def_squared, LIKE_X, EVERYWHERE, false, false},
     {"l1", clg_l1_loss, def_l1, LIKE_X, EVERYWHERE, false, false},
     {"bce_with_logits", clg_bce_with_logits_loss, def_bce_logits, PROBABILITY, EVERYWHERE, true, false},
     {"bce", clg_bce_loss, def_bce, PROBABILITY, UNIT_INTERVAL, false, false},
-    {"cross_entropy of labels", clg_cross_entropy, def_labels, LABEL, EVERYWHERE, false, true},
-    {"cross_entropy of probabilities", clg_cross_entropy, def_probabilities, PROBABILITY, EVERYWHERE, false, true},
+    {"cross_entropy of labels", clg_cross_entropy_loss, def_labels, LABEL, EVERYWHERE, false, true},
+    {"cross_entropy of probabilities", clg_cross_entropy_loss, def_probabilities, PROBABILITY, EVERYWHERE, false, true},
 };
 enum { LOSSES = sizeof losses / sizeof *losses };
 

@@ -120,7 +120,7 @@ clg_tensor *gan_judge(gan *m, clg_tensor *items, clg_tensor *labels) {
 }
 
 clg_tensor *gan_loss(gan *m, clg_tensor *out, bool real) {
-  if (m->spec.kind != MODEL_WGAN_GP) return clg_bce_with_logits(out, real ? m->ones : m->zeros);
+  if (m->spec.kind != MODEL_WGAN_GP) return clg_bce_with_logits_loss(out, real ? m->ones : m->zeros, NULL);
   clg_tensor *mean = clg_mean(out, NULL, 0, false);
   return real ? clg_neg(mean) : mean;
 }

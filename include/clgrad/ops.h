@@ -254,35 +254,32 @@ CLG_API clg_tensor *clg_group_norm(clg_tensor *x, int groups, clg_tensor *gamma,
 /* group_norm with a group a channel: x [N,C,..] with at least one more dimension (Ulyanov et al. 2016) */
 CLG_API clg_tensor *clg_instance_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps);
 
-/* ---- losses: the mean over all elements, zero-dimensional. Targets have the shape of x: [N,1] against [N] is an
- * error, not N*N pairs. ---- */
-/* max(x,0) - x*t + log(1 + exp(-|x|)): x logits, t targets in [0,1] */
-CLG_API clg_tensor *clg_bce_with_logits(clg_tensor *x, clg_tensor *t);
-CLG_API clg_tensor *clg_mse_loss(clg_tensor *x, clg_tensor *t); /* (x - t)^2 */
-
-/* The same and more with options; NULL: the defaults. Options that a loss does not have must stay at their defaults. */
+/* ---- losses of x against targets: by the options the mean over all elements, zero-dimensional, their sum, or each.
+ * Targets have the shape of x, but for labels: [N,1] against [N] is an error, not N*N pairs. ---- */
 typedef enum clg_reduction { CLG_REDUCTION_MEAN, CLG_REDUCTION_SUM, CLG_REDUCTION_NONE } clg_reduction;
+/* What a loss does not have stays at its default. */
 typedef struct clg_loss_options {
   clg_reduction reduction;
   clg_tensor *weight;     /* times each element's loss, broadcast to x */
-  clg_tensor *pos_weight; /* bce_with_logits: times the loss of t = 1, broadcast to x */
-  float label_smoothing;  /* cross_entropy */
-  int ignore_index;       /* cross_entropy */
+  clg_tensor *pos_weight; /* bce_with_logits_loss: times the loss of t = 1, broadcast to x */
+  float label_smoothing;  /* cross_entropy_loss */
+  int ignore_index;       /* cross_entropy_loss */
 } clg_loss_options;
-CLG_API clg_loss_options clg_loss_defaults(void);
+CLG_API clg_loss_options clg_loss_defaults(void); /* the mean, no weights, no smoothing, -100 */
+CLG_API clg_tensor *clg_mse_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *options); /* (x - t)^2 */
+CLG_API clg_tensor *clg_l1_loss(clg_tensor *x, clg_tensor *t,
+                                const clg_loss_options *options); /* |x - t|; gradient 0 at 0 */
+/* max(x,0) - x*t + log(1 + exp(-|x|)): x logits, t targets in [0,1] */
 CLG_API clg_tensor *clg_bce_with_logits_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *options);
 /* -(t*log(x) + (1 - t)*log(1 - x)), x in [0,1]; logarithms are clamped at -100, and the gradient's denominator x*(1 -
  * x) at 1e-12 */
 CLG_API clg_tensor *clg_bce_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *options);
-CLG_API clg_tensor *clg_l1_loss(clg_tensor *x, clg_tensor *t,
-                                const clg_loss_options *options); /* |x - t|; gradient 0 at 0 */
-CLG_API clg_tensor *clg_squared_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *options); /* (x - t)^2 */
 /* x [N,C,..] or [C], logits. target int32 [N,..]: the class of each; or float32 of x's shape: the probability of each
  * class. -sum_c t_c*weight_c*log_softmax(x)_c,   t one-hot or target, times 1 - label_smoothing, plus label_smoothing/C
  * weight [C]. A class of ignore_index counts nothing, nor does one of probability or weight 0, even at a logit of -inf;
  * the mean is over the weights of the labels, or over N and what follows C for probabilities. (A label that is neither
  * a class nor between the classes and ignore_index is an error where that is known.) */
-CLG_API clg_tensor *clg_cross_entropy(clg_tensor *x, clg_tensor *target, const clg_loss_options *options);
+CLG_API clg_tensor *clg_cross_entropy_loss(clg_tensor *x, clg_tensor *target, const clg_loss_options *options);
 
 /* ---- images ---- */
 /* Over windows of x [..,H,W] -> [..,H',W'], H' = (H + 2*padding - dilation*(kernel - 1) - 1)/stride + 1, rounded down,

@@ -46,7 +46,7 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_SUM] = {"sum", "x", {"x"}, {0}, {0}},
     [CLG_ROW_MEAN] = {"mean", "x*s", {"x"}, {"s"}, {0}},
     /* The algebra would give a second derivative of 0 at x = 0 instead of 1/4. */
-    [CLG_ROW_BCE_LOGITS] = {"bce_with_logits", "(" BCE ")*s", {"x", "t"}, {"s"}, {"(sigmoid(x) - t)*s", "-x*s"}},
+    [CLG_ROW_BCE_LOGITS] = {"bce_with_logits_loss", "(" BCE ")*s", {"x", "t"}, {"s"}, {"(sigmoid(x) - t)*s", "-x*s"}},
     /* The mean of squares may be finite where a square is not, and that of a difference where twice it is not. */
     [CLG_ROW_MSE] = {"mse_loss", "(x - t)*s*(x - t)", {"x", "t"}, {"s"}, {"(x - t)*s*2", "(x - t)*s*-2"}},
     [CLG_ROW_LOG1P] = {"log1p", "log1p(x)", {"x"}, {0}, {0}},
@@ -84,12 +84,12 @@ const clg_row clg_rows[CLG_ROWS] = {
     [CLG_ROW_COUNTED] = {"counted", "w == 0 ? 0 : x*w", {"x", "w"}, {0}, {"w == 0 ? 0 : w", "x"}},
     [CLG_ROW_AFFINE] = {"affine", "x*a + b", {"x", "a", "b"}, {0}, {0}},
     /* p is the weight of the positive targets. */
-    [CLG_ROW_BCE_LOGITS_POS] = {"bce_with_logits",
+    [CLG_ROW_BCE_LOGITS_POS] = {"bce_with_logits_loss",
                                 "(x > 0 ? x*(1 - t) : -x*(p*t)) + (1 + (p - 1)*t)*log1p(exp(-abs(x)))",
                                 {"x", "t", "p"},
                                 {0},
                                 {"(1 - t) - (1 + (p - 1)*t)*sigmoid(-x)"}},
-    [CLG_ROW_BCE] = {"bce",
+    [CLG_ROW_BCE] = {"bce_loss",
                      "-(t*max(log(x), -100) + (1 - t)*max(log1p(-x), -100))*s",
                      {"x", "t"},
                      {"s"},

@@ -194,12 +194,12 @@ static void gan_end(gan *n) {
 static bool gan_step(const gan *n) {
   clg_scope *step = clg_scope_open(n->ctx);
   clg_optim_zero_grad(n->opt_d);
-  clg_backward(clg_bce_with_logits(clg_forward(n->d, n->real), n->ones), NULL);
+  clg_backward(clg_bce_with_logits_loss(clg_forward(n->d, n->real), n->ones, NULL), NULL);
   clg_tensor *fake = clg_forward(n->g, clg_randn(n->ctx, 2, (int64_t[]){128, 128}));
-  clg_backward(clg_bce_with_logits(clg_forward(n->d, clg_detach(fake)), n->zeros), NULL);
+  clg_backward(clg_bce_with_logits_loss(clg_forward(n->d, clg_detach(fake)), n->zeros, NULL), NULL);
   clg_optim_step(n->opt_d);
   clg_optim_zero_grad(n->opt_g);
-  clg_backward(clg_bce_with_logits(clg_forward(n->d, fake), n->ones), NULL);
+  clg_backward(clg_bce_with_logits_loss(clg_forward(n->d, fake), n->ones, NULL), NULL);
   clg_optim_step(n->opt_g);
   return clg_scope_close(step) == CLG_OK;
 }

@@ -45,7 +45,7 @@ OPS = {
     "functions": "pow pow_tensor exp log sin cos tanh sigmoid gelu gelu_tanh silu mish softplus log1p expm1 erf elu scalar_pow",
     "sums": "sum mean amax argmax",
     "rows": "var norm softmax log_softmax layer_norm",
-    "norms": "batch_norm group_norm bce_with_logits_mean bce mse_mean l1 cross_entropy",
+    "norms": "batch_norm group_norm bce_with_logits_loss bce_loss mse_loss l1_loss cross_entropy_loss",
     "images": "max_pool2d avg_pool2d upsample_nearest embedding index_select",
 }
 OPS_MB = {piece: "1" if piece == "functions" else "64" for piece in OPS}

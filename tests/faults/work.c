@@ -48,7 +48,7 @@ static void train(clg_context *ctx, results *r) {
   clg_ema *average = clg_ema_create(net, 0.9);
   clg_set_phase(ctx, "step");
   clg_scope *s = clg_scope_open(ctx);
-  clg_tensor *loss = clg_mse_loss(clg_forward(net, clg_randn(ctx, SHAPE(5, 4))), clg_full(ctx, SHAPE(5, 1), 1));
+  clg_tensor *loss = clg_mse_loss(clg_forward(net, clg_randn(ctx, SHAPE(5, 4))), clg_full(ctx, SHAPE(5, 1), 1), NULL);
   if (clg_backward(loss, NULL) == CLG_OK) {
     size_t n;
     clg_tensor *const *p = clg_module_parameters(net, &n);
@@ -66,7 +66,7 @@ static void train(clg_context *ctx, results *r) {
 }
 
 static clg_tensor *judged(clg_module *d, clg_tensor *x, float as) {
-  return clg_bce_with_logits(clg_forward(d, x), clg_full(clg_tensor_context(x), SHAPE(6, 1), as));
+  return clg_bce_with_logits_loss(clg_forward(d, x), clg_full(clg_tensor_context(x), SHAPE(6, 1), as), NULL);
 }
 
 /* The discriminator keeps the generator's graph for the generator's own step. */
@@ -137,7 +137,7 @@ static void image_training(clg_context *ctx, results *r) {
   for (int i = 0; i < 2; i++) {
     clg_scope *s = clg_scope_open(ctx);
     clg_optim_zero_grad(o);
-    clg_tensor *loss = clg_cross_entropy(clg_forward(net, clg_rand(ctx, SHAPE(3, 2, 8, 8), -1, 1)), labels, NULL);
+    clg_tensor *loss = clg_cross_entropy_loss(clg_forward(net, clg_rand(ctx, SHAPE(3, 2, 8, 8), -1, 1)), labels, NULL);
     clg_backward(loss, NULL);
     size_t n = 0;
     clg_tensor *const *p = clg_module_parameters(net, &n);

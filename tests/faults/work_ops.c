@@ -65,7 +65,7 @@ void work_images(clg_context *ctx, results *r) {
   y = clg_max_pool2d(y, &(clg_pool_options){.kernel = {2, 2}, .stride = {2, 2}, .dilation = {1, 1}});
   y = clg_reshape(clg_pad(y, 0, 0, 0, 0), SHAPE(2, -1));
   y = clg_add(y, clg_max(clg_index_select(y, 0, labels), 1, true, &where));
-  y = clg_cross_entropy(clg_norm(clg_expand(y, SHAPE(3, 2, -1)), 3, (int[]){0}, 1, false), labels, NULL);
+  y = clg_cross_entropy_loss(clg_norm(clg_expand(y, SHAPE(3, 2, -1)), 3, (int[]){0}, 1, false), labels, NULL);
   reached(r, clg_backward(y, NULL) == CLG_OK);
   note(r, y), note(r, clg_tensor_grad(x));
   clg_tensor_unref(&labels);

@@ -40,8 +40,7 @@ static void unary(program *p) {
 }
 static void binary(program *p) {
   static clg_tensor *(*const ops[])(clg_tensor *, clg_tensor *) = {
-      clg_add, clg_sub,    clg_mul,    clg_div,      clg_maximum,        clg_minimum,
-      clg_pow, clg_matmul, clg_matmul, clg_mse_loss, clg_bce_with_logits};
+      clg_add, clg_sub, clg_mul, clg_div, clg_maximum, clg_minimum, clg_pow, clg_matmul, clg_matmul};
   clg_tensor *a = any(p), *b = any(p);
   keep(p, ops[choose(p, sizeof ops / sizeof *ops)](a, b));
 }
@@ -213,8 +212,8 @@ static void loss(program *p) {
   case 0: keep(p, clg_bce_with_logits_loss(x, t, options)); break;
   case 1: keep(p, clg_bce_loss(x, t, options)); break;
   case 2: keep(p, clg_l1_loss(x, t, options)); break;
-  case 3: keep(p, clg_squared_loss(x, t, options)); break;
-  default: keep(p, clg_cross_entropy(x, t, options)); break;
+  case 3: keep(p, clg_mse_loss(x, t, options)); break;
+  default: keep(p, clg_cross_entropy_loss(x, t, options)); break;
   }
 }
 static void pool(program *p) {

@@ -113,11 +113,9 @@ static clg_module *make_model(golden *g, const json_t *gan, const char *which, b
   return NULL;
 }
 
-static clg_tensor *bce(clg_tensor *x, clg_tensor *t) { return clg_bce_loss(x, t, NULL); }
-
 static loss_fn find_loss(const char *name) {
-  if (strcmp(name, "bce") == 0) return bce;
-  if (strcmp(name, "bce_with_logits") == 0) return clg_bce_with_logits;
+  if (strcmp(name, "bce") == 0) return clg_bce_loss;
+  if (strcmp(name, "bce_with_logits") == 0) return clg_bce_with_logits_loss;
   return strcmp(name, "mse") == 0 ? clg_mse_loss : NULL;
 }
 

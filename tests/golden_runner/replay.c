@@ -10,7 +10,7 @@ static clg_tensor *batch_of(replay *r, const record *all) {
 static clg_tensor *loss_of(replay *r, clg_tensor *output, float label, int column) {
   if (!output) return NULL;
   clg_tensor *target = clg_full(r->g->ctx, clg_tensor_ndim(output), clg_tensor_shape(output), label);
-  clg_tensor *loss = r->loss(output, target);
+  clg_tensor *loss = r->loss(output, target, NULL);
   if (loss) r->losses[3 * r->step + (size_t)column] = clg_tensor_item(loss);
   return loss;
 }

@@ -16,7 +16,7 @@ typedef struct variant {
   bool zero_top; /* G's gradients are dropped at the top of the loop, not before its own backward */
 } variant;
 
-typedef clg_tensor *(*loss_fn)(clg_tensor *x, clg_tensor *target);
+typedef clg_tensor *(*loss_fn)(clg_tensor *x, clg_tensor *target, const clg_loss_options *options);
 
 typedef struct replay {
   golden *g;

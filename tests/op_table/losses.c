@@ -82,14 +82,14 @@ static const clg_loss_options *options_of(const op_call *c) {
 }
 
 #define LOSS .least = 2, .sums = true, .reads = 3, .inputs = {"x", "y", "weight", "pos_weight"}
-OP(bce_with_logits, clg_bce_with_logits_loss(x, o, options_of(c)), .whole = bce_logits_loss, LOSS)
-OP(bce, clg_bce_loss(x, o, options_of(c)), .whole = bce_loss, LOSS)
-OP(mse, clg_squared_loss(x, o, options_of(c)), .whole = squared_loss, LOSS)
-OP(l1, clg_l1_loss(x, o, options_of(c)), .whole = l1_loss, LOSS)
-OP(bce_with_logits_mean, clg_bce_with_logits(x, o), .whole = bce_logits_loss, LOSS)
-OP(mse_mean, clg_mse_loss(x, o), .whole = squared_loss, LOSS)
-OP(cross_entropy, clg_cross_entropy(x, o, options_of(c)), .whole = entropy_of_labels, LOSS, .integers = 2, .fixed = 4)
-OP(cross_entropy_prob, clg_cross_entropy(x, o, options_of(c)), .whole = entropy_of_probabilities, LOSS, .fixed = 4)
+OP(bce_with_logits_loss, clg_bce_with_logits_loss(x, o, options_of(c)), .whole = bce_logits_loss, LOSS)
+OP(bce_loss, clg_bce_loss(x, o, options_of(c)), .whole = bce_loss, LOSS)
+OP(mse_loss, clg_mse_loss(x, o, options_of(c)), .whole = squared_loss, LOSS)
+OP(l1_loss, clg_l1_loss(x, o, options_of(c)), .whole = l1_loss, LOSS)
+OP(cross_entropy_loss, clg_cross_entropy_loss(x, o, options_of(c)), .whole = entropy_of_labels, LOSS, .integers = 2,
+   .fixed = 4)
+OP(cross_entropy_loss_prob, clg_cross_entropy_loss(x, o, options_of(c)), .whole = entropy_of_probabilities, LOSS,
+   .fixed = 4)
 
 /* ---- rows ---- */
 
@@ -97,11 +97,11 @@ OP(cross_entropy_prob, clg_cross_entropy(x, o, options_of(c)), .whole = entropy_
 #define SUM  .reduction = CLG_REDUCTION_SUM
 #define NONE .reduction = CLG_REDUCTION_NONE
 static const op_case cases[] = {
-    {&op_bce_with_logits_mean, NULL, {S(7, 1), S(7, 1)}, -1, 1},
-    {&op_bce_with_logits, "summed", {FEW, FEW}, 0.1f, 0.9f, {SUM}},
-    {&op_bce_with_logits, "with a weight of the positive", {FEW, FEW, ABSENT, S(5)}, -1, 1},
-    {&op_bce_with_logits, "with weights", {FEW, FEW, S(5)}, 0.1f, 0.9f, {NONE}},
-    {&op_bce,
+    {&op_bce_with_logits_loss, NULL, {S(7, 1), S(7, 1)}, -1, 1},
+    {&op_bce_with_logits_loss, "summed", {FEW, FEW}, 0.1f, 0.9f, {SUM}},
+    {&op_bce_with_logits_loss, "with a weight of the positive", {FEW, FEW, ABSENT, S(5)}, -1, 1},
+    {&op_bce_with_logits_loss, "with weights", {FEW, FEW, S(5)}, 0.1f, 0.9f, {NONE}},
+    {&op_bce_loss,
      NULL,
      {FEW, FEW},
      0.2f,
@@ -109,25 +109,25 @@ static const op_case cases[] = {
      {0},
      POINTS({{0, 0.5f}, 50, {-0.5e12f, 100}}, {{1, 0.5f}, 50, {0.5e12f, -100}},
             {{1e-13f, 1}, 29.9336062f, {-1e12f, 29.9336062f}})},
-    {&op_l1, NULL, {FEW, FEW}, -1, 1, {NONE}, POINTS({{2, 2}, 0, {0, 0}})},
-    {&op_mse_mean, NULL, {FEW, FEW}, -1, 1},
-    {&op_mse, "with weights", {FEW, FEW, S(5)}, -1, 1, {SUM}},
-    {&op_cross_entropy, NULL, {S(4, 5), S(4)}, -1, 1, {0}, .below = 5},
-    {&op_cross_entropy,
+    {&op_l1_loss, NULL, {FEW, FEW}, -1, 1, {NONE}, POINTS({{2, 2}, 0, {0, 0}})},
+    {&op_mse_loss, NULL, {FEW, FEW}, -1, 1},
+    {&op_mse_loss, "with weights", {FEW, FEW, S(5)}, -1, 1, {SUM}},
+    {&op_cross_entropy_loss, NULL, {S(4, 5), S(4)}, -1, 1, {0}, .below = 5},
+    {&op_cross_entropy_loss,
      "of planes",
      {S(2, 5, 3), S(2, 3)},
      -1,
      1,
      {SUM, .label_smoothing = 0.1f, .ignored = 3},
      .below = 5},
-    {&op_cross_entropy,
+    {&op_cross_entropy_loss,
      "with all options",
      {S(12, 5), S(12), S(5)},
      0.25f,
      1.75f,
      {.label_smoothing = 0.2f, .ignored = 2},
      .below = 5},
-    {&op_cross_entropy,
+    {&op_cross_entropy_loss,
      "of weights that are nothing, and next to it",
      {S(4, 5), S(4), S(5)},
      0.25f,
@@ -136,17 +136,17 @@ static const op_case cases[] = {
      .below = 5,
      .set = {{0, 6, -INFINITY}, {2, 1, 0}, {2, 3, 0.01f}},
      .n_set = 3},
-    {&op_cross_entropy, "of one", {S(5), SCALAR}, -1, 1, {NONE}, .below = 5},
-    {&op_cross_entropy_prob, NULL, {S(4, 5), S(4, 5)}, 0.1f, 0.9f, {.label_smoothing = 0.1f}},
+    {&op_cross_entropy_loss, "of one", {S(5), SCALAR}, -1, 1, {NONE}, .below = 5},
+    {&op_cross_entropy_loss_prob, NULL, {S(4, 5), S(4, 5)}, 0.1f, 0.9f, {.label_smoothing = 0.1f}},
 };
 const op_list loss_cases = OP_LIST(cases);
 
 static const op_case benches[] = {
-    {&op_bce_with_logits_mean, "mean", {S(FILL), S(FILL)}, .grads = 1},
-    {&op_bce, "mean", {S(FILL), S(FILL)}, .grads = 1},
-    {&op_mse_mean, "mean", {S(FILL), S(FILL)}, .grads = 1},
-    {&op_l1, "mean", {S(FILL), S(FILL)}, .grads = 1},
-    {&op_cross_entropy, "10 classes", {S(FILL, 10), S(AS_FIRST)}, .below = 10, .grads = 1},
-    {&op_cross_entropy, "1024 classes", {S(FILL, 1024), S(AS_FIRST)}, .below = 1024, .grads = 1},
+    {&op_bce_with_logits_loss, "mean", {S(FILL), S(FILL)}, .grads = 1},
+    {&op_bce_loss, "mean", {S(FILL), S(FILL)}, .grads = 1},
+    {&op_mse_loss, "mean", {S(FILL), S(FILL)}, .grads = 1},
+    {&op_l1_loss, "mean", {S(FILL), S(FILL)}, .grads = 1},
+    {&op_cross_entropy_loss, "10 classes", {S(FILL, 10), S(AS_FIRST)}, .below = 10, .grads = 1},
+    {&op_cross_entropy_loss, "1024 classes", {S(FILL, 1024), S(AS_FIRST)}, .below = 1024, .grads = 1},
 };
 const op_list loss_benches = OP_LIST(benches);

@@ -3,8 +3,7 @@
 #include <clgrad/clgrad.h>
 #include <stdio.h>
 
-#define ROWS    2
-#define COLUMNS 3
+#define ROWS 2
 
 static clg_context *ctx;
 
@@ -91,6 +90,25 @@ static void kernels(void) {
   clg_program_unref(&p);
 }
 
+/* ---- losses ---- */
+
+static void losses(void) {
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_loss_options sum = CLG_LOSS_OPTIONS_INIT;
+  sum.reduction = CLG_REDUCTION_SUM;
+  clg_tensor *x = some(4, 0.25f, 0.125f), *t = some(4, 0.5f, 0);
+  clg_tensor *label = clg_tensor_create_i32(ctx, 1, (int64_t[]){ROWS}, (int32_t[]){0, 1});
+  show("mse", clg_mse_loss(clg_mul_scalar(x, 2), /* (nested), */ clg_add(t, t)));
+  show("squares", clg_squared_loss(x, t, &sum));
+  show("bce", clg_bce_with_logits(clg_neg(x), t));
+  show("bce sum", clg_bce_with_logits_loss(x, t, &sum));
+  show("entropy", clg_cross_entropy(clg_reshape(x, 2, (int64_t[]){ROWS, 2}), label, NULL));
+  clg_tensor_unref(&x);
+  clg_tensor_unref(&t);
+  clg_tensor_unref(&label);
+  clg_scope_close(scope);
+}
+
 /* ---- layers ---- */
 
 static void layers(void) {
@@ -143,6 +161,7 @@ int main(void) {
   tensors();
   stream();
   kernels();
+  losses();
   layers();
   options();
   plan("clgrad-rename.device");

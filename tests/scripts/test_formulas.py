@@ -18,7 +18,7 @@ import time
 ROOT, BUILD = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 ONLY = sys.argv[3] if len(sys.argv) > 3 else ""
 # Which rows of the op table run a formula, where that is not the op of its name; and a suite of its own.
-ROWS = {"bce_with_logits": "bce_with_logits", "mse_loss": "mse", "l1_loss": "l1", "counted": "cross_entropy"}
+ROWS = {"bce_with_logits_loss": "bce_with_logits_loss", "counted": "cross_entropy_loss"}
 NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?![\w.])")
 TEXT = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 

@@ -29,7 +29,7 @@ static clg_status weights_forward(clg_op_call *c) {
   return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, CLG_INDEX_PIECE);
 }
 
-static const clg_op weights_op = {.name = "cross_entropy",
+static const clg_op weights_op = {.name = "cross_entropy_loss",
                                   .attrs = sizeof(weight_attrs),
                                   .traits = CLG_OP_ANY_TYPE | CLG_OP_CONSTANT,
                                   .optional = CLG_IN(IN_WEIGHT),
@@ -87,7 +87,7 @@ static bool shapes_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_option
   if (ok && o->weight) ok = o->weight->ndim == 1 && o->weight->shape[0] == x->shape[d];
   if (ok) return true;
   char s[3][CLG_SHAPE_TEXT];
-  clg_fail(x->ctx, CLG_ERR_SHAPE, "cross_entropy",
+  clg_fail(x->ctx, CLG_ERR_SHAPE, "cross_entropy_loss",
            "x %s, target %s, weight %s: want [N,C,..] or [C], int32 labels [N,..] or float32 probabilities of x's "
            "shape, [C]",
            clg_shape_text(x->ndim, x->shape, s[0]), clg_shape_text(t->ndim, t->shape, s[1]),
@@ -98,23 +98,23 @@ static bool shapes_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_option
 static bool inputs_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_options *o) {
   clg_context *ctx = x->ctx;
   clg_tensor *const floats[] = {x, o->weight ? o->weight : x};
-  if (!clg_inputs_ok(floats, 2, "cross_entropy") || !shapes_ok(x, t, d, o)) return false;
+  if (!clg_inputs_ok(floats, 2, "cross_entropy_loss") || !shapes_ok(x, t, d, o)) return false;
   if (o->reduction < CLG_REDUCTION_MEAN || o->reduction > CLG_REDUCTION_NONE) {
-    clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "there is no reduction number %d", (int)o->reduction);
+    clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy_loss", "there is no reduction number %d", (int)o->reduction);
     return false;
   }
   if (!(o->label_smoothing >= 0 && o->label_smoothing <= 1)) {
-    clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "label_smoothing must be in [0,1]");
+    clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy_loss", "label_smoothing must be in [0,1]");
     return false;
   }
   if (o->pos_weight) {
-    clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy", "pos_weight is bce_with_logits's");
+    clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy_loss", "pos_weight is bce_with_logits_loss's");
     return false;
   }
-  if (t->storage->dtype == CLG_F32) return clg_inputs_ok((clg_tensor *[]){x, t}, 2, "cross_entropy");
+  if (t->storage->dtype == CLG_F32) return clg_inputs_ok((clg_tensor *[]){x, t}, 2, "cross_entropy_loss");
   int64_t ignore = o->ignore_index, last = x->shape[d] - 1;
   int64_t low = ignore < 0 ? ignore : 0, high = ignore > last ? ignore : last;
-  return clg_index_within(t, low, high, "cross_entropy");
+  return clg_index_within(t, low, high, "cross_entropy_loss");
 }
 
 /* Reduces the negative losses y, with 1 at dimension d.  */
@@ -133,9 +133,9 @@ static clg_tensor *finish(clg_tensor *y, int d, clg_reduction how, clg_tensor *s
   return clg_neg(share ? clg_div(y, share) : y);
 }
 
-clg_tensor *clg_cross_entropy(clg_tensor *x, clg_tensor *target, const clg_loss_options *options) {
+clg_tensor *clg_cross_entropy_loss(clg_tensor *x, clg_tensor *target, const clg_loss_options *options) {
   const clg_loss_options usual = clg_loss_defaults(), *o = options ? options : &usual;
-  if (!clg_inputs_here((clg_tensor *[]){x, target}, 2, "cross_entropy")) return NULL;
+  if (!clg_inputs_here((clg_tensor *[]){x, target}, 2, "cross_entropy_loss")) return NULL;
   int d = x->ndim > 1 ? 1 : 0;
   if (!inputs_ok(x, target, d, o)) return NULL;
   clg_scope *scope = clg_scope_open(x->ctx);

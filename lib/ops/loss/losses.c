@@ -64,13 +64,9 @@ static clg_tensor *loss(clg_row_id id, clg_tensor *x, clg_tensor *t, const clg_l
   return o->weight || o->pos_weight ? weighted(id, x, t, o) : reduced(id, x, t, o->reduction);
 }
 
-clg_tensor *clg_bce_with_logits(clg_tensor *x, clg_tensor *t) { return loss(CLG_ROW_BCE_LOGITS, x, t, NULL); }
-clg_tensor *clg_mse_loss(clg_tensor *x, clg_tensor *t) { return loss(CLG_ROW_MSE, x, t, NULL); }
 clg_tensor *clg_bce_with_logits_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *o) {
   return loss(CLG_ROW_BCE_LOGITS, x, t, o);
 }
 clg_tensor *clg_bce_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *o) { return loss(CLG_ROW_BCE, x, t, o); }
 clg_tensor *clg_l1_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *o) { return loss(CLG_ROW_L1, x, t, o); }
-clg_tensor *clg_squared_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *o) {
-  return loss(CLG_ROW_MSE, x, t, o);
-}
+clg_tensor *clg_mse_loss(clg_tensor *x, clg_tensor *t, const clg_loss_options *o) { return loss(CLG_ROW_MSE, x, t, o); }

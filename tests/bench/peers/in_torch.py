@@ -65,7 +65,7 @@ NORMS = {
     "group_norm": lambda x, g, b: F.group_norm(x, 8, g, b),
 }
 LOSSES = {
-    "bce_with_logits_mean": F.binary_cross_entropy_with_logits, "bce": F.binary_cross_entropy, "mse_mean": F.mse_loss, "l1": F.l1_loss,
+    "bce_with_logits_loss": F.binary_cross_entropy_with_logits, "bce_loss": F.binary_cross_entropy, "mse_loss": F.mse_loss, "l1_loss": F.l1_loss,
 }
 IMAGES = {
     "max_pool2d": lambda x: F.max_pool2d(x, 2), "avg_pool2d": lambda x: F.avg_pool2d(x, 2),
