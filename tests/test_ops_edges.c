@@ -168,6 +168,13 @@ START_TEST(empty_tensors_and_zero_norms) {
   ck_assert_int_eq(clg_backward(clg_norm(zero, 2, NULL, 0, false), NULL), CLG_OK);
   read_all(clg_tensor_grad(zero), g);
   for (int i = 0; i < 4; i++) ck_assert_float_eq(g[i], 0);
+  for (int k = 0; k < 4; k++) { /* of nothing */
+    float p = (const float[]){1, 2, 3, 0.5f}[k];
+    ck_assert_float_eq(clg_tensor_item(clg_norm(x, p, NULL, 0, false)), 0);
+    read_all(clg_norm(x, p, (int[]){0}, 1, true), g);
+    for (int i = 0; i < 4; i++) ck_assert_float_eq(g[i], 0);
+    ck_assert_int_eq(clg_backward(clg_norm(x, p, NULL, 0, false), NULL), CLG_OK);
+  }
   clg_scope_close(s);
   clg_tensor_unref(&x);
   clg_tensor_unref(&zero);
@@ -218,6 +225,25 @@ START_TEST(crossed_bounds_give_the_upper) {
   read_all(clg_tensor_grad(x), g);
   for (int i = 0; i < 4; i++) ck_assert(v[i] == 1 && g[i] == 0);
   clg_scope_close(s);
+  clg_tensor_unref(&x);
+}
+END_TEST
+
+START_TEST(bounds_of_nan_give_nan) {
+  float v[3], g[3];
+  clg_tensor *x = clg_tensor_create(ctx, 1, DIMS(3), (float[]){-2, 0, 2});
+  for (int k = 0; k < 4; k++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor_set_requires_grad(x, true);
+    clg_tensor_zero_grad(x);
+    clg_tensor *y =
+        (clg_tensor *[]){clg_clamp(x, NAN, 1), clg_clamp(x, -1, NAN), clg_clamp_min(x, NAN), clg_clamp_max(x, NAN)}[k];
+    read_all(y, v);
+    ck_assert_int_eq(clg_backward(clg_sum(y, NULL, 0, false), NULL), CLG_OK);
+    read_all(clg_tensor_grad(x), g);
+    for (int i = 0; i < 3; i++) ck_assert(isnan(v[i]) && g[i] == 1);
+    clg_scope_close(s);
+  }
   clg_tensor_unref(&x);
 }
 END_TEST
@@ -349,6 +375,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, empty_tensors_and_zero_norms);
   tcase_add_test(c, means_divide_behind_the_sum);
   tcase_add_test(c, crossed_bounds_give_the_upper);
+  tcase_add_test(c, bounds_of_nan_give_nan);
   tcase_add_test(c, windows_over_padding_alone);
   tcase_add_test(c, ignored_labels_count_nothing);
   tcase_add_test(c, bad_arguments_are_refused);

@@ -124,12 +124,15 @@ END_TEST
 
 START_TEST(bad_groups_change_nothing) {
   clg_tensor *p[] = {leaf(1, (int64_t[]){3}, 2), leaf(1, (int64_t[]){4}, 2)};
+  clg_tensor *integers = clg_tensor_create_i32(ctx, 1, (int64_t[]){3}, NULL);
   clg_optim_options a = clg_optim_defaults(CLG_ADAM), b = clg_optim_defaults(CLG_SGD);
   clg_optim *o = clg_optim_create(ctx, &a, p, 1);
   ck_assert_int_eq(clg_optim_add_group(o, &b, &p[1], 1), CLG_ERR_ARGUMENT);
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "one kind");
   ck_assert_int_eq(clg_optim_add_group(o, &a, (clg_tensor *[]){p[1], p[0]}, 2), CLG_ERR_ARGUMENT);
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "parameter 1 is in the optimizer already");
+  ck_assert_int_eq(clg_optim_add_group(o, &a, (clg_tensor *[]){p[1], integers}, 2), CLG_ERR_ARGUMENT);
+  test_expect_error(ctx, CLG_ERR_ARGUMENT, "parameter 1 is not a contiguous float32 leaf");
   a.lr = -1;
   ck_assert_int_eq(clg_optim_add_group(o, &a, &p[1], 1), CLG_ERR_ARGUMENT);
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "lr");
@@ -138,6 +141,7 @@ START_TEST(bad_groups_change_nothing) {
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "no group 1");
   ck_assert(isnan(clg_optim_group_lr(o, 1)));
   clg_optim_unref(&o);
+  clg_tensor_unref(&integers);
   clg_tensor_unref(&p[0]);
   clg_tensor_unref(&p[1]);
 }

@@ -51,7 +51,7 @@ CLG_API clg_tensor *clg_silu(clg_tensor *x);                    /* x*sigmoid(x) 
 CLG_API clg_tensor *clg_mish(clg_tensor *x);                    /* x*tanh(log(1 + exp(x))) */
 CLG_API clg_tensor *clg_softplus(clg_tensor *x, float beta, float threshold); /* log(1 + exp(beta*x))/beta; x where
                                                                                    beta*x > threshold */
-/* min(max(x, low), high); passes the gradient at its bounds */
+/* min(max(x, low), high); passes the gradient at its bounds. NaN everywhere if a bound is NaN. */
 CLG_API clg_tensor *clg_clamp(clg_tensor *x, float low, float high);
 CLG_API clg_tensor *clg_clamp_min(clg_tensor *x, float low);
 CLG_API clg_tensor *clg_clamp_max(clg_tensor *x, float high);

@@ -41,6 +41,7 @@ clg_tensor *clg_softplus(clg_tensor *x, float beta, float threshold) {
   return one(CLG_ROW_SOFTPLUS, x, (float[]){beta, threshold});
 }
 clg_tensor *clg_clamp(clg_tensor *x, float low, float high) {
+  if (isnan(low) || isnan(high)) return clg_add_scalar(x, NAN); /* a NaN wins, as a bound too */
   if (!x || !(low > high)) return one(CLG_ROW_CLAMP, x, (float[]){low, high});
   clg_scope *s = clg_scope_open(x->ctx); /* `high`, and no gradient */
   return clg_scope_close_with(s, clg_clamp_max(clg_clamp_min(x, low), high));

@@ -74,8 +74,9 @@ static clg_status take_params(clg_optim *o, group *g, clg_tensor *const *params,
   size_t floats = 0;
   for (size_t i = 0; i < n; i++) {
     clg_tensor *p = params[i];
-    if (!p || p->has_graph || !clg_tensor_is_contiguous(p) || p->ctx != o->ctx)
-      return clg_fail(o->ctx, CLG_ERR_ARGUMENT, "optim", "parameter %zu is not a contiguous leaf of this context", i);
+    if (!p || p->has_graph || !clg_tensor_is_contiguous(p) || p->ctx != o->ctx || clg_tensor_dtype(p) != CLG_F32)
+      return clg_fail(o->ctx, CLG_ERR_ARGUMENT, "optim",
+                      "parameter %zu is not a contiguous float32 leaf of this context", i);
     if (has(o, p)) return clg_fail(o->ctx, CLG_ERR_ARGUMENT, "optim", "parameter %zu is in the optimizer already", i);
     clg_storage_trained(p->storage);
     g->slot[g->n++] = (slot){clg_tensor_ref(p), floats, 0};

@@ -31,6 +31,7 @@ static void list(clg_args *args, const clg_tensor *x, const int64_t *of, uint32_
 static clg_status take_root(clg_tensor *x, clg_tensor *sum, clg_tensor *y, const norm_attrs *a, float part) {
   int64_t n = clg_mask_numel(x, a->dims);
   if (!sum->numel) return CLG_OK;
+  if (!n) return clg_map_run(clg_maps_of(x->ctx, CLG_MAP_FILL), &y, NULL, (float[]){0}, false, "norm");
   clg_args args;
   args.n = 0;
   clg_args_tensors(&args, (const clg_tensor *[]){x, sum, y}, 3, sum);
