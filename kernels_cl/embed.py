@@ -2,8 +2,9 @@
 """Writes a C file with each OpenCL source as a byte array, by the contract of lib/kernel/sources.h.
 
 Each text but a template's (.clt) starts with a #line directive, so that build logs name the file, and ends with a NUL that `size`
-leaves out. A line #include "NAME" is replaced by that file, of the same folder or of this one: drivers have no include path. Sources
-are known by their base names, which differ.
+leaves out. A line #include "NAME" is replaced by that file, of the same folder, of this one or of lib: drivers have no include path.
+Sources are known by their base names, which differ. A condition may ask only for what the host defines or the text has defined, since
+to a compiler a missing name is 0.
 """
 import os
 import re
@@ -21,9 +22,25 @@ def array(name, data):
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+# What device/program.c defines, before common.cl and what that defines; compilers' own are asked for by defined().
+GIVEN = {"CLG_CPU", "CLG_FMA", "CLG_FORM", "CLG_WANT", "REGISTER_LANES", "VW", "WG"}
+
+
 def found(name, folder):
-    beside = os.path.join(folder, name)
-    return beside if os.path.exists(beside) else os.path.join(HERE, name)
+    places = (os.path.join(place, name) for place in (folder, HERE, os.path.join(HERE, "..", "lib")))
+    return next((place for place in places if os.path.exists(place)), None) or sys.exit(f"{folder}: there is no {name}")
+
+
+def check_conditions(path, text):
+    known = set(GIVEN)
+    for line in text.splitlines():
+        directive = re.match(r"\s*#\s*(define|if|elif)\s+(.*)", line)
+        if directive and directive[1] == "define":
+            known.add(re.match(r"\w+", directive[2])[0])
+        elif directive:
+            asked = re.sub(r"defined\(\w+\)|/\*.*?\*/|CLG_(FORM|WANT)\(\w+\)", "", directive[2])
+            for name in set(re.findall(r"[A-Za-z_]\w*", asked)) - known:
+                sys.exit(f"{path}: nobody defines {name}, which a condition asks for")
 
 
 def read(path):
@@ -49,6 +66,7 @@ def main(out, *paths):
         # A byte over 127 would not fit a char, and OpenCL C asks for ASCII outside comments.
         if any(byte > 127 or byte == 0 for byte in text):
             sys.exit(f"{path}: not plain ASCII")
+        check_conditions(path, text.decode())
         name = "source_" + re.sub(r"\W", "_", base)
         arrays.append(array(name, text + b"\0"))
         wants, forms = (str(mark in text).lower() for mark in (b"#if CLG_WANT(", b"#if CLG_FORM("))

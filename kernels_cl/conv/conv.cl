@@ -5,20 +5,11 @@
 #include "lanes.clh"
 #include "registers.clh"
 
-#define LANES      16
-#define PAIR       32 /* two vectors of channels */
-#define PIXELS     64 /* in a block */
-#define PATCH      12288
-#define OFFSETS    2048 /* channels x taps at a time */
-#define PHASES     64
-#define PART_ROWS  (PIXELS + PIECE_ROWS) /* sums of a phase: the last piece may reach beyond it */
-#define HELD       16                    /* phases times pairs whose sums an item holds */
-#define FEW_PIXELS 1024
-#define PANEL_K    256u /* steps of a sum that starts at 0, as in matmul.cl */
+#define PART_ROWS (CONV_PIXELS + PIECE_ROWS) /* sums of a phase: the last piece may reach beyond it */
 
-/* part [PIECE_ROWS][PAIR], V vectors of it, = (first ? 0 : part) + patch[row[i] + step[p]] * b[p] over a panel of kn
- * steps. A step of b is LANES floats, and those of the second panel are `bs` steps behind. Rows past `last` are
- * like it, and stored too. */
+/* part [PIECE_ROWS][CONV_PAIR], V vectors of it, = (first ? 0 : part) + patch[row[i] + step[p]] * b[p] over a panel of
+ * kn steps. A step of b is LANES floats, and those of the second panel are `bs` steps behind. Rows past `last` are like
+ * it, and stored too. */
 #define OF_PAIR(l, bs) ((l) / LANES * LANES * (bs) + (l) % LANES)
 #define CONV_PIECE(NAME, B_SPACE, V)                                                                                   \
   static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float *b,     \
@@ -37,9 +28,9 @@
         EACH_OF(V, v) s[i][v] = FMA(e, w[v], s[i][v]);                                                                 \
       }                                                                                                                \
     }                                                                                                                  \
-    PIECE_STORE(PIECE_ROWS, V, PAIR)                                                                                   \
+    PIECE_STORE(PIECE_ROWS, V, CONV_PAIR)                                                                              \
   }
-/* The same for `lanes` columns of the PAIR. */
+/* The same for `lanes` columns of the CONV_PAIR. */
 #if PIECE_COLS > LANES
 #define CONV_TILE(NAME, B_SPACE)                                                                                       \
   CONV_PIECE(NAME##_pair, B_SPACE, PIECE_VECS)                                                                         \
@@ -117,7 +108,7 @@ __kernel void conv_pack(__global const float *w, const ulong w_o, __global float
       w_o +
       (flags & CONV_DGRAD ? ((size_t)g * s.in_ch + i) * s.out_ch + j0 : ((size_t)g * s.out_ch + j0) * s.in_ch + i) * kk;
   packed += get_global_id(0) * s.in_ch * kk;
-  uint place[OFFSETS], before = 0;
+  uint place[CONV_OFFSETS], before = 0;
   for (int ry = 0; ry < s.out_sy; ry++) {
     const taps ty = TAPS_Y(ry);
     for (int rx = 0; rx < s.out_sx; rx++) {
@@ -187,7 +178,8 @@ static void finish_tile(const float *part, const sink k, const conv s, const int
   size_t at[8];
   for (int i = 0, x = s.out_sx * first; i < runs; i++, x += run)
     at[i] = corner + (size_t)(x / width * s.out_sy + ry) * s.out_w + x % width;
-  for (int h = 0; h < s.out_sx; h++) transpose_tile(part + (h * PART_ROWS + first) * PAIR, PAIR, LANES - 1, line[h]);
+  for (int h = 0; h < s.out_sx; h++)
+    transpose_tile(part + (h * PART_ROWS + first) * CONV_PAIR, CONV_PAIR, LANES - 1, line[h]);
   for (int l = 0; l < lanes; l++) {
     v[0] = vload16(l, line[0]);
     if (s.out_sx == 2) {
@@ -210,14 +202,14 @@ static void finish_tile(const float *part, const sink k, const conv s, const int
   }
 }
 
-/* Stores the sums of `lanes` channels: part [phase][PART_ROWS][PAIR], outputs from (qy, qx) of each phase. */
+/* Stores the sums of `lanes` channels: part [phase][PART_ROWS][CONV_PAIR], outputs from (qy, qx) of each phase. */
 static void conv_finish(const float *part, const sink k, const conv s, const int lanes, const int rows, const int cols,
                         const int qy, const int qx) {
   const int pixels = rows * cols;
   bool whole = s.out_sx <= 2 && cols * s.out_sx % 4 == 0 && !(k.flags & CONV_ADD);
   whole = whole && (qy + rows) * s.out_sy <= s.out_h && (qx + cols) * s.out_sx <= s.out_w;
   for (int ry = 0; ry < s.out_sy; ry++) {
-    const float *from = part + (size_t)ry * s.out_sx * PART_ROWS * PAIR;
+    const float *from = part + (size_t)ry * s.out_sx * PART_ROWS * CONV_PAIR;
     int first = 0;
     for (; whole && first + 16 <= pixels; first += 16)
       for (int l = 0; l < lanes; l += LANES) {
@@ -229,7 +221,7 @@ static void conv_finish(const float *part, const sink k, const conv s, const int
       const int oy = (qy + i / cols) * s.out_sy + ry;
       for (int rx = 0; oy < s.out_h && rx < s.out_sx; rx++) {
         const int ox = (qx + i % cols) * s.out_sx + rx;
-        const float *sum = from + (rx * PART_ROWS + i) * PAIR;
+        const float *sum = from + (rx * PART_ROWS + i) * CONV_PAIR;
         for (int l = 0; ox < s.out_w && l < lanes; l++) put1(k, ((size_t)l * s.out_h + oy) * s.out_w + ox, l, sum[l]);
       }
     }
@@ -244,15 +236,15 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
                           CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int block = (int)get_group_id(0), g = (int)get_group_id(2), kk = s.k_h * s.k_w, phases = s.out_sy * s.out_sx;
-  const int n = block / (s.blocks_y * s.blocks_x), pairs = (s.out_ch + PAIR - 1) / PAIR,
+  const int n = block / (s.blocks_y * s.blocks_x), pairs = (s.out_ch + CONV_PAIR - 1) / CONV_PAIR,
             panels = (s.out_ch + LANES - 1) / LANES;
   const int qy = block / s.blocks_x % s.blocks_y * s.rows, qx = block % s.blocks_x * s.cols;
   const int p0 = (int)get_group_id(1) * s.per, p1 = min(p0 + s.per, pairs), plane = s.patch_h * s.patch_w;
   if (n >= s.batch || p0 >= pairs || g >= s.groups) return;
   const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), pixels = rows * cols;
-  float patch[PATCH] __attribute__((aligned(64)));
-  float part[HELD * PART_ROWS * PAIR] __attribute__((aligned(64)));
-  uint start[PHASES + 1], tap[OFFSETS], offset[OFFSETS], pixel[PIXELS];
+  float patch[CONV_PATCH] __attribute__((aligned(64)));
+  float part[CONV_HELD * PART_ROWS * CONV_PAIR] __attribute__((aligned(64)));
+  uint start[CONV_PHASES + 1], tap[CONV_OFFSETS], offset[CONV_OFFSETS], pixel[CONV_PIXELS];
   for (int y = 0, i = 0; y < rows; y++)
     for (int x = 0; x < cols; x++) pixel[i++] = (uint)(y * s.in_sy * s.patch_w + x * s.in_sx);
   tap_offsets(s, flags, start, tap);
@@ -267,8 +259,8 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
         for (uint t = start[f]; t < start[f + 1]; t++) *to++ = (uint)(i * plane) + tap[t];
     }
     for (int p = p0; p < p1; p++) {
-      const int lanes = min(PAIR, s.out_ch - p * PAIR);
-      float *sums = part + (s.chunk < s.in_ch ? (p - p0) * phases * PART_ROWS * PAIR : 0);
+      const int lanes = min(CONV_PAIR, s.out_ch - p * CONV_PAIR);
+      float *sums = part + (s.chunk < s.in_ch ? (p - p0) * phases * PART_ROWS * CONV_PAIR : 0);
       for (int f = 0; f < phases; f++) {
         const uint nt = start[f + 1] - start[f];
         __global const float *b =
@@ -277,9 +269,9 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
         for (int i = 0; i < pixels; i += PIECE_ROWS)
           for (uint q = 0; q < steps || q == 0; q += PANEL_K)
             tile_packed(patch, pixel + i, pixels - 1 - i, from + q, b + q * LANES, panel, min(steps - q, PANEL_K),
-                        c + q == 0, lanes, sums + (f * PART_ROWS + i) * PAIR);
+                        c + q == 0, lanes, sums + (f * PART_ROWS + i) * CONV_PAIR);
       }
-      const size_t channel = (size_t)g * s.out_ch + p * PAIR,
+      const size_t channel = (size_t)g * s.out_ch + p * CONV_PAIR,
                    image = ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w;
       const sink k = {out, bias, out_o + image, bias_o + channel, flags, numbers};
       if (c + cn == s.in_ch) conv_finish(sums, k, s, lanes, rows, cols, qy, qx);
@@ -303,12 +295,12 @@ __kernel void conv_few_channels(__global const float *in, const ulong in_o, __gl
   const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), across = (cols + 15) / 16,
             vectors = rows * across;
   /* The last vector of a row may reach beyond it. */
-  float patch[PATCH + 16] __attribute__((aligned(64))), weight[OFFSETS];
-  float16 part[FEW_PIXELS / LANES];
-  uint offset[OFFSETS];
+  float patch[CONV_PATCH + 16] __attribute__((aligned(64))), weight[CONV_OFFSETS];
+  float16 part[CONV_FEW_PIXELS / LANES];
+  uint offset[CONV_OFFSETS];
   const size_t channel = (size_t)g * s.out_ch + j;
   const sink k = {
-      out,   bias, out_o + ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w, bias_o + channel,
+      out,   bias,   out_o + ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w, bias_o + channel,
       flags, numbers};
   fill_patch(in + in_o + ((size_t)n * s.groups + g) * s.in_ch * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y,
              qx + s.min_x, s.in_ch, s.patch_h, s.patch_w, patch);
@@ -377,17 +369,17 @@ static void pixels_to_rows(__global const float *from, const size_t plane, const
 __kernel void conv_wgrad(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
                          __global float *out, const ulong out_o, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
-  const int pairs = (s.out_ch + PAIR - 1) / PAIR, g = (int)get_group_id(0) / pairs,
-            j0 = (int)get_group_id(0) % pairs * PAIR;
+  const int pairs = (s.out_ch + CONV_PAIR - 1) / CONV_PAIR, g = (int)get_group_id(0) / pairs,
+            j0 = (int)get_group_id(0) % pairs * CONV_PAIR;
   const int c = (int)get_group_id(1) * s.chunk, cn = min(s.chunk, s.in_ch - c), kk = s.k_h * s.k_w, taken = cn * kk;
-  const int plane = s.patch_h * s.patch_w, lanes = min(PAIR, s.out_ch - j0), across = s.blocks_y * s.blocks_x;
+  const int plane = s.patch_h * s.patch_w, lanes = min(CONV_PAIR, s.out_ch - j0), across = s.blocks_y * s.blocks_x;
   const int blocks = (s.batch + s.images - 1) / s.images * across, b0 = (int)get_group_id(2) * s.per,
             b1 = min(b0 + s.per, blocks);
   if (g >= s.groups || cn <= 0) return;
-  float patch[PATCH] __attribute__((aligned(64)));
-  float part[(OFFSETS + PIECE_ROWS) * PAIR] __attribute__((aligned(64))),
-      side[PAIR * PIXELS] __attribute__((aligned(64)));
-  uint start[2], tap[OFFSETS], offset[OFFSETS], pixel[PIXELS];
+  float patch[CONV_PATCH] __attribute__((aligned(64)));
+  float part[(CONV_OFFSETS + PIECE_ROWS) * CONV_PAIR] __attribute__((aligned(64))),
+      side[CONV_PAIR * CONV_PIXELS] __attribute__((aligned(64)));
+  uint start[2], tap[CONV_OFFSETS], offset[CONV_OFFSETS], pixel[CONV_PIXELS];
   tap_offsets(s, flags, start, tap);
   for (int i = 0; i < cn; i++)
     for (int t = 0; t < kk; t++) offset[i * kk + t] = (uint)(i * plane) + tap[t];
@@ -403,18 +395,19 @@ __kernel void conv_wgrad(__global const float *in, const ulong in_o, __global co
       __global const float *from = g_y + g_o + (image * s.out_ch + j0) * s.out_h * s.out_w + (size_t)qy * s.out_w + qx;
       for (int l = 0; l < lanes; l += LANES, from += (size_t)LANES * s.out_h * s.out_w)
         pixels_to_rows(from, (size_t)s.out_h * s.out_w, min(lanes - l, LANES), rows, cols, s.out_w,
-                       side + l * PIXELS + pixels * LANES);
+                       side + l * CONV_PIXELS + pixels * LANES);
       for (int y = 0; y < rows; y++)
         for (int x = 0; x < cols; x++) pixel[pixels++] = (uint)(m * cn * plane + y * s.in_sy * s.patch_w + x * s.in_sx);
     }
     for (int r = 0; r < taken; r += PIECE_ROWS)
-      tile_side(patch, offset + r, taken - 1 - r, pixel, side, PIXELS, pixels, b == b0, lanes, part + r * PAIR);
+      tile_side(patch, offset + r, taken - 1 - r, pixel, side, CONV_PIXELS, pixels, b == b0, lanes,
+                part + r * CONV_PAIR);
   }
   for (int l = 0; l < lanes; l++) {
     __global float *to =
         out + out_o + (((size_t)get_group_id(2) * s.groups + g) * s.out_ch + j0 + l) * s.in_ch * kk + (size_t)c * kk;
     const float *sum = part + l;
-    for (int r = 0; r < taken; r++) to[r] = flags & CONV_ADD ? to[r] + sum[r * PAIR] : sum[r * PAIR];
+    for (int r = 0; r < taken; r++) to[r] = flags & CONV_ADD ? to[r] + sum[r * CONV_PAIR] : sum[r * CONV_PAIR];
   }
 }
 #endif

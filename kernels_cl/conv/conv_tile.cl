@@ -3,8 +3,6 @@
 #include "sums.clh"
 #include "tile.clh"
 
-#define PANEL_K 256u
-
 /* Rows, columns and steps of a tile lie in tables in local memory, for the sums to have the registers: where a row and
  * a step begin in A, a column and a step in `in`, and what they add to the position there. */
 typedef struct place {

@@ -1,10 +1,9 @@
 /* Pooling of planes: x [planes,H,W] -> y [planes,OH,OW]; window (p,q) covers the elements (p*sy - py + a*dy, q*sx - px
  * + b*dx), a < ky, b < kx, that lie in the plane. Sums run in the order of the windows, each of whose rows is a block.
  * On a GPU an item has one element of what is written, on a CPU `step` rows of it. */
+#include "kernel/constants.h"
 #include "sums.clh"
-#define ADD_FLAG    1u
-#define INCLUDE_PAD 2u
-#define POOL_SHAPE  const int8 sizes, const int8 window
+#define POOL_SHAPE const int8 sizes, const int8 window
 #define POOL_SIZES                                                                                                     \
   const int H = sizes.s0, W = sizes.s1, OH = sizes.s2, OW = sizes.s3, total = sizes.s4, step = sizes.s5;
 #define KY window.s0
@@ -258,7 +257,7 @@ static inline int last_window(const int i, const int s, const int p, const int n
           }                                                                                                            \
         continue;                                                                                                      \
       }                                                                                                                \
-      if (!(flags & ADD_FLAG))                                                                                         \
+      if (!(flags & POOL_ADD))                                                                                         \
         for (int c = 0; c < (r1 - r0) * W; c++) dx[e0 + c] = 0.0f;                                                     \
       const int p0 = first_window(r0, KY, SY, PY, DY), p1 = last_window(r1 - 1, SY, PY, OH) + 1;                       \
       BAND                                                                                                             \
@@ -274,7 +273,7 @@ static inline void unpick_at(__global const float *g, __global float *dx, __glob
                              const int j, POOL_SHAPE, const uint flags) {
   POOL_SIZES
   const int own = i * W + j;
-  float sum = flags & ADD_FLAG ? *dx : 0.0f, rest = 0.0f;
+  float sum = flags & POOL_ADD ? *dx : 0.0f, rest = 0.0f;
   const int p1 = last_window(i, SY, PY, OH), q0 = first_window(j, KX, SX, PX, DX), q1 = last_window(j, SX, PX, OW);
   for (int p = first_window(i, KY, SY, PY, DY); p <= p1; p++)
     SUM_ROW(float, q0, q1 + 1, (index[p * OW + at] == own ? g[p * OW + at] : 0.0f))
@@ -304,7 +303,8 @@ __kernel void pool_unpick(__global const float *g, const uint g_o, __global floa
 /* What the sum of the window at (i0,j0), of type T, integers or vectors of them, is divided by. (Minima of vectors and
  * a number are wrong under Oclgrind.) */
 #define CLIPPED(T, from, k, n, p)                                                                                      \
-  (flags & INCLUDE_PAD ? min((from) + (k), (T)((n) + (p))) - (from) : min((from) + (k), (T)(n)) - max(from, (T)(0)))
+  (flags & POOL_INCLUDE_PAD ? min((from) + (k), (T)((n) + (p))) - (from)                                               \
+                            : min((from) + (k), (T)(n)) - max(from, (T)(0)))
 #define DIVISOR(T, i0, j0) (CLIPPED(T, i0, KY, H, PY) * CLIPPED(T, j0, KX, W, PX))
 
 #if CLG_FORM(pool_average)
@@ -355,7 +355,7 @@ __kernel void pool_average(__global const float *x, const uint x_o, __global flo
 static inline void spread_at(__global const float *g, __global float *dx, const int i, const int j, POOL_SHAPE,
                              const uint flags) {
   POOL_SIZES
-  float sum = flags & ADD_FLAG ? *dx : 0.0f, rest = 0.0f;
+  float sum = flags & POOL_ADD ? *dx : 0.0f, rest = 0.0f;
   const int p1 = last_window(i, SY, PY, OH), q0 = first_window(j, KX, SX, PX, 1), q1 = last_window(j, SX, PX, OW);
   for (int p = first_window(i, KY, SY, PY, 1); p <= p1; p++)
     SUM_ROW(float, q0, q1 + 1, g[p * OW + at] / (float)DIVISOR(int, p *SY - PY, at * SX - PX))

@@ -3,8 +3,6 @@
  * item has one element of what is written, on a CPU a piece of it. */
 #include "index_runs.clh"
 #include "sums.clh"
-#define ADD_FLAG   1u
-#define LEAST_FLAG 2u
 
 #if CLG_FORM(index_gather)
 /* y[o,j,i] = x[o, index[o,j,i], i]; index, y [outer,m,inner] of `total` elements. */
@@ -56,8 +54,8 @@ static inline float16 scatter_16(__global const float *g, __global const int *in
 /* dx[0..len), the sums for k and those that follow it, where inner is 1. Terms that are 0 end no block. */
 static void scatter_run(__global const float *g, __global const int *index, __global float *dx, const uint k,
                         const uint m, const uint len) {
-  float sum[PIECE], rest[PIECE], block[PIECE];
-  uint last[PIECE];
+  float sum[INDEX_PIECE], rest[INDEX_PIECE], block[INDEX_PIECE];
+  uint last[INDEX_PIECE];
   for (uint l = 0; l < len; l++) sum[l] = rest[l] = block[l] = 0.0f, last[l] = 0;
   for (uint j = 0; j < m; j++) {
     const uint l = (uint)index[j] - k, turn = j / SUM_LONG;
@@ -263,7 +261,7 @@ __kernel void index_rows_scatter(__global const float *g, const uint g_o, __glob
                                  const int skip, const uint flags) {
   const uint lane = (uint)get_local_id(0), k = (uint)get_group_id(0), o = (uint)get_group_id(1);
   add_rows(g + g_o + (size_t)o * m * inner, index + index_o, dx + dx_o + ((size_t)o * n + k) * inner, (int)k,
-           (int)k == skip ? m : 0, m, inner, lane, flags & ADD_FLAG);
+           (int)k == skip ? m : 0, m, inner, lane, flags & INDEX_ADD);
 }
 #endif
 
@@ -285,7 +283,7 @@ __kernel void index_rows_scatter_few(__global const float *g, const uint g_o, __
 /* best and its position `at` with v at position k, which comes later, in them; NaN wins. Types V, and N of integers. */
 #define EXTREME_TAKE(V, N, best, at, v, k)                                                                             \
   {                                                                                                                    \
-    const N take = (best == best) & ((v != v) | (flags & LEAST_FLAG ? v < best : v > best));                           \
+    const N take = (best == best) & ((v != v) | (flags & INDEX_LEAST ? v < best : v > best));                          \
     best = take ? v : best;                                                                                            \
     at = take ? (N)(k) : at;                                                                                           \
   }
@@ -304,7 +302,7 @@ static inline void extreme_at(__global const float *x, __global float *y, __glob
 #if CLG_CPU
 /* The better of two, of which lanes of a row have one each: the first where they are alike. */
 #define EXTREME_JOIN(V, N, b0, p0, b1, p1, best, at)                                                                   \
-  const N nan_##at = (b0 != b0), right_##at = flags & LEAST_FLAG ? b1 < b0 : b1 > b0,                                  \
+  const N nan_##at = (b0 != b0), right_##at = flags & INDEX_LEAST ? b1 < b0 : b1 > b0,                                 \
           alike_##at = (b1 == b0) | (nan_##at & (b1 != b1)),                                                           \
           take_##at = right_##at | (~nan_##at & (b1 != b1)) | (alike_##at & (p1 < p0));                                \
   const V best = take_##at ? b1 : b0;                                                                                  \

@@ -40,8 +40,9 @@
 
 #if CLG_FORM(batch_norm_forward)
 #define LEAST_BLOCK 256 /* where joining costs little beside the sums */
-/* y = (x - mean) * rstd * gamma + beta; mean and rstd [C] are kept for backward. Statistics of the batch, or with EVAL
- * the running ones. With UPDATE the running ones move by `momentum` towards the batch's (variance times `unbias`). */
+/* y = (x - mean) * rstd * gamma + beta; mean and rstd [C] are kept for backward. Statistics of the batch, or with
+ * NORM_EVAL the running ones. With NORM_UPDATE the running ones move by `momentum` towards the batch's (variance times
+ * `unbias`). */
 __kernel void batch_norm_forward(__global const float *x, const uint x_o, __global const float *gamma,
                                  const uint gamma_o, __global const float *beta, const uint beta_o,
                                  __global float *running_mean, const uint running_mean_o, __global float *running_var,
@@ -55,8 +56,8 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
   y += y_o;
   running_mean += running_mean_o + channel;
   running_var += running_var_o + channel;
-  /* With EVAL the sums are empty. */
-  const uint summed = flags & EVAL ? 0 : images;
+  /* With NORM_EVAL the sums are empty. */
+  const uint summed = flags & NORM_EVAL ? 0 : images;
   const float count = (float)images * (float)size, shift = channel_shift(x, images, channels, size, channel);
   float unit = 1.0f, mean_from, squares;
   for (;; unit = MOMENTS_SMALL) {
@@ -81,13 +82,13 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
 #endif
     if (unit < 1.0f || clg_finite(squares)) break; /* they are not where the mean is not */
   }
-  const float mu = flags & EVAL ? *running_mean : moments_mean(mean_from, shift, unit);
-  const float var = flags & EVAL ? *running_var : squares / count / unit / unit;
-  const float scale = flags & EVAL ? 1.0f / sqrt(var + eps) : moments_rstd(squares / count, eps, unit);
-  const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale,
-              b = flags & BETA ? beta[beta_o + channel] : 0.0f;
+  const float mu = flags & NORM_EVAL ? *running_mean : moments_mean(mean_from, shift, unit);
+  const float var = flags & NORM_EVAL ? *running_var : squares / count / unit / unit;
+  const float scale = flags & NORM_EVAL ? 1.0f / sqrt(var + eps) : moments_rstd(squares / count, eps, unit);
+  const float a = flags & NORM_GAMMA ? scale * gamma[gamma_o + channel] : scale,
+              b = flags & NORM_BETA ? beta[beta_o + channel] : 0.0f;
   CHANNEL(images, NORMALISE)
-  if (lane == 0 && (flags & UPDATE)) {
+  if (lane == 0 && (flags & NORM_UPDATE)) {
     *running_mean = (1.0f - momentum) * *running_mean + momentum * mu;
     *running_var = (1.0f - momentum) * *running_var + momentum * (var * unbias);
   }
@@ -100,7 +101,7 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
 
 #if CLG_FORM(batch_norm_backward)
 /* With xhat = (x - mean) * rstd: dbeta (+)= sum(g), dgamma (+)= sum(g * xhat), and dx (+)= gamma * rstd * (g - mean(g)
- * - xhat * mean(g * xhat)), or gamma * rstd * g with EVAL: those that flags want. */
+ * - xhat * mean(g * xhat)), or gamma * rstd * g with NORM_EVAL: those that flags want. */
 __kernel void batch_norm_backward(__global const float *g, const uint g_o, __global const float *x, const uint x_o,
                                   __global const float *gamma, const uint gamma_o, __global const float *beta,
                                   const uint beta_o, __global const float *mean, const uint mean_o,
@@ -114,19 +115,19 @@ __kernel void batch_norm_backward(__global const float *g, const uint g_o, __glo
   x += x_o;
   dx += dx_o;
   const float mu = mean[mean_o + channel], scale = rstd[rstd_o + channel];
-  const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale,
-              b = flags & BETA ? beta[beta_o + channel] : 0.0f;
+  const float a = flags & NORM_GAMMA ? scale * gamma[gamma_o + channel] : scale,
+              b = flags & NORM_BETA ? beta[beta_o + channel] : 0.0f;
   float sum_g, sum_h;
   /* The barriers stand outside of any condition. */
-  const uint summed = !(flags & EVAL) || (flags & (WANT_GAMMA | WANT_BETA)) ? images : 0;
+  const uint summed = !(flags & NORM_EVAL) || (flags & (NORM_WANT_GAMMA | NORM_WANT_BETA)) ? images : 0;
   CHANNEL_SUMS(summed, SUM_BOTH, sum_g, sum_h)
-  if (lane == 0 && (flags & WANT_GAMMA))
-    dgamma[dgamma_o + channel] = flags & ADD_GAMMA ? dgamma[dgamma_o + channel] + sum_h : sum_h;
-  if (lane == 0 && (flags & WANT_BETA))
-    dbeta[dbeta_o + channel] = flags & ADD_BETA ? dbeta[dbeta_o + channel] + sum_g : sum_g;
-  if (!(flags & WANT_X)) return;
+  if (lane == 0 && (flags & NORM_WANT_GAMMA))
+    dgamma[dgamma_o + channel] = flags & NORM_ADD_GAMMA ? dgamma[dgamma_o + channel] + sum_h : sum_h;
+  if (lane == 0 && (flags & NORM_WANT_BETA))
+    dbeta[dbeta_o + channel] = flags & NORM_ADD_BETA ? dbeta[dbeta_o + channel] + sum_g : sum_g;
+  if (!(flags & NORM_WANT_X)) return;
   const float count = (float)images * (float)size;
-  const float mean_g = flags & EVAL ? 0.0f : sum_g / count, mean_h = flags & EVAL ? 0.0f : sum_h / count;
+  const float mean_g = flags & NORM_EVAL ? 0.0f : sum_g / count, mean_h = flags & NORM_EVAL ? 0.0f : sum_h / count;
   CHANNEL(images, GRADIENT)
 }
 #endif

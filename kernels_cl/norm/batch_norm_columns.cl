@@ -68,7 +68,7 @@ __kernel void batch_norm_columns_forward(__global const float *x, const uint x_o
   y += y_o;
   running_mean += running_mean_o + first;
   running_var += running_var_o + first;
-  const uint summed = flags & EVAL ? 0 : images;
+  const uint summed = flags & NORM_EVAL ? 0 : images;
   const float count = (float)images;
   float shift[VW], around[VW], sum[VW], mu[VW], var[VW], scale[VW], a[VW], b[VW];
   for (uint l = 0; l < VW; l++) {
@@ -94,13 +94,13 @@ __kernel void batch_norm_columns_forward(__global const float *x, const uint x_o
   }
   for (uint l = 0; l < w; l++) {
     const uint c = first + l;
-    if (flags & EVAL) {
+    if (flags & NORM_EVAL) {
       mu[l] = running_mean[l], var[l] = running_var[l];
       scale[l] = 1.0f / sqrt(var[l] + eps);
     }
-    a[l] = flags & GAMMA ? scale[l] * gamma[gamma_o + c] : scale[l];
-    b[l] = flags & BETA ? beta[beta_o + c] : 0.0f;
-    if (flags & UPDATE) {
+    a[l] = flags & NORM_GAMMA ? scale[l] * gamma[gamma_o + c] : scale[l];
+    b[l] = flags & NORM_BETA ? beta[beta_o + c] : 0.0f;
+    if (flags & NORM_UPDATE) {
       running_mean[l] = (1.0f - momentum) * running_mean[l] + momentum * mu[l];
       running_var[l] = (1.0f - momentum) * running_var[l] + momentum * (var[l] * unbias);
     }
@@ -129,7 +129,7 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
   g += g_o;
   x += x_o;
   dx += dx_o;
-  const uint summed = !(flags & EVAL) || (flags & (WANT_GAMMA | WANT_BETA)) ? images : 0;
+  const uint summed = !(flags & NORM_EVAL) || (flags & (NORM_WANT_GAMMA | NORM_WANT_BETA)) ? images : 0;
   const float count = (float)images;
   float mu[VW], scale[VW], a[VW], b[VW], sum_g[VW], sum_h[VW];
   for (uint l = 0; l < VW; l++) {
@@ -137,27 +137,28 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
     sum_g[l] = sum_h[l] = 0.0f;
     mu[l] = here ? mean[mean_o + first + l] : 0.0f;
     scale[l] = here ? rstd[rstd_o + first + l] : 0.0f;
-    a[l] = here && (flags & GAMMA) ? scale[l] * gamma[gamma_o + first + l] : scale[l];
-    b[l] = here && (flags & BETA) ? beta[beta_o + first + l] : 0.0f;
+    a[l] = here && (flags & NORM_GAMMA) ? scale[l] * gamma[gamma_o + first + l] : scale[l];
+    b[l] = here && (flags & NORM_BETA) ? beta[beta_o + first + l] : 0.0f;
   }
 #define COLUMN_G_HAT(V, LOAD) (COLUMN_G(V, LOAD) * ((LOAD(x + at) - LANE_##V(mu)) * LANE_##V(scale)))
   COLUMN_SUM(sum_g, COLUMN_G)
   COLUMN_SUM(sum_h, COLUMN_G_HAT)
   for (uint l = 0; l < w; l++) {
     const uint c = first + l;
-    if (flags & WANT_GAMMA) dgamma[dgamma_o + c] = flags & ADD_GAMMA ? dgamma[dgamma_o + c] + sum_h[l] : sum_h[l];
-    if (flags & WANT_BETA) dbeta[dbeta_o + c] = flags & ADD_BETA ? dbeta[dbeta_o + c] + sum_g[l] : sum_g[l];
-    sum_g[l] = flags & EVAL ? 0.0f : sum_g[l] / count;
-    sum_h[l] = flags & EVAL ? 0.0f : sum_h[l] / count;
+    if (flags & NORM_WANT_GAMMA)
+      dgamma[dgamma_o + c] = flags & NORM_ADD_GAMMA ? dgamma[dgamma_o + c] + sum_h[l] : sum_h[l];
+    if (flags & NORM_WANT_BETA) dbeta[dbeta_o + c] = flags & NORM_ADD_BETA ? dbeta[dbeta_o + c] + sum_g[l] : sum_g[l];
+    sum_g[l] = flags & NORM_EVAL ? 0.0f : sum_g[l] / count;
+    sum_h[l] = flags & NORM_EVAL ? 0.0f : sum_h[l] / count;
   }
 #define COLUMN_GRADIENT(V, LOAD, STORE)                                                                                \
   {                                                                                                                    \
     V d = LANE_##V(a) *                                                                                                \
           (COLUMN_G(V, LOAD) - LANE_##V(sum_g) - (LOAD(x + at) - LANE_##V(mu)) * LANE_##V(scale) * LANE_##V(sum_h));   \
-    if (flags & ADD_X) d += LOAD(dx + at);                                                                             \
+    if (flags & NORM_ADD_X) d += LOAD(dx + at);                                                                        \
     STORE(d, dx + at);                                                                                                 \
   }
-  if (!(flags & WANT_X)) return;
+  if (!(flags & NORM_WANT_X)) return;
   COLUMN_EACH(COLUMN_GRADIENT)
 }
 #endif
@@ -165,7 +166,7 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
 /* In parts: an item has a stripe of WIDE channels, so that it reads memory in long runs, and `chunk` rows. Global ids
  * (stripe, part). */
 #if CLG_CPU
-#define WIDE 1024u
+#define WIDE NORM_STRIPE
 #define SPAN (WIDE + 32u) /* WIDE alone would put an item's arrays, and rows, into the same sets of a cache */
 #else
 #define WIDE 1u
@@ -186,8 +187,8 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
     const uint c = first + l;                                                                                          \
     mu[l] = mean[mean_o + c];                                                                                          \
     scale[l] = rstd[rstd_o + c];                                                                                       \
-    a[l] = flags & GAMMA ? scale[l] * gamma[gamma_o + c] : scale[l];                                                   \
-    b[l] = flags & BETA ? beta[beta_o + c] : 0.0f;                                                                     \
+    a[l] = flags & NORM_GAMMA ? scale[l] * gamma[gamma_o + c] : scale[l];                                              \
+    b[l] = flags & NORM_BETA ? beta[beta_o + c] : 0.0f;                                                                \
   }
 #define STRIPE_G(at) ACT_GRADIENT_float((x[at] - mu[l]) * a[l] + b[l], g[at])
 /* PUT(at, VALUE(at)) at every element of channel l in the rows [FROM, TO). Plain loops, which compilers make vectors
@@ -326,11 +327,11 @@ __kernel void batch_norm_columns_gradient(__global const float *g, const uint g_
   STRIPE_CHANNELS
   float mean_g[SPAN], mean_h[SPAN];
   for (uint l = 0; l < w; l++) {
-    mean_g[l] = flags & EVAL ? 0.0f : sums[l] / (float)images;
-    mean_h[l] = flags & EVAL ? 0.0f : sums[channels + l] / (float)images;
+    mean_g[l] = flags & NORM_EVAL ? 0.0f : sums[l] / (float)images;
+    mean_h[l] = flags & NORM_EVAL ? 0.0f : sums[channels + l] / (float)images;
   }
 #define OF_X(at)            (a[l] * (STRIPE_G(at) - mean_g[l] - (x[at] - mu[l]) * scale[l] * mean_h[l]))
-#define PUT_GRADIENT(at, d) dx[at] = flags & ADD_X ? dx[at] + d : d;
+#define PUT_GRADIENT(at, d) dx[at] = flags & NORM_ADD_X ? dx[at] + d : d;
   STRIPE_ROWS(from, end, OF_X, PUT_GRADIENT)
 }
 #endif

@@ -98,7 +98,7 @@ static void parts_join(__global const float *work, const uint w, const uint part
   for (uint p = 0; p < parts; p++, work += channels) {
     const float done = (float)(p * chunk), n = (float)min(chunk, count - p * chunk), share = n / (done + n),
                 spread = share * done;
-    LANES({
+    EACH_CHANNEL({
       const float d = work[l] * unit - mean[l];
       const float deviation = work[parts * channels + l] * unit;
       SUM_TAKE(float, mean[l], mean_rest[l], d *share)
@@ -125,12 +125,12 @@ __kernel void batch_norm_join(__global const float *x, const uint x_o, __global 
   const uint count = images * size;
   float means[VW], squares[VW], small_means[VW], small_squares[VW];
   bool again = false;
-  if (!(flags & EVAL)) parts_join(work, w, parts, channels, count, chunk, 1.0f, means, squares);
-  for (uint l = 0; l < w; l++) again = again || (!(flags & EVAL) && !clg_finite(squares[l]));
+  if (!(flags & NORM_EVAL)) parts_join(work, w, parts, channels, count, chunk, 1.0f, means, squares);
+  for (uint l = 0; l < w; l++) again = again || (!(flags & NORM_EVAL) && !clg_finite(squares[l]));
   if (again) parts_join(work, w, parts, channels, count, chunk, MOMENTS_SMALL, small_means, small_squares);
   for (uint l = 0; l < w; l++) {
     float mu = running_mean[l], var = running_var[l], scale = 1.0f / sqrt(var + eps);
-    if (!(flags & EVAL)) {
+    if (!(flags & NORM_EVAL)) {
       const bool small = again && !clg_finite(squares[l]);
       const float unit = small ? MOMENTS_SMALL : 1.0f;
       mu = moments_mean(small ? small_means[l] : means[l], channel_shift(x + x_o, images, channels, size, first + l),
@@ -139,7 +139,7 @@ __kernel void batch_norm_join(__global const float *x, const uint x_o, __global 
       scale = moments_rstd(var, eps, unit);
       var = var / unit / unit;
     }
-    if (flags & UPDATE) {
+    if (flags & NORM_UPDATE) {
       running_mean[l] = (1.0f - momentum) * running_mean[l] + momentum * mu;
       running_var[l] = (1.0f - momentum) * running_var[l] + momentum * (var * unbias);
     }
@@ -157,8 +157,8 @@ __kernel void batch_norm_join(__global const float *x, const uint x_o, __global 
 #define CHANNEL_START                                                                                                  \
   x += x_o;                                                                                                            \
   const float mu = mean[mean_o + channel], scale = rstd[rstd_o + channel];                                             \
-  const float a = flags & GAMMA ? scale * gamma[gamma_o + channel] : scale,                                            \
-              b = flags & BETA ? beta[beta_o + channel] : 0.0f;
+  const float a = flags & NORM_GAMMA ? scale * gamma[gamma_o + channel] : scale,                                       \
+              b = flags & NORM_BETA ? beta[beta_o + channel] : 0.0f;
 
 #if CLG_FORM(batch_norm_apply)
 __kernel void batch_norm_apply(__global float *y, const uint y_o, CHANNEL_ARGS) {
@@ -196,7 +196,7 @@ __kernel void batch_norm_join_sums(__global const float *work, const uint work_o
   float sum_g[VW], sum_h[VW], rest_g[VW], rest_h[VW], block_g[VW], block_h[VW];
   for (uint l = 0; l < VW; l++) sum_g[l] = sum_h[l] = rest_g[l] = rest_h[l] = block_g[l] = block_h[l] = 0.0f;
   for (uint p = 0; p < parts; p++, work += channels) {
-    LANES({
+    EACH_CHANNEL({
       block_g[l] += work[l];
       block_h[l] += work[parts * channels + l];
     })
@@ -212,8 +212,8 @@ __kernel void batch_norm_join_sums(__global const float *work, const uint work_o
   sums += sums_o + first;
   for (uint l = 0; l < w; l++) {
     const float all_g = clg_sum_end(sum_g[l], rest_g[l]), all_h = clg_sum_end(sum_h[l], rest_h[l]);
-    if (flags & WANT_GAMMA) dgamma[l] = flags & ADD_GAMMA ? dgamma[l] + all_h : all_h;
-    if (flags & WANT_BETA) dbeta[l] = flags & ADD_BETA ? dbeta[l] + all_g : all_g;
+    if (flags & NORM_WANT_GAMMA) dgamma[l] = flags & NORM_ADD_GAMMA ? dgamma[l] + all_h : all_h;
+    if (flags & NORM_WANT_BETA) dbeta[l] = flags & NORM_ADD_BETA ? dbeta[l] + all_g : all_g;
     sums[l] = all_g;
     sums[channels + l] = all_h;
   }
@@ -228,8 +228,8 @@ __kernel void batch_norm_gradient(__global const float *g, const uint g_o, __glo
   g += g_o;
   dx += dx_o;
   const float count = (float)images * (float)size;
-  const float mean_g = flags & EVAL ? 0.0f : sums[sums_o + channel] / count,
-              mean_h = flags & EVAL ? 0.0f : sums[sums_o + channels + channel] / count;
+  const float mean_g = flags & NORM_EVAL ? 0.0f : sums[sums_o + channel] / count,
+              mean_h = flags & NORM_EVAL ? 0.0f : sums[sums_o + channels + channel] / count;
   PART(GRADIENT)
 }
 #endif

@@ -12,11 +12,12 @@ typedef float VEC;
 #define VSTORE(v, p) (*(p) = (v))
 #endif
 #include "activation.clh"
+#include "kernel/constants.h"
 #include "moments.clh"
 
 /* The rows of a work-group. */
 #if CLG_CPU
-#define ITEM_ROWS       max(1u, 1024u / n) /* as in norm_kernels.c */
+#define ITEM_ROWS       max(1u, NORM_ROW_WORK / n)
 #define EACH_ROW(group) for (uint row = (group)*ITEM_ROWS, last = min(rows, row + ITEM_ROWS); row < last; row++)
 #else
 #define EACH_ROW(group) const uint row = group;
@@ -31,13 +32,6 @@ typedef float VEC;
 
 #define LOAD1(p)     (*(p))
 #define STORE1(v, p) (*(p) = (v))
-#define GAMMA        1u
-#define BETA         2u
-#define ADD_GAMMA    4u
-#define ADD_BETA     8u
-#define ADD_X        16u
-#define WANT_GAMMA   32u
-#define WANT_BETA    64u
 
 /* z, the gradient before the activation. */
 #define NORM_Z(V, LOAD) ACT_GRADIENT_##V(LOAD(y + j), LOAD(g + j))
@@ -155,8 +149,8 @@ __kernel void norm_forward(__global const float *x_all, const ulong x_o, __globa
 #define NORM_Y(V, LOAD, STORE)                                                                                         \
   {                                                                                                                    \
     V v = (LOAD(x + j) - mu) * scale;                                                                                  \
-    if (flags & GAMMA) v *= LOAD(gamma + j);                                                                           \
-    if (flags & BETA) v += LOAD(beta + j);                                                                             \
+    if (flags & NORM_GAMMA) v *= LOAD(gamma + j);                                                                      \
+    if (flags & NORM_BETA) v += LOAD(beta + j);                                                                        \
     STORE(ACT_##V(v), y + j);                                                                                          \
   }
     ROW_VECTORS(NORM_Y(VEC, VLOAD, VSTORE))
@@ -202,13 +196,14 @@ static void norm_column(__global const float *g, __global const float *x, __glob
     SUM_TAKE(float, all_t, more_t, t)
   }
   for (uint c = 0; c < w; c++) {
-    if (flags & WANT_GAMMA) NORM_STORE(float, LOAD1, STORE1, clg_sum_end(all_t, more_t), dgamma, flags &ADD_GAMMA)
-    if (flags & WANT_BETA) NORM_STORE(float, LOAD1, STORE1, clg_sum_end(all_s, more_s), dbeta, flags &ADD_BETA)
+    if (flags & NORM_WANT_GAMMA)
+      NORM_STORE(float, LOAD1, STORE1, clg_sum_end(all_t, more_t), dgamma, flags &NORM_ADD_GAMMA)
+    if (flags & NORM_WANT_BETA)
+      NORM_STORE(float, LOAD1, STORE1, clg_sum_end(all_s, more_s), dbeta, flags &NORM_ADD_BETA)
   }
 }
 
 #if CLG_CPU
-#define STRIPE 1024
 /* Of a vector of columns: the sums s of z and t of z * xhat of a block, those of all blocks, and what rounding took
  * from them. (As arrays of each they would share sets of a cache.) */
 typedef struct stripe_vector {
@@ -217,7 +212,7 @@ typedef struct stripe_vector {
 /* Columns that fill no vector are the end of one that others have a part of too, the last. */
 typedef struct stripe {
   int vectors, all, w;
-  stripe_vector of[STRIPE / VW + 1];
+  stripe_vector of[NORM_STRIPE / VW + 1];
 } stripe;
 #define STRIPE_AT(v) min((v)*VW, p->w - VW)
 
@@ -226,7 +221,7 @@ typedef struct stripe {
 #define STRIPE_ADD(NAME, ROWS)                                                                                         \
   static void NAME(stripe *p, __global const float *g, __global const float *x, __global const float *y,               \
                    __global const float *mean, __global const float *rstd, const size_t n, const bool opens,           \
-                   const bool ends, const bool begins, const float2 numbers) {                                            \
+                   const bool ends, const bool begins, const float2 numbers) {                                         \
     for (int v = 0; v < p->all; v++) {                                                                                 \
       VEC s = 0.0f, t = 0.0f;                                                                                          \
       if (!opens) s = p->of[v].s, t = p->of[v].t;                                                                      \
@@ -270,8 +265,8 @@ static void stripe_store(const stripe *p, __global float *dgamma, __global float
   for (int v = 0; v < p->all; v++) {
     const VEC t = SUM_END(p->of[v].all_t, p->of[v].more_t), s = SUM_END(p->of[v].all_s, p->of[v].more_s);
     if (v < p->vectors) {
-      if (flags & WANT_GAMMA) NORM_STORE(VEC, VLOAD, VSTORE, t, dgamma + v * VW, flags & ADD_GAMMA)
-      if (flags & WANT_BETA) NORM_STORE(VEC, VLOAD, VSTORE, s, dbeta + v * VW, flags & ADD_BETA)
+      if (flags & NORM_WANT_GAMMA) NORM_STORE(VEC, VLOAD, VSTORE, t, dgamma + v * VW, flags & NORM_ADD_GAMMA)
+      if (flags & NORM_WANT_BETA) NORM_STORE(VEC, VLOAD, VSTORE, s, dbeta + v * VW, flags & NORM_ADD_BETA)
       continue;
     }
     float each_t[VW], each_s[VW];
@@ -279,13 +274,13 @@ static void stripe_store(const stripe *p, __global float *dgamma, __global float
     vstore16(s, 0, each_s);
     for (int c = v * VW; c < p->w; c++) {
       const int l = c - STRIPE_AT(v);
-      if (flags & WANT_GAMMA) NORM_STORE(float, LOAD1, STORE1, each_t[l], dgamma + c, flags & ADD_GAMMA)
-      if (flags & WANT_BETA) NORM_STORE(float, LOAD1, STORE1, each_s[l], dbeta + c, flags & ADD_BETA)
+      if (flags & NORM_WANT_GAMMA) NORM_STORE(float, LOAD1, STORE1, each_t[l], dgamma + c, flags & NORM_ADD_GAMMA)
+      if (flags & NORM_WANT_BETA) NORM_STORE(float, LOAD1, STORE1, each_s[l], dbeta + c, flags & NORM_ADD_BETA)
     }
   }
 }
 
-/* The same of `w` <= STRIPE neighbouring columns from j0 on. */
+/* The same of `w` <= NORM_STRIPE neighbouring columns from j0 on. */
 static void norm_columns(__global const float *g, __global const float *x, __global const float *y,
                          __global const float *mean, __global const float *rstd, __global float *dgamma,
                          __global float *dbeta, const uint first, const uint end, const uint j0, const uint w,
@@ -306,11 +301,11 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
     /* Flags that are known leave no branch in most rows' loops. */
 #define ADD_AS(ADD)                                                                                                    \
   if (opens && !ends) {                                                                                                \
-    ADD(&p, g, x, y, mean + i, rstd + i, n, true, false, false, numbers);                                                \
+    ADD(&p, g, x, y, mean + i, rstd + i, n, true, false, false, numbers);                                              \
   } else if (!opens && !ends) {                                                                                        \
-    ADD(&p, g, x, y, mean + i, rstd + i, n, false, false, false, numbers);                                               \
+    ADD(&p, g, x, y, mean + i, rstd + i, n, false, false, false, numbers);                                             \
   } else {                                                                                                             \
-    ADD(&p, g, x, y, mean + i, rstd + i, n, opens, ends, begins, numbers);                                               \
+    ADD(&p, g, x, y, mean + i, rstd + i, n, opens, ends, begins, numbers);                                             \
   }
     if (rows == 4) {
       ADD_AS(stripe_add4)
@@ -321,7 +316,7 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
   stripe_store(&p, dgamma, dbeta, flags);
 }
 #else
-#define norm_columns(g, x, y, mean, rstd, dgamma, dbeta, first, end, j0, w, n, flags, numbers)                           \
+#define norm_columns(g, x, y, mean, rstd, dgamma, dbeta, first, end, j0, w, n, flags, numbers)                         \
   norm_column(g, x, y, mean, rstd, dgamma, dbeta, first, end, w, n, flags, numbers)
 #endif
 
@@ -329,13 +324,13 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
 #define NORM_H(V, LOAD)                                                                                                \
   const V hat = (LOAD(x + j) - mu) * scale;                                                                            \
   V h = NORM_Z(V, LOAD);                                                                                               \
-  if (has & GAMMA) h *= LOAD(gamma + j);
+  if (has & NORM_GAMMA) h *= LOAD(gamma + j);
 #define NORM_H_TERMS(V, LOAD) NORM_H(V, LOAD) const V first = h, second = h * hat;
 #define NORM_DX(V, LOAD, STORE)                                                                                        \
   {                                                                                                                    \
     NORM_H(V, LOAD)                                                                                                    \
     V d = scale * (h - mean_h - hat * mean_hat);                                                                       \
-    if (has & ADD_X) d += LOAD(dx + j);                                                                                \
+    if (has & NORM_ADD_X) d += LOAD(dx + j);                                                                           \
     STORE(d, dx + j);                                                                                                  \
   }
 #define BACKWARD_ROWS(FLAGS)                                                                                           \
@@ -379,8 +374,8 @@ __kernel void norm_backward(__global const float *g_all, __global const float *x
                    min(rows, first + chunk), j0, w, n, flags, numbers);
   } else {
 #if CLG_CPU /* known flags leave no branch in the loops */
-    if ((flags & (GAMMA | ADD_X)) == GAMMA) {
-      BACKWARD_ROWS(GAMMA)
+    if ((flags & (NORM_GAMMA | NORM_ADD_X)) == NORM_GAMMA) {
+      BACKWARD_ROWS(NORM_GAMMA)
       return;
     }
 #endif
@@ -413,7 +408,8 @@ __kernel void norm_parts(__global const float *part_gamma, const ulong part_gamm
   PARTS_TAKE(gamma)
   PARTS_TAKE(beta)
   const float sum_gamma = clg_sum_end(total_gamma, rest_gamma), sum_beta = clg_sum_end(total_beta, rest_beta);
-  if (flags & WANT_GAMMA) dgamma[dgamma_o + j] = flags & ADD_GAMMA ? sum_gamma + dgamma[dgamma_o + j] : sum_gamma;
-  if (flags & WANT_BETA) dbeta[dbeta_o + j] = flags & ADD_BETA ? sum_beta + dbeta[dbeta_o + j] : sum_beta;
+  if (flags & NORM_WANT_GAMMA)
+    dgamma[dgamma_o + j] = flags & NORM_ADD_GAMMA ? sum_gamma + dgamma[dgamma_o + j] : sum_gamma;
+  if (flags & NORM_WANT_BETA) dbeta[dbeta_o + j] = flags & NORM_ADD_BETA ? sum_beta + dbeta[dbeta_o + j] : sum_beta;
 }
 #endif

@@ -28,8 +28,8 @@ static inline float root(const float v, const float p) {
   }
 
 /* `least`: what a sum is at least that has lost nothing that counts. EACH_LANE(v) is over the lanes of a range that are
- * this item's, LANES in all; PUT_LANE keeps what one comes to, and JOIN brings them together. */
-#define NORM(NAME, LOCAL, RANGE, LANE, LANES, EACH_LANE, PUT_LANE, JOIN)                                               \
+ * this item's, STEP in all; PUT_LANE keeps what one comes to, and JOIN brings them together. */
+#define NORM(NAME, LOCAL, RANGE, LANE, STEP, EACH_LANE, PUT_LANE, JOIN)                                                \
   __kernel void NAME(__global const float *x, const uint x_o, __global const float *sum, const uint sum_o,             \
                      __global float *y, const uint y_o, const int8 kept_s, const int8 red_s, const uint8 kept,         \
                      const uint8 red, const uint ranges, const uint n, const float p, const float least,               \
@@ -46,14 +46,14 @@ static inline float root(const float v, const float p) {
     float most, total;                                                                                                 \
     EACH_LANE(v) {                                                                                                     \
       float m = 0.0f;                                                                                                  \
-      for (uint i = v; i < n; i += LANES) m = clg_max(m, fabs(x[element(i, red, red_s)]));                             \
+      for (uint i = v; i < n; i += STEP) m = clg_max(m, fabs(x[element(i, red, red_s)]));                              \
       PUT_LANE(v, most, m)                                                                                             \
     }                                                                                                                  \
     JOIN(most, clg_max)                                                                                                \
     const bool inside = most > 0.0f && most <= FLT_MAX;                                                                \
     EACH_LANE(v) {                                                                                                     \
       float t = 0.0f, lost = 0.0f;                                                                                     \
-      for (uint i = v; inside && i < n; i += LANES) {                                                                  \
+      for (uint i = v; inside && i < n; i += STEP) {                                                                   \
         const float q = fabs(x[element(i, red, red_s)]) / most, term = (p == 2.0f ? q * q : pow(q, p)) - lost,         \
                     next = t + term;                                                                                   \
         lost = (next - t) - term;                                                                                      \

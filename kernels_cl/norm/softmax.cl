@@ -1,9 +1,8 @@
 /* Softmax and log softmax of x [outer,n,inner] along the middle, and their gradients. Two shapes of work: rows (inner
  * == 1), a work-group each; columns, an item for VW neighbouring ones. What is left of a row is taken as a padded
  * vector, so that exp is called at one width. */
+#include "kernel/constants.h"
 #include "sums.clh"
-#define LOG_FLAG 1u
-#define ADD_FLAG 2u
 
 #if VW == 16
 #define VEC float16
@@ -105,7 +104,7 @@ __kernel void softmax_rows(__global const float *x, const uint x_o, __global flo
   ROW_MAX(most, LOGIT)
 #define SHARE(j) exp(part(x, j, n, -INFINITY) - most)
   ROW_SUM(sum, SHARE)
-  if (flags & LOG_FLAG) {
+  if (flags & SOFTMAX_LOG) {
     const float shift = log(sum);
     EACH_PART put(y, j, n, part(x, j, n, 0.0f) - most - shift);
   } else {
@@ -124,14 +123,14 @@ __kernel void softmax_rows_backward(__global const float *g, const uint g_o, __g
   g += g_o + row;
   y += y_o + row;
   dx += dx_o + row;
-  const bool logs = flags & LOG_FLAG;
+  const bool logs = flags & SOFTMAX_LOG;
   float sum;
 #define WEIGHTED(j) (logs ? part(g, j, n, 0.0f) : part(g, j, n, 0.0f) * part(y, j, n, 0.0f))
   ROW_SUM(sum, WEIGHTED)
   EACH_PART {
     const VEC u = part(g, j, n, 0.0f), w = part(y, j, n, 0.0f);
     VEC d = logs ? u - exp(w) * sum : w * (u - sum);
-    if (flags & ADD_FLAG) d += part(dx, j, n, 0.0f);
+    if (flags & SOFTMAX_ADD) d += part(dx, j, n, 0.0f);
     put(dx, j, n, d);
   }
 }
@@ -153,7 +152,7 @@ __kernel void softmax_columns(__global const float *x, const uint x_o, __global 
   const VEC shift = log(sum);
   for (uint k = 0; k < n; k++) {
     const VEC v = part(x + (size_t)k * inner, c, inner, 0.0f) - most;
-    put(y + (size_t)k * inner, c, inner, flags & LOG_FLAG ? v - shift : exp(v) / sum);
+    put(y + (size_t)k * inner, c, inner, flags & SOFTMAX_LOG ? v - shift : exp(v) / sum);
   }
 }
 #endif
@@ -169,7 +168,7 @@ __kernel void softmax_columns_backward(__global const float *g, const uint g_o, 
   g += g_o + first;
   y += y_o + first;
   dx += dx_o + first;
-  const bool logs = flags & LOG_FLAG;
+  const bool logs = flags & SOFTMAX_LOG;
   VEC sum;
 #define AT(p, k)       part(p + (size_t)(k)*inner, c, inner, 0.0f)
 #define WEIGHTED_OF(k) (logs ? AT(g, k) : AT(g, k) * AT(y, k))
@@ -178,7 +177,7 @@ __kernel void softmax_columns_backward(__global const float *g, const uint g_o, 
     const size_t at = (size_t)k * inner;
     const VEC u = part(g + at, c, inner, 0.0f), w = part(y + at, c, inner, 0.0f);
     VEC d = logs ? u - exp(w) * sum : w * (u - sum);
-    if (flags & ADD_FLAG) d += part(dx + at, c, inner, 0.0f);
+    if (flags & SOFTMAX_ADD) d += part(dx + at, c, inner, 0.0f);
     put(dx + at, c, inner, d);
   }
 }

@@ -8,9 +8,6 @@
  * or work-group do so each, and are joined at the end. Group id 2 is the batch: offset.sN of operand N (A, B, C, bias)
  * moves by step.sN a batch; with PRODUCT_WALK it counts up to six dimensions of walk_size, the fastest first, in which
  * A, B and C move by walk_a, walk_b and walk_c. */
-#define PRODUCT_ADD     1u
-#define PRODUCT_BIAS    2u
-#define PRODUCT_SWAPPED 4u
 
 /* Few arguments, since drivers take their time over each: strides are a_rs, a_ps, b_ps, b_cs, c_rs, c_cs, sizes m, n,
  * k, flags, the bits of the activation's first number, span, and those of its second. */
@@ -39,9 +36,8 @@ static ulong4 walk_start(ulong4 start, const uint8 size, const uint8 a, const ui
   const float2 numbers = (float2)(as_float(sizes.s4), as_float(sizes.s6));
 
 #include "activation.clh"
+#include "kernel/constants.h"
 #include "sums.clh"
-
-#define PANEL_K 256u
 
 /* C(i,j) from its sum v. */
 #define PRODUCT_PUT(i, j, v)                                                                                           \
@@ -57,12 +53,8 @@ static ulong4 walk_start(ulong4 start, const uint8 size, const uint8 a, const ui
 /* A work-item owns tiles of TILE_ROWS x TILE_COLS sums. Columns past the end repeat earlier ones and rows past the end
  * the last one; neither is stored. */
 #include "registers.clh"
-#define TILE_ROWS  PIECE_ROWS /* as in product.c */
-#define TILE_COLS  32
-#define PANEL_ROWS 256                      /* most rows that share a packed panel of B */
-#define BLOCK_ROWS 256                      /* of a packed block of A */
-#define BLOCK_COLS 512                      /* that share it */
-#define PART_ROWS  (BLOCK_ROWS + TILE_ROWS) /* of sums: the last tile may reach beyond the block */
+#define TILE_ROWS PIECE_ROWS
+#define PART_ROWS (BLOCK_ROWS + TILE_ROWS) /* of sums: the last tile may reach beyond the block */
 #define BLOCK_TILE                                                                                                     \
   (PANEL_K * TILE_ROWS + 16) /* floats of a packed tile of A: no multiple of a page, whose lines share cache sets */
 /* Columns of a tile at a time; those of a packed panel lie together, so that they stay near while rows pass. */
@@ -317,7 +309,6 @@ __kernel void product_dot(PRODUCT_ARGS) {
 
 #if CLG_FORM(product_row)
 /* A row of A against ROW_COLS columns of an untransposed B: for few rows. Group ids (columns, row). */
-#define ROW_COLS 128
 __kernel void product_row(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   const uint i = (uint)get_group_id(1), g = (uint)get_group_id(0) * ROW_COLS;

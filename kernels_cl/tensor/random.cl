@@ -5,20 +5,20 @@
 #define UINTS             uint16
 #define FLOATS            float16
 #define TO_FLOATS         convert_float16
-#define LANES             (uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#define COUNTING          (uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 #define CARRY(low, first) as_uint16((low) < (first)) /* all bits where it wrapped */
 #define PUT(v, to)        vstore16(v, 0, to)
 #else
 #define UINTS             uint
 #define FLOATS            float
 #define TO_FLOATS         convert_float
-#define LANES             0u
+#define COUNTING          0u
 #define CARRY(low, first) 0u
 #define PUT(v, to)        (*(to) = (v))
 #endif
 
 static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]) {
-  UINTS c0 = low + LANES, c1 = high - CARRY(c0, (UINTS)(low)), c2 = 0, c3 = 0;
+  UINTS c0 = low + COUNTING, c1 = high - CARRY(c0, (UINTS)(low)), c2 = 0, c3 = 0;
   for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
     const UINTS h0 = mul_hi((UINTS)(0xD2511F53u), c0), l0 = 0xD2511F53u * c0;
     const UINTS h1 = mul_hi((UINTS)(0xCD9E8D57u), c2), l1 = 0xCD9E8D57u * c2;

@@ -2,6 +2,7 @@
 #include "device/program.h"
 #include "base/str.h"
 #include "device/devices.h"
+#include "kernel/constants.h"
 #include "kernel/sources.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,7 @@ void clg_programs_report(clg_context *ctx) {
       for (const clg_kernel *k = p->kernels; k; k = k->next) clg_profile_report(ctx, p->label ? NULL : p->file, k);
 }
 
-unsigned clg_vector_width(const clg_context *ctx) { return ctx->shape == CLG_SHAPE_CPU ? 16 : 1; }
+unsigned clg_vector_width(const clg_context *ctx) { return ctx->shape == CLG_SHAPE_CPU ? LANES : 1; }
 
 /* Of a width between, the next one below: a vector then is at most a register. */
 unsigned clg_register_lanes(const clg_context *ctx) {

@@ -1,4 +1,5 @@
 /* From one type of elements to another, and labels as indicators. No gradient. */
+#include "kernel/constants.h"
 #include "ops/index/indexing.h"
 #include "tensor/args.h"
 #include <clgrad/ops.h>
@@ -14,7 +15,7 @@ static clg_status launch(const clg_op_call *c, const char *kernel, int64_t class
   if (classes) clg_args_u32(&args, (uint32_t)classes);
   clg_args_u32(&args, (uint32_t)y->numel);
   clg_kernel *k = clg_kernel_get(c->ctx, "elements.cl", NULL, kernel);
-  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, CLG_INDEX_PIECE);
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, INDEX_PIECE);
 }
 
 /* ---- casts ---- */

@@ -30,18 +30,16 @@ clg_operands clg_operands_of(const clg_product *p) {
                     0};
   if (p->ta) o.a_rs = 1, o.a_ps = p->a_ld;
   if (p->tb) o.b_ps = 1, o.b_cs = p->b_ld;
-  if (p->accumulate) o.flags |= CLG_PRODUCT_FLAG_ADD;
-  if (p->bias) o.flags |= CLG_PRODUCT_FLAG_BIAS;
+  if (p->accumulate) o.flags |= PRODUCT_ADD;
+  if (p->bias) o.flags |= PRODUCT_BIAS;
   return o;
 }
 
 clg_operands clg_operands_swapped(const clg_operands *o) {
   clg_operands s = {
-      o->b,        o->a,      o->b_offset,
-      o->a_offset, o->b_step, o->a_step,
-      o->n,        o->m,      o->b_cs,
-      o->b_ps,     o->a_ps,   o->a_rs,
-      o->c_cs,     o->c_rs,   o->flags & CLG_PRODUCT_FLAG_BIAS ? o->flags ^ CLG_PRODUCT_FLAG_SWAPPED : o->flags};
+      o->b,      o->a,    o->b_offset, o->a_offset, o->b_step,
+      o->a_step, o->n,    o->m,        o->b_cs,     o->b_ps,
+      o->a_ps,   o->a_rs, o->c_cs,     o->c_rs,     o->flags & PRODUCT_BIAS ? o->flags ^ PRODUCT_SWAPPED : o->flags};
   return s;
 }
 
@@ -57,7 +55,7 @@ bool clg_product_can(const clg_context *ctx, const clg_product *p, const clg_ope
   switch (kernel) {
   case CLG_PRODUCT_DOT: return k_contiguous(o);
   case CLG_PRODUCT_ROW: return !cpu || o->b_cs == 1;
-  case CLG_PRODUCT_DIRECT: return cpu && o->b_cs == 1 && o->n >= CLG_TILE_COLS;
+  case CLG_PRODUCT_DIRECT: return cpu && o->b_cs == 1 && o->n >= TILE_COLS;
   case CLG_PRODUCT_PANEL: return cpu;
   case CLG_PRODUCT_BLOCK: return cpu && o->a_rs == 1;
   case CLG_PRODUCT_TILE: return !cpu;
@@ -70,9 +68,9 @@ static clg_product_kernel fixed_cpu(const clg_product *p, const clg_operands *o)
   bool in_place = o->b_cs == 1;
   if (k_contiguous(o) && (o->m <= 4 || o->n <= DOT_COLS)) return CLG_PRODUCT_DOT;
   if (in_place && o->m <= 2) return CLG_PRODUCT_ROW;
-  if (in_place && o->n >= CLG_TILE_COLS && (o->m <= FEW_ROWS || (uint64_t)p->k * o->b_ps < CACHED))
+  if (in_place && o->n >= TILE_COLS && (o->m <= FEW_ROWS || (uint64_t)p->k * o->b_ps < CACHED))
     return CLG_PRODUCT_DIRECT;
-  if (o->a_ps != 1 && o->m >= 2 * CLG_BLOCK_ROWS && o->n >= CLG_BLOCK_COLS && (uint64_t)p->k * o->a_ps >= 4 * CACHED)
+  if (o->a_ps != 1 && o->m >= 2 * BLOCK_ROWS && o->n >= BLOCK_COLS && (uint64_t)p->k * o->a_ps >= 4 * CACHED)
     return CLG_PRODUCT_BLOCK;
   return CLG_PRODUCT_PANEL;
 }

@@ -2,12 +2,9 @@
 #ifndef CLG_PRODUCT_CHOICE_H
 #define CLG_PRODUCT_CHOICE_H
 
+#include "kernel/constants.h"
 #include "product/product.h"
 #include <clgrad/tuning.h>
-
-/* As in matmul.cl. */
-enum { CLG_PRODUCT_FLAG_ADD = 1, CLG_PRODUCT_FLAG_BIAS = 2, CLG_PRODUCT_FLAG_SWAPPED = 4 };
-enum { CLG_TILE_COLS = 32, CLG_BLOCK_ROWS = 256, CLG_BLOCK_COLS = 512 };
 
 /* The operands by strides, so that a transposition is only another number. */
 typedef struct clg_operands {

@@ -6,11 +6,8 @@
 #include <string.h>
 
 enum {
-  PANEL_ROWS = 256,
   PANEL_LEAST = 16, /* rows that are worth a packed panel of their own */
-  ROW_COLS = 128,
-  DOT_ROWS = 8, /* at least, of an item */
-  GPU_TILE = 32
+  DOT_ROWS = 8      /* at least, of an item */
 };
 
 /* Multiplications that are worth an item of their own: fewer cost less than handing an item out. */
@@ -60,7 +57,7 @@ static clg_status launch(clg_context *ctx, const clg_product *p, const clg_opera
  * on it. */
 static uint32_t panel_span(const clg_context *ctx, const clg_product *p, const clg_operands *o) {
   uint32_t span = PANEL_ROWS, want = 4 * (ctx->info.compute_units ? ctx->info.compute_units : 1);
-  uint64_t panels = (uint64_t)CLG_CEIL_DIV(o->n, CLG_TILE_COLS) * batch_count(p);
+  uint64_t panels = (uint64_t)CLG_CEIL_DIV(o->n, TILE_COLS) * batch_count(p);
   while (span > PANEL_LEAST && CLG_CEIL_DIV(o->m, span) * panels < want) span /= 2;
   return span;
 }
@@ -71,14 +68,8 @@ static uint32_t dot_span(const clg_product *p) {
   return k < ITEM_WORK / DOT_ROWS ? ITEM_WORK / DOT_ROWS / k * DOT_ROWS : DOT_ROWS;
 }
 
-/* Rows of a tile, an item's: what the device's registers hold. As PIECE_ROWS in registers.clh. */
-static uint32_t tile_rows(const clg_context *ctx) {
-  switch (clg_register_lanes(ctx)) {
-  case 16: return 8;
-  case 8: return 6;
-  default: return 4;
-  }
-}
+/* Rows of a tile, an item's: what the device's registers hold. */
+static uint32_t tile_rows(const clg_context *ctx) { return PIECE_ROWS_OF(clg_register_lanes(ctx)); }
 
 /* Tiles read in place, for which product_two serves, one or two at a time: it is a program less to build. */
 static bool is_plain(const clg_product *p) { return p->k && !p->bias && !p->epilogue && !p->batch.n; }
@@ -98,7 +89,7 @@ static clg_status run_plain(clg_context *ctx, const clg_product *p, const clg_op
     clg_args_block(&args, q->c);
     clg_args_packed(&args, offset);
     clg_args_packed(&args, sizes);
-    tiles += (size_t)CLG_CEIL_DIV(m, tile_rows(ctx)) * CLG_CEIL_DIV(t->n, CLG_TILE_COLS);
+    tiles += (size_t)CLG_CEIL_DIV(m, tile_rows(ctx)) * CLG_CEIL_DIV(t->n, TILE_COLS);
   }
   const size_t global[3] = {tiles, 1, 1}, local[3] = {1, 1, 1};
   return clg_launch(ctx, clg_kernel_get(ctx, "matmul.cl", NULL, "product_two"), op, &args, global, local);
@@ -117,19 +108,19 @@ static clg_status run_cpu(clg_context *ctx, const clg_product *p, clg_operands o
   case CLG_PRODUCT_DIRECT:
     if (is_plain(p)) return run_plain(ctx, p, &o, 1, op);
     return launch(ctx, p, &o, "product_direct", 0,
-                  (size_t[]){CLG_CEIL_DIV(o.m, tile_rows(ctx)), CLG_CEIL_DIV(o.n, CLG_TILE_COLS)}, false, op);
+                  (size_t[]){CLG_CEIL_DIV(o.m, tile_rows(ctx)), CLG_CEIL_DIV(o.n, TILE_COLS)}, false, op);
   case CLG_PRODUCT_BLOCK:
     return launch(ctx, p, &o, "product_block", 0,
-                  (size_t[]){CLG_CEIL_DIV(o.m, CLG_BLOCK_ROWS), CLG_CEIL_DIV(o.n, CLG_BLOCK_COLS)}, false, op);
+                  (size_t[]){CLG_CEIL_DIV(o.m, BLOCK_ROWS), CLG_CEIL_DIV(o.n, BLOCK_COLS)}, false, op);
   default:
     span = panel_span(ctx, p, &o);
-    return launch(ctx, p, &o, "product_panel", span,
-                  (size_t[]){CLG_CEIL_DIV(o.m, span), CLG_CEIL_DIV(o.n, CLG_TILE_COLS)}, false, op);
+    return launch(ctx, p, &o, "product_panel", span, (size_t[]){CLG_CEIL_DIV(o.m, span), CLG_CEIL_DIV(o.n, TILE_COLS)},
+                  false, op);
   }
 }
 
 static clg_status run_tile(clg_context *ctx, const clg_product *p, const clg_operands *o, const char *op) {
-  size_t groups[2] = {CLG_CEIL_DIV(o->n, GPU_TILE), CLG_CEIL_DIV(o->m, GPU_TILE)};
+  size_t groups[2] = {CLG_CEIL_DIV(o->n, TILE), CLG_CEIL_DIV(o->m, TILE)};
   return launch(ctx, p, o, "product_tile", 0, groups, false, op);
 }
 
@@ -149,7 +140,7 @@ static clg_status run_clblast_one(clg_context *ctx, const clg_product *p, const 
   clg_args_u32(&args, p->m);
   clg_args_u32(&args, p->n);
   clg_args_at(&args, bias, c);
-  clg_args_u32(&args, p->bias ? CLG_PRODUCT_FLAG_BIAS : 0);
+  clg_args_u32(&args, p->bias ? PRODUCT_BIAS : 0);
   clg_args_f32x2(&args, p->numbers);
   const size_t global[3] = {p->n, p->m, 1};
   return clg_launch(ctx, kernel, op, &args, global, NULL);

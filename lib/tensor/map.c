@@ -1,6 +1,7 @@
 /* Compiles expressions to kernels and runs them elementwise. Owns the context's arena and its maps. */
 #include "tensor/map.h"
 #include "base/ceil_div.h"
+#include "kernel/constants.h"
 #include "tensor/map_priv.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,9 +184,6 @@ void clg_loop_make(clg_loop *l, int ndim, const int64_t *shape, uint32_t dims, i
   }
 }
 
-/* On a CPU an item takes this many elements: map.clh's MAP_PIECE. */
-#define PIECE 2048
-
 static bool in_pieces(const clg_map_fn *f) { return f->ctx->shape == CLG_SHAPE_CPU; }
 
 clg_kernel_formula clg_map_formula(const clg_map_fn *f) {
@@ -275,7 +273,7 @@ static int members(const clg_map_fn *f, clg_tensor *const *outs, const clg_tenso
 /* `global` counts elements of the innermost dimension. */
 static clg_status launch(clg_map_fn *f, clg_kernel *k, const char *op, const clg_args *a, const size_t global[3]) {
   if (!in_pieces(f)) return clg_launch(f->ctx, k, op, a, global, NULL);
-  const size_t groups[3] = {CLG_CEIL_DIV(global[0], PIECE), global[1], global[2]}, alone[3] = {1, 1, 1};
+  const size_t groups[3] = {CLG_CEIL_DIV(global[0], MAP_PIECE), global[1], global[2]}, alone[3] = {1, 1, 1};
   return clg_launch(f->ctx, k, op, a, groups, alone);
 }
 
@@ -307,7 +305,8 @@ clg_status clg_map_run(clg_map_fn *f, clg_tensor *const *outs, const clg_tensor 
   size_t global[3] = {1, 1, 1};
   for (int i = 0; i < l.ndim; i++) global[i < 2 ? i : 2] *= (size_t)l.dim[i];
   if (in_pieces(f)) {
-    const size_t rows = global[0] < PIECE ? PIECE / global[0] : 1; /* short ones cost more to begin than to do */
+    /* Short ones cost more to begin than to do. */
+    const size_t rows = global[0] < MAP_PIECE ? MAP_PIECE / global[0] : 1;
     clg_args_u32(&a, (uint32_t)rows);
     global[1] = CLG_CEIL_DIV(global[1], rows);
   }

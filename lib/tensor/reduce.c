@@ -1,5 +1,6 @@
 /* Runs a map with a reduction behind it: which dimensions go, in which order, in one pass or two. */
 #include "base/ceil_div.h"
+#include "kernel/constants.h"
 #include "tensor/map_priv.h"
 #include <math.h>
 #include <stdio.h>
@@ -7,10 +8,10 @@
 
 /* Below this many elements a second launch costs more than it gains. */
 #define ONE_PASS 65536
-/* On a CPU: what an item takes of narrow stripes, of wide ones where the whole fits in no cache, of these where it
- * reads several tensors, which lie in a first cache beside the sums, and of short rows. Those up to SHORT gain from
- * REDUCE_ROWS (reduce.clh) at a time. */
-enum { STRIPE = 16, WIDE = 4096, SEVERAL = 1024, IN_CACHE = 1 << 18, ROW_WORK = 4096, SHORT = 64, ROWS = 16 };
+/* On a CPU an item takes LANES results of a stripe, or REDUCE_WIDE where the whole fits in no cache, SEVERAL of these
+ * where it reads several tensors, which lie in a first cache beside the sums; and of short rows as many as make
+ * ROW_WORK. Those up to SHORT gain from REDUCE_ROWS at a time. */
+enum { SEVERAL = 1024, IN_CACHE = 1 << 18, ROW_WORK = 4096, SHORT = 64 };
 
 /* One reduction, worked out from the shapes alone. */
 typedef struct plan {
@@ -36,11 +37,11 @@ static uint32_t row_of(const plan *p) { return p->kept.ndim ? (uint32_t)p->kept.
 static void choose_share(plan *p, bool cpu) {
   bool large = (uint64_t)p->n_out * p->n_red > IN_CACHE;
   p->share = 1;
-  if (cpu && !p->inner) p->share = large ? least(CLG_CEIL_DIV(p->line, STRIPE) * STRIPE, WIDE) : STRIPE;
+  if (cpu && !p->inner) p->share = large ? least(CLG_CEIL_DIV(p->line, LANES) * LANES, REDUCE_WIDE) : LANES;
   if (cpu && p->inner && p->n_red < ROW_WORK && p->n_out > ONE_PASS / ROW_WORK)
     p->share = CLG_CEIL_DIV(ROW_WORK, p->n_red);
   p->rows = p->inner && p->share > 1 && p->n_red <= SHORT && p->unit && p->red.ndim == 1 && p->kept.ndim == 1;
-  if (p->rows) p->share = CLG_CEIL_DIV(p->share, ROWS) * ROWS;
+  if (p->rows) p->share = CLG_CEIL_DIV(p->share, REDUCE_ROWS) * REDUCE_ROWS;
 }
 
 /* The items, or groups, of one chunk. */
@@ -89,8 +90,8 @@ static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *lis
   bool cpu = f->ctx->shape == CLG_SHAPE_CPU;
   choose_share(p, cpu);
   choose_chunks(p, cpu);
-  p->wide = cpu && !p->inner && p->unit && p->share > STRIPE;
-  if (cpu && !p->inner && !p->wide) p->share = STRIPE;
+  p->wide = cpu && !p->inner && p->unit && p->share > LANES;
+  if (cpu && !p->inner && !p->wide) p->share = LANES;
   if (p->wide && n > 1) p->share = least(p->share, SEVERAL); /* the order of a sum is that of its chunk */
 }
 

@@ -1,13 +1,10 @@
 /* Chooses and launches the kernels of a convolution (conv.cl, conv_tile.cl; a matrix product where it is one). */
 #include "ops/conv/conv_kernels.h"
 #include "base/ceil_div.h"
+#include "kernel/constants.h"
 #include "product/product.h"
 #include <string.h>
 
-/* As in conv.cl and conv_shape.clh. */
-enum { FLAG_ADD = 1, FLAG_BIAS = 2, FLAG_DGRAD = 4 };
-enum { TILE = 32, LANES = 16, PAIR = 32, PIXELS = 64, PATCH = 12288, OFFSETS = 2048, PHASES = 64, HELD = 16 };
-enum { FEW_PIXELS = 1024 };
 enum {
   ROW = 32,         /* most outputs of a row in a block */
   WGRAD_TAPS = 256, /* channels x taps of a weight gradient's item */
@@ -86,8 +83,8 @@ static bool cut(kernel_shape *k, bool dgrad, int pixels) {
     k->patch[0] = (k->rows - 1) * k->in_s[0] + high[0] - k->min[0] + 1;
     k->patch[1] = (k->cols - 1) * k->in_s[1] + high[1] - k->min[1] + 1;
     int64_t plane = (int64_t)k->patch[0] * k->patch[1], taps = (int64_t)k->k[0] * k->k[1];
-    if (plane <= PATCH && taps <= OFFSETS) {
-      k->chunk = min(k->in_ch, min((int)(PATCH / plane), (int)(OFFSETS / taps)));
+    if (plane <= CONV_PATCH && taps <= CONV_OFFSETS) {
+      k->chunk = min(k->in_ch, min((int)(CONV_PATCH / plane), (int)(CONV_OFFSETS / taps)));
       break;
     }
     if (k->rows == 1) return false;
@@ -122,18 +119,18 @@ static clg_status run_plain(clg_context *ctx, const clg_conv_call *c, const kern
 /* Whether the kernel for few output channels is the one; fills in how it cuts the work. */
 static bool plan_few_channels(kernel_shape *k, bool dgrad) {
   return k->out_ch <= FEW_CHANNELS && k->in_s[1] == 1 && cut(k, dgrad, FEW_BLOCK) && k->chunk == k->in_ch &&
-         CLG_CEIL_DIV(k->cols, LANES) * LANES * k->rows <= FEW_PIXELS;
+         CLG_CEIL_DIV(k->cols, LANES) * LANES * k->rows <= CONV_FEW_PIXELS;
 }
 
 /* Whether the CPU's kernel can; fills in how it cuts the work. */
 static bool plan_gather(kernel_shape *k, bool dgrad) {
   int64_t all = (int64_t)k->out_s[0] * k->out_s[1];
-  if (all > PHASES || !cut(k, dgrad, PIXELS)) return false;
-  int phases = (int)all, pairs = CLG_CEIL_DIV(k->out_ch, PAIR);
+  if (all > CONV_PHASES || !cut(k, dgrad, CONV_PIXELS)) return false;
+  int phases = (int)all, pairs = CLG_CEIL_DIV(k->out_ch, CONV_PAIR);
   int blocks = k->batch * k->blocks[0] * k->blocks[1] * k->groups;
   k->per = max(1, pairs / CLG_CEIL_DIV(ITEMS, blocks));
-  if (k->chunk == k->in_ch) return phases <= HELD;
-  k->per = min(k->per, HELD / phases); /* the sums of all of them wait for the next channels */
+  if (k->chunk == k->in_ch) return phases <= CONV_HELD;
+  k->per = min(k->per, CONV_HELD / phases); /* the sums of all of them wait for the next channels */
   return k->per > 0;
 }
 
@@ -165,7 +162,7 @@ static clg_status run_gather(clg_context *ctx, const clg_conv_call *c, kernel_sh
   add_shape(&l, k, flags);
   if (s == CLG_OK)
     s = launch(ctx, c->epilogue, "conv_gather", &l, (size_t)k->batch * (size_t)(k->blocks[0] * k->blocks[1]),
-               (size_t)CLG_CEIL_DIV(CLG_CEIL_DIV(k->out_ch, PAIR), k->per), (size_t)k->groups, op);
+               (size_t)CLG_CEIL_DIV(CLG_CEIL_DIV(k->out_ch, CONV_PAIR), k->per), (size_t)k->groups, op);
   clg_block_unref(packed);
   return s;
 }
@@ -174,9 +171,9 @@ static clg_status run_fprop_dgrad(clg_context *ctx, const clg_conv_call *c, cons
   bool dgrad = c->output == CLG_CONV_X;
   kernel_shape k = shape_of(c->shape, dgrad);
   clg_conv_operand from = dgrad ? CLG_CONV_Y : CLG_CONV_X;
-  uint32_t flags = dgrad ? FLAG_DGRAD : 0;
-  if (c->accumulate) flags |= FLAG_ADD;
-  if (c->bias.block) flags |= FLAG_BIAS;
+  uint32_t flags = dgrad ? CONV_DGRAD : 0;
+  if (c->accumulate) flags |= CONV_ADD;
+  if (c->bias.block) flags |= CONV_BIAS;
   bool cpu = ctx->shape == CLG_SHAPE_CPU, few = cpu && plan_few_channels(&k, dgrad);
   if (cpu && !few && plan_gather(&k, dgrad)) return run_gather(ctx, c, &k, from, flags, op);
   return run_plain(ctx, c, &k, from, few, flags, op);
@@ -187,10 +184,10 @@ static clg_status run_fprop_dgrad(clg_context *ctx, const clg_conv_call *c, cons
 /* Whether the CPU's kernel can; fills in how it cuts the work, `per` apart. */
 static bool plan_wgrad(kernel_shape *k) {
   int taps = k->k[0] * k->k[1], positions = k->q[0] * k->q[1];
-  if (taps > OFFSETS || !cut(k, false, PIXELS)) return false;
+  if (taps > CONV_OFFSETS || !cut(k, false, CONV_PIXELS)) return false;
   k->chunk = min(k->chunk, max(1, WGRAD_TAPS / taps));
   if (k->blocks[0] * k->blocks[1] == 1)
-    k->images = max(1, min(PIXELS / positions, PATCH / (k->chunk * k->patch[0] * k->patch[1])));
+    k->images = max(1, min(CONV_PIXELS / positions, CONV_PATCH / (k->chunk * k->patch[0] * k->patch[1])));
   return true;
 }
 
@@ -204,7 +201,7 @@ static clg_status launch_wgrad(clg_context *ctx, const clg_conv_call *c, const k
   add_shape(&l, k, flags);
   int taps = k->k[0] * k->k[1];
   if (cpu)
-    return launch(ctx, NULL, "conv_wgrad", &l, (size_t)(CLG_CEIL_DIV(k->out_ch, PAIR) * k->groups),
+    return launch(ctx, NULL, "conv_wgrad", &l, (size_t)(CLG_CEIL_DIV(k->out_ch, CONV_PAIR) * k->groups),
                   (size_t)CLG_CEIL_DIV(k->in_ch, k->chunk), (size_t)chunks, op);
   return launch(ctx, NULL, "conv_wgrad_tile", &l, (size_t)CLG_CEIL_DIV(k->in_ch * taps, TILE),
                 (size_t)(CLG_CEIL_DIV(k->out_ch, TILE) * k->groups), (size_t)chunks, op);
@@ -228,7 +225,7 @@ static int split_sum(kernel_shape *k, bool cpu) {
   int taps = k->k[0] * k->k[1], units, items, want = CHUNKS, fewest = 2;
   if (cpu) {
     units = CLG_CEIL_DIV(k->batch, k->images) * k->blocks[0] * k->blocks[1];
-    items = CLG_CEIL_DIV(k->out_ch, PAIR) * k->groups * CLG_CEIL_DIV(k->in_ch, k->chunk);
+    items = CLG_CEIL_DIV(k->out_ch, CONV_PAIR) * k->groups * CLG_CEIL_DIV(k->in_ch, k->chunk);
   } else {
     units = k->batch * k->q[0] * k->q[1], want *= 16, fewest = 256;
     items = CLG_CEIL_DIV(k->in_ch * taps, TILE) * CLG_CEIL_DIV(k->out_ch, TILE) * k->groups;
@@ -242,7 +239,7 @@ static clg_status run_wgrad(clg_context *ctx, const clg_conv_call *c, const char
   kernel_shape k = shape_of(c->shape, false);
   bool cpu = ctx->shape == CLG_SHAPE_CPU && k.batch && plan_wgrad(&k);
   int taps = k.k[0] * k.k[1], chunks = split_sum(&k, cpu);
-  uint32_t flags = c->accumulate ? FLAG_ADD : 0;
+  uint32_t flags = c->accumulate ? CONV_ADD : 0;
   if (chunks == 1) return launch_wgrad(ctx, c, &k, cpu, c->at[CLG_CONV_W], 1, flags, op);
   size_t n = (size_t)k.out_ch * (size_t)k.groups * (size_t)k.in_ch * (size_t)taps;
   clg_block *parts = clg_block_alloc(ctx, n * (size_t)chunks * sizeof(float), CLG_ROLE_WORKSPACE, op);

@@ -1,12 +1,11 @@
 /* Max and average pooling over planes. The maximum saves where it was, the average nothing. Each has its adjoint as an
  * op, whose adjoint is of the first kind again, so that gradients have gradients to any order. */
+#include "kernel/constants.h"
 #include "ops/op.h"
 #include "tensor/args.h"
 #include <clgrad/ops.h>
 #include <string.h>
 
-/* As in pool.cl. */
-enum { INCLUDE_PAD = 2 };
 enum { IN_X, IN_INDEX };
 enum { OUT_Y, OUT_INDEX };
 
@@ -94,7 +93,7 @@ static bool complete(clg_tensor *x, pool_attrs *a, bool average, const char *op)
     a->window[4 + i] = o->padding[i];
     a->window[6 + i] = o->dilation[i];
   }
-  a->flags = o->exclude_pad ? 0 : INCLUDE_PAD;
+  a->flags = o->exclude_pad ? 0 : POOL_INCLUDE_PAD;
   a->options = NULL;
   return a->known = window_ok(x, o, a, average, op) && sizes_ok(x, o, a, op);
 }

@@ -1,12 +1,10 @@
 /* Maxima and minima along one dimension, with where they are. The whole gradient goes there. */
+#include "kernel/constants.h"
 #include "ops/dims.h"
 #include "ops/index/indexing.h"
 #include "tensor/args.h"
 #include <clgrad/ops.h>
 #include <string.h>
-
-/* As in index.cl. */
-enum { LEAST_FLAG = 2 };
 
 typedef struct extreme_attrs {
   int dim;
@@ -32,8 +30,8 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
   return true;
 }
 
-/* How much of the result is an item of a CPU: as many rows as have some thousands of elements, or a stripe of columns
- * (STRIPE of index.cl). */
+/* How much of the result is an item of a CPU: as many rows as have some thousands of elements, or a stripe of columns.
+ */
 static int64_t step_of(const clg_axis *s) {
   enum { ITEM = 4096, STRIPE = 128 };
   if (s->inner > 1) return STRIPE;
@@ -50,7 +48,7 @@ static clg_status forward(clg_op_call *c) {
   args.n = 0;
   clg_args_tensors(&args, (const clg_tensor *[]){x, y, index}, 3, y);
   clg_args_sizes(&args, (int64_t[]){s.n, s.inner, y->numel, step}, 4);
-  clg_args_u32(&args, a->least ? LEAST_FLAG : 0);
+  clg_args_u32(&args, a->least ? INDEX_LEAST : 0);
   clg_kernel *k = clg_kernel_get(c->ctx, "index.cl", NULL, "index_extreme");
   return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, step);
 }

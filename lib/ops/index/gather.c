@@ -1,4 +1,5 @@
 /* Gather, and its adjoint that adds up: an index for every element. */
+#include "kernel/constants.h"
 #include "ops/dims.h"
 #include "ops/index/indexing.h"
 #include "tensor/args.h"
@@ -41,7 +42,7 @@ static clg_status launch(const clg_op_call *c, const char *kernel, int dim, int 
   clg_args_tensors(&args, (const clg_tensor *[]){c->in[IN_VALUES], index, to}, 3, to);
   clg_args_sizes(&args, (int64_t[]){s.n, index->shape[dim], s.inner, to->numel}, 4);
   clg_kernel *k = clg_kernel_get(c->ctx, "index.cl", NULL, kernel);
-  return clg_launch_pieces(c->ctx, k, c->op->name, &args, to->numel, CLG_INDEX_PIECE);
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, to->numel, INDEX_PIECE);
 }
 
 /* ---- gather ---- */

@@ -4,9 +4,6 @@
 
 #include "ops/op.h"
 
-/* Elements that an item of a CPU has, as in index.cl. */
-enum { CLG_INDEX_PIECE = 1024 };
-
 /* False, with the error set, unless index is int32 and, where that is known without waiting for the device, all of it
  * is in [low, high]. */
 bool clg_index_within(const clg_tensor *index, int64_t low, int64_t high, const char *op);

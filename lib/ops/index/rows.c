@@ -1,12 +1,11 @@
 /* Index_select and embedding, and their adjoint that adds up: an index for every row. */
+#include "kernel/constants.h"
 #include "ops/dims.h"
 #include "ops/index/indexing.h"
 #include "tensor/args.h"
 #include <clgrad/ops.h>
 #include <string.h>
 
-/* As in index.cl. */
-enum { ADD_FLAG = 1 };
 enum { IN_VALUES, IN_INDEX };
 enum { PADDING_NONE = -1 };
 
@@ -40,7 +39,7 @@ static clg_status read_forward(clg_op_call *c) {
   clg_args_sizes(&args, (int64_t[]){s.n, index->numel, s.inner, y->numel}, 4);
   clg_args_i32(&args, a->pads ? a->padding_index : PADDING_NONE);
   clg_kernel *k = clg_kernel_get(c->ctx, "index.cl", NULL, "index_rows");
-  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, CLG_INDEX_PIECE);
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, INDEX_PIECE);
 }
 
 /* to (+)= g by the index; contiguous all. */
@@ -59,7 +58,7 @@ static clg_status add_rows(const clg_op_call *c, clg_tensor *to, clg_tensor *g, 
   clg_args_tensors(&args, (const clg_tensor *[]){g, index, to}, 3, to);
   clg_args_sizes(&args, (int64_t[]){s.n, index->numel, s.inner}, 3);
   clg_args_i32(&args, a->padding_index);
-  if (!few) clg_args_u32(&args, add ? ADD_FLAG : 0);
+  if (!few) clg_args_u32(&args, add ? INDEX_ADD : 0);
   const char *name = few ? "index_rows_scatter_few" : "index_rows_scatter";
   const size_t groups[3] = {(size_t)(few ? index->numel : s.n), (size_t)s.outer, 1};
   return clg_launch_groups(c->ctx, clg_kernel_get(c->ctx, "index.cl", NULL, name), c->op->name, &args, groups);

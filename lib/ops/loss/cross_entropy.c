@@ -1,4 +1,5 @@
 /* Cross entropy of logits with labels or with probabilities: log softmax, and a weighted pick or sum. */
+#include "kernel/constants.h"
 #include "ops/formula.h"
 #include "ops/index/indexing.h"
 #include "tensor/args.h"
@@ -26,7 +27,7 @@ static clg_status weights_forward(clg_op_call *c) {
   clg_args_u32(&args, w != NULL);
   clg_args_u32(&args, (uint32_t)y->numel);
   clg_kernel *k = clg_kernel_get(c->ctx, "elements.cl", NULL, "element_weights");
-  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, CLG_INDEX_PIECE);
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, INDEX_PIECE);
 }
 
 static const clg_op weights_op = {.name = "cross_entropy_loss",

@@ -67,7 +67,7 @@ static clg_batch_norm_over over(const clg_op_call *c) {
                                .rstd = c->out[OUT_RSTD],
                                .prelude = a->act.formula ? clg_formula_both(c->ctx, a->act.formula) : "",
                                .numbers = {a->act.numbers[0], a->act.numbers[1]},
-                               .flags = a->training ? 0 : CLG_BN_EVAL};
+                               .flags = a->training ? 0 : NORM_EVAL};
 }
 
 static clg_status forward(clg_op_call *c) {
@@ -75,7 +75,7 @@ static clg_status forward(clg_op_call *c) {
   if (!c->in[IN_X]->numel) return CLG_OK;
   clg_batch_norm_over o = over(c);
   if (!o.prelude) return clg_last_status(c->ctx);
-  if (a->updates) o.flags |= CLG_BN_UPDATE;
+  if (a->updates) o.flags |= NORM_UPDATE;
   const clg_batch_norm_moving moving = {c->in[IN_RUNNING_MEAN], c->in[IN_RUNNING_VAR], a->eps, a->momentum};
   clg_status s = clg_batch_norm_forward(&o, &moving, c->out[OUT_Y]);
   for (int i = IN_RUNNING_MEAN; s == CLG_OK && a->updates && i < INS; i++)
@@ -112,8 +112,8 @@ static clg_status backward(clg_op_call *c) {
   clg_tensor *d[GRADS];
   for (uint32_t i = 0; i < GRADS; i++) {
     d[i] = c->to[i].t;
-    if (d[i]) o.flags |= CLG_BN_WANT_X << i;
-    if (d[i] && c->to[i].add) o.flags |= CLG_BN_ADD_X << i;
+    if (d[i]) o.flags |= NORM_WANT_X << i;
+    if (d[i] && c->to[i].add) o.flags |= NORM_ADD_X << i;
   }
   return clg_batch_norm_backward(&o, c->grad, d);
 }

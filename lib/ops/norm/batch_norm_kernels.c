@@ -4,7 +4,6 @@
 #include "base/ceil_div.h"
 #include "tensor/args.h"
 
-enum { GAMMA = 1, BETA = 2 };
 static const char op[] = "batch_norm";
 static const char *const whole = "batch_norm.cl", *const in_columns = "batch_norm_columns.cl",
                          *const split = "batch_norm_split.cl";
@@ -47,7 +46,7 @@ static void add_sizes(clg_args *a, const sharing *s) {
 }
 
 static uint32_t flags_of(const clg_batch_norm_over *o) {
-  return (o->gamma ? GAMMA : 0) | (o->beta ? BETA : 0) | o->flags;
+  return (o->gamma ? NORM_GAMMA : 0) | (o->beta ? NORM_BETA : 0) | o->flags;
 }
 
 static void add_activation(clg_args *a, const clg_batch_norm_over *o) {
@@ -106,7 +105,6 @@ static clg_status backward_whole(const clg_batch_norm_over *o, clg_tensor *g, cl
 /* One launch over the parts: `first` of its arguments, and `over` the channels' or no more than x's sizes. */
 static clg_status launch_parts(const clg_batch_norm_over *o, const sharing *s, clg_tensor *const *first, int n,
                                bool over, const char *name) {
-  enum { STRIPE = 1024 }; /* WIDE of batch_norm_columns.cl */
   clg_context *ctx = o->x->ctx;
   const clg_tensor *const t[] = {o->x, o->gamma, o->beta, o->mean, o->rstd};
   clg_args args;
@@ -121,7 +119,7 @@ static clg_status launch_parts(const clg_batch_norm_over *o, const sharing *s, c
   if (!s->columns) return clg_launch_groups(ctx, k, op, &args, (size_t[3]){(size_t)s->parts, (size_t)s->channels, 1});
   bool cpu = ctx->shape == CLG_SHAPE_CPU;
   const size_t one[3] = {1, 1, 1},
-               global[3] = {(size_t)CLG_CEIL_DIV(s->channels, cpu ? STRIPE : 1), (size_t)s->parts, 1};
+               global[3] = {(size_t)CLG_CEIL_DIV(s->channels, cpu ? NORM_STRIPE : 1), (size_t)s->parts, 1};
   return clg_launch(ctx, k, op, &args, global, cpu ? one : NULL);
 }
 
@@ -151,7 +149,7 @@ static clg_status forward_parts(const clg_batch_norm_over *o, const clg_batch_no
   clg_context *ctx = o->x->ctx;
   clg_tensor *work = NULL;
   clg_status status = CLG_OK;
-  if (!(o->flags & CLG_BN_EVAL)) {
+  if (!(o->flags & NORM_EVAL)) {
     if (!(work = work_of(s, ctx, 2 * s->parts))) return clg_last_status(ctx);
     status = launch_parts(o, s, (clg_tensor *[]){o->x, work}, 2, false,
                           s->columns ? "batch_norm_columns_part" : "batch_norm_part");
@@ -185,7 +183,7 @@ static clg_status backward_parts(const clg_batch_norm_over *o, clg_tensor *g, cl
                                  const sharing *s) {
   clg_tensor *sums = NULL;
   clg_status status = CLG_OK;
-  if (!(o->flags & CLG_BN_EVAL) || d[1] || d[2]) {
+  if (!(o->flags & NORM_EVAL) || d[1] || d[2]) {
     if (!(sums = work_of(s, o->x->ctx, 2))) return clg_last_status(o->x->ctx);
     status = sum_parts(o, g, d, sums, s);
   }

@@ -3,15 +3,8 @@
 #ifndef CLG_OPS_NORM_BATCH_NORM_KERNELS_H
 #define CLG_OPS_NORM_BATCH_NORM_KERNELS_H
 
+#include "kernel/constants.h"
 #include "tensor/tensor.h"
-
-/* As in batch_norm.clh. */
-enum {
-  CLG_BN_EVAL = 4,
-  CLG_BN_UPDATE = 8,
-  CLG_BN_WANT_X = 16, /* and shifted by 1 and 2: gamma, beta */
-  CLG_BN_ADD_X = 128
-};
 
 /* What both directions read, packed: x [N,C,..], not empty; gamma and beta [C] or NULL. `prelude` is that of the
  * activation behind it, or "". */
@@ -19,7 +12,7 @@ typedef struct clg_batch_norm_over {
   clg_tensor *x, *gamma, *beta, *mean, *rstd; /* forward writes mean and rstd [C] */
   const char *prelude;
   float numbers[2]; /* of the activation */
-  uint32_t flags;   /* those above */
+  uint32_t flags;   /* NORM_* of kernel/constants.h */
 } clg_batch_norm_over;
 
 /* The running statistics may be NULL; flags say whether they are read or updated. */

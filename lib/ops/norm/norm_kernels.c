@@ -1,27 +1,16 @@
 /* Launches the layer norm kernels (layer_norm.cl). */
 #include "ops/norm/norm_kernels.h"
 #include "base/ceil_div.h"
+#include "kernel/constants.h"
 #include <string.h>
 
-/* As in layer_norm.cl. */
-enum {
-  FLAG_GAMMA = 1,
-  FLAG_BETA = 2,
-  FLAG_ADD_GAMMA = 4,
-  FLAG_ADD_BETA = 8,
-  FLAG_ADD_X = 16,
-  FLAG_WANT_GAMMA = 32,
-  FLAG_WANT_BETA = 64
-};
-enum { STRIPE = 1024, VECTOR = 16 };
 static clg_kernel *kernel_of(clg_context *ctx, const char *prelude, const char *name) {
   return clg_kernel_get(ctx, "layer_norm.cl", prelude, name);
 }
 
 /* Work-groups over rows of n: on a CPU each has as many as make some vectors. */
 static size_t row_groups(const clg_context *ctx, uint32_t rows, uint32_t n) {
-  enum { ITEM = 1024 };
-  return ctx->shape == CLG_SHAPE_CPU && n < ITEM ? CLG_CEIL_DIV(rows, ITEM / n) : rows;
+  return ctx->shape == CLG_SHAPE_CPU && n < NORM_ROW_WORK ? CLG_CEIL_DIV(rows, NORM_ROW_WORK / n) : rows;
 }
 
 clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, const char *op) {
@@ -37,7 +26,7 @@ clg_status clg_layer_norm_forward(clg_context *ctx, const clg_norm_forward *f, c
   clg_args_u32(&l, f->rows);
   clg_args_u32(&l, f->n);
   clg_args_f32(&l, f->eps);
-  clg_args_u32(&l, (f->gamma.block ? FLAG_GAMMA : 0) | (f->beta.block ? FLAG_BETA : 0));
+  clg_args_u32(&l, (f->gamma.block ? NORM_GAMMA : 0) | (f->beta.block ? NORM_BETA : 0));
   clg_args_f32x2(&l, f->act.numbers);
   const size_t groups[3] = {row_groups(ctx, f->rows, f->n), 1, 1};
   return clg_launch_groups(ctx, kernel_of(ctx, f->act.prelude, "norm_forward"), op, &l, groups);
@@ -55,8 +44,8 @@ static sharing share(const clg_context *ctx, uint32_t rows, uint32_t n) {
   uint32_t want = cpu ? 64 : 8192, least_rows = cpu ? 64 : 32;
   sharing s = {.width = 1, .chunks = 1};
   if (cpu) {
-    s.width = CLG_CEIL_DIV(CLG_CEIL_DIV(n, want), VECTOR) * VECTOR;
-    if (many || s.width > STRIPE) s.width = STRIPE;
+    s.width = CLG_CEIL_DIV(CLG_CEIL_DIV(n, want), LANES) * LANES;
+    if (many || s.width > NORM_STRIPE) s.width = NORM_STRIPE;
   }
   s.stripes = CLG_CEIL_DIV(n, s.width);
   if (many && s.stripes < want) s.chunks = want / s.stripes < rows / least_rows ? want / s.stripes : rows / least_rows;
@@ -102,9 +91,9 @@ static clg_status add_parts(clg_context *ctx, const clg_norm_backward *b, clg_at
 }
 
 clg_status clg_layer_norm_backward(clg_context *ctx, const clg_norm_backward *b, const char *op) {
-  uint32_t asked = (b->dgamma.block ? FLAG_WANT_GAMMA : 0) | (b->dbeta.block ? FLAG_WANT_BETA : 0);
-  uint32_t flags = asked | (b->gamma.block ? FLAG_GAMMA : 0) | (b->accumulate_x ? FLAG_ADD_X : 0);
-  uint32_t adds = (b->accumulate_gamma ? FLAG_ADD_GAMMA : 0) | (b->accumulate_beta ? FLAG_ADD_BETA : 0);
+  uint32_t asked = (b->dgamma.block ? NORM_WANT_GAMMA : 0) | (b->dbeta.block ? NORM_WANT_BETA : 0);
+  uint32_t flags = asked | (b->gamma.block ? NORM_GAMMA : 0) | (b->accumulate_x ? NORM_ADD_X : 0);
+  uint32_t adds = (b->accumulate_gamma ? NORM_ADD_GAMMA : 0) | (b->accumulate_beta ? NORM_ADD_BETA : 0);
   sharing s = {.width = 1, .chunk = 1};
   if (!b->n || (!asked && !b->dx.block)) return CLG_OK;
   if (!b->rows) return asked ? add_parts(ctx, b, b->dgamma, b->dbeta, 0, asked | adds, op) : CLG_OK;

@@ -1,12 +1,10 @@
 /* Softmax and log softmax along a dimension. Both save their result alone. */
 #include "base/ceil_div.h"
+#include "kernel/constants.h"
 #include "ops/dims.h"
 #include "ops/op.h"
 #include "tensor/args.h"
 #include <clgrad/ops.h>
-
-/* As in softmax.cl. */
-enum { LOG_FLAG = 1, ADD_FLAG = 2 };
 
 typedef struct softmax_attrs {
   int dim;
@@ -25,11 +23,11 @@ static clg_status launch(const clg_op_call *c, const char *const kernel[2], clg_
   args.n = 0;
   for (int i = 0; i < count; i++) clg_args_tensor(&args, list[i]);
   clg_args_sizes(&args, (int64_t[]){s.n, s.inner}, rows ? 1 : 2);
-  clg_args_u32(&args, flags | (a->logs ? LOG_FLAG : 0));
+  clg_args_u32(&args, flags | (a->logs ? SOFTMAX_LOG : 0));
   clg_kernel *k = clg_kernel_get(c->ctx, "softmax.cl", NULL, kernel[!rows]);
   const size_t outer = (size_t)s.outer;
   if (rows) return clg_launch_groups(c->ctx, k, c->op->name, &args, (size_t[3]){outer, 1, 1});
-  const int64_t stripes = CLG_CEIL_DIV(s.inner, c->ctx->shape == CLG_SHAPE_CPU ? 16 : 1);
+  const int64_t stripes = CLG_CEIL_DIV(s.inner, clg_vector_width(c->ctx));
   return clg_launch(c->ctx, k, c->op->name, &args, (size_t[3]){(size_t)stripes, outer, 1}, NULL);
 }
 
@@ -46,7 +44,7 @@ static clg_status forward(clg_op_call *c) {
 
 static clg_status backward(clg_op_call *c) {
   static const char *const kernel[] = {"softmax_rows_backward", "softmax_columns_backward"};
-  return launch(c, kernel, (clg_tensor *[]){c->grad, c->out[0], c->to[0].t}, 3, c->to[0].add ? ADD_FLAG : 0);
+  return launch(c, kernel, (clg_tensor *[]){c->grad, c->out[0], c->to[0].t}, 3, c->to[0].add ? SOFTMAX_ADD : 0);
 }
 
 static void compose(clg_op_call *c, clg_tensor **d) {

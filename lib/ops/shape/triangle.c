@@ -1,4 +1,5 @@
 /* The lower and the upper triangle of matrices. Each is its own adjoint. */
+#include "kernel/constants.h"
 #include "ops/index/indexing.h"
 #include "tensor/args.h"
 #include <clgrad/ops.h>
@@ -35,7 +36,7 @@ static clg_status run(clg_op_call *c, bool upper) {
   clg_args_i32(&args, clamped(a->diagonal));
   clg_args_u32(&args, upper);
   clg_kernel *k = clg_kernel_get(c->ctx, "elements.cl", NULL, "element_triangle");
-  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, CLG_INDEX_PIECE);
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, INDEX_PIECE);
 }
 static clg_status lower(clg_op_call *c) { return run(c, false); }
 static clg_status upper(clg_op_call *c) { return run(c, true); }

@@ -1,0 +1,70 @@
+/* Flags and sizes that launchers and kernels share: C and OpenCL C both include this. Flags are bits of an argument. */
+#ifndef CLG_KERNEL_CONSTANTS_H
+#define CLG_KERNEL_CONSTANTS_H
+
+/* Lanes of a sum, and floats of a vector, on every CPU, whatever its registers. */
+#define LANES 16
+
+/* Elementwise kernels: elements of a CPU's item. Reductions: results of a CPU's wide stripe, and rows side by side. */
+#define MAP_PIECE   2048u
+#define REDUCE_WIDE 4096
+#define REDUCE_ROWS 16
+
+/* Sums of products run in panels of PANEL_K steps. Work-groups share tiles of TILE x TILE results. On a CPU tiles have
+ * PIECE_ROWS_OF its registers' floats rows and TILE_COLS columns; PANEL_ROWS rows at most share a packed panel, a
+ * packed block has BLOCK_ROWS x BLOCK_COLS results, and an item that has a row ROW_COLS of it. */
+#define PANEL_K              256u
+#define TILE                 32
+#define PIECE_ROWS_OF(width) (4 + (width) / 8 * 2)
+#define TILE_COLS            32
+#define PANEL_ROWS           256
+#define BLOCK_ROWS           256
+#define BLOCK_COLS           512
+#define ROW_COLS             128
+
+/* Swapped: the operands are exchanged, and so the result is transposed. */
+#define PRODUCT_ADD     1u
+#define PRODUCT_BIAS    2u
+#define PRODUCT_SWAPPED 4u
+
+/* A CPU's item has blocks of CONV_PIXELS results of CONV_PAIR channels, or of CONV_FEW_PIXELS of one; of the input a
+ * patch of CONV_PATCH floats and CONV_OFFSETS channels x taps at a time; the sums of CONV_HELD phases x pairs, and no
+ * more than CONV_PHASES phases. */
+#define CONV_ADD        1u
+#define CONV_BIAS       2u
+#define CONV_DGRAD      4u
+#define CONV_PAIR       32
+#define CONV_PIXELS     64
+#define CONV_FEW_PIXELS 1024
+#define CONV_PATCH      12288
+#define CONV_OFFSETS    2048
+#define CONV_PHASES     64
+#define CONV_HELD       16
+
+#define POOL_ADD         1u
+#define POOL_INCLUDE_PAD 2u
+
+/* What there is, what is wanted and what is added to; gamma's and beta's bits lie one and two above x's. A CPU's item
+ * has rows of NORM_ROW_WORK elements in all, or a stripe of NORM_STRIPE columns. */
+#define NORM_GAMMA      1u
+#define NORM_BETA       2u
+#define NORM_EVAL       4u
+#define NORM_UPDATE     8u
+#define NORM_WANT_X     16u
+#define NORM_WANT_GAMMA 32u
+#define NORM_WANT_BETA  64u
+#define NORM_ADD_X      128u
+#define NORM_ADD_GAMMA  256u
+#define NORM_ADD_BETA   512u
+#define NORM_ROW_WORK   1024u
+#define NORM_STRIPE     1024u
+
+#define SOFTMAX_LOG 1u
+#define SOFTMAX_ADD 2u
+
+/* Kernels by index: elements of a CPU's item. Least: minima. */
+#define INDEX_PIECE 1024u
+#define INDEX_ADD   1u
+#define INDEX_LEAST 2u
+
+#endif
