@@ -3,7 +3,7 @@
  */
 #include "base/context.h"
 #include "harness.h"
-#include "ops/conv/conv_kernels.h"
+#include "ops/conv/conv.h"
 #include "shared_context.h"
 #include <math.h>
 #include <stdlib.h>
@@ -207,7 +207,8 @@ static clg_at framed(const float *v, size_t n, float rim) {
 static void check_kernel(const conv_case *c, int target, bool accumulate) {
   clg_conv_shape s = shape_of(c);
   float *v[CLG_CONV_OPERANDS], *got;
-  clg_conv_call call = {.shape = &s, .output = (clg_conv_operand)target, .accumulate = accumulate};
+  clg_conv_call call = {
+      .ctx = ctx, .op = "test", .shape = &s, .output = (clg_conv_operand)target, .accumulate = accumulate};
   for (int i = 0; i < CLG_CONV_OPERANDS; i++) {
     v[i] = random_floats(numel_of(&s, i));
     call.at[i] = framed(v[i], numel_of(&s, i), i == target ? 7777 : NAN);
@@ -217,7 +218,7 @@ static void check_kernel(const conv_case *c, int target, bool accumulate) {
   if (accumulate)
     for (size_t i = 0; i < n; i++) want.v[i] = v[target][i], want.size[i] = fabs(want.v[i]);
   reference(&s, target, v[X], v[W], v[Y], want.v, want.size);
-  ck_assert_msg(clg_conv_run(ctx, &call, "test") == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
+  ck_assert_msg(clg_conv_run(&call) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
   got = malloc((n + 2 * MARGIN) * sizeof *got);
   ck_assert(clg_block_read(call.at[target].block, 0, (n + 2 * MARGIN) * sizeof *got, got, true, "test") == CLG_OK);
   compare(c->name, target == X ? "x" : target == W ? "w" : "y", got + MARGIN, &want);

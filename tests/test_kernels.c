@@ -3,7 +3,7 @@
  */
 #include "device/launch.h"
 #include "harness.h"
-#include "ops/norm/norm_kernels.h"
+#include "ops/norm/layer_norm.h"
 #include "product/product.h"
 #include "shared_context.h"
 #include <math.h>
@@ -346,34 +346,36 @@ static void norm_free(norm_data *d) {
   for (int i = 0; i < NORM_ARRAYS; i++) array_free((array *)d + i);
 }
 
-static clg_at at(const array *a, const norm_case *t) { return (clg_at){a->block, t->pad}; }
-static clg_at maybe(const array *a, const norm_case *t, bool there) { return there ? at(a, t) : (clg_at){NULL, 0}; }
+/* An array as a contiguous tensor behind its offset; NULL: it is not there. */
+static clg_tensor *at(const array *a, const norm_case *t, uint32_t rows, uint32_t n, bool there) {
+  if (!there) return NULL;
+  clg_storage *s = clg_storage_slice(ctx, a->block, t->pad, (size_t)rows * n, CLG_ROLE_DATA);
+  ck_assert_ptr_nonnull(s);
+  clg_tensor *view = clg_tensor_view(s, 0, rows == 1 ? 1 : 2, rows == 1 ? (int64_t[]){n} : (int64_t[]){rows, n}, NULL);
+  clg_storage_unref(s);
+  ck_assert_ptr_nonnull(view);
+  return view;
+}
 
 static void norm_run(const norm_case *t, const norm_data *d) {
-  clg_norm_forward f = {.x = at(&d->x, t),
-                        .gamma = maybe(&d->gamma, t, t->gamma),
-                        .beta = maybe(&d->beta, t, t->beta),
-                        .y = at(&d->y, t),
-                        .mean = at(&d->mean, t),
-                        .rstd = at(&d->rstd, t),
-                        .rows = t->rows,
-                        .n = t->n,
-                        .eps = 1e-5f};
-  ck_assert_int_eq(clg_layer_norm_forward(ctx, &f, "test"), CLG_OK);
-  clg_norm_backward b = {.g = at(&d->g, t),
-                         .x = f.x,
-                         .mean = f.mean,
-                         .rstd = f.rstd,
-                         .gamma = f.gamma,
-                         .dx = at(&d->dx, t),
-                         .dgamma = maybe(&d->dgamma, t, t->gamma),
-                         .dbeta = maybe(&d->dbeta, t, t->beta),
-                         .rows = t->rows,
-                         .n = t->n,
-                         .accumulate_x = t->accumulate,
-                         .accumulate_gamma = t->accumulate,
-                         .accumulate_beta = t->accumulate};
-  ck_assert_int_eq(clg_layer_norm_backward(ctx, &b, "test"), CLG_OK);
+  enum { IN = 3, OUT = 3 };
+  clg_layer_norm_attrs a = {.eps = 1e-5f};
+  clg_tensor *in[IN] = {at(&d->x, t, t->rows, t->n, true), at(&d->gamma, t, 1, t->n, t->gamma),
+                        at(&d->beta, t, 1, t->n, t->beta)};
+  clg_op_call c = {.op = &clg_layer_norm_op, .ctx = ctx, .attrs = &a, .n = IN, .in = in};
+  c.out[0] = at(&d->y, t, t->rows, t->n, true);
+  c.out[1] = at(&d->mean, t, 1, t->rows, true);
+  c.out[2] = at(&d->rstd, t, 1, t->rows, true);
+  ck_assert_int_eq(c.op->forward(&c), CLG_OK);
+  clg_grad_place to[IN] = {{at(&d->dx, t, t->rows, t->n, true), t->accumulate},
+                           {at(&d->dgamma, t, 1, t->n, t->gamma), t->accumulate},
+                           {at(&d->dbeta, t, 1, t->n, t->beta), t->accumulate}};
+  c.grad = at(&d->g, t, t->rows, t->n, true);
+  c.to = to;
+  ck_assert_int_eq(c.op->backward(&c), CLG_OK);
+  clg_tensor_unref(&c.grad);
+  for (int i = 0; i < IN; i++) clg_tensor_unref(&in[i]), clg_tensor_unref(&to[i].t);
+  for (int i = 0; i < OUT; i++) clg_tensor_unref(&c.out[i]);
 }
 
 /* The whole array: `want` from the offset on, untouched outside. */

@@ -126,10 +126,7 @@ static void fail_full(clg_context *ctx, size_t bytes, clg_role role, const char 
 
 static clg_block *create(clg_context *ctx, size_t bytes, size_t capacity, clg_role role, const char *op) {
   clg_block *b = calloc(1, sizeof *b);
-  if (!b) {
-    clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
-    return NULL;
-  }
+  if (!b) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
   cl_int code = driver_alloc(ctx, capacity, &b->mem);
   if (code != CL_SUCCESS && clg_pool_retry(ctx, code, op)) code = driver_alloc(ctx, capacity, &b->mem);
   if (code == CL_SUCCESS) {
@@ -182,10 +179,7 @@ static bool too_large(clg_context *ctx, size_t bytes, clg_role role, const char 
 
 static clg_block *begin(clg_block *b, size_t bytes, clg_role role, const char *op, const clg_extent *what) {
   b->entry = clg_books_add(b->ctx, bytes, role, op, what);
-  if (!b->entry) {
-    clg_fail(b->ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
-    return NULL;
-  }
+  if (!b->entry) return clg_fail_object(b->ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
   b->bytes = bytes;
   b->refs = 1;
   clg_context_hold(b->ctx);
@@ -232,17 +226,13 @@ static const char *unfit(const clg_context *ctx, cl_mem mem) {
 
 clg_block *clg_block_wrap(clg_context *ctx, void *cl_mem_handle, size_t bytes, const char *op) {
   const char *problem = ctx->queue ? unfit(ctx, cl_mem_handle) : NULL;
-  if (problem) {
-    clg_fail(ctx, CLG_ERR_ARGUMENT, op,
-             "the buffer is %s: it must be a CL_MEM_READ_WRITE buffer of this context that the host may read and write",
-             problem);
-    return NULL;
-  }
+  if (problem)
+    return clg_fail_object(
+        ctx, CLG_ERR_ARGUMENT, op,
+        "the buffer is %s: it must be a CL_MEM_READ_WRITE buffer of this context that the host may read and write",
+        problem);
   clg_block *b = calloc(1, sizeof *b);
-  if (!b) {
-    clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
-    return NULL;
-  }
+  if (!b) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
   b->ctx = ctx;
   cl_int code = clRetainMemObject(cl_mem_handle);
   if (code == CL_SUCCESS)

@@ -261,8 +261,7 @@ static program *make_program(clg_context *ctx, const recipe *r, const char *only
   }
   if (p && p->prelude && p->only && (p->label || !r->label)) return p;
   program_free(p);
-  clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
-  return NULL;
+  return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
 }
 
 static program *find_program(clg_context *ctx, const recipe *r, const char *name, size_t group) {
@@ -307,8 +306,7 @@ static clg_kernel *make_kernel(clg_context *ctx, program *p, const char *name) {
   if (k) k->name = strdup(name);
   if (!k || !k->name) {
     kernel_free(k);
-    clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
-    return NULL;
+    return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   }
   k->group = p->group;
   k->args = -1;
@@ -332,10 +330,7 @@ static clg_kernel *get_kernel(clg_context *ctx, const recipe *r, const char *nam
   if (!p) return NULL;
   for (clg_kernel *k = p->kernels; k; k = k->next)
     if (!strcmp(k->name, name)) return k;
-  if (ctx->queue && !p->program) {
-    clg_fail(ctx, CLG_ERR_BUILD, name, "%s", p->problem);
-    return NULL;
-  }
+  if (ctx->queue && !p->program) return clg_fail_object(ctx, CLG_ERR_BUILD, name, "%s", p->problem);
   return make_kernel(ctx, p, name);
 }
 
@@ -344,10 +339,7 @@ static clg_kernel *find_kernel(clg_context *ctx, const char *file, const char *t
                                const char *name) {
   if (clg_queue_usable(ctx, name) != CLG_OK) return NULL;
   const recipe r = {find_source(file), text, label};
-  if (!r.source) {
-    clg_fail(ctx, CLG_ERR_BUILD, NULL, "no such kernel file: %s", file);
-    return NULL;
-  }
+  if (!r.source) return clg_fail_object(ctx, CLG_ERR_BUILD, NULL, "no such kernel file: %s", file);
   size_t group = clg_wg(ctx);
   clg_kernel *k = get_kernel(ctx, &r, name, group);
   while (k && k->max_group && k->max_group < group && r.source != &user_source && mentions(r.source, "WG"))

@@ -149,12 +149,10 @@ static clg_tensor *root_gradient(clg_graph *g, clg_tensor *root, const clg_backw
   if (o && o->grad) {
     return clg_flow_fits(o->grad, root, "backward", "the gradient given") ? clg_tensor_ref(o->grad) : NULL;
   }
-  if (root->numel != 1) {
-    clg_fail(root->ctx, CLG_ERR_GRAPH, "backward",
-             "a root of shape %s needs a gradient: only one-element roots have a default",
-             clg_shape_text(root->ndim, root->shape, a));
-    return NULL;
-  }
+  if (root->numel != 1)
+    return clg_fail_object(root->ctx, CLG_ERR_GRAPH, "backward",
+                           "a root of shape %s needs a gradient: only one-element roots have a default",
+                           clg_shape_text(root->ndim, root->shape, a));
   /* A user may hold the last one, as a gradient that was asked for, or have changed it in a hook. */
   if (g->one && (g->one->storage->refs > 1 || clg_tensor_version(g->one) != g->one_version)) clg_tensor_unref(&g->one);
   if (!g->one) {

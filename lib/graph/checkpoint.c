@@ -166,14 +166,13 @@ static clg_tensor *unpack_number(void *user, void *packed) {
   (void)user;
   slot *s = packed;
   segment *g = s->segment;
-  if (s->fixed && s->fixed->version != s->fixed_version) {
-    clg_fail(g->ctx, CLG_ERR_GRAPH, "checkpoint",
-             "a parameter that the segment needs to run again was changed in place by %s: it had version %u, now %u. "
-             "Change it "
-             "after backward",
-             s->fixed->changed_by, s->fixed_version, s->fixed->version);
-    return NULL;
-  }
+  if (s->fixed && s->fixed->version != s->fixed_version)
+    return clg_fail_object(
+        g->ctx, CLG_ERR_GRAPH, "checkpoint",
+        "a parameter that the segment needs to run again was changed in place by %s: it had version %u, now %u. "
+        "Change it "
+        "after backward",
+        s->fixed->changed_by, s->fixed_version, s->fixed->version);
   if (!s->view && run_again(g) != CLG_OK) return NULL;
   clg_tensor *t = s->view;
   if (t && t->storage->version == s->version) {

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-bool clg_is_ours(const clg_tensor *t) { return t->refs == 1 && t->storage->refs == 1 && clg_tensor_is_contiguous(t); }
+bool clg_is_unique(const clg_tensor *t) { return t->refs == 1 && t->storage->refs == 1 && clg_tensor_is_contiguous(t); }
 
 clg_tensor *clg_grad_space(clg_tensor *grad, const char *op) {
-  return clg_is_ours(grad) ? clg_tensor_ref(grad) : clg_tensor_like(grad, op);
+  return clg_is_unique(grad) ? clg_tensor_ref(grad) : clg_tensor_like(grad, op);
 }
 
 /* A sum that is recorded hands its gradient to both sides. */
@@ -22,7 +22,7 @@ static const clg_node_class sum_class = {.backward = sum_backward};
 static clg_tensor *sum_of(clg_tensor *a, clg_tensor *b, const char *op) {
   clg_tensor *const in[] = {a, b};
   bool recorded = clg_records(in, 2);
-  clg_tensor *sum = !recorded && clg_is_ours(a) ? clg_tensor_ref(a) : clg_tensor_like(a, op);
+  clg_tensor *sum = !recorded && clg_is_unique(a) ? clg_tensor_ref(a) : clg_tensor_like(a, op);
   const clg_tensor *const *from = (const clg_tensor *const *)in;
   if (sum && clg_map_run(clg_maps_of(a->ctx, CLG_MAP_ADD), &sum, from, NULL, false, op) != CLG_OK)
     clg_tensor_unref(&sum);
@@ -98,7 +98,7 @@ static clg_tensor *free_slice(const struct clg_autograd *a) {
  * what it is, since a graph refers to it. */
 static clg_status first_gradient(clg_tensor *t, clg_tensor *grad) {
   clg_tensor *slice = free_slice(t->grad), *kept;
-  if (grad->has_graph || (!slice && clg_is_ours(grad))) {
+  if (grad->has_graph || (!slice && clg_is_unique(grad))) {
     kept = clg_tensor_ref(grad);
   } else if (!slice) {
     kept = copy_of(grad);
@@ -212,7 +212,7 @@ clg_status clg_edge_end(clg_node *n, int input, clg_tensor *t) {
 /* The sum so far where nobody else sees it. */
 static clg_status own_sum(clg_tensor **sum, clg_node *n, int ndim, const int64_t *shape, bool *fresh) {
   *fresh = !*sum;
-  if (*sum && clg_is_ours(*sum)) return CLG_OK;
+  if (*sum && clg_is_unique(*sum)) return CLG_OK;
   clg_tensor *own = clg_tensor_new(n->ctx, ndim, shape, CLG_ROLE_GRADIENT, n->op);
   clg_status s = !own ? clg_last_status(n->ctx) : *sum ? clg_tensor_assign(own, *sum, n->op) : clg_fill_(own, 0);
   if (s != CLG_OK) return clg_tensor_unref(&own), s;

@@ -181,7 +181,7 @@ void clg_node_release_saved(clg_node *n);
 /* ---- within a class's backward ---- */
 
 /* A tensor that nobody else can see, so that it may be changed in place. */
-bool clg_is_ours(const clg_tensor *t);
+bool clg_is_unique(const clg_tensor *t);
 /* Where an elementwise gradient made from `grad` goes: grad itself where it is ours, else a new tensor like it. A
  * reference. */
 clg_tensor *clg_grad_space(clg_tensor *grad, const char *op);

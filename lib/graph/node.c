@@ -17,10 +17,8 @@ bool clg_inputs_here(clg_tensor *const *in, int n, const char *op) {
     return false;
   }
   for (int i = 1; i < n; i++)
-    if (in[i]->ctx != in[0]->ctx) {
-      clg_fail(in[0]->ctx, CLG_ERR_ARGUMENT, op, "its inputs belong to different contexts");
-      return false;
-    }
+    if (in[i]->ctx != in[0]->ctx)
+      return clg_refuse(in[0]->ctx, CLG_ERR_ARGUMENT, op, "its inputs belong to different contexts");
   return true;
 }
 
@@ -275,14 +273,13 @@ static clg_tensor *reattach(clg_node *n, clg_saved *s, clg_tensor *t) {
 
 clg_tensor *clg_node_unpack_view(clg_node *n, int slot) {
   clg_saved *s = &n->saved[slot];
-  if (n->released) {
-    clg_fail(n->ctx, CLG_ERR_GRAPH, n->op,
-             "backward through the graph a second time: the tensors that this op saved were released by the backward "
-             "%s%s%s. "
-             "Detach its input (clg_detach), keep the graph (retain_graph), or run the forward again",
-             *n->released_in ? "in phase \"" : "before", n->released_in, *n->released_in ? "\"" : "");
-    return NULL;
-  }
+  if (n->released)
+    return clg_fail_object(
+        n->ctx, CLG_ERR_GRAPH, n->op,
+        "backward through the graph a second time: the tensors that this op saved were released by the backward "
+        "%s%s%s. "
+        "Detach its input (clg_detach), keep the graph (retain_graph), or run the forward again",
+        *n->released_in ? "in phase \"" : "before", n->released_in, *n->released_in ? "\"" : "");
   if (s->hooks.unpack) return reattach(n, s, unpack_hooked(n, s));
   if (s->recomputed_by) return reattach(n, s, clg_recomputed(n, s));
   if (!clg_saved_intact(s, n->op)) return NULL;

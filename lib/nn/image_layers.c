@@ -36,12 +36,10 @@ static clg_module *create(clg_context *ctx, const clg_module_class *cls, int64_t
   bool ok = o->groups > 0 && first > 0 && second > 0 && kernel[0] > 0 && kernel[1] > 0 && first % o->groups == 0 &&
             second % o->groups == 0 && kernel[0] <= INT32_MAX / kernel[1] && first <= INT32_MAX / second &&
             first * second <= INT32_MAX / (kernel[0] * kernel[1]);
-  if (ctx && !ok) {
-    clg_fail(ctx, CLG_ERR_ARGUMENT, cls->name,
-             "%lld and %lld channels in %d groups with a kernel of %lldx%lld are not possible", (long long)first,
-             (long long)second, o->groups, (long long)kernel[0], (long long)kernel[1]);
-    return NULL;
-  }
+  if (ctx && !ok)
+    return clg_fail_object(ctx, CLG_ERR_ARGUMENT, cls->name,
+                           "%lld and %lld channels in %d groups with a kernel of %lldx%lld are not possible",
+                           (long long)first, (long long)second, o->groups, (long long)kernel[0], (long long)kernel[1]);
   clg_module *m = clg_module_create(ctx, cls);
   if (!m) return NULL;
   m->how.conv = *o;

@@ -12,11 +12,9 @@ static const clg_module_class linear_class = {
     .name = "linear", .forward = linear_forward, .forward_act = linear_act, .spectral = true};
 
 clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bias) {
-  if (ctx && (in < 1 || out < 1 || in > INT32_MAX / out)) {
-    clg_fail(ctx, CLG_ERR_ARGUMENT, "linear", "a layer from %lld to %lld is not possible", (long long)in,
-             (long long)out);
-    return NULL;
-  }
+  if (ctx && (in < 1 || out < 1 || in > INT32_MAX / out))
+    return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "linear", "a layer from %lld to %lld is not possible", (long long)in,
+                           (long long)out);
   clg_module *m = clg_module_create(ctx, &linear_class);
   if (!m) return NULL;
   float bound = (float)(1.0 / sqrt((double)in));

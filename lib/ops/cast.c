@@ -49,14 +49,11 @@ typedef struct one_hot_attrs {
 static bool one_hot_shapes(clg_op_call *c, clg_shape *out) {
   const one_hot_attrs *a = c->attrs;
   const clg_tensor *label = c->in[0];
-  if (a->classes < 1 || a->classes > INT32_MAX) {
-    clg_fail(c->ctx, CLG_ERR_ARGUMENT, "one_hot", "%lld classes: it must be 1 or more", (long long)a->classes);
-    return false;
-  }
-  if (label->ndim == CLG_MAX_DIMS) {
-    clg_fail(c->ctx, CLG_ERR_SHAPE, "one_hot", "labels of %d dimensions leave none for the classes", label->ndim);
-    return false;
-  }
+  if (a->classes < 1 || a->classes > INT32_MAX)
+    return clg_refuse(c->ctx, CLG_ERR_ARGUMENT, "one_hot", "%lld classes: it must be 1 or more", (long long)a->classes);
+  if (label->ndim == CLG_MAX_DIMS)
+    return clg_refuse(c->ctx, CLG_ERR_SHAPE, "one_hot", "labels of %d dimensions leave none for the classes",
+                      label->ndim);
   out->dim[out->ndim++] = a->classes;
   return clg_index_within(label, 0, a->classes - 1, "one_hot");
 }

@@ -7,8 +7,7 @@
 /* A new tensor of undefined elements; NULL with the error set. */
 static clg_tensor *data(clg_context *ctx, int ndim, const int64_t *shape, const char *op) {
   if (ctx) return clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, op);
-  clg_null(NULL, op);
-  return NULL;
+  return clg_null_object(NULL, op);
 }
 
 /* It is an op result if s is CLG_OK. Takes the reference. */
@@ -44,25 +43,14 @@ clg_tensor *clg_eye(clg_context *ctx, int64_t rows, int64_t columns) {
 
 /* On the host, in double, so that no rounding adds up and every device has the same numbers. */
 clg_tensor *clg_arange(clg_context *ctx, double start, double stop, double step) {
-  if (!ctx) {
-    clg_null(NULL, "arange");
-    return NULL;
-  }
+  if (!ctx) return clg_null_object(NULL, "arange");
   const double steps = ceil((stop - start) / step);
-  if (!(step != 0 && steps >= 0)) {
-    clg_fail(ctx, CLG_ERR_ARGUMENT, "arange", "steps of %g do not lead from %g to %g", step, start, stop);
-    return NULL;
-  }
-  if (steps > INT32_MAX) {
-    clg_fail(ctx, CLG_ERR_SHAPE, "arange", "%.0f elements are 2^31 or more", steps);
-    return NULL;
-  }
+  if (!(step != 0 && steps >= 0))
+    return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "arange", "steps of %g do not lead from %g to %g", step, start, stop);
+  if (steps > INT32_MAX) return clg_fail_object(ctx, CLG_ERR_SHAPE, "arange", "%.0f elements are 2^31 or more", steps);
   const int64_t n = (int64_t)steps;
   float *values = malloc((size_t)(n ? n : 1) * sizeof *values);
-  if (!values) {
-    clg_fail(ctx, CLG_ERR_HOST_MEMORY, "arange", "out of host memory");
-    return NULL;
-  }
+  if (!values) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "arange", "out of host memory");
   for (int64_t i = 0; i < n; i++) values[i] = (float)(start + (double)i * step);
   clg_tensor *t = clg_tensor_create(ctx, 1, &n, values);
   free(values);
@@ -80,10 +68,7 @@ clg_tensor *clg_randn(clg_context *ctx, int ndim, const int64_t *shape) {
 }
 
 clg_tensor *clg_randint(clg_context *ctx, int ndim, const int64_t *shape, int32_t low, int32_t high) {
-  if (!ctx) {
-    clg_null(NULL, "randint");
-    return NULL;
-  }
+  if (!ctx) return clg_null_object(NULL, "randint");
   clg_tensor *t = clg_tensor_new_i32(ctx, ndim, shape, CLG_ROLE_DATA, "randint");
   return t ? made(t, clg_randint_(t, low, high)) : NULL;
 }

@@ -112,9 +112,9 @@ static const clg_op custom_op = {.attrs = sizeof(custom_attrs),
 
 static bool op_ok(clg_context *ctx, const clg_custom_op *op, size_t n, int ndim, const int64_t *shape) {
   if (n <= CLG_CUSTOM_INPUTS && op->name && op->forward && (!ndim || shape) && !(op->saves >> n)) return true;
-  clg_fail(ctx, CLG_ERR_ARGUMENT, "custom",
-           "it needs a name, a forward, a shape, and at most %d inputs, of which it saves some", CLG_CUSTOM_INPUTS);
-  return false;
+  return clg_refuse(ctx, CLG_ERR_ARGUMENT, "custom",
+                    "it needs a name, a forward, a shape, and at most %d inputs, of which it saves some",
+                    CLG_CUSTOM_INPUTS);
 }
 
 clg_tensor *clg_custom_apply(const clg_custom_op *op, clg_tensor *const *in, size_t n, int ndim, const int64_t *shape) {

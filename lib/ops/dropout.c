@@ -39,10 +39,8 @@ static void compose(clg_op_call *c, clg_tensor **d) {
 
 clg_tensor *clg_dropout(clg_tensor *x, float p, bool training) {
   if (!clg_inputs_ok(&x, 1, "dropout")) return NULL;
-  if (!(p >= 0 && p <= 1)) {
-    clg_fail(x->ctx, CLG_ERR_ARGUMENT, "dropout", "the probability must be in [0,1]");
-    return NULL;
-  }
+  if (!(p >= 0 && p <= 1))
+    return clg_fail_object(x->ctx, CLG_ERR_ARGUMENT, "dropout", "the probability must be in [0,1]");
   if (!training || p == 0) return clg_result(clg_tensor_ref(x));
   dropout_attrs a = {.p = p};
   clg_get_seed(x->ctx, &a.seed, &a.position);

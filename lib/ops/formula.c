@@ -33,7 +33,7 @@ static ops_state *state_of(clg_context *ctx) {
   clg_slot *slot = &ctx->slot[CLG_SLOT_FORMULAS];
   if (slot->state) return slot->state;
   ops_state *s = calloc(1, sizeof *s);
-  if (!s) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory"), NULL;
+  if (!s) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   *slot = (clg_slot){s, NULL, state_destroy};
   return s;
 }
@@ -84,7 +84,7 @@ static bool derive(clg_context *ctx, clg_formula *f, int i, const names *n, cons
   if (!d && stated) return false;
   /* A stated 0 means that nothing depends on the input there. */
   d = stated ? clg_expr_replace(a, d, clg_expr_const(a, 0), clg_expr_absent(a)) : d ? prefer_result(a, d, f->f, n) : 0;
-  if (!d) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), false;
+  if (!d) return clg_refuse(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
   f->grad[i].identity = clg_expr_is_const(a, d, 1);
   f->grad[i].uses = uses(a, d, n);
   f->grad[i].d = d;
@@ -98,7 +98,7 @@ static bool derive(clg_context *ctx, clg_formula *f, int i, const names *n, cons
 /* NULL with the error set; e is 0 for want of memory. */
 static clg_formula *compile(clg_context *ctx, const char *name, clg_expr e, const names *n, const char *const *stated) {
   clg_formula *f = e ? calloc(1, sizeof *f) : NULL;
-  if (!f) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory"), NULL;
+  if (!f) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory");
   f->name = name;
   f->n_in = n->n_in;
   f->n_param = n->n_param;
@@ -175,8 +175,8 @@ clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i) {
     f->grad[i].inputs |= 1u << k;
   }
   if (n > CLG_FORMULA_INPUTS)
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, f->name, "a formula of so many tensors has no gradient of its gradient"),
-           NULL;
+    return clg_fail_object(ctx, CLG_ERR_ARGUMENT, f->name,
+                           "a formula of so many tensors has no gradient of its gradient");
   e = rename_to(a, rename_to(a, e, from, n, 'u'), f->param, f->n_param, 'p');
   names ours = {.n_in = n, .n_param = f->n_param};
   memcpy(ours.tensor, user_in, sizeof user_in);
@@ -254,8 +254,7 @@ static void write_epilogue(clg_context *ctx, const clg_formula *f, clg_expr e, c
 static const char *finish_text(clg_context *ctx, const clg_formula *f, clg_str *s) {
   if (!s->failed) return s->data;
   clg_str_free(s);
-  clg_fail(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
-  return NULL;
+  return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
 }
 
 const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f) {

@@ -1,15 +1,14 @@
 /* Linear layers: y = act(x w^T + b) over rows; with z the gradient before the activation dx = z w, dw = z^T x, db = sum
  * of z over the rows. */
-#include "ops/activation.h"
+#include "ops/fused_act.h"
 #include "ops/matmul.h"
-#include "ops/op.h"
 #include <clgrad/ops.h>
 #include <string.h>
 
 enum { IN_X, IN_W, IN_B };
 
 typedef struct linear_attrs {
-  clg_act act;
+  clg_fused_act act;
 } linear_attrs;
 
 static bool shapes(clg_op_call *c, clg_shape *out) {
@@ -21,19 +20,19 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
     return true;
   }
   char s[3][CLG_SHAPE_TEXT];
-  clg_fail(c->ctx, CLG_ERR_SHAPE, "linear", "x %s, weight %s, bias %s: want [..,K], [N,K], [N]",
-           clg_shape_text(x->ndim, x->shape, s[0]), clg_shape_text(w->ndim, w->shape, s[1]),
-           b ? clg_shape_text(b->ndim, b->shape, s[2]) : "none");
-  return false;
+  return clg_refuse(c->ctx, CLG_ERR_SHAPE, "linear", "x %s, weight %s, bias %s: want [..,K], [N,K], [N]",
+                    clg_shape_text(x->ndim, x->shape, s[0]), clg_shape_text(w->ndim, w->shape, s[1]),
+                    b ? clg_shape_text(b->ndim, b->shape, s[2]) : "none");
 }
 
 static clg_status forward(clg_op_call *c) {
   const linear_attrs *a = c->attrs;
   clg_tensor *b = c->in[IN_B], *bias = NULL;
   clg_matrix m[2] = {{0}};
-  const char *epilogue = a->act.formula ? clg_formula_epilogue(c->ctx, a->act.formula) : NULL;
-  bool ok = (epilogue || !a->act.formula) && clg_matrix_of_rows(&m[0], c->in[IN_X], "linear") &&
-            (!b || (bias = clg_tensor_packed(b, "linear"))) && clg_matrix_of(&m[1], c->in[IN_W], "linear");
+  const char *epilogue;
+  bool ok = clg_fused_act_text(c->ctx, &a->act, clg_formula_epilogue, &epilogue) &&
+            clg_matrix_of_rows(&m[0], c->in[IN_X], "linear") && (!b || (bias = clg_tensor_packed(b, "linear"))) &&
+            clg_matrix_of(&m[1], c->in[IN_W], "linear");
   clg_status s = ok ? CLG_OK : clg_last_status(c->ctx);
   if (ok) {
     m[1] = clg_transposed(m[1]);
@@ -83,21 +82,16 @@ static clg_status bias_gradient(clg_op_call *c, clg_tensor *y, clg_tensor *g, cl
   return s == CLG_OK ? clg_op_end(c, IN_B) : s;
 }
 
-/* z [rows,n] from g [rows,n]: in its place where that is ours. A reference; gives the bias its gradient. */
+/* z [rows,n] from g [rows,n]: a reference. The bias takes its gradient on the way. */
 static clg_tensor *inner_gradient(clg_op_call *c, clg_tensor *g) {
   const linear_attrs *a = c->attrs;
-  bool bias = clg_op_wants(c, IN_B);
-  clg_tensor *y = NULL, *z = NULL;
-  bool ok = true;
-  if (a->act.formula) ok = (y = rows_of(c->out[0])) != NULL;
-  if (ok) z = a->act.formula && !c->grad_is_ours ? clg_tensor_like(g, "linear") : clg_tensor_ref(g);
-  ok = z != NULL;
-  if (ok && bias) ok = bias_gradient(c, y, g, z) == CLG_OK;
-  if (ok && a->act.formula && !bias)
-    ok = clg_map_run(a->act.formula->grad[0].fn, &z, (const clg_tensor *[]){NULL, y, g}, a->act.numbers, false,
-                     "linear") == CLG_OK;
+  const bool bias = clg_op_wants(c, IN_B);
+  clg_tensor *y = NULL, *z;
+  if (a->act.formula && !(y = rows_of(c->out[0]))) return NULL;
+  z = bias ? clg_fused_act_space(&a->act, g, c->grad_is_unique, "linear")
+           : clg_fused_act_backward(&a->act, y, g, c->grad_is_unique, "linear");
+  if (z && bias && bias_gradient(c, y, g, z) != CLG_OK) clg_tensor_unref(&z);
   clg_tensor_unref(&y);
-  if (!ok) clg_tensor_unref(&z);
   return z;
 }
 
@@ -150,7 +144,7 @@ static clg_tensor *flat(clg_tensor *t) {
 
 static void compose(clg_op_call *c, clg_tensor **d) {
   const linear_attrs *a = c->attrs;
-  clg_tensor *g = c->grad, *z = flat(a->act.formula ? clg_behind_recorded(&a->act, c->out[0], g) : g);
+  clg_tensor *g = c->grad, *z = flat(clg_fused_act_compose(&a->act, c->out[0], g));
   if (clg_op_wants(c, IN_W)) d[IN_W] = clg_matmul(clg_transpose(z, 0, 1), flat(c->in[IN_X]));
   if (clg_op_wants(c, IN_B)) d[IN_B] = clg_sum(z, (int[]){0}, 1, false);
   if (!clg_op_wants(c, IN_X)) return;
@@ -170,10 +164,10 @@ static const clg_op linear_op = {.name = "linear",
                                  .compose = compose};
 
 clg_tensor *clg_linear_act(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_activation act, float slope) {
-  clg_behind behind;
-  if (!clg_inputs_here(&x, 1, "linear_act") || !clg_behind_begin(x->ctx, act, slope, false, &behind)) return NULL;
-  clg_tensor *const in[] = {x, w, b};
-  return clg_behind_end(&behind, clg_op_run(&linear_op, in, 3, &(linear_attrs){behind.fused}));
+  clg_act_choice choice;
+  if (!clg_inputs_here(&x, 1, "linear_act") || !clg_fused_act_begin(x->ctx, act, slope, false, &choice)) return NULL;
+  linear_attrs a = {choice.fused};
+  return clg_fused_act_end(&choice, clg_op_run(&linear_op, (clg_tensor *[]){x, w, b}, 3, &a));
 }
 
 clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b) {

@@ -89,10 +89,10 @@ static clg_status compose(clg_op_call *c) {
 
 static clg_status run_kernels(clg_op_call *c, clg_tensor *grad) {
   clg_tensor *packed = NULL;
-  c->grad_is_ours = clg_is_ours(grad);
+  c->grad_is_unique = clg_is_unique(grad);
   if (!(c->op->traits & CLG_OP_STRIDED)) {
     if (!(packed = clg_tensor_packed(grad, c->op->name))) return clg_last_status(c->ctx);
-    c->grad_is_ours = c->grad_is_ours || packed != grad;
+    c->grad_is_unique = c->grad_is_unique || packed != grad;
     c->grad = packed;
   }
   clg_status s = CLG_OK;
@@ -294,10 +294,7 @@ static bool call(const clg_op *op, clg_tensor *const *in, int n, void *attrs, cl
   begin_call(&c, op, ctx, attrs, n);
   c.in = few;
   if (n > FEW && !(op->traits & CLG_OP_STRIDED)) c.in = malloc((size_t)n * sizeof *c.in);
-  if (!c.in) {
-    clg_fail(ctx, CLG_ERR_HOST_MEMORY, op->name, "out of host memory");
-    return false;
-  }
+  if (!c.in) return clg_refuse(ctx, CLG_ERR_HOST_MEMORY, op->name, "out of host memory");
   clg_tensor **own = c.in;
   const clg_work before = clg_work_begin(ctx, CLG_BY_OP, op->name);
   bool ok = hand_out(&c, run(&c, in), out, count);

@@ -76,9 +76,9 @@ struct clg_op_call {
   const clg_shape *shape; /* in forward alone: what `shapes` said of the results */
   /* in backward alone */
   clg_node *node;
-  clg_tensor *grad;   /* of out[0] */
-  bool grad_is_ours;  /* nobody else sees it: it may be written over */
-  clg_grad_place *to; /* n */
+  clg_tensor *grad;    /* of out[0] */
+  bool grad_is_unique; /* nobody else sees it: it may be written over */
+  clg_grad_place *to;  /* n */
 };
 
 /* Runs and records it over in[0..n): its result, an op result; NULL with the error set. `attrs` are the caller's. */

@@ -10,17 +10,15 @@ clg_tensor *clg_tensor_wrap(clg_context *ctx, cl_mem buffer, size_t offset, int 
   int64_t n = clg_shape_numel(ctx, ndim, shape, "tensor_wrap");
   if (n < 0) return NULL;
   size_t bytes = 0, first = offset / sizeof(float), size = (size_t)n * sizeof(float);
-  if (first > REACH || (size_t)n > REACH - first) {
-    clg_fail(ctx, CLG_ERR_SHAPE, "tensor_wrap", "%lld elements from byte %zu reach beyond the first 2^31 of the buffer",
-             (long long)n, offset);
-    return NULL;
-  }
+  if (first > REACH || (size_t)n > REACH - first)
+    return clg_fail_object(ctx, CLG_ERR_SHAPE, "tensor_wrap",
+                           "%lld elements from byte %zu reach beyond the first 2^31 of the buffer", (long long)n,
+                           offset);
   if (ctx->queue) clGetMemObjectInfo(buffer, CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
-  if (offset % sizeof(float) || offset > bytes || size > bytes - offset) {
-    clg_fail(ctx, CLG_ERR_SHAPE, "tensor_wrap",
-             "the buffer has %zu bytes, and %zu from byte %zu (a multiple of 4) are asked for", bytes, size, offset);
-    return NULL;
-  }
+  if (offset % sizeof(float) || offset > bytes || size > bytes - offset)
+    return clg_fail_object(ctx, CLG_ERR_SHAPE, "tensor_wrap",
+                           "the buffer has %zu bytes, and %zu from byte %zu (a multiple of 4) are asked for", bytes,
+                           size, offset);
   clg_block *block = clg_block_wrap(ctx, buffer, bytes, "tensor_wrap");
   clg_storage *s = block ? clg_storage_slice(ctx, block, first, (size_t)n, CLG_ROLE_DATA) : NULL;
   clg_block_unref(block);

@@ -38,8 +38,7 @@ static map_state *state_of(clg_context *ctx) {
   if (s) s->arena = clg_arena_create();
   if (!s || !s->arena) {
     free(s);
-    clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
-    return NULL;
+    return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   }
   if (!make_builtins(ctx, s)) return state_destroy(ctx, s), NULL;
   *slot = (clg_slot){s, NULL, state_destroy};
@@ -93,7 +92,7 @@ static clg_map_fn *create(clg_context *ctx, map_state *s, const char *name, cons
   bool given = s != NULL; /* an expression that is missing was not made for want of memory */
   for (int i = 0; i < n_out; i++) given = given && out[i];
   clg_map_fn *f = given ? calloc(1, sizeof *f) : NULL;
-  if (!f) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory"), NULL;
+  if (!f) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory");
   *f = (clg_map_fn){.ctx = ctx, .n_out = n_out, .n_in = n_in, .n_param = n_param, .arena = s->arena, .ints = ints};
   memcpy(f->out, out, (size_t)n_out * sizeof *out);
   memcpy(f->form_of, out, (size_t)n_out * sizeof *out);
@@ -108,7 +107,7 @@ static clg_map_fn *create(clg_context *ctx, map_state *s, const char *name, cons
   for (int i = 0; i < n_out; i++) whole = whole && f->form_of[i];
   if (!whole) {
     map_free(f);
-    return clg_fail(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory"), NULL;
+    return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, name, "out of host memory");
   }
   f->written = written_as(s, f);
   f->next = s->all;
@@ -252,7 +251,7 @@ static clg_kernel *rows_kernel(clg_map_fn *f, uint32_t zero, bool add) {
   while (r && r->zero != zero) r = r->next;
   if (!r) {
     r = calloc(1, sizeof *r);
-    if (!r) return clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), NULL;
+    if (!r) return clg_fail_object(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
     *r = (clg_map_rows){.next = f->rows, .zero = zero};
     f->rows = r;
   }

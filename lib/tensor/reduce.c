@@ -153,7 +153,7 @@ static clg_kernel *kernel_of(clg_map_fn *f, int kind, const plan *p) {
   while (r && (r->kind != kind || r->zero != zero || r->access != access)) r = r->next;
   if (!r) {
     r = calloc(1, sizeof *r);
-    if (!r) return clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory"), NULL;
+    if (!r) return clg_fail_object(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
     *r = (clg_map_reduction){f->reductions, kind, access, zero, NULL};
     f->reductions = r;
   }

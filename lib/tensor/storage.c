@@ -4,10 +4,7 @@
 
 clg_storage *clg_storage_slice(clg_context *ctx, clg_block *block, size_t offset, size_t numel, clg_role role) {
   clg_storage *s = calloc(1, sizeof *s);
-  if (!s) {
-    clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
-    return NULL;
-  }
+  if (!s) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   *s = (clg_storage){.refs = 1,
                      .ctx = ctx,
                      .block = block ? clg_block_ref(block) : NULL,

@@ -10,10 +10,7 @@ static void set_contiguous(clg_tensor *t) {
 
 clg_tensor *clg_tensor_view(clg_storage *s, size_t offset, int ndim, const int64_t *shape, const int64_t *stride) {
   clg_tensor *t = malloc(sizeof *t);
-  if (!t) {
-    clg_fail(s->ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
-    return NULL;
-  }
+  if (!t) return clg_fail_object(s->ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   t->refs = 1;
   t->ndim = ndim;
   t->ctx = s->ctx;
@@ -53,10 +50,10 @@ clg_tensor *clg_tensor_new_i32(clg_context *ctx, int ndim, const int64_t *shape,
 
 bool clg_tensor_holds(const clg_tensor *t, clg_dtype dtype, const char *op) {
   if (t->storage->dtype == dtype) return true;
-  clg_fail(t->ctx, CLG_ERR_ARGUMENT, op,
-           dtype == CLG_F32 ? "takes float32, not int32: int32 tensors are labels and indices (clg_to_float converts)"
-                            : "takes int32, not float32: make labels and indices with clg_tensor_create_i32");
-  return false;
+  return clg_refuse(t->ctx, CLG_ERR_ARGUMENT, op,
+                    dtype == CLG_F32
+                        ? "takes float32, not int32: int32 tensors are labels and indices (clg_to_float converts)"
+                        : "takes int32, not float32: make labels and indices with clg_tensor_create_i32");
 }
 
 clg_tensor *clg_tensor_empty(clg_context *ctx, int ndim, const int64_t *shape) {

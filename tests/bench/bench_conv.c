@@ -2,7 +2,7 @@
  * GFLOP/s of each layer's three kernels, medians of interleaved rounds, and what they add up to in a training step of
  * variant detach. PoCL's threads are pinned (POCL_AFFINITY) unless the environment says otherwise. */
 #include "bench.h"
-#include "ops/conv/conv_kernels.h"
+#include "ops/conv/conv.h"
 #include "peer.h"
 #include <getopt.h>
 #include <math.h>
@@ -48,11 +48,11 @@ static clg_block *operand(clg_context *ctx, size_t n) {
   return block;
 }
 
-static double round_ours(clg_context *ctx, const clg_conv_call *call, int calls) {
+static double round_ours(const clg_conv_call *call, int calls) {
   double start = bench_now();
   for (int i = 0; i < calls; i++)
-    if (clg_conv_run(ctx, call, "bench") != CLG_OK) return NAN;
-  return clg_finish(ctx) == CLG_OK ? (bench_now() - start) / calls : NAN;
+    if (clg_conv_run(call) != CLG_OK) return NAN;
+  return clg_finish(call->ctx) == CLG_OK ? (bench_now() - start) / calls : NAN;
 }
 
 static const char *pass_of(const layer *l, clg_conv_operand part) {
@@ -69,10 +69,10 @@ static bool measure(bench *b, const layer *l, const clg_conv_call *call, double 
   snprintf(line, sizeof line, "conv %s %d %d %d %d %d %d %d %d", part_names[call->output], l->transposed, (int)s->batch,
            (int)s->c, (int)s->o, l->in, l->out, l->stride, l->padding);
   peers_work(&b->peers, line);
-  if (!(round_ours(b->ctx, call, 1) > 0)) return false; /* builds kernels */
+  if (!(round_ours(call, 1) > 0)) return false; /* builds kernels */
   for (int r = 0; r < b->rounds; r++) {
     peers_round(&b->peers, r, ROUND_TIME);
-    t[r] = round_ours(b->ctx, call, calls);
+    t[r] = round_ours(call, calls);
   }
   peers_summarise(&b->peers, b->rounds);
   double us = bench_median(t, b->rounds) * 1e6;
@@ -111,7 +111,7 @@ static bool bench_layer(bench *b, const layer *l) {
                       .dilation = {1, 1}};
   size_t n[CLG_CONV_OPERANDS] = {(size_t)(batch * c * l->in * l->in), (size_t)(c * o * 16),
                                  (size_t)(batch * o * l->out * l->out)};
-  clg_conv_call call = {.shape = &s};
+  clg_conv_call call = {.ctx = b->ctx, .op = "bench", .shape = &s};
   bool ok = true;
   for (int i = 0; i < CLG_CONV_OPERANDS; i++) ok = (call.at[i].block = operand(b->ctx, n[i])) && ok;
   for (int i = CLG_CONV_OPERANDS - 1; ok && i >= 0; i--) {

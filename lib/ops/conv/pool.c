@@ -39,14 +39,11 @@ typedef struct pool_attrs {
 static bool window_ok(clg_tensor *x, const clg_pool_options *o, const pool_attrs *a, bool average, const char *op) {
   for (int i = 0; i < 2; i++) {
     int k = a->window[i], s = a->window[2 + i], p = a->window[4 + i], d = a->window[6 + i];
-    if (k < 1 || s < 1 || p < 0 || d < 1 || k > 1 << 20 || s > 1 << 20 || d > 1 << 10) {
-      clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "kernel %d, stride %d, padding %d, dilation %d: out of range", k, s, p, d);
-      return false;
-    }
-    if (p > k / 2) {
-      clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "padding %d is more than half of the kernel %d", p, k);
-      return false;
-    }
+    if (k < 1 || s < 1 || p < 0 || d < 1 || k > 1 << 20 || s > 1 << 20 || d > 1 << 10)
+      return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "kernel %d, stride %d, padding %d, dilation %d: out of range", k,
+                        s, p, d);
+    if (p > k / 2)
+      return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "padding %d is more than half of the kernel %d", p, k);
   }
   bool ok = !average || (o->dilation[0] == 1 && o->dilation[1] == 1);
   if (!ok) clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "an average has no dilation");
@@ -64,9 +61,8 @@ static bool sizes_ok(clg_tensor *x, const clg_pool_options *o, pool_attrs *a, co
     if (n > 0 && o->ceil_mode && (n - 1) * s >= x->shape[at] + p) n--; /* a window must begin inside */
     if (n < 1) {
       char text[CLG_SHAPE_TEXT];
-      clg_fail(x->ctx, CLG_ERR_SHAPE, op, "x %s is smaller than the window %lld with padding %lld",
-               clg_shape_text(x->ndim, x->shape, text), (long long)(d * (k - 1) + 1), (long long)p);
-      return false;
+      return clg_refuse(x->ctx, CLG_ERR_SHAPE, op, "x %s is smaller than the window %lld with padding %lld",
+                        clg_shape_text(x->ndim, x->shape, text), (long long)(d * (k - 1) + 1), (long long)p);
     }
     a->out[at] = n;
   }
@@ -77,14 +73,10 @@ static bool sizes_ok(clg_tensor *x, const clg_pool_options *o, pool_attrs *a, co
 static bool complete(clg_tensor *x, pool_attrs *a, bool average, const char *op) {
   const clg_pool_options *o = a->options;
   if (!clg_tensor_holds(x, CLG_F32, op)) return false;
-  if (!o) {
-    clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "no options: the size of the kernel is needed");
-    return false;
-  }
+  if (!o) return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "no options: the size of the kernel is needed");
   if (x->ndim < 2) {
     char text[CLG_SHAPE_TEXT];
-    clg_fail(x->ctx, CLG_ERR_SHAPE, op, "x %s: want [..,H,W]", clg_shape_text(x->ndim, x->shape, text));
-    return false;
+    return clg_refuse(x->ctx, CLG_ERR_SHAPE, op, "x %s: want [..,H,W]", clg_shape_text(x->ndim, x->shape, text));
   }
   a->ndim = x->ndim;
   for (int i = 0; i < 2; i++) {

@@ -7,14 +7,12 @@ clg_tensor *clg_upsample_nearest(clg_tensor *x, int scale_h, int scale_w) {
   if (!clg_inputs_ok(&x, 1, "upsample_nearest")) return NULL;
   if (x->ndim < 2) {
     char text[CLG_SHAPE_TEXT];
-    clg_fail(x->ctx, CLG_ERR_SHAPE, "upsample_nearest", "x %s: want [..,H,W]", clg_shape_text(x->ndim, x->shape, text));
-    return NULL;
+    return clg_fail_object(x->ctx, CLG_ERR_SHAPE, "upsample_nearest", "x %s: want [..,H,W]",
+                           clg_shape_text(x->ndim, x->shape, text));
   }
-  if (scale_h < 1 || scale_w < 1) {
-    clg_fail(x->ctx, CLG_ERR_ARGUMENT, "upsample_nearest", "scales %d and %d: each must be 1 or more", scale_h,
-             scale_w);
-    return NULL;
-  }
+  if (scale_h < 1 || scale_w < 1)
+    return clg_fail_object(x->ctx, CLG_ERR_ARGUMENT, "upsample_nearest", "scales %d and %d: each must be 1 or more",
+                           scale_h, scale_w);
   int64_t h = x->shape[x->ndim - 2], w = x->shape[x->ndim - 1], planes = h && w ? x->numel / (h * w) : 0;
   int64_t shape[CLG_MAX_DIMS];
   memcpy(shape, x->shape, sizeof shape);

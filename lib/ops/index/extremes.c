@@ -18,10 +18,8 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
   const clg_tensor *x = c->in[0];
   a->dim = clg_dim_of(c->ctx, a->dim, x->ndim, c->op->name);
   if (a->dim < 0) return false;
-  if (!x->shape[a->dim]) {
-    clg_fail(c->ctx, CLG_ERR_SHAPE, c->op->name, "the extreme of no elements does not exist");
-    return false;
-  }
+  if (!x->shape[a->dim])
+    return clg_refuse(c->ctx, CLG_ERR_SHAPE, c->op->name, "the extreme of no elements does not exist");
   out->ndim = 0;
   for (int d = 0; d < x->ndim; d++)
     if (d != a->dim || a->keepdim) out->dim[out->ndim++] = d == a->dim ? 1 : x->shape[d];

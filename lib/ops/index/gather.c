@@ -17,9 +17,8 @@ bool clg_index_within(const clg_tensor *index, int64_t low, int64_t high, const 
   if (!clg_tensor_holds(index, CLG_I32, op)) return false;
   const clg_storage *s = index->storage;
   if (!s->ranged || (s->low >= low && s->high <= high) || !seen_whole(index)) return true;
-  clg_fail(index->ctx, CLG_ERR_ARGUMENT, op, "index %ld is out of range: want %ld to %ld",
-           (long)(s->low < low ? s->low : s->high), (long)low, (long)high);
-  return false;
+  return clg_refuse(index->ctx, CLG_ERR_ARGUMENT, op, "index %ld is out of range: want %ld to %ld",
+                    (long)(s->low < low ? s->low : s->high), (long)low, (long)high);
 }
 
 enum { IN_VALUES, IN_INDEX };
@@ -116,9 +115,8 @@ static bool lies_within(clg_tensor *x, const clg_tensor *index, int d) {
   for (int k = 0; fits && k < x->ndim; k++) fits = k == d || index->shape[k] <= x->shape[k];
   if (fits) return true;
   char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
-  clg_fail(x->ctx, CLG_ERR_SHAPE, "gather", "index %s does not lie within x %s but for dimension %d",
-           clg_shape_text(index->ndim, index->shape, a), clg_shape_text(x->ndim, x->shape, b), d);
-  return false;
+  return clg_refuse(x->ctx, CLG_ERR_SHAPE, "gather", "index %s does not lie within x %s but for dimension %d",
+                    clg_shape_text(index->ndim, index->shape, a), clg_shape_text(x->ndim, x->shape, b), d);
 }
 
 clg_tensor *clg_gather(clg_tensor *x, int dim, clg_tensor *index) {

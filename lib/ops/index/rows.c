@@ -120,9 +120,8 @@ static bool select_shapes(clg_op_call *c, clg_shape *out) {
   if (a->dim < 0 || !clg_index_within(index, 0, x->shape[a->dim] - 1, "index_select")) return false;
   if (index->ndim == 1) return read_shapes(c, out);
   char text[CLG_SHAPE_TEXT];
-  clg_fail(c->ctx, CLG_ERR_SHAPE, "index_select", "index %s: want [M]",
-           clg_shape_text(index->ndim, index->shape, text));
-  return false;
+  return clg_refuse(c->ctx, CLG_ERR_SHAPE, "index_select", "index %s: want [M]",
+                    clg_shape_text(index->ndim, index->shape, text));
 }
 static const clg_op index_select_op = {.name = "index_select", .shapes = select_shapes, READING};
 
@@ -135,20 +134,17 @@ static bool embedding_shapes(clg_op_call *c, clg_shape *out) {
   const rows_attrs *a = c->attrs;
   const clg_tensor *weight = c->in[IN_VALUES], *index = c->in[IN_INDEX];
   char text[CLG_SHAPE_TEXT];
-  if (weight->ndim != 2) {
-    clg_fail(c->ctx, CLG_ERR_SHAPE, "embedding", "weight %s: want [V,D]",
-             clg_shape_text(weight->ndim, weight->shape, text));
-    return false;
-  }
+  if (weight->ndim != 2)
+    return clg_refuse(c->ctx, CLG_ERR_SHAPE, "embedding", "weight %s: want [V,D]",
+                      clg_shape_text(weight->ndim, weight->shape, text));
   int64_t last = weight->shape[0] - 1;
   if (!clg_tensor_holds(weight, CLG_F32, "embedding") || !clg_index_within(index, 0, last, "embedding")) return false;
-  if (a->padding_index < PADDING_NONE || a->padding_index > last) {
-    clg_fail(c->ctx, CLG_ERR_ARGUMENT, "embedding", "padding_idx %d is no row, and not -1 (none)", a->padding_index);
-    return false;
-  }
+  if (a->padding_index < PADDING_NONE || a->padding_index > last)
+    return clg_refuse(c->ctx, CLG_ERR_ARGUMENT, "embedding", "padding_idx %d is no row, and not -1 (none)",
+                      a->padding_index);
   if (index->ndim < CLG_MAX_DIMS) return read_shapes(c, out);
-  clg_fail(c->ctx, CLG_ERR_SHAPE, "embedding", "an index of %d dimensions leaves none for the result", index->ndim);
-  return false;
+  return clg_refuse(c->ctx, CLG_ERR_SHAPE, "embedding", "an index of %d dimensions leaves none for the result",
+                    index->ndim);
 }
 static const clg_op embedding_op = {.name = "embedding", .shapes = embedding_shapes, READING};
 

@@ -88,30 +88,25 @@ static bool shapes_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_option
   if (ok && o->weight) ok = o->weight->ndim == 1 && o->weight->shape[0] == x->shape[d];
   if (ok) return true;
   char s[3][CLG_SHAPE_TEXT];
-  clg_fail(x->ctx, CLG_ERR_SHAPE, "cross_entropy_loss",
-           "x %s, target %s, weight %s: want [N,C,..] or [C], int32 labels [N,..] or float32 probabilities of x's "
-           "shape, [C]",
-           clg_shape_text(x->ndim, x->shape, s[0]), clg_shape_text(t->ndim, t->shape, s[1]),
-           o->weight ? clg_shape_text(o->weight->ndim, o->weight->shape, s[2]) : "none");
-  return false;
+  return clg_refuse(
+      x->ctx, CLG_ERR_SHAPE, "cross_entropy_loss",
+      "x %s, target %s, weight %s: want [N,C,..] or [C], int32 labels [N,..] or float32 probabilities of x's "
+      "shape, [C]",
+      clg_shape_text(x->ndim, x->shape, s[0]), clg_shape_text(t->ndim, t->shape, s[1]),
+      o->weight ? clg_shape_text(o->weight->ndim, o->weight->shape, s[2]) : "none");
 }
 
 static bool inputs_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_options *o) {
   clg_context *ctx = x->ctx;
   clg_tensor *const floats[] = {x, o->weight ? o->weight : x};
   if (!clg_inputs_ok(floats, 2, "cross_entropy_loss") || !shapes_ok(x, t, d, o)) return false;
-  if (o->reduction < CLG_REDUCTION_MEAN || o->reduction > CLG_REDUCTION_NONE) {
-    clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy_loss", "there is no reduction number %d", (int)o->reduction);
-    return false;
-  }
-  if (!(o->label_smoothing >= 0 && o->label_smoothing <= 1)) {
-    clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy_loss", "label_smoothing must be in [0,1]");
-    return false;
-  }
-  if (o->pos_weight) {
-    clg_fail(ctx, CLG_ERR_ARGUMENT, "cross_entropy_loss", "pos_weight is bce_with_logits_loss's");
-    return false;
-  }
+  if (o->reduction < CLG_REDUCTION_MEAN || o->reduction > CLG_REDUCTION_NONE)
+    return clg_refuse(ctx, CLG_ERR_ARGUMENT, "cross_entropy_loss", "there is no reduction number %d",
+                      (int)o->reduction);
+  if (!(o->label_smoothing >= 0 && o->label_smoothing <= 1))
+    return clg_refuse(ctx, CLG_ERR_ARGUMENT, "cross_entropy_loss", "label_smoothing must be in [0,1]");
+  if (o->pos_weight)
+    return clg_refuse(ctx, CLG_ERR_ARGUMENT, "cross_entropy_loss", "pos_weight is bce_with_logits_loss's");
   if (t->storage->dtype == CLG_F32) return clg_inputs_ok((clg_tensor *[]){x, t}, 2, "cross_entropy_loss");
   int64_t ignore = o->ignore_index, last = x->shape[d] - 1;
   int64_t low = ignore < 0 ? ignore : 0, high = ignore > last ? ignore : last;

@@ -8,12 +8,11 @@ static bool shapes_ok(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *
   for (int i = 0; ok && i < 2; i++) ok = !p[i] || (p[i]->ndim == 1 && p[i]->shape[0] == x->shape[1]);
   if (ok) return true;
   char s[3][CLG_SHAPE_TEXT];
-  clg_fail(x->ctx, CLG_ERR_SHAPE, op,
-           "x %s in %d groups, gamma %s, beta %s: want [N,C,..] with C a multiple of the groups, [C], [C]",
-           clg_shape_text(x->ndim, x->shape, s[0]), groups,
-           gamma ? clg_shape_text(gamma->ndim, gamma->shape, s[1]) : "none",
-           beta ? clg_shape_text(beta->ndim, beta->shape, s[2]) : "none");
-  return false;
+  return clg_refuse(x->ctx, CLG_ERR_SHAPE, op,
+                    "x %s in %d groups, gamma %s, beta %s: want [N,C,..] with C a multiple of the groups, [C], [C]",
+                    clg_shape_text(x->ndim, x->shape, s[0]), groups,
+                    gamma ? clg_shape_text(gamma->ndim, gamma->shape, s[1]) : "none",
+                    beta ? clg_shape_text(beta->ndim, beta->shape, s[2]) : "none");
 }
 
 static clg_tensor *group_norm(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *beta, float eps,
@@ -43,9 +42,9 @@ clg_tensor *clg_instance_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta
   if (!clg_inputs_ok(&x, 1, "instance_norm")) return NULL;
   if (x->ndim < 3) {
     char text[CLG_SHAPE_TEXT];
-    clg_fail(x->ctx, CLG_ERR_SHAPE, "instance_norm", "x %s: want [N,C,..] with at least one more dimension",
-             clg_shape_text(x->ndim, x->shape, text));
-    return NULL;
+    return clg_fail_object(x->ctx, CLG_ERR_SHAPE, "instance_norm",
+                           "x %s: want [N,C,..] with at least one more dimension",
+                           clg_shape_text(x->ndim, x->shape, text));
   }
   return group_norm(x, (int)x->shape[1], gamma, beta, eps, "instance_norm");
 }

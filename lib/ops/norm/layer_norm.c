@@ -1,19 +1,20 @@
-/* Layer norm. Saves the input and, a row each, mean and 1/std; its result for the activation behind it, as that would.
- */
-#include "ops/activation.h"
-#include "ops/norm/norm_kernels.h"
+/* Layer norm over the last dimension: x [rows,n] -> y [rows,n].
+ *
+ *   xhat = (x - mean(x)) * rstd     rstd = 1 / sqrt(mean((x - mean)^2) + eps)     y = act(xhat * gamma + beta)
+ *
+ * Saves x and, a row each, mean and rstd; y for the activation, as that would. With z the gradient before that, and
+ * h = z * gamma: dx = rstd * (h - mean(h) - xhat * mean(h * xhat)), dgamma = sum over rows of z * xhat, dbeta that of
+ * z, in one launch but for the sums of many rows. */
+#include "ops/norm/layer_norm.h"
+#include "base/ceil_div.h"
+#include "kernel/constants.h"
 #include "ops/norm/normalise.h"
-#include "ops/op.h"
 #include "tensor/args.h"
 #include <clgrad/ops.h>
+#include <string.h>
 
 enum { IN_X, IN_GAMMA, IN_BETA };
 enum { OUT_Y, OUT_MEAN, OUT_RSTD };
-
-typedef struct norm_attrs {
-  float eps;
-  clg_act act; /* behind it */
-} norm_attrs;
 
 static uint32_t width_of(const clg_tensor *x) { return (uint32_t)x->shape[x->ndim - 1]; }
 static uint32_t rows_of(const clg_tensor *x) {
@@ -31,32 +32,45 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
     return true;
   }
   char s[3][CLG_SHAPE_TEXT];
-  clg_fail(c->ctx, CLG_ERR_SHAPE, "layer_norm", "x %s, gamma %s, beta %s: want [..,N], [N], [N]",
-           clg_shape_text(x->ndim, x->shape, s[0]), gamma ? clg_shape_text(gamma->ndim, gamma->shape, s[1]) : "none",
-           beta ? clg_shape_text(beta->ndim, beta->shape, s[2]) : "none");
-  return false;
+  return clg_refuse(c->ctx, CLG_ERR_SHAPE, "layer_norm", "x %s, gamma %s, beta %s: want [..,N], [N], [N]",
+                    clg_shape_text(x->ndim, x->shape, s[0]),
+                    gamma ? clg_shape_text(gamma->ndim, gamma->shape, s[1]) : "none",
+                    beta ? clg_shape_text(beta->ndim, beta->shape, s[2]) : "none");
+}
+
+/* ---- by kernels ---- */
+
+static clg_kernel *kernel_of(clg_context *ctx, const char *prelude, const char *name) {
+  return clg_kernel_get(ctx, "layer_norm.cl", prelude, name);
+}
+
+/* Work-groups over the rows of x: on a CPU each has as many as make some vectors. */
+static size_t row_groups(const clg_tensor *x) {
+  const uint32_t rows = rows_of(x), n = width_of(x);
+  return x->ctx->shape == CLG_SHAPE_CPU && n < NORM_ROW_WORK ? CLG_CEIL_DIV(rows, NORM_ROW_WORK / n) : rows;
 }
 
 static clg_status forward(clg_op_call *c) {
-  const norm_attrs *a = c->attrs;
-  const clg_norm_act act = {a->act.formula ? clg_formula_epilogue(c->ctx, a->act.formula) : NULL,
-                            {a->act.numbers[0], a->act.numbers[1]}};
-  if (a->act.formula && !act.prelude) return clg_last_status(c->ctx);
-  const clg_norm_forward f = {.x = clg_tensor_place(c->in[IN_X]),
-                              .gamma = clg_tensor_place(c->in[IN_GAMMA]),
-                              .beta = clg_tensor_place(c->in[IN_BETA]),
-                              .y = clg_tensor_place(c->out[OUT_Y]),
-                              .mean = clg_tensor_place(c->out[OUT_MEAN]),
-                              .rstd = clg_tensor_place(c->out[OUT_RSTD]),
-                              .rows = rows_of(c->in[IN_X]),
-                              .n = width_of(c->in[IN_X]),
-                              .eps = a->eps,
-                              .act = act};
-  return clg_layer_norm_forward(c->ctx, &f, "layer_norm");
+  const clg_layer_norm_attrs *a = c->attrs;
+  const clg_tensor *x = c->in[IN_X], *gamma = c->in[IN_GAMMA], *beta = c->in[IN_BETA];
+  const clg_tensor *const t[] = {x, gamma, beta, c->out[OUT_Y], c->out[OUT_MEAN], c->out[OUT_RSTD]};
+  const char *prelude;
+  if (!clg_fused_act_text(c->ctx, &a->act, clg_formula_epilogue, &prelude)) return clg_last_status(c->ctx);
+  if (!x->numel) return CLG_OK;
+  clg_args args;
+  args.n = 0;
+  for (int i = 0; i < 6; i++) clg_args_at(&args, clg_tensor_place(t[i]), clg_tensor_place(x));
+  clg_args_u32(&args, rows_of(x));
+  clg_args_u32(&args, width_of(x));
+  clg_args_f32(&args, a->eps);
+  clg_args_u32(&args, (gamma ? NORM_GAMMA : 0) | (beta ? NORM_BETA : 0));
+  clg_args_f32x2(&args, a->act.numbers);
+  const size_t groups[3] = {row_groups(x), 1, 1};
+  return clg_launch_groups(c->ctx, kernel_of(c->ctx, prelude, "norm_forward"), c->op->name, &args, groups);
 }
 
 static uint32_t needs(const clg_op_call *c, int input) {
-  const norm_attrs *a = c->attrs;
+  const clg_layer_norm_attrs *a = c->attrs;
   const uint32_t x = CLG_IN(IN_X) | CLG_OUT(OUT_MEAN) | CLG_OUT(OUT_RSTD);
   return x | (input == IN_X ? CLG_IN(IN_GAMMA) : 0) | (a->act.formula ? CLG_OUT(OUT_Y) : 0);
 }
@@ -65,28 +79,93 @@ static uint32_t keeps(const clg_op_call *c) {
   return CLG_IN(IN_GAMMA) | CLG_IN(IN_BETA);
 }
 
-static clg_status backward(clg_op_call *c) {
-  const norm_attrs *a = c->attrs;
-  const clg_norm_act act = {a->act.formula ? clg_formula_gradient(c->ctx, a->act.formula) : NULL,
-                            {a->act.numbers[0], a->act.numbers[1]}};
-  if (a->act.formula && !act.prelude) return clg_last_status(c->ctx);
-  const clg_norm_backward b = {.g = clg_tensor_place(c->grad),
-                               .x = clg_tensor_place(c->in[IN_X]),
-                               .mean = clg_tensor_place(c->out[OUT_MEAN]),
-                               .rstd = clg_tensor_place(c->out[OUT_RSTD]),
-                               .gamma = clg_tensor_place(c->in[IN_GAMMA]),
-                               .y = clg_tensor_place(c->out[OUT_Y]),
-                               .dx = clg_tensor_place(c->to[IN_X].t),
-                               .dgamma = clg_tensor_place(c->to[IN_GAMMA].t),
-                               .dbeta = clg_tensor_place(c->to[IN_BETA].t),
-                               .rows = rows_of(c->grad),
-                               .n = width_of(c->grad),
-                               .accumulate_x = c->to[IN_X].add,
-                               .accumulate_gamma = c->to[IN_GAMMA].add,
-                               .accumulate_beta = c->to[IN_BETA].add,
-                               .act = act};
-  return clg_layer_norm_backward(c->ctx, &b, "layer_norm");
+/* How column sums are split: an item has `width` columns and `chunk` rows. By the shapes alone. */
+typedef struct split {
+  uint32_t width, stripes, chunk, chunks;
+} split;
+
+/* Columns first. Rows are cut too, which costs a second launch, where the columns alone leave a device idle. On a CPU
+ * wide stripes read memory in longer runs. */
+static split split_sums(const clg_context *ctx, uint32_t rows, uint32_t n) {
+  bool cpu = ctx->shape == CLG_SHAPE_CPU, many = rows >= 512;
+  uint32_t want = cpu ? 64 : 8192, min_rows = cpu ? 64 : 32;
+  split s = {.width = 1, .chunks = 1};
+  if (cpu) {
+    s.width = CLG_CEIL_DIV(CLG_CEIL_DIV(n, want), LANES) * LANES;
+    if (many || s.width > NORM_STRIPE) s.width = NORM_STRIPE;
+  }
+  s.stripes = CLG_CEIL_DIV(n, s.width);
+  if (many && s.stripes < want) s.chunks = want / s.stripes < rows / min_rows ? want / s.stripes : rows / min_rows;
+  s.chunk = CLG_CEIL_DIV(rows, s.chunks);
+  s.chunks = CLG_CEIL_DIV(rows, s.chunk);
+  return s;
 }
+
+/* dx, and the sums for gamma and beta into `sums` as flags say. */
+static clg_status run_backward(const clg_op_call *c, const clg_at sums[2], const split *s, uint32_t flags) {
+  const clg_layer_norm_attrs *a = c->attrs;
+  const char *prelude;
+  if (!clg_fused_act_text(c->ctx, &a->act, clg_formula_gradient, &prelude)) return clg_last_status(c->ctx);
+  clg_kernel *k = kernel_of(c->ctx, prelude, "norm_backward");
+  const clg_tensor *g = c->grad, *dx = c->to[IN_X].t;
+  const uint32_t columns = CLG_CEIL_DIV(s->stripes * s->chunks, (uint32_t)clg_kernel_group(c->ctx, k));
+  const clg_tensor *const t[] = {g, c->in[IN_X], c->out[OUT_Y], c->in[IN_GAMMA], c->out[OUT_MEAN], c->out[OUT_RSTD],
+                                 dx};
+  clg_at at[9];
+  for (int i = 0; i < 7; i++) at[i] = clg_tensor_place(t[i]);
+  at[7] = sums[0], at[8] = sums[1];
+  const uint64_t offset[3][4] = {{at[0].offset, at[1].offset, at[2].offset, at[3].offset},
+                                 {at[4].offset, at[5].offset},
+                                 {at[6].offset, at[7].offset, at[8].offset}};
+  uint32_t sizes[8] = {rows_of(g), width_of(g), s->width, s->chunk, columns, flags};
+  memcpy(&sizes[6], a->act.numbers, sizeof a->act.numbers);
+  clg_args args;
+  args.n = 0;
+  for (int i = 0; i < 9; i++) clg_args_block(&args, at[i].block ? at[i].block : at[0].block);
+  for (int i = 0; i < 3; i++) clg_args_packed(&args, offset[i]);
+  clg_args_packed(&args, sizes);
+  const size_t groups[3] = {columns + (dx ? row_groups(g) : 0), 1, 1};
+  return clg_launch_groups(c->ctx, k, c->op->name, &args, groups);
+}
+
+/* The gradients of gamma and beta from the sums of chunks. */
+static clg_status add_chunks(const clg_op_call *c, const clg_at sums[2], uint32_t chunks, uint32_t flags) {
+  const clg_at to[] = {clg_tensor_place(c->to[IN_GAMMA].t), clg_tensor_place(c->to[IN_BETA].t)};
+  const clg_at any = sums[0].block ? sums[0] : sums[1];
+  const uint32_t n = width_of(c->grad);
+  clg_args args;
+  args.n = 0;
+  for (int i = 0; i < 4; i++) clg_args_at(&args, i < 2 ? sums[i] : to[i - 2], any);
+  clg_args_u32(&args, chunks);
+  clg_args_u32(&args, n);
+  clg_args_u32(&args, flags);
+  const size_t global[3] = {n, 1, 1};
+  return clg_launch(c->ctx, kernel_of(c->ctx, NULL, "norm_parts"), c->op->name, &args, global, NULL);
+}
+
+static clg_status backward(clg_op_call *c) {
+  const clg_grad_place *dx = &c->to[IN_X], *dgamma = &c->to[IN_GAMMA], *dbeta = &c->to[IN_BETA];
+  const uint32_t rows = rows_of(c->grad), n = width_of(c->grad);
+  const uint32_t asked = (dgamma->t ? NORM_WANT_GAMMA : 0) | (dbeta->t ? NORM_WANT_BETA : 0);
+  const uint32_t flags = asked | (c->in[IN_GAMMA] ? NORM_GAMMA : 0) | (dx->add ? NORM_ADD_X : 0);
+  const uint32_t adds = (dgamma->add ? NORM_ADD_GAMMA : 0) | (dbeta->add ? NORM_ADD_BETA : 0);
+  const clg_at to[] = {clg_tensor_place(dgamma->t), clg_tensor_place(dbeta->t)};
+  split s = {.width = 1, .chunk = 1};
+  if (!n || (!asked && !dx->t)) return CLG_OK;
+  if (!rows) return asked ? add_chunks(c, to, 0, asked | adds) : CLG_OK;
+  if (asked) s = split_sums(c->ctx, rows, n);
+  if (s.chunks <= 1) return run_backward(c, to, &s, flags | adds);
+  const size_t all = (size_t)s.chunks * n;
+  clg_block *work = clg_block_alloc(c->ctx, 2 * all * sizeof(float), CLG_ROLE_WORKSPACE, c->op->name);
+  if (!work) return clg_last_status(c->ctx);
+  const clg_at sums[] = {{work, 0}, {work, all}};
+  clg_status status = run_backward(c, sums, &s, flags);
+  if (status == CLG_OK) status = add_chunks(c, sums, s.chunks, asked | adds);
+  clg_block_unref(work);
+  return status;
+}
+
+/* ---- by recorded ops ---- */
 
 /* A number a row, broadcasting to x. */
 static clg_tensor *over_rows(clg_tensor *t, const clg_tensor *x) {
@@ -96,12 +175,12 @@ static clg_tensor *over_rows(clg_tensor *t, const clg_tensor *x) {
 }
 
 static void compose(clg_op_call *c, clg_tensor **d) {
-  const norm_attrs *a = c->attrs;
+  const clg_layer_norm_attrs *a = c->attrs;
   clg_tensor *x = c->in[IN_X], *gamma = c->in[IN_GAMMA], *rstd = NULL;
   const int last[] = {-1};
   clg_tensor *xhat =
       clg_normalise(x, over_rows(c->out[OUT_MEAN], x), over_rows(c->out[OUT_RSTD], x), last, 1, a->eps, &rstd);
-  clg_tensor *g = a->act.formula ? clg_behind_recorded(&a->act, c->out[OUT_Y], c->grad) : c->grad;
+  clg_tensor *g = clg_fused_act_compose(&a->act, c->out[OUT_Y], c->grad);
   int rows[CLG_MAX_DIMS];
   for (int k = 0; k < x->ndim - 1; k++) rows[k] = k;
   for (int i = IN_GAMMA; i <= IN_BETA; i++) {
@@ -118,7 +197,7 @@ static void compose(clg_op_call *c, clg_tensor **d) {
 /* As norm_forward computes it. */
 static clg_expr recompute(clg_recompute *r, clg_node *n) {
   clg_arena *a = clg_arena_of(n->ctx);
-  const norm_attrs *attrs = clg_op_attrs(n);
+  const clg_layer_norm_attrs *attrs = clg_op_attrs(n);
   const clg_saved *x = clg_op_saved(n, CLG_IN(IN_X)), *gamma = clg_op_saved(n, CLG_IN(IN_GAMMA)),
                   *beta = clg_op_saved(n, CLG_IN(IN_BETA));
   if (!x || !clg_recompute_shape(r, x->ndim, x->shape)) return 0;
@@ -130,27 +209,27 @@ static clg_expr recompute(clg_recompute *r, clg_node *n) {
   y = clg_expr_make(a, CLG_EX_MUL, y, rstd, 0);
   if (gamma) y = clg_expr_make(a, CLG_EX_MUL, y, clg_recompute_base(r, gamma, NULL), 0);
   if (beta) y = clg_expr_make(a, CLG_EX_ADD, y, clg_recompute_base(r, beta, NULL), 0);
-  return attrs->act.formula ? clg_behind_recompute(r, &attrs->act, y) : y;
+  return clg_fused_act_recompute(r, &attrs->act, y);
 }
 
-static const clg_op layer_norm_op = {.name = "layer_norm",
-                                     .attrs = sizeof(norm_attrs),
-                                     .optional = CLG_IN(IN_GAMMA) | CLG_IN(IN_BETA),
-                                     .shapes = shapes,
-                                     .forward = forward,
-                                     .needs = needs,
-                                     .keeps = keeps,
-                                     .backward = backward,
-                                     .compose = compose,
-                                     .recompute = recompute};
+const clg_op clg_layer_norm_op = {.name = "layer_norm",
+                                  .attrs = sizeof(clg_layer_norm_attrs),
+                                  .optional = CLG_IN(IN_GAMMA) | CLG_IN(IN_BETA),
+                                  .shapes = shapes,
+                                  .forward = forward,
+                                  .needs = needs,
+                                  .keeps = keeps,
+                                  .backward = backward,
+                                  .compose = compose,
+                                  .recompute = recompute};
 
 clg_tensor *clg_layer_norm_act(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps, clg_activation act,
                                float slope) {
-  if (!x) return clg_null(NULL, "layer_norm"), NULL;
-  clg_behind behind;
-  if (!clg_behind_begin(x->ctx, act, slope, false, &behind)) return NULL;
-  clg_tensor *const in[] = {x, gamma, beta};
-  return clg_behind_end(&behind, clg_op_run(&layer_norm_op, in, 3, &(norm_attrs){eps, behind.fused}));
+  if (!x) return clg_null_object(NULL, "layer_norm");
+  clg_act_choice choice;
+  if (!clg_fused_act_begin(x->ctx, act, slope, false, &choice)) return NULL;
+  clg_layer_norm_attrs a = {eps, choice.fused};
+  return clg_fused_act_end(&choice, clg_op_run(&clg_layer_norm_op, (clg_tensor *[]){x, gamma, beta}, 3, &a));
 }
 
 clg_tensor *clg_layer_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps) {

@@ -97,7 +97,7 @@ clg_tensor *clg_norm_and_part(clg_tensor *x, float part) {
 clg_tensor *clg_norm(clg_tensor *x, float p, const int *dims, int n, bool keepdim) {
   norm_attrs a = {.p = p};
   if (!clg_inputs_ok(&x, 1, "norm") || !clg_dims_mask(x, dims, n, &a.dims, "norm")) return NULL;
-  if (!(p > 0)) return clg_fail(x->ctx, CLG_ERR_ARGUMENT, "norm", "the order p of a norm must be positive"), NULL;
+  if (!(p > 0)) return clg_fail_object(x->ctx, CLG_ERR_ARGUMENT, "norm", "the order p of a norm must be positive");
   clg_scope *scope = clg_scope_open(x->ctx);
   bool single = x->ndim == 0;
   if (single) x = clg_reshape(x, 1, (int64_t[]){1}), a.dims = 1;

@@ -61,10 +61,8 @@ static clg_tensor *roll_one(clg_tensor *x, int64_t shift, int dim) {
 
 clg_tensor *clg_roll(clg_tensor *x, const int64_t *shifts, const int *dims, int n) {
   if (!clg_inputs_here(&x, 1, "roll")) return NULL;
-  if (n < 0 || !shifts || (n && !dims)) {
-    clg_fail(x->ctx, CLG_ERR_ARGUMENT, "roll", "%d dimensions are no list of them with a shift each", n);
-    return NULL;
-  }
+  if (n < 0 || !shifts || (n && !dims))
+    return clg_fail_object(x->ctx, CLG_ERR_ARGUMENT, "roll", "%d dimensions are no list of them with a shift each", n);
   clg_scope *scope = clg_scope_open(x->ctx);
   clg_tensor *y = x;
   if (!n) y = clg_reshape(roll_one(clg_reshape(x, 1, (int64_t[]){x->numel}), shifts[0], 0), x->ndim, x->shape);

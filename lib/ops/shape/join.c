@@ -21,9 +21,8 @@ static bool shapes_ok(clg_tensor *const *in, int n, int d) {
     for (int k = 0; fits && k < in[0]->ndim; k++) fits = k == d || in[i]->shape[k] == in[0]->shape[k];
     if (fits) continue;
     char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
-    clg_fail(in[0]->ctx, CLG_ERR_SHAPE, "cat", "%s and %s differ in more than dimension %d",
-             clg_shape_text(in[0]->ndim, in[0]->shape, a), clg_shape_text(in[i]->ndim, in[i]->shape, b), d);
-    return false;
+    return clg_refuse(in[0]->ctx, CLG_ERR_SHAPE, "cat", "%s and %s differ in more than dimension %d",
+                      clg_shape_text(in[0]->ndim, in[0]->shape, a), clg_shape_text(in[i]->ndim, in[i]->shape, b), d);
   }
   return true;
 }
@@ -31,10 +30,8 @@ static bool shapes_ok(clg_tensor *const *in, int n, int d) {
 static bool cat_shapes(clg_op_call *c, clg_shape *out) {
   cat_attrs *a = c->attrs;
   if (!types_ok(c->in, c->n, "cat")) return false;
-  if (c->n > UINT16_MAX) {
-    clg_fail(c->ctx, CLG_ERR_ARGUMENT, "cat", "%d tensors, but at most 65535 can be joined", c->n);
-    return false;
-  }
+  if (c->n > UINT16_MAX)
+    return clg_refuse(c->ctx, CLG_ERR_ARGUMENT, "cat", "%d tensors, but at most 65535 can be joined", c->n);
   a->dim = clg_dim_of(c->ctx, a->dim, c->in[0]->ndim, "cat");
   if (a->dim < 0 || !shapes_ok(c->in, c->n, a->dim)) return false;
   for (int i = 1; i < c->n; i++) out->dim[a->dim] += c->in[i]->shape[a->dim];
@@ -76,8 +73,7 @@ static const clg_op cat_op = {.name = "cat",
 
 clg_tensor *clg_cat(clg_tensor *const *tensors, int n, int dim) {
   if (tensors && n >= 1) return clg_op_run(&cat_op, tensors, n, &(cat_attrs){dim});
-  clg_null(NULL, "cat");
-  return NULL;
+  return clg_null_object(NULL, "cat");
 }
 
 /* The dimension that is new, or -1 with the error set. */
@@ -101,18 +97,12 @@ static int stack_dim(clg_tensor *const *in, int n, int dim) {
 }
 
 clg_tensor *clg_stack(clg_tensor *const *tensors, int n, int dim) {
-  if (!tensors || n < 1) {
-    clg_null(NULL, "stack");
-    return NULL;
-  }
+  if (!tensors || n < 1) return clg_null_object(NULL, "stack");
   int d = stack_dim(tensors, n, dim);
   if (d < 0) return NULL;
   clg_context *ctx = tensors[0]->ctx;
   clg_tensor **wide = malloc((size_t)n * sizeof *wide);
-  if (!wide) {
-    clg_fail(ctx, CLG_ERR_HOST_MEMORY, "stack", "out of host memory");
-    return NULL;
-  }
+  if (!wide) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "stack", "out of host memory");
   clg_scope *scope = clg_scope_open(ctx);
   int ndim = tensors[0]->ndim + 1;
   int64_t shape[CLG_MAX_DIMS];

@@ -45,9 +45,9 @@ static bool reshape_shapes(clg_op_call *c, clg_shape *out) {
   /* A 0 may hide sizes. */
   if (ok && known == x->numel) return clg_shape_numel(c->ctx, ndim, out->dim, "reshape") >= 0;
   char from[CLG_SHAPE_TEXT], to[CLG_SHAPE_TEXT];
-  clg_fail(c->ctx, CLG_ERR_SHAPE, "reshape", "%s cannot be seen as %s", clg_shape_text(x->ndim, x->shape, from),
-           ndim >= 0 && ndim <= CLG_MAX_DIMS && shape ? clg_shape_text(ndim, shape, to) : "that");
-  return false;
+  return clg_refuse(c->ctx, CLG_ERR_SHAPE, "reshape", "%s cannot be seen as %s",
+                    clg_shape_text(x->ndim, x->shape, from),
+                    ndim >= 0 && ndim <= CLG_MAX_DIMS && shape ? clg_shape_text(ndim, shape, to) : "that");
 }
 
 /* Strides that show x's elements, in order, as `shape`: false if there are none. Each group of dimensions of the new
@@ -123,8 +123,7 @@ static bool permute_shapes(clg_op_call *c, clg_shape *out) {
     out->dim[d] = x->shape[a->order[d]];
   }
   if (seen == (1u << x->ndim) - 1) return true;
-  clg_fail(c->ctx, CLG_ERR_SHAPE, "permute", "the order names a dimension twice");
-  return false;
+  return clg_refuse(c->ctx, CLG_ERR_SHAPE, "permute", "the order names a dimension twice");
 }
 
 static clg_status permute_forward(clg_op_call *c) {
@@ -161,10 +160,7 @@ static const clg_op permute_op = {.name = "permute",
 
 clg_tensor *clg_permute(clg_tensor *x, const int *order) {
   permute_attrs a;
-  if (!x || (x->ndim && !order)) {
-    clg_null(x ? x->ctx : NULL, "permute");
-    return NULL;
-  }
+  if (!x || (x->ndim && !order)) return clg_null_object(x ? x->ctx : NULL, "permute");
   if (x->ndim) memcpy(a.order, order, (size_t)x->ndim * sizeof *order);
   return clg_op_run(&permute_op, &x, 1, &a);
 }
@@ -195,9 +191,8 @@ static bool expand_shapes(clg_op_call *c, clg_shape *out) {
   out->ndim = want->ndim;
   if (ok) return clg_shape_numel(c->ctx, out->ndim, out->dim, "expand") >= 0;
   char text[CLG_SHAPE_TEXT];
-  clg_fail(c->ctx, CLG_ERR_SHAPE, "expand", "%s does not broadcast to the shape asked for",
-           clg_shape_text(x->ndim, x->shape, text));
-  return false;
+  return clg_refuse(c->ctx, CLG_ERR_SHAPE, "expand", "%s does not broadcast to the shape asked for",
+                    clg_shape_text(x->ndim, x->shape, text));
 }
 
 static clg_status expand_forward(clg_op_call *c) {

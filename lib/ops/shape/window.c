@@ -22,11 +22,9 @@ static bool narrow_shapes(clg_op_call *c, clg_shape *out) {
   a->dim = clg_dim_of(c->ctx, a->dim, c->in[0]->ndim, c->op->name);
   if (a->dim < 0) return false;
   int64_t size = c->in[0]->shape[a->dim];
-  if (a->start < 0 || a->length < 0 || a->start > size || a->length > size - a->start) {
-    clg_fail(c->ctx, CLG_ERR_SHAPE, c->op->name, "%lld elements from %lld on are not within %lld", (long long)a->length,
-             (long long)a->start, (long long)size);
-    return false;
-  }
+  if (a->start < 0 || a->length < 0 || a->start > size || a->length > size - a->start)
+    return clg_refuse(c->ctx, CLG_ERR_SHAPE, c->op->name, "%lld elements from %lld on are not within %lld",
+                      (long long)a->length, (long long)a->start, (long long)size);
   out->dim[a->dim] = a->length;
   return true;
 }
@@ -84,10 +82,9 @@ static bool slice_shapes(clg_op_call *c, clg_shape *out) {
   slice_attrs *a = c->attrs;
   a->dim = clg_dim_of(c->ctx, a->dim, c->in[0]->ndim, c->op->name);
   if (a->dim < 0) return false;
-  if (a->step < 1 || a->step > INT32_MAX) {
-    clg_fail(c->ctx, CLG_ERR_ARGUMENT, c->op->name, "a step of %lld: it must be 1 or more", (long long)a->step);
-    return false;
-  }
+  if (a->step < 1 || a->step > INT32_MAX)
+    return clg_refuse(c->ctx, CLG_ERR_ARGUMENT, c->op->name, "a step of %lld: it must be 1 or more",
+                      (long long)a->step);
   int64_t size = c->in[0]->shape[a->dim], stop = clamped(a->length, size);
   a->start = clamped(a->start, size);
   a->length = stop > a->start ? (stop - a->start + a->step - 1) / a->step : 0;
@@ -119,10 +116,8 @@ static bool pad_shapes(clg_op_call *c, clg_shape *out) {
   pad_attrs *a = c->attrs;
   a->dim = clg_dim_of(c->ctx, a->dim, c->in[0]->ndim, c->op->name);
   if (a->dim < 0) return false;
-  if (a->before < 0 || a->after < 0 || a->before > INT32_MAX || a->after > INT32_MAX) {
-    clg_fail(c->ctx, CLG_ERR_SHAPE, c->op->name, "padding must not be negative");
-    return false;
-  }
+  if (a->before < 0 || a->after < 0 || a->before > INT32_MAX || a->after > INT32_MAX)
+    return clg_refuse(c->ctx, CLG_ERR_SHAPE, c->op->name, "padding must not be negative");
   out->dim[a->dim] = a->before + span_of(c->in[0]->shape[a->dim], a->step) + a->after;
   return true;
 }

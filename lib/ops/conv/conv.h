@@ -7,8 +7,8 @@
  * x [N,C,H,W], w [O,C/groups,kh,kw], y [N,O,OH,OW], contiguous; channels o and c are of the same group. A
  * transposed convolution is dgrad. Each is the gradient of another: bilinear maps, closed under differentiation.
  */
-#ifndef CLG_OPS_CONV_KERNELS_H
-#define CLG_OPS_CONV_KERNELS_H
+#ifndef CLG_OPS_CONV_CONV_H
+#define CLG_OPS_CONV_CONV_H
 
 #include "device/launch.h"
 
@@ -22,6 +22,8 @@ typedef struct clg_conv_shape {
 } clg_conv_shape;
 
 typedef struct clg_conv_call {
+  clg_context *ctx;
+  const char *op; /* that errors name */
   const clg_conv_shape *shape;
   clg_conv_operand output; /* which one is computed: at[output] */
   clg_at at[CLG_CONV_OPERANDS];
@@ -32,7 +34,7 @@ typedef struct clg_conv_call {
 } clg_conv_call;
 
 /* Queues it. Workspace (packed weights, partial sums) depends on the shapes and the shape of the device alone. Errors
- * are those of clg_launch and clg_block_alloc, raised on the context for `op`. */
-clg_status clg_conv_run(clg_context *ctx, const clg_conv_call *call, const char *op);
+ * are those of clg_launch and clg_block_alloc, raised on the context. */
+clg_status clg_conv_run(const clg_conv_call *call);
 
 #endif
