@@ -126,9 +126,13 @@ clg_entry *clg_books_add(clg_context *ctx, size_t bytes, clg_role role, const ch
                    .layer = clg_layer(ctx),
                    .phase = phase_of(b),
                    .role = role,
-                   .dtype = what ? what->dtype : CLG_F32,
-                   .ndim = what ? what->ndim : -1};
-  if (shape) memcpy(e->shape, what->shape, shape);
+                   .dtype = CLG_F32,
+                   .ndim = -1};
+  if (what) {
+    e->dtype = what->dtype;
+    e->ndim = what->ndim;
+    if (shape) memcpy(e->shape, what->shape, shape);
+  }
   if (b->live) b->live->prev = e;
   b->live = e;
   b->now.live += bytes;

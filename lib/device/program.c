@@ -192,10 +192,10 @@ static bool make_key(clg_context *ctx, const program *p, key *k) {
   used = (int)strlen(k->macros);
   if (cpu && mentions(source, "REGISTER_LANES"))
     snprintf(k->macros + used, sizeof k->macros - (size_t)used, "#define REGISTER_LANES %u\n", clg_register_lanes(ctx));
-  const clg_part parts[ALL_PARTS] = {
-      part(k->id.data ? k->id.data : ""), part(k->macros),  common ? (clg_part){common->text, common->size} : part(""),
-      part("#line 1 \"prelude\"\n"),      part(p->prelude), part("\n"),
-      {source->text, source->size}};
+  const clg_part shared = common ? (clg_part){common->text, common->size} : part("");
+  const clg_part parts[ALL_PARTS] = {part(k->id.data ? k->id.data : ""), part(k->macros),  shared,
+                                     part("#line 1 \"prelude\"\n"),      part(p->prelude), part("\n"),
+                                     {source->text, source->size}};
   memcpy(k->parts, parts, sizeof parts);
   if (!p->label) return !k->id.failed;
   snprintf(k->line, sizeof k->line, "#line 1 \"%.100s\"\n", p->label);

@@ -98,7 +98,10 @@ static bool has_lanes(const clg_arena *a, const clg_walk *w, clg_expr root) {
 
 bool clg_expr_emit_lanes(const clg_arena *a, clg_expr root, const char *result, const char *prefix, clg_str *out) {
   clg_walk w;
-  if (!a || !root || !clg_walk_open(&w, a, &root, 1)) return out->failed = true, false;
+  if (!a || !root || !clg_walk_open(&w, a, &root, 1)) {
+    out->failed = true;
+    return false;
+  }
   bool ok = has_lanes(a, &w, root);
   emitter m = {a, &w, prefix, out, true};
   if (ok) statements(&m, &w, &root, &result, 1);
@@ -141,7 +144,8 @@ static void print_number(printer *p, double v) {
   if (isfinite(v)) {
     clg_str_add_double(p->out, v);
   } else {
-    clg_str_add(p->out, isnan(v) ? "(0/0)" : v < 0 ? "(-1/0)" : "(1/0)");
+    const char *infinite = v < 0 ? "(-1/0)" : "(1/0)";
+    clg_str_add(p->out, isnan(v) ? "(0/0)" : infinite);
   }
 }
 

@@ -27,9 +27,7 @@ clg_status clg_anomaly_check(const clg_tensor *t, const char *op, const char *wh
   clg_status s = look(t, op ? op : "anomaly", &found);
   if (s != CLG_OK || found == 0) return s;
   char shape[CLG_SHAPE_TEXT];
-  return clg_fail(ctx, CLG_ERR_GRAPH, op, "%s %s holds NaN or Inf, in %s", what,
-                  clg_shape_text(t->ndim, t->shape, shape),
-                  clg_recomputing(ctx)   ? "a checkpointed segment that runs again"
-                  : clg_in_backward(ctx) ? "backward"
-                                         : "forward");
+  const char *where = clg_in_backward(ctx) ? "backward" : "forward";
+  if (clg_recomputing(ctx)) where = "a checkpointed segment that runs again";
+  return clg_fail(ctx, CLG_ERR_GRAPH, op, "%s %s holds NaN or Inf, in %s", what, clg_tensor_text(t, shape), where);
 }

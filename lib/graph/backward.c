@@ -28,7 +28,7 @@ static clg_status visit(clg_backward_pass *pass, clg_node *n) {
 
 static int newer_first(const void *a, const void *b) {
   uint64_t x = (*(clg_node *const *)a)->seq, y = (*(clg_node *const *)b)->seq;
-  return x < y ? 1 : x > y ? -1 : 0;
+  return (x < y) - (x > y);
 }
 
 /* The list of nodes is its own worklist. A chain comes out in order and is not sorted again. */
@@ -152,7 +152,7 @@ static clg_tensor *root_gradient(clg_graph *g, clg_tensor *root, const clg_backw
   if (root->numel != 1)
     return clg_fail_object(root->ctx, CLG_ERR_GRAPH, "backward",
                            "a root of shape %s needs a gradient: only one-element roots have a default",
-                           clg_shape_text(root->ndim, root->shape, a));
+                           clg_tensor_text(root, a));
   /* A user may hold the last one, as a gradient that was asked for, or have changed it in a hook. */
   if (g->one && (g->one->storage->refs > 1 || clg_tensor_version(g->one) != g->one_version)) clg_tensor_unref(&g->one);
   if (!g->one) {
@@ -241,7 +241,8 @@ static clg_status run(clg_backward_pass *pass, clg_tensor *root, const clg_backw
   bool mode = clg_set_grad_mode(ctx, options && options->create_graph);
   ctx->result_role = CLG_ROLE_GRADIENT;
   g = clg_flow_plain(g);
-  clg_status s = !g ? clg_last_status(ctx) : root->has_graph ? run_graph(pass, root, g) : run_leaf_root(pass, root, g);
+  clg_status s = clg_last_status(ctx);
+  if (g) s = root->has_graph ? run_graph(pass, root, g) : run_leaf_root(pass, root, g);
   ctx->result_role = CLG_ROLE_ACTIVATION;
   clg_set_grad_mode(ctx, mode);
   clg_work_end(ctx, before);
@@ -251,7 +252,10 @@ static clg_status run(clg_backward_pass *pass, clg_tensor *root, const clg_backw
 clg_backward_options clg_backward_defaults(void) { return (clg_backward_options){.grad = NULL}; }
 
 clg_status clg_backward(clg_tensor *root, const clg_backward_options *options) {
-  if (!root) return rootless = true, clg_null(NULL, "backward");
+  if (!root) {
+    rootless = true;
+    return clg_null(NULL, "backward");
+  }
   if (clg_within_idle(root->ctx, "backward")) return CLG_ERR_STATE;
   clg_backward_pass pass = {.ctx = root->ctx};
   if (options && options->inputs) {

@@ -47,8 +47,7 @@ bool clg_flow_fits(const clg_tensor *grad, const clg_tensor *of, const char *op,
   if (grad->ctx != of->ctx)
     clg_fail(of->ctx, CLG_ERR_ARGUMENT, op, "%s is of another context", what);
   else if (!clg_same_shape(grad, of))
-    clg_fail(of->ctx, CLG_ERR_SHAPE, op, "%s is %s: want %s", what, clg_shape_text(grad->ndim, grad->shape, a),
-             clg_shape_text(of->ndim, of->shape, b));
+    clg_fail(of->ctx, CLG_ERR_SHAPE, op, "%s is %s: want %s", what, clg_tensor_text(grad, a), clg_tensor_text(of, b));
   else if (grad->storage->dtype != CLG_F32)
     clg_fail(of->ctx, CLG_ERR_ARGUMENT, op, "%s is int32: want float32", what);
   else
@@ -131,7 +130,8 @@ static clg_status next_gradient(clg_tensor *t, clg_tensor *grad) {
 
 clg_status clg_flow_accumulate(clg_tensor *t, clg_tensor *grad) {
   struct clg_autograd *a = clg_autograd_of(t);
-  clg_status s = !a ? CLG_ERR_HOST_MEMORY : a->grad ? next_gradient(t, grad) : first_gradient(t, grad);
+  clg_status s = CLG_ERR_HOST_MEMORY;
+  if (a) s = a->grad ? next_gradient(t, grad) : first_gradient(t, grad);
   clg_tensor_unref(&grad);
   return s;
 }
@@ -214,11 +214,15 @@ static clg_status own_sum(clg_tensor **sum, clg_node *n, int ndim, const int64_t
   *fresh = !*sum;
   if (*sum && clg_is_unique(*sum)) return CLG_OK;
   clg_tensor *own = clg_tensor_new(n->ctx, ndim, shape, CLG_ROLE_GRADIENT, n->op);
-  clg_status s = !own ? clg_last_status(n->ctx) : *sum ? clg_tensor_assign(own, *sum, n->op) : clg_fill_(own, 0);
-  if (s != CLG_OK) return clg_tensor_unref(&own), s;
-  clg_tensor_unref(sum);
-  *sum = own;
-  return CLG_OK;
+  if (!own) return clg_last_status(n->ctx);
+  clg_status s = *sum ? clg_tensor_assign(own, *sum, n->op) : clg_fill_(own, 0);
+  if (s == CLG_OK) {
+    clg_tensor_unref(sum);
+    *sum = own;
+  } else {
+    clg_tensor_unref(&own);
+  }
+  return s;
 }
 
 clg_status clg_edge_add_part(clg_node *n, int input, int ndim, const int64_t *shape, const clg_window *window,

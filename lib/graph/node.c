@@ -207,8 +207,9 @@ static clg_status pack_hooked(clg_node *n, clg_saved *s, clg_tensor *t, const cl
   s->packed = used.pack(used.user, seen);
   clg_set_grad_mode(n->ctx, mode);
   clg_tensor_unref(&seen);
-  if (s->packed) return s->hooks = used, CLG_OK;
-  return clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook packed nothing");
+  if (!s->packed) return clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook packed nothing");
+  s->hooks = used;
+  return CLG_OK;
 }
 
 clg_status clg_node_save(clg_node *n, int slot, clg_tensor *t, int source) {
@@ -247,8 +248,8 @@ static clg_tensor *unpack_hooked(clg_node *n, clg_saved *s) {
   } else if (t->storage->dtype != s->dtype) {
     clg_fail(n->ctx, CLG_ERR_ARGUMENT, n->op, "the saved-tensor hook unpacked a tensor of another type");
   } else if (t->ndim != s->ndim || memcmp(t->shape, s->shape, (size_t)s->ndim * sizeof *s->shape)) {
-    clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook unpacked %s instead of %s",
-             clg_shape_text(t->ndim, t->shape, got), clg_shape_text(s->ndim, s->shape, want));
+    clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook unpacked %s instead of %s", clg_tensor_text(t, got),
+             clg_shape_text(s->ndim, s->shape, want));
   } else {
     own = clg_tensor_view(t->storage, t->offset, t->ndim, t->shape, t->stride);
   }
@@ -273,13 +274,13 @@ static clg_tensor *reattach(clg_node *n, clg_saved *s, clg_tensor *t) {
 
 clg_tensor *clg_node_unpack_view(clg_node *n, int slot) {
   clg_saved *s = &n->saved[slot];
+  const char *quote = n->released && *n->released_in ? "\"" : "";
   if (n->released)
     return clg_fail_object(
         n->ctx, CLG_ERR_GRAPH, n->op,
         "backward through the graph a second time: the tensors that this op saved were released by the backward "
-        "%s%s%s. "
-        "Detach its input (clg_detach), keep the graph (retain_graph), or run the forward again",
-        *n->released_in ? "in phase \"" : "before", n->released_in, *n->released_in ? "\"" : "");
+        "%s%s%s%s. Detach its input (clg_detach), keep the graph (retain_graph), or run the forward again",
+        *quote ? "in phase " : "before", quote, n->released_in, quote);
   if (s->hooks.unpack) return reattach(n, s, unpack_hooked(n, s));
   if (s->recomputed_by) return reattach(n, s, clg_recomputed(n, s));
   if (!clg_saved_intact(s, n->op)) return NULL;

@@ -36,7 +36,10 @@ clg_scope *clg_scope_open(clg_context *ctx) {
       .ctx = ctx, .parent = ctx->scope, .errors = ctx->error.raised, .nulls = nulls, .marks = nulls->seen};
   bool idle = clg_within_idle(ctx, "scope_open");
   clg_scope *s = !idle && !ctx->n_unopened && clg_graph_of(ctx) ? calloc(1, sizeof *s) : NULL;
-  if (s) return *s = opened, ctx->scope = s;
+  if (s) {
+    *s = opened;
+    return ctx->scope = s;
+  }
   if (!ctx->n_unopened++) ctx->unopened = opened;
   if (!idle) clg_fail(ctx, CLG_ERR_HOST_MEMORY, "scope_open", "out of host memory");
   return &ctx->unopened;
@@ -101,7 +104,10 @@ bool clg_scope_owns(const clg_scope *s, const clg_tensor *t) { return place_of(s
 clg_tensor *clg_scope_close_with(clg_scope *scope, clg_tensor *result) {
   if (!scope) return result;
   clg_context *ctx = scope->ctx;
-  if (!clg_scope_opened(scope) || ctx->idling) return clg_scope_close(scope), result;
+  if (!clg_scope_opened(scope) || ctx->idling) {
+    clg_scope_close(scope);
+    return result;
+  }
   ctx->n_unopened = 0;
   while (ctx->scope != scope) clg_scope_close_with(ctx->scope, result);
   size_t i = result ? place_of(scope, result) : 0;

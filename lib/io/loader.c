@@ -83,8 +83,7 @@ const char *clg_loader_misfit(const clg_entry *e, const clg_tensor *t, char buf[
   bool same = e->ndim == t->ndim;
   for (int d = 0; same && d < t->ndim; d++) same = e->shape[d] == t->shape[d];
   if (same) return NULL;
-  snprintf(buf, CLG_MISFIT, "is %s in the file, %s here", clg_entry_shape(e, there),
-           clg_shape_text(t->ndim, t->shape, here));
+  snprintf(buf, CLG_MISFIT, "is %s in the file, %s here", clg_entry_shape(e, there), clg_tensor_text(t, here));
   return buf;
 }
 

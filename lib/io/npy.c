@@ -38,7 +38,8 @@ static bool next(cursor *c, char wanted) {
 
 /* A quoted string without escapes. */
 static bool quoted(cursor *c, const char **text, size_t *n) {
-  char quote = next(c, '\'') ? '\'' : next(c, '"') ? '"' : 0;
+  char quote = next(c, '"') ? '"' : 0;
+  if (!quote && next(c, '\'')) quote = '\'';
   const char *end = quote ? strchr(c->at, quote) : NULL;
   if (!end) return refuse(c, "its header is no dictionary of NumPy's");
   *text = c->at;

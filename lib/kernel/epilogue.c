@@ -44,9 +44,9 @@ static void lanes(const clg_kernel_formula *f, clg_layout *l) {
 /* MACRO(v) and MACRO_VEC(v), or with g, over the kernel's `numbers`. */
 static void macros(const clg_kernel_formula *f, const char *macro, clg_str *out) {
   const char *args = f->n_in > 1 ? "v, g" : "v";
+  static const char *const suffix[] = {"", "_VEC"}, *const function[] = {"of", "lanes"};
   for (int vector = 0; vector < 2; vector++) {
-    clg_str_addf(out, "#define %s%s(%s) %s_%s(%s", macro, vector ? "_VEC" : "", args, f->name, vector ? "lanes" : "of",
-                 args);
+    clg_str_addf(out, "#define %s%s(%s) %s_%s(%s", macro, suffix[vector], args, f->name, function[vector], args);
     for (int i = 0; i < f->n_number; i++) clg_str_addf(out, ", numbers.s%d", i);
     clg_str_add(out, ")\n");
   }

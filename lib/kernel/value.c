@@ -8,10 +8,10 @@
 static void comment(const clg_kernel_formula *f, int i, clg_layout *l) {
   clg_str text = {0}, formula = {0};
   clg_expr_print(f->arena, f->out[i], &formula);
-  bool whole = formula.len <= COMMENT;
   if (f->n_out > 1) clg_str_addf(&text, "%s, out%d: ", f->name, i);
   if (f->n_out == 1) clg_str_addf(&text, "%s: ", f->name);
-  clg_str_addf(&text, "%.*s%s", COMMENT, formula.data ? formula.data : "", whole ? "" : " ...");
+  if (formula.data) clg_str_addf(&text, "%.*s", COMMENT, formula.data);
+  if (formula.len > COMMENT) clg_str_add(&text, " ...");
   l->out->failed |= text.failed || formula.failed;
   if (!l->out->failed) clg_layout_comment(l, text.data);
   clg_str_free(&text), clg_str_free(&formula);

@@ -19,7 +19,8 @@ static const char *outermost(const clg_module *m) {
 const char *clg_module_path(clg_module *m) {
   if (m->path) return m->path;
   clg_str path = {0};
-  const char *around = m->owner ? clg_module_path(m->owner) : "", *dot = *around ? "." : "";
+  const char *around = m->owner ? clg_module_path(m->owner) : "";
+  const char *dot = *around ? "." : "";
   if (!m->owner)
     clg_str_add(&path, outermost(m));
   else if (m->name)

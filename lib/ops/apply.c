@@ -44,7 +44,7 @@ static bool broadcast_all(clg_op_call *c) {
     if (clg_broadcast(&a->ndim, a->shape, c->in[i])) continue;
     char x[CLG_SHAPE_TEXT], y[CLG_SHAPE_TEXT];
     return clg_refuse(c->ctx, CLG_ERR_SHAPE, a->f->name, "shapes %s and %s do not broadcast",
-                      clg_shape_text(a->ndim, a->shape, x), clg_shape_text(c->in[i]->ndim, c->in[i]->shape, y));
+                      clg_shape_text(a->ndim, a->shape, x), clg_tensor_text(c->in[i], y));
   }
   /* Without a sum it is the result's shape, which is checked. */
   return !a->dims || clg_shape_numel(c->ctx, a->ndim, a->shape, a->f->name) >= 0;

@@ -68,7 +68,7 @@ static bool gradient_ok(const clg_op_call *c, int i, const clg_tensor *t) {
     return false;
   else if (t->ctx != c->ctx || t->ndim != s->ndim || memcmp(t->shape, s->dim, (size_t)t->ndim * sizeof *t->shape))
     clg_fail(c->ctx, CLG_ERR_SHAPE, op, "its backward gave a gradient %s of input %d, which is %s",
-             clg_shape_text(t->ndim, t->shape, got), i, clg_shape_text(s->ndim, s->dim, want));
+             clg_tensor_text(t, got), i, clg_shape_text(s->ndim, s->dim, want));
   else
     return true;
   return false;

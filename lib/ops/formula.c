@@ -73,8 +73,10 @@ static clg_expr parse(clg_context *ctx, const char *text, const names *n, bool w
 /* What kernels of gradient i are called. */
 #define GRADIENT_NAME 100
 static void name_gradient(const clg_formula *f, int i, char name[GRADIENT_NAME]) {
-  const bool one = f->n_in == 1;
-  snprintf(name, GRADIENT_NAME, "%.60s_backward%s%.20s", f->name, one ? "" : "_", one ? "" : f->in[i]);
+  if (f->n_in == 1)
+    snprintf(name, GRADIENT_NAME, "%.60s_backward", f->name);
+  else
+    snprintf(name, GRADIENT_NAME, "%.60s_backward_%.20s", f->name, f->in[i]);
 }
 
 /* One gradient; its kernel is built only if it is ever run. */
@@ -83,7 +85,8 @@ static bool derive(clg_context *ctx, clg_formula *f, int i, const names *n, cons
   clg_expr d = stated ? parse(ctx, stated, n, true, f->name) : clg_expr_diff(a, f->f, n->tensor[i]);
   if (!d && stated) return false;
   /* A stated 0 means that nothing depends on the input there. */
-  d = stated ? clg_expr_replace(a, d, clg_expr_const(a, 0), clg_expr_absent(a)) : d ? prefer_result(a, d, f->f, n) : 0;
+  if (stated) d = clg_expr_replace(a, d, clg_expr_const(a, 0), clg_expr_absent(a));
+  if (d && !stated) d = prefer_result(a, d, f->f, n);
   if (!d) return clg_refuse(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
   f->grad[i].identity = clg_expr_is_const(a, d, 1);
   f->grad[i].uses = uses(a, d, n);
@@ -141,7 +144,8 @@ static clg_expr rename_to(clg_arena *a, clg_expr e, const char *const *from, int
     for (int i = 0; i < n; i++) {
       snprintf(between, sizeof between, "%c%0*d", kind, NAME_MAX_LENGTH, i);
       snprintf(to, sizeof to, "%c%d", kind, i);
-      e = clg_expr_replace(a, e, clg_expr_var(a, pass ? between : from[i]), clg_expr_var(a, pass ? to : between));
+      const char *ends[] = {from[i], between, to};
+      e = clg_expr_replace(a, e, clg_expr_var(a, ends[pass]), clg_expr_var(a, ends[pass + 1]));
     }
   return e;
 }
@@ -166,12 +170,13 @@ clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i) {
   if (f->grad[i].recorded) return f->grad[i].recorded;
   clg_arena *a = clg_arena_of(ctx);
   clg_expr e = clg_expr_chain(a, clg_expr_var(a, "g"), f->grad[i].d);
-  const char *from[CLG_FORMULA_INPUTS + 2];
+  const char *all[CLG_FORMULA_INPUTS + 2], *from[CLG_FORMULA_INPUTS + 2];
   int n = 0;
+  memcpy(all, f->in, sizeof f->in);
+  all[f->n_in] = "y", all[f->n_in + 1] = "g";
   for (int k = 0; k < f->n_in + 2; k++) {
-    const char *name = k < f->n_in ? f->in[k] : k == f->n_in ? "y" : "g";
-    if (!clg_expr_mentions(a, e, name)) continue;
-    from[n++] = name;
+    if (!clg_expr_mentions(a, e, all[k])) continue;
+    from[n++] = all[k];
     f->grad[i].inputs |= 1u << k;
   }
   if (n > CLG_FORMULA_INPUTS)
@@ -191,22 +196,20 @@ clg_formula *clg_formula_user(clg_context *ctx, const char *text, const char *co
   ops_state *s = state_of(ctx);
   if (!s) return NULL;
   names theirs = {.n_in = n_in, .n_param = n_param};
-  clg_str key = {0};
-  clg_str_add(&key, text);
   for (int i = 0; i < n_in + n_param; i++) {
     const char *name = i < n_in ? in[i] : param[i - n_in];
     if (!valid_name(name))
-      return clg_str_free(&key), clg_fail(ctx, CLG_ERR_ARGUMENT, op, "\"%s\" is not a name", name ? name : "NULL"),
-             NULL;
-    if (i < n_in) {
-      theirs.tensor[i] = name;
-    } else {
-      theirs.param[i - n_in] = name;
-    }
-    clg_str_addf(&key, "%c%s", i < n_in ? '\n' : '\r', name);
+      return clg_fail_object(ctx, CLG_ERR_ARGUMENT, op, "\"%s\" is not a name", name ? name : "NULL");
   }
-  if (key.failed) return clg_str_free(&key), clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory"), NULL;
+  clg_str key = {0};
+  clg_str_add(&key, text);
+  for (int i = 0; i < n_in; i++) clg_str_addf(&key, "\n%s", theirs.tensor[i] = in[i]);
+  for (int i = 0; i < n_param; i++) clg_str_addf(&key, "\r%s", theirs.param[i] = param[i]);
   clg_formula *f = s->user;
+  if (key.failed) {
+    clg_str_free(&key);
+    return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
+  }
   while (f && strcmp(f->key, key.data)) f = f->next;
   if (!f && (f = compile_user(ctx, text, &theirs, op))) {
     f->key = key.data;

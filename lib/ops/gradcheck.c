@@ -83,7 +83,8 @@ static clg_status second(const check *c, clg_tensor *y, clg_tensor *w, clg_tenso
 
 /* The number that is differentiated at this order or, with `analytic`, its gradients by backward. */
 static clg_status value(const check *c, int order, double *number, clg_tensor **analytic) {
-  clg_tensor *y = run(c), *w = y ? weights_of(y, 0) : NULL, **g = w ? calloc(c->n, sizeof *g) : NULL;
+  clg_tensor *y = run(c), *w = y ? weights_of(y, 0) : NULL;
+  clg_tensor **g = w ? calloc(c->n, sizeof *g) : NULL;
   if (!g) return clg_last_status(c->ctx) == CLG_OK ? CLG_ERR_HOST_MEMORY : clg_last_status(c->ctx);
   clg_status s = CLG_OK;
   if (analytic) {

@@ -21,8 +21,7 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
   }
   char s[3][CLG_SHAPE_TEXT];
   return clg_refuse(c->ctx, CLG_ERR_SHAPE, "linear", "x %s, weight %s, bias %s: want [..,K], [N,K], [N]",
-                    clg_shape_text(x->ndim, x->shape, s[0]), clg_shape_text(w->ndim, w->shape, s[1]),
-                    b ? clg_shape_text(b->ndim, b->shape, s[2]) : "none");
+                    clg_tensor_text(x, s[0]), clg_tensor_text(w, s[1]), clg_tensor_text(b, s[2]));
 }
 
 static clg_status forward(clg_op_call *c) {

@@ -205,8 +205,7 @@ static bool fits(const clg_tensor *a, const clg_tensor *b, clg_shape *y) {
 
 static void refuse(const clg_tensor *a, const clg_tensor *b) {
   char l[CLG_SHAPE_TEXT], r[CLG_SHAPE_TEXT];
-  clg_fail(a->ctx, CLG_ERR_SHAPE, "matmul", "%s times %s: want %s", clg_shape_text(a->ndim, a->shape, l),
-           clg_shape_text(b->ndim, b->shape, r),
+  clg_fail(a->ctx, CLG_ERR_SHAPE, "matmul", "%s times %s: want %s", clg_tensor_text(a, l), clg_tensor_text(b, r),
            a->ndim == 2 && b->ndim == 2 ? "[M,K] times [K,N]" : "[..,M,K] times [..,K,N]");
 }
 

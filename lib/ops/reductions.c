@@ -86,8 +86,9 @@ static clg_tensor *shares(clg_tensor *x, clg_tensor *m, clg_tensor *y, clg_tenso
 static clg_status amax_backward(clg_op_call *c) {
   const amax_attrs *a = c->attrs;
   clg_tensor *x = c->in[0], *y = c->out[0];
-  clg_tensor *m = clg_reduced_view(y, a->dims, x->ndim, x->shape), *h = m ? shares(x, m, y, c->grad, a->dims) : NULL,
-             *over = h ? clg_reduced_view(h, a->dims, x->ndim, x->shape) : NULL;
+  clg_tensor *m = clg_reduced_view(y, a->dims, x->ndim, x->shape);
+  clg_tensor *h = m ? shares(x, m, y, c->grad, a->dims) : NULL;
+  clg_tensor *over = h ? clg_reduced_view(h, a->dims, x->ndim, x->shape) : NULL;
   clg_formula *share = over ? clg_formula_row(c->ctx, CLG_ROW_SHARE) : NULL;
   clg_grad_place *to = share ? clg_op_begin(c, 0) : NULL;
   const clg_tensor *in[] = {x, m, over};

@@ -94,8 +94,9 @@ bool clg_product_kernel_serves(const clg_context *ctx, clg_product_kernel kernel
   if (!ctx || !c) return false;
   uint32_t m = (uint32_t)clg_size_class_typical(c->m), n = (uint32_t)clg_size_class_typical(c->n),
            k = (uint32_t)clg_size_class_typical(c->k);
-  clg_product p = {
-      .ta = c->ta, .tb = c->tb, .m = m, .n = n, .k = k, .a_ld = c->ta ? m : k, .b_ld = c->tb ? k : n, .c_ld = n};
+  clg_product p = {.ta = c->ta, .tb = c->tb, .m = m, .n = n, .k = k, .a_ld = k, .b_ld = n, .c_ld = n};
+  if (c->ta) p.a_ld = m;
+  if (c->tb) p.b_ld = k;
   clg_operands o = clg_operands_of(&p);
   o = clg_operands_rowwise(&o, ctx->shape == CLG_SHAPE_CPU);
   bool thin = c->m < 2 || c->n < 2, by_results = kernel == CLG_PRODUCT_DOT || kernel == CLG_PRODUCT_ROW;

@@ -14,8 +14,8 @@ typedef struct operand {
 
 static operand lay_out(size_t x, size_t y, size_t x_tile, size_t y_tile, bool rotated, bool wanted, size_t offset,
                        size_t ld) {
-  size_t xi = ceiled(x, x_tile), yi = ceiled(y, y_tile);
-  operand o = {rotated ? y : x, rotated ? x : y, wanted ? yi : xi, wanted ? xi : yi, false};
+  const size_t size[] = {x, y}, tiles[] = {ceiled(x, x_tile), ceiled(y, y_tile)};
+  operand o = {size[rotated], size[!rotated], tiles[wanted], tiles[!wanted], false};
   o.in_place = rotated == wanted && o.one == o.one_i && o.two == o.two_i && ld == o.one && !offset;
   return o;
 }

@@ -40,9 +40,12 @@ static map_state *state_of(clg_context *ctx) {
     free(s);
     return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   }
-  if (!make_builtins(ctx, s)) return state_destroy(ctx, s), NULL;
-  *slot = (clg_slot){s, NULL, state_destroy};
-  return s;
+  if (make_builtins(ctx, s)) {
+    *slot = (clg_slot){s, NULL, state_destroy};
+    return s;
+  }
+  state_destroy(ctx, s);
+  return NULL;
 }
 
 clg_arena *clg_arena_of(clg_context *ctx) {
@@ -202,22 +205,18 @@ clg_kernel_formula clg_map_formula(const clg_map_fn *f) {
  * late gets all forms in one program, another one for each. */
 static clg_kernel *get_kernel(const clg_map_fn *f, clg_map_form form, bool unit, uint32_t zero) {
   const clg_kernel_formula formula = clg_map_formula(f);
+  static const char *const suffix[] = {"", "_strided", "_rows"}, *const sums[] = {"", "_add"};
   char name[CLG_FORMS][CLG_KERNEL_TEXT];
   clg_str text = {0};
   clg_kernel_write_value(&formula, &text);
   for (clg_map_form i = 0; i < CLG_FORMS; i++) {
     const bool strided = i == CLG_STRIDED || i == CLG_STRIDED_ADD, add = i == CLG_FLAT_ADD || i == CLG_STRIDED_ADD;
-    snprintf(name[i], sizeof name[i], "%s%s%s", formula.name,
-             !strided ? ""
-             : unit   ? "_rows"
-                      : "_strided",
-             add ? "_add" : "");
+    snprintf(name[i], sizeof name[i], "%s%s%s", formula.name, suffix[strided ? 1 + unit : 0], sums[add]);
     if (i != form && (!clg_compiles_late(f->ctx) || (unit && !strided))) continue;
-    const clg_kernel_form written = {.file = strided ? "map_strided.clt" : "map_flat.clt",
-                                     .kernel = name[i],
-                                     .traits = (in_pieces(f) ? CLG_KERNEL_CPU : 0u) | (add ? CLG_KERNEL_ADD : 0u) |
-                                               (unit ? CLG_KERNEL_UNIT : 0u),
-                                     .still = unit ? zero : 0};
+    clg_kernel_form written = {.file = strided ? "map_strided.clt" : "map_flat.clt", .kernel = name[i]};
+    if (in_pieces(f)) written.traits |= CLG_KERNEL_CPU;
+    if (add) written.traits |= CLG_KERNEL_ADD;
+    if (unit) written.traits |= CLG_KERNEL_UNIT, written.still = zero;
     clg_kernel_write(&formula, &written, &text);
   }
   clg_kernel *k = NULL;
@@ -237,7 +236,7 @@ static clg_kernel *kernel_of(clg_map_fn *f, clg_map_form form) {
 
 /* Reading along memory, or one element over and over, is what a compiler turns into vector code, if it knows. False:
  * some tensor's innermost stride is another. */
-static bool along_rows(const clg_map_fn *f, const clg_loop *l, int n, uint32_t *zero) {
+static bool inner_unit(const clg_map_fn *f, const clg_loop *l, int n, uint32_t *zero) {
   *zero = 0;
   for (int i = 0; i < n; i++) {
     if (l->stride[i][0] != 1 && (l->stride[i][0] != 0 || i < f->n_out)) return false;
@@ -310,7 +309,7 @@ clg_status clg_map_run(clg_map_fn *f, clg_tensor *const *outs, const clg_tensor 
     global[1] = CLG_CEIL_DIV(global[1], rows);
   }
   uint32_t zero;
-  clg_kernel *k = along_rows(f, &l, n, &zero) ? rows_kernel(f, zero, accumulate)
-                                              : kernel_of(f, accumulate ? CLG_STRIDED_ADD : CLG_STRIDED);
-  return launch(f, k, op, &a, global);
+  const bool unit = inner_unit(f, &l, n, &zero);
+  const clg_map_form form = accumulate ? CLG_STRIDED_ADD : CLG_STRIDED;
+  return launch(f, unit ? rows_kernel(f, zero, accumulate) : kernel_of(f, form), op, &a, global);
 }

@@ -53,10 +53,11 @@ static uint32_t tasks_of(const plan *p) {
  * sum has the same bits whatever the strides of what it reads. */
 static void choose_chunks(plan *p, bool cpu) {
   uint32_t tasks = p->inner ? CLG_CEIL_DIV(p->n_out, p->share) : p->n_out / p->line * CLG_CEIL_DIV(p->line, p->share);
-  uint32_t want = p->inner ? 1024 : cpu ? 64 : 4096, least_chunk = p->inner ? 2048 : 32;
+  uint32_t want = cpu ? 64 : 4096, min_chunk = 32;
+  if (p->inner) want = 1024, min_chunk = 2048;
   p->chunks = 1;
-  if ((uint64_t)p->n_out * p->n_red > ONE_PASS && tasks < want && p->n_red >= 2 * least_chunk)
-    p->chunks = least(p->n_red / least_chunk, want / tasks);
+  if ((uint64_t)p->n_out * p->n_red > ONE_PASS && tasks < want && p->n_red >= 2 * min_chunk)
+    p->chunks = least(p->n_red / min_chunk, want / tasks);
   p->chunk = CLG_CEIL_DIV(p->n_red, p->chunks);
   p->chunks = CLG_CEIL_DIV(p->n_red, p->chunk);
 }
@@ -118,8 +119,11 @@ static void name_kernel(const clg_map_fn *f, int kind, const char *suffix, char 
   const clg_map_fn *w = f->written;
   const bool plain = w == clg_maps_of(f->ctx, CLG_MAP_COPY) ||
                      (kind == CLG_REDUCE_MEAN && w == clg_maps_of(f->ctx, CLG_MAP_MUL_SCALAR));
-  snprintf(name, CLG_KERNEL_TEXT, "%s%s%s%s", kind == CLG_REDUCE_MAX && plain ? "maximum" : kinds[kind],
-           plain ? "" : "_of_", plain ? "" : w->name, suffix);
+  const char *what = plain && kind == CLG_REDUCE_MAX ? "maximum" : kinds[kind];
+  if (plain)
+    snprintf(name, CLG_KERNEL_TEXT, "%s%s", what, suffix);
+  else
+    snprintf(name, CLG_KERNEL_TEXT, "%s_of_%s%s", what, w->name, suffix);
 }
 
 static clg_kernel *make_kernel(const clg_map_fn *f, int kind, const struct access *how, uint32_t zero) {
@@ -128,11 +132,10 @@ static clg_kernel *make_kernel(const clg_map_fn *f, int kind, const struct acces
   const clg_kernel_formula formula = clg_map_formula(f);
   char name[CLG_KERNEL_TEXT];
   name_kernel(f, kind, how->suffix, name);
-  const clg_kernel_form form = {.file = lanes ? "reduce_lanes.clt" : how->file,
-                                .kernel = name,
-                                .traits =
-                                    traits[kind] | (cpu ? CLG_KERNEL_CPU : 0u) | (how->unit ? CLG_KERNEL_UNIT : 0u),
-                                .still = zero};
+  clg_kernel_form form = {.file = how->file, .kernel = name, .traits = traits[kind], .still = zero};
+  if (lanes) form.file = "reduce_lanes.clt";
+  if (cpu) form.traits |= CLG_KERNEL_CPU;
+  if (how->unit) form.traits |= CLG_KERNEL_UNIT;
   clg_str text = {0};
   clg_kernel_write_value(&formula, &text);
   clg_kernel_write(&formula, &form, &text);

@@ -17,6 +17,10 @@ const char *clg_shape_text(int ndim, const int64_t *shape, char buf[CLG_SHAPE_TE
   return buf;
 }
 
+const char *clg_tensor_text(const clg_tensor *t, char buf[CLG_SHAPE_TEXT]) {
+  return t ? clg_shape_text(t->ndim, t->shape, buf) : "none";
+}
+
 int clg_dim_of(clg_context *ctx, int dim, int ndim, const char *op) {
   int d = dim < 0 ? dim + ndim : dim;
   if (d >= 0 && d < ndim) return d;

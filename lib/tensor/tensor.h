@@ -83,6 +83,8 @@ bool clg_same_shape(const clg_tensor *a, const clg_tensor *b);
 /* Writes "[128,1,28,28]"; returns buf. */
 #define CLG_SHAPE_TEXT 128
 const char *clg_shape_text(int ndim, const int64_t *shape, char buf[CLG_SHAPE_TEXT]);
+/* The same of a tensor; of NULL "none". */
+const char *clg_tensor_text(const clg_tensor *t, char buf[CLG_SHAPE_TEXT]);
 /* -1 counts from the end. Negative result: out of range, and the error is set. */
 int clg_dim_of(clg_context *ctx, int dim, int ndim, const char *op);
 /* The number of elements, or -1 with the error set: too many dimensions, negative sizes, 2^31 elements and more. */

@@ -114,7 +114,7 @@ float clg_tensor_item(const clg_tensor *t) {
   if (t->numel != 1) {
     char text[CLG_SHAPE_TEXT];
     clg_fail(t->ctx, CLG_ERR_SHAPE, "tensor_item", "a tensor of shape %s has more or less than one element",
-             clg_shape_text(t->ndim, t->shape, text));
+             clg_tensor_text(t, text));
     return v;
   }
   return clg_tensor_read(t, &v) == CLG_OK ? v : NAN;
@@ -154,8 +154,8 @@ clg_status clg_copy_(clg_tensor *dst, const clg_tensor *src) {
   for (int i = 0; fits && i < ndim; i++) fits = shape[i] == dst->shape[i];
   if (s == CLG_OK && !fits) {
     char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
-    s = clg_fail(dst->ctx, CLG_ERR_SHAPE, "copy_", "%s does not broadcast to %s",
-                 clg_shape_text(src->ndim, src->shape, a), clg_shape_text(dst->ndim, dst->shape, b));
+    s = clg_fail(dst->ctx, CLG_ERR_SHAPE, "copy_", "%s does not broadcast to %s", clg_tensor_text(src, a),
+                 clg_tensor_text(dst, b));
   }
   clg_tensor *from = s == CLG_OK ? clg_tensor_apart((clg_tensor *)src, dst, "copy_") : NULL;
   if (s == CLG_OK) s = from ? clg_tensor_assign(dst, from, "copy_") : clg_last_status(dst->ctx);
@@ -167,7 +167,7 @@ clg_status clg_copy_(clg_tensor *dst, const clg_tensor *src) {
 clg_status clg_tensor_print(const clg_tensor *t, FILE *to) {
   if (!t || !to) return CLG_ERR_ARGUMENT;
   char text[CLG_SHAPE_TEXT];
-  fprintf(to, "tensor %s\n", clg_shape_text(t->ndim, t->shape, text));
+  fprintf(to, "tensor %s\n", clg_tensor_text(t, text));
   if (!t->numel) return CLG_OK;
   bool ints = t->storage->dtype == CLG_I32;
   float *v = malloc((size_t)t->numel * sizeof *v);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Fails on an #include that points upward or takes a private header, on an op that does what the engine does, on a driver's header
-outside the device and product rooms, on a file over 500 lines, on a barrier beside WG_BARRIER, and on a test that is not run.
+outside the device and product rooms, on a statement of lib with two conditional operators or a comma in its return, on a file over 500
+lines, on a barrier beside WG_BARRIER, and on a test that is not run.
 
 usage: test_layers.py SOURCE_ROOT
 """
@@ -110,6 +111,43 @@ def check_length(root, path, complain):
         complain(path, f"has {lines} lines, more than {MAX_LINES}")
 
 
+NOT_CODE = re.compile(r'/\*.*?\*/|^\s*#(?:\\\n|[^\n])*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S | re.M)
+
+
+def statements(text):
+    """(line, statement) of C as clang-format writes it: the brace of an initializer has an operator before it, or no space."""
+    text = NOT_CODE.sub(lambda m: re.sub(r"[^\n]", " " if m[0].lstrip()[0] in "/#" else "_", m[0]), text)
+    start, calls, initializers = 0, 0, 0
+    for i, char in enumerate(text):
+        if char in "()":
+            calls += 1 if char == "(" else -1
+        elif char == "{" and (initializers or text[i - 1] in ")]" or text[:i].rstrip()[-1:] in ("=", ",", "(")):
+            initializers += 1
+        elif char == "}" and initializers:
+            initializers -= 1
+        elif char in ";{}" and not calls and not initializers:
+            statement = text[start:i].lstrip()
+            yield text.count("\n", 0, i - len(statement)) + 1, statement
+            start = i + 1
+
+
+def returns_behind_comma(statement):
+    depth = 0
+    for char in "".join(re.findall(r"\breturn\b(.*)", statement, re.S)):
+        depth += (char in "([{") - (char in ")]}")
+        if char == "," and not depth:
+            return True
+    return False
+
+
+def check_statements(path, complain):
+    for line, statement in statements(path.read_text(encoding="utf-8")):
+        if statement.count("?") > 1:
+            complain(path, f"line {line}: more than one conditional operator in a statement")
+        if returns_behind_comma(statement):
+            complain(path, f"line {line}: does something else in a return, behind which a comma stands")
+
+
 def check_kernels(path, complain):
     text = path.read_text(encoding="utf-8")
     # A group of one must not meet a barrier: see WG_BARRIER.
@@ -133,6 +171,7 @@ def main(root):
 
     for path in sources(root / "lib", ".c", ".h"):
         check_lib(root, path, complain)
+        check_statements(path, complain)
     for path in sources(root / "lib" / "ops", ".c", ".h"):
         check_op(path, complain)
     for path in sources(root / "include", ".h"):

@@ -63,12 +63,11 @@ static bool ranks_ok(const clg_op_call *c, int64_t groups) {
     ok = x->shape[1] == in && in % groups == 0 && out % groups == 0 && (!bias || bias->shape[0] == out);
   }
   if (ok) return true;
-  char s[3][CLG_SHAPE_TEXT] = {"", "", "none"};
-  if (bias) clg_shape_text(bias->ndim, bias->shape, s[2]);
+  char s[3][CLG_SHAPE_TEXT];
   const char *want = transposed ? "[C,O/groups,kh,kw]" : "[O,C/groups,kh,kw]";
   return clg_refuse(c->ctx, CLG_ERR_SHAPE, c->op->name,
                     "x %s, weight %s, bias %s, %d group%s: want [N,C,H,W], %s, [O], groups dividing C and O",
-                    clg_shape_text(x->ndim, x->shape, s[0]), clg_shape_text(w->ndim, w->shape, s[1]), s[2], (int)groups,
+                    clg_tensor_text(x, s[0]), clg_tensor_text(w, s[1]), clg_tensor_text(bias, s[2]), (int)groups,
                     groups == 1 ? "" : "s", want);
 }
 
@@ -136,7 +135,10 @@ typedef struct kernel_shape {
 _Static_assert(sizeof(kernel_shape) == 4 * 8 * sizeof(int32_t), "four int8");
 
 static uint32_t flags_of(const clg_conv_call *c) {
-  return (c->output == CLG_CONV_X ? CONV_DGRAD : 0) | (c->accumulate ? CONV_ADD : 0) | (c->bias.block ? CONV_BIAS : 0);
+  uint32_t flags = c->output == CLG_CONV_X ? CONV_DGRAD : 0;
+  if (c->accumulate) flags |= CONV_ADD;
+  if (c->bias.block) flags |= CONV_BIAS;
+  return flags;
 }
 
 static void add_shape(clg_args *l, const kernel_shape *s, uint32_t flags) {
@@ -179,14 +181,14 @@ static void tap_range(const kernel_shape *k, bool dgrad, int a, int *low, int *h
 }
 
 static kernel_shape shape_of(const clg_conv_shape *c, bool dgrad) {
-  const int *in = dgrad ? c->out : c->in, *out = dgrad ? c->in : c->out;
   kernel_shape k = {.in_ch = c->c / c->groups, .out_ch = c->o / c->groups, .batch = c->batch, .groups = c->groups};
   if (dgrad) k.in_ch = c->o / c->groups, k.out_ch = c->c / c->groups;
   for (int a = 0; a < 2; a++) {
     int stride = c->out[a] == 1 ? min(c->stride[a], LONE_STRIDE) : c->stride[a];
-    k.in[a] = in[a], k.out[a] = out[a];
-    k.in_s[a] = k.out_s[a] = 1;
-    *(dgrad ? &k.out_s[a] : &k.in_s[a]) = stride;
+    k.in[a] = dgrad ? c->out[a] : c->in[a];
+    k.out[a] = dgrad ? c->in[a] : c->out[a];
+    k.in_s[a] = dgrad ? 1 : stride;
+    k.out_s[a] = dgrad ? stride : 1;
     k.q[a] = CLG_CEIL_DIV(k.out[a], k.out_s[a]);
     k.k[a] = c->kernel[a], k.pad[a] = c->padding[a], k.dil[a] = c->dilation[a];
   }
@@ -371,8 +373,8 @@ static clg_status run_product(const clg_conv_call *c) {
   const uint32_t rows[] = {[CLG_CONV_X] = n, [CLG_CONV_W] = o, [CLG_CONV_Y] = n},
                  cols[] = {[CLG_CONV_X] = k, [CLG_CONV_W] = k, [CLG_CONV_Y] = o},
                  inner[] = {[CLG_CONV_X] = o, [CLG_CONV_W] = n, [CLG_CONV_Y] = k};
-  const clg_conv_operand out = c->output, a = out == CLG_CONV_Y ? CLG_CONV_X : CLG_CONV_Y,
-                         b = out == CLG_CONV_W ? CLG_CONV_X : CLG_CONV_W;
+  const clg_conv_operand out = c->output, a = out == CLG_CONV_Y ? CLG_CONV_X : CLG_CONV_Y;
+  const clg_conv_operand b = out == CLG_CONV_W ? CLG_CONV_X : CLG_CONV_W;
   clg_product p = {.ta = out == CLG_CONV_W, .tb = out == CLG_CONV_Y};
   p.m = rows[out], p.n = cols[out], p.k = inner[out];
   p.a = c->at[a].block, p.a_offset = c->at[a].offset, p.a_ld = cols[a];

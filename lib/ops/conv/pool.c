@@ -62,7 +62,7 @@ static bool sizes_ok(clg_tensor *x, const clg_pool_options *o, pool_attrs *a, co
     if (n < 1) {
       char text[CLG_SHAPE_TEXT];
       return clg_refuse(x->ctx, CLG_ERR_SHAPE, op, "x %s is smaller than the window %lld with padding %lld",
-                        clg_shape_text(x->ndim, x->shape, text), (long long)(d * (k - 1) + 1), (long long)p);
+                        clg_tensor_text(x, text), (long long)(d * (k - 1) + 1), (long long)p);
     }
     a->out[at] = n;
   }
@@ -76,7 +76,7 @@ static bool complete(clg_tensor *x, pool_attrs *a, bool average, const char *op)
   if (!o) return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "no options: the size of the kernel is needed");
   if (x->ndim < 2) {
     char text[CLG_SHAPE_TEXT];
-    return clg_refuse(x->ctx, CLG_ERR_SHAPE, op, "x %s: want [..,H,W]", clg_shape_text(x->ndim, x->shape, text));
+    return clg_refuse(x->ctx, CLG_ERR_SHAPE, op, "x %s: want [..,H,W]", clg_tensor_text(x, text));
   }
   a->ndim = x->ndim;
   for (int i = 0; i < 2; i++) {

@@ -7,8 +7,7 @@ clg_tensor *clg_upsample_nearest(clg_tensor *x, int scale_h, int scale_w) {
   if (!clg_inputs_ok(&x, 1, "upsample_nearest")) return NULL;
   if (x->ndim < 2) {
     char text[CLG_SHAPE_TEXT];
-    return clg_fail_object(x->ctx, CLG_ERR_SHAPE, "upsample_nearest", "x %s: want [..,H,W]",
-                           clg_shape_text(x->ndim, x->shape, text));
+    return clg_fail_object(x->ctx, CLG_ERR_SHAPE, "upsample_nearest", "x %s: want [..,H,W]", clg_tensor_text(x, text));
   }
   if (scale_h < 1 || scale_w < 1)
     return clg_fail_object(x->ctx, CLG_ERR_ARGUMENT, "upsample_nearest", "scales %d and %d: each must be 1 or more",

@@ -116,7 +116,7 @@ static bool lies_within(clg_tensor *x, const clg_tensor *index, int d) {
   if (fits) return true;
   char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
   return clg_refuse(x->ctx, CLG_ERR_SHAPE, "gather", "index %s does not lie within x %s but for dimension %d",
-                    clg_shape_text(index->ndim, index->shape, a), clg_shape_text(x->ndim, x->shape, b), d);
+                    clg_tensor_text(index, a), clg_tensor_text(x, b), d);
 }
 
 clg_tensor *clg_gather(clg_tensor *x, int dim, clg_tensor *index) {

@@ -120,8 +120,7 @@ static bool select_shapes(clg_op_call *c, clg_shape *out) {
   if (a->dim < 0 || !clg_index_within(index, 0, x->shape[a->dim] - 1, "index_select")) return false;
   if (index->ndim == 1) return read_shapes(c, out);
   char text[CLG_SHAPE_TEXT];
-  return clg_refuse(c->ctx, CLG_ERR_SHAPE, "index_select", "index %s: want [M]",
-                    clg_shape_text(index->ndim, index->shape, text));
+  return clg_refuse(c->ctx, CLG_ERR_SHAPE, "index_select", "index %s: want [M]", clg_tensor_text(index, text));
 }
 static const clg_op index_select_op = {.name = "index_select", .shapes = select_shapes, READING};
 
@@ -135,8 +134,7 @@ static bool embedding_shapes(clg_op_call *c, clg_shape *out) {
   const clg_tensor *weight = c->in[IN_VALUES], *index = c->in[IN_INDEX];
   char text[CLG_SHAPE_TEXT];
   if (weight->ndim != 2)
-    return clg_refuse(c->ctx, CLG_ERR_SHAPE, "embedding", "weight %s: want [V,D]",
-                      clg_shape_text(weight->ndim, weight->shape, text));
+    return clg_refuse(c->ctx, CLG_ERR_SHAPE, "embedding", "weight %s: want [V,D]", clg_tensor_text(weight, text));
   int64_t last = weight->shape[0] - 1;
   if (!clg_tensor_holds(weight, CLG_F32, "embedding") || !clg_index_within(index, 0, last, "embedding")) return false;
   if (a->padding_index < PADDING_NONE || a->padding_index > last)

@@ -92,8 +92,7 @@ static bool shapes_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_option
       x->ctx, CLG_ERR_SHAPE, "cross_entropy_loss",
       "x %s, target %s, weight %s: want [N,C,..] or [C], int32 labels [N,..] or float32 probabilities of x's "
       "shape, [C]",
-      clg_shape_text(x->ndim, x->shape, s[0]), clg_shape_text(t->ndim, t->shape, s[1]),
-      o->weight ? clg_shape_text(o->weight->ndim, o->weight->shape, s[2]) : "none");
+      clg_tensor_text(x, s[0]), clg_tensor_text(t, s[1]), clg_tensor_text(o->weight, s[2]));
 }
 
 static bool inputs_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_options *o) {
@@ -108,8 +107,9 @@ static bool inputs_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_option
   if (o->pos_weight)
     return clg_refuse(ctx, CLG_ERR_ARGUMENT, "cross_entropy_loss", "pos_weight is bce_with_logits_loss's");
   if (t->storage->dtype == CLG_F32) return clg_inputs_ok((clg_tensor *[]){x, t}, 2, "cross_entropy_loss");
-  int64_t ignore = o->ignore_index, last = x->shape[d] - 1;
-  int64_t low = ignore < 0 ? ignore : 0, high = ignore > last ? ignore : last;
+  int64_t ignore = o->ignore_index, low = 0, high = x->shape[d] - 1;
+  if (ignore < low) low = ignore;
+  if (ignore > high) high = ignore;
   return clg_index_within(t, low, high, "cross_entropy_loss");
 }
 

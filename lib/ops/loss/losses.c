@@ -13,8 +13,8 @@ static clg_tensor *reduced(clg_row_id id, clg_tensor *x, clg_tensor *t, clg_redu
   clg_tensor *const in[] = {x, t};
   const float one = 1;
   uint32_t all = (1u << x->ndim) - 1;
-  return how == CLG_REDUCTION_MEAN ? clg_formula_mean(f, in, (float)x->numel, all, false)
-                                   : clg_formula_apply(f, in, &one, how == CLG_REDUCTION_NONE ? 0 : all, false);
+  if (how == CLG_REDUCTION_MEAN) return clg_formula_mean(f, in, (float)x->numel, all, false);
+  return clg_formula_apply(f, in, &one, how == CLG_REDUCTION_NONE ? 0 : all, false);
 }
 
 static clg_tensor *reduce(clg_tensor *y, clg_reduction how) {
@@ -35,8 +35,8 @@ static bool shapes_ok(clg_tensor *x, clg_tensor *t, const clg_loss_options *o, c
   char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
   if (!clg_same_shape(x, t))
     return clg_refuse(x->ctx, CLG_ERR_SHAPE, op,
-                      "shapes %s and %s: the target must have that of x (reshape or expand it)",
-                      clg_shape_text(x->ndim, x->shape, a), clg_shape_text(t->ndim, t->shape, b));
+                      "shapes %s and %s: the target must have that of x (reshape or expand it)", clg_tensor_text(x, a),
+                      clg_tensor_text(t, b));
   clg_tensor *const weights[] = {o->weight, o->pos_weight};
   for (int i = 0; i < 2; i++) {
     int ndim = x->ndim;
@@ -46,8 +46,8 @@ static bool shapes_ok(clg_tensor *x, clg_tensor *t, const clg_loss_options *o, c
     if (!w ||
         (clg_broadcast(&ndim, shape, w) && ndim == x->ndim && !memcmp(shape, x->shape, (size_t)ndim * sizeof *shape)))
       continue;
-    return clg_refuse(x->ctx, CLG_ERR_SHAPE, op, "weight %s does not broadcast to x %s",
-                      clg_shape_text(w->ndim, w->shape, b), clg_shape_text(x->ndim, x->shape, a));
+    return clg_refuse(x->ctx, CLG_ERR_SHAPE, op, "weight %s does not broadcast to x %s", clg_tensor_text(w, b),
+                      clg_tensor_text(x, a));
   }
   return true;
 }

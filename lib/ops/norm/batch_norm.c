@@ -27,11 +27,11 @@ static bool shapes_ok(clg_tensor *x, clg_tensor *const *in) {
   for (int i = INS - 1; i > 0; i--)
     if (in[i] && (in[i]->ndim != 1 || x->ndim < 2 || in[i]->shape[0] != x->shape[1])) bad = i;
   if (x->ndim >= 2 && !bad) return true;
-  static const char *const name[] = {"x", "gamma", "beta", "running_mean", "running_var"};
+  static const char *const name[] = {"", ", gamma", ", beta", ", running_mean", ", running_var"};
   char s[CLG_SHAPE_TEXT], other[CLG_SHAPE_TEXT] = "";
-  if (bad) clg_shape_text(in[bad]->ndim, in[bad]->shape, other);
-  return clg_refuse(x->ctx, CLG_ERR_SHAPE, "batch_norm", "x %s%s%s %s: want [N,C,..], and [C] for the others",
-                    clg_shape_text(x->ndim, x->shape, s), bad ? ", " : "", bad ? name[bad] : "", other);
+  if (bad) clg_tensor_text(in[bad], other);
+  return clg_refuse(x->ctx, CLG_ERR_SHAPE, "batch_norm", "x %s%s %s: want [N,C,..], and [C] for the others",
+                    clg_tensor_text(x, s), name[bad], other);
 }
 
 static bool state_ok(clg_tensor *x, clg_tensor *const *in, const batch_attrs *a) {
@@ -82,8 +82,9 @@ static bool worth_parts(const batch *b, bool cpu) {
 }
 
 static void split_channels(batch *b, bool cpu) {
-  int64_t min_chunk = cpu ? 32768 : 4096, max_parts = cpu ? 1024 : 256;
-  if (b->columns) min_chunk = 64, max_parts = cpu ? 128 : 256;
+  int64_t min_chunk = b->columns ? 64 : 4096, max_parts = 256;
+  if (cpu && b->columns) max_parts = 128;
+  if (cpu && !b->columns) min_chunk = 32768, max_parts = 1024;
   b->chunk = CLG_CEIL_DIV(b->count, max_parts);
   if (b->chunk < min_chunk) b->chunk = min_chunk;
   b->parts = CLG_CEIL_DIV(b->count, b->chunk);
@@ -99,7 +100,9 @@ static bool begin(batch *b, const clg_op_call *c) {
   b->columns = b->size == 1;
   b->parted = worth_parts(b, cpu);
   if (b->parted) split_channels(b, cpu);
-  b->flags = (c->in[IN_GAMMA] ? NORM_GAMMA : 0) | (c->in[IN_BETA] ? NORM_BETA : 0) | (a->training ? 0 : NORM_EVAL);
+  if (c->in[IN_GAMMA]) b->flags |= NORM_GAMMA;
+  if (c->in[IN_BETA]) b->flags |= NORM_BETA;
+  if (!a->training) b->flags |= NORM_EVAL;
   return clg_fused_act_text(c->ctx, &a->act, clg_formula_both, &b->prelude);
 }
 
@@ -175,8 +178,9 @@ static clg_status launch_parts(const batch *b, clg_tensor *const *first, int n, 
   add_sizes(&args, b);
   clg_args_u32(&args, (uint32_t)b->chunk);
   if (channels) add_flags(&args, b);
-  clg_kernel *k = clg_kernel_get(c->ctx, b->columns ? in_columns : split, channels ? b->prelude : NULL,
-                                 b->columns ? columns_name : name);
+  const char *prelude = channels ? b->prelude : NULL;
+  clg_kernel *k = b->columns ? clg_kernel_get(c->ctx, in_columns, prelude, columns_name)
+                             : clg_kernel_get(c->ctx, split, prelude, name);
   const size_t parts = (size_t)b->parts, all = (size_t)b->channels;
   if (!b->columns) return clg_launch_groups(c->ctx, k, c->op->name, &args, (size_t[3]){parts, all, 1});
   const bool cpu = c->ctx->shape == CLG_SHAPE_CPU;

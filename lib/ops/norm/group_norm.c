@@ -10,22 +10,26 @@ static bool shapes_ok(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *
   char s[3][CLG_SHAPE_TEXT];
   return clg_refuse(x->ctx, CLG_ERR_SHAPE, op,
                     "x %s in %d groups, gamma %s, beta %s: want [N,C,..] with C a multiple of the groups, [C], [C]",
-                    clg_shape_text(x->ndim, x->shape, s[0]), groups,
-                    gamma ? clg_shape_text(gamma->ndim, gamma->shape, s[1]) : "none",
-                    beta ? clg_shape_text(beta->ndim, beta->shape, s[2]) : "none");
+                    clg_tensor_text(x, s[0]), groups, clg_tensor_text(gamma, s[1]), clg_tensor_text(beta, s[2]));
+}
+
+/* [C] over channels; NULL where it is. */
+static clg_tensor *over_channels(clg_tensor *t, const clg_tensor *x) {
+  const int64_t shape[CLG_MAX_DIMS] = {x->shape[1], 1, 1, 1, 1, 1, 1};
+  return t ? clg_reshape(t, x->ndim - 1, shape) : NULL;
 }
 
 static clg_tensor *group_norm(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *beta, float eps,
                               const char *op) {
-  clg_tensor *const all[] = {x, gamma ? gamma : x, beta ? beta : x};
+  clg_tensor *all[3] = {x, x, x};
+  if (gamma) all[1] = gamma;
+  if (beta) all[2] = beta;
   if (!clg_inputs_ok(all, 3, op) || !shapes_ok(x, groups, gamma, beta, op)) return NULL;
   clg_scope *scope = clg_scope_open(x->ctx);
   int64_t width = x->numel && groups ? x->numel / (x->shape[0] * groups) : 0;
-  int64_t channel[CLG_MAX_DIMS] = {x->shape[1], 1, 1, 1, 1, 1, 1};
   clg_tensor *rows = clg_reshape(x, 3, (int64_t[]){x->shape[0], groups, width});
   clg_tensor *y = clg_reshape(clg_layer_norm(rows, NULL, NULL, eps), x->ndim, x->shape);
-  clg_tensor *a = gamma ? clg_reshape(gamma, x->ndim - 1, channel) : NULL,
-             *b = beta ? clg_reshape(beta, x->ndim - 1, channel) : NULL;
+  clg_tensor *a = over_channels(gamma, x), *b = over_channels(beta, x);
   if (a && b) {
     y = y ? clg_row_apply(CLG_ROW_AFFINE, (clg_tensor *[]){y, a, b}, NULL) : NULL;
   } else if (a || b) {
@@ -43,8 +47,7 @@ clg_tensor *clg_instance_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta
   if (x->ndim < 3) {
     char text[CLG_SHAPE_TEXT];
     return clg_fail_object(x->ctx, CLG_ERR_SHAPE, "instance_norm",
-                           "x %s: want [N,C,..] with at least one more dimension",
-                           clg_shape_text(x->ndim, x->shape, text));
+                           "x %s: want [N,C,..] with at least one more dimension", clg_tensor_text(x, text));
   }
   return group_norm(x, (int)x->shape[1], gamma, beta, eps, "instance_norm");
 }

@@ -33,9 +33,7 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
   }
   char s[3][CLG_SHAPE_TEXT];
   return clg_refuse(c->ctx, CLG_ERR_SHAPE, "layer_norm", "x %s, gamma %s, beta %s: want [..,N], [N], [N]",
-                    clg_shape_text(x->ndim, x->shape, s[0]),
-                    gamma ? clg_shape_text(gamma->ndim, gamma->shape, s[1]) : "none",
-                    beta ? clg_shape_text(beta->ndim, beta->shape, s[2]) : "none");
+                    clg_tensor_text(x, s[0]), clg_tensor_text(gamma, s[1]), clg_tensor_text(beta, s[2]));
 }
 
 /* ---- by kernels ---- */
@@ -57,13 +55,16 @@ static clg_status forward(clg_op_call *c) {
   const char *prelude;
   if (!clg_fused_act_text(c->ctx, &a->act, clg_formula_epilogue, &prelude)) return clg_last_status(c->ctx);
   if (!x->numel) return CLG_OK;
+  uint32_t flags = 0;
+  if (gamma) flags |= NORM_GAMMA;
+  if (beta) flags |= NORM_BETA;
   clg_args args;
   args.n = 0;
   for (int i = 0; i < 6; i++) clg_args_at(&args, clg_tensor_place(t[i]), clg_tensor_place(x));
   clg_args_u32(&args, rows_of(x));
   clg_args_u32(&args, width_of(x));
   clg_args_f32(&args, a->eps);
-  clg_args_u32(&args, (gamma ? NORM_GAMMA : 0) | (beta ? NORM_BETA : 0));
+  clg_args_u32(&args, flags);
   clg_args_f32x2(&args, a->act.numbers);
   const size_t groups[3] = {row_groups(x), 1, 1};
   return clg_launch_groups(c->ctx, kernel_of(c->ctx, prelude, "norm_forward"), c->op->name, &args, groups);
@@ -71,8 +72,10 @@ static clg_status forward(clg_op_call *c) {
 
 static uint32_t needs(const clg_op_call *c, int input) {
   const clg_layer_norm_attrs *a = c->attrs;
-  const uint32_t x = CLG_IN(IN_X) | CLG_OUT(OUT_MEAN) | CLG_OUT(OUT_RSTD);
-  return x | (input == IN_X ? CLG_IN(IN_GAMMA) : 0) | (a->act.formula ? CLG_OUT(OUT_Y) : 0);
+  uint32_t read = CLG_IN(IN_X) | CLG_OUT(OUT_MEAN) | CLG_OUT(OUT_RSTD);
+  if (input == IN_X) read |= CLG_IN(IN_GAMMA);
+  if (a->act.formula) read |= CLG_OUT(OUT_Y);
+  return read;
 }
 static uint32_t keeps(const clg_op_call *c) {
   (void)c;
@@ -88,7 +91,8 @@ typedef struct split {
  * wide stripes read memory in longer runs. */
 static split split_sums(const clg_context *ctx, uint32_t rows, uint32_t n) {
   bool cpu = ctx->shape == CLG_SHAPE_CPU, many = rows >= 512;
-  uint32_t want = cpu ? 64 : 8192, min_rows = cpu ? 64 : 32;
+  uint32_t want = cpu ? 64 : 8192;
+  const uint32_t min_rows = cpu ? 64 : 32;
   split s = {.width = 1, .chunks = 1};
   if (cpu) {
     s.width = CLG_CEIL_DIV(CLG_CEIL_DIV(n, want), LANES) * LANES;
@@ -146,9 +150,14 @@ static clg_status add_chunks(const clg_op_call *c, const clg_at sums[2], uint32_
 static clg_status backward(clg_op_call *c) {
   const clg_grad_place *dx = &c->to[IN_X], *dgamma = &c->to[IN_GAMMA], *dbeta = &c->to[IN_BETA];
   const uint32_t rows = rows_of(c->grad), n = width_of(c->grad);
-  const uint32_t asked = (dgamma->t ? NORM_WANT_GAMMA : 0) | (dbeta->t ? NORM_WANT_BETA : 0);
-  const uint32_t flags = asked | (c->in[IN_GAMMA] ? NORM_GAMMA : 0) | (dx->add ? NORM_ADD_X : 0);
-  const uint32_t adds = (dgamma->add ? NORM_ADD_GAMMA : 0) | (dbeta->add ? NORM_ADD_BETA : 0);
+  uint32_t asked = 0, adds = 0;
+  if (dgamma->t) asked |= NORM_WANT_GAMMA;
+  if (dbeta->t) asked |= NORM_WANT_BETA;
+  if (dgamma->add) adds |= NORM_ADD_GAMMA;
+  if (dbeta->add) adds |= NORM_ADD_BETA;
+  uint32_t flags = asked;
+  if (c->in[IN_GAMMA]) flags |= NORM_GAMMA;
+  if (dx->add) flags |= NORM_ADD_X;
   const clg_at to[] = {clg_tensor_place(dgamma->t), clg_tensor_place(dbeta->t)};
   split s = {.width = 1, .chunk = 1};
   if (!n || (!asked && !dx->t)) return CLG_OK;

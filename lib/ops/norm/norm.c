@@ -99,15 +99,17 @@ clg_tensor *clg_norm(clg_tensor *x, float p, const int *dims, int n, bool keepdi
   if (!clg_inputs_ok(&x, 1, "norm") || !clg_dims_mask(x, dims, n, &a.dims, "norm")) return NULL;
   if (!(p > 0)) return clg_fail_object(x->ctx, CLG_ERR_ARGUMENT, "norm", "the order p of a norm must be positive");
   clg_scope *scope = clg_scope_open(x->ctx);
-  bool single = x->ndim == 0;
-  if (single) x = clg_reshape(x, 1, (int64_t[]){1}), a.dims = 1;
+  a.keepdim = keepdim;
+  if (x->ndim == 0) {
+    x = clg_reshape(x, 1, (int64_t[]){1});
+    a.dims = 1, a.keepdim = false, n = 0;
+  }
   clg_tensor *y;
   if (isinf(p)) {
-    y = clg_amax(clg_row_apply(CLG_ROW_MAGNITUDE, &x, NULL), single ? NULL : dims, single ? 0 : n, keepdim && !single);
+    y = clg_amax(clg_row_apply(CLG_ROW_MAGNITUDE, &x, NULL), dims, n, a.keepdim);
   } else if (p == 1) {
-    y = x ? clg_formula_apply(clg_formula_row(x->ctx, CLG_ROW_MAGNITUDE), &x, NULL, a.dims, keepdim && !single) : NULL;
+    y = x ? clg_formula_apply(clg_formula_row(x->ctx, CLG_ROW_MAGNITUDE), &x, NULL, a.dims, a.keepdim) : NULL;
   } else {
-    a.keepdim = keepdim && !single;
     y = clg_op_run(&norm_op, &x, 1, &a);
   }
   return clg_scope_close_with(scope, y);

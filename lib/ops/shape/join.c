@@ -22,7 +22,7 @@ static bool shapes_ok(clg_tensor *const *in, int n, int d) {
     if (fits) continue;
     char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
     return clg_refuse(in[0]->ctx, CLG_ERR_SHAPE, "cat", "%s and %s differ in more than dimension %d",
-                      clg_shape_text(in[0]->ndim, in[0]->shape, a), clg_shape_text(in[i]->ndim, in[i]->shape, b), d);
+                      clg_tensor_text(in[0], a), clg_tensor_text(in[i], b), d);
   }
   return true;
 }
@@ -89,8 +89,8 @@ static int stack_dim(clg_tensor *const *in, int n, int dim) {
   for (int i = 1; i < n; i++) {
     if (clg_same_shape(in[i], in[0])) continue;
     char a[CLG_SHAPE_TEXT], b[CLG_SHAPE_TEXT];
-    clg_fail(ctx, CLG_ERR_SHAPE, "stack", "%s and %s are not of one shape",
-             clg_shape_text(in[0]->ndim, in[0]->shape, a), clg_shape_text(in[i]->ndim, in[i]->shape, b));
+    clg_fail(ctx, CLG_ERR_SHAPE, "stack", "%s and %s are not of one shape", clg_tensor_text(in[0], a),
+             clg_tensor_text(in[i], b));
     return -1;
   }
   return d;

@@ -13,7 +13,7 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
   out->dtype = x->storage->dtype;
   if (x->ndim >= 2) return true;
   char text[CLG_SHAPE_TEXT];
-  return clg_refuse(c->ctx, CLG_ERR_SHAPE, c->op->name, "x %s: want [..,R,C]", clg_shape_text(x->ndim, x->shape, text));
+  return clg_refuse(c->ctx, CLG_ERR_SHAPE, c->op->name, "x %s: want [..,R,C]", clg_tensor_text(x, text));
 }
 
 /* A diagonal beyond all corners is one at a corner. */

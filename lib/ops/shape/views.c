@@ -45,8 +45,7 @@ static bool reshape_shapes(clg_op_call *c, clg_shape *out) {
   /* A 0 may hide sizes. */
   if (ok && known == x->numel) return clg_shape_numel(c->ctx, ndim, out->dim, "reshape") >= 0;
   char from[CLG_SHAPE_TEXT], to[CLG_SHAPE_TEXT];
-  return clg_refuse(c->ctx, CLG_ERR_SHAPE, "reshape", "%s cannot be seen as %s",
-                    clg_shape_text(x->ndim, x->shape, from),
+  return clg_refuse(c->ctx, CLG_ERR_SHAPE, "reshape", "%s cannot be seen as %s", clg_tensor_text(x, from),
                     ndim >= 0 && ndim <= CLG_MAX_DIMS && shape ? clg_shape_text(ndim, shape, to) : "that");
 }
 
@@ -192,7 +191,7 @@ static bool expand_shapes(clg_op_call *c, clg_shape *out) {
   if (ok) return clg_shape_numel(c->ctx, out->ndim, out->dim, "expand") >= 0;
   char text[CLG_SHAPE_TEXT];
   return clg_refuse(c->ctx, CLG_ERR_SHAPE, "expand", "%s does not broadcast to the shape asked for",
-                    clg_shape_text(x->ndim, x->shape, text));
+                    clg_tensor_text(x, text));
 }
 
 static clg_status expand_forward(clg_op_call *c) {
