@@ -5,6 +5,7 @@
 #include <stdio.h>
 /* Behind the others, which have names of the application for variables and macros of their own. */
 #undef fail
+#include "one_stage.h"
 #include "step.h"
 
 enum { BATCH = 8, NZ = 16, HIDDEN = 32, FEATURES = 64, STEPS = 12 };
@@ -122,7 +123,8 @@ static float *stepped(const model_spec *spec, variant v) {
 }
 
 /* G's gradient of a loss of D(G(z)) before any step. */
-static float *computed_apart(const model_spec *spec, clg_tensor *(*loss)(gan *, clg_tensor *)) {
+typedef clg_tensor *(*loss_fn)(gan *m, clg_tensor *out);
+static float *computed_apart(const model_spec *spec, loss_fn loss) {
   gan m;
   ck_assert(gan_make(&m, ctx, spec, false, SEED));
   clg_scope *scope = clg_scope_open(ctx);
@@ -140,6 +142,10 @@ static float *computed_apart(const model_spec *spec, clg_tensor *(*loss)(gan *, 
 }
 
 static clg_tensor *loss_of_d(gan *m, clg_tensor *out) { return gan_loss(m, out, false); }
+static clg_tensor *loss_of_g(gan *m, clg_tensor *out) { return gan_loss(m, out, true); }
+static clg_tensor *minimax_of_g(gan *m, clg_tensor *out) { return clg_neg(loss_of_d(m, out)); }
+static clg_tensor *squares_of_d(gan *m, clg_tensor *out) { return clg_mse_loss(out, m->zeros, NULL); }
+static clg_tensor *squares_of_g(gan *m, clg_tensor *out) { return clg_mse_loss(out, m->ones, NULL); }
 
 START_TEST(pollution_is_the_sum_of_both_gradients) {
   const model_spec *spec = &specs[_i];
@@ -157,12 +163,107 @@ START_TEST(pollution_is_the_sum_of_both_gradients) {
 }
 END_TEST
 
+static void expect_gradient(const float *got, const float *want, size_t n) {
+  double most = 0;
+  for (size_t i = 0; i < n; i++) most = fmax(most, fabs((double)want[i]));
+  ck_assert(most > 0);
+  for (size_t i = 0; i < n; i++)
+    ck_assert_msg(fabs((double)got[i] - (double)want[i]) <= 1e-5 * most, "gradient %zu is %g, not %g", i,
+                  (double)got[i], (double)want[i]);
+}
+
+/* G's gradient by one backward through D, of `of_d`, and this ratio at the fakes. */
+static float *scaled(const model_spec *spec, loss_fn of_d, const char *ratio, size_t *n) {
+  gan m;
+  ck_assert(gan_make(&m, ctx, spec, false, SEED));
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_set_seed(ctx, NOISE, 0);
+  clg_tensor *fake = gan_generate(&m, clg_randn(ctx, 2, (int64_t[]){spec->batch, spec->nz}), NULL);
+  clg_tensor *shown = clg_detach(fake);
+  ck_assert_int_eq(clg_tensor_set_requires_grad(shown, true), CLG_OK);
+  clg_tensor *out = gan_judge(&m, shown, NULL);
+  ck_assert_int_eq(clg_backward(of_d(&m, out), NULL), CLG_OK);
+  clg_set_grad_mode(ctx, false);
+  ck_assert_int_eq(one_stage_scale(clg_tensor_grad(shown), out, ratio), CLG_OK);
+  clg_set_grad_mode(ctx, true);
+  clg_backward_options how = clg_backward_defaults();
+  how.grad = clg_tensor_grad(shown);
+  ck_assert_int_eq(clg_backward(fake, &how), CLG_OK);
+  ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+  *n = gan_g_numel(&m);
+  float *out_gradient = g_gradient(&m);
+  gan_free(&m);
+  return out_gradient;
+}
+
+/* Batch norm mixes the items: there the ratio must be the same for all. */
+static const struct {
+  int spec;
+  loss_fn of_d, of_g;
+  const char *ratio;
+} one_stage_rows[] = {
+    {0, loss_of_d, loss_of_g, "-exp(min(-s, 88))"},
+    {0, loss_of_d, minimax_of_g, "-1"},
+    {0, squares_of_d, squares_of_g, "(s - 1)/s"},
+    {3, loss_of_d, loss_of_g, "-1"},
+    {2, loss_of_d, minimax_of_g, "-1"},
+};
+
+START_TEST(one_backward_through_d_serves_both) {
+  const model_spec *spec = &specs[one_stage_rows[_i].spec];
+  size_t n;
+  float *got = scaled(spec, one_stage_rows[_i].of_d, one_stage_rows[_i].ratio, &n);
+  float *want = computed_apart(spec, one_stage_rows[_i].of_g);
+  expect_gradient(got, want, n);
+  free(got);
+  free(want);
+}
+END_TEST
+
+/* The whole step: autograd's gradient at the weights before it, with labels and without; of DCGAN the scaled one. */
+START_TEST(one_stage_steps_by_it) {
+  const model_spec *spec = &specs[_i];
+  gan m;
+  ck_assert(gan_make(&m, ctx, spec, false, SEED));
+  size_t n = gan_g_numel(&m);
+  bool mixes = spec->kind == MODEL_DCGAN;
+  float *got = stepped(spec, VARIANT_ONE_STAGE);
+  float *want = mixes ? scaled(spec, loss_of_d, gan_loss_ratio(&m), &n) : computed_apart(spec, loss_of_g);
+  gan_free(&m);
+  expect_gradient(got, want, n);
+  free(got);
+  free(want);
+}
+END_TEST
+
+/* What a discriminator that is sure of itself leaves is no infinity. */
+START_TEST(the_ratio_is_finite) {
+  const gan bce = {.spec = {.kind = MODEL_MLP}};
+  float x[10], s[] = {-200, -88, 0, 88, 200}, want[] = {-expf(88), -expf(88), -1, -expf(-88), -expf(-200)};
+  for (int i = 0; i < 10; i++) x[i] = i % 2 ? 2 : 1;
+  clg_tensor *gradient = clg_tensor_create(ctx, 2, (int64_t[]){5, 2}, x);
+  clg_tensor *out = clg_tensor_create(ctx, 2, (int64_t[]){5, 1}, s);
+  clg_scope *scope = clg_scope_open(ctx);
+  ck_assert_int_eq(one_stage_scale(gradient, out, gan_loss_ratio(&bce)), CLG_OK);
+  ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(gradient, x), CLG_OK);
+  for (int i = 0; i < 10; i++)
+    ck_assert_msg(fabsf(x[i] - (i % 2 ? 2 : 1) * want[i / 2]) <= 1e-5f * fabsf(x[i]), "%g beside %g", (double)x[i],
+                  (double)want[i / 2]);
+  clg_tensor_unref(&gradient);
+  clg_tensor_unref(&out);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *tc = tcase_create("steps");
   share_context(tc);
   suite_add_tcase(suite, tc);
   tcase_add_test(tc, pollution_is_pytorchs);
   tcase_add_loop_test(tc, pollution_is_the_sum_of_both_gradients, 0, (int)(sizeof specs / sizeof *specs));
+  tcase_add_loop_test(tc, one_backward_through_d_serves_both, 0, sizeof one_stage_rows / sizeof *one_stage_rows);
+  tcase_add_loop_test(tc, one_stage_steps_by_it, 0, (int)(sizeof specs / sizeof *specs));
+  tcase_add_test(tc, the_ratio_is_finite);
 }
 
 CHECK_MAIN("gan_step", add_cases)

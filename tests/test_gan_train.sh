@@ -95,7 +95,7 @@ misused "unknown option '-x'" -x
 misused "--batch wants a value" --batch
 misused "--quiet=1 takes no value" --quiet=1
 misused "unexpected argument 'more'" more
-all="detach retain_graph inputs recompute no_grad frozen_d checkpoint polluted naive stale"
+all="detach retain_graph inputs recompute no_grad frozen_d checkpoint polluted one_stage naive stale"
 misused "unknown variant 'foo': there are $all" --variant foo
 misused "unknown variant 'foo'" --compare --variants detach,foo
 misused "unknown variant ''" --variants detach,
@@ -280,8 +280,9 @@ predicted "$work/all.json"
 check "two have failed" test "$(grep -c '"status": "error"' "$work/all.json")" = 2
 says "bit-identical to detach's"
 says "polluted trains without an error by another gradient"
+says "one_stage is another algorithm"
 check "the variants with detach's weights have its gradient" \
-  sh -c "[ \"\$(grep g_gradient_norm '$work/all.json' | sort | uniq -c | awk '{print \$1}' | sort -n | tr '\n' ' ')\" = '1 2 7 ' ]"
+  sh -c "[ \"\$(grep g_gradient_norm '$work/all.json' | sort | uniq -c | awk '{print \$1}' | sort -n | tr '\n' ' ')\" = '1 1 2 7 ' ]"
 says "the same context trained on"
 # Below the device, whose name is as long as its driver likes.
 check "the table fits 100 columns" sh -c "! sed 1d '$work/out' | grep -v '^naive: \|^stale: ' | grep -q '.\{101\}'"

@@ -125,6 +125,8 @@ clg_tensor *gan_loss(gan *m, clg_tensor *out, bool real) {
   return real ? clg_neg(mean) : mean;
 }
 
+const char *gan_loss_ratio(const gan *m) { return m->spec.kind == MODEL_WGAN_GP ? "-1" : "-exp(min(-s, 88))"; }
+
 int gan_item_shape(const gan *m, int64_t rows, int64_t shape[4]) {
   const model_spec *s = &m->spec;
   const int64_t image[] = {rows, s->channels, s->height, s->width}, flat[] = {rows, model_features(s)};

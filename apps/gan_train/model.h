@@ -48,6 +48,9 @@ clg_tensor *gan_judge(gan *m, clg_tensor *items, clg_tensor *labels);
 /* The loss of outputs [N,1] of gan_judge that should say "real" or "fake": binary cross-entropy, or the critic's
  * -mean and mean. Zero-dimensional. */
 clg_tensor *gan_loss(gan *m, clg_tensor *out, bool real);
+/* L_G'(s)/L_D'(s), a formula of the output s that the discriminator gives a fake: how G's loss of it changes for D's.
+ * -exp(-s) of cross-entropy, at most e^88, and -1 of a critic. */
+const char *gan_loss_ratio(const gan *m);
 /* Writes the shape of `rows` items; returns the number of dimensions. */
 int gan_item_shape(const gan *m, int64_t rows, int64_t shape[4]);
 

@@ -102,6 +102,7 @@ static json_t *model_json(const model_spec *s) {
 static json_t *variant_json(const result *r, const run_setup *setup, bool plan) {
   json_t *v = json_object();
   json_object_set_new(v, "name", json_string(variant_name(r->v)));
+  json_object_set_new(v, "another_algorithm", json_boolean(variant_other_algorithm(r->v)));
   if (plan) {
     add_predicted(v, r);
     return v;

@@ -25,7 +25,8 @@ bool result_check(result *r, const char *what, const float *values, size_t n, in
 }
 
 void result_compare(result *r, const result *reference) {
-  if (!r->weights || !reference->weights || r->n_weights != reference->n_weights) return;
+  if (variant_other_algorithm(r->v) || !r->weights || !reference->weights || r->n_weights != reference->n_weights)
+    return;
   r->compared = true;
   r->bit_identical = !memcmp(r->weights, reference->weights, r->n_weights * sizeof *r->weights);
   r->max_abs_diff = 0;

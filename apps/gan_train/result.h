@@ -40,7 +40,7 @@ typedef struct result {
   size_t n_weights;
   float *samples; /* [n_samples, features], or NULL */
   size_t n_samples;
-  /* Against the reference, when there is one and both ran to the end. */
+  /* Against the reference, when there is one, both ran to the end, and both are the same algorithm. */
   bool compared, bit_identical;
   double max_abs_diff;
 } result;

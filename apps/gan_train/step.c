@@ -12,6 +12,7 @@
  *
  * Every part has a scope of its own, so that nothing lives longer than the loop needs it. */
 #include "step.h"
+#include "one_stage.h"
 #include "penalty.h"
 
 /* How a variant's loop differs. */
@@ -24,6 +25,7 @@ typedef struct manner {
   bool again;    /* G runs again for its own half: the first graph is gone, or never was */
   bool frozen;   /* D's parameters require no gradient in G's half */
   bool stale;    /* G is judged by D's output of before D's step */
+  bool from_d;   /* G's gradient at the fakes is made of D's, which judges them once */
 } manner;
 
 static const manner manners[VARIANT_COUNT] = {
@@ -35,6 +37,7 @@ static const manner manners[VARIANT_COUNT] = {
     [VARIANT_FROZEN_D] = {.cut = true, .frozen = true},
     [VARIANT_CHECKPOINT] = {.cut = true},
     [VARIANT_POLLUTED] = {.retain = true, .zero_top = true},
+    [VARIANT_ONE_STAGE] = {.cut = true, .from_d = true},
     [VARIANT_NAIVE] = {.cut = false},
     [VARIANT_STALE] = {.retain = true, .stale = true},
 };
@@ -46,12 +49,29 @@ typedef struct step {
   float *losses;
   clg_tensor *z, *real, *labels, *fake; /* ours; labels NULL when the model is not conditional */
   clg_tensor *out_fake;                 /* stale's, ours: D's output of before its step */
+  bool serves_g;                        /* one_stage's D step is the last: its backward is G's too */
+  clg_tensor *fake_gradient;            /* and then ours: of G's loss */
 } step;
 
 /* ---- what differs ---- */
 
-/* What the discriminator is shown in its own half. */
-static clg_tensor *fake_for_d(const step *s) { return s->how->cut ? clg_detach(s->fake) : s->fake; }
+/* What the discriminator is shown in its own half: a leaf, or what has the generator's graph. */
+static clg_tensor *fake_for_d(const step *s) {
+  clg_tensor *shown = s->how->cut ? clg_detach(s->fake) : s->fake;
+  if (s->serves_g && clg_tensor_set_requires_grad(shown, true) != CLG_OK) return NULL;
+  return shown;
+}
+
+/* one_stage: what D's backward left at the fakes, and what G's loss is, of D's one output. */
+static bool take_from_d(step *s, clg_tensor *shown, clg_tensor *out) {
+  clg_tensor_unref(&s->fake_gradient);
+  s->fake_gradient = clg_tensor_ref(clg_tensor_grad(shown));
+  bool before = clg_set_grad_mode(s->ctx, false);
+  bool ok = one_stage_scale(s->fake_gradient, out, gan_loss_ratio(s->m)) == CLG_OK &&
+            clg_tensor_read_async(gan_loss(s->m, out, true), &s->losses[2]) == CLG_OK;
+  clg_set_grad_mode(s->ctx, before);
+  return ok;
+}
 
 /* err_fake.backward(...) */
 static clg_status backward_fake(const step *s, clg_tensor *err_fake) {
@@ -120,12 +140,13 @@ static bool learn_fake(step *s) {
   clg_tensor_unref(&s->m->err_fake); /* the name is about to stand for this step's loss */
   clg_tensor_unref(&s->out_fake);
   clg_scope *scope = clg_scope_open(s->ctx);
-  clg_tensor *out = gan_judge(s->m, fake_for_d(s), s->labels);
+  clg_tensor *shown = fake_for_d(s), *out = gan_judge(s->m, shown, s->labels);
   clg_tensor *err_fake = gan_loss(s->m, out, false);
   clg_set_phase(s->ctx, "D fake backward");
   bool ok = backward_fake(s, err_fake) == CLG_OK && clg_tensor_read_async(err_fake, &s->losses[1]) == CLG_OK;
   if (ok) s->m->err_fake = clg_tensor_ref(err_fake);
   if (ok && s->how->stale) s->out_fake = clg_tensor_ref(out);
+  if (ok && s->serves_g) ok = take_from_d(s, shown, out);
   return clg_scope_close(scope) == CLG_OK && ok;
 }
 
@@ -153,6 +174,14 @@ static bool learn_discriminator(step *s, feed_batches batch) {
   return update(s, "D step", s->m->opt_d);
 }
 
+/* one_stage: the rest of the chain rule, behind D. */
+static bool learn_generator_from_d(step *s) {
+  clg_set_phase(s->ctx, "G backward");
+  clg_backward_options how = clg_backward_defaults();
+  how.grad = s->fake_gradient;
+  return clg_backward(s->fake, &how) == CLG_OK;
+}
+
 static bool learn_generator(step *s) {
   clg_set_phase(s->ctx, "G: D forward");
   if (s->how->frozen) gan_freeze_d(s->m, true);
@@ -178,12 +207,13 @@ static bool run_loop_body(step *s, feed_batches batches) {
   if (s->how->zero_top) clg_optim_zero_grad(s->m->opt_g);
   for (int i = 0; i < spec->critic_steps; i++) {
     clg_scope *scope = clg_scope_open(s->ctx);
+    s->serves_g = s->how->from_d && i + 1 == spec->critic_steps;
     bool ok = learn_discriminator(s, batch_of(spec, batches, i));
     if (clg_scope_close(scope) != CLG_OK || !ok) return false;
   }
   if (!s->how->zero_top) clg_optim_zero_grad(s->m->opt_g);
   if (s->how->again && !generate(s, true)) return false;
-  if (!learn_generator(s)) return false;
+  if (!(s->how->from_d ? learn_generator_from_d(s) : learn_generator(s))) return false;
   return update(s, "G step", s->m->opt_g);
 }
 
@@ -192,7 +222,7 @@ clg_status gan_step(gan *m, variant v, feed_batches batches, uint64_t noise_seed
   clg_scope *scope = clg_scope_open(m->ctx);
   clg_set_seed(m->ctx, noise_seed, 0);
   bool ok = run_loop_body(&s, batches);
-  clg_tensor *mine[] = {s.z, s.real, s.labels, s.fake, s.out_fake};
+  clg_tensor *mine[] = {s.z, s.real, s.labels, s.fake, s.out_fake, s.fake_gradient};
   for (size_t i = 0; i < sizeof mine / sizeof *mine; i++) clg_tensor_unref(&mine[i]);
   clg_status closed = clg_scope_close(scope);
   if (ok || closed != CLG_OK) return closed;

@@ -32,7 +32,9 @@ static void result_text(const result *r, char *text, size_t size) {
 }
 
 static void difference_text(const result *r, char *text, size_t size) {
-  if (!r->compared)
+  if (variant_other_algorithm(r->v))
+    snprintf(text, size, "another way");
+  else if (!r->compared)
     snprintf(text, size, "-");
   else if (r->bit_identical)
     snprintf(text, size, "0");

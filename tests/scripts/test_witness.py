@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-VARIANTS = ["detach", "retain_graph", "inputs", "recompute", "no_grad", "frozen_d", "polluted", "naive", "stale"]
+VARIANTS = ["detach", "retain_graph", "inputs", "recompute", "no_grad", "frozen_d", "polluted", "one_stage", "naive", "stale"]
 REMATERIALISED = ["detach", "retain_graph", "inputs"]
 FAIL_AS_THEY_MUST = {"naive", "stale"}
 
