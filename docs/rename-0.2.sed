@@ -1,6 +1,6 @@
 # Rewrites a program for clgrad 0.1 into one for 0.2, but for what CHANGELOG.md says is left to do by hand (GNU sed):
 #   sed -E -i -f docs/rename-0.2.sed *.c *.h
-# A program that is rewritten already stays as it is.
+# Once: of a call whose arguments changed places nobody can see whether it has been rewritten.
 :read
 $!{
 N
@@ -13,7 +13,7 @@ b read
 :call
 t last
 :last
-s/^(.*)\b(clg_mse_loss|clg_bce_with_logits)\(/\1\2\x04\x01/
+s/^(.*)\b(clg_mse_loss|clg_bce_with_logits|clg_grad|clg_optim_create|clg_optim_add_group|clg_conv2d_create|clg_conv_transpose2d_create)\(/\1\2\x04\x01/
 T names
 :walk
 s/\x01(\x06*)("([^"\\]|\\.)*"|\/\/[^\n]*|\/\*([^*]|\*+[^*\/])*\*+\/|\/|[^][(){},"\/\x05\x06]+)/\2\x01\1/
@@ -31,6 +31,12 @@ t end
 :end
 s/clg_mse_loss\x04([^\x02\x03]*\x02[^\x02\x03]*)\x03/clg_mse_loss\x05\1, NULL)/
 s/clg_bce_with_logits\x04([^\x02\x03]*\x02[^\x02\x03]*)\x03/clg_bce_with_logits_loss\x05\1, NULL)/
+s/clg_grad\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02 *false\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_grad\x05\1,\2,\3,\5,\4)/
+s/clg_grad\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02 *true\x02 *NULL\x02([^\x02\x03]*)\x03/clg_grad\x05\1,\2,\3,\4, \&(clg_backward_options){.allow_unused = true})/
+s/clg_grad\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02 *true\x02( *\&\(clg_backward_options\)\{[^}]*)\}\x02([^\x02\x03]*)\x03/clg_grad\x05\1,\2,\3,\5,\4, .allow_unused = true})/
+s/clg_optim_create\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_optim_create\x05\1,\3,\4,\2)/
+s/clg_optim_add_group\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_optim_add_group\x05\1,\3,\4,\2)/
+s/(clg_conv2d_create|clg_conv_transpose2d_create)\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/\1\x05\2,\3,\4,\5,\6,\8,\7)/
 
 # What had none of these forms stays.
 s/\x04/\x05/

@@ -46,8 +46,8 @@ static inline clg_tensor *constant(clg_tensor *like, const float *v) {
 static inline void second_gradients(const trial *t, clg_tensor *z, clg_tensor *up, clg_tensor *const *by,
                                     const int *number, size_t n, results *out) {
   clg_tensor *g[LEAVES], *gg[LEAVES] = {NULL}, *w[LEAVES], *sum = NULL;
-  const clg_backward_options o = {.grad = up, .create_graph = true};
-  ck_assert_msg(clg_grad(z, by, n, true, &o, g) == CLG_OK, "%s: %s", t->title, clg_last_error(ctx));
+  const clg_backward_options o = {.grad = up, .create_graph = true, .allow_unused = true};
+  ck_assert_msg(clg_grad(z, by, n, g, &o) == CLG_OK, "%s: %s", t->title, clg_last_error(ctx));
   for (size_t i = 0; i < n; i++) {
     w[i] = NULL;
     if (!g[i]) continue;
@@ -56,7 +56,8 @@ static inline void second_gradients(const trial *t, clg_tensor *z, clg_tensor *u
     sum = sum ? clg_add(sum, some) : some;
   }
   if (sum && clg_tensor_requires_grad(sum))
-    ck_assert_msg(clg_grad(sum, by, n, true, NULL, gg) == CLG_OK, "%s: %s", t->title, clg_last_error(ctx));
+    ck_assert_msg(clg_grad(sum, by, n, gg, &(clg_backward_options){.allow_unused = true}) == CLG_OK, "%s: %s", t->title,
+                  clg_last_error(ctx));
   for (size_t i = 0; i < n; i++) {
     if (gg[i]) read_floats(t, gg[i], out->second[number[i]]);
     clg_tensor_unref(&w[i]);
@@ -66,8 +67,8 @@ static inline void second_gradients(const trial *t, clg_tensor *z, clg_tensor *u
 static inline void gradients(const trial *t, clg_tensor *y, clg_tensor *const *by, const int *number, size_t n,
                              results *out) {
   clg_tensor *z = t->bent ? clg_mul(y, clg_add_scalar(y, 1)) : y, *up = constant(y, t->u), *g[LEAVES] = {NULL};
-  const clg_backward_options o = {.grad = up, .retain_graph = t->second};
-  ck_assert_msg(clg_grad(z, by, n, true, &o, g) == CLG_OK, "%s: %s", t->title, clg_last_error(ctx));
+  const clg_backward_options o = {.grad = up, .retain_graph = t->second, .allow_unused = true};
+  ck_assert_msg(clg_grad(z, by, n, g, &o) == CLG_OK, "%s: %s", t->title, clg_last_error(ctx));
   for (size_t i = 0; i < n; i++)
     if (g[i]) read_floats(t, g[i], out->first[number[i]]);
   if (t->second) second_gradients(t, z, up, by, number, n, out);

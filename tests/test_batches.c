@@ -174,8 +174,7 @@ static cost cost_of(clg_context *in, const product_case *c, int64_t grow) {
   before += at.launches;
   clg_tensor *in2[] = {x.leaf, o.leaf}, *g[2];
   const clg_backward_options twice = {.create_graph = true};
-  clg_grad(clg_sum(clg_square(clg_matmul(seen(&x, x.leaf), seen(&o, o.leaf))), NULL, 0, false), in2, 2, false, &twice,
-           g);
+  clg_grad(clg_sum(clg_square(clg_matmul(seen(&x, x.leaf), seen(&o, o.leaf))), NULL, 0, false), in2, 2, g, &twice);
   clg_backward(clg_add(clg_sum(g[0], NULL, 0, false), clg_sum(g[1], NULL, 0, false)), NULL);
   at.again = clg_context_counters(in).launches - before;
   clg_scope_close(s);

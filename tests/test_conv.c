@@ -325,7 +325,7 @@ static void check_op(const conv_case *c, bool transposed, bool strided) {
   clg_tensor *const in[] = {t[from], t[W], bias};
   clg_backward_options first = {.grad = t[to], .retain_graph = true}, graph = {.grad = t[to], .create_graph = true};
   for (int composed = 0; composed < 2; composed++) {
-    ck_assert_msg(clg_grad(y, in, 3, false, composed ? &graph : &first, grad) == CLG_OK, "%s: %s", c->name,
+    ck_assert_msg(clg_grad(y, in, 3, grad, composed ? &graph : &first) == CLG_OK, "%s: %s", c->name,
                   clg_last_error(ctx));
     want = sum_of(&s, from, v[X], v[W], v[Y]);
     read_and_compare(c, "gradient of the input", grad[0], &want);
@@ -339,7 +339,7 @@ static void check_op(const conv_case *c, bool transposed, bool strided) {
   clg_tensor *L = clg_add(inner(grad[0], weight[from]), inner(grad[1], weight[W]));
   clg_tensor *const again[] = {t[from], t[W], t[to]};
   clg_backward_options deeper = {.create_graph = true};
-  ck_assert_msg(clg_grad(L, again, 3, false, &deeper, second) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
+  ck_assert_msg(clg_grad(L, again, 3, second, &deeper) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
   want = WITH(from, W, u[W], W, NULL);
   read_and_compare(c, "second order, input", second[0], &want);
   want = WITH(W, from, u[from], from, NULL);
@@ -349,7 +349,7 @@ static void check_op(const conv_case *c, bool transposed, bool strided) {
   read_and_compare(c, "second order, gradient from above", second[2], &want);
   /* <u[to], d L / d above> depends on w through u[from], and on the input through u[w]. */
   clg_tensor *third[2], *M = inner(second[2], weight[to]);
-  ck_assert_msg(clg_grad(M, again, 2, false, NULL, third) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
+  ck_assert_msg(clg_grad(M, again, 2, third, NULL) == CLG_OK, "%s: %s", c->name, clg_last_error(ctx));
   want = WITH(from, W, u[W], to, u[to]);
   read_and_compare(c, "third order, input", third[0], &want);
   want = WITH(W, from, u[from], to, u[to]);

@@ -44,7 +44,7 @@ static void train(clg_context *ctx) {
     clg_tensor_set_requires_grad(w[i], true);
   }
   clg_optim_options adam = clg_optim_defaults(CLG_ADAM);
-  clg_optim *optim = clg_optim_create(ctx, &adam, w, 5);
+  clg_optim *optim = clg_optim_create(ctx, w, 5, &adam);
   ck_assert_ptr_nonnull(optim);
   clg_scope *scope = clg_scope_open(ctx);
   clg_tensor *x = clg_tanh(clg_randn(ctx, 4, (int64_t[]){4, 1, 8, 8}));

@@ -155,7 +155,7 @@ START_TEST(told_once_or_not_at_all) {
   ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
   ck_assert_int_eq(all.n, 1);
   ck_assert_ptr_eq(all.leaf[0], w);
-  ck_assert_int_eq(clg_grad(y, &w, 1, false, &o, g), CLG_OK);
+  ck_assert_int_eq(clg_grad(y, &w, 1, g, &o), CLG_OK);
   ck_assert_int_eq(all.n, 1);
   /* A gradient with a graph; a root that is a leaf itself. */
   o = (clg_backward_options){.create_graph = true, .retain_graph = true};
@@ -176,7 +176,7 @@ static clg_status step(void *user, clg_tensor *t) {
   (void)user;
   clg_optim_options sgd = clg_optim_defaults(CLG_SGD);
   sgd.lr = 0.1;
-  clg_optim *o = clg_optim_create(ctx, &sgd, &t, 1);
+  clg_optim *o = clg_optim_create(ctx, &t, 1, &sgd);
   clg_status s = clg_optim_step(o);
   clg_optim_unref(&o);
   clg_tensor_zero_grad(t);

@@ -239,10 +239,10 @@ START_TEST(groups_keep_their_rates) {
   clg_tensor *const *p = clg_module_parameters(m, NULL);
   clg_optim_options slow = kind_of(1), fast = kind_of(1);
   fast.lr = 0.5;
-  clg_optim *o = clg_optim_create(ctx, &slow, p, 2), *q = clg_optim_create(ctx, &slow, p, 2),
-            *one = clg_optim_create(ctx, &slow, p, 5);
-  clg_optim_add_group(o, &fast, p + 2, 3);
-  clg_optim_add_group(q, &slow, p + 2, 3);
+  clg_optim *o = clg_optim_create(ctx, p, 2, &slow), *q = clg_optim_create(ctx, p, 2, &slow),
+            *one = clg_optim_create(ctx, p, 5, &slow);
+  clg_optim_add_group(o, p + 2, 3, &fast);
+  clg_optim_add_group(q, p + 2, 3, &slow);
   step(m, o, 2);
   save_run(m, o);
   float a[40], b[40];
@@ -314,7 +314,7 @@ START_TEST(optimizer_state_is_looked_through) {
   };
   clg_tensor *t = clg_tensor_create(ctx, 1, (int64_t[]){2}, NULL);
   clg_optim_options adam = clg_optim_defaults(CLG_ADAM);
-  clg_optim *o = clg_optim_create(ctx, &adam, &t, 1);
+  clg_optim *o = clg_optim_create(ctx, &t, 1, &adam);
   for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
     char header[1024];
     snprintf(header, sizeof header, "{\"__metadata__\":{\"o.kind\":\"adam\"},%s}", row[i].rest);

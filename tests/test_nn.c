@@ -83,7 +83,7 @@ START_TEST(bad_modules_are_refused) {
   clg_module_unref(&m);
   clg_optim_options o = clg_optim_defaults(CLG_SGD);
   o.nesterov = true;
-  ck_assert_ptr_null(clg_optim_create(ctx, &o, NULL, 0));
+  ck_assert_ptr_null(clg_optim_create(ctx, NULL, 0, &o));
   ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "nesterov"));
   clg_clear_error(ctx);
 }
@@ -263,7 +263,7 @@ END_TEST
 
 static clg_module *spectral_net(void) {
   return clg_sequential_create(ctx,
-                               (clg_module *[]){clg_spectral_norm(clg_conv2d_create(ctx, 2, 3, 2, 2, NULL, true)),
+                               (clg_module *[]){clg_spectral_norm(clg_conv2d_create(ctx, 2, 3, 2, 2, true, NULL)),
                                                 clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, 0.2f),
                                                 clg_flatten_create(ctx),
                                                 clg_spectral_norm(clg_linear_create(ctx, 12, 2, true))},

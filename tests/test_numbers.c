@@ -147,7 +147,7 @@ START_TEST(recorded_gradients_of_norms_keep_their_digits) {
                           : clg_layer_norm(x, NULL, NULL, 1e-30f);
     for (int recorded = 0; recorded < 2; recorded++) {
       const clg_backward_options how = {.grad = up, .retain_graph = true, .create_graph = recorded};
-      ck_assert_int_eq(clg_grad(y, &x, 1, false, &how, &d), CLG_OK);
+      ck_assert_int_eq(clg_grad(y, &x, 1, &d, &how), CLG_OK);
       read_all(d, g[recorded]);
     }
     for (int i = 0; i < ROWS * N; i++)
@@ -162,7 +162,7 @@ END_TEST
 
 static void steps(clg_optim_options o, int count, const float *g, int64_t n, float *w) {
   clg_tensor *p = leaf(n, w), *t = clg_tensor_create(ctx, 1, &n, g);
-  clg_optim *opt = clg_optim_create(ctx, &o, &p, 1);
+  clg_optim *opt = clg_optim_create(ctx, &p, 1, &o);
   ck_assert_msg(opt != NULL, "%s", clg_last_error(ctx));
   for (int k = 0; k < count; k++) {
     clg_scope *s = clg_scope_open(ctx);

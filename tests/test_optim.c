@@ -99,8 +99,8 @@ START_TEST(groups_have_their_own_options) {
   group_case k = group_case_of(_i);
   clg_tensor *p[] = {leaf(2, (int64_t[]){2, 3}, 0), leaf(1, (int64_t[]){2}, 3), leaf(2, (int64_t[]){5, 4}, 6)};
   clg_tensor *x = tensor(2, (int64_t[]){3, 2}, 1);
-  clg_optim *o = clg_optim_create(ctx, &k.first, p, 2);
-  ck_assert_int_eq(clg_optim_add_group(o, &k.second, &p[2], 1), CLG_OK);
+  clg_optim *o = clg_optim_create(ctx, p, 2, &k.first);
+  ck_assert_int_eq(clg_optim_add_group(o, &p[2], 1, &k.second), CLG_OK);
   ck_assert_uint_eq(clg_optim_group_count(o), 2);
   for (int step = 0; step < 4; step++) {
     if (step == 2) ck_assert_int_eq(clg_optim_group_set_lr(o, 1, clg_optim_group_lr(o, 1) / 2), CLG_OK);
@@ -126,15 +126,15 @@ START_TEST(bad_groups_change_nothing) {
   clg_tensor *p[] = {leaf(1, (int64_t[]){3}, 2), leaf(1, (int64_t[]){4}, 2)};
   clg_tensor *integers = clg_tensor_create_i32(ctx, 1, (int64_t[]){3}, NULL);
   clg_optim_options a = clg_optim_defaults(CLG_ADAM), b = clg_optim_defaults(CLG_SGD);
-  clg_optim *o = clg_optim_create(ctx, &a, p, 1);
-  ck_assert_int_eq(clg_optim_add_group(o, &b, &p[1], 1), CLG_ERR_ARGUMENT);
+  clg_optim *o = clg_optim_create(ctx, p, 1, &a);
+  ck_assert_int_eq(clg_optim_add_group(o, &p[1], 1, &b), CLG_ERR_ARGUMENT);
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "one kind");
-  ck_assert_int_eq(clg_optim_add_group(o, &a, (clg_tensor *[]){p[1], p[0]}, 2), CLG_ERR_ARGUMENT);
+  ck_assert_int_eq(clg_optim_add_group(o, (clg_tensor *[]){p[1], p[0]}, 2, &a), CLG_ERR_ARGUMENT);
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "parameter 1 is in the optimizer already");
-  ck_assert_int_eq(clg_optim_add_group(o, &a, (clg_tensor *[]){p[1], integers}, 2), CLG_ERR_ARGUMENT);
+  ck_assert_int_eq(clg_optim_add_group(o, (clg_tensor *[]){p[1], integers}, 2, &a), CLG_ERR_ARGUMENT);
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "parameter 1 is not a contiguous float32 leaf");
   a.lr = -1;
-  ck_assert_int_eq(clg_optim_add_group(o, &a, &p[1], 1), CLG_ERR_ARGUMENT);
+  ck_assert_int_eq(clg_optim_add_group(o, &p[1], 1, &a), CLG_ERR_ARGUMENT);
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "lr");
   ck_assert_uint_eq(clg_optim_group_count(o), 1);
   ck_assert_int_eq(clg_optim_group_set_lr(o, 1, 1), CLG_ERR_ARGUMENT);
@@ -152,7 +152,7 @@ START_TEST(a_gradient_with_a_graph_steps_too) {
   clg_tensor *p = leaf(1, (int64_t[]){5}, 0);
   clg_optim_options o = clg_optim_defaults(CLG_SGD);
   o.lr = 0.5;
-  clg_optim *opt = clg_optim_create(ctx, &o, &p, 1);
+  clg_optim *opt = clg_optim_create(ctx, &p, 1, &o);
   clg_scope *s = clg_scope_open(ctx);
   const clg_backward_options create = {.create_graph = true};
   ck_assert_int_eq(clg_backward(total(p), &create), CLG_OK);

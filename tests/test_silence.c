@@ -64,7 +64,7 @@ static void null_op(int i) {
   case 26: clg_fill_(NULL, 0); break;
   case 27: clg_optim_step(NULL); break;
   case 28: clg_optim_create_for(NULL, NULL); break;
-  case 29: clg_grad(NULL, NULL, 0, false, NULL, &grad); break;
+  case 29: clg_grad(NULL, NULL, 0, &grad, NULL); break;
   case 30: clg_tensor_set_requires_grad(NULL, true); break;
   case 31: clg_dropout(NULL, 0.5f, true); break;
   case 32: clg_where(NULL, NULL, NULL); break;
@@ -302,7 +302,7 @@ START_TEST(raw_parameters_are_parameters) {
   clg_tensor *loss = clg_sum(clg_square(u), NULL, 0, false);
   uint64_t saved = clg_memory(ctx).saved;
   const clg_optim_options sgd = clg_optim_defaults(CLG_SGD);
-  clg_optim *o = clg_optim_create(ctx, &sgd, (clg_tensor *[]){w, u}, 2);
+  clg_optim *o = clg_optim_create(ctx, (clg_tensor *[]){w, u}, 2, &sgd);
   ck_assert_uint_eq(clg_memory(ctx).live_by_role[CLG_ROLE_PARAMETER], 48);
   ck_assert_uint_eq(clg_memory(ctx).saved, saved - 24);
   ck_assert_int_eq(clg_backward(loss, NULL), CLG_OK);

@@ -79,7 +79,7 @@ START_TEST(hooks_that_keep_what_they_see_leave_nothing) {
       clg_tensor *y = total(saves(x));
       clg_pop_saved_hooks(ctx);
       const clg_backward_options o = {.retain_graph = how % 4 == 2, .create_graph = how % 4 == 3};
-      if (how % 4) ck_assert_int_eq(clg_grad(y, &x, 1, false, &o, &g), CLG_OK);
+      if (how % 4) ck_assert_int_eq(clg_grad(y, &x, 1, &g, &o), CLG_OK);
       if (how % 4 == 3) ck_assert_int_eq(clg_backward(total(g), NULL), CLG_OK);
       clg_tensor_zero_grad(x);
       clg_scope_close(s);
@@ -140,7 +140,7 @@ START_TEST(gradients_are_kept_without_the_graph_they_come_with) {
     ck_assert_msg(!clg_tensor_grad(y) || clg_tensor_is_leaf(clg_tensor_grad(y)), "case %d", how);
     y = clg_add_scalar(x, 0);
     o.grad = given;
-    ck_assert_int_eq(clg_grad(y, &y, 1, false, &o, &g), CLG_OK); /* the root itself */
+    ck_assert_int_eq(clg_grad(y, &y, 1, &g, &o), CLG_OK); /* the root itself */
     ck_assert(!clg_tensor_requires_grad(g));
     clg_scope_close(s);
     expect_left(BYTES); /* the gradient */
@@ -155,7 +155,7 @@ START_TEST(with_create_graph_they_keep_it) {
   clg_tensor *x = leaf(ctx), *g = NULL;
   clg_scope *s = clg_scope_open(ctx);
   const clg_backward_options o = {.grad = clg_tanh(x), .create_graph = true};
-  ck_assert_int_eq(clg_grad(clg_add_scalar(x, 0), &x, 1, false, &o, &g), CLG_OK);
+  ck_assert_int_eq(clg_grad(clg_add_scalar(x, 0), &x, 1, &g, &o), CLG_OK);
   ck_assert(clg_tensor_requires_grad(g) && !clg_tensor_is_leaf(g));
   ck_assert_int_eq(clg_backward(total(g), NULL), CLG_OK);
   clg_scope_close(s);
@@ -245,9 +245,9 @@ START_TEST(tensors_of_another_context_are_refused_on_the_one_that_is_asked) {
   refused(clg_cat(both, 2, 0));
   refused(clg_copy_(z, theirs) == CLG_OK);
   refused(clg_backward(clg_tanh(x), &foreign) == CLG_OK);
-  refused(clg_optim_create(ctx, &sgd, both, 2));
-  refused(clg_optim_create(ctx, &sgd, &theirs, 1));
-  refused(clg_optim_add_group(o, &sgd, &theirs, 1) == CLG_OK);
+  refused(clg_optim_create(ctx, both, 2, &sgd));
+  refused(clg_optim_create(ctx, &theirs, 1, &sgd));
+  refused(clg_optim_add_group(o, &theirs, 1, &sgd) == CLG_OK);
   refused(clg_forward(m, theirs));
   refused(clg_ema_update(e, their_module) == CLG_OK);
   refused(clg_gradcheck(ctx, of_tanh, NULL, &theirs, 1, NULL) == CLG_OK);
@@ -306,9 +306,9 @@ START_TEST(lists_with_holes_are_refused) {
   ck_assert_ptr_null(clg_cat(hole, 2, 0));
   ck_assert_ptr_null(clg_stack(hole, 2, 0));
   ck_assert_ptr_null(clg_checkpoint(ctx, of_tanh, NULL, NULL, hole, 2));
-  ck_assert_ptr_null(clg_optim_create(ctx, &sgd, hole, 2));
+  ck_assert_ptr_null(clg_optim_create(ctx, hole, 2, &sgd));
   ck_assert_int_ne(clg_backward(total(x), &inputs), CLG_OK);
-  ck_assert_int_ne(clg_grad(total(x), hole, 2, false, NULL, grads), CLG_OK);
+  ck_assert_int_ne(clg_grad(total(x), hole, 2, grads, NULL), CLG_OK);
   ck_assert_int_ne(clg_clip_grad_value(ctx, hole, 2, 1), CLG_OK);
   ck_assert_ptr_null(clg_sum(x, (int[]){0}, -1, false));
   clg_clear_error(ctx);

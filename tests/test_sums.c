@@ -63,7 +63,7 @@ static void check(clg_tensor *y, int64_t n, double scale, term_fn term) {
 static void gradients(clg_tensor *y, clg_tensor *up, clg_tensor *const *in, clg_tensor **g, size_t n) {
   ck_assert_msg(y && up, "%s", clg_last_error(ctx));
   const clg_backward_options o = {.grad = up};
-  ck_assert_msg(clg_grad(y, in, n, false, &o, g) == CLG_OK, "%s", clg_last_error(ctx));
+  ck_assert_msg(clg_grad(y, in, n, g, &o) == CLG_OK, "%s", clg_last_error(ctx));
 }
 static clg_tensor *wanted(clg_tensor *t) {
   ck_assert_int_eq(clg_tensor_set_requires_grad(t, true), CLG_OK);

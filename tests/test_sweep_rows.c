@@ -223,12 +223,12 @@ static void run(int k, int n, int m) {
     finish(s, x, u, w);
     return;
   }
-  ck_assert_int_eq(clg_grad(y, &x, 1, false, &(clg_backward_options){.grad = u, .retain_graph = true}, &g), CLG_OK);
+  ck_assert_int_eq(clg_grad(y, &x, 1, &g, &(clg_backward_options){.grad = u, .retain_graph = true}), CLG_OK);
   read_rows(g, n, o.got[FIRST]);
-  ck_assert_int_eq(clg_grad(y, &x, 1, false, &(clg_backward_options){.grad = u, .create_graph = true}, &g), CLG_OK);
+  ck_assert_int_eq(clg_grad(y, &x, 1, &g, &(clg_backward_options){.grad = u, .create_graph = true}), CLG_OK);
   read_rows(g, n, o.got[RECORDED]);
   if (clg_tensor_requires_grad(g)) {
-    ck_assert_int_eq(clg_grad(g, &x, 1, true, &(clg_backward_options){.grad = w}, &gg), CLG_OK);
+    ck_assert_int_eq(clg_grad(g, &x, 1, &gg, &(clg_backward_options){.grad = w, .allow_unused = true}), CLG_OK);
     if (gg) read_rows(gg, n, o.got[SECOND]);
   }
   finish(s, x, u, w);

@@ -94,7 +94,7 @@ START_TEST(optimizers) {
   o.lr = lr, o.momentum = (double)rules[_i].momentum, o.nesterov = rules[_i].nesterov, o.amsgrad = rules[_i].amsgrad;
   o.centered = rules[_i].centred, o.weight_decay = rules[_i].decay, o.eps = rules[_i].eps;
   o.dampening = rules[_i].dampening;
-  clg_optim *opt = clg_optim_create(ctx, &o, &p, 1);
+  clg_optim *opt = clg_optim_create(ctx, &p, 1, &o);
   ck_assert_msg(opt != NULL, "%s", clg_last_error(ctx));
   for (int t = 1; t <= STEPS; t++) {
     clg_scope *s = clg_scope_open(ctx);

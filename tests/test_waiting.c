@@ -166,7 +166,8 @@ static void do_what_is_refused(void *user) {
   refused(m, call++);
   ck_assert_int_eq(clg_backward(m->root, NULL), CLG_ERR_STATE);
   refused(m, call++);
-  ck_assert_int_eq(clg_grad(m->root, &m->x, 1, true, NULL, &(clg_tensor *){NULL}), CLG_ERR_STATE);
+  ck_assert_int_eq(clg_grad(m->root, &m->x, 1, &(clg_tensor *){NULL}, &(clg_backward_options){.allow_unused = true}),
+                   CLG_ERR_STATE);
   refused(m, call++);
   ck_assert_int_ne(clg_optim_step(m->optim), CLG_OK);
   refused(m, call++);

@@ -46,7 +46,7 @@ static void near(const clg_tensor *t, const double *want, double tolerance, cons
 static void gradients(clg_tensor *y, clg_tensor *g, clg_tensor **t, size_t n, clg_tensor **out) {
   clg_backward_options o = clg_backward_defaults();
   o.grad = g;
-  ck_assert_msg(y && clg_grad(y, t, n, false, &o, out) == CLG_OK, "%s", clg_last_error(ctx));
+  ck_assert_msg(y && clg_grad(y, t, n, out, &o) == CLG_OK, "%s", clg_last_error(ctx));
 }
 static double *zeros(int64_t n) { return calloc((size_t)(n ? n : 1), sizeof(double)); }
 

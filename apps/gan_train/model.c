@@ -60,10 +60,10 @@ static bool make_optimizers(gan *m) {
   clg_optim_options o = optimizer_of(m->spec.kind);
   size_t n;
   clg_tensor **of_g = parameters_of(m->g, m->g_labels, &n);
-  if (of_g) m->opt_g = clg_optim_create(m->ctx, &o, of_g, n);
+  if (of_g) m->opt_g = clg_optim_create(m->ctx, of_g, n, &o);
   free(of_g);
   m->d_parameters = parameters_of(m->d, m->d_labels, &m->n_d_parameters);
-  if (m->d_parameters) m->opt_d = clg_optim_create(m->ctx, &o, m->d_parameters, m->n_d_parameters);
+  if (m->d_parameters) m->opt_d = clg_optim_create(m->ctx, m->d_parameters, m->n_d_parameters, &o);
   return m->opt_g && m->opt_d;
 }
 

@@ -19,11 +19,11 @@ static int sides_between(const model_spec *s) {
 }
 
 static clg_module *up(clg_context *ctx, int64_t in, int64_t out, bool first) {
-  return clg_conv_transpose2d_create(ctx, in, out, 4, 4, first ? NULL : &halving, false);
+  return clg_conv_transpose2d_create(ctx, in, out, 4, 4, false, first ? NULL : &halving);
 }
 
 static clg_module *down(clg_context *ctx, int64_t in, int64_t out, bool last) {
-  return clg_conv2d_create(ctx, in, out, 4, 4, last ? NULL : &halving, false);
+  return clg_conv2d_create(ctx, in, out, 4, 4, false, last ? NULL : &halving);
 }
 
 static clg_module *norm(clg_context *ctx, int64_t channels) {

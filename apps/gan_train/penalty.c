@@ -20,7 +20,7 @@ clg_tensor *gradient_penalty(gan *m, clg_tensor *real, clg_tensor *fake, clg_ten
   clg_tensor *total = clg_sum(gan_judge(m, x, labels), NULL, 0, false);
   clg_backward_options how = clg_backward_defaults();
   how.create_graph = true;
-  if (clg_grad(total, &x, 1, false, &how, &gradient) != CLG_OK) return NULL;
+  if (clg_grad(total, &x, 1, &gradient, &how) != CLG_OK) return NULL;
   clg_tensor *norms = clg_sqrt(clg_add_scalar(clg_sum(clg_square(gradient), (int[]){1}, 1, false), TINY));
   clg_tensor *off = clg_square(clg_add_scalar(norms, -1));
   return clg_mul_scalar(clg_mean(off, NULL, 0, false), m->spec.lambda);

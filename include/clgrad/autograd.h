@@ -48,6 +48,7 @@ typedef struct clg_backward_options {
   bool create_graph;         /* gradients carry a graph themselves: gradients of gradients */
   clg_tensor *const *inputs; /* accumulate into these alone; NULL: into every leaf */
   size_t n_inputs;           /* 0 with inputs != NULL is an error */
+  bool allow_unused;         /* clg_grad: NULL for an input that root does not depend on */
 } clg_backward_options;
 CLG_API clg_backward_options clg_backward_defaults(void);
 
@@ -58,9 +59,10 @@ CLG_API clg_backward_options clg_backward_defaults(void);
 CLG_API clg_status clg_backward(clg_tensor *root, const clg_backward_options *options);
 
 /* Returns d root / d inputs[i] in grads[i] (op results: they belong to the scope) and leaves .grad alone. An input that
- * root does not depend on is an error, or grads[i] = NULL with allow_unused. `options->inputs` is not used. */
-CLG_API clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t n, bool allow_unused,
-                            const clg_backward_options *options, clg_tensor **grads);
+ * root does not depend on is an error, or grads[i] = NULL with allow_unused. `options->inputs` is not used. NULL: the
+ * defaults. */
+CLG_API clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t n, clg_tensor **grads,
+                            const clg_backward_options *options);
 
 /* Tensor hooks see the gradient of `t` once it is complete and may replace it: return NULL to keep it, else a new
  * reference. Called in the order they were added, for a leaf before accumulation. Returns an id, 0 on error. */

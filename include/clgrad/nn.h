@@ -28,10 +28,10 @@ CLG_API clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, float 
 CLG_API clg_module *clg_activation_create(clg_context *ctx, clg_activation act, float slope);
 /* Convolutions over images [N,C,H,W] (ops.h); `options` NULL: the defaults. Weights [out,in/groups,kh,kw], transposed
  * [in,out/groups,kh,kw]; uniform in +-1/sqrt(fan in) as PyTorch's default, the bias likewise. */
-CLG_API clg_module *clg_conv2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw,
-                                      const clg_conv_options *options, bool bias);
+CLG_API clg_module *clg_conv2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw, bool bias,
+                                      const clg_conv_options *options);
 CLG_API clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw,
-                                                const clg_conv_options *options, bool bias);
+                                                bool bias, const clg_conv_options *options);
 /* Batch norm over the channels of [N,C,..], gamma 1 and beta 0; in train mode by the batch's statistics, whose running
  * averages (buffers running_mean, running_var) serve in eval mode. */
 CLG_API clg_module *clg_batch_norm2d_create(clg_context *ctx, int64_t channels, float eps, float momentum);

@@ -30,8 +30,8 @@ typedef struct clg_optim_options {
  * 0.99, 1e-8. */
 CLG_API clg_optim_options clg_optim_defaults(clg_optim_kind kind);
 
-CLG_API clg_optim *clg_optim_create(clg_context *ctx, const clg_optim_options *options, clg_tensor *const *params,
-                                    size_t n);
+CLG_API clg_optim *clg_optim_create(clg_context *ctx, clg_tensor *const *params, size_t n,
+                                    const clg_optim_options *options);
 /* Over all parameters of a module. */
 CLG_API clg_optim *clg_optim_create_for(clg_module *m, const clg_optim_options *options);
 CLG_API clg_optim *clg_optim_ref(clg_optim *o);
@@ -46,8 +46,8 @@ CLG_API double clg_optim_lr(const clg_optim *o);        /* of the first group */
 
 /* Parameter groups: more parameters with options of their own (the same kind of optimizer). A parameter is in one
  * group. Groups are numbered from 0, the one made by _create. On an error the optimizer stays as it was. */
-CLG_API clg_status clg_optim_add_group(clg_optim *o, const clg_optim_options *options, clg_tensor *const *params,
-                                       size_t n);
+CLG_API clg_status clg_optim_add_group(clg_optim *o, clg_tensor *const *params, size_t n,
+                                       const clg_optim_options *options);
 CLG_API size_t clg_optim_group_count(const clg_optim *o);
 CLG_API double clg_optim_group_lr(const clg_optim *o, size_t group); /* NaN if there is no such group */
 CLG_API clg_status clg_optim_group_set_lr(clg_optim *o, size_t group, double lr);

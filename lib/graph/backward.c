@@ -270,8 +270,8 @@ clg_status clg_backward(clg_tensor *root, const clg_backward_options *options) {
   return s;
 }
 
-clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t n, bool allow_unused,
-                    const clg_backward_options *options, clg_tensor **grads) {
+clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t n, clg_tensor **grads,
+                    const clg_backward_options *options) {
   if (!root || !inputs || !n || !grads) return clg_null(root ? root->ctx : NULL, "grad");
   for (size_t i = 0; i < n; i++) grads[i] = NULL;
   if (clg_within_idle(root->ctx, "grad")) return CLG_ERR_STATE;
@@ -282,7 +282,7 @@ clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t n, bool 
       if (inputs[k] == inputs[i]) grads[i] = clg_tensor_ref(grads[k]);
     for (size_t k = i + 1; k < n && !grads[i]; k++)
       if (inputs[k] == inputs[i]) grads[i] = clg_tensor_ref(grads[k]);
-    if (!grads[i] && !allow_unused)
+    if (!grads[i] && !(options && options->allow_unused))
       s = clg_fail(root->ctx, CLG_ERR_GRAPH, "grad",
                    "the root does not depend on input %zu (allow_unused gives NULL for it)", i);
   }

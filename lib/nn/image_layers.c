@@ -52,13 +52,13 @@ static clg_module *create(clg_context *ctx, const clg_module_class *cls, int64_t
   return m;
 }
 
-clg_module *clg_conv2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw,
-                              const clg_conv_options *options, bool bias) {
+clg_module *clg_conv2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw, bool bias,
+                              const clg_conv_options *options) {
   return create(ctx, &conv2d_class, out, in, out, (int64_t[]){kh, kw}, options, bias);
 }
 
-clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw,
-                                        const clg_conv_options *options, bool bias) {
+clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw, bool bias,
+                                        const clg_conv_options *options) {
   return create(ctx, &conv_transpose2d_class, in, out, out, (int64_t[]){kh, kw}, options, bias);
 }
 

@@ -56,13 +56,13 @@ static clg_tensor *run(const check *c) {
 /* d sum(grad * y) / d in[i] (grad NULL: of a one-element y), NULL where y does not depend on it; in the scope that is
  * open. */
 static clg_status gradients(const check *c, clg_tensor *y, clg_tensor *grad, bool create, clg_tensor **g) {
-  const clg_backward_options o = {.grad = grad, .create_graph = create};
+  const clg_backward_options o = {.grad = grad, .create_graph = create, .allow_unused = true};
   clg_tensor **list = calloc(c->n, sizeof *list);
   if (!list) return clg_fail(c->ctx, CLG_ERR_HOST_MEMORY, "gradcheck", "out of host memory");
   size_t n = 0;
   for (size_t i = 0; i < c->n; i++)
     if (c->in[i]->requires_grad) list[n++] = c->in[i];
-  clg_status s = y->requires_grad ? clg_grad(y, list, n, true, &o, g) : CLG_OK;
+  clg_status s = y->requires_grad ? clg_grad(y, list, n, g, &o) : CLG_OK;
   for (size_t i = c->n; s == CLG_OK && i-- > 0;) g[i] = c->in[i]->requires_grad ? g[--n] : NULL;
   free(list);
   return s;

@@ -95,7 +95,7 @@ static void group_finish(group *g) {
   free(g->slot);
 }
 
-clg_status clg_optim_add_group(clg_optim *o, const clg_optim_options *options, clg_tensor *const *params, size_t n) {
+clg_status clg_optim_add_group(clg_optim *o, clg_tensor *const *params, size_t n, const clg_optim_options *options) {
   if (!o || !options || (n && !params)) return clg_null(o ? o->ctx : NULL, "optim");
   if (!options_ok(o->ctx, options)) return CLG_ERR_ARGUMENT;
   if (o->n_groups && options->kind != o->group[0].options.kind)
@@ -113,13 +113,13 @@ clg_status clg_optim_add_group(clg_optim *o, const clg_optim_options *options, c
   return s;
 }
 
-clg_optim *clg_optim_create(clg_context *ctx, const clg_optim_options *options, clg_tensor *const *params, size_t n) {
+clg_optim *clg_optim_create(clg_context *ctx, clg_tensor *const *params, size_t n, const clg_optim_options *options) {
   if (!ctx || !options || (n && !params)) return clg_null_object(ctx, "optim");
   clg_optim *o = calloc(1, sizeof *o);
   if (!o) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "optim", "out of host memory");
   *o = (clg_optim){.refs = 1, .ctx = ctx};
   clg_context_hold(ctx);
-  if (clg_optim_add_group(o, options, params, n) != CLG_OK) clg_optim_unref(&o);
+  if (clg_optim_add_group(o, params, n, options) != CLG_OK) clg_optim_unref(&o);
   return o;
 }
 
@@ -129,7 +129,7 @@ clg_optim *clg_optim_create_for(clg_module *m, const clg_optim_options *options)
   if (clg_module_make(m) != CLG_OK) return NULL;
   clg_tensor *const *p = clg_module_parameters(m, &n);
   if (!n) return clg_fail_object(m->ctx, CLG_ERR_ARGUMENT, "optim", "the module has no parameters");
-  return clg_optim_create(m->ctx, options, p, n);
+  return clg_optim_create(m->ctx, p, n, options);
 }
 
 clg_optim *clg_optim_ref(clg_optim *o) {

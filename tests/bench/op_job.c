@@ -59,7 +59,7 @@ bool op_job_call(const op_job *j) {
       if (j->c->grads >> i & 1) inputs[n++] = j->in[i];
     clg_backward_options o = clg_backward_defaults();
     o.grad = j->g, o.retain_graph = j->pass == PASS_BACKWARD;
-    clg_grad(y, inputs, n, false, &o, grads);
+    clg_grad(y, inputs, n, grads, &o);
   }
   return clg_scope_close(scope) == CLG_OK;
 }

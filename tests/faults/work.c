@@ -112,10 +112,10 @@ static void gan(clg_context *ctx, results *r) {
 static clg_module *image_net(clg_context *ctx) {
   const clg_conv_options down = {.stride = {2, 2}, .padding = {1, 1}, .dilation = {1, 1}, .groups = 1};
   const clg_pool_options two = {.kernel = {2, 2}, .dilation = {1, 1}};
-  clg_module *layers[] = {clg_conv2d_create(ctx, 2, 4, 4, 4, &down, false),
+  clg_module *layers[] = {clg_conv2d_create(ctx, 2, 4, 4, 4, false, &down),
                           clg_batch_norm2d_create(ctx, 4, 1e-5f, 0.1f),
                           clg_activation_create(ctx, CLG_ACT_RELU, 0),
-                          clg_conv_transpose2d_create(ctx, 4, 2, 4, 4, &down, true),
+                          clg_conv_transpose2d_create(ctx, 4, 2, 4, 4, true, &down),
                           clg_max_pool2d_create(ctx, &two),
                           clg_dropout_create(ctx, 0.3f),
                           clg_upsample_create(ctx, 2, 2),

@@ -80,7 +80,7 @@ void work_second(clg_context *ctx, results *r) {
                        clg_activation_create(ctx, CLG_ACT_SILU, 0), clg_linear_create(ctx, 5, 1, true)},
       4);
   clg_tensor *x = leaf(ctx), *g = NULL;
-  if (clg_grad(total(clg_mish(clg_forward(net, x))), &x, 1, false, &graph, &g) == CLG_OK) {
+  if (clg_grad(total(clg_mish(clg_forward(net, x))), &x, 1, &g, &graph) == CLG_OK) {
     clg_tensor *norm = clg_norm(g, 2, (int[]){1}, 1, false);
     clg_tensor *penalty = clg_mean(clg_square(clg_add_scalar(norm, -1)), NULL, 0, false);
     reached(r, clg_backward(penalty, NULL) == CLG_OK);

@@ -19,8 +19,8 @@ static clg_module *an_image_layer(program *p) {
   if (one_in(p, 2)) a_pair(p, o.stride), a_pair(p, o.padding);
   a_pair(p, w.kernel);
   switch (choose(p, 6)) {
-  case 0: return clg_conv2d_create(p->ctx, in, out, kernel, kernel, &o, one_in(p, 2));
-  case 1: return clg_conv_transpose2d_create(p->ctx, in, out, kernel, kernel, &o, one_in(p, 2));
+  case 0: return clg_conv2d_create(p->ctx, in, out, kernel, kernel, one_in(p, 2), &o);
+  case 1: return clg_conv_transpose2d_create(p->ctx, in, out, kernel, kernel, one_in(p, 2), &o);
   case 2: return clg_batch_norm2d_create(p->ctx, in, 1e-5f, a_float(p));
   case 3: return clg_max_pool2d_create(p->ctx, &w);
   case 4: return clg_avg_pool2d_create(p->ctx, &w);
@@ -101,7 +101,7 @@ static void new_optim(program *p) {
   clg_optim_options o = optim_options(p);
   clg_tensor *list[4] = {any(p), any(p), any(p), any(p)};
   clg_optim *made =
-      one_in(p, 2) ? clg_optim_create_for(any_module(p), &o) : clg_optim_create(p->ctx, &o, list, (size_t)choose(p, 5));
+      one_in(p, 2) ? clg_optim_create_for(any_module(p), &o) : clg_optim_create(p->ctx, list, (size_t)choose(p, 5), &o);
   clg_optim **place = &p->optim[choose(p, OPTIMS)];
   clg_optim_unref(place);
   *place = made;
@@ -112,7 +112,7 @@ static void of_optim(program *p) {
   clg_optim_options more;
   switch (choose(p, 6)) {
   case 0: clg_optim_zero_grad(o); break;
-  case 1: more = optim_options(p), clg_optim_add_group(o, &more, list, 1 + (size_t)choose(p, 2)); break;
+  case 1: more = optim_options(p), clg_optim_add_group(o, list, 1 + (size_t)choose(p, 2), &more); break;
   case 2: clg_optim_group_set_lr(o, (size_t)choose(p, 3), (double)a_float(p)), clg_optim_set_lr(o, 0.01); break;
   default: clg_optim_step(o); break;
   }

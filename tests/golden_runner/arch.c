@@ -61,8 +61,8 @@ static clg_module *make_conv(clg_context *ctx, const char *args, bool transposed
   int64_t in = element(args, "", 0, 0), out = element(args, "", 1, 0);
   int64_t kh = element(args, "kernel_size", 0, 0), kw = element(args, "kernel_size", 1, 0);
   bool bias = argument_flag(args, "bias", true);
-  return transposed ? clg_conv_transpose2d_create(ctx, in, out, kh, kw, &o, bias)
-                    : clg_conv2d_create(ctx, in, out, kh, kw, &o, bias);
+  return transposed ? clg_conv_transpose2d_create(ctx, in, out, kh, kw, bias, &o)
+                    : clg_conv2d_create(ctx, in, out, kh, kw, bias, &o);
 }
 
 static clg_module *make_conv2d(clg_context *ctx, const char *args) { return make_conv(ctx, args, false); }

@@ -65,7 +65,7 @@ static bool run_fed(golden *g, const json_t *one, const clg_optim_options *optio
   clg_tensor *w = record_tensor(g, &start);
   if (!w) return false;
   clg_optim *o = NULL;
-  if (clg_tensor_set_requires_grad(w, true) == CLG_OK) o = clg_optim_create(g->ctx, options, &w, 1);
+  if (clg_tensor_set_requires_grad(w, true) == CLG_OK) o = clg_optim_create(g->ctx, &w, 1, options);
   bool ok = o ? run_steps(g, w, o, &path, &grads) : golden_clg_error(g);
   clg_optim_unref(&o);
   clg_tensor_unref(&w);

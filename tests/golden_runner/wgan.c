@@ -58,8 +58,8 @@ static bool read_penalty_gradient(critic *c, clg_tensor *penalty, float *out) {
   clg_tensor *const *params = clg_module_parameters(c->net, &n);
   clg_tensor **grads = params ? calloc(n ? n : 1, sizeof(clg_tensor *)) : NULL;
   clg_backward_options options = clg_backward_defaults();
-  options.retain_graph = true;
-  bool ok = grads && clg_grad(penalty, params, n, true, &options, grads) == CLG_OK;
+  options.retain_graph = true, options.allow_unused = true;
+  bool ok = grads && clg_grad(penalty, params, n, grads, &options) == CLG_OK;
   for (size_t i = 0; ok && i < n; i++) {
     if (grads[i]) ok = clg_tensor_read(grads[i], out + at) == CLG_OK;
     at += (size_t)clg_tensor_numel(params[i]);
@@ -86,8 +86,7 @@ static clg_tensor *penalty_of(critic *c, clg_tensor *real, clg_tensor *fake, clg
   clg_tensor *x_hat = clg_map(c->g->ctx, "e*r + (1 - e)*f", mix, 3), *g = NULL;
   options.create_graph = true;
   if (!x_hat || clg_tensor_set_requires_grad(x_hat, true) != CLG_OK) return NULL;
-  if (clg_grad(clg_sum(clg_forward(c->net, x_hat), NULL, 0, false), &x_hat, 1, false, &options, &g) != CLG_OK)
-    return NULL;
+  if (clg_grad(clg_sum(clg_forward(c->net, x_hat), NULL, 0, false), &x_hat, 1, &g, &options) != CLG_OK) return NULL;
   clg_tensor *norms = clg_sqrt(clg_sum(clg_square(g), (int[]){1}, 1, false));
   if (c->step == 0) {
     check_tensor(c, "x_hat", x_hat);

@@ -118,6 +118,64 @@ static void layers(void) {
   clg_module_unref(&m);
 }
 
+static void stepped(clg_module *m, clg_tensor *x, clg_tensor *t) {
+  clg_optim_options sgd = clg_optim_defaults(CLG_SGD);
+  size_t n = 0;
+  clg_tensor *const *p = clg_module_parameters(m, &n);
+  sgd.lr = 0.5;
+  clg_optim *o = clg_optim_create(m ? ctx : NULL, &sgd, p, 1);
+  clg_optim_add_group(o, &sgd, p + 1, n - 1);
+  bool mode = clg_set_grad_mode(ctx, false);
+  for (size_t i = 0; i < n; i++) clg_fill_(p[i], 0.125f);
+  clg_set_grad_mode(ctx, mode);
+  for (int i = 0; i < 3; i++) {
+    clg_scope *scope = clg_scope_open(ctx);
+    clg_optim_zero_grad(o);
+    clg_backward(clg_mse_loss(clg_forward(m, x), t), NULL);
+    clg_optim_step(o);
+    clg_scope_close(scope);
+  }
+  for (size_t i = 0; i < n; i++) show("stepped", p[i]);
+  clg_optim_unref(&o);
+}
+
+static void trained(void) {
+  clg_scope *scope = clg_scope_open(ctx);
+  const clg_conv_options wide = {.stride = {1, 1}, .padding = {1, 0}, .dilation = {1, 1}, .groups = 1};
+  clg_module *linear = clg_linear_create(ctx, 3, 2, true), *conv = clg_conv2d_create(ctx, 1, 1, 2, 2, &wide, false);
+  clg_module *up = clg_conv_transpose2d_create(ctx, 1, 1, 2, 2, NULL, true);
+  clg_tensor *x = some(9, -1, 0.25f);
+  clg_tensor *planes = clg_reshape(x, 4, (int64_t[]){1, 1, 3, 3});
+  stepped(linear, clg_reshape(x, 2, (int64_t[]){3, 3}), clg_reshape(clg_narrow(x, 0, 2, 6), 2, (int64_t[]){3, 2}));
+  stepped(conv, planes, clg_full(ctx, 4, (int64_t[]){1, 1, 4, 2}, 1));
+  stepped(up, planes, clg_full(ctx, 4, (int64_t[]){1, 1, 4, 4}, 1));
+  clg_module_unref(&linear);
+  clg_module_unref(&conv);
+  clg_module_unref(&up);
+  clg_tensor_unref(&x);
+  clg_scope_close(scope);
+}
+
+/* ---- gradients ---- */
+
+static void gradients(void) {
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_tensor *x = some(3, 1, 1), *w = some(3, 2, 0), *grads[2];
+  clg_set_requires_grad(x, true);
+  clg_set_requires_grad(w, true);
+  clg_backward_options keep = {.retain_graph = true};
+  clg_tensor *y = clg_sum(clg_square(x), NULL, 0, false);
+  if (clg_grad(y, &x, 1, false, &keep, grads) == CLG_OK) show("gradient", grads[0]);
+  clg_grad(y, (clg_tensor *[]){w, x}, 2, true, &(clg_backward_options){.retain_graph = true}, grads);
+  printf("unused %d\n", !grads[0]);
+  show("used", grads[1]);
+  clg_grad(y, (clg_tensor *[]){w, x}, 2, true, NULL, grads);
+  printf("unused %d\n", !grads[0]);
+  clg_tensor_unref(&x);
+  clg_tensor_unref(&w);
+  clg_scope_close(scope);
+}
+
 /* ---- options ---- */
 
 static clg_status power(clg_tensor *x, clg_tensor *grad, bool retain) {
@@ -163,6 +221,8 @@ int main(void) {
   kernels();
   losses();
   layers();
+  trained();
+  gradients();
   options();
   plan("clgrad-rename.device");
   if (*clg_last_error(ctx)) printf("%s\n", clg_last_error(ctx));
