@@ -130,6 +130,7 @@ misused "leave out --save and --resume" --plan --resume "$work/x.st"
 misused "--save and --resume want one variant" --compare --save "$work/x.st"
 misused "--json and --save name the same file" --json "$work/x" --save "$work/x"
 misused "--json and --samples name the same file" --json "$work/x" --samples "$work/x"
+misused "--json and --report name the same file" --json "$work/x" --report "$work/x"
 
 # ---- the data ----
 refuses "no data set '$work/none'" --data "$work/none"
@@ -164,7 +165,7 @@ refuses "it is no regular file" $short --json "$work"
 endless="--data ring --batch 16 --steps 10000000" # what is refused only at its end is never
 mkfifo "$work/pipe"
 ln -s /dev/full "$work/full"
-for name in save samples json; do
+for name in save samples report json; do
   misused "--$name wants the name of a file" --data ring --$name ''
   [ $name = json ] && continue
   for bad in "$work/pipe" "$work/full"; do
@@ -185,10 +186,10 @@ rm "$work/loop"
 printf input > "$work/in"
 ln -s in "$work/to_in"
 ln -s new "$work/to_new"
-for name in json samples; do
+for name in json report samples; do
   misused "--resume and --$name name the same file" --data ring --resume "$work/in" --$name "$work/to_in"
 done
-for name in json samples save; do
+for name in json report samples save; do
   misused "--tuning and --$name name the same file" --data ring --tuning "$work/in" --$name "$work/./in"
 done
 CLGRAD_TUNING=$work/in
@@ -202,6 +203,7 @@ misused "--resume and FILE.tmp of --save name the same file" --data ring --resum
 check "the input is as it was" test "$(cat "$work/a.st.tmp")" = input
 idx "$images" 8 010
 misused "--json names a file of --data" --data "$work/data" --json "$images"
+misused "--report names a file of --data" --data "$work/data" --report "$images"
 rm "$images" "$work/a.st.tmp" "$work/to_in" "$work/to_new"
 check "nothing half-written" sh -c "! ls '$work' | grep -q 'json\|png'"
 
@@ -213,9 +215,10 @@ export OCL_ICD_VENDORS="$work/none"
 # shellcheck disable=SC2086
 refuses "pocl-opencl-icd" $short --json "$work/none.json"
 check "no report without a platform" test ! -e "$work/none.json"
-accepts --plan --compare --data ring --json "$work/plan.json"
+accepts --plan --compare --data ring --json "$work/plan.json" --report "$work/plan.html"
 says "retain_graph"
 check "the plan predicts" grep -q predicted_peak_reserved_bytes "$work/plan.json"
+check "the plan is a page" grep -q '</html>' "$work/plan.html"
 check "the plan measures nothing" sh -c "! grep -q '\"peak_live_bytes\|step_ms' '$work/plan.json'"
 accepts --plan --batch 1000000 --data fashion-mnist --shape gpu
 says "gpu-shaped"

@@ -65,6 +65,7 @@ static void add_all(list *l, const options *o) {
   add_input(l, "--tuning", o->tuning);
   add_input(l, "$CLGRAD_TUNING", getenv("CLGRAD_TUNING"));
   if (!o->json || strcmp(o->json, "-")) add_output(l, "--json", o->json);
+  add_output(l, "--report", o->report);
   add_output(l, "--samples", o->samples);
   if (o->samples_every) add_numbered(l, o->samples);
   add_output(l, save, o->save);

@@ -31,6 +31,7 @@ void options_help(FILE *to) {
         "  --shape cpu|gpu    how kernels are written (default: as the device is)\n"
         "  --tuning FILE      a table of clgrad_tune (default: $CLGRAD_TUNING)\n"
         "  --json FILE        write the figures; - is standard output\n"
+        "  --report FILE.html write a page that shows the figures, the samples and what memory they took\n"
         "  --samples FILE.png write generated images\n"
         "  --samples-every N  also after every N steps, to FILE-000100.png and so on\n"
         "  --save FILE        write the state of the training (safetensors)\n"

@@ -1,5 +1,6 @@
 /* gan_train: trains a GAN and measures what detach() and its alternatives cost. */
 #include "interrupt.h"
+#include "report/report.h"
 #include "report_json.h"
 #include "samples.h"
 #include "setup.h"
@@ -22,10 +23,20 @@ static bool write_json(outputs *out, const run_setup *setup, const comparison *c
   return ok;
 }
 
+static bool write_report(outputs *out, const run_setup *setup, const comparison *c, char *const *words, message *why) {
+  if (!out->report) return true;
+  size_t n;
+  char *page = report_html(c, setup, words, &n);
+  bool ok = page ? outputs_write(out, out->report, page, n, why) : fail_no_memory(why);
+  free(page);
+  return ok;
+}
+
 /* All that is left to write, each by itself; the state is written where the model is. */
-static void write_outputs(outputs *out, const run_setup *setup, const comparison *c) {
-  message json = {""}, samples = {""};
+static void write_outputs(outputs *out, const run_setup *setup, const comparison *c, char *const *words) {
+  message json = {""}, report = {""}, samples = {""};
   if (!write_json(out, setup, c, &json)) outputs_fail(out, &json);
+  if (!write_report(out, setup, c, words, &report)) outputs_fail(out, &report);
   if (!write_samples(out, setup->data, c, &samples)) outputs_fail(out, &samples);
 }
 
@@ -47,7 +58,7 @@ static bool train(const options *o, const data *d, outputs *out, message *why) {
   comparison c = {.n = 0};
   bool ok = setup_make(&setup, o, d, out, why) && compare_run(&c, o, &setup, why);
   if (ok && c.n) {
-    write_outputs(out, &setup, &c);
+    write_outputs(out, &setup, &c, o->words);
     print_results(o, &setup, &c);
     if (!o->plan && !o->compare && c.results[0].failed) ok = fail(why, "%s", c.results[0].error);
     if (!o->plan && !compare_as_expected(&c)) ok = fail(why, "a variant did not end as it should");
@@ -69,7 +80,7 @@ static void tell_about(const data *d) {
 static bool open_and_train(const options *o, message *why) {
   data d;
   data_options how = setup_data(o);
-  outputs out = {.json = o->json, .samples = o->samples, .save = o->save};
+  outputs out = {.json = o->json, .report = o->report, .samples = o->samples, .save = o->save};
   interrupt_catch();
   interrupt_hold(true); /* what is tried is taken away again */
   bool ok = outputs_open(&out, why);

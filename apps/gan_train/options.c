@@ -24,6 +24,7 @@ enum {
   OPT_SHAPE,
   OPT_TUNING,
   OPT_JSON,
+  OPT_REPORT,
   OPT_SAMPLES,
   OPT_SAVE,
   OPT_RESUME,
@@ -70,6 +71,7 @@ static const struct option words[] = {
     {"shape", required_argument, NULL, OPT_SHAPE},
     {"tuning", required_argument, NULL, OPT_TUNING},
     {"json", required_argument, NULL, OPT_JSON},
+    {"report", required_argument, NULL, OPT_REPORT},
     {"samples", required_argument, NULL, OPT_SAMPLES},
     {"save", required_argument, NULL, OPT_SAVE},
     {"resume", required_argument, NULL, OPT_RESUME},
@@ -167,6 +169,7 @@ static bool parse_option(options *o, int code, char *text, message *why) {
   case OPT_SHAPE: return parse_shape(o, text, why);
   case OPT_TUNING: return parse_file("tuning", text, &o->tuning, why);
   case OPT_JSON: return parse_file("json", strcmp(text, "/dev/stdout") ? text : "-", &o->json, why);
+  case OPT_REPORT: return parse_file("report", text, &o->report, why);
   case OPT_SAMPLES: return parse_file("samples", text, &o->samples, why);
   case OPT_SAVE: return parse_file("save", text, &o->save, why);
   case OPT_RESUME: return parse_file("resume", text, &o->resume, why);
@@ -181,6 +184,7 @@ static bool parse_option(options *o, int code, char *text, message *why) {
 /* ---- what belongs together ---- */
 
 static bool check_files(const options *o, message *why) {
+  if (o->report && !strcmp(o->report, "-")) return fail(why, "--report wants the name of a file");
   if (o->samples && !strcmp(o->samples, "-")) return fail(why, "--samples wants the name of a file");
   if (o->save && !strcmp(o->save, "-")) return fail(why, "--save wants the name of a file");
   if (o->save_every && !o->save) return fail(why, "--save-every wants --save FILE beside it");
@@ -244,7 +248,7 @@ static bool refuse(int code, char **argv, message *why) {
 }
 
 bool options_parse(options *o, int argc, char **argv, message *why) {
-  *o = (options){.model = MODEL_MLP, .seed = 1, .shape = CLG_SHAPE_AUTO};
+  *o = (options){.words = argv, .model = MODEL_MLP, .seed = 1, .shape = CLG_SHAPE_AUTO};
   struct option long_options[N_WORDS + N_NUMBERS + 1];
   list_options(long_options);
   bool one = false, list = false;

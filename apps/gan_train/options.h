@@ -14,6 +14,7 @@
 #define IMAGE_SIZE_MAX 1024
 
 typedef struct options {
+  char *const *words;              /* of the command line, NULL behind the last */
   variant variants[VARIANT_COUNT]; /* in the order given */
   int n_variants;
   bool compare;
@@ -32,6 +33,7 @@ typedef struct options {
   const char *tuning; /* a table of clgrad_tune; NULL: none */
   bool plan, remat;
   const char *json;          /* a file or "-"; NULL: none */
+  const char *report;        /* NULL: none */
   const char *samples;       /* NULL: none */
   int64_t samples_every;     /* 0: at the end alone */
   const char *save, *resume; /* NULL: none */

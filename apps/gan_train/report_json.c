@@ -123,6 +123,11 @@ char *report_json(const comparison *c, const run_setup *setup) {
                           (json_int_t)setup->data->skipped, "batch", (json_int_t)setup->spec.batch, "steps",
                           (json_int_t)setup->steps, "seed", (json_int_t)setup->seed, "remat", setup->remat, "tuning",
                           tuning_json(c->results[0].tuning), "variants", variants);
+  if (all && c->base == &c->reference) {
+    json_t *reference = variant_json(c->base, setup, c->plan); /* detach's: the key says it */
+    json_object_del(reference, "name");
+    json_object_set_new(all, "detach", reference);
+  }
   char *text = all ? json_dumps(all, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) : NULL;
   json_decref(all);
   return text;

@@ -14,13 +14,19 @@ typedef struct picture {
   uint8_t *bytes; /* [height, width, channels] */
 } picture;
 
+void samples_size(const data *d, uint32_t *width, uint32_t *height) {
+  *width = d->is_ring ? SCATTER_SIDE : GRID * (d->width + GAP) + GAP;
+  *height = d->is_ring ? SCATTER_SIDE : GRID * (d->height + GAP) + GAP;
+}
+
 size_t samples_wanted(const data *d) { return d->is_ring ? SCATTER_POINTS : GRID * GRID; }
 
 static uint8_t byte_of(float v) { return (uint8_t)(v > 0 ? v < 1 ? v * 255 + 0.5f : 255 : 0); } /* NaN is black */
 
-static bool make_blank(picture *p, uint32_t width, uint32_t height, uint32_t channels) {
-  size_t size = (size_t)width * height * channels;
-  p->width = width, p->height = height, p->channels = channels;
+static bool make_blank(picture *p, const data *d, uint32_t channels) {
+  samples_size(d, &p->width, &p->height);
+  size_t size = (size_t)p->width * p->height * channels;
+  p->channels = channels;
   p->bytes = malloc(size);
   if (p->bytes) memset(p->bytes, 255, size);
   return p->bytes;
@@ -36,7 +42,7 @@ static void draw_item(picture *p, const data *d, const float *item, size_t top, 
 
 static bool draw_grid(picture *p, const data *d, const float *items, size_t n) {
   uint32_t across = d->width + GAP, down = d->height + GAP;
-  if (!make_blank(p, GRID * across + GAP, GRID * down + GAP, d->channels)) return false;
+  if (!make_blank(p, d, d->channels)) return false;
   for (size_t i = 0; i < n; i++)
     draw_item(p, d, items + i * d->features, GAP + i / GRID * down, GAP + i % GRID * across);
   return true;
@@ -51,8 +57,8 @@ static void draw_dot(picture *p, const float xy[2], int radius, uint8_t grey) {
         p->bytes[(size_t)y * p->width + (size_t)x] = grey;
 }
 
-static bool draw_scatter(picture *p, const float *items, size_t n) {
-  if (!make_blank(p, SCATTER_SIDE, SCATTER_SIDE, 1)) return false;
+static bool draw_scatter(picture *p, const data *d, const float *items, size_t n) {
+  if (!make_blank(p, d, 1)) return false;
   for (int mode = 0; mode < RING_MODES; mode++) {
     float centre[2];
     ring_centre(mode, centre);
@@ -78,13 +84,18 @@ static void *encode(const picture *p, size_t *n) {
   return NULL;
 }
 
-bool samples_save(const outputs *to, const char *path, const data *d, const float *items, size_t n, message *why) {
+void *samples_png(const data *d, const float *items, size_t n, size_t *n_bytes) {
   picture p = {0};
+  bool drawn = d->is_ring ? draw_scatter(&p, d, items, n) : draw_grid(&p, d, items, n);
+  void *file = drawn ? encode(&p, n_bytes) : NULL;
+  free(p.bytes);
+  return file;
+}
+
+bool samples_save(const outputs *to, const char *path, const data *d, const float *items, size_t n, message *why) {
   size_t size = 0;
-  bool drawn = d->is_ring ? draw_scatter(&p, items, n) : draw_grid(&p, d, items, n);
-  void *file = drawn ? encode(&p, &size) : NULL;
+  void *file = samples_png(d, items, n, &size);
   bool ok = file ? outputs_write(to, path, file, size, why) : fail_no_memory(why);
   free(file);
-  free(p.bytes);
   return ok;
 }

@@ -24,7 +24,7 @@ void table_heading(FILE *to, const comparison *c, const run_setup *setup) {
   fputs("\n\n", to);
 }
 
-static void result_text(const result *r, char *text, size_t size) {
+void table_outcome(const result *r, char *text, size_t size) {
   if (r->failed)
     snprintf(text, size, "fails: %s", result_short_error(r));
   else
@@ -71,8 +71,8 @@ void table_plan(FILE *to, const comparison *c) {
   fputc('\n', to);
   for (int i = 0; i < c->n; i++) {
     const result *r = &c->results[i];
-    char outcome[40];
-    result_text(r, outcome, sizeof outcome);
+    char outcome[TABLE_OUTCOME_ROOM];
+    table_outcome(r, outcome, sizeof outcome);
     fprintf(to, "%-13s %-24s %10.2f %10.2f\n", variant_name(r->v), outcome, mib(r->predicted_live),
             mib(r->predicted_reserved));
   }

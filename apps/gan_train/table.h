@@ -10,6 +10,9 @@ void table_heading(FILE *to, const comparison *c, const run_setup *setup);
 void table_compare(FILE *to, const comparison *c);
 /* The predicted peaks. */
 void table_plan(FILE *to, const comparison *c);
+/* How a run ended, in a few words. */
+#define TABLE_OUTCOME_ROOM 40
+void table_outcome(const result *r, char *text, size_t size);
 /* One run. */
 void table_single(FILE *to, const result *r, const run_setup *setup);
 

@@ -5,7 +5,7 @@
  *   kernel_group=N              of each kernel   items=AxBxC  the same by dimension
  *   alloc=N  memory=N  local=N  bytes            arguments=N  bytes of a kernel's
  *   width=N  bits=N             vectors, addresses
- *   version=TEXT  c_version=TEXT                 fail=N       clGetDeviceInfo(N, ...) fails; hexadecimal as in cl.h
+ *   version=TEXT  c_version=TEXT  name=TEXT      fail=N       clGetDeviceInfo(N, ...) fails; hexadecimal as in cl.h
  *   no_fp64  no_images  no_denorm  no_compiler  not_available  big_endian
  */
 #define _GNU_SOURCE
@@ -131,6 +131,7 @@ cl_int clGetDeviceInfo(cl_device_id d, cl_device_info what, size_t n, void *to, 
     if (numbers[i].what == what && lie(numbers[i].key))
       return give_number(numbers[i].has_value ? number(numbers[i].key) : 0, numbers[i].size, n, to, needs);
   if (what == CL_DEVICE_TYPE && lie("type")) return give_type(n, to, needs);
+  if (what == CL_DEVICE_NAME && lie("name")) return give_text(lie("name"), n, to, needs);
   if (what == CL_DEVICE_VERSION && lie("version")) return give_text(lie("version"), n, to, needs);
   if (what == CL_DEVICE_OPENCL_C_VERSION && lie("c_version")) return give_text(lie("c_version"), n, to, needs);
   if (what == CL_DEVICE_MAX_WORK_ITEM_SIZES && (lie("items") || lie("group"))) return give_items(n, to, needs);

@@ -5,6 +5,7 @@ other names, pictures that are left out, and the progress line.
 usage: test_gan_files.py GAN_TRAIN
 """
 import fcntl
+import html
 import json
 import os
 import pathlib
@@ -66,7 +67,8 @@ def outputs_never_fall_on_inputs():
     refused("--data", "pics", "--samples", "out.png", *numbered, part="--samples-every names a file of --data")
     os.link(folder / "pics/face-000002.png", folder / "hard-000004.png")
     refused("--data", "pics", "--samples", "./hard.png", *numbered, part="--samples-every names a file of --data")
-    refused("--data", "pics", "--json", "pics/new.png", part="--json names a file of --data")
+    for option in ("--json", "--report"):
+        refused("--data", "pics", option, "pics/new.png", part=option + " names a file of --data")
     for name in ("x-000002.png", "x-000002.png.tmp", "x-12345678.png"):
         (folder / name).write_bytes(b"a state")
         ring = ["--data", "ring", "--samples", "x.png"]
@@ -88,13 +90,15 @@ def names_need_not_be_text():
     long = "/".join(["ü" * 100 + str(i) for i in range(3)])
     for name in (b"pics-\xe4", b"\xff\xfe\x1b[31m", long.encode(), "語".encode()):
         make_pictures(os.path.join(os.fsencode(folder), name))
-        status, _, err = run("--data", name, *PICTURES, "--steps", "2", "--save", "n.st", "--json", "n.json", "--samples", "n.png")
+        status, _, err = run("--data", name, *PICTURES, "--steps", "2", "--save", "n.st", "--json", "n.json", "--samples", "n.png", "--report", "n.html")
         assert status == 0, err
         shown = json.loads((folder / "n.json").read_text())["data"]
         assert shown == (name.decode() if name in (long.encode(), "語".encode()) else shown), shown
         assert "\\xE4" in shown or name != b"pics-\xe4"
+        page = (folder / "n.html").read_text(encoding="utf-8")
+        assert page.endswith("</html>\n") and html.escape(shown.replace("\x1b", "?")) in page
         assert gan_runs.step_of(folder / "n.st") == 2 and gan_runs.is_whole_png(folder / "n.png")
-        for file in ("n.st", "n.json", "n.png"):
+        for file in ("n.st", "n.json", "n.png", "n.html"):
             (folder / file).unlink()
         # One line, no control character, nothing cut inside a character.
         status, _, err = run("--data", name + b"/" + b"\xc3\xa9" * 1500)
@@ -115,18 +119,24 @@ def one_output_fails(*words, others, part, **more):
 
 
 def outputs_fail_alone():
-    all_of = ["--save", "o.st", "--json", "o.json", "--samples", "o.png"]
+    all_of = ["--save", "o.st", "--json", "o.json", "--samples", "o.png", "--report", "o.html"]
 
     # Room for what the driver's compiler writes, not for this state.
     def full_disk():
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 
     large = [*all_of, "--hidden", "256"]
-    one_output_fails(*large, before=full_disk, others=["o.json", "o.png"], part="cannot write o.st: File too large")
-    one_output_fails(*large, "--save-every", "1", before=full_disk, others=["o.json", "o.png"], part="cannot write o.st")
+    one_output_fails(*large, before=full_disk, others=["o.json", "o.png", "o.html"], part="cannot write o.st: File too large")
+    one_output_fails(*large, "--save-every", "1", before=full_disk, others=["o.json", "o.png", "o.html"], part="cannot write o.st")
     one_output_fails("--save", "o.st", "--json", "/dev/full", "--samples", "o.png", others=["o.st", "o.png"], part="No space left")
+    # Pictures of noise, and the page that holds one.
+    make_pictures(folder / "noise")
+    noise = ["--data", "noise", "--batch", "4", "--hidden", "8", "--image-size", "256", "--steps", "2", "--quiet"]
+    status, _, err = run(*noise, "--samples", "p.png", "--report", "p.html", "--json", "p.json", before=full_disk)
+    assert status == 1 and [f"cannot write p.{end}: File too large" in line for line, end in zip(err, ("html", "png"))] == [True] * 2, err
+    assert json.loads((folder / "p.json").read_text()) and not (folder / "p.html").exists()
     os.mkfifo(folder / "o-000002.png")
-    one_output_fails(*all_of, "--samples-every", "2", others=["o.st", "o.json", "o.png", "o-000004.png"], part="o-000002.png")
+    one_output_fails(*all_of, "--samples-every", "2", others=["o.st", "o.json", "o.png", "o.html", "o-000004.png"], part="o-000002.png")
     (folder / "o-000002.png").unlink()
     # The reader has gone: what is written to it is lost, the rest is not.
     (folder / "o.png").unlink()

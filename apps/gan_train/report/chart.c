@@ -1,0 +1,108 @@
+/* Draws curves. */
+#include "chart.h"
+#include <inttypes.h>
+#include <math.h>
+
+#define WIDTH  460
+#define HEIGHT 240
+#define LEFT   48
+#define RIGHT  10
+#define TOP    12
+#define BOTTOM 28
+#define TICKS  4
+/* Columns that a curve is drawn in: more values than that show as their least and largest. */
+#define COLUMNS 200
+
+typedef struct range {
+  double low, high;
+} range;
+
+static range range_of(const chart *c) {
+  range y = {INFINITY, -INFINITY};
+  for (size_t k = 0; k < c->n; k++)
+    for (size_t i = 0; i < c->curves[k].n; i++) {
+      double value = (double)c->curves[k].y[i * c->curves[k].stride];
+      if (!isfinite(value)) continue;
+      y.low = fmin(y.low, value);
+      y.high = fmax(y.high, value);
+    }
+  if (y.low > y.high) return (range){0, 1};
+  if (y.low > 0 && y.low < 0.5 * y.high) y.low = 0;
+  if (y.low == y.high) y.high = y.low + fmax(fabs(y.low), 1);
+  return y;
+}
+
+/* 1, 2 or 5 times a power of ten. */
+static double tick_step(double span) {
+  double rough = span / TICKS, power = pow(10, floor(log10(rough)));
+  double digit = rough / power;
+  double nice = 10;
+  if (digit <= 5) nice = 5;
+  if (digit <= 2) nice = 2;
+  if (digit <= 1) nice = 1;
+  return nice * power;
+}
+
+static size_t longest(const chart *c) {
+  size_t n = 1;
+  for (size_t k = 0; k < c->n; k++)
+    if (c->curves[k].n > n) n = c->curves[k].n;
+  return n;
+}
+
+static double at_x(size_t i, size_t n) {
+  return LEFT + (n > 1 ? (double)i / (double)(n - 1) : 0.5) * (WIDTH - LEFT - RIGHT);
+}
+
+static double at_y(double value, range y) {
+  return HEIGHT - BOTTOM - (value - y.low) / (y.high - y.low) * (HEIGHT - TOP - BOTTOM);
+}
+
+static void draw_axes(html *h, const chart *c, range y) {
+  double step = tick_step(y.high - y.low);
+  for (double tick = ceil(y.low / step) * step; tick <= y.high + 1e-9 * step; tick += step) {
+    double at = at_y(tick, y);
+    html_put(h, "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.4g</text>",
+             LEFT, at, WIDTH - RIGHT, LEFT - 6, at + 4, fabs(tick) < 1e-9 * step ? 0 : tick);
+  }
+  size_t n = longest(c);
+  html_put(h, "<text x=\"%d\" y=\"%d\">step %" PRId64 "</text>", LEFT, HEIGHT - 8, c->first);
+  if (n > 1)
+    html_put(h, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%" PRId64 "</text>", WIDTH - RIGHT, HEIGHT - 8,
+             c->first + (int64_t)n - 1);
+}
+
+static bool put_point(html *h, bool begun, double x, double value, range y) {
+  if (!isfinite(value)) return begun;
+  html_put(h, "%s%.1f %.1f", begun ? "L" : "M", x, at_y(value, y));
+  return true;
+}
+
+static void draw_curve(html *h, const chart_curve *curve, size_t n, range y) {
+  size_t stride = curve->stride, columns = curve->n > 2 * COLUMNS ? COLUMNS : curve->n;
+  bool begun = false;
+  html_put(h, "<path class=\"curve tone-%d\" d=\"", curve->tone);
+  for (size_t k = 0; k < columns; k++) {
+    size_t from = k * curve->n / columns, to = (k + 1) * curve->n / columns, low = from, high = from;
+    for (size_t i = from; i < to; i++) {
+      if (curve->y[i * stride] < curve->y[low * stride]) low = i;
+      if (curve->y[i * stride] > curve->y[high * stride]) high = i;
+    }
+    size_t one = low < high ? low : high, other = low < high ? high : low;
+    begun = put_point(h, begun, at_x(one, n), (double)curve->y[one * stride], y);
+    if (other != one) begun = put_point(h, begun, at_x(other, n), (double)curve->y[other * stride], y);
+  }
+  html_put(h, "\"/>");
+}
+
+void chart_draw(html *h, const chart *c) {
+  range y = range_of(c);
+  html_put(h, "<figure><figcaption>%s</figcaption><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", c->title,
+           WIDTH, HEIGHT);
+  html_text(h, c->alt);
+  html_put(h, "\">");
+  draw_axes(h, c, y);
+  /* The first lies on top. */
+  for (size_t k = c->n; k-- > 0;) draw_curve(h, &c->curves[k], longest(c), y);
+  html_put(h, "</svg></figure>");
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Writes page.html as C: its text as byte arrays, and between them the functions that write what a run gave.
+
+In page.html {{style}} and {{script}} stand for the files style.css and script.js, {{style-hash}} and {{script-hash}} for what a content
+security policy names them by, and {{NAME}} for the function section_NAME of sections.h.
+
+usage: embed_page.py KERNELS_CL OUT.c page.html style.css script.js
+"""
+import base64
+import hashlib
+import pathlib
+import re
+import sys
+
+
+def main(embed_folder, out, page, *files):
+    sys.path.insert(0, embed_folder)
+    from embed import array
+
+    known = {}
+    for name in files:
+        path = pathlib.Path(name)
+        text = path.read_text(encoding="ascii")
+        stem = {"style.css": "style", "script.js": "script"}[path.name]
+        known[stem] = text
+        known[stem + "-hash"] = "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    text = re.sub(r"\{\{([a-z-]+)\}\}", lambda m: known.get(m[1], m[0]), pathlib.Path(page).read_text(encoding="ascii"))
+    # Every second piece is the name of a section.
+    pieces = re.split(r"\{\{([a-z_]+)\}\}", text)
+    arrays, rows = [], []
+    for i, piece in enumerate(pieces[::2]):
+        arrays.append(array(f"text_{i}", piece.encode() + b"\0"))
+        section = "section_" + pieces[2 * i + 1] if 2 * i + 1 < len(pieces) else "NULL"
+        rows.append(f"  {{text_{i}, sizeof text_{i} - 1, {section}}},")
+    with open(out, "w", encoding="ascii") as file:
+        file.write('#include "report/sections.h"\n\n' + "\n\n".join(arrays) + "\n\n")
+        file.write("const report_part report_parts[] = {\n" + "\n".join(rows) + "\n};\n")
+        file.write("const size_t report_part_count = sizeof report_parts / sizeof *report_parts;\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 5:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

@@ -1,0 +1,42 @@
+/* The parts of the page: what page.html says, and the functions that it names between. */
+#ifndef GAN_REPORT_SECTIONS_H
+#define GAN_REPORT_SECTIONS_H
+
+#include "../compare.h"
+#include "html.h"
+
+typedef struct report {
+  const comparison *c;
+  const run_setup *setup;
+  char *const *words; /* of the command line, NULL behind the last */
+  const char *json;   /* the same results for programs */
+} report;
+
+typedef struct report_part {
+  const char *text;
+  size_t n;
+  void (*fill)(html *h, const report *r); /* what follows the text; NULL: nothing */
+} report_part;
+
+extern const report_part report_parts[];
+extern const size_t report_part_count;
+
+void section_title(html *h, const report *r);
+void section_verdict(html *h, const report *r);
+void section_about(html *h, const report *r);
+void section_variants(html *h, const report *r);
+void section_losses(html *h, const report *r);
+void section_samples(html *h, const report *r);
+void section_raw(html *h, const report *r);
+
+/* ---- what several of them say ---- */
+
+/* Where a field of a result is in the JSON. */
+#define POINTER_ROOM 96
+void report_pointer(char to[POINTER_ROOM], const report *r, const result *of, const char *field);
+/* A figure of one result, in MiB. `field` is its name in the JSON. */
+void report_mib(html *h, const report *r, const result *of, const char *field, uint64_t bytes);
+/* The peak of live bytes: measured, or predicted in a plan; `field` gets its name. */
+uint64_t report_peak(const report *r, const result *of, const char **field);
+
+#endif

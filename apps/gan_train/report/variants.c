@@ -1,0 +1,164 @@
+/* The table of variants. */
+#include "../table.h"
+#include "sections.h"
+#include <math.h>
+
+typedef struct column {
+  const char *title;
+  void (*cell)(html *h, const report *r, const result *of);
+  bool measured; /* not in a plan */
+} column;
+
+/* ---- cells ---- */
+
+static void put_missing(html *h) { html_put(h, "<td>-</td>"); }
+
+/* Below a figure, the bar that shows it against the largest. */
+static void put_bar(html *h, double share) {
+  html_put(
+      h,
+      "<svg class=\"bar\" viewBox=\"0 0 100 4\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
+      "<rect class=\"track\" width=\"100\" height=\"4\"/><rect class=\"tone-0\" width=\"%.1f\" height=\"4\"/></svg>",
+      100 * (share > 1 ? 1 : share));
+}
+
+static uint64_t largest_peak(const report *r) {
+  const char *field;
+  uint64_t largest = 1;
+  for (int i = 0; i < r->c->n; i++) {
+    uint64_t peak = report_peak(r, &r->c->results[i], &field);
+    if (peak > largest) largest = peak;
+  }
+  return largest;
+}
+
+static void put_outcome(html *h, const report *r, const result *of) {
+  char text[TABLE_OUTCOME_ROOM];
+  (void)r;
+  table_outcome(of, text, sizeof text);
+  html_put(h, "<td class=\"words%s\">", of->failed ? " fails" : "");
+  html_text(h, text);
+  html_put(h, "</td>");
+}
+
+static void put_peak(html *h, const report *r, const result *of) {
+  const char *field;
+  uint64_t peak = report_peak(r, of, &field);
+  html_put(h, "<td>");
+  report_mib(h, r, of, field, peak);
+  put_bar(h, (double)peak / (double)largest_peak(r));
+  html_put(h, "</td>");
+}
+
+static void put_saved(html *h, const report *r, const result *of) {
+  uint64_t saved = of->memory.peak_by_role[CLG_ROLE_SAVED];
+  html_put(h, "<td>");
+  report_mib(h, r, of, "peak_by_role/saved", saved);
+  if (of->memory.peak_live)
+    html_put(h, "<small>%.0f%% of it</small>", 100 * (double)saved / (double)of->memory.peak_live);
+  html_put(h, "</td>");
+}
+
+static void put_reserved(html *h, const report *r, const result *of) {
+  html_put(h, "<td>");
+  if (r->c->plan)
+    report_mib(h, r, of, "predicted_peak_reserved_bytes", of->predicted_reserved);
+  else
+    report_mib(h, r, of, "peak_reserved_bytes", of->memory.peak_reserved);
+  html_put(h, "</td>");
+}
+
+static void put_time(html *h, const report *r, const result *of) {
+  char from[POINTER_ROOM];
+  if (of->failed || !of->steps_done) {
+    put_missing(h);
+    return;
+  }
+  report_pointer(from, r, of, "step_ms/median");
+  html_put(h, "<td>");
+  html_figure(h, of->step_ms.median, from, "%.2f", of->step_ms.median);
+  html_put(h, "<small>%.2f to %.2f</small></td>", of->step_ms.min, of->step_ms.p90);
+}
+
+static void put_count(html *h, const report *r, const result *of, const char *field, double count) {
+  char from[POINTER_ROOM];
+  if (of->failed || !of->steps_done) {
+    put_missing(h);
+    return;
+  }
+  report_pointer(from, r, of, field);
+  html_put(h, "<td>");
+  html_figure(h, count, from, "%.4g", count);
+  html_put(h, "</td>");
+}
+
+static void put_launches(html *h, const report *r, const result *of) {
+  put_count(h, r, of, "launches_per_step", of->launches);
+}
+
+static void put_waits(html *h, const report *r, const result *of) { put_count(h, r, of, "waits_per_step", of->waits); }
+
+static void put_difference(html *h, const report *r, const result *of) {
+  char from[POINTER_ROOM];
+  if (!of->compared) {
+    put_missing(h);
+    return;
+  }
+  report_pointer(from, r, of, "weights/max_abs_diff");
+  html_put(h, "<td>");
+  html_figure(h, of->max_abs_diff, from, of->bit_identical ? "0" : "%.1e", of->max_abs_diff);
+  html_put(h, "</td>");
+}
+
+static const column columns[] = {
+    {"result", put_outcome, false},
+    {"peak of live memory, MiB", put_peak, false},
+    {"saved for backward at the peak, MiB", put_saved, true},
+    {"reserved, MiB", put_reserved, false},
+    {"time a step, ms: median", put_time, true},
+    {"kernels a step", put_launches, true},
+    {"waits a step", put_waits, true},
+    {"largest weight difference from detach", put_difference, true},
+};
+#define N_COLUMNS (sizeof columns / sizeof *columns)
+
+static bool has(const report *r, const column *c) { return !(r->c->plan && c->measured); }
+
+static void put_row(html *h, const report *r, const result *of) {
+  html_put(h, "<tr%s><th scope=\"row\">%s<small>", of == r->c->base ? " class=\"base\"" : "", variant_name(of->v));
+  html_text(h, variant_summary(of->v));
+  html_put(h, "</small></th>");
+  for (size_t i = 0; i < N_COLUMNS; i++)
+    if (has(r, &columns[i])) columns[i].cell(h, r, of);
+  html_put(h, "</tr>\n");
+}
+
+/* ---- below the table ---- */
+
+static void put_errors(html *h, const report *r) {
+  bool any = false;
+  for (int i = 0; i < r->c->n; i++) {
+    const result *of = &r->c->results[i];
+    if (!of->failed) continue;
+    html_put(h, "%s<dt>%s</dt><dd>", any ? "" : "<h3>Errors, in full</h3><dl class=\"errors\">", variant_name(of->v));
+    html_text(h, of->error);
+    html_put(h, "</dd>");
+    any = true;
+  }
+  if (any) html_put(h, "</dl>");
+}
+
+void section_variants(html *h, const report *r) {
+  html_put(h,
+           "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Table of variants\">"
+           "<table class=\"sortable\" id=\"table\"><caption>%s</caption><thead><tr><th scope=\"col\">variant</th>",
+           r->c->plan ? "Predicted from shapes alone."
+                      : "Each in a context of its own, from the same weights, data "
+                        "and noise.");
+  for (size_t i = 0; i < N_COLUMNS; i++)
+    if (has(r, &columns[i])) html_put(h, "<th scope=\"col\"%s>%s</th>", i ? "" : " class=\"words\"", columns[i].title);
+  html_put(h, "</tr></thead><tbody>\n");
+  for (int i = 0; i < r->c->n; i++) put_row(h, r, &r->c->results[i]);
+  html_put(h, "</tbody></table></div>");
+  put_errors(h, r);
+}

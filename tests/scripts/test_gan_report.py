@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""The page of gan_train --report in a headless Chromium: nothing on the console, no section empty, every figure the JSON's, names that
+would be markup shown as text, readable without its script. Skipped where Chromium is not installed.
+
+usage: test_gan_report.py GAN_TRAIN [LIAR]
+"""
+import json
+import math
+import os
+import pathlib
+import re
+import shutil
+import sys
+import tempfile
+
+import browser
+import gan_runs
+from test_gan_files import make_pictures
+
+SECTIONS = ["verdict", "variants", "losses", "samples", "raw"]
+# What would run or end an element, and a byte that is no text.
+HOSTILE = b"<script>document.title='run'</script>\"'&amp;<img src=x onerror=alert(1)>\xe4"
+SHOWN = HOSTILE.decode("ascii", errors="ignore") + "\\xE4"
+
+program = None
+liar = None
+folder = None
+chromium = None
+
+
+def make(*words, status=0, data=("--data", "ring"), **variables):
+    """Runs with a page and the JSON beside it; what it wrote."""
+    done, _, err = gan_runs.run(
+        program, *data, "--batch", "16", "--hidden", "16", "--quiet", "--report", "page.html", "--json", "page.json", *words, folder=folder, **variables
+    )
+    assert done == status, (words, done, err)
+    return json.loads((folder / "page.json").read_text())
+
+
+def at(figures, pointer):
+    for key in pointer.split("/")[1:]:
+        figures = figures[int(key) if isinstance(figures, list) else key]
+    return figures
+
+
+def worked_out(figures, source):
+    """What a figure's source stands for: "/a/b", "/a - /b", "/a / /b"."""
+    words = source.split(" ")
+    values = [at(figures, word) for word in words[::2]]
+    if len(words) == 1:
+        return values[0]
+    return values[0] - values[1] if words[1] == "-" else values[0] / values[1]
+
+
+def says(text, value):
+    """Whether a text shows that number: as it is, in MiB or in percent, rounded to its digits."""
+    number = re.search(r"-?\d+(?:\.(\d+))?(?:e([+-]\d+))?", text)
+    rounding = 0.5000001 * 10.0 ** (int(number[2] or 0) - len(number[1] or ""))
+    shown = float(number[0])
+    # Whole numbers may be rounded to four digits.
+    return any(abs(shown - v) <= max(rounding, 0 if number[1] else 5e-4 * abs(v)) for v in (value, value / 2**20, 100 * value))
+
+
+def check_figures(figures):
+    found = chromium.evaluate(
+        "[...document.querySelectorAll('data')].map(d => ({value: d.value, from: d.dataset.from || '', text: d.textContent,"
+        " where: d.closest('section').id}))"
+    )
+    for one in found:
+        assert one["from"] or one["where"] not in ("verdict", "variants"), one
+        if not one["from"]:
+            continue
+        value = worked_out(figures, one["from"])
+        assert math.isclose(float(one["value"]), value, rel_tol=1e-7, abs_tol=1e-12) and says(one["text"], value), (one, value)
+    return [one for one in found if one["from"]]
+
+
+def check_page(figures, width=1000, dark=False):
+    """Opens the page; what it shows is whole."""
+    chromium.open(folder / "page.html", width, dark)
+    assert chromium.complaints() == []
+    assert chromium.evaluate("document.documentElement.scrollWidth") <= width, width
+    texts = chromium.evaluate("Object.fromEntries([...document.querySelectorAll('main > section')].map(s => [s.id, s.innerText]))")
+    assert list(texts) == SECTIONS, list(texts)
+    for section, text in texts.items():
+        heading, _, rest = text.strip().partition("\n")
+        assert heading and len(rest.strip()) > 20, (section, text)
+    links = chromium.evaluate("[...document.querySelectorAll('nav a')].map(a => a.hash.slice(1))")
+    assert links == SECTIONS, links
+    assert json.loads(chromium.evaluate("document.getElementById('figures').textContent")) == figures
+    unnamed = "[...document.querySelectorAll('svg')].filter(s => !s.ariaHidden && !s.ariaLabel && !s.querySelector('title')).length"
+    assert chromium.evaluate(unnamed) == 0
+    return check_figures(figures), texts
+
+
+def comparison_is_whole():
+    figures = make("--compare", "--steps", "4")
+    shown, texts = check_page(figures)
+    cells = [one for one in shown if one["where"] == "variants"]
+    assert len(cells) >= 5 * len(figures["variants"]) and any(one["where"] == "verdict" for one in shown)
+    for variant in figures["variants"]:
+        assert variant["name"] in texts["variants"] and (variant["error"] or "") in texts["variants"], variant["name"]
+    for width in (400, 1600):
+        for dark in (False, True):
+            check_page(figures, width, dark)
+    assert (folder / "page.html").stat().st_size < 1_000_000
+
+
+def tables_sort():
+    names = "[...document.querySelectorAll('#table tbody th')].map(th => th.firstChild.textContent)"
+    before = chromium.evaluate(names)
+    column = "document.querySelectorAll('#table thead button')[2]"
+    peaks = "[...document.querySelectorAll('#table tbody tr')].map(tr => Number(tr.cells[2].querySelector('data').value))"
+    chromium.evaluate(column + ".click()")
+    assert chromium.evaluate(peaks) == sorted(chromium.evaluate(peaks))
+    chromium.evaluate(column + ".click()")
+    assert chromium.evaluate(peaks) == sorted(chromium.evaluate(peaks), reverse=True)
+    assert sorted(before) == sorted(chromium.evaluate(names))
+    assert chromium.evaluate("document.querySelectorAll('#table thead th')[2].ariaSort") == "descending"
+
+
+def policy_holds():
+    chromium.open(folder / "page.html")
+    policy = chromium.evaluate("document.querySelector('meta[http-equiv=Content-Security-Policy]').content")
+    assert policy.startswith("default-src 'none';") and "unsafe" not in policy, policy
+    chromium.evaluate(
+        "document.body.insertAdjacentHTML('beforeend', '<img src=\"http://127.0.0.1:9/a.png\"><p style=\"color: red\" id=\"styled\">x</p>');"
+        "const s = document.createElement('script'); s.textContent = 'window.ran = true'; document.body.append(s);"
+        "fetch('http://127.0.0.1:9/').catch(() => 0)"
+    )
+    assert chromium.evaluate("window.ran === undefined")
+    assert len([text for text in chromium.complaints() if "Content Security Policy" in text]) >= 4, chromium.complaints()
+
+
+def readable_without_script():
+    chromium.open(folder / "page.html", script=False)
+    assert chromium.complaints() == []
+    shown = chromium.evaluate("[...document.querySelectorAll('button')].filter(b => b.checkVisibility()).length")
+    assert shown == 0, shown
+    assert chromium.evaluate("document.querySelectorAll('#table tbody tr').length") > 1
+
+
+def one_variant_and_plans():
+    shown, _ = check_page(make("--variant", "inputs", "--steps", "3"))
+    assert any(one["where"] == "verdict" for one in shown)
+    check_page(make("--variants", "retain_graph,no_grad", "--steps", "2"))
+    shown, texts = check_page(make("--plan", "--compare", OCL_ICD_VENDORS=str(folder / "none")))
+    assert any(one["where"] == "verdict" for one in shown) and "plan" in texts["verdict"]
+    check_page(make("--plan", "--variant", "stale", OCL_ICD_VENDORS=str(folder / "none")))
+    # A run that fails, and one that cannot be made at all.
+    check_page(make("--variant", "naive", "--steps", "3", status=1))
+
+
+def hostile_names_are_text():
+    name = HOSTILE.replace(b"/", b"\xe4")
+    make_pictures(os.path.join(os.fsencode(folder), name))
+    variables = {"LD_PRELOAD": liar, "LIE": "name=" + os.fsdecode(HOSTILE)} if liar else {}
+    figures = make("--batch", "4", "--image-size", "8", "--steps", "2", "--compare", data=("--data", name), **variables)
+    _, texts = check_page(figures)
+    assert chromium.evaluate("document.title") != "run" and chromium.evaluate("document.images.length") == 0
+    assert figures["data"] in texts["verdict"] and "<script>" in figures["data"] and "\\xE4" in figures["data"]
+    assert not liar or (figures["device"]["name"] == SHOWN and SHOWN in texts["verdict"])
+
+
+def command_repeats():
+    words = ["--data", "ring", "--steps", "2", "--variants", "detach,naive", "--seed", "7", "--json", "it's\n\xe4.json"]
+    (folder / "page.html").unlink()
+    make(*words)
+    chromium.open(folder / "page.html")
+    command = chromium.evaluate("document.getElementById('command').textContent")
+    (folder / "page.html").unlink()
+    (folder / "it's\n\xe4.json").unlink()
+    status, _, err = gan_runs.run("/bin/bash", "-c", command, folder=folder)
+    assert status == 0 and (folder / "page.html").exists() and (folder / "it's\n\xe4.json").exists(), (command, err)
+
+
+def main():
+    global program, liar, folder, chromium
+    program = str(pathlib.Path(sys.argv[1]).resolve())
+    liar = str(pathlib.Path(sys.argv[2]).resolve()) if len(sys.argv) > 2 else None
+    if not browser.found():
+        print("skipped: chromium is not installed")
+        sys.exit(77)
+    folder = pathlib.Path(tempfile.mkdtemp())
+    try:
+        with browser.Browser() as chromium:
+            for part in (
+                comparison_is_whole, tables_sort, policy_holds, readable_without_script, one_variant_and_plans, hostile_names_are_text, command_repeats,
+            ):
+                part()
+                print("ok", part.__name__)
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
