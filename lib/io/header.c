@@ -1,5 +1,6 @@
 /* Reads a safetensors header as hostile input. Owns its text, in which all names lie, and the tables of entries. */
 #include "io/header.h"
+#include "base/text.h"
 #include "io/json.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Reads and writes the JSON of file headers. No recursion, no allocation while reading: headers are hostile input. */
+/* Reads the JSON of file headers. No recursion, no allocation while reading: headers are hostile input. */
 #include "io/json.h"
 #include <string.h>
 
@@ -124,45 +124,5 @@ bool clg_json_string(clg_json *j, char **text) {
   if (j->at >= j->end) return problem(j, "a string is not closed");
   j->at++;
   *to = '\0';
-  return true;
-}
-
-void clg_json_add(clg_str *s, const char *text) {
-  clg_str_add(s, "\"");
-  for (const char *c = text; *c;) {
-    size_t plain = 0;
-    while ((unsigned char)c[plain] >= 0x20 && c[plain] != '"' && c[plain] != '\\') plain++;
-    if (plain) clg_str_addf(s, "%.*s", (int)(plain < 4096 ? plain : 4096), c);
-    c += plain < 4096 ? plain : 4096;
-    if (plain || !*c) continue;
-    if (*c == '"' || *c == '\\')
-      clg_str_addf(s, "\\%c", *c);
-    else
-      clg_str_addf(s, "\\u%04x", (unsigned)(unsigned char)*c);
-    c++;
-  }
-  clg_str_add(s, "\"");
-}
-
-/* The bytes of a character that follow its first; -1: none begins so. */
-static int utf8_more(unsigned char first) {
-  if (first < 0x80) return 0;
-  if (first < 0xc2 || first >= 0xf5) return -1;
-  if (first < 0xe0) return 1;
-  return first < 0xf0 ? 2 : 3;
-}
-
-bool clg_utf8_ok(const char *text, size_t n) {
-  const unsigned char *c = (const unsigned char *)text, *end = c + n;
-  while (c < end) {
-    int more = utf8_more(*c);
-    if (more < 0 || end - c <= more) return false;
-    for (int i = 1; i <= more; i++)
-      if ((c[i] & 0xc0) != 0x80) return false;
-    if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90) ||
-        (*c == 0xf4 && c[1] > 0x8f))
-      return false;
-    c += more + 1;
-  }
   return true;
 }

@@ -1,4 +1,4 @@
-/* The JSON of file headers: a strict reader that decodes in place, and quoted strings for the writer. */
+/* The JSON of file headers: a strict reader that decodes in place. */
 #ifndef CLG_IO_JSON_H
 #define CLG_IO_JSON_H
 
@@ -20,10 +20,5 @@ bool clg_json_string(clg_json *j, char **text);
 bool clg_json_whole(clg_json *j, int64_t *value);
 /* Nothing but white space is left. */
 bool clg_json_end(clg_json *j);
-
-/* Adds `text` in quotes, escaped. */
-void clg_json_add(clg_str *s, const char *text);
-/* Well-formed UTF-8: no overlong form, no surrogate, nothing above U+10FFFF. */
-bool clg_utf8_ok(const char *text, size_t n);
 
 #endif

@@ -1,6 +1,7 @@
 /* Writes safetensors files: collects names and tensors, then header and data in one atomic replacement. Owns the
  * collected names and texts, and holds the tensors. */
 #include "io/saver.h"
+#include "base/text.h"
 #include "io/elements.h"
 #include "io/json.h"
 #include "tensor/tensor.h"
@@ -178,7 +179,7 @@ static clg_status sort_items(clg_saver *s) {
 }
 
 static void add_header_item(clg_str *h, const item *it, uint64_t begin) {
-  clg_json_add(h, it->name);
+  clg_str_add_quoted(h, it->name);
   clg_str_addf(h, ":{\"dtype\":\"%s\",\"shape\":[", clg_file_type_name(it->type));
   for (int d = 0; it->tensor && d < it->tensor->ndim; d++)
     clg_str_addf(h, d ? ",%lld" : "%lld", (long long)it->tensor->shape[d]);
@@ -192,9 +193,9 @@ static void make_header(const clg_saver *s, clg_str *h) {
   clg_str_add(h, "{");
   for (size_t i = 0; i < s->n_text; i++) {
     clg_str_add(h, i ? "," : "\"__metadata__\":{");
-    clg_json_add(h, s->text[i].key);
+    clg_str_add_quoted(h, s->text[i].key);
     clg_str_add(h, ":");
-    clg_json_add(h, s->text[i].value);
+    clg_str_add_quoted(h, s->text[i].value);
   }
   if (s->n_text) clg_str_add(h, s->n ? "}," : "}");
   for (size_t i = 0; i < s->n; at += size_of(&s->item[i++])) {
