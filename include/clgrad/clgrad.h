@@ -20,6 +20,7 @@
 #include <clgrad/context.h>
 #include <clgrad/core.h>
 #include <clgrad/custom.h>
+#include <clgrad/graph.h>
 #include <clgrad/io.h>
 #include <clgrad/memory.h>
 #include <clgrad/nn.h>

@@ -39,9 +39,13 @@ const char *clg_phase(const clg_context *ctx) { return ctx->phase ? ctx->phase :
 static void fail(clg_context *ctx, clg_status status, const char *op, const char *fmt, va_list ap) {
   char text[sizeof ctx->error.line];
   vsnprintf(text, sizeof text, fmt, ap);
-  const char *phase = clg_phase(ctx);
-  if (*phase)
+  const char *phase = clg_phase(ctx), *layer = clg_layer(ctx);
+  if (*phase && *layer)
+    clg_error_set(&ctx->error, status, op, "%s [in %s, layer %s]", text, phase, layer);
+  else if (*phase)
     clg_error_set(&ctx->error, status, op, "%s [in %s]", text, phase);
+  else if (*layer)
+    clg_error_set(&ctx->error, status, op, "%s [in layer %s]", text, layer);
   else
     clg_error_set(&ctx->error, status, op, "%s", text);
 }

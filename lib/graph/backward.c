@@ -32,7 +32,7 @@ static int newer_first(const void *a, const void *b) {
 }
 
 /* The list of nodes is its own worklist. A chain comes out in order and is not sorted again. */
-static clg_status collect(clg_backward_pass *pass, clg_node *root) {
+clg_status clg_pass_collect(clg_backward_pass *pass, clg_node *root) {
   clg_status s = visit(pass, root);
   for (size_t i = 0; s == CLG_OK && i < pass->n_nodes; i++)
     for (int k = 0; s == CLG_OK && k < pass->node[i]->n_edges; k++)
@@ -186,6 +186,8 @@ static void finish(clg_backward_pass *pass, clg_status s) {
   free(pass->leaf);
 }
 
+void clg_pass_finish(clg_backward_pass *pass) { finish(pass, CLG_OK); }
+
 static clg_status run_leaf_root(clg_backward_pass *pass, clg_tensor *root, clg_tensor *g) {
   bool wanted = !pass->inputs;
   for (size_t i = 0; i < pass->n_inputs; i++)
@@ -208,7 +210,7 @@ static clg_status run_leaf_root(clg_backward_pass *pass, clg_tensor *root, clg_t
 static clg_status run_graph(clg_backward_pass *pass, clg_tensor *root, clg_tensor *g) {
   clg_node *top = root->grad->node;
   top->refs++; /* a hook may drop the root */
-  clg_status s = collect(pass, top);
+  clg_status s = clg_pass_collect(pass, top);
   if (s == CLG_OK) s = mark(pass);
   if (s == CLG_OK) {
     top->pass.grad = g;

@@ -17,6 +17,11 @@ typedef struct clg_backward_pass {
   clg_tensor **captured; /* gradients of inputs, instead of accumulating; NULL: accumulate */
 } clg_backward_pass;
 
+/* Lists root and every node that it depends on, consumers first, with the pass's id. */
+clg_status clg_pass_collect(clg_backward_pass *pass, clg_node *root);
+/* Of a pass that only looked: the list goes. */
+void clg_pass_finish(clg_backward_pass *pass);
+
 /* flow.c */
 /* Adds t (reference taken) to the sum *into. */
 clg_status clg_flow_sum(clg_tensor **into, clg_tensor *t, const char *op);

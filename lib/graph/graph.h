@@ -22,6 +22,8 @@ typedef struct clg_node_class {
    * same arithmetic as the forward kernel, bit for bit. 0: this node's can't be. NULL: there is none. */
   clg_expr (*recompute)(clg_node *n, clg_recompute *r);
   bool views; /* the result is a view of input 0 */
+  /* The shape of an input, and in *ndim its dimensions; left alone where it is not known. NULL: none is. */
+  const int64_t *(*input_shape)(const clg_node *n, int i, int *ndim);
 } clg_node_class;
 
 /* An input: the node that made it, or the leaf itself, or neither (it needs no gradient). */
@@ -65,8 +67,8 @@ struct clg_node {
   uint64_t seq;
   clg_context *ctx;
   const clg_node_class *cls;
-  const char *op, *layer;  /* that recorded it */
-  const char *released_in; /* phase */
+  const char *op, *layer, *phase; /* that recorded it */
+  const char *released_in;        /* phase */
   clg_edge *edge;
   clg_saved *saved;
   void *attrs;
@@ -74,6 +76,8 @@ struct clg_node {
   clg_hook *hooks;             /* on the result's gradient */
   clg_tensor *retained_grad;   /* the result, if it retains its gradient; weak: cleared when the tensor goes */
   clg_node *next_dead;
+  int ndim; /* of the result */
+  int64_t shape[CLG_MAX_DIMS];
   struct { /* of the backward that runs */
     uint64_t id;
     bool needed; /* runs its backward */
@@ -192,6 +196,10 @@ clg_tensor *clg_node_unpack(clg_node *n, int slot);
 /* The same as it lies, for a backward that takes any strides. */
 clg_tensor *clg_node_unpack_view(clg_node *n, int slot);
 bool clg_node_has_saved(const clg_node *n, int slot);
+/* Why backward can no longer use what a node saved: released, or changed in place. */
+#define CLG_REASON_TEXT 400
+void clg_released_text(const clg_node *n, char *to, size_t size);
+void clg_changed_text(const clg_saved *s, char *to, size_t size);
 /* False, with an error that names `op`, if the storage was changed in place since it was saved. */
 bool clg_saved_intact(const clg_saved *s, const char *op);
 /* Lets go of the storage, or of what a hook packed. */

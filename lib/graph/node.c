@@ -49,6 +49,7 @@ clg_node *clg_node_create(clg_tensor *const *in, int n_in, int n_saved, size_t a
   n->cls = cls;
   n->op = op;
   n->layer = clg_layer(ctx);
+  n->phase = clg_phase(ctx);
   n->seq = ++g->seq;
   n->n_edges = (uint16_t)n_in;
   n->n_saved = (uint16_t)n_saved;
@@ -190,6 +191,8 @@ clg_status clg_node_attach(clg_node *n, clg_tensor *y) {
     return CLG_ERR_HOST_MEMORY;
   }
   a->node = n;
+  n->ndim = y->ndim;
+  memcpy(n->shape, y->shape, (size_t)y->ndim * sizeof *y->shape);
   y->requires_grad = y->has_graph = true;
   return CLG_OK;
 }
@@ -274,13 +277,14 @@ static clg_tensor *reattach(clg_node *n, clg_saved *s, clg_tensor *t) {
 
 clg_tensor *clg_node_unpack_view(clg_node *n, int slot) {
   clg_saved *s = &n->saved[slot];
-  const char *quote = n->released && *n->released_in ? "\"" : "";
-  if (n->released)
-    return clg_fail_object(
-        n->ctx, CLG_ERR_GRAPH, n->op,
-        "backward through the graph a second time: the tensors that this op saved were released by the backward "
-        "%s%s%s%s. Detach its input (clg_detach), keep the graph (retain_graph), or run the forward again",
-        *quote ? "in phase " : "before", quote, n->released_in, quote);
+  if (n->released) {
+    char why[CLG_REASON_TEXT];
+    clg_released_text(n, why, sizeof why);
+    return clg_fail_object(n->ctx, CLG_ERR_GRAPH, n->op,
+                           "backward through the graph a second time: %s. "
+                           "Detach its input (clg_detach), keep the graph (retain_graph), or run the forward again",
+                           why);
+  }
   if (s->hooks.unpack) return reattach(n, s, unpack_hooked(n, s));
   if (s->recomputed_by) return reattach(n, s, clg_recomputed(n, s));
   if (!clg_saved_intact(s, n->op)) return NULL;

@@ -151,8 +151,17 @@ static clg_expr op_recompute(clg_node *n, clg_recompute *r) {
 
 static void op_finish(clg_node *n) { record_of(n)->op->release((void *)clg_op_attrs(n)); }
 
-static const clg_node_class op_class = {.backward = op_backward, .recompute = op_recompute},
-                            view_class = {.backward = op_backward, .views = true};
+static const int64_t *op_input_shape(const clg_node *n, int i, int *ndim) {
+  const record *r = record_of(n);
+  if (r->op->traits & CLG_OP_NO_PLACES) return NULL;
+  *ndim = r->input[i].ndim;
+  return r->input[i].dim;
+}
+
+static const clg_node_class op_class = {.backward = op_backward,
+                                        .recompute = op_recompute,
+                                        .input_shape = op_input_shape},
+                            view_class = {.backward = op_backward, .views = true, .input_shape = op_input_shape};
 
 /* What is saved: of in[], the inputs as they were given. */
 static uint32_t slots_of(const clg_op_call *c, clg_tensor *const *in, int edges) {
@@ -168,8 +177,8 @@ static uint32_t slots_of(const clg_op_call *c, clg_tensor *const *in, int edges)
 
 static void write_record(record *r, const clg_op_call *c, clg_tensor *const *in, int inputs) {
   for (int i = 0; i < inputs; i++) {
+    r->input[i].ndim = in[i] ? in[i]->ndim : -1;
     if (!in[i]) continue;
-    r->input[i].ndim = in[i]->ndim;
     memcpy(r->input[i].dim, in[i]->shape, sizeof in[i]->shape);
   }
   if (c->op->attrs) memcpy((char *)r + r->own, c->attrs, c->op->attrs);

@@ -38,26 +38,26 @@ void clg_storage_unref(clg_storage *s) {
 }
 
 /* Parameters, images, noise and labels exist whether or not a graph looks at them. */
-static bool counts_as_saved(const clg_storage *s) {
+bool clg_storage_counts_as_saved(const clg_storage *s) {
   return s->block && s->role != CLG_ROLE_PARAMETER && s->role != CLG_ROLE_DATA;
 }
 
 void clg_storage_trained(clg_storage *s) {
   if (s->role == CLG_ROLE_PARAMETER) return;
-  if (s->saved && counts_as_saved(s)) clg_books_saved(s->ctx, -(int64_t)(s->numel * sizeof(float)));
+  if (s->saved && clg_storage_counts_as_saved(s)) clg_books_saved(s->ctx, -(int64_t)(s->numel * sizeof(float)));
   s->role = CLG_ROLE_PARAMETER;
   if (s->block) clg_block_set_role(s->block, CLG_ROLE_PARAMETER);
 }
 
 void clg_storage_save(clg_storage *s) {
   clg_storage_ref(s);
-  if (s->saved++ || !counts_as_saved(s)) return;
+  if (s->saved++ || !clg_storage_counts_as_saved(s)) return;
   if (s->role == CLG_ROLE_ACTIVATION) clg_block_set_role(s->block, CLG_ROLE_SAVED);
   clg_books_saved(s->ctx, (int64_t)(s->numel * sizeof(float)));
 }
 
 void clg_storage_unsave(clg_storage *s) {
-  if (--s->saved == 0 && counts_as_saved(s)) {
+  if (--s->saved == 0 && clg_storage_counts_as_saved(s)) {
     if (s->role == CLG_ROLE_ACTIVATION) clg_block_set_role(s->block, CLG_ROLE_ACTIVATION);
     clg_books_saved(s->ctx, -(int64_t)(s->numel * sizeof(float)));
   }

@@ -45,6 +45,8 @@ void clg_storage_unref(clg_storage *s);
 /* The graph takes and gives up hold of a storage: keeps roles and the saved count. */
 void clg_storage_save(clg_storage *s);
 void clg_storage_unsave(clg_storage *s);
+/* Whether it counts while the graph holds it. */
+bool clg_storage_counts_as_saved(const clg_storage *s);
 /* It is trained from now on: counted as a parameter. */
 void clg_storage_trained(clg_storage *s);
 /* An in-place change by `op`. */

@@ -13,7 +13,7 @@ ROOMS = ["base", "expr", "kernel", "device", "tensor", "product", "context", "gr
 RANK = {room: rank for rank, room in enumerate(ROOMS)}
 # The room that each public header speaks for.
 PUBLIC = {
-    "core.h": "base", "tuning.h": "product", "tensor.h": "tensor", "autograd.h": "graph",
+    "core.h": "base", "tuning.h": "product", "tensor.h": "tensor", "autograd.h": "graph", "graph.h": "graph",
     "ops.h": "ops", "custom.h": "ops", "nn.h": "nn", "optim.h": "optim", "io.h": "io", "clgrad.h": "io",
     # Types that the handle of a context holds; the rooms above have the functions.
     "context.h": "base", "memory.h": "base",
