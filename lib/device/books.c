@@ -5,6 +5,7 @@
  * is either still live or on the list of those that ended since. A new peak empties that list, so that each entry is
  * handled a constant number of times, however many peaks there are. */
 #include "device/books.h"
+#include "base/grown.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,13 +300,9 @@ size_t clg_books_holders(const clg_books *b, char *to, size_t size) {
 static clg_phase_row *find_phase(clg_books *b, const char *name) {
   for (size_t i = 0; i < b->n_phases; i++)
     if (!strcmp(b->phases[i].name, name)) return &b->phases[i];
-  if (b->n_phases == b->cap_phases) {
-    size_t cap = b->cap_phases ? 2 * b->cap_phases : 16;
-    clg_phase_row *more = realloc(b->phases, cap * sizeof *more);
-    if (!more) return NULL;
-    b->phases = more;
-    b->cap_phases = cap;
-  }
+  clg_phase_row *list = clg_grown(b->phases, b->n_phases, &b->cap_phases, sizeof *list);
+  if (!list) return NULL;
+  b->phases = list;
   char *copy = strdup(name);
   if (!copy) return NULL;
   b->phases[b->n_phases] = (clg_phase_row){.name = copy};

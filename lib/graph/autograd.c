@@ -1,4 +1,5 @@
 /* What is asked of a tensor's graph: requires_grad, the gradient, detach, hooks. */
+#include "base/grown.h"
 #include "graph/graph.h"
 #include <stdlib.h>
 
@@ -103,12 +104,9 @@ clg_status clg_tensor_remove_hook(clg_tensor *t, uint64_t id) {
 clg_status clg_push_saved_hooks(clg_context *ctx, const clg_saved_hooks *hooks) {
   clg_graph *g = ctx ? clg_graph_of(ctx) : NULL;
   if (!g || !hooks || !hooks->pack || !hooks->unpack) return clg_null(ctx, "push_saved_hooks");
-  if (g->n_hooks == g->hooks_cap) {
-    size_t cap = g->hooks_cap ? 2 * g->hooks_cap : 4;
-    clg_saved_hooks *p = realloc(g->hooks, cap * sizeof *p);
-    if (!p) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "push_saved_hooks", "out of host memory");
-    g->hooks = p, g->hooks_cap = cap;
-  }
+  clg_saved_hooks *list = clg_grown(g->hooks, g->n_hooks, &g->hooks_cap, sizeof *list);
+  if (!list) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "push_saved_hooks", "out of host memory");
+  g->hooks = list;
   g->hooks[g->n_hooks++] = *hooks;
   return CLG_OK;
 }

@@ -1,15 +1,13 @@
 /* Backward: finds what root depends on, then runs it consumers first, releasing saved tensors on the way. */
 #include "graph/backward.h"
+#include "base/grown.h"
 #include "graph/recompute.h"
 #include <stdlib.h>
 
 static clg_status grow(clg_context *ctx, void **list, size_t n, size_t *cap) {
-  if (n < *cap) return CLG_OK;
-  size_t more = *cap ? 2 * *cap : 64;
-  void *p = realloc(*list, more * sizeof(void *));
+  void *p = clg_grown(*list, n, cap, sizeof(void *));
   if (!p) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, "backward", "out of host memory");
   *list = p;
-  *cap = more;
   return CLG_OK;
 }
 

@@ -3,6 +3,7 @@
  *
  * A segment keeps its inputs as a node keeps saved tensors: through the hooks around it, so that an inner checkpoint
  * leaves them to the outer one, and with their versions checked. */
+#include "base/grown.h"
 #include "graph/graph.h"
 #include <stdlib.h>
 
@@ -57,13 +58,11 @@ static bool is_parameter(const clg_tensor *t) {
 
 static void *pack_number(void *user, clg_tensor *t) {
   segment *g = user;
-  if (g->n == g->cap) {
-    size_t cap = g->cap ? 2 * g->cap : 16;
-    slot **p = realloc(g->slot, cap * sizeof *p);
-    if (!p) return clg_fail_object(g->ctx, CLG_ERR_HOST_MEMORY, "checkpoint", "out of host memory");
-    g->slot = p, g->cap = cap;
+  slot **list = clg_grown(g->slot, g->n, &g->cap, sizeof *list), *s = NULL;
+  if (list) {
+    g->slot = list;
+    s = calloc(1, sizeof *s);
   }
-  slot *s = calloc(1, sizeof *s);
   if (!s) return clg_fail_object(g->ctx, CLG_ERR_HOST_MEMORY, "checkpoint", "out of host memory");
   s->segment = g;
   if (is_parameter(t)) s->fixed = clg_storage_ref(t->storage), s->fixed_version = t->storage->version;

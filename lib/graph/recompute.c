@@ -1,5 +1,6 @@
 /* Rematerialisation: decides which saved tensors are kept as formulas, and makes them again. */
 #include "graph/recompute.h"
+#include "base/grown.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,12 +130,9 @@ static clg_map_fn *compiled(clg_context *ctx, clg_expr e, const clg_recompute *r
   for (size_t i = 0; i < g->n_maps; i++)
     if (g->maps[i].e == e && g->maps[i].n_bases == r->n_bases && g->maps[i].n_numbers == r->n_numbers)
       return g->maps[i].fn;
-  if (g->n_maps == g->maps_cap) {
-    size_t cap = g->maps_cap ? 2 * g->maps_cap : 8;
-    struct clg_recompute_map *p = realloc(g->maps, cap * sizeof *p);
-    if (!p) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
-    g->maps = p, g->maps_cap = cap;
-  }
+  struct clg_recompute_map *maps = clg_grown(g->maps, g->n_maps, &g->maps_cap, sizeof *maps);
+  if (!maps) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
+  g->maps = maps;
   clg_map_fn *fn = clg_map_create(ctx, op, &e, 1, base_name, r->n_bases, number_name, r->n_numbers);
   if (fn) g->maps[g->n_maps++] = (struct clg_recompute_map){e, r->n_bases, r->n_numbers, fn};
   return fn;

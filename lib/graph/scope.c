@@ -1,4 +1,5 @@
 /* Scopes: who owns the handles of op results. Also the graph's per-context state, grad mode and anomaly mode. */
+#include "base/grown.h"
 #include "graph/graph.h"
 #include <stdlib.h>
 
@@ -79,16 +80,13 @@ clg_status clg_scope_close(clg_scope *scope) {
 
 static clg_tensor *own(clg_scope *s, clg_tensor *t) {
   if (!s || !t) return t;
-  if (s->n == s->cap) {
-    size_t cap = s->cap ? 2 * s->cap : 16;
-    clg_tensor **list = realloc(s->own, cap * sizeof *list);
-    if (!list) {
-      clg_fail(t->ctx, CLG_ERR_HOST_MEMORY, "scope", "out of host memory");
-      clg_tensor_unref(&t);
-      return NULL;
-    }
-    s->own = list, s->cap = cap;
+  clg_tensor **list = clg_grown(s->own, s->n, &s->cap, sizeof *list);
+  if (!list) {
+    clg_fail(t->ctx, CLG_ERR_HOST_MEMORY, "scope", "out of host memory");
+    clg_tensor_unref(&t);
+    return NULL;
   }
+  s->own = list;
   return s->own[s->n++] = t;
 }
 

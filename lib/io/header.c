@@ -1,5 +1,6 @@
 /* Reads a safetensors header as hostile input. Owns its text, in which all names lie, and the tables of entries. */
 #include "io/header.h"
+#include "base/grown.h"
 #include "base/text.h"
 #include "io/json.h"
 #include <stdio.h>
@@ -155,15 +156,6 @@ static bool read_entry(reader *r, clg_entry *e) {
 
 /* ---- the tables ---- */
 
-/* The table with room for more than n rows; NULL without memory, and the old one stays. */
-static void *grown(void *table, size_t n, size_t *cap, size_t size) {
-  if (n < *cap) return table;
-  size_t more = *cap ? 2 * *cap : 16;
-  void *p = realloc(table, more * size);
-  if (p) *cap = more;
-  return p;
-}
-
 static bool read_metadata(reader *r) {
   clg_header *h = r->header;
   if (!clg_json_want(&r->json, '{')) return false;
@@ -172,7 +164,7 @@ static bool read_metadata(reader *r) {
     if ((i && !clg_json_want(&r->json, ',')) || !clg_json_string(&r->json, &key) || !clg_json_want(&r->json, ':') ||
         !clg_json_string(&r->json, &value))
       return refuse(r, "__metadata__ holds more than strings");
-    clg_pair *meta = grown(h->meta, h->n_meta, &h->cap_meta, sizeof *meta);
+    clg_pair *meta = clg_grown(h->meta, h->n_meta, &h->cap_meta, sizeof *meta);
     if (!meta) return !(r->no_memory = true);
     h->meta = meta;
     meta[h->n_meta++] = (clg_pair){key, value};
@@ -182,7 +174,7 @@ static bool read_metadata(reader *r) {
 
 static bool read_tensor(reader *r, char *name) {
   clg_header *h = r->header;
-  clg_entry *entry = grown(h->entry, h->n, &h->cap, sizeof *entry), e = {.name = name};
+  clg_entry *entry = clg_grown(h->entry, h->n, &h->cap, sizeof *entry), e = {.name = name};
   if (!entry) return !(r->no_memory = true);
   h->entry = entry;
   r->name = name;

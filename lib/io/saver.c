@@ -1,6 +1,7 @@
 /* Writes safetensors files: collects names and tensors, then header and data in one atomic replacement. Owns the
  * collected names and texts, and holds the tensors. */
 #include "io/saver.h"
+#include "base/grown.h"
 #include "base/text.h"
 #include "io/elements.h"
 #include "io/json.h"
@@ -95,15 +96,9 @@ static clg_status name_ok(clg_saver *s, const char *name) {
 /* Takes over a reference of the tensor. */
 static clg_status add_item(clg_saver *s, const char *name, item it) {
   clg_status st = name_ok(s, name);
-  if (st == CLG_OK && s->n == s->cap) {
-    size_t cap = s->cap ? 2 * s->cap : 32;
-    item *more = realloc(s->item, cap * sizeof *more);
-    if (more)
-      s->item = more, s->cap = cap;
-    else
-      st = no_memory(s);
-  }
-  if (st == CLG_OK && !(it.name = strdup(name))) st = no_memory(s);
+  item *list = st == CLG_OK ? clg_grown(s->item, s->n, &s->cap, sizeof *list) : NULL;
+  if (list) s->item = list;
+  if (st == CLG_OK && (!list || !(it.name = strdup(name)))) st = no_memory(s);
   if (st == CLG_OK)
     s->item[s->n++] = it;
   else
@@ -128,15 +123,10 @@ clg_status clg_saver_add_metadata(clg_saver *s, const char *key, const char *val
   if (!s) return CLG_ERR_ARGUMENT;
   clg_status st = name_ok(s, key);
   if (st == CLG_OK) st = name_ok(s, value);
-  if (st == CLG_OK && s->n_text == s->cap_text) {
-    size_t cap = s->cap_text ? 2 * s->cap_text : 8;
-    text *more = realloc(s->text, cap * sizeof *more);
-    if (more)
-      s->text = more, s->cap_text = cap;
-    else
-      st = no_memory(s);
-  }
   if (st != CLG_OK) return st;
+  text *list = clg_grown(s->text, s->n_text, &s->cap_text, sizeof *list);
+  if (!list) return no_memory(s);
+  s->text = list;
   text t = {strdup(key), strdup(value)};
   if (t.key && t.value) {
     s->text[s->n_text++] = t;

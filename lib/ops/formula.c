@@ -229,8 +229,8 @@ clg_expr clg_formula_over(clg_context *ctx, const clg_formula *f, const clg_expr
   return e;
 }
 
-bool clg_formula_fuses(const clg_formula *f, bool remade) {
-  return f->n_in == 1 && f->n_param <= CLG_EPILOGUE_NUMBERS && (remade || !(f->grad[0].uses & 1));
+bool clg_formula_fuses(const clg_formula *f, bool recomputed) {
+  return f->n_in == 1 && f->n_param <= CLG_EPILOGUE_NUMBERS && (recomputed || !(f->grad[0].uses & 1));
 }
 
 /* e as functions of NAME: over `of` and, a gradient, g. Numbers stay by their places, used or not. */

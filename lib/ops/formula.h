@@ -151,8 +151,8 @@ clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i);
 /* The forward expression over other expressions: in[i] for tensor i, number[i] for number i. */
 clg_expr clg_formula_over(clg_context *ctx, const clg_formula *f, const clg_expr *in, const clg_expr *number);
 /* Whether other kernels can apply it to values of theirs: it has one input, few numbers, and a gradient that its result
- * alone gives, which is saved anyway, or (remade) any, where backward makes the values again. */
-bool clg_formula_fuses(const clg_formula *f, bool remade);
+ * alone gives, which is saved anyway, or (recomputed) any, where backward makes the values again. */
+bool clg_formula_fuses(const clg_formula *f, bool recomputed);
 /* OpenCL C for such kernels: ACTIVATION(v), its result for its input v, and ACTIVATION_VEC(v) on vectors, over the
  * kernel's float2 `numbers`. NULL with the error set. */
 const char *clg_formula_epilogue(clg_context *ctx, clg_formula *f);

@@ -8,17 +8,17 @@
 
 bool clg_matrix_of(clg_matrix *m, clg_tensor *t, const char *op) {
   const int64_t *size = t->shape + t->ndim - 2, *stride = t->stride + t->ndim - 2;
-  int along = stride[1] == 1 || size[1] == 1; /* the dimension in which elements follow each other */
-  int64_t ld = stride[1 - along];
-  bool follow = along || stride[0] == 1 || size[0] == 1, apart = ld >= size[along];
-  bool usable = follow && (apart || size[1 - along] == 1);
+  int unit = stride[1] == 1 || size[1] == 1; /* the dimension in which elements follow each other */
+  int64_t ld = stride[1 - unit];
+  bool follow = unit || stride[0] == 1 || size[0] == 1, apart = ld >= size[unit];
+  bool usable = follow && (apart || size[1 - unit] == 1);
   if (!usable)
-    along = 1, ld = size[1];
+    unit = 1, ld = size[1];
   else if (!apart)
-    ld = size[along];
+    ld = size[unit];
   m->t = usable ? clg_tensor_ref(t) : clg_tensor_packed(t, op);
   m->rows = size[0], m->cols = size[1];
-  m->transposed = !along, m->ld = (uint32_t)ld;
+  m->transposed = !unit, m->ld = (uint32_t)ld;
   return m->t != NULL;
 }
 

@@ -2,8 +2,8 @@
 #ifndef CLG_OPS_MATMUL_H
 #define CLG_OPS_MATMUL_H
 
+#include "ops/dims.h"
 #include "product/product.h"
-#include "tensor/tensor.h"
 
 /* [rows,cols] in rows of a leading dimension, perhaps stored transposed. */
 typedef struct clg_matrix {
@@ -16,12 +16,6 @@ typedef struct clg_matrix {
 /* The last two dimensions of t [..,rows,cols] as they lie, if one of their strides is 1; else of a packed copy. False
  * with the error set. */
 bool clg_matrix_of(clg_matrix *m, clg_tensor *t, const char *op);
-/* How many rows t [..,cols] has, also where cols is 0. */
-static inline int64_t clg_row_count(const clg_tensor *t) {
-  int64_t rows = 1;
-  for (int d = 0; d < t->ndim - 1; d++) rows *= t->shape[d];
-  return rows;
-}
 /* t [..,cols] as [rows,cols], packed. */
 bool clg_matrix_of_rows(clg_matrix *m, clg_tensor *t, const char *op);
 void clg_matrix_drop(clg_matrix *m, int count);

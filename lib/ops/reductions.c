@@ -15,6 +15,12 @@ bool clg_dims_mask(clg_tensor *x, const int *dims, int n, uint32_t *mask, const 
   return true;
 }
 
+clg_tensor *clg_over_dim(clg_tensor *t, const clg_tensor *x, int d) {
+  int64_t shape[CLG_MAX_DIMS];
+  for (int k = 0; k < x->ndim; k++) shape[k] = k == d ? x->shape[d] : 1;
+  return clg_reshape(t, x->ndim, shape);
+}
+
 int clg_mask_dims(const clg_tensor *x, uint32_t mask, int *dims) {
   int n = 0;
   for (int d = 0; d < x->ndim; d++)

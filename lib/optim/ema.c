@@ -13,35 +13,35 @@ struct clg_ema {
   size_t n;
 };
 
-typedef enum way { AVERAGE, TO_MODULE, FROM_MODULE } way;
+typedef enum direction { AVERAGE, TO_MODULE, FROM_MODULE } direction;
 
-static clg_status move_span(const clg_ema *e, clg_tensor *param, clg_tensor *average, way how) {
+static clg_status move_span(const clg_ema *e, clg_tensor *param, clg_tensor *average, direction to) {
   if (!param || !average) return clg_last_status(e->ctx);
-  if (how == TO_MODULE) return clg_tensor_assign(param, average, "ema");
-  if (how == FROM_MODULE) return clg_tensor_assign(average, param, "ema");
+  if (to == TO_MODULE) return clg_tensor_assign(param, average, "ema");
+  if (to == FROM_MODULE) return clg_tensor_assign(average, param, "ema");
   const clg_map_input in[] = {{"w", param, 0}, {"keep", NULL, (float)e->decay}, {"take", NULL, (float)(1 - e->decay)}};
   return clg_map_(average, "keep*x + take*w", in, 3);
 }
 
-static clg_status move_all(const clg_ema *e, clg_tensor *const *p, way how) {
+static clg_status move_all(const clg_ema *e, clg_tensor *const *p, direction to) {
   bool mode = clg_set_grad_mode(e->ctx, false);
   clg_status s = CLG_OK;
   for (size_t i = 0, end, length, at = 0; s == CLG_OK && i < e->n; i = end) {
     end = clg_span_end(p, e->n, i, &length);
     clg_tensor *param = clg_span_make(p[i], 0, length), *average = clg_span_make(e->average, at, length);
-    s = move_span(e, param, average, how);
+    s = move_span(e, param, average, to);
     clg_tensor_unref(&param);
     clg_tensor_unref(&average);
     for (; i < end; i++) {
       at += clg_flat_padded(e->numel[i]);
-      if (how == TO_MODULE) clg_storage_changed(p[i]->storage, "ema");
+      if (to == TO_MODULE) clg_storage_changed(p[i]->storage, "ema");
     }
   }
   clg_set_grad_mode(e->ctx, mode);
   return s;
 }
 
-static clg_status move(const clg_ema *e, clg_module *m, way how) {
+static clg_status move(const clg_ema *e, clg_module *m, direction to) {
   if (!e) return clg_null(m ? m->ctx : NULL, "ema");
   if (!m) return clg_null(e->ctx, "ema");
   if (m->ctx != e->ctx) return clg_fail(e->ctx, CLG_ERR_ARGUMENT, "ema", "the module is of another context");
@@ -50,7 +50,7 @@ static clg_status move(const clg_ema *e, clg_module *m, way how) {
   if (!p && clg_last_status(m->ctx) != CLG_OK) return clg_last_status(m->ctx);
   bool fits = n == e->n;
   for (size_t i = 0; fits && i < n; i++) fits = p[i]->numel == e->numel[i];
-  return fits ? move_all(e, p, how)
+  return fits ? move_all(e, p, to)
               : clg_fail(m->ctx, CLG_ERR_SHAPE, "ema", "the module's parameters are not those of the averages");
 }
 

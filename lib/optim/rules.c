@@ -4,9 +4,9 @@
 #include <math.h>
 
 /* The gradient with weight decay added; without decay it is exactly g. */
-#define D "(wd == 0 ? g : g + wd*w)"
+#define DECAYED_GRAD "(wd == 0 ? g : g + wd*w)"
 /* Its square by the weight c2, which keeps it in range for longer, as PyTorch does. */
-#define SQUARE "c2*" D "*" D
+#define SQUARE "c2*" DECAYED_GRAD "*" DECAYED_GRAD
 /* Of a constant gradient the difference is 0, or what rounding made of it; of one whose square is infinite it is that,
  * not a difference of two. */
 #define RMS_CENTRED "(sqrt(A < 3.4e38 ? max(A - B*B, 0) : A) + eps)"
@@ -25,20 +25,32 @@ enum {
   RMS_C_MOMENTUM
 };
 static const clg_rule rules[] = {
-    [SGD] = {"sgd", 0, {0}, "w - size*" D},
-    [SGD_MOMENTUM] = {"sgd", 1, {"first > 0 ? " D " : mu*a + damp*" D}, "w - size*A"},
-    [SGD_NESTEROV] = {"sgd", 1, {"first > 0 ? " D " : mu*a + damp*" D}, "w - size*(" D " + mu*A)"},
-    [ADAM] = {"adam", 2, {"b1*a + c1*" D, "b2*b + " SQUARE}, "w - size*(A/(sqrt(B)/root + eps))"},
-    [ADAM_AMSGRAD] = {"adam", 3, {"b1*a + c1*" D, "b2*b + " SQUARE, "max(c, B)"}, "w - size*(A/(sqrt(C)/root + eps))"},
+    [SGD] = {"sgd", 0, {0}, "w - size*" DECAYED_GRAD},
+    [SGD_MOMENTUM] = {"sgd", 1, {"first > 0 ? " DECAYED_GRAD " : mu*a + damp*" DECAYED_GRAD}, "w - size*A"},
+    [SGD_NESTEROV] = {"sgd",
+                      1,
+                      {"first > 0 ? " DECAYED_GRAD " : mu*a + damp*" DECAYED_GRAD},
+                      "w - size*(" DECAYED_GRAD " + mu*A)"},
+    [ADAM] = {"adam", 2, {"b1*a + c1*" DECAYED_GRAD, "b2*b + " SQUARE}, "w - size*(A/(sqrt(B)/root + eps))"},
+    [ADAM_AMSGRAD] = {"adam",
+                      3,
+                      {"b1*a + c1*" DECAYED_GRAD, "b2*b + " SQUARE, "max(c, B)"},
+                      "w - size*(A/(sqrt(C)/root + eps))"},
     [ADAMW] = {"adamw", 2, {"b1*a + c1*g", "b2*b + c2*g*g"}, "decay*w - size*(A/(sqrt(B)/root + eps))"},
     [ADAMW_AMSGRAD] = {"adamw",
                        3,
                        {"b1*a + c1*g", "b2*b + c2*g*g", "max(c, B)"},
                        "decay*w - size*(A/(sqrt(C)/root + eps))"},
-    [RMS] = {"rmsprop", 1, {"b2*a + " SQUARE}, "w - size*(" D "/(sqrt(A) + eps))"},
-    [RMS_MOMENTUM] = {"rmsprop", 2, {"b2*a + " SQUARE, "mu*b + " D "/(sqrt(A) + eps)"}, "w - size*B"},
-    [RMS_C] = {"rmsprop", 2, {"b2*a + " SQUARE, "b2*b + c2*" D}, "w - size*(" D "/" RMS_CENTRED ")"},
-    [RMS_C_MOMENTUM] = {"rmsprop", 3, {"b2*a + " SQUARE, "b2*b + c2*" D, "mu*c + " D "/" RMS_CENTRED}, "w - size*C"},
+    [RMS] = {"rmsprop", 1, {"b2*a + " SQUARE}, "w - size*(" DECAYED_GRAD "/(sqrt(A) + eps))"},
+    [RMS_MOMENTUM] = {"rmsprop", 2, {"b2*a + " SQUARE, "mu*b + " DECAYED_GRAD "/(sqrt(A) + eps)"}, "w - size*B"},
+    [RMS_C] = {"rmsprop",
+               2,
+               {"b2*a + " SQUARE, "b2*b + c2*" DECAYED_GRAD},
+               "w - size*(" DECAYED_GRAD "/" RMS_CENTRED ")"},
+    [RMS_C_MOMENTUM] = {"rmsprop",
+                        3,
+                        {"b2*a + " SQUARE, "b2*b + c2*" DECAYED_GRAD, "mu*c + " DECAYED_GRAD "/" RMS_CENTRED},
+                        "w - size*C"},
 };
 
 const clg_rule *clg_rule_of(const clg_optim_options *o) {

@@ -99,6 +99,6 @@ bool clg_product_kernel_serves(const clg_context *ctx, clg_product_kernel kernel
   if (c->tb) p.b_ld = k;
   clg_operands o = clg_operands_of(&p);
   o = clg_operands_rowwise(&o, ctx->shape == CLG_SHAPE_CPU);
-  bool thin = c->m < 2 || c->n < 2, by_results = kernel == CLG_PRODUCT_DOT || kernel == CLG_PRODUCT_ROW;
-  return m && n && k && (thin || !by_results) && clg_product_can(ctx, &p, &o, kernel);
+  bool is_vector = c->m < 2 || c->n < 2, by_results = kernel == CLG_PRODUCT_DOT || kernel == CLG_PRODUCT_ROW;
+  return m && n && k && (is_vector || !by_results) && clg_product_can(ctx, &p, &o, kernel);
 }

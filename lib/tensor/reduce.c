@@ -30,14 +30,14 @@ static uint32_t product(const clg_loop *l) {
   return n;
 }
 
-static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
+static uint32_t min(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 static uint32_t row_of(const plan *p) { return p->kept.ndim ? (uint32_t)p->kept.dim[0] : 1; }
 
 static void choose_share(plan *p, bool cpu) {
   bool large = (uint64_t)p->n_out * p->n_red > IN_CACHE;
   p->share = 1;
-  if (cpu && !p->inner) p->share = large ? least(CLG_CEIL_DIV(p->line, LANES) * LANES, REDUCE_WIDE) : LANES;
+  if (cpu && !p->inner) p->share = large ? min(CLG_CEIL_DIV(p->line, LANES) * LANES, REDUCE_WIDE) : LANES;
   if (cpu && p->inner && p->n_red < ROW_WORK && p->n_out > ONE_PASS / ROW_WORK)
     p->share = CLG_CEIL_DIV(ROW_WORK, p->n_red);
   p->rows = p->inner && p->share > 1 && p->n_red <= SHORT && p->unit && p->red.ndim == 1 && p->kept.ndim == 1;
@@ -57,7 +57,7 @@ static void choose_chunks(plan *p, bool cpu) {
   if (p->inner) want = 1024, min_chunk = 2048;
   p->chunks = 1;
   if ((uint64_t)p->n_out * p->n_red > ONE_PASS && tasks < want && p->n_red >= 2 * min_chunk)
-    p->chunks = least(p->n_red / min_chunk, want / tasks);
+    p->chunks = min(p->n_red / min_chunk, want / tasks);
   p->chunk = CLG_CEIL_DIV(p->n_red, p->chunks);
   p->chunks = CLG_CEIL_DIV(p->n_red, p->chunk);
 }
@@ -93,7 +93,7 @@ static void make_plan(plan *p, const clg_map_fn *f, const clg_tensor *const *lis
   choose_chunks(p, cpu);
   p->wide = cpu && !p->inner && p->unit && p->share > LANES;
   if (cpu && !p->inner && !p->wide) p->share = LANES;
-  if (p->wide && n > 1) p->share = least(p->share, SEVERAL); /* the order of a sum is that of its chunk */
+  if (p->wide && n > 1) p->share = min(p->share, SEVERAL); /* the order of a sum is that of its chunk */
 }
 
 /* How a reduction's kernels go through memory: their templates, and what is put behind the kernel's name. */
@@ -165,14 +165,14 @@ static clg_kernel *kernel_of(clg_map_fn *f, int kind, const plan *p) {
 }
 
 /* What a reduction does: `keep` is NULL unless kind is CLG_REDUCE_KEEP, `by` is of CLG_REDUCE_MEAN. */
-typedef struct way {
+typedef struct reduction {
   int kind;
   const clg_tensor *keep;
   float by;
-} way;
+} reduction;
 
-static clg_status run_pass(clg_map_fn *f, const way *w, const clg_tensor *out, const clg_tensor *const *list, int n,
-                           const float *params, const plan *p, bool accumulate, const char *op) {
+static clg_status run_pass(clg_map_fn *f, const reduction *w, const clg_tensor *out, const clg_tensor *const *list,
+                           int n, const float *params, const plan *p, bool accumulate, const char *op) {
   clg_args a;
   a.n = 0;
   clg_args_tensor(&a, out);
@@ -204,7 +204,7 @@ static clg_status empty(int kind, clg_tensor *out, bool accumulate, const char *
   return clg_map_run(clg_maps_of(out->ctx, CLG_MAP_FILL), &out, NULL, &value, false, op);
 }
 
-static clg_status reduce(clg_map_fn *f, const way *w, clg_tensor *out, const clg_tensor *const *ins,
+static clg_status reduce(clg_map_fn *f, const reduction *w, clg_tensor *out, const clg_tensor *const *ins,
                          const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate,
                          const char *op) {
   if (!f) return CLG_ERR_HOST_MEMORY;
@@ -224,8 +224,8 @@ static clg_status reduce(clg_map_fn *f, const way *w, clg_tensor *out, const clg
   /* Parts of a mean are multiplied by a power of two, so that none overflows; the last pass divides by the rest. */
   int power = 0;
   while (w->kind == CLG_REDUCE_MEAN && 1u << power < p.chunk) power++;
-  const way first = {w->kind, w->keep, ldexpf(1, -power)},
-            last = {w->kind == CLG_REDUCE_KEEP ? CLG_REDUCE_SUM : w->kind, NULL, ldexpf(w->by, -power)};
+  const reduction first = {w->kind, w->keep, ldexpf(1, -power)},
+                  last = {w->kind == CLG_REDUCE_KEEP ? CLG_REDUCE_SUM : w->kind, NULL, ldexpf(w->by, -power)};
   clg_status s = run_pass(f, &first, part, list, n, params, &p, false, op);
   const clg_tensor *in[] = {part};
   if (s == CLG_OK) s = reduce(clg_maps_of(f->ctx, CLG_MAP_COPY), &last, out, in, NULL, 2, parts, 1, accumulate, op);
@@ -236,18 +236,18 @@ static clg_status reduce(clg_map_fn *f, const way *w, clg_tensor *out, const clg
 clg_status clg_map_reduce(clg_map_fn *f, clg_reduce_kind kind, clg_tensor *out, const clg_tensor *const *ins,
                           const float *params, int ndim, const int64_t *shape, uint32_t dims, bool accumulate,
                           const char *op) {
-  return reduce(f, &(way){(int)kind, NULL, 0}, out, ins, params, ndim, shape, dims, accumulate, op);
+  return reduce(f, &(reduction){(int)kind, NULL, 0}, out, ins, params, ndim, shape, dims, accumulate, op);
 }
 
 clg_status clg_map_mean(clg_map_fn *f, float by, clg_tensor *out, const clg_tensor *const *ins, const float *params,
                         int ndim, const int64_t *shape, uint32_t dims, const char *op) {
-  return reduce(f, &(way){CLG_REDUCE_MEAN, NULL, by}, out, ins, params, ndim, shape, dims, false, op);
+  return reduce(f, &(reduction){CLG_REDUCE_MEAN, NULL, by}, out, ins, params, ndim, shape, dims, false, op);
 }
 
 /* Where the range is one column, or one element, results run along memory no longer and are not worth it. */
 clg_status clg_map_sum_keep(clg_map_fn *f, clg_tensor *out, clg_tensor *keep, const clg_tensor *const *ins,
                             const float *params, bool accumulate, const char *op) {
-  const way keeping = {CLG_REDUCE_KEEP, keep, 0}, plain = {CLG_REDUCE_SUM, NULL, 0};
+  const reduction keeping = {CLG_REDUCE_KEEP, keep, 0}, plain = {CLG_REDUCE_SUM, NULL, 0};
   if (keep->shape[1] > 1) return reduce(f, &keeping, out, ins, params, 2, keep->shape, 1, accumulate, op);
   const clg_tensor *in[] = {keep};
   clg_status s = clg_map_run(f, &keep, ins, params, false, op);

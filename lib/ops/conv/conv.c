@@ -72,7 +72,7 @@ static bool ranks_ok(const clg_op_call *c, int64_t groups) {
 }
 
 /* The output's size along axis a; not positive: there is none. */
-static int64_t size_behind(int64_t size, int64_t reach, const clg_conv_options *o, int a, bool transposed) {
+static int64_t output_size(int64_t size, int64_t reach, const clg_conv_options *o, int a, bool transposed) {
   int64_t padded = size + 2 * (int64_t)o->padding[a];
   if (transposed) return (size - 1) * o->stride[a] - 2 * (int64_t)o->padding[a] + reach + o->output_padding[a];
   return padded < reach ? 0 : (padded - reach) / o->stride[a] + 1;
@@ -88,7 +88,7 @@ static bool set_shape(clg_conv_shape *s, const clg_op_call *c, const clg_conv_op
   s->c = (int)(w[1] * o->groups);
   for (int a = 0; a < 2; a++) {
     int64_t size = x[2 + a], reach = (w[2 + a] - 1) * o->dilation[a] + 1;
-    int64_t other = size_behind(size, reach, o, a, transposed);
+    int64_t other = output_size(size, reach, o, a, transposed);
     if (size + 2 * (int64_t)o->padding[a] > limit || reach > limit || o->stride[a] > limit || other > limit)
       return clg_refuse(c->ctx, CLG_ERR_SHAPE, c->op->name,
                         "sizes, padding, stride and the kernel's reach are at most 2^28");

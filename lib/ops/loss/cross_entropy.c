@@ -1,5 +1,6 @@
 /* Cross entropy of logits with labels or with probabilities: log softmax, and a weighted pick or sum. */
 #include "kernel/constants.h"
+#include "ops/dims.h"
 #include "ops/formula.h"
 #include "ops/index/indexing.h"
 #include "tensor/args.h"
@@ -49,16 +50,10 @@ static clg_tensor *counted(clg_tensor *x, clg_tensor *w) {
   return x && w ? clg_row_apply(CLG_ROW_COUNTED, (clg_tensor *[]){x, w}, NULL) : NULL;
 }
 
-/* weight [C] over dimension d of x. */
-static clg_tensor *over_classes(clg_tensor *weight, const clg_tensor *x, int d) {
-  int64_t shape[CLG_MAX_DIMS];
-  for (int k = 0; k < x->ndim; k++) shape[k] = k == d ? x->shape[d] : 1;
-  return clg_reshape(weight, x->ndim, shape);
-}
-
-/* The negative loss of each label, with 1 at the classes' dimension d. *share: their mean weight, which the mean
+/* The negative loss of each label, with 1 at the classes' dimension d. *mean_weight: their mean weight, which the mean
  * divides by. */
-static clg_tensor *by_labels(clg_tensor *lp, clg_tensor *label, int d, const clg_loss_options *o, clg_tensor **share) {
+static clg_tensor *by_labels(clg_tensor *lp, clg_tensor *label, int d, const clg_loss_options *o,
+                             clg_tensor **mean_weight) {
   int64_t shape[CLG_MAX_DIMS];
   memcpy(shape, lp->shape, sizeof shape);
   shape[d] = 1;
@@ -66,10 +61,10 @@ static clg_tensor *by_labels(clg_tensor *lp, clg_tensor *label, int d, const clg
   if (!label) return NULL;
   clg_tensor *w = label_weights(label, o->weight, lp->shape[d], o->ignore_index);
   clg_tensor *y = w ? counted(clg_gather_along(lp, label, d), w) : NULL;
-  if (o->reduction == CLG_REDUCTION_MEAN) *share = clg_mean(w, NULL, 0, false);
+  if (o->reduction == CLG_REDUCTION_MEAN) *mean_weight = clg_mean(w, NULL, 0, false);
   if (o->label_smoothing == 0) return y;
   clg_tensor *counts = o->weight ? label_weights(label, NULL, lp->shape[d], o->ignore_index) : w;
-  clg_tensor *all = clg_sum(o->weight ? counted(lp, over_classes(o->weight, lp, d)) : lp, (int[]){d}, 1, true);
+  clg_tensor *all = clg_sum(o->weight ? counted(lp, clg_over_dim(o->weight, lp, d)) : lp, (int[]){d}, 1, true);
   float each = o->label_smoothing / (float)lp->shape[d];
   return clg_add(clg_mul_scalar(y, 1 - o->label_smoothing), clg_mul_scalar(counted(all, counts), each));
 }
@@ -78,7 +73,7 @@ static clg_tensor *by_labels(clg_tensor *lp, clg_tensor *label, int d, const clg
 static clg_tensor *by_probabilities(clg_tensor *lp, clg_tensor *t, int d, const clg_loss_options *o) {
   if (o->label_smoothing != 0)
     t = clg_add_scalar(clg_mul_scalar(t, 1 - o->label_smoothing), o->label_smoothing / (float)lp->shape[d]);
-  if (o->weight) t = clg_mul(t, over_classes(o->weight, lp, d));
+  if (o->weight) t = clg_mul(t, clg_over_dim(o->weight, lp, d));
   return clg_sum(counted(lp, t), (int[]){d}, 1, true);
 }
 
@@ -114,19 +109,19 @@ static bool inputs_ok(clg_tensor *x, clg_tensor *t, int d, const clg_loss_option
 }
 
 /* Reduces the negative losses y, with 1 at dimension d.  */
-static clg_tensor *finish(clg_tensor *y, int d, clg_reduction how, clg_tensor *share) {
+static clg_tensor *finish(clg_tensor *y, int d, clg_reduction reduction, clg_tensor *mean_weight) {
   if (!y) return NULL;
-  if (how == CLG_REDUCTION_NONE) {
+  if (reduction == CLG_REDUCTION_NONE) {
     int64_t shape[CLG_MAX_DIMS];
     int n = 0;
     for (int k = 0; k < y->ndim; k++)
       if (k != d) shape[n++] = y->shape[k];
     return clg_neg(clg_reshape(y, n, shape));
   }
-  if (how == CLG_REDUCTION_SUM) return clg_neg(clg_sum(y, NULL, 0, false));
+  if (reduction == CLG_REDUCTION_SUM) return clg_neg(clg_sum(y, NULL, 0, false));
   /* A quotient of means: the sums may leave the range of a float. */
   y = clg_mean(y, NULL, 0, false);
-  return clg_neg(share ? clg_div(y, share) : y);
+  return clg_neg(mean_weight ? clg_div(y, mean_weight) : y);
 }
 
 clg_tensor *clg_cross_entropy_loss(clg_tensor *x, clg_tensor *target, const clg_loss_options *options) {
@@ -135,9 +130,9 @@ clg_tensor *clg_cross_entropy_loss(clg_tensor *x, clg_tensor *target, const clg_
   int d = x->ndim > 1 ? 1 : 0;
   if (!inputs_ok(x, target, d, o)) return NULL;
   clg_scope *scope = clg_scope_open(x->ctx);
-  clg_tensor *lp = clg_log_softmax(x, d), *share = NULL, *y = NULL;
+  clg_tensor *lp = clg_log_softmax(x, d), *mean_weight = NULL, *y = NULL;
   bool labels = target->storage->dtype == CLG_I32;
-  if (lp) y = labels ? by_labels(lp, target, d, o, &share) : by_probabilities(lp, target, d, o);
-  if (y && labels && o->reduction == CLG_REDUCTION_MEAN && !share) y = NULL;
-  return clg_scope_close_with(scope, finish(y, d, o->reduction, share));
+  if (lp) y = labels ? by_labels(lp, target, d, o, &mean_weight) : by_probabilities(lp, target, d, o);
+  if (y && labels && o->reduction == CLG_REDUCTION_MEAN && !mean_weight) y = NULL;
+  return clg_scope_close_with(scope, finish(y, d, o->reduction, mean_weight));
 }

@@ -7,19 +7,19 @@
 clg_loss_options clg_loss_defaults(void) { return (clg_loss_options){.ignore_index = -100}; }
 
 /* Row `id`, whose number s scales it, reduced. */
-static clg_tensor *reduced(clg_row_id id, clg_tensor *x, clg_tensor *t, clg_reduction how) {
+static clg_tensor *reduced(clg_row_id id, clg_tensor *x, clg_tensor *t, clg_reduction reduction) {
   clg_formula *f = clg_formula_row(x->ctx, id);
   if (!f) return NULL;
   clg_tensor *const in[] = {x, t};
   const float one = 1;
   uint32_t all = (1u << x->ndim) - 1;
-  if (how == CLG_REDUCTION_MEAN) return clg_formula_mean(f, in, (float)x->numel, all, false);
-  return clg_formula_apply(f, in, &one, how == CLG_REDUCTION_NONE ? 0 : all, false);
+  if (reduction == CLG_REDUCTION_MEAN) return clg_formula_mean(f, in, (float)x->numel, all, false);
+  return clg_formula_apply(f, in, &one, reduction == CLG_REDUCTION_NONE ? 0 : all, false);
 }
 
-static clg_tensor *reduce(clg_tensor *y, clg_reduction how) {
-  if (!y || how == CLG_REDUCTION_NONE) return y;
-  return how == CLG_REDUCTION_SUM ? clg_sum(y, NULL, 0, false) : clg_mean(y, NULL, 0, false);
+static clg_tensor *reduce(clg_tensor *y, clg_reduction reduction) {
+  if (!y || reduction == CLG_REDUCTION_NONE) return y;
+  return reduction == CLG_REDUCTION_SUM ? clg_sum(y, NULL, 0, false) : clg_mean(y, NULL, 0, false);
 }
 
 static clg_tensor *weighted(clg_row_id id, clg_tensor *x, clg_tensor *t, const clg_loss_options *o) {

@@ -3,6 +3,7 @@
  * alone, so that results and workspace do not depend on the device. */
 #include "base/ceil_div.h"
 #include "kernel/constants.h"
+#include "ops/dims.h"
 #include "ops/fused_act.h"
 #include "ops/norm/normalise.h"
 #include "tensor/args.h"
@@ -301,19 +302,12 @@ static clg_status backward(clg_op_call *c) {
 
 /* ---- by recorded ops ---- */
 
-/* t [C] as [1,C,1,..]. */
-static clg_tensor *over_channels(clg_tensor *t, const clg_tensor *x) {
-  int64_t shape[CLG_MAX_DIMS];
-  for (int d = 0; d < x->ndim; d++) shape[d] = d == 1 ? x->shape[1] : 1;
-  return clg_reshape(t, x->ndim, shape);
-}
-
 /* The gradient before the activation. */
 static clg_tensor *before_activation(const clg_op_call *c, clg_tensor *xhat) {
   const batch_attrs *a = c->attrs;
   clg_tensor *x = c->in[IN_X], *v = xhat;
-  if (c->in[IN_GAMMA]) v = clg_mul(v, over_channels(c->in[IN_GAMMA], x));
-  if (c->in[IN_BETA]) v = clg_add(v, over_channels(c->in[IN_BETA], x));
+  if (c->in[IN_GAMMA]) v = clg_mul(v, clg_over_dim(c->in[IN_GAMMA], x, 1));
+  if (c->in[IN_BETA]) v = clg_add(v, clg_over_dim(c->in[IN_BETA], x, 1));
   clg_tensor *y = v ? clg_formula_apply(a->act.formula, &v, a->act.numbers, 0, false) : NULL;
   return y ? clg_formula_recorded_gradient(a->act.formula, 0, (clg_tensor *[]){v, y, c->grad}, a->act.numbers) : NULL;
 }
@@ -324,13 +318,13 @@ static void compose(clg_op_call *c, clg_tensor **d) {
   int dims[CLG_MAX_DIMS], count = 0;
   for (int k = 0; k < x->ndim; k++)
     if (k != 1) dims[count++] = k;
-  clg_tensor *mean = over_channels(c->out[OUT_MEAN], x), *rstd = over_channels(c->out[OUT_RSTD], x), *xhat;
+  clg_tensor *mean = clg_over_dim(c->out[OUT_MEAN], x, 1), *rstd = clg_over_dim(c->out[OUT_RSTD], x, 1), *xhat;
   xhat = a->training ? clg_normalise(x, mean, rstd, dims, count, a->eps, &rstd) : clg_mul(clg_sub(x, mean), rstd);
   clg_tensor *g = a->act.formula ? before_activation(c, xhat) : c->grad;
   if (clg_op_wants(c, IN_GAMMA)) d[IN_GAMMA] = clg_sum(clg_mul(g, xhat), dims, count, false);
   if (clg_op_wants(c, IN_BETA)) d[IN_BETA] = clg_sum(g, dims, count, false);
   if (!clg_op_wants(c, IN_X)) return;
-  clg_tensor *h = gamma ? clg_mul(g, over_channels(gamma, x)) : g;
+  clg_tensor *h = gamma ? clg_mul(g, clg_over_dim(gamma, x, 1)) : g;
   if (a->training)
     h = clg_sub(clg_sub(h, clg_mean(h, dims, count, true)),
                 clg_mul(xhat, clg_mean(clg_mul(h, xhat), dims, count, true)));

@@ -1,4 +1,5 @@
 /* Group and instance norm: layer norm of a reshaped input, with a gain and an offset a channel behind it. */
+#include "ops/dims.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
 
@@ -13,12 +14,6 @@ static bool shapes_ok(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *
                     clg_tensor_text(x, s[0]), groups, clg_tensor_text(gamma, s[1]), clg_tensor_text(beta, s[2]));
 }
 
-/* [C] over channels; NULL where it is. */
-static clg_tensor *over_channels(clg_tensor *t, const clg_tensor *x) {
-  const int64_t shape[CLG_MAX_DIMS] = {x->shape[1], 1, 1, 1, 1, 1, 1};
-  return t ? clg_reshape(t, x->ndim - 1, shape) : NULL;
-}
-
 static clg_tensor *group_norm(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *beta, float eps,
                               const char *op) {
   clg_tensor *all[3] = {x, x, x};
@@ -29,7 +24,8 @@ static clg_tensor *group_norm(clg_tensor *x, int groups, clg_tensor *gamma, clg_
   int64_t width = x->numel && groups ? x->numel / (x->shape[0] * groups) : 0;
   clg_tensor *rows = clg_reshape(x, 3, (int64_t[]){x->shape[0], groups, width});
   clg_tensor *y = clg_reshape(clg_layer_norm(rows, NULL, NULL, eps), x->ndim, x->shape);
-  clg_tensor *a = over_channels(gamma, x), *b = over_channels(beta, x);
+  clg_tensor *a = gamma ? clg_over_dim(gamma, x, 1) : NULL;
+  clg_tensor *b = beta ? clg_over_dim(beta, x, 1) : NULL;
   if (a && b) {
     y = y ? clg_row_apply(CLG_ROW_AFFINE, (clg_tensor *[]){y, a, b}, NULL) : NULL;
   } else if (a || b) {

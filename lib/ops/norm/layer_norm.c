@@ -8,6 +8,7 @@
 #include "ops/norm/layer_norm.h"
 #include "base/ceil_div.h"
 #include "kernel/constants.h"
+#include "ops/dims.h"
 #include "ops/norm/normalise.h"
 #include "tensor/args.h"
 #include <clgrad/ops.h>
@@ -17,11 +18,7 @@ enum { IN_X, IN_GAMMA, IN_BETA };
 enum { OUT_Y, OUT_MEAN, OUT_RSTD };
 
 static uint32_t width_of(const clg_tensor *x) { return (uint32_t)x->shape[x->ndim - 1]; }
-static uint32_t rows_of(const clg_tensor *x) {
-  int64_t rows = 1;
-  for (int d = 0; d < x->ndim - 1; d++) rows *= x->shape[d];
-  return (uint32_t)rows;
-}
+static uint32_t rows_of(const clg_tensor *x) { return (uint32_t)clg_row_count(x); }
 
 static bool shapes(clg_op_call *c, clg_shape *out) {
   clg_tensor *x = c->in[IN_X], *gamma = c->in[IN_GAMMA], *beta = c->in[IN_BETA], *const p[] = {gamma, beta};

@@ -57,13 +57,10 @@ static void compose(clg_op_call *c, clg_tensor **d) {
   d[0] = place(c->grad, a->dim, a->start, a->step, clg_op_input(c, 0)->dim[a->dim]);
 }
 
-static const clg_op narrow_op = {.name = "narrow",
-                                 .attrs = sizeof(slice_attrs),
-                                 .traits = CLG_OP_VIEW | CLG_OP_STRIDED | CLG_OP_LATE | CLG_OP_ANY_TYPE,
-                                 .shapes = narrow_shapes,
-                                 .forward = forward,
-                                 .backward = backward,
-                                 .compose = compose};
+#define SLICE_OP                                                                                                       \
+  .attrs = sizeof(slice_attrs), .traits = CLG_OP_VIEW | CLG_OP_STRIDED | CLG_OP_LATE | CLG_OP_ANY_TYPE,                \
+  .forward = forward, .backward = backward, .compose = compose
+static const clg_op narrow_op = {.name = "narrow", .shapes = narrow_shapes, SLICE_OP};
 
 clg_tensor *clg_narrow(clg_tensor *x, int dim, int64_t start, int64_t length) {
   return clg_op_run(&narrow_op, &x, 1, &(slice_attrs){dim, start, 1, length});
@@ -92,13 +89,7 @@ static bool slice_shapes(clg_op_call *c, clg_shape *out) {
   return true;
 }
 
-static const clg_op slice_op = {.name = "slice",
-                                .attrs = sizeof(slice_attrs),
-                                .traits = CLG_OP_VIEW | CLG_OP_STRIDED | CLG_OP_LATE | CLG_OP_ANY_TYPE,
-                                .shapes = slice_shapes,
-                                .forward = forward,
-                                .backward = backward,
-                                .compose = compose};
+static const clg_op slice_op = {.name = "slice", .shapes = slice_shapes, SLICE_OP};
 
 clg_tensor *clg_slice(clg_tensor *x, int dim, int64_t start, int64_t stop, int64_t step) {
   return clg_op_run(&slice_op, &x, 1, &(slice_attrs){dim, start, step, stop});
