@@ -11,89 +11,16 @@
 /* Where a softplus that is asked for by number alone becomes linear. */
 #define CLG_SOFTPLUS_LINEAR 20
 
-/* A row of the table. `text` is over in[] (tensors) and param[] (numbers). grad[i], where given, states d text / d
- * in[i] over the same names and y, the result: to keep precision, or to save less than the algebra would. */
+/* A row of the table (rows.h). `text` is over in[] (tensors) and param[] (numbers). grad[i], where given, states d text
+ * / d in[i] over the same names and y, the result: to keep precision, or to save less than the algebra would. */
 typedef struct clg_row {
   const char *name, *text;
   const char *in[3], *param[3], *grad[3];
 } clg_row;
 
 typedef enum clg_row_id {
-  CLG_ROW_ADD,
-  CLG_ROW_SUB,
-  CLG_ROW_MUL,
-  CLG_ROW_DIV,
-  CLG_ROW_MAXIMUM,
-  CLG_ROW_MINIMUM,
-  CLG_ROW_ADD_SCALAR,
-  CLG_ROW_MUL_SCALAR,
-  CLG_ROW_POW_SCALAR,
-  CLG_ROW_NEG,
-  CLG_ROW_ABS,
-  CLG_ROW_EXP,
-  CLG_ROW_LOG,
-  CLG_ROW_SQRT,
-  CLG_ROW_RSQRT,
-  CLG_ROW_SQUARE,
-  CLG_ROW_SIN,
-  CLG_ROW_COS,
-  CLG_ROW_TANH,
-  CLG_ROW_SIGMOID,
-  CLG_ROW_RELU,
-  CLG_ROW_LEAKY_RELU,
-  CLG_ROW_LEAKY_RELU_ANY,
-  CLG_ROW_GELU,
-  CLG_ROW_SILU,
-  CLG_ROW_MISH,
-  CLG_ROW_SOFTPLUS,
-  CLG_ROW_CLAMP,
-  CLG_ROW_COPY,
-  CLG_ROW_SUM,
-  CLG_ROW_MEAN,
-  CLG_ROW_BCE_LOGITS,
-  CLG_ROW_MSE,
-  CLG_ROW_EQUAL,
-  CLG_ROW_SHARE,
-  CLG_ROW_LOG1P,
-  CLG_ROW_EXPM1,
-  CLG_ROW_ERF,
-  CLG_ROW_RECIPROCAL,
-  CLG_ROW_SIGN,
-  CLG_ROW_FLOOR,
-  CLG_ROW_GELU_TANH,
-  CLG_ROW_ELU,
-  CLG_ROW_POW,
-  CLG_ROW_SCALAR_POW,
-  CLG_ROW_WHERE,
-  CLG_ROW_DROPOUT,
-  CLG_ROW_MEAN_FROM,
-  CLG_ROW_VAR,
-  CLG_ROW_CENTRED,
-  CLG_ROW_MEASURED,
-  CLG_ROW_RSTD,
-  CLG_ROW_MAGNITUDE,
-  CLG_ROW_POWER_OF_ABS,
-  CLG_ROW_NORM_GRADIENT,
-  CLG_ROW_NORM_P_GRADIENT,
-  CLG_ROW_COUNTED,
-  CLG_ROW_AFFINE,
-  CLG_ROW_BCE_LOGITS_POS,
-  CLG_ROW_BCE,
-  CLG_ROW_L1,
-  CLG_ROW_EQ,
-  CLG_ROW_NE,
-  CLG_ROW_LT,
-  CLG_ROW_LE,
-  CLG_ROW_GT,
-  CLG_ROW_GE,
-  CLG_ROW_LOGICAL_AND,
-  CLG_ROW_LOGICAL_OR,
-  CLG_ROW_LOGICAL_XOR,
-  CLG_ROW_LOGICAL_NOT,
-  CLG_ROW_STD,
-  CLG_ROW_LOGSUMEXP_TERM,
-  CLG_ROW_LOGSUMEXP,
-  CLG_ROW_LOGSUMEXP_GRADIENT,
+#define ROW(id, ...) CLG_ROW_##id,
+#include "ops/rows.h"
   CLG_ROWS
 } clg_row_id;
 extern const clg_row clg_rows[CLG_ROWS];

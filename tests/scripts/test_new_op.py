@@ -28,7 +28,7 @@ def beside(line):
         return re.sub(r"(clg_mish\(x\)), .*, (?=\.reads)", rf"\1, {DEFINITION}, ", line).replace("mish", "hardswish")
     if "&op_mish" in line:
         return ROW
-    if '{"mish"' in line:
+    if '"mish", ' in line:
         return renamed(re.sub(r'"x [^"]*"', FORMULA, line))
     return renamed(re.sub(r"/\*.*\*/", "/* x*min(max(x + 3, 0), 6)/6 */", line))
 
@@ -48,7 +48,7 @@ def add(copy):
                 changed += len(out) - len(lines)
             if FORMULA in "".join(out):
                 table = path
-    if not table or changed < 6:
+    if not table or changed < 5:
         sys.exit(f"test_new_op.py: {changed} lines of mish were found: the README's steps are others now")
     return table
 
