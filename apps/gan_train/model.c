@@ -36,6 +36,14 @@ static bool make_parameters(gan *m) {
   return ok;
 }
 
+/* For records of memory. */
+static bool name_networks(gan *m) {
+  if (m->spec.classes && (clg_module_set_name(m->g_labels, "G labels") != CLG_OK ||
+                          clg_module_set_name(m->d_labels, "D labels") != CLG_OK))
+    return false;
+  return clg_module_set_name(m->g, "G") == CLG_OK && clg_module_set_name(m->d, "D") == CLG_OK;
+}
+
 static clg_optim_options optimizer_of(model_kind kind) {
   clg_optim_options o = clg_optim_defaults(kind == MODEL_MLP ? CLG_ADAMW : CLG_ADAM);
   if (kind == MODEL_DCGAN) o.lr = 2e-4, o.beta1 = 0.5;
@@ -72,7 +80,7 @@ bool gan_make(gan *m, clg_context *ctx, const model_spec *spec, bool checkpoint,
   clg_set_phase(ctx, "setup");
   clg_set_seed(ctx, seed, 0);
   make_networks(m);
-  if (!make_parameters(m)) return false;
+  if (!make_parameters(m) || !name_networks(m)) return false;
   if (checkpoint && (clg_module_checkpoint(m->g, 1) != CLG_OK || clg_module_checkpoint(m->d, 1) != CLG_OK))
     return false;
   if (!make_optimizers(m)) return false;

@@ -105,6 +105,7 @@ static json_t *variant_json(const result *r, const run_setup *setup, bool plan) 
   json_object_set_new(v, "another_algorithm", json_boolean(variant_other_algorithm(r->v)));
   if (plan) {
     add_predicted(v, r);
+    json_object_set_new(v, "predicted_peak_by_role", roles_json(&r->memory));
     return v;
   }
   json_object_set_new(v, "status", json_string(r->failed ? "error" : r->interrupted ? "interrupted" : "ok"));

@@ -9,7 +9,9 @@ void result_free(result *r) {
   free(r->losses);
   free(r->weights);
   free(r->samples);
+  record_free(r->record);
   r->losses = r->weights = r->samples = NULL;
+  r->record = NULL;
 }
 
 bool result_check(result *r, const char *what, const float *values, size_t n, int64_t step) {

@@ -2,6 +2,7 @@
 #ifndef GAN_RESULT_H
 #define GAN_RESULT_H
 
+#include "record.h"
 #include "variant.h"
 #include <clgrad/clgrad.h>
 
@@ -33,6 +34,7 @@ typedef struct result {
   result_phase phases[RESULT_PHASES];
   size_t n_phases;
   uint64_t predicted_live, predicted_reserved;
+  record *record; /* of the plan's last step, when one is wanted; what a device does is the same */
   clg_device_info device;
   uint64_t programs; /* compiled or loaded; as planned, before the run */
   uint64_t tuning;   /* hash of the table in use, or 0 */

@@ -66,7 +66,7 @@ static bool tune(clg_context *ctx, const run_setup *setup, message *why) {
 }
 
 bool run_plan(const run_setup *setup, variant v, clg_context *like, result *r, message *why) {
-  result plan = {0};
+  result plan = {.record = setup->record ? calloc(1, sizeof *plan.record) : NULL};
   char text[1024] = "";
   clg_context *ctx;
   clg_plan_options options = clg_plan_defaults();
@@ -74,18 +74,26 @@ bool run_plan(const run_setup *setup, variant v, clg_context *like, result *r, m
   options.like = like;
   options.message = text;
   options.message_size = sizeof text;
-  if (clg_context_create_plan(&ctx, &options) != CLG_OK) return fail(why, "%s", text);
+  if (setup->record && !plan.record) return fail_no_memory(why);
+  if (clg_context_create_plan(&ctx, &options) != CLG_OK) {
+    record_free(plan.record);
+    return fail(why, "%s", text);
+  }
   data sizes = *setup->data; /* a plan looks at no image */
   sizes.count = 0, sizes.pixels = NULL, sizes.values = NULL, sizes.labels = NULL, sizes.fit = NULL;
   run_setup without = *setup;
   without.data = &sizes;
   bool ok = (like || tune(ctx, setup, why)) && train_in(ctx, &without, v, &plan, true, why);
+  if (ok && plan.record && plan.record->failed) ok = fail_no_memory(why);
   if (ok && plan.failed && !variant_must_fail(v)) ok = fail(why, "%s", plan.error);
   r->v = v;
   r->failed = plan.failed, r->recovered = plan.recovered, r->status = plan.status;
   memcpy(r->error, plan.error, sizeof r->error);
+  r->memory = plan.memory;
   r->predicted_live = plan.memory.peak_live;
   r->predicted_reserved = plan.memory.peak_reserved;
+  r->record = plan.record;
+  plan.record = NULL;
   r->programs = plan.programs;
   r->device = plan.device, r->tuning = plan.tuning;
   result_free(&plan);
@@ -125,6 +133,7 @@ bool run_variant(const run_setup *setup, variant v, result *r, message *why) {
   r->v = v;
   r->device = *clg_context_device(ctx);
   r->predicted_live = plan.predicted_live, r->predicted_reserved = plan.predicted_reserved;
+  r->record = plan.record;
   if (ok && fits(ctx, setup, r)) ok = train_in(ctx, setup, v, r, false, why);
   building_clear();
   clg_context_unref(&ctx);

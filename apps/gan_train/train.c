@@ -170,7 +170,9 @@ bool train_run(training *t, bool until_settled, bool show_progress, message *why
   progress_begin(&bar, show_progress, variant_name(r->v), t->setup->steps);
   double last = clock_ms();
   for (int64_t step = 0; ok && step < t->setup->steps; step++) {
+    if (r->record) record_begin(r->record, t->ctx); /* the last one stays */
     clg_status status = one_step(t, r->v, step, step + 1 == t->setup->steps, &batches);
+    if (r->record) record_end(r->record, t->ctx);
     if (status != CLG_OK) {
       note_error(r, t->ctx, status);
       break;

@@ -17,7 +17,7 @@ import browser
 import gan_runs
 from test_gan_files import make_pictures
 
-SECTIONS = ["verdict", "variants", "losses", "samples", "raw"]
+SECTIONS = ["verdict", "variants", "timeline", "losses", "samples", "raw"]
 # What would run or end an element, and a byte that is no text.
 HOSTILE = b"<script>document.title='run'</script>\"'&amp;<img src=x onerror=alert(1)>\xe4"
 SHOWN = HOSTILE.decode("ascii", errors="ignore") + "\\xE4"
@@ -31,7 +31,7 @@ chromium = None
 def make(*words, status=0, data=("--data", "ring"), **variables):
     """Runs with a page and the JSON beside it; what it wrote."""
     done, _, err = gan_runs.run(
-        program, *data, "--batch", "16", "--hidden", "16", "--quiet", "--report", "page.html", "--json", "page.json", *words, folder=folder, **variables
+        program, *data, "--batch", "16", *([] if "dcgan" in words else ["--hidden", "16"]), "--quiet", "--report", "page.html", "--json", "page.json", *words, folder=folder, **variables
     )
     assert done == status, (words, done, err)
     return json.loads((folder / "page.json").read_text())
@@ -71,7 +71,9 @@ def check_figures(figures):
         if not one["from"]:
             continue
         value = worked_out(figures, one["from"])
-        assert math.isclose(float(one["value"]), value, rel_tol=1e-7, abs_tol=1e-12) and says(one["text"], value), (one, value)
+        exact = isinstance(value, int)
+        assert float(one["value"]) == value if exact else math.isclose(float(one["value"]), value, rel_tol=1e-7, abs_tol=1e-12), (one, value)
+        assert says(one["text"], value), (one, value)
     return [one for one in found if one["from"]]
 
 
@@ -88,7 +90,7 @@ def check_page(figures, width=1000, dark=False):
     links = chromium.evaluate("[...document.querySelectorAll('nav a')].map(a => a.hash.slice(1))")
     assert links == SECTIONS, links
     assert json.loads(chromium.evaluate("document.getElementById('figures').textContent")) == figures
-    unnamed = "[...document.querySelectorAll('svg')].filter(s => !s.ariaHidden && !s.ariaLabel && !s.querySelector('title')).length"
+    unnamed = "[...document.querySelectorAll(':not(svg) > svg')].filter(s => !s.ariaHidden && !s.ariaLabel && !s.querySelector('title')).length"
     assert chromium.evaluate(unnamed) == 0
     return check_figures(figures), texts
 
@@ -104,6 +106,70 @@ def comparison_is_whole():
         for dark in (False, True):
             check_page(figures, width, dark)
     assert (folder / "page.html").stat().st_size < 1_000_000
+
+
+BYTES, ROLE, BEGIN, END = 0, 5, 6, 7
+
+
+def records_of_page():
+    page = (folder / "page.html").read_text()
+    return json.loads(re.search(r'<script type="application/json" id="records">(.*?)</script>', page, re.S)[1])
+
+
+def by_role(record, roles):
+    """Bytes by role at each instant, from the items and their changes of role."""
+    now = [dict.fromkeys(roles, 0) for _ in range(record["events"] + 1)]
+    for index, item in enumerate(record["items"]):
+        changes = {event: role for event, of, role in record["roles"] if of == index}
+        role = item[ROLE]
+        for instant in range(item[BEGIN], item[END] + 1):
+            if instant > item[BEGIN] or not item[BEGIN]:
+                role = changes.get(instant - 1, role)
+            now[instant][roles[role]] += item[BYTES]
+    return now
+
+
+def check_records(figures, predicted=""):
+    records = records_of_page()
+    for variant in figures["variants"]:
+        record = records["records"][variant["name"]]
+        now = by_role(record, records["roles"])
+        sums = [sum(roles.values()) for roles in now]
+        assert max(sums) == variant[predicted + "peak_live_bytes"] == sums[record["peak"]], variant["name"]
+        assert now[record["peak"]] == variant[predicted + "peak_by_role"], variant["name"]
+        assert sums[0] == sums[-1] or variant["name"] in ("naive", "stale"), variant["name"]
+    return records
+
+
+def timelines_add_up():
+    pictures = folder / "pictures"
+    make_pictures(pictures)
+    dcgan = ["--model", "dcgan", "--image-size", "16", "--ngf", "4", "--ndf", "4", "--batch", "4"]
+    for data, words in ((("--data", "ring"), []), (("--data", str(pictures)), dcgan), (("--data", "ring"), ["--model", "wgan_gp"])):
+        words = [*words, "--compare", "--steps", "6"]
+        measured = check_records(make(*words, data=data))
+        planned = check_records(make(*words, "--plan", data=data, OCL_ICD_VENDORS=str(folder / "none")), predicted="predicted_")
+        assert measured == planned, words
+
+
+def timelines_can_be_pointed_at():
+    make("--variants", "detach,retain_graph", "--steps", "4")
+    chromium.open(folder / "page.html")
+    said = "document.querySelector('.timeline output').textContent"
+    press = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: '%s', bubbles: true}))"
+    assert chromium.evaluate(said) == ""
+    chromium.evaluate("document.querySelector('.timeline > svg').focus()")
+    first = chromium.evaluate(said)
+    for _ in range(4):
+        chromium.evaluate(press % "ArrowDown")
+    assert chromium.evaluate(said) not in ("", first), first
+    for part in ("in D.", "float32 [16", "made in ", "released by the backward of "):
+        assert part in first, (part, first)
+    chromium.evaluate("document.activeElement.blur(); document.querySelector('.timeline').scrollIntoView()")
+    box = chromium.evaluate("(b => [b.x, b.y, b.width, b.height])(document.querySelector('.timeline .areas').getBoundingClientRect())")
+    chromium.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + 0.2 * box[2], y=box[1] + 0.98 * box[3])
+    assert chromium.evaluate(said).startswith("parameters"), chromium.evaluate(said)
+    assert chromium.complaints() == []
 
 
 def tables_sort():
@@ -185,7 +251,7 @@ def main():
     try:
         with browser.Browser() as chromium:
             for part in (
-                comparison_is_whole, tables_sort, policy_holds, readable_without_script, one_variant_and_plans, hostile_names_are_text, command_repeats,
+                comparison_is_whole, tables_sort, timelines_add_up, timelines_can_be_pointed_at, policy_holds, readable_without_script, one_variant_and_plans, hostile_names_are_text, command_repeats,
             ):
                 part()
                 print("ok", part.__name__)

@@ -32,8 +32,7 @@ static range range_of(const chart *c) {
   return y;
 }
 
-/* 1, 2 or 5 times a power of ten. */
-static double tick_step(double span) {
+double chart_tick_step(double span) {
   double rough = span / TICKS, power = pow(10, floor(log10(rough)));
   double digit = rough / power;
   double nice = 10;
@@ -59,7 +58,7 @@ static double at_y(double value, range y) {
 }
 
 static void draw_axes(html *h, const chart *c, range y) {
-  double step = tick_step(y.high - y.low);
+  double step = chart_tick_step(y.high - y.low);
   for (double tick = ceil(y.low / step) * step; tick <= y.high + 1e-9 * step; tick += step) {
     double at = at_y(tick, y);
     html_put(h, "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.4g</text>",

@@ -22,6 +22,9 @@ typedef struct chart {
   int64_t first; /* the step of the first value */
 } chart;
 
+/* 1, 2 or 5 times a power of ten, so that a few of them make the span. */
+double chart_tick_step(double span);
+
 /* A figure element. Values that are no finite numbers are left out. */
 void chart_draw(html *h, const chart *c);
 

@@ -88,7 +88,9 @@ void section_losses(html *h, const report *r) {
   group groups[VARIANT_COUNT];
   size_t n = r->c->plan ? 0 : group_results(r->c, groups);
   if (!n) {
-    html_put(h, "<p>%s</p>", r->c->plan ? "A plan trains nothing: there are no losses." : "No step was finished: there are no losses to show.");
+    html_put(h, "<p>%s</p>",
+             r->c->plan ? "A plan trains nothing: there are no losses."
+                        : "No step was finished: there are no losses to show.");
     return;
   }
   put_legend(h, groups, n);

@@ -61,7 +61,9 @@ void section_samples(html *h, const report *r) {
   bool any = false;
   for (int i = 0; i < r->c->n; i++) any = any || r->c->results[i].samples;
   if (!any) {
-    html_put(h, "<p>%s</p>", r->c->plan ? "A plan trains nothing: there are no samples." : "The run did not last until samples are drawn.");
+    html_put(h, "<p>%s</p>",
+             r->c->plan ? "A plan trains nothing: there are no samples."
+                        : "The run did not last until samples are drawn.");
     return;
   }
   html_put(h, "<p class=\"note\">From the same noise for each variant%s.</p><div class=\"pictures\">",

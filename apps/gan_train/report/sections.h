@@ -4,6 +4,7 @@
 
 #include "../compare.h"
 #include "html.h"
+#include "timeline.h"
 
 typedef struct report {
   const comparison *c;
@@ -25,6 +26,8 @@ void section_title(html *h, const report *r);
 void section_verdict(html *h, const report *r);
 void section_about(html *h, const report *r);
 void section_variants(html *h, const report *r);
+void section_timeline(html *h, const report *r);
+void section_timeline_data(html *h, const report *r);
 void section_losses(html *h, const report *r);
 void section_samples(html *h, const report *r);
 void section_raw(html *h, const report *r);
@@ -36,6 +39,8 @@ void section_raw(html *h, const report *r);
 void report_pointer(char to[POINTER_ROOM], const report *r, const result *of, const char *field);
 /* A figure of one result, in MiB. `field` is its name in the JSON. */
 void report_mib(html *h, const report *r, const result *of, const char *field, uint64_t bytes);
+/* Of the timelines of all variants. */
+timeline_scale steps_scale(const report *r);
 /* The peak of live bytes: measured, or predicted in a plan; `field` gets its name. */
 uint64_t report_peak(const report *r, const result *of, const char **field);
 
