@@ -256,6 +256,31 @@ START_TEST(uniform_numbers_of_any_width) {
 }
 END_TEST
 
+START_TEST(numbers_from_no_range_are_refused) {
+  static const float range[][2] = {{2, 1}, {NAN, 1}, {0, NAN}, {-INFINITY, 0}, {0, INFINITY}, {INFINITY, INFINITY}};
+  static const float deviation[] = {-1, -1e-30f, NAN};
+  float v[2] = {7, 8};
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_full(ctx, 1, DIMS(2), 5);
+  for (size_t i = 0; i < sizeof range / sizeof *range; i++) {
+    ck_assert_int_eq(clg_rand_(x, range[i][0], range[i][1]), CLG_ERR_ARGUMENT);
+    test_expect_error(ctx, CLG_ERR_ARGUMENT, "no range of numbers");
+    ck_assert_ptr_null(clg_rand(ctx, 1, DIMS(2), range[i][0], range[i][1]));
+    test_expect_error(ctx, CLG_ERR_ARGUMENT, "no range of numbers");
+  }
+  for (size_t i = 0; i < sizeof deviation / sizeof *deviation; i++) {
+    ck_assert_int_eq(clg_randn_(x, 0, deviation[i]), CLG_ERR_ARGUMENT);
+    test_expect_error(ctx, CLG_ERR_ARGUMENT, "a deviation of");
+  }
+  read_all(x, v);
+  ck_assert(v[0] == 5 && v[1] == 5);
+  ck_assert_int_eq(clg_rand_(x, 2, 2), CLG_OK);
+  read_all(x, v);
+  ck_assert(v[0] == 2 && v[1] == 2);
+  clg_scope_close(s);
+}
+END_TEST
+
 /* ---- shapes ---- */
 
 static void refused(clg_tensor *t, const char *word) {
@@ -330,6 +355,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, probability_nought_at_minus_infinity);
   tcase_add_test(c, losses_of_huge_and_infinite_logits);
   tcase_add_test(c, uniform_numbers_of_any_width);
+  tcase_add_test(c, numbers_from_no_range_are_refused);
   tcase_add_test(c, losses_do_not_broadcast);
   tcase_add_test(c, pooling_windows_reach_beyond);
   suite_add_tcase(suite, c);

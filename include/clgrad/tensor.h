@@ -65,7 +65,8 @@ CLG_API clg_status clg_copy_(clg_tensor *dst, const clg_tensor *src);
 CLG_API clg_status clg_tensor_print(const clg_tensor *t, FILE *to);
 
 /* Philox 4x32-10 (Salmon et al., SC'11) keyed by the context's seed, at the stream's next position: the same numbers
- * for a seed whatever the device. In place: uniform in [low, high); normal by Box-Muller; int32 in [low, high). */
+ * for a seed whatever the device. In place: uniform in [low, high), low itself where both are equal; normal by
+ * Box-Muller; int32 in [low, high). CLG_ERR_ARGUMENT where there is no such range, or std is negative. */
 CLG_API clg_status clg_rand_(clg_tensor *t, float low, float high);
 CLG_API clg_status clg_randn_(clg_tensor *t, float mean, float std);
 CLG_API clg_status clg_randint_(clg_tensor *t, int32_t low, int32_t high);

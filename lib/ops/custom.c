@@ -64,9 +64,12 @@ static bool gradient_ok(const clg_op_call *c, int i, const clg_tensor *t) {
   char got[CLG_SHAPE_TEXT], want[CLG_SHAPE_TEXT];
   if (!t)
     clg_fail(c->ctx, CLG_ERR_GRAPH, op, "its backward gave no gradient of input %d", i);
+  else if (t->ctx != c->ctx)
+    clg_fail(c->ctx, CLG_ERR_ARGUMENT, op, "its backward gave a gradient of input %d that belongs to another context",
+             i);
   else if (!clg_tensor_holds(t, CLG_F32, op))
     return false;
-  else if (t->ctx != c->ctx || t->ndim != s->ndim || memcmp(t->shape, s->dim, (size_t)t->ndim * sizeof *t->shape))
+  else if (t->ndim != s->ndim || memcmp(t->shape, s->dim, (size_t)t->ndim * sizeof *t->shape))
     clg_fail(c->ctx, CLG_ERR_SHAPE, op, "its backward gave a gradient %s of input %d, which is %s",
              clg_tensor_text(t, got), i, clg_shape_text(s->ndim, s->dim, want));
   else

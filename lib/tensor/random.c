@@ -94,11 +94,16 @@ static clg_status fill_changed(clg_tensor *t, const spread *p, const char *op) {
 
 /* low + width*u may be rounded up to high, which is out of the range; a width that no float holds is halved. */
 clg_status clg_rand_(clg_tensor *t, float low, float high) {
+  if (t && !(low <= high && isfinite(low) && isfinite(high)) && clg_tensor_holds(t, CLG_F32, "rand_"))
+    return clg_fail(t->ctx, CLG_ERR_ARGUMENT, "rand_", "from %g to %g is no range of numbers", (double)low,
+                    (double)high);
   const float most = low < high ? nextafterf(high, low) : INFINITY;
   const float scale = isinf(high - low) ? 2 : 1;
   return fill_changed(t, &(spread){UNIFORM, low / scale, high / scale - low / scale, most, scale, 0, 0}, "rand_");
 }
 clg_status clg_randn_(clg_tensor *t, float mean, float std) {
+  if (t && !(std >= 0) && clg_tensor_holds(t, CLG_F32, "randn_"))
+    return clg_fail(t->ctx, CLG_ERR_ARGUMENT, "randn_", "a deviation of %g is not possible", (double)std);
   return fill_changed(t, &(spread){NORMAL, mean, std, INFINITY, 1, 0, 0}, "randn_");
 }
 clg_status clg_randint_(clg_tensor *t, int32_t low, int32_t high) {
