@@ -272,6 +272,14 @@ START_TEST(other_kinds_are_called_so) {
   make_jpeg(&grey_kind, noise, NULL);
   jpeg[find(0xc0) + 1] = 0xc3; /* lossless */
   expect_refused("of a kind that is not read");
+  make_jpeg(&grey_kind, noise, NULL);
+  memset(jpeg + find(0xc0) + 5, 0, 2); /* the height is said behind the picture */
+  expect_refused("of a kind that is not read");
+  /* What Xcode makes of a PNG: its first chunk is one of Apple's own. */
+  static const char apples[] = "\211PNG\r\n\032\n\0\0\0\004CgBI\120\0\040\006\054\270\167\146";
+  jpeg_size = sizeof apples - 1;
+  memcpy(jpeg, apples, jpeg_size);
+  expect_refused("a PNG file of a kind that is not read (CgBI");
   unlink(path);
   ck_assert(!mkfifo(path, 0600));
   alarm(20);

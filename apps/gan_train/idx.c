@@ -31,7 +31,8 @@ static bool read_bytes(gzFile file, const char *path, uint8_t *to, size_t size, 
     int code = Z_OK;
     const char *text = gzerror(file, &code);
     if (code == Z_ERRNO) return fail(why, "%s: cannot read: %s", path, strerror(errno));
-    if (n < 0 && code != Z_BUF_ERROR) return fail(why, "%s: damaged gzip data (%s)", path, text);
+    const char *colon = strstr(text, ": "); /* behind zlib's own name for the file */
+    if (n < 0 && code != Z_BUF_ERROR) return fail(why, "%s: damaged gzip data (%s)", path, colon ? colon + 2 : text);
     if (n <= 0) break;
   }
   return true;

@@ -90,7 +90,8 @@ static bool decode(jpeg_reader *r, image *i, const char *path, FILE *file, messa
 static bool is_other_kind(int code) {
   return code == JERR_BAD_PRECISION || code == JERR_SOF_UNSUPPORTED || code == JERR_CONVERSION_NOTIMPL ||
          code == JERR_COMPONENT_COUNT || code == JERR_ARITH_NOTIMPL || code == JERR_IMAGE_TOO_BIG ||
-         code == JERR_NOT_COMPILED || code == JERR_FRACT_SAMPLE_NOTIMPL || code == JERR_CCIR601_NOTIMPL;
+         code == JERR_NOT_COMPILED || code == JERR_EMPTY_IMAGE || /* its height stands behind the picture */
+         code == JERR_FRACT_SAMPLE_NOTIMPL || code == JERR_CCIR601_NOTIMPL;
 }
 
 static bool explain(jpeg_reader *r, image *i, const char *path, message *why) {

@@ -71,10 +71,12 @@ bool image_decode_png(image *i, const char *path, FILE *file, message *why) {
   } else if (setjmp(png_jmpbuf(r->png))) {
     ok = false;
     i->no_memory = strstr(r->text, "memory") != NULL;
+    /* Such a chunk is an extension of the format, as Xcode's CgBI is. */
+    bool other = strstr(r->text, "unhandled critical chunk") != NULL;
     if (i->no_memory)
       fail_no_memory(why);
     else
-      fail(why, "%s: damaged PNG file (%s)", path, r->text);
+      fail(why, other ? "%s: a PNG file of a kind that is not read (%s)" : "%s: damaged PNG file (%s)", path, r->text);
   } else {
     ok = decode(r, i, path, file, why);
   }
