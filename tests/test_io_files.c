@@ -1,5 +1,6 @@
 /* What saving and loading owe other files, other users and other processes: temporary files that are not ours, locks
  * that never end, pipes where a file is read, and numbers that are none. */
+#define _GNU_SOURCE /* unshare */
 #include "base/output.h"
 #include "context.h"
 #include "harness.h"
@@ -7,8 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,6 +73,32 @@ START_TEST(a_check_leaves_no_trace) {
   test_expect_error(ctx, CLG_ERR_IO, "no regular file");
   ck_assert_int_eq(clg_file_check(ctx, "/nowhere/at/all"), CLG_ERR_IO);
   test_expect_error(ctx, CLG_ERR_IO, "cannot write /nowhere/at/all");
+}
+END_TEST
+
+static void expect_kept(const char *part) {
+  ck_assert_int_eq(clg_file_check(ctx, path), CLG_ERR_IO);
+  test_expect_error(ctx, CLG_ERR_IO, part);
+  ck_assert_int_eq(save(ctx, path), CLG_ERR_IO);
+  test_expect_error(ctx, CLG_ERR_IO, part);
+  ck_assert(holds(path, "old"));
+}
+
+/* A file that no rename may replace is refused at once, not when all is written. */
+START_TEST(what_a_rename_cannot_replace) {
+  write_text(path, "old", 0666);
+  write_text(other, "old", 0666);
+  if (geteuid()) return; /* only root can make such files */
+  ck_assert(!chmod(folder, 01777) && !seteuid(65534));
+  expect_kept("only owners replace files");
+  ck_assert(!seteuid(0) && !chown(path, 65534, 65534) && !seteuid(65534));
+  ck_assert_int_eq(save(ctx, path), CLG_OK);
+  ck_assert(!seteuid(0) && !chmod(folder, 0700));
+  bool mounts = !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+  if (!mounts || mount(other, path, NULL, MS_BIND, NULL)) return; /* not in a container without rights */
+  expect_kept("mounted by itself");
+  ck_assert(!umount(path));
+  ck_assert_int_eq(save(ctx, path), CLG_OK);
 }
 END_TEST
 
@@ -232,6 +261,7 @@ static void add_cases(Suite *suite) {
   tcase_set_timeout(c, 60);
   tcase_add_test(c, any_file_is_replaced_like_the_others);
   tcase_add_test(c, a_check_leaves_no_trace);
+  tcase_add_test(c, what_a_rename_cannot_replace);
   tcase_add_loop_test(c, temporary_files_that_are_not_ours_stay, 0, KINDS);
   tcase_add_test(c, what_a_killed_save_left_is_replaced);
   tcase_add_test(c, nobody_else_opens_what_is_being_written);

@@ -4,7 +4,8 @@
  * another type is an error of one line that names the file and the tensor, and leaves everything as it was. float32 and
  * int32 are loaded; other types may be in a file beside them. Output is atomic: it is written beside the old file,
  * synced and renamed, so that whenever the process dies the path names the old file or the new one, whole. A link stays
- * one, a file keeps its mode, and what is no regular file is refused (CLG_ERR_IO). A process that is killed meanwhile
+ * one, a file keeps its mode, and what is no regular file is refused (CLG_ERR_IO), as is at once a file that no rename
+ * may replace: mounted by itself, immutable, another user's in a folder like /tmp. A process that is killed meanwhile
  * can leave "PATH.tmp" behind, which the next save of PATH replaces; one that is another user's, or no plain file, is
  * left alone and refused. Two that save one PATH at the same time take turns (flock), and the last one's file stays;
  * who waits for more than ten seconds gives up with an error. All these calls block.

@@ -1,6 +1,7 @@
 /* Atomic replacement: a new file beside the old one, synced, renamed over it, and the folder synced. Writers of one
  * path take turns. Whenever the process dies, the path names the old file or the new one, whole. Owns the descriptor
  * and the temporary file. */
+#define _GNU_SOURCE /* statx */
 #include "base/output.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +41,45 @@ static char *target_of(const char *path) {
   return at;
 }
 
+/* Of a file's path. malloced; NULL without memory. */
+static char *folder_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  if (!slash) return strdup(".");
+  char *folder = strdup(path);
+  if (folder) folder[slash == path ? 1 : slash - path] = '\0';
+  return folder;
+}
+
+/* Why a rename over the file would be refused, which a save must not learn when all is written; NULL if nothing says
+ * so. */
+static const char *why_not_replaced(const char *target, const char *folder, const struct stat *st) {
+  struct statx more;
+  struct stat around;
+  uid_t us = geteuid();
+  uint64_t set = statx(AT_FDCWD, target, AT_SYMLINK_NOFOLLOW, 0, &more) ? 0 : more.stx_attributes;
+  if (set & STATX_ATTR_MOUNT_ROOT) return "a file that is mounted by itself cannot be replaced";
+  if (set & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) return "its attributes say that it stays as it is";
+  if (!us || us == st->st_uid || stat(folder, &around) || us == around.st_uid || !(around.st_mode & S_ISVTX))
+    return NULL;
+  return "it is another user's, in a folder where only owners replace files";
+}
+
+static clg_status check_replaceable(const clg_output *out, const struct stat *st) {
+  char *folder = folder_of(out->path);
+  if (!folder) return fail_memory(out->ctx, out->op);
+  const char *why = why_not_replaced(out->path, folder, st);
+  free(folder);
+  return why ? clg_fail(out->ctx, CLG_ERR_IO, out->op, "cannot write " CLG_PATH ": %s", out->path, why) : CLG_OK;
+}
+
 /* ---- the temporary file: its name follows from the path, so that the next save finds what a killed one left ---- */
+
+static char *temp_of(const char *target) {
+  clg_str temp = {0};
+  clg_str_addf(&temp, "%s.tmp", target);
+  if (temp.failed) clg_str_free(&temp);
+  return temp.data;
+}
 
 static bool names(const char *path, int fd) {
   struct stat named, open;
@@ -117,22 +156,20 @@ clg_status clg_output_open(clg_output *out, clg_context *ctx, const char *op, co
   if (!replaces && errno != ENOENT) return clg_fail_errno(ctx, op, "write", path);
   if (replaces && !S_ISREG(st.st_mode))
     return clg_fail(ctx, CLG_ERR_IO, op, "cannot write " CLG_PATH ": it is no regular file", path);
-  clg_str temp = {0};
   out->path = target_of(path);
-  if (out->path) clg_str_addf(&temp, "%s.tmp", out->path);
-  if (!out->path || temp.failed) {
-    clg_str_free(&temp);
-    clg_output_discard(out);
-    return fail_memory(ctx, op);
+  char *temp = out->path ? temp_of(out->path) : NULL;
+  clg_status s = temp ? CLG_OK : fail_memory(ctx, op);
+  if (s == CLG_OK && replaces) s = check_replaceable(out, &st);
+  if (s == CLG_OK) {
+    out->fd = open_temp(temp, replaces ? PRIVATE : 0666);
+    if (out->fd < 0) s = fail_temp(out);
   }
-  out->fd = open_temp(temp.data, replaces ? PRIVATE : 0666);
-  if (out->fd < 0) {
-    clg_status s = fail_temp(out);
-    clg_str_free(&temp);
+  if (s != CLG_OK) {
+    free(temp);
     clg_output_discard(out);
     return s;
   }
-  out->temp = temp.data;
+  out->temp = temp;
   /* Until it is whole nobody else may open it, and so lock it, or read what replaces a private file. */
   if (replaces || !fstat(out->fd, &st)) out->mode = st.st_mode & 07777;
   fchmod(out->fd, PRIVATE);
@@ -153,11 +190,9 @@ clg_status clg_output_write(clg_output *out, const void *data, size_t n) {
 
 /* Makes the rename last. Some file systems cannot sync a folder and say EINVAL. */
 static clg_status sync_folder(const clg_output *out) {
-  char *folder = strdup(out->path);
+  char *folder = folder_of(out->path);
   if (!folder) return fail_memory(out->ctx, out->op);
-  char *slash = strrchr(folder, '/');
-  if (slash) slash[slash == folder] = '\0';
-  int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   bool ok = fd >= 0 && (!fsync(fd) || errno == EINVAL);
   clg_status s = ok ? CLG_OK : clg_fail_errno(out->ctx, out->op, "sync the folder of", out->path);
   if (fd >= 0) close(fd);
