@@ -10,7 +10,7 @@ int main(void) {
   options.message_size = sizeof why;
   if (clg_context_create(&ctx, &options) != CLG_OK) return fprintf(stderr, "%s\n", why), 1;
 
-  clg_module *net = clg_linear_create(ctx, 1, 1, true);
+  clg_module *net = clg_linear_create(ctx, 1, 1, true, NULL);
   clg_optim_options sgd = clg_optim_defaults(CLG_SGD);
   sgd.lr = 0.3f;
   clg_optim *opt = clg_optim_create_for(net, &sgd);

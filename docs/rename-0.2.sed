@@ -13,7 +13,7 @@ b read
 :call
 t last
 :last
-s/^(.*)\b(clg_mse_loss|clg_bce_with_logits|clg_grad|clg_optim_create|clg_optim_add_group|clg_conv2d_create|clg_conv_transpose2d_create)\(/\1\2\x04\x01/
+s/^(.*)\b(clg_mse_loss|clg_bce_with_logits|clg_grad|clg_optim_create|clg_optim_add_group|clg_conv2d_create|clg_conv_transpose2d_create|clg_linear|clg_linear_create|clg_linear_act|clg_activate|clg_activation_create|clg_layer_norm|clg_layer_norm_act|clg_layer_norm_create|clg_group_norm|clg_instance_norm|clg_batch_norm2d_create)\(/\1\2\x04\x01/
 T names
 :walk
 s/\x01(\x06*)("([^"\\]|\\.)*"|\/\/[^\n]*|\/\*([^*]|\*+[^*\/])*\*+\/|\/|[^][(){},"\/\x05\x06]+)/\2\x01\1/
@@ -37,6 +37,23 @@ s/clg_grad\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02 *true\x02( 
 s/clg_optim_create\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_optim_create\x05\1,\3,\4,\2)/
 s/clg_optim_add_group\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_optim_add_group\x05\1,\3,\4,\2)/
 s/(clg_conv2d_create|clg_conv_transpose2d_create)\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/\1\x05\2,\3,\4,\5,\6,\8,\7)/
+s/clg_linear\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_linear\x05\1,\2,\3, NULL)/
+s/clg_linear_create\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_linear_create\x05\1,\2,\3,\4, NULL)/
+/CLG_ACT_SOFTPLUS/s/clg_linear_act\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_linear\x05\1,\2,\3, \&(clg_linear_options){{\4, {\5, 20}}})/
+s/clg_linear_act\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_linear\x05\1,\2,\3, \&(clg_linear_options){{\4, {\5}}})/
+/CLG_ACT_SOFTPLUS/s/(clg_activate|clg_activation_create)\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/\1\x05\2, (clg_act){\3, {\4, 20}})/
+s/(clg_activate|clg_activation_create)\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/\1\x05\2, (clg_act){\3, {\4}})/
+s/(clg_(layer|instance)_norm\x04[^\x03]*)\x02 *1e-5f?\x03/\1, NULL)/
+s/(clg_group_norm)\x04([^\x02]*)\x02([^\x02]*)\x02([^\x03]*)\x02 *1e-5f?\x03/\1\x05\2,\4,\3, NULL)/
+s/clg_layer_norm\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_layer_norm\x05\1,\2,\3, \&(clg_norm_options){.eps =\4})/
+s/clg_instance_norm\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_instance_norm\x05\1,\2,\3, \&(clg_norm_options){.eps =\4})/
+s/clg_group_norm\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_group_norm\x05\1,\3,\4,\2, \&(clg_norm_options){.eps =\5})/
+/CLG_ACT_SOFTPLUS/s/clg_layer_norm_act\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_layer_norm\x05\1,\2,\3, \&(clg_norm_options){\4, {\5, {\6, 20}}})/
+s/clg_layer_norm_act\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_layer_norm\x05\1,\2,\3, \&(clg_norm_options){\4, {\5, {\6}}})/
+s/(clg_layer_norm_create\x04[^\x02]*\x02[^\x02]*)\x02 *1e-5f?\x03/\1, NULL)/
+s/clg_layer_norm_create\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_layer_norm_create\x05\1,\2, \&(clg_norm_options){.eps =\3})/
+s/clg_batch_norm2d_create\x04([^\x02]*\x02[^\x02]*)\x02 *1e-5f?\x02 *0\.1f?\x03/clg_batch_norm_create\x05\1, NULL)/
+s/clg_batch_norm2d_create\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_batch_norm_create\x05\1,\2, \&(clg_batch_norm_options){.eps =\3, .momentum =\4})/
 
 # What had none of these forms stays.
 s/\x04/\x05/
@@ -83,6 +100,20 @@ s/\bCLG_CONV_OPTIONS_INIT\b/clg_conv_defaults()/g
 s/\bCLG_POOL_OPTIONS_INIT\b/clg_pool_defaults()/g
 s/\bCLG_BATCH_NORM_OPTIONS_INIT\b/clg_batch_norm_defaults()/g
 s/\bCLG_LOSS_OPTIONS_INIT\b/clg_loss_defaults()/g
+
+# Activations: by name, with their numbers. 20 is where softplus becomes linear.
+/CLG_ACT_SOFTPLUS/s/(\w+(\.|->)|\.)slope( *= *[^,;}]+)/\1act.numbers[0]\3, \1act.numbers[1] = 20/g
+s/(\.|->)slope( *= *)/\1act.numbers[0]\2/g
+s/(\.|->)act( *= *)/\1act.formula\2/g
+s/\b(const )?clg_activation( |\b)/const char */g
+s/\bCLG_ACT_NONE\b/NULL/g
+s/\bCLG_ACT_RELU\b/"relu"/g
+s/\bCLG_ACT_LEAKY_RELU\b/"leaky_relu"/g
+s/\bCLG_ACT_TANH\b/"tanh"/g
+s/\bCLG_ACT_SIGMOID\b/"sigmoid"/g
+s/\bCLG_ACT_GELU\b/"gelu"/g
+s/\bCLG_ACT_SILU\b/"silu"/g
+s/\bCLG_ACT_SOFTPLUS\b/"softplus"/g
 
 # Fields: clg_batch_norm_options.train, clg_plan_options.profile (that of clg_context_options is true or false).
 s/(\.|->)train( *= *)/\1training\2/g

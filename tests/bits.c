@@ -74,7 +74,8 @@ static void products(void) {
       end(scope, name, y, (clg_tensor *[]){a, b}, m > 500 ? 0 : 2);
     }
   ROW("sums batches", clg_matmul(in[0], in[1]), data(S(3, 29, 67)), data(S(3, 67, 41)))
-  ROW("linear", clg_linear_act(in[0], in[1], in[2], CLG_ACT_TANH, 0), data(S(45, 131)), data(S(77, 131)), data(S(77)))
+  ROW("linear", clg_linear(in[0], in[1], in[2], &(clg_linear_options){{"tanh", {0}}}), data(S(45, 131)),
+      data(S(77, 131)), data(S(77)))
 }
 
 static void convolutions(void) {
@@ -115,7 +116,7 @@ static void others(void) {
   ROW("max", clg_max(in[0], 1, false, NULL), data(S(23, 117)))
   ROW("softmax", clg_softmax(in[0], 1), data(S(21, 143)))
   ROW("log_softmax of columns", clg_log_softmax(in[0], 0), data(S(143, 21)))
-  ROW("layer_norm", clg_layer_norm(in[0], in[1], in[2], 1e-5f), data(S(37, 259)), data(S(259)), data(S(259)))
+  ROW("layer_norm", clg_layer_norm(in[0], in[1], in[2], NULL), data(S(37, 259)), data(S(259)), data(S(259)))
   ROW("batch_norm", clg_batch_norm(in[0], in[1], in[2], &batch), data(S(6, 19, 7, 9)), data(S(19)), data(S(19)))
   ROW("batch_norm of columns", clg_batch_norm(in[0], in[1], in[2], &batch), data(S(301, 35)), data(S(35)), data(S(35)))
   ROW("max_pool", clg_max_pool2d(in[0], &pool), data(S(2, 5, 19, 23)))

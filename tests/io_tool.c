@@ -36,11 +36,12 @@ static int copy_npy(const char *in, const char *out) {
 }
 
 static clg_module *network(void) {
-  return clg_sequential_create(
-      ctx,
-      (clg_module *[]){clg_linear_create(ctx, 5, 7, true), clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, 0.2f),
-                       clg_layer_norm_create(ctx, 7, 1e-5f), clg_linear_create(ctx, 7, 3, true)},
-      4);
+  return clg_sequential_create(ctx,
+                               (clg_module *[]){clg_linear_create(ctx, 5, 7, true, NULL),
+                                                clg_activation_create(ctx, (clg_act){"leaky_relu", {0.2f}}),
+                                                clg_layer_norm_create(ctx, 7, NULL),
+                                                clg_linear_create(ctx, 7, 3, true, NULL)},
+                               4);
 }
 
 static bool options_of(const char *kind, clg_optim_options *o) {
@@ -95,7 +96,9 @@ static int resume(const char *kind, int steps, const char *in, const char *out) 
 /* forever PATH: one file after the other, each of one number only, until somebody ends it. */
 static int save_forever(const char *path) {
   clg_module *m = clg_sequential_create(
-      ctx, (clg_module *[]){clg_linear_create(ctx, 600, 1200, true), clg_linear_create(ctx, 1200, 300, true)}, 2);
+      ctx,
+      (clg_module *[]){clg_linear_create(ctx, 600, 1200, true, NULL), clg_linear_create(ctx, 1200, 300, true, NULL)},
+      2);
   size_t n;
   clg_tensor *const *p = clg_module_parameters(m, &n);
   clg_set_grad_mode(ctx, false);

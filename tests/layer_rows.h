@@ -15,23 +15,25 @@ static inline clg_tensor *through(clg_module *m, clg_tensor *x) {
 }
 #define LAYER(name, make, ...) OP(name, through(make, x), .sums = true, __VA_ARGS__)
 #define POOL                   (&(clg_pool_options){{1, 2}, {0, 0}, {0, 0}, {1, 1}, false, false})
-LAYER(linear_layer, clg_linear_create(c->ctx, 4, 3, true), .least = 1)
-LAYER(layer_norm_layer, clg_layer_norm_create(c->ctx, 4, 1e-2f), .least = 1)
-LAYER(activation_layer, clg_activation_create(c->ctx, CLG_ACT_SILU, 0), .least = 1)
+LAYER(linear_layer, clg_linear_create(c->ctx, 4, 3, true, NULL), .least = 1)
+LAYER(layer_norm_layer, clg_layer_norm_create(c->ctx, 4, &(clg_norm_options){.eps = 1e-2f}), .least = 1)
+LAYER(activation_layer, clg_activation_create(c->ctx, (clg_act){"silu", {0}}), .least = 1)
 LAYER(conv2d_layer, clg_conv2d_create(c->ctx, 4, 3, 1, 2, true, NULL), .least = 1)
 LAYER(conv_transpose2d_layer, clg_conv_transpose2d_create(c->ctx, 4, 3, 1, 2, true, NULL), .least = 1)
-LAYER(batch_norm2d_layer, clg_batch_norm2d_create(c->ctx, 4, 1e-2f, 0.1f), .least = 1)
+LAYER(batch_norm2d_layer, clg_batch_norm_create(c->ctx, 4, &(clg_batch_norm_options){.eps = 1e-2f, .momentum = 0.1f}),
+      .least = 1)
 LAYER(max_pool2d_layer, clg_max_pool2d_create(c->ctx, POOL), .linear = true)
 LAYER(avg_pool2d_layer, clg_avg_pool2d_create(c->ctx, POOL), .linear = true)
 LAYER(upsample_layer, clg_upsample_create(c->ctx, 1, 2), .linear = true)
 LAYER(embedding_layer, clg_embedding_create(c->ctx, 4, 3), .integers = 1)
 LAYER(dropout_layer, clg_dropout_create((clg_set_seed(c->ctx, 5, 3), c->ctx), 0.5f), .linear = true)
 LAYER(flatten_layer, clg_flatten_create(c->ctx), .linear = true)
-LAYER(spectral_layer, clg_spectral_norm(clg_linear_create((clg_set_seed(c->ctx, 5, 3), c->ctx), 4, 3, false)),
+LAYER(spectral_layer, clg_spectral_norm(clg_linear_create((clg_set_seed(c->ctx, 5, 3), c->ctx), 4, 3, false, NULL)),
       .least = 1)
 #define LAYERS                                                                                                         \
-  ((clg_module *[]){clg_linear_create(c->ctx, 4, 4, true), clg_activation_create(c->ctx, CLG_ACT_TANH, 0),             \
-                    clg_layer_norm_create(c->ctx, 4, 1e-2f)})
+  ((clg_module *[]){clg_linear_create(c->ctx, 4, 4, true, NULL),                                                       \
+                    clg_activation_create(c->ctx, (clg_act){"tanh", {0}}),                                             \
+                    clg_layer_norm_create(c->ctx, 4, &(clg_norm_options){.eps = 1e-2f})})
 LAYER(sequential, clg_sequential_create(c->ctx, LAYERS, 3), .least = 1)
 
 #define ROWS  .in = {S(6, 4)}, .low = -1, .high = 1

@@ -35,7 +35,7 @@ static inline clg_tensor **some_tensors(void) {
   for (int i = 0; i < 8; i++) list[i] = a_tensor();
   return list;
 }
-static inline clg_module *a_module(void) { return clg_linear_create(a_context(), 2, 2, true); }
+static inline clg_module *a_module(void) { return clg_linear_create(a_context(), 2, 2, true, NULL); }
 static inline clg_optim *an_optim(void) {
   const clg_optim_options adam = clg_optim_defaults(CLG_ADAM);
   return clg_optim_create_for(a_module(), &adam);

@@ -208,14 +208,14 @@ END_TEST
 
 /* ---- modules ---- */
 
-static clg_module *act(clg_activation a) { return clg_activation_create(ctx, a, 0.2f); }
-static clg_module *linear(int64_t in, int64_t out) { return clg_linear_create(ctx, in, out, true); }
+static clg_module *act(const char *a) { return clg_activation_create(ctx, (clg_act){a, {0.2f}}); }
+static clg_module *linear(int64_t in, int64_t out) { return clg_linear_create(ctx, in, out, true, NULL); }
 static clg_module *net(void) {
   clg_set_seed(ctx, 3, 0);
   return clg_sequential_create(ctx,
-                               (clg_module *[]){linear(24, 32), act(CLG_ACT_LEAKY_RELU),
-                                                clg_layer_norm_create(ctx, 32, 1e-5f), linear(32, 32),
-                                                act(CLG_ACT_TANH), linear(32, 32), act(CLG_ACT_RELU), linear(32, 3)},
+                               (clg_module *[]){linear(24, 32), act("leaky_relu"), clg_layer_norm_create(ctx, 32, NULL),
+                                                linear(32, 32), act("tanh"), linear(32, 32), act("relu"),
+                                                linear(32, 3)},
                                8);
 }
 
@@ -258,7 +258,7 @@ START_TEST(peaks_are_less_and_predicted) {
       if (plan) ck_assert_int_eq(clg_context_create_plan(&ctx, NULL), CLG_OK);
       clg_module *layer[24];
       for (int i = 0; i < 24; i++)
-        layer[i] = i % 3 == 0 ? linear(64, 64) : i % 3 == 1 ? act(CLG_ACT_TANH) : clg_layer_norm_create(ctx, 64, 1e-5f);
+        layer[i] = i % 3 == 0 ? linear(64, 64) : i % 3 == 1 ? act("tanh") : clg_layer_norm_create(ctx, 64, NULL);
       clg_module *m = clg_sequential_create(ctx, layer, 24);
       ck_assert_int_eq(clg_module_checkpoint(m, checkpoint ? 6 : 0), CLG_OK);
       clg_memory_reset_peak(ctx);

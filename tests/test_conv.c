@@ -429,7 +429,7 @@ START_TEST(errors) {
   clg_tensor *b = clg_full(ctx, 1, (int64_t[]){5}, 1), *flat = clg_full(ctx, 2, (int64_t[]){4, 4}, 1);
   clg_tensor *empty = clg_full(ctx, 4, (int64_t[]){2, 4, 0, 5}, 1),
              *large = clg_full(ctx, 4, (int64_t[]){6, 4, 6, 3}, 1);
-#define OPTIONS(...) &(clg_conv_options){__VA_ARGS__, CLG_ACT_NONE, 0}
+#define OPTIONS(...) (&(clg_conv_options){__VA_ARGS__, {NULL, {0}}})
   expect(clg_conv2d(NULL, w, NULL, NULL), CLG_ERR_ARGUMENT, "NULL");
   expect(clg_conv2d(flat, w, NULL, NULL), CLG_ERR_SHAPE, "x [4,4]");
   expect(clg_conv2d(x, flat, NULL, NULL), CLG_ERR_SHAPE, "weight [4,4]");

@@ -25,13 +25,13 @@ static void read_profile(void *user, const char *line) {
 
 static clg_tensor *discriminator(clg_tensor *x, clg_tensor *const *w) {
   clg_conv_options o = clg_conv_defaults();
-  o.stride[0] = o.stride[1] = 2, o.padding[0] = o.padding[1] = 1, o.act = CLG_ACT_LEAKY_RELU, o.slope = 0.2f;
+  o.stride[0] = o.stride[1] = 2, o.padding[0] = o.padding[1] = 1, o.act.formula = "leaky_relu", o.act.numbers[0] = 0.2f;
   clg_batch_norm_options n = clg_batch_norm_defaults();
-  n.act = CLG_ACT_LEAKY_RELU, n.slope = 0.2f;
+  n.act.formula = "leaky_relu", n.act.numbers[0] = 0.2f;
   clg_tensor *h = clg_conv2d(x, w[0], NULL, &o);
-  o.act = CLG_ACT_NONE;
+  o.act.formula = NULL;
   h = clg_batch_norm(clg_conv2d(h, w[1], NULL, &o), w[2], w[3], &n);
-  return clg_linear(clg_reshape(h, 2, (int64_t[]){4, 32}), w[4], NULL);
+  return clg_linear(clg_reshape(h, 2, (int64_t[]){4, 32}), w[4], NULL, NULL);
 }
 
 /* One step on pictures of 8 x 8, tanh in front, the loss and Adam behind. */

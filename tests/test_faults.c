@@ -213,7 +213,7 @@ END_TEST
 START_TEST(a_module_that_failed_midway_is_not_made) {
   clg_context *ctx = open_default();
   clg_module *m = clg_sequential_create(
-      ctx, (clg_module *[]){clg_linear_create(ctx, 3, 4, true), clg_linear_create(ctx, 4, 2, true)}, 2);
+      ctx, (clg_module *[]){clg_linear_create(ctx, 3, 4, true, NULL), clg_linear_create(ctx, 4, 2, true, NULL)}, 2);
   size_t n;
   float v[26];
   for (int i = 0; i < 4; i++) {

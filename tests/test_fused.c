@@ -9,88 +9,94 @@
 enum { FIGURES = 8, LARGEST = 2 * 6 * 7 * 5 };
 static const int64_t dims[3][4] = {{2, 6, 7, 5}, {6, 6, 3, 3}, {6}};
 static const struct {
-  clg_activation act;
-  float slope;
-} acts[] = {{CLG_ACT_RELU, 0},    {CLG_ACT_LEAKY_RELU, 0.2f}, {CLG_ACT_LEAKY_RELU, -0.2f}, {CLG_ACT_TANH, 0},
-            {CLG_ACT_SIGMOID, 0}, {CLG_ACT_GELU, 0},          {CLG_ACT_SOFTPLUS, 1.5f}};
+  clg_act act;
+  bool fuses;
+} acts[] = {{{"relu", {0}}, true},
+            {{"leaky_relu", {0.2f}}, true},
+            {{"leaky_relu", {-0.2f}}, false},
+            {{"tanh", {0}}, true},
+            {{"sigmoid", {0}}, true},
+            {{"gelu", {0}}, false},
+            {{"softplus", {1.5f, 20}}, false},
+            {{"elu", {0.75f}}, false},
+            {{"mish", {0}}, false},
+            {{"tanh(k*x) - a", {0.5f, 0.125f}}, false},
+            {{"sigmoid(k*x)", {2}}, true}};
 enum { ACTS = sizeof acts / sizeof *acts };
 
-typedef clg_tensor *(*body)(clg_tensor *const *t, clg_activation act, float slope);
+typedef clg_tensor *(*body)(clg_tensor *const *t, clg_act act);
 static bool apart; /* the activation as an op of its own */
 
-static clg_activation inside(clg_activation act) { return apart ? CLG_ACT_NONE : act; }
-static clg_tensor *behind(clg_tensor *y, clg_activation act, float slope) {
-  return apart ? clg_activate(y, act, slope) : y;
+static clg_act inside(clg_act act) { return apart ? (clg_act){NULL, {0}} : act; }
+static clg_tensor *behind(clg_tensor *y, clg_act act) { return apart ? clg_activate(y, act) : y; }
+
+static clg_tensor *conv2d(clg_tensor *const *t, clg_act act) {
+  clg_conv_options o = clg_conv_defaults();
+  o.padding[0] = o.padding[1] = 1, o.act = inside(act);
+  return behind(clg_conv2d(t[0], t[1], t[2], &o), act);
+}
+static clg_tensor *conv_transpose2d(clg_tensor *const *t, clg_act act) {
+  clg_conv_options o = clg_conv_defaults();
+  o.padding[0] = o.padding[1] = 1, o.act = inside(act);
+  return behind(clg_conv_transpose2d(t[0], t[1], t[2], &o), act);
 }
 
-static clg_tensor *conv2d(clg_tensor *const *t, clg_activation act, float slope) {
-  clg_conv_options o = clg_conv_defaults();
-  o.padding[0] = o.padding[1] = 1, o.act = inside(act), o.slope = slope;
-  return behind(clg_conv2d(t[0], t[1], t[2], &o), act, slope);
-}
-static clg_tensor *conv_transpose2d(clg_tensor *const *t, clg_activation act, float slope) {
-  clg_conv_options o = clg_conv_defaults();
-  o.padding[0] = o.padding[1] = 1, o.act = inside(act), o.slope = slope;
-  return behind(clg_conv_transpose2d(t[0], t[1], t[2], &o), act, slope);
-}
-
-static clg_tensor *batch_norm_of(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, bool train, clg_activation act,
-                                 float slope) {
+static clg_tensor *batch_norm_of(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, bool train, clg_act act) {
   float mean[42] = {0.3f, -0.2f, 0, 0.1f}, var[42];
   for (int i = 0; i < 42; i++) var[i] = 0.5f + 0.25f * (float)(i % 5);
   int64_t channels = clg_tensor_dim(x, 1);
   clg_batch_norm_options o = clg_batch_norm_defaults();
-  o.training = train, o.act = inside(act), o.slope = slope;
+  o.training = train, o.act = inside(act);
   o.running_mean = clg_tensor_create(ctx, 1, &channels, mean),
   o.running_var = clg_tensor_create(ctx, 1, &channels, var);
   clg_tensor *y = clg_batch_norm(x, gamma, beta, &o);
   clg_tensor_unref(&o.running_mean);
   clg_tensor_unref(&o.running_var);
-  return behind(y, act, slope);
+  return behind(y, act);
 }
 /* x [2,6,35] of t[0], gamma and beta of t[1] and t[2]. */
-static clg_tensor *batch_norm(clg_tensor *const *t, clg_activation act, float slope) {
+static clg_tensor *batch_norm(clg_tensor *const *t, clg_act act) {
   clg_tensor *gamma = clg_reshape(clg_mean(t[1], (int[]){1, 2, 3}, 3, false), 1, (int64_t[]){6});
-  return clg_mul_scalar(batch_norm_of(clg_reshape(t[0], 3, (int64_t[]){2, 6, 35}), gamma, t[2], true, act, slope), 2);
+  return clg_mul_scalar(batch_norm_of(clg_reshape(t[0], 3, (int64_t[]){2, 6, 35}), gamma, t[2], true, act), 2);
 }
 /* x [10,42]: as many channels as fill no whole number of vectors. */
-static clg_tensor *batch_norm_columns(clg_tensor *const *t, clg_activation act, float slope) {
+static clg_tensor *batch_norm_columns(clg_tensor *const *t, clg_act act) {
   clg_tensor *gamma = clg_reshape(clg_narrow(clg_reshape(t[1], 1, (int64_t[]){324}), 0, 0, 42), 1, (int64_t[]){42});
-  clg_tensor *y = batch_norm_of(clg_reshape(t[0], 2, (int64_t[]){10, 42}), gamma, NULL, true, act, slope);
+  clg_tensor *y = batch_norm_of(clg_reshape(t[0], 2, (int64_t[]){10, 42}), gamma, NULL, true, act);
   return clg_mul(y, clg_mean(t[2], NULL, 0, false));
 }
-static clg_tensor *batch_norm_plain(clg_tensor *const *t, clg_activation act, float slope) {
-  return clg_add(batch_norm_of(t[0], NULL, NULL, true, act, slope),
+static clg_tensor *batch_norm_plain(clg_tensor *const *t, clg_act act) {
+  return clg_add(batch_norm_of(t[0], NULL, NULL, true, act),
                  clg_mul(clg_mean(t[1], NULL, 0, false), clg_mean(t[2], NULL, 0, false)));
 }
-static clg_tensor *batch_norm_eval(clg_tensor *const *t, clg_activation act, float slope) {
-  return clg_mul(batch_norm_of(t[0], t[2], NULL, false, act, slope), clg_mean(t[1], NULL, 0, false));
+static clg_tensor *batch_norm_eval(clg_tensor *const *t, clg_act act) {
+  return clg_mul(batch_norm_of(t[0], t[2], NULL, false, act), clg_mean(t[1], NULL, 0, false));
 }
 
-static clg_tensor *layer_norm_of(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, clg_activation act, float slope) {
-  return behind(clg_layer_norm_act(x, gamma, beta, 1e-5f, inside(act), slope), act, slope);
+static clg_tensor *layer_norm_of(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, clg_act act) {
+  return behind(clg_layer_norm(x, gamma, beta, &(clg_norm_options){1e-5f, inside(act)}), act);
 }
 static clg_tensor *some_of(clg_tensor *t, int64_t from, int64_t n) {
   return clg_narrow(clg_reshape(t, 1, (int64_t[]){-1}), 0, from, n);
 }
 static clg_tensor *scaled(clg_tensor *y, clg_tensor *t) { return clg_mul(y, clg_mean(t, NULL, 0, false)); }
 /* Rows of 42: vectors, and more columns that fill none. */
-static clg_tensor *layer_norm(clg_tensor *const *t, clg_activation act, float slope) {
+static clg_tensor *layer_norm(clg_tensor *const *t, clg_act act) {
   clg_tensor *x = clg_reshape(t[0], 2, (int64_t[]){10, 42});
-  return scaled(layer_norm_of(x, some_of(t[1], 0, 42), some_of(t[1], 50, 42), act, slope), t[2]);
+  return scaled(layer_norm_of(x, some_of(t[1], 0, 42), some_of(t[1], 50, 42), act), t[2]);
 }
 /* Rows of 210: more than a work-group of any shape; [210,2] transposed. */
-static clg_tensor *layer_norm_plain(clg_tensor *const *t, clg_activation act, float slope) {
+static clg_tensor *layer_norm_plain(clg_tensor *const *t, clg_act act) {
   clg_tensor *x = clg_transpose(clg_reshape(t[0], 2, (int64_t[]){210, 2}), 0, 1);
-  return scaled(scaled(layer_norm_of(x, NULL, NULL, act, slope), t[1]), t[2]);
+  return scaled(scaled(layer_norm_of(x, NULL, NULL, act), t[1]), t[2]);
 }
 /* Rows of 5, less than a vector. */
-static clg_tensor *layer_norm_gamma(clg_tensor *const *t, clg_activation act, float slope) {
-  return scaled(layer_norm_of(t[0], some_of(t[1], 3, 5), NULL, act, slope), t[2]);
+static clg_tensor *layer_norm_gamma(clg_tensor *const *t, clg_act act) {
+  return scaled(layer_norm_of(t[0], some_of(t[1], 3, 5), NULL, act), t[2]);
 }
-static clg_tensor *layer_norm_beta(clg_tensor *const *t, clg_activation act, float slope) {
+static clg_tensor *layer_norm_beta(clg_tensor *const *t, clg_act act) {
   clg_tensor *x = clg_permute(t[0], (int[]){3, 0, 2, 1});
-  return scaled(layer_norm_of(x, NULL, t[2], act, slope), t[1]);
+  return scaled(layer_norm_of(x, NULL, t[2], act), t[1]);
 }
 
 /* The result, the first gradients by recorded ops, the second ones, and those by kernels. */
@@ -103,7 +109,7 @@ static void figures(body run, int a, bool fused, float out[FIGURES][LARGEST]) {
   }
   clg_scope *scope = clg_scope_open(ctx);
   apart = !fused;
-  clg_tensor *y = run(t, acts[a].act, acts[a].slope);
+  clg_tensor *y = run(t, acts[a].act);
   clg_tensor *loss = clg_sum(clg_square(y), NULL, 0, false);
   clg_backward_options o = clg_backward_defaults();
   o.create_graph = true;
@@ -131,14 +137,14 @@ static void same(const char *name, body run, bool recorded_too) {
     for (int i = 0; i < FIGURES; i++) {
       bool bits = recorded_too || i == 0 || i == 4 || i == 5;
       if (bits)
-        ck_assert_msg(!memcmp(got[0][i], got[1][i], sizeof got[0][i]), "%s with activation %d: figure %d differs", name,
-                      acts[a].act, i);
+        ck_assert_msg(!memcmp(got[0][i], got[1][i], sizeof got[0][i]), "%s with activation %s: figure %d differs", name,
+                      acts[a].act.formula, i);
       float largest = 0;
       for (int k = 0; k < LARGEST; k++) largest = fmaxf(largest, fabsf(got[0][i][k]));
       for (int k = 0; k < LARGEST; k++)
         ck_assert_msg(fabsf(got[0][i][k] - got[1][i][k]) <= 2e-5f * largest,
-                      "%s with activation %d: figure %d is %g, not %g", name, acts[a].act, i, (double)got[1][i][k],
-                      (double)got[0][i][k]);
+                      "%s with activation %s: figure %d is %g, not %g", name, acts[a].act.formula, i,
+                      (double)got[1][i][k], (double)got[0][i][k]);
       ck_assert_float_gt(largest, 0);
     }
   }
@@ -184,8 +190,7 @@ static void norm_figures(const int64_t size[2], int affine, int a, float out[1 +
   clg_tensor *t[] = {random_leaf(2, size), random_leaf(1, size + 1), random_leaf(1, size + 1)};
   clg_tensor *g = random_leaf(2, size);
   clg_scope *scope = clg_scope_open(ctx);
-  clg_tensor *y =
-      layer_norm_of(t[X], affine & 1 ? t[GAMMA] : NULL, affine & 2 ? t[BETA] : NULL, acts[a].act, acts[a].slope);
+  clg_tensor *y = layer_norm_of(t[X], affine & 1 ? t[GAMMA] : NULL, affine & 2 ? t[BETA] : NULL, acts[a].act);
   ck_assert_int_eq(clg_tensor_read(y, out[0]), CLG_OK);
   clg_backward_options o = {.grad = clg_detach(g), .retain_graph = true};
   for (int i = 0; i < 2; i++) ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
@@ -207,8 +212,8 @@ START_TEST(layer_norm_shares) {
           norm_figures(norm_sizes[k], affine, a, got[i]);
         }
         for (int i = 0; i <= NORM_INPUTS; i++)
-          ck_assert_msg(!memcmp(got[0][i], got[1][i], sizeof got[0][i]), "[%d,%d], affine %d, activation %d: figure %d",
-                        (int)norm_sizes[k][0], (int)norm_sizes[k][1], affine, acts[a].act, i);
+          ck_assert_msg(!memcmp(got[0][i], got[1][i], sizeof got[0][i]), "[%d,%d], affine %d, activation %s: figure %d",
+                        (int)norm_sizes[k][0], (int)norm_sizes[k][1], affine, acts[a].act.formula, i);
       }
 }
 END_TEST
@@ -227,7 +232,7 @@ static costs norm_costs(bool two, bool remat, int a, float out[4][64]) {
   clg_set_remat(ctx, remat);
   clg_tensor *x = clg_matmul(t[0], t[3]);
   uint64_t start = clg_context_counters(ctx).launches;
-  clg_tensor *y = layer_norm_of(x, t[GAMMA], t[BETA], acts[a].act, acts[a].slope);
+  clg_tensor *y = layer_norm_of(x, t[GAMMA], t[BETA], acts[a].act);
   costs c = {.forward = clg_context_counters(ctx).launches - start};
   y = clg_matmul(y, t[3]);
   c.saved = clg_memory(ctx).saved;
@@ -245,7 +250,7 @@ START_TEST(layer_norm_costs) {
   static float want[4][64], got[4][64];
   norm_costs(true, false, 0, want); /* a context's first backward makes what it keeps */
   for (int a = 0; a < ACTS; a++) {
-    bool fuses = acts[a].act < CLG_ACT_GELU && acts[a].slope >= 0;
+    bool fuses = acts[a].fuses;
     costs two = norm_costs(true, false, a, want), one = norm_costs(false, false, a, got);
     ck_assert(!memcmp(want, got, sizeof want));
     ck_assert_uint_eq(two.forward, 2);
@@ -253,7 +258,8 @@ START_TEST(layer_norm_costs) {
     ck_assert_uint_eq(one.backward + fuses, two.backward);
     ck_assert_uint_eq(one.saved, two.saved);
     costs remade = norm_costs(false, true, a, got);
-    ck_assert_msg(!memcmp(want, got, sizeof want), "activation %d made again: the gradients differ", acts[a].act);
+    ck_assert_msg(!memcmp(want, got, sizeof want), "activation %s made again: the gradients differ",
+                  acts[a].act.formula);
     ck_assert_uint_lt(remade.saved, one.saved);
     ck_assert_uint_le(remade.saved, norm_costs(true, true, a, got).saved);
   }
@@ -263,7 +269,7 @@ END_TEST
 static clg_tensor *checked(void *user, clg_tensor *const *in, size_t n) {
   ck_assert_uint_eq(n, NORM_INPUTS);
   int a = *(int *)user;
-  return layer_norm_of(in[X], in[GAMMA], in[BETA], acts[a].act, acts[a].slope);
+  return layer_norm_of(in[X], in[GAMMA], in[BETA], acts[a].act);
 }
 
 /* Small gains and large shifts keep clear of the kinks. */
@@ -285,13 +291,14 @@ START_TEST(layer_norm_gradients) {
 END_TEST
 
 START_TEST(layer_norm_module) {
-  clg_module *layers[] = {clg_layer_norm_create(ctx, 37, 1e-5f), clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, 0.2f)};
+  clg_module *layers[] = {clg_layer_norm_create(ctx, 37, NULL),
+                          clg_activation_create(ctx, (clg_act){"leaky_relu", {0.2f, 20}})};
   clg_module *m = clg_sequential_create(ctx, layers, 2);
   clg_set_seed(ctx, 3, 0);
   clg_tensor *x = random_leaf(2, norm_sizes[0]);
   clg_scope *scope = clg_scope_open(ctx);
   static float want[MOST], got[MOST];
-  ck_assert_int_eq(clg_tensor_read(clg_leaky_relu(clg_layer_norm(x, NULL, NULL, 1e-5f), 0.2f), want), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(clg_leaky_relu(clg_layer_norm(x, NULL, NULL, NULL), 0.2f), want), CLG_OK);
   ck_assert_ptr_nonnull(clg_module_parameters(m, NULL));
   uint64_t start = clg_context_counters(ctx).launches;
   clg_tensor *y = clg_forward(m, x);
@@ -304,25 +311,82 @@ START_TEST(layer_norm_module) {
 }
 END_TEST
 
-/* Without an activation of that number each op fails as clg_activate does, and leaves nothing. */
-START_TEST(unknown_activations) {
-  clg_tensor *x = random_leaf(4, dims[1]), *flat = random_leaf(2, dims[1]);
-  clg_scope *scope = clg_scope_open(ctx);
-  clg_activation none = (clg_activation)99;
+/* What is no activation is none for each op and layer, which leave nothing. */
+static void refuses(clg_act act, clg_status status, const char *says) {
+  const int64_t cube[] = {2, 2, 2, 2};
+  clg_tensor *x = random_leaf(4, cube), *flat = random_leaf(2, cube), *rows = random_leaf(3, cube);
   clg_conv_options c = clg_conv_defaults();
   clg_batch_norm_options b = clg_batch_norm_defaults();
-  c.act = b.act = none;
-  for (int i = 0; i < 4; i++) {
+  const clg_norm_options n = {1e-5f, act};
+  const clg_linear_options l = {act};
+  c.act = b.act = act;
+  clg_scope *scope = clg_scope_open(ctx);
+  for (int i = 0; i < 7; i++) {
     clg_tensor *y = i == 0   ? clg_conv2d(x, x, NULL, &c)
                     : i == 1 ? clg_batch_norm(x, NULL, NULL, &b)
-                    : i == 2 ? clg_layer_norm_act(x, NULL, NULL, 1e-5f, none, 0)
-                             : clg_linear_act(flat, flat, NULL, none, 0);
+                    : i == 2 ? clg_layer_norm(x, NULL, NULL, &n)
+                    : i == 3 ? clg_linear(flat, flat, NULL, &l)
+                    : i == 4 ? clg_group_norm(x, NULL, NULL, 1, &n)
+                    : i == 5 ? clg_instance_norm(rows, NULL, NULL, &n)
+                             : clg_activate(x, act);
     ck_assert_ptr_null(y);
-    test_expect_error(ctx, CLG_ERR_ARGUMENT, "99");
+    test_expect_error(ctx, status, says);
+  }
+  for (int i = 0; i < 6; i++) {
+    clg_module *m = i == 0   ? clg_activation_create(ctx, act)
+                    : i == 1 ? clg_linear_create(ctx, 2, 2, true, &l)
+                    : i == 2 ? clg_conv2d_create(ctx, 2, 2, 1, 1, true, &c)
+                    : i == 3 ? clg_conv_transpose2d_create(ctx, 2, 2, 1, 1, true, &c)
+                    : i == 4 ? clg_batch_norm_create(ctx, 2, &b)
+                             : clg_layer_norm_create(ctx, 2, &n);
+    ck_assert_ptr_null(m);
+    test_expect_error(ctx, status, says);
   }
   ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
   clg_tensor_unref(&x);
   clg_tensor_unref(&flat);
+  clg_tensor_unref(&rows);
+}
+
+START_TEST(unknown_activations) {
+  refuses((clg_act){"rellu", {0}}, CLG_ERR_ARGUMENT, "no activation \"rellu\"");
+  refuses((clg_act){"add", {0}}, CLG_ERR_ARGUMENT, "no activation \"add\"");   /* of two tensors */
+  refuses((clg_act){"mean", {0}}, CLG_ERR_ARGUMENT, "no activation \"mean\""); /* a reduction */
+  refuses((clg_act){"a*x + b*x + c", {0}}, CLG_ERR_ARGUMENT, "at most 2 numbers");
+  refuses((clg_act){"x*", {0}}, CLG_ERR_PARSE, "column 3");
+  refuses((clg_act){"", {0}}, CLG_ERR_PARSE, "column 1");
+}
+END_TEST
+
+/* A layer keeps its own activation, whatever becomes of the text, and fuses none behind it. */
+START_TEST(layers_with_activations) {
+  static float want[2][MOST], got[MOST];
+  char text[] = "tanh(k*x)";
+  const clg_act own = {text, {0.5f}};
+  const clg_linear_options l = {own};
+  const clg_norm_options n = {1e-5f, own};
+  clg_tensor *x = random_leaf(2, (int64_t[]){3, 4});
+  for (int i = 0; i < 2; i++) {
+    strcpy(text, "tanh(k*x)");
+    clg_scope *scope = clg_scope_open(ctx);
+    clg_set_seed(ctx, 5, 0);
+    clg_module *layers[] = {i ? clg_layer_norm_create(ctx, 4, &n) : clg_linear_create(ctx, 4, 4, true, &l),
+                            clg_activation_create(ctx, (clg_act){"relu", {0}})};
+    clg_module *layer = clg_module_ref(layers[0]), *both = clg_sequential_create(ctx, layers, 2);
+    clg_tensor *const *p = clg_module_parameters(both, NULL);
+    clg_tensor *y = i ? clg_layer_norm(x, p[0], p[1], NULL) : clg_linear(x, p[0], p[1], NULL);
+    ck_assert_int_eq(clg_tensor_read(clg_activate(y, own), want[0]), CLG_OK);
+    ck_assert_int_eq(clg_tensor_read(clg_relu(clg_activate(y, own)), want[1]), CLG_OK);
+    memset(text, 'z', sizeof text - 1);
+    ck_assert_int_eq(clg_tensor_read(clg_forward(layer, x), got), CLG_OK);
+    ck_assert(!memcmp(want[0], got, sizeof got));
+    ck_assert_int_eq(clg_tensor_read(clg_forward(both, x), got), CLG_OK);
+    ck_assert(!memcmp(want[1], got, sizeof got));
+    ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+    clg_module_unref(&layer);
+    clg_module_unref(&both);
+  }
+  clg_tensor_unref(&x);
 }
 END_TEST
 
@@ -375,6 +439,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, convolutions);
   tcase_add_test(c, batch_norms);
   tcase_add_test(c, unknown_activations);
+  tcase_add_test(c, layers_with_activations);
   tcase_add_test(c, which_formulas_fuse);
   tcase_add_test(c, a_users_formula);
   suite_add_tcase(suite, c);

@@ -145,7 +145,7 @@ END_TEST
 
 /* zero_grad drops a module's gradient as any other: who holds it keeps its numbers. */
 START_TEST(kept_over_zero_grad) {
-  clg_module *m = clg_linear_create(ctx, 2, 1, false);
+  clg_module *m = clg_linear_create(ctx, 2, 1, false, NULL);
   float before[2], after[2], fresh[2];
   clg_tensor *held = NULL;
   for (int i = 0; i < 3; i++) {
@@ -171,7 +171,7 @@ END_TEST
 
 /* A batch with NaN spoils its own gradients, not the next ones, whatever lies between parameters. */
 START_TEST(clipping_forgets_nan) {
-  clg_module *m = clg_linear_create(ctx, 3, 5, true);
+  clg_module *m = clg_linear_create(ctx, 3, 5, true, NULL);
   float norm[3];
   for (int i = 0; i < 3; i++) {
     clg_scope *s = clg_scope_open(ctx);
@@ -219,7 +219,8 @@ START_TEST(relu_lets_nan_through) {
     clg_tensor *x = leaf(4, v), *eye = clg_full(ctx, 2, (int64_t[]){1, 1}, 1);
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *out =
-        fused ? clg_linear_act(clg_reshape(x, 2, (int64_t[]){4, 1}), eye, NULL, CLG_ACT_RELU, 0) : clg_relu(x);
+        fused ? clg_linear(clg_reshape(x, 2, (int64_t[]){4, 1}), eye, NULL, &(clg_linear_options){{"relu", {0}}})
+              : clg_relu(x);
     out = clg_reshape(out, 1, &four);
     ck_assert_int_eq(backward(total(out)), CLG_OK);
     ck_assert_int_eq(clg_tensor_read(out, y), CLG_OK);

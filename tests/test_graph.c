@@ -274,7 +274,7 @@ START_TEST(shared_inputs_are_summed) {
              *x = clg_tensor_create(ctx, 2, square, (float[]){1, 0, 0, 1});
   clg_tensor_set_requires_grad(w, true);
   /* w in two products: d/dw sum((x w^T) w^T) */
-  ck_assert_int_eq(clg_backward(total(clg_linear(clg_linear(x, w, NULL), w, NULL)), NULL), CLG_OK);
+  ck_assert_int_eq(clg_backward(total(clg_linear(clg_linear(x, w, NULL, NULL), w, NULL, NULL)), NULL), CLG_OK);
   float g[4], want[4] = {0};
   float W[2][2] = {{1, 2}, {3, 4}};
   for (int a = 0; a < 2; a++) /* f = sum_ij (W^T W^T)_ij */
@@ -400,11 +400,11 @@ END_TEST
 /* The article's step with nothing done about it: D's plain backward has released G's graph. */
 START_TEST(naive_step_fails_and_leaves_a_usable_context) {
   clg_set_seed(ctx, 3, 0);
-  clg_module *G = clg_linear_create(ctx, 4, 5, true);
+  clg_module *G = clg_linear_create(ctx, 4, 5, true, NULL);
   clg_module *D = clg_sequential_create(ctx,
-                                        (clg_module *[]){clg_linear_create(ctx, 5, 6, true),
-                                                         clg_activation_create(ctx, CLG_ACT_TANH, 0),
-                                                         clg_linear_create(ctx, 6, 1, true)},
+                                        (clg_module *[]){clg_linear_create(ctx, 5, 6, true, NULL),
+                                                         clg_activation_create(ctx, (clg_act){"tanh", {0}}),
+                                                         clg_linear_create(ctx, 6, 1, true, NULL)},
                                         3);
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *z = clg_randn(ctx, 2, (int64_t[]){8, 4}), *fake = clg_tanh(clg_forward(G, z));

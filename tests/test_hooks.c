@@ -44,9 +44,9 @@ static bool same_gradient(clg_tensor *t, const float *want) {
 
 static clg_module *network(void) {
   return clg_sequential_create(ctx,
-                               (clg_module *[]){clg_linear_create(ctx, N, N, true),
-                                                clg_activation_create(ctx, CLG_ACT_RELU, 0),
-                                                clg_linear_create(ctx, N, N, true)},
+                               (clg_module *[]){clg_linear_create(ctx, N, N, true, NULL),
+                                                clg_activation_create(ctx, (clg_act){"relu", {0}}),
+                                                clg_linear_create(ctx, N, N, true, NULL)},
                                3);
 }
 

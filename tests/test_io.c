@@ -49,11 +49,12 @@ static void write_file(const char *header, size_t data) {
 }
 
 static clg_module *network(int64_t hidden) {
-  return clg_sequential_create(
-      ctx,
-      (clg_module *[]){clg_linear_create(ctx, 3, hidden, true), clg_activation_create(ctx, CLG_ACT_TANH, 0),
-                       clg_layer_norm_create(ctx, hidden, 1e-5f), clg_linear_create(ctx, hidden, 2, false)},
-      4);
+  return clg_sequential_create(ctx,
+                               (clg_module *[]){clg_linear_create(ctx, 3, hidden, true, NULL),
+                                                clg_activation_create(ctx, (clg_act){"tanh", {0}}),
+                                                clg_layer_norm_create(ctx, hidden, NULL),
+                                                clg_linear_create(ctx, hidden, 2, false, NULL)},
+                               4);
 }
 
 static void step(clg_module *m, clg_optim *o, int times) {
@@ -156,7 +157,7 @@ START_TEST(modules_load_what_fits_and_nothing_else) {
   clg_module_read(wider, b);
   ck_assert_mem_eq(a, b, 48 * sizeof *a);
 
-  clg_module *line = clg_linear_create(ctx, 2, 1, true);
+  clg_module *line = clg_linear_create(ctx, 2, 1, true, NULL);
   clg_module_read(line, a);
   write_file("{\"weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
              "\"bais\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[8,12]}}",
@@ -331,7 +332,7 @@ START_TEST(optimizer_state_is_looked_through) {
 END_TEST
 
 START_TEST(a_failed_save_leaves_the_old_file) {
-  clg_module *m = clg_linear_create(ctx, 1, 1, true);
+  clg_module *m = clg_linear_create(ctx, 1, 1, true, NULL);
   write_bytes("old", 3);
   clg_saver *s = clg_saver_create(ctx, path);
   clg_saver_add_module(s, NULL, m);

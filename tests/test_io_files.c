@@ -197,7 +197,7 @@ static clg_status read_wanted_table(void) {
 
 /* Nobody writes: a reader that waits is ended by the alarm. */
 START_TEST(pipes_are_not_read) {
-  clg_module *m = clg_linear_create(ctx, 1, 1, true);
+  clg_module *m = clg_linear_create(ctx, 1, 1, true, NULL);
   ck_assert(!mkfifo(path, 0600));
   alarm(30);
   ck_assert_ptr_null(clg_loader_open(ctx, path));

@@ -316,7 +316,7 @@ static void load_everything(clg_module *m, clg_optim *o, int *opened) {
 
 START_TEST(damaged_safetensors_do_no_harm) {
   static char whole[ROOM], bytes[ROOM];
-  clg_module *m = clg_linear_create(ctx, 2, 3, true);
+  clg_module *m = clg_linear_create(ctx, 2, 3, true, NULL);
   clg_optim_options adam = clg_optim_defaults(CLG_ADAM);
   clg_optim *o = clg_optim_create_for(m, &adam);
   clg_scope *scope = clg_scope_open(ctx);

@@ -18,7 +18,7 @@ static uint64_t gradients(const int64_t size[3], bool matmul, const bool wants[2
   uint64_t launches = 0;
   for (int turn = 0; turn < 2; turn++) {
     clg_scope *scope = clg_scope_open(ctx);
-    clg_tensor *y = matmul ? clg_matmul(t[0], t[1]) : clg_linear(t[0], t[1], NULL);
+    clg_tensor *y = matmul ? clg_matmul(t[0], t[1]) : clg_linear(t[0], t[1], NULL, NULL);
     clg_backward_options o = clg_backward_defaults();
     clg_tensor *g = clg_randn(ctx, 2, (int64_t[]){m, n});
     o.grad = g;
@@ -70,8 +70,8 @@ START_TEST(both_sides_one_tensor) {
     ck_assert_int_eq(clg_tensor_set_requires_grad(t[i], true), CLG_OK);
   }
   clg_scope *scope = clg_scope_open(ctx);
-  ck_assert_int_eq(clg_backward(clg_sum(clg_linear(t[0], t[0], NULL), NULL, 0, false), NULL), CLG_OK);
-  ck_assert_int_eq(clg_backward(clg_sum(clg_linear(t[1], t[2], NULL), NULL, 0, false), NULL), CLG_OK);
+  ck_assert_int_eq(clg_backward(clg_sum(clg_linear(t[0], t[0], NULL, NULL), NULL, 0, false), NULL), CLG_OK);
+  ck_assert_int_eq(clg_backward(clg_sum(clg_linear(t[1], t[2], NULL, NULL), NULL, 0, false), NULL), CLG_OK);
   ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(t[0]), got[0]), CLG_OK);
   ck_assert_int_eq(clg_tensor_read(clg_add(clg_tensor_grad(t[1]), clg_tensor_grad(t[2])), got[1]), CLG_OK);
   for (int i = 0; i < 36 * 36; i++) ck_assert_float_eq(got[0][i], got[1][i]); /* whole numbers: exact */
@@ -93,7 +93,8 @@ START_TEST(no_outputs) {
                  *w = clg_tensor_create(ctx, 2, (int64_t[]){0, 3}, NULL), *to[2];
       clg_tensor_set_requires_grad(x, true), clg_tensor_set_requires_grad(w, true);
       clg_tensor *y =
-          clg_sum(act ? clg_linear_act(x, w, NULL, CLG_ACT_TANH, 0) : clg_linear(x, w, NULL), NULL, 0, false);
+          clg_sum(act ? clg_linear(x, w, NULL, &(clg_linear_options){{"tanh", {0}}}) : clg_linear(x, w, NULL, NULL),
+                  NULL, 0, false);
       clg_backward_options o = clg_backward_defaults();
       o.create_graph = graph;
       ck_assert_msg(clg_grad(y, (clg_tensor *[]){x, w}, 2, to, &o) == CLG_OK, "%s", clg_last_error(ctx));

@@ -6,15 +6,15 @@
 
 static clg_module *mlp(int64_t in, int64_t hidden, int64_t out) {
   return clg_sequential_create(ctx,
-                               (clg_module *[]){clg_linear_create(ctx, in, hidden, true),
-                                                clg_activation_create(ctx, CLG_ACT_TANH, 0),
-                                                clg_linear_create(ctx, hidden, out, true)},
+                               (clg_module *[]){clg_linear_create(ctx, in, hidden, true, NULL),
+                                                clg_activation_create(ctx, (clg_act){"tanh", {0}}),
+                                                clg_linear_create(ctx, hidden, out, true, NULL)},
                                3);
 }
 
 START_TEST(parameters_have_pytorchs_names_and_bounds) {
   clg_module *m = clg_sequential_create(
-      ctx, (clg_module *[]){clg_flatten_create(ctx), mlp(100, 30, 2), clg_layer_norm_create(ctx, 2, 1e-5f)}, 3);
+      ctx, (clg_module *[]){clg_flatten_create(ctx), mlp(100, 30, 2), clg_layer_norm_create(ctx, 2, NULL)}, 3);
   static const char *const want[] = {"1.0.weight", "1.0.bias", "1.2.weight", "1.2.bias", "2.weight", "2.bias"};
   size_t n;
   clg_tensor *const *p = clg_module_parameters(m, &n);
@@ -51,11 +51,11 @@ START_TEST(same_seed_same_weights) {
 END_TEST
 
 START_TEST(a_layer_used_alone_moves_into_its_module) {
-  clg_module *l = clg_linear_create(ctx, 3, 2, true);
+  clg_module *l = clg_linear_create(ctx, 3, 2, true, NULL);
   float before[8], after[8];
   ck_assert_int_eq(clg_module_read(l, before), CLG_OK);
   clg_module *m =
-      clg_sequential_create(ctx, (clg_module *[]){clg_module_ref(l), clg_linear_create(ctx, 2, 1, false)}, 2);
+      clg_sequential_create(ctx, (clg_module *[]){clg_module_ref(l), clg_linear_create(ctx, 2, 1, false, NULL)}, 2);
   float all[10];
   ck_assert_int_eq(clg_module_read(m, all), CLG_OK);
   ck_assert_int_eq(memcmp(before, all, sizeof before), 0);
@@ -68,11 +68,11 @@ START_TEST(a_layer_used_alone_moves_into_its_module) {
 END_TEST
 
 START_TEST(bad_modules_are_refused) {
-  ck_assert_ptr_null(clg_linear_create(ctx, 0, 3, true));
+  ck_assert_ptr_null(clg_linear_create(ctx, 0, 3, true, NULL));
   ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "linear"));
   clg_clear_error(ctx);
   ck_assert_ptr_null(clg_sequential_create(
-      ctx, (clg_module *[]){clg_linear_create(ctx, 2, 3, true), clg_linear_create(ctx, 3, -1, true)}, 2));
+      ctx, (clg_module *[]){clg_linear_create(ctx, 2, 3, true, NULL), clg_linear_create(ctx, 3, -1, true, NULL)}, 2));
   clg_clear_error(ctx);
   clg_module *m = mlp(3, 4, 2);
   clg_scope *s = clg_scope_open(ctx);
@@ -90,15 +90,15 @@ START_TEST(bad_modules_are_refused) {
 END_TEST
 
 START_TEST(a_layer_is_in_one_module_once) {
-  clg_module *l = clg_linear_create(ctx, 3, 2, true), *m = NULL;
+  clg_module *l = clg_linear_create(ctx, 3, 2, true, NULL), *m = NULL;
   ck_assert_ptr_null(clg_sequential_create(ctx, (clg_module *[]){l, l}, 2));
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "layer 1 is missing");
-  l = clg_linear_create(ctx, 3, 2, true);
+  l = clg_linear_create(ctx, 3, 2, true, NULL);
   ck_assert_ptr_null(clg_sequential_create(ctx, (clg_module *[]){NULL, l, l}, 3));
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "layer 0 is missing");
   ck_assert_ptr_null(clg_sequential_create(ctx, NULL, 1));
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "no list");
-  l = clg_linear_create(ctx, 3, 2, true);
+  l = clg_linear_create(ctx, 3, 2, true, NULL);
   m = clg_sequential_create(ctx, &l, 1);
   ck_assert_ptr_null(clg_sequential_create(ctx, (clg_module *[]){clg_flatten_create(ctx), l}, 2));
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "layer 1 is missing");
@@ -189,8 +189,8 @@ START_TEST(layers_hold_no_more_than_hand_written_code) {
       clg_scope *s = clg_scope_open(ctx);
       if (by_hand) {
         clg_scope *layer = clg_scope_open(ctx);
-        clg_tensor *h = clg_scope_close_with(layer, clg_linear_act(x, p[0], p[1], CLG_ACT_TANH, 0));
-        ck_assert_ptr_nonnull(clg_linear(h, p[2], p[3]));
+        clg_tensor *h = clg_scope_close_with(layer, clg_linear(x, p[0], p[1], &(clg_linear_options){{"tanh", {0}}}));
+        ck_assert_ptr_nonnull(clg_linear(h, p[2], p[3], NULL));
       } else {
         ck_assert_ptr_nonnull(clg_forward(m, x));
       }
@@ -264,9 +264,9 @@ END_TEST
 static clg_module *spectral_net(void) {
   return clg_sequential_create(ctx,
                                (clg_module *[]){clg_spectral_norm(clg_conv2d_create(ctx, 2, 3, 2, 2, true, NULL)),
-                                                clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, 0.2f),
+                                                clg_activation_create(ctx, (clg_act){"leaky_relu", {0.2f}}),
                                                 clg_flatten_create(ctx),
-                                                clg_spectral_norm(clg_linear_create(ctx, 12, 2, true))},
+                                                clg_spectral_norm(clg_linear_create(ctx, 12, 2, true, NULL))},
                                4);
 }
 
@@ -333,7 +333,7 @@ END_TEST
 /* What a layer makes on the way is nobody's where no scope is open. */
 START_TEST(a_layer_alone_leaves_nothing_but_its_result) {
   clg_tensor *x = clg_tensor_create(ctx, 2, (const int64_t[]){2, 3}, NULL);
-  clg_module *m = clg_spectral_norm(clg_linear_create(ctx, 3, 4, true));
+  clg_module *m = clg_spectral_norm(clg_linear_create(ctx, 3, 4, true, NULL));
   bool mode = clg_set_grad_mode(ctx, false);
   clg_tensor *y = clg_forward(m, x);
   clg_tensor_unref(&y);
@@ -371,10 +371,10 @@ START_TEST(spectral_norm_is_refused_where_it_makes_no_sense) {
   ck_assert_ptr_null(clg_spectral_norm(clg_flatten_create(ctx)));
   ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "flatten: only a Linear or a Conv2d"));
   clg_clear_error(ctx);
-  ck_assert_ptr_null(clg_spectral_norm(clg_spectral_norm(clg_linear_create(ctx, 3, 2, true))));
+  ck_assert_ptr_null(clg_spectral_norm(clg_spectral_norm(clg_linear_create(ctx, 3, 2, true, NULL))));
   ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "already"));
   clg_clear_error(ctx);
-  clg_module *used = clg_linear_create(ctx, 3, 2, true);
+  clg_module *used = clg_linear_create(ctx, 3, 2, true, NULL);
   ck_assert_ptr_nonnull(clg_module_parameters(used, NULL));
   ck_assert_ptr_null(clg_spectral_norm(used));
   ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "before the layer is used"));

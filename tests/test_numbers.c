@@ -144,7 +144,7 @@ START_TEST(recorded_gradients_of_norms_keep_their_digits) {
     clg_batch_norm_options o = clg_batch_norm_defaults();
     o.eps = 1e-30f;
     clg_tensor *y = batch ? clg_transpose(clg_batch_norm(clg_transpose(x, 0, 1), NULL, NULL, &o), 0, 1)
-                          : clg_layer_norm(x, NULL, NULL, 1e-30f);
+                          : clg_layer_norm(x, NULL, NULL, &(clg_norm_options){.eps = 1e-30f});
     for (int recorded = 0; recorded < 2; recorded++) {
       const clg_backward_options how = {.grad = up, .retain_graph = true, .create_graph = recorded};
       ck_assert_int_eq(clg_grad(y, &x, 1, &d, &how), CLG_OK);

@@ -324,8 +324,8 @@ START_TEST(bad_arguments_are_refused) {
   refused(clg_index_select(x, 1, clg_reshape(i, 2, DIMS(1, 3))), CLG_ERR_SHAPE, "index [1,3]");
   refused(clg_embedding(v, i, -1), CLG_ERR_SHAPE, "weight [4]");
   refused(clg_embedding(x, i, 3), CLG_ERR_ARGUMENT, "padding_idx 3");
-  refused(clg_group_norm(im, 3, NULL, NULL, 1e-5f), CLG_ERR_SHAPE, "3 groups");
-  refused(clg_instance_norm(x, NULL, NULL, 1e-5f), CLG_ERR_SHAPE, "x [3,5]");
+  refused(clg_group_norm(im, NULL, NULL, 3, NULL), CLG_ERR_SHAPE, "3 groups");
+  refused(clg_instance_norm(x, NULL, NULL, NULL), CLG_ERR_SHAPE, "x [3,5]");
   refused(clg_batch_norm(im, v, NULL, NULL), CLG_ERR_SHAPE, "gamma [4]");
   refused(clg_batch_norm(v, NULL, NULL, NULL), CLG_ERR_SHAPE, "x [4]");
   refused(clg_batch_norm(ones(2, DIMS(1, 3)), NULL, NULL, NULL), CLG_ERR_SHAPE, "more than one value");

@@ -4,7 +4,7 @@
 
 enum { N = 1000 };
 START_TEST(fused_activation_equals_two_ops) {
-  static const clg_activation act[] = {CLG_ACT_RELU, CLG_ACT_LEAKY_RELU, CLG_ACT_TANH, CLG_ACT_SIGMOID};
+  static const char *act[] = {"relu", "leaky_relu", "tanh", "sigmoid"};
   enum { M = 37, K = 29, O = 45 };
   static float x[M * K], w[O * K], b[O], u[M * O], out[2][M * O], grad[2][3][M * O];
   random_state = 5;
@@ -14,12 +14,12 @@ START_TEST(fused_activation_equals_two_ops) {
     clg_tensor *t[] = {clg_tensor_create(ctx, 2, (int64_t[]){M, K}, x), clg_tensor_create(ctx, 2, (int64_t[]){O, K}, w),
                        clg_tensor_create(ctx, 1, (int64_t[]){O}, b), clg_tensor_create(ctx, 2, (int64_t[]){M, O}, u)};
     for (int i = 0; i < 3; i++) clg_tensor_set_requires_grad(t[i], true);
-    clg_tensor *z = fused ? NULL : clg_linear(t[0], t[1], t[2]);
-    clg_tensor *y = fused                           ? clg_linear_act(t[0], t[1], t[2], act[_i], 0.2f)
-                    : act[_i] == CLG_ACT_RELU       ? clg_relu(z)
-                    : act[_i] == CLG_ACT_LEAKY_RELU ? clg_leaky_relu(z, 0.2f)
-                    : act[_i] == CLG_ACT_TANH       ? clg_tanh(z)
-                                                    : clg_sigmoid(z);
+    clg_tensor *z = fused ? NULL : clg_linear(t[0], t[1], t[2], NULL);
+    clg_tensor *y = fused     ? clg_linear(t[0], t[1], t[2], &(clg_linear_options){{act[_i], {0.2f}}})
+                    : _i == 0 ? clg_relu(z)
+                    : _i == 1 ? clg_leaky_relu(z, 0.2f)
+                    : _i == 2 ? clg_tanh(z)
+                              : clg_sigmoid(z);
     read_all(y, out[fused]);
     ck_assert_int_eq(clg_backward(y, &(clg_backward_options){.grad = t[3]}), CLG_OK);
     for (int i = 0; i < 3; i++) read_all(clg_tensor_grad(t[i]), grad[fused][i]);
@@ -138,7 +138,7 @@ START_TEST(empty_tensors_flow_through) {
   clg_tensor *x = clg_tensor_create(ctx, 2, (int64_t[]){0, 5}, NULL),
              *w = clg_tensor_create(ctx, 2, (int64_t[]){3, 5}, NULL);
   clg_tensor_set_requires_grad(w, true);
-  clg_tensor *y = clg_sum(clg_relu(clg_linear(x, w, NULL)), NULL, 0, false);
+  clg_tensor *y = clg_sum(clg_relu(clg_linear(x, w, NULL, NULL)), NULL, 0, false);
   ck_assert_float_eq(clg_tensor_item(y), 0);
   ck_assert_int_eq(clg_backward(y, NULL), CLG_OK);
   float g[15];
@@ -163,9 +163,9 @@ START_TEST(bad_arguments_are_refused) {
   refused(clg_add(a, b), CLG_ERR_SHAPE, "[3,5] and [4,5]");
   refused(clg_matmul(a, b), CLG_ERR_SHAPE, "matmul: [3,5] times [4,5]");
   refused(clg_matmul(a, v), CLG_ERR_SHAPE, "[4]");
-  refused(clg_linear(a, v, NULL), CLG_ERR_SHAPE, "linear");
-  refused(clg_linear(a, b, clg_full(ctx, 1, (int64_t[]){3}, 0)), CLG_ERR_SHAPE, "bias [3]");
-  refused(clg_layer_norm(a, v, NULL, 1e-5f), CLG_ERR_SHAPE, "gamma [4]");
+  refused(clg_linear(a, v, NULL, NULL), CLG_ERR_SHAPE, "linear");
+  refused(clg_linear(a, b, clg_full(ctx, 1, (int64_t[]){3}, 0), NULL), CLG_ERR_SHAPE, "bias [3]");
+  refused(clg_layer_norm(a, v, NULL, NULL), CLG_ERR_SHAPE, "gamma [4]");
   refused(clg_sum(a, (int[]){2}, 1, false), CLG_ERR_SHAPE, "dimension 2");
   refused(clg_mean(a, (int[]){1, -1}, 2, false), CLG_ERR_SHAPE, "twice");
   refused(clg_amax(a, (int[]){-3}, 1, false), CLG_ERR_SHAPE, "dimension -3");
@@ -177,7 +177,7 @@ START_TEST(bad_arguments_are_refused) {
   refused(clg_expand(a, 2, (int64_t[]){3, 6}), CLG_ERR_SHAPE, "expand");
   refused(clg_full(ctx, 9, (int64_t[]){1, 1, 1, 1, 1, 1, 1, 1, 1}, 0), CLG_ERR_SHAPE, "9 dimensions");
   refused(clg_full(ctx, 2, (int64_t[]){1 << 20, 1 << 20}, 0), CLG_ERR_SHAPE, "2^31");
-  refused(clg_linear_act(a, b, NULL, (clg_activation)77, 0), CLG_ERR_ARGUMENT, "77");
+  refused(clg_linear(a, b, NULL, &(clg_linear_options){{"rellu", {0}}}), CLG_ERR_ARGUMENT, "rellu");
   clg_map_input in[] = {{"x", a, 0}, {"k", NULL, 2}};
   refused(clg_map(ctx, "x*kk", in, 2), CLG_ERR_PARSE, "column 3");
   refused(clg_map(ctx, "x*(k + 1", in, 2), CLG_ERR_PARSE, "column");

@@ -245,9 +245,9 @@ static clg_module *net(void) {
   float w[26];
   values(w, 12, 0), values(w + 12, 4, 3), values(w + 16, 8, 6), values(w + 24, 2, 9);
   clg_module *m = clg_sequential_create(ctx,
-                                        (clg_module *[]){clg_linear_create(ctx, 3, 4, true),
-                                                         clg_activation_create(ctx, CLG_ACT_TANH, 0),
-                                                         clg_linear_create(ctx, 4, 2, true)},
+                                        (clg_module *[]){clg_linear_create(ctx, 3, 4, true, NULL),
+                                                         clg_activation_create(ctx, (clg_act){"tanh", {0}}),
+                                                         clg_linear_create(ctx, 4, 2, true, NULL)},
                                         3);
   ck_assert_int_eq(clg_module_write(m, w), CLG_OK);
   return m;
@@ -284,7 +284,7 @@ START_TEST(averages_follow_the_weights) {
   ck_assert_int_eq(clg_ema_copy_to(e, other), CLG_OK);
   ck_assert_int_eq(clg_module_read(other, again), CLG_OK);
   ck_assert_int_eq(memcmp(trained, again, sizeof again), 0);
-  clg_module *small = clg_linear_create(ctx, 3, 4, true);
+  clg_module *small = clg_linear_create(ctx, 3, 4, true, NULL);
   ck_assert_int_eq(clg_ema_update(e, small), CLG_ERR_SHAPE);
   test_expect_error(ctx, CLG_ERR_SHAPE, "averages");
   ck_assert_ptr_null(clg_ema_create(m, 1.5));

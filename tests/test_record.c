@@ -104,8 +104,8 @@ static model open_model(clg_context *ctx) {
   model m = {.ctx = ctx};
   m.net = clg_sequential_create(
       ctx,
-      (clg_module *[]){clg_linear_create(ctx, 20, 30, true), clg_activation_create(ctx, CLG_ACT_TANH, 0),
-                       clg_layer_norm_create(ctx, 30, 1e-5f), clg_linear_create(ctx, 30, 1, true)},
+      (clg_module *[]){clg_linear_create(ctx, 20, 30, true, NULL), clg_activation_create(ctx, (clg_act){"tanh", {0}}),
+                       clg_layer_norm_create(ctx, 30, NULL), clg_linear_create(ctx, 30, 1, true, NULL)},
       4);
   ck_assert_int_eq(clg_module_set_name(m.net, "net"), CLG_OK);
   clg_optim_options adam = clg_optim_defaults(CLG_ADAM);
@@ -314,11 +314,12 @@ static const char *layer_of_relu(clg_context *ctx, clg_module *net, const char *
 
 START_TEST(layers_are_called_by_path_name_or_kind) {
   clg_context *ctx = test_context_open();
-  clg_module *layer = clg_linear_create(ctx, 2, 2, true);
+  clg_module *layer = clg_linear_create(ctx, 2, 2, true, NULL);
   ck_assert_str_eq(layer_of_relu(ctx, layer, "linear"), "linear");
   clg_module *block = clg_sequential_create(ctx, (clg_module *[]){clg_module_ref(layer)}, 1);
   ck_assert_str_eq(layer_of_relu(ctx, block, "linear"), "0");
-  clg_module *net = clg_sequential_create(ctx, (clg_module *[]){clg_activation_create(ctx, CLG_ACT_RELU, 0), block}, 2);
+  clg_module *net =
+      clg_sequential_create(ctx, (clg_module *[]){clg_activation_create(ctx, (clg_act){"relu", {0}}), block}, 2);
   ck_assert_str_eq(layer_of_relu(ctx, net, "linear"), "1.0");
   ck_assert_str_eq(layer_of_relu(ctx, net, "relu"), "0");
   clg_module_set_name(net, "G");

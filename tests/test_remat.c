@@ -31,10 +31,10 @@ static void leaves_close(clg_tensor **t) {
 /* ---- models; `saves` counts the floats that they save, plain and rematerialised ---- */
 
 static clg_tensor *end(clg_tensor *y) { return clg_sum(clg_sin(y), NULL, 0, false); }
-static clg_tensor *norm(clg_tensor **t, clg_tensor *x) { return clg_layer_norm(x, t[GAMMA], t[BETA], 1e-5f); }
+static clg_tensor *norm(clg_tensor **t, clg_tensor *x) { return clg_layer_norm(x, t[GAMMA], t[BETA], NULL); }
 
 static clg_tensor *layer_norm(clg_tensor **t) {
-  return end(clg_matmul(norm(t, clg_linear_act(t[X], t[W1], NULL, CLG_ACT_LEAKY_RELU, 0.2f)), t[W2]));
+  return end(clg_matmul(norm(t, clg_linear(t[X], t[W1], NULL, &(clg_linear_options){{"leaky_relu", {0.2f}}})), t[W2]));
 }
 static clg_tensor *batch_norm(clg_tensor **t) {
   clg_batch_norm_options o = clg_batch_norm_defaults();

@@ -38,7 +38,7 @@ static void null_op(int i) {
   case 0: clg_relu(NULL); break;
   case 1: clg_add(NULL, NULL); break;
   case 2: clg_matmul(NULL, NULL); break;
-  case 3: clg_linear(NULL, NULL, NULL); break;
+  case 3: clg_linear(NULL, NULL, NULL, NULL); break;
   case 4: clg_sum(NULL, NULL, 0, false); break;
   case 5: clg_mean(NULL, NULL, 0, false); break;
   case 6: clg_reshape(NULL, 0, NULL); break;
@@ -47,7 +47,7 @@ static void null_op(int i) {
   case 9: clg_detach(NULL); break;
   case 10: clg_cat(none, 2, 0); break;
   case 11: clg_cat(NULL, 0, 0); break;
-  case 12: clg_layer_norm(NULL, NULL, NULL, 1e-5f); break;
+  case 12: clg_layer_norm(NULL, NULL, NULL, NULL); break;
   case 13: clg_cross_entropy_loss(NULL, NULL, NULL); break;
   case 14: clg_mse_loss(NULL, NULL, NULL); break;
   case 15: clg_softmax(NULL, 0); break;
@@ -56,7 +56,7 @@ static void null_op(int i) {
   case 18: clg_embedding(NULL, NULL, -1); break;
   case 19: clg_index_select(NULL, 0, NULL); break;
   case 20: clg_forward(NULL, NULL); break;
-  case 21: clg_linear_create(NULL, 1, 1, true); break;
+  case 21: clg_linear_create(NULL, 1, 1, true, NULL); break;
   case 22: clg_randn(NULL, 0, NULL); break;
   case 23: clg_tensor_create(NULL, 0, NULL, NULL); break;
   case 24: clg_tensor_item(NULL); break;
@@ -96,7 +96,7 @@ START_TEST(a_null_beside_a_tensor_is_an_error_at_once) {
   ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "add"));
   ck_assert_int_eq(clg_scope_close(s), CLG_ERR_ARGUMENT);
   clg_clear_error(ctx);
-  clg_module *m = clg_linear_create(ctx, 3, 3, true);
+  clg_module *m = clg_linear_create(ctx, 3, 3, true, NULL);
   ck_assert_ptr_null(clg_optim_create_for(m, NULL));
   ck_assert_ptr_nonnull(strstr(clg_last_error(ctx), "optim"));
   clg_clear_error(ctx);
@@ -160,7 +160,7 @@ typedef struct model {
 
 static model model_open(void) {
   const clg_optim_options sgd = clg_optim_defaults(CLG_SGD);
-  model m = {clg_linear_create(ctx, 3, 3, true), NULL, tensor(ctx)};
+  model m = {clg_linear_create(ctx, 3, 3, true, NULL), NULL, tensor(ctx)};
   m.opt = clg_optim_create_for(m.net, &sgd);
   return m;
 }
@@ -281,7 +281,7 @@ START_TEST(nothing_is_said_where_nothing_is_left) {
   clg_backward(loss_of(&m), NULL);
   clg_scope_close(s);
   model_close(&m);
-  clg_module *bare = clg_linear_create(ctx, 3, 3, true); /* its parameters are not made yet */
+  clg_module *bare = clg_linear_create(ctx, 3, 3, true, NULL); /* its parameters are not made yet */
   clg_context_unref(&ctx);
   ck_assert_int_eq(lines, 0);
   clg_module_unref(&bare);

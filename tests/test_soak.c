@@ -14,8 +14,8 @@ typedef struct gan {
 } gan;
 
 static clg_module *net(clg_context *ctx, int64_t out) {
-  clg_module *layers[] = {clg_linear_create(ctx, 2, 8, true), clg_activation_create(ctx, CLG_ACT_RELU, 0),
-                          clg_linear_create(ctx, 8, out, true)};
+  clg_module *layers[] = {clg_linear_create(ctx, 2, 8, true, NULL), clg_activation_create(ctx, (clg_act){"relu", {0}}),
+                          clg_linear_create(ctx, 8, out, true, NULL)};
   return clg_sequential_create(ctx, layers, 3);
 }
 

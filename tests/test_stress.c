@@ -230,7 +230,8 @@ START_TEST(tensors_of_another_context_are_refused_on_the_one_that_is_asked) {
   clg_tensor *const both[] = {x, theirs};
   clg_scope *s = clg_scope_open(ctx);
   const clg_optim_options sgd = clg_optim_defaults(CLG_SGD);
-  clg_module *m = clg_linear_create(ctx, SIZE, 1, true), *their_module = clg_linear_create(other, SIZE, 1, true);
+  clg_module *m = clg_linear_create(ctx, SIZE, 1, true, NULL),
+             *their_module = clg_linear_create(other, SIZE, 1, true, NULL);
   clg_optim *o = clg_optim_create_for(m, &sgd);
   clg_ema *e = clg_ema_create(m, 0.9);
   const clg_backward_options foreign = {.grad = theirs};
@@ -275,7 +276,7 @@ START_TEST(sizes_that_a_zero_hides_are_refused) {
 END_TEST
 
 START_TEST(a_module_without_parameters_has_none) {
-  clg_module *m[] = {clg_activation_create(ctx, CLG_ACT_RELU, 0), clg_sequential_create(ctx, NULL, 0),
+  clg_module *m[] = {clg_activation_create(ctx, (clg_act){"relu", {0}}), clg_sequential_create(ctx, NULL, 0),
                      clg_flatten_create(ctx)};
   for (int i = 0; i < 3; i++) {
     size_t n = 99;
@@ -288,7 +289,7 @@ START_TEST(a_module_without_parameters_has_none) {
     clg_module_unref(&m[i]);
   }
   /* Behind a layer that has some. */
-  clg_module *layers[] = {clg_linear_create(ctx, 2, 2, true), clg_flatten_create(ctx)};
+  clg_module *layers[] = {clg_linear_create(ctx, 2, 2, true, NULL), clg_flatten_create(ctx)};
   clg_module *net = clg_sequential_create(ctx, layers, 2);
   size_t n = 99;
   ck_assert_ptr_null(clg_module_parameters(layers[1], &n));

@@ -127,7 +127,7 @@ static void var_all(int64_t n) {
 }
 static void layer_norm(int64_t n) {
   clg_tensor *x = far(2, S(2, n));
-  check_normalised(x, clg_layer_norm(x, NULL, NULL, 1e-5f), n, 1);
+  check_normalised(x, clg_layer_norm(x, NULL, NULL, NULL), n, 1);
 }
 static void batch_norm_rows(int64_t n) {
   clg_tensor *x = far(2, S(n, 3));
@@ -139,13 +139,13 @@ static void batch_norm_planes(int64_t n) {
 }
 static void group_norm(int64_t n) {
   clg_tensor *x = far(3, S(1, 2, n));
-  check_normalised(x, clg_group_norm(x, 2, NULL, NULL, 1e-5f), n, 1);
+  check_normalised(x, clg_group_norm(x, NULL, NULL, 2, NULL), n, 1);
 }
 static double gain_term(int64_t o, int64_t r, int64_t n) { return (void)n, value(r * 5 + o, 1); }
 /* The gradients of gain and offset, sums over rows; with x of one value a row, dgamma is 0. */
 static void layer_norm_gradients(int64_t n) {
   clg_tensor *in[] = {wanted(tensor(1, S(5), 2)), wanted(tensor(1, S(5), 3))}, *g[2];
-  gradients(clg_layer_norm(tensor(2, S(n, 5), 0), in[0], in[1], 1e-5f), tensor(2, S(n, 5), 1), in, g, 2);
+  gradients(clg_layer_norm(tensor(2, S(n, 5), 0), in[0], in[1], NULL), tensor(2, S(n, 5), 1), in, g, 2);
   check(g[1], n, 1, gain_term);
 }
 static double offset_term(int64_t o, int64_t r, int64_t n) { return (void)n, value(r * 3 + o, 1); }
@@ -177,7 +177,7 @@ static void matmul(int64_t n) { product(n, 3, 5); }
 static void tile_product(int64_t n) { product(n, 9, 33); }
 static double dot_row_term(int64_t o, int64_t r, int64_t n) { return (double)value(r, 0) * value(o * n + r, 1); }
 static void linear(int64_t n) {
-  check(clg_linear(tensor(2, S(1, n), 0), tensor(2, S(3, n), 1), NULL), n, 1, dot_row_term);
+  check(clg_linear(tensor(2, S(1, n), 0), tensor(2, S(3, n), 1), NULL, NULL), n, 1, dot_row_term);
 }
 static double weight_term(int64_t o, int64_t r, int64_t n) {
   return (void)n, (double)value(r * 3 + o % 3, 0) * value(r * 5 + o / 3, 1);
@@ -185,7 +185,7 @@ static double weight_term(int64_t o, int64_t r, int64_t n) {
 static double bias_term(int64_t o, int64_t r, int64_t n) { return (void)n, value(r * 5 + o, 1); }
 static void linear_gradients(int64_t n) {
   clg_tensor *in[] = {wanted(tensor(2, S(5, 3), 2)), wanted(tensor(1, S(5), 3))}, *g[2];
-  gradients(clg_linear(tensor(2, S(n, 3), 0), in[0], in[1]), tensor(2, S(n, 5), 1), in, g, 2);
+  gradients(clg_linear(tensor(2, S(n, 3), 0), in[0], in[1], NULL), tensor(2, S(n, 5), 1), in, g, 2);
   check(g[0], n, 1, weight_term);
   check(g[1], n, 1, bias_term);
 }
@@ -307,15 +307,17 @@ static const range ranges[] = {{2, {3, 768}},   {2, {2, 5003}},   {2, {77, 9}}, 
                                {3, {5, 3, 64}}, {3, {3, 2, 401}}, {3, {2, 2, 70001}}};
 
 typedef clg_tensor *(*norm_fn)(clg_tensor *x);
-static clg_tensor *by_layer(clg_tensor *x) { return clg_layer_norm(x, NULL, NULL, 1e-12f); }
+static clg_tensor *by_layer(clg_tensor *x) { return clg_layer_norm(x, NULL, NULL, &(clg_norm_options){.eps = 1e-12f}); }
 static clg_tensor *by_batch(clg_tensor *x) {
   clg_batch_norm_options o = clg_batch_norm_defaults();
   o.eps = 1e-12f;
   return clg_batch_norm(x, NULL, NULL, &o);
 }
-static clg_tensor *by_group(clg_tensor *x) { return clg_group_norm(x, 1, NULL, NULL, 1e-12f); }
+static clg_tensor *by_group(clg_tensor *x) {
+  return clg_group_norm(x, NULL, NULL, 1, &(clg_norm_options){.eps = 1e-12f});
+}
 static clg_tensor *by_instance(clg_tensor *x) {
-  return clg_tensor_ndim(x) < 3 ? by_group(x) : clg_instance_norm(x, NULL, NULL, 1e-12f);
+  return clg_tensor_ndim(x) < 3 ? by_group(x) : clg_instance_norm(x, NULL, NULL, &(clg_norm_options){.eps = 1e-12f});
 }
 static const norm_fn norms[] = {by_layer, by_batch, by_group, by_instance};
 enum { NORMS = sizeof norms / sizeof *norms, RANGES = sizeof ranges / sizeof *ranges };
@@ -346,7 +348,7 @@ START_TEST(huge_values_are_normalised) {
   for (int k = 0; k < 5; k++) {
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *x = clg_mul_scalar(clg_add_scalar(tensor(r->ndim, r->shape, 0), -0.9f), scale[k]);
-    float *v = host(x), *layer = host(clg_layer_norm(x, NULL, NULL, 1e-5f)),
+    float *v = host(x), *layer = host(clg_layer_norm(x, NULL, NULL, NULL)),
           *batch = host(clg_batch_norm(x, NULL, NULL, NULL));
     int64_t n = r->shape[r->ndim - 1], rows = clg_tensor_numel(x) / n, channels = r->shape[1],
             size = r->ndim == 3 ? n : 1, count = r->shape[0] * size;

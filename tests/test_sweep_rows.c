@@ -144,9 +144,13 @@ OP(argmin, clg_to_float(clg_argmin(x, 1, false)))
 OP(softmax, clg_softmax(x, 1))
 OP(log_softmax, clg_log_softmax(x, 1))
 OP(softmax_columns, clg_transpose(clg_softmax(clg_transpose(x, 0, 1), 0), 0, 1))
-OP(layer_norm, clg_layer_norm(x, NULL, NULL, EPS))
-OP(group_norm, clg_reshape(clg_group_norm(clg_reshape(x, 3, S(ROWS, 1, n)), 1, NULL, NULL, EPS), 2, S(ROWS, n)))
-OP(instance_norm, clg_reshape(clg_instance_norm(clg_reshape(x, 3, S(1, ROWS, n)), NULL, NULL, EPS), 2, S(ROWS, n)))
+OP(layer_norm, clg_layer_norm(x, NULL, NULL, &(clg_norm_options){.eps = EPS}))
+OP(group_norm,
+   clg_reshape(clg_group_norm(clg_reshape(x, 3, S(ROWS, 1, n)), NULL, NULL, 1, &(clg_norm_options){.eps = EPS}), 2,
+               S(ROWS, n)))
+OP(instance_norm,
+   clg_reshape(clg_instance_norm(clg_reshape(x, 3, S(1, ROWS, n)), NULL, NULL, &(clg_norm_options){.eps = EPS}), 2,
+               S(ROWS, n)))
 OP(batch_norm_rows, clg_transpose(clg_batch_norm(clg_transpose(x, 0, 1), NULL, NULL, NULL), 0, 1))
 OP(batch_norm_planes, clg_reshape(clg_batch_norm(clg_reshape(x, 3, S(1, ROWS, n)), NULL, NULL, NULL), 2, S(ROWS, n)))
 

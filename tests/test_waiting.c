@@ -11,9 +11,9 @@ static const int64_t square[] = {N, N};
 static clg_tensor *total(clg_tensor *x) { return clg_sum(clg_mul(x, x), NULL, 0, false); }
 static clg_module *network(void) {
   return clg_sequential_create(ctx,
-                               (clg_module *[]){clg_linear_create(ctx, N, N, true),
-                                                clg_activation_create(ctx, CLG_ACT_RELU, 0),
-                                                clg_linear_create(ctx, N, N, true)},
+                               (clg_module *[]){clg_linear_create(ctx, N, N, true, NULL),
+                                                clg_activation_create(ctx, (clg_act){"relu", {0}}),
+                                                clg_linear_create(ctx, N, N, true, NULL)},
                                3);
 }
 

@@ -58,8 +58,8 @@ static bool shape_is(int ndim, const int64_t *shape, int64_t a, int64_t b) {
 static clg_module *make_net(clg_context *c) {
   clg_module *net =
       clg_sequential_create(c,
-                            (clg_module *[]){clg_linear_create(c, 4, 6, true), clg_layer_norm_create(c, 6, 1e-5f),
-                                             clg_linear_create(c, 6, 1, false)},
+                            (clg_module *[]){clg_linear_create(c, 4, 6, true, NULL), clg_layer_norm_create(c, 6, NULL),
+                                             clg_linear_create(c, 6, 1, false, NULL)},
                             3);
   clg_module_set_name(net, "D");
   return net;

@@ -270,7 +270,7 @@ static void check_norm(const norm_case *c, int ndim, const int64_t *shape) {
   norm_reference(c, v[0], v[1], v[2], v[3], want);
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *t[3] = {tensor(ndim, shape, v[0]), tensor(1, &params, v[2]), tensor(1, &params, v[3])}, *d[3];
-  clg_tensor *y = c->by_group ? clg_batch_norm(t[0], t[1], t[2], NULL) : clg_layer_norm(t[0], t[1], t[2], 1e-5f);
+  clg_tensor *y = c->by_group ? clg_batch_norm(t[0], t[1], t[2], NULL) : clg_layer_norm(t[0], t[1], t[2], NULL);
   near(y, want[0], 2e-5, what);
   gradients(y, tensor(ndim, shape, v[1]), t, 3, d);
   for (int i = 0; i < 3; i++) near(d[i], want[1 + i], c->n < 4 ? 2e-2 : 4e-5, what); /* of two numbers: 1/sqrt(eps) */

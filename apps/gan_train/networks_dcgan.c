@@ -27,10 +27,10 @@ static clg_module *down(clg_context *ctx, int64_t in, int64_t out, bool last) {
 }
 
 static clg_module *norm(clg_context *ctx, int64_t channels) {
-  return clg_batch_norm2d_create(ctx, channels, EPS, MOMENTUM);
+  return clg_batch_norm_create(ctx, channels, &(clg_batch_norm_options){.eps = EPS, .momentum = MOMENTUM});
 }
 
-static clg_module *act(clg_context *ctx, clg_activation a) { return clg_activation_create(ctx, a, SLOPE); }
+static clg_module *act(clg_context *ctx, const char *a) { return clg_activation_create(ctx, (clg_act){a, {SLOPE}}); }
 
 /* The last block: a convolution and what shapes its result. */
 static clg_module *ending_block(clg_context *ctx, clg_module *conv, clg_module *shaper) {
@@ -45,10 +45,10 @@ clg_module *dcgan_generator(clg_context *ctx, const model_spec *s) {
   for (int i = 0; i < n; i++) {
     int64_t out = s->ngf << (n - 1 - i);
     clg_module *conv = up(ctx, in, out, i == 0);
-    blocks[i] = clg_sequential_create(ctx, (clg_module *[]){conv, norm(ctx, out), act(ctx, CLG_ACT_RELU)}, 3);
+    blocks[i] = clg_sequential_create(ctx, (clg_module *[]){conv, norm(ctx, out), act(ctx, "relu")}, 3);
     in = out;
   }
-  blocks[n] = ending_block(ctx, up(ctx, in, s->channels, false), act(ctx, CLG_ACT_TANH));
+  blocks[n] = ending_block(ctx, up(ctx, in, s->channels, false), act(ctx, "tanh"));
   return clg_sequential_create(ctx, blocks, (size_t)n + 1);
 }
 
@@ -59,7 +59,7 @@ clg_module *dcgan_discriminator(clg_context *ctx, const model_spec *s) {
   int64_t in = s->channels + (s->classes ? 1 : 0);
   for (int i = 0; i < n; i++) {
     int64_t out = s->ndf << i;
-    clg_module *conv = down(ctx, in, out, false), *relu = act(ctx, CLG_ACT_LEAKY_RELU);
+    clg_module *conv = down(ctx, in, out, false), *relu = act(ctx, "leaky_relu");
     clg_module *layers[] = {conv, i ? norm(ctx, out) : relu, relu};
     blocks[i] = clg_sequential_create(ctx, layers, i ? 3 : 2);
     in = out;

@@ -21,11 +21,12 @@ CLG_API clg_status clg_module_set_name(clg_module *m, const char *name);
 CLG_API const char *clg_module_name(const clg_module *m); /* borrowed; "" when it has none */
 
 /* Weight [out,in], bias [out]; both uniform in +-1/sqrt(in), PyTorch's default. */
-CLG_API clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bias);
+CLG_API clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bias,
+                                      const clg_linear_options *options);
 /* gamma 1, beta 0 over the last dimension, `size` long. */
-CLG_API clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, float eps);
-/* An activation; `slope` is leaky ReLU's. */
-CLG_API clg_module *clg_activation_create(clg_context *ctx, clg_activation act, float slope);
+CLG_API clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, const clg_norm_options *options);
+/* An activation as a layer. */
+CLG_API clg_module *clg_activation_create(clg_context *ctx, clg_act act);
 /* Convolutions over images [N,C,H,W] (ops.h); `options` NULL: the defaults. Weights [out,in/groups,kh,kw], transposed
  * [in,out/groups,kh,kw]; uniform in +-1/sqrt(fan in) as PyTorch's default, the bias likewise. */
 CLG_API clg_module *clg_conv2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw, bool bias,
@@ -33,8 +34,9 @@ CLG_API clg_module *clg_conv2d_create(clg_context *ctx, int64_t in, int64_t out,
 CLG_API clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw,
                                                 bool bias, const clg_conv_options *options);
 /* Batch norm over the channels of [N,C,..], gamma 1 and beta 0; in train mode by the batch's statistics, whose running
- * averages (buffers running_mean, running_var) serve in eval mode. */
-CLG_API clg_module *clg_batch_norm2d_create(clg_context *ctx, int64_t channels, float eps, float momentum);
+ * averages (buffers running_mean, running_var) serve in eval mode. Of the options eps, momentum and act are looked at.
+ */
+CLG_API clg_module *clg_batch_norm_create(clg_context *ctx, int64_t channels, const clg_batch_norm_options *options);
 CLG_API clg_module *clg_max_pool2d_create(clg_context *ctx, const clg_pool_options *options);
 CLG_API clg_module *clg_avg_pool2d_create(clg_context *ctx, const clg_pool_options *options);
 CLG_API clg_module *clg_upsample_create(clg_context *ctx, int scale_h, int scale_w); /* nearest neighbour */
@@ -50,9 +52,10 @@ CLG_API clg_module *clg_flatten_create(clg_context *ctx);
  * runs again: no other forward of it in train mode may come between a forward and its backward there. Takes over the
  * caller's reference and returns it, so that create calls nest; NULL on error. */
 CLG_API clg_module *clg_spectral_norm(clg_module *layer);
-/* Runs its layers in order, each in a scope of its own; an activation behind a Linear, a convolution or a norm runs in
- * that one's kernels. Takes over the caller's reference of each layer, so that create calls nest. A layer is in one
- * module, once. Any NULL layer makes it NULL (the others are freed, but for those in another module). */
+/* Runs its layers in order, each in a scope of its own; an activation behind a Linear, a convolution or a norm that
+ * has none of its own runs in that one's kernels. Takes over the caller's reference of each layer, so that create calls
+ * nest. A layer is in one module, once. Any NULL layer makes it NULL (the others are freed, but for those in another
+ * module). */
 CLG_API clg_module *clg_sequential_create(clg_context *ctx, clg_module *const *layers, size_t n);
 
 /* From now on the Sequential runs in checkpointed segments of so many layers (0: none): only what goes into a segment

@@ -177,29 +177,33 @@ CLG_API clg_tensor *clg_cat(clg_tensor *const *tensors, int n, int dim);
 /* n >= 1 tensors of one shape [..] along a new dimension `dim` of the result [..,n,..] */
 CLG_API clg_tensor *clg_stack(clg_tensor *const *tensors, int n, int dim);
 
+/* ---- activations: of a layer's or an op's result, by the name of an op over one tensor as above ("relu",
+ * "leaky_relu", "elu", "mish", ..), or as a formula of x in clg_map's grammar, whose other names are numbers. `numbers`
+ * are the op's, or the formula's in the order in which they first appear:
+ *   {"gelu", {0}}  {"leaky_relu", {0.2f}}  {"softplus", {1, 20}}  {"x*sigmoid(k*x)", {1.702f}}
+ * NULL: none. The text is borrowed; a layer keeps a copy. CLG_ERR_ARGUMENT: there is no such op, or there are more
+ * numbers; CLG_ERR_PARSE as clg_map has it. ---- */
+typedef struct clg_act {
+  const char *formula;
+  float numbers[2];
+} clg_act;
+/* As an op of its own. Behind another (`act` in its options) it runs in that one's kernels where its gradient can be
+ * had from its result, as of relu, leaky_relu of a positive slope, tanh, sigmoid, and behind batch norm always: bit for
+ * bit what the two ops give one after the other. */
+CLG_API clg_tensor *clg_activate(clg_tensor *x, clg_act act);
+
 /* ---- products ---- */
-typedef enum clg_activation {
-  CLG_ACT_NONE,
-  CLG_ACT_RELU,
-  CLG_ACT_LEAKY_RELU,
-  CLG_ACT_TANH,
-  CLG_ACT_SIGMOID,
-  CLG_ACT_GELU,
-  CLG_ACT_SILU,
-  CLG_ACT_SOFTPLUS
-} clg_activation;
-CLG_API clg_tensor *clg_activate(clg_tensor *x, clg_activation act,
-                                 float slope); /* by number; see linear_act for `slope` */
 /* a [M,K], b [K,N] -> [M,N]; views may be transposed. More dimensions in front are batches, which broadcast: a
  * [..,M,K], b [..,K,N] -> [..,M,N]. A vector is a row on the left and a column on the right; that dimension is left out
  * of the result (torch.matmul). The gradient of what broadcasts may take copies of the gradient and the other operand
  * as workspace. */
 CLG_API clg_tensor *clg_matmul(clg_tensor *a, clg_tensor *b);
-/* y = x w^T + b: x [..,K], w [N,K], b [N] or NULL -> [..,N] (torch.nn.functional.linear) */
-CLG_API clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b);
-/* act(x w^T + b) in one kernel; `slope` is leaky ReLU's, or softplus's beta (its threshold is 20). Bit for bit what the
- * two ops give one after the other; activations whose gradient needs the value before them run as two. */
-CLG_API clg_tensor *clg_linear_act(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_activation act, float slope);
+/* y = act(x w^T + b): x [..,K], w [N,K], b [N] or NULL -> [..,N] (torch.nn.functional.linear) */
+typedef struct clg_linear_options {
+  clg_act act;
+} clg_linear_options;
+CLG_API clg_linear_options clg_linear_defaults(void);
+CLG_API clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b, const clg_linear_options *options);
 
 /* ---- convolutions over images [N,C,H,W] (torch.nn.functional; cross-correlations). [0] is the height's, [1] the
  * width's ---- */
@@ -208,10 +212,8 @@ typedef struct clg_conv_options {
   int output_padding[2]; /* conv_transpose2d alone: rows and columns more at the end; less than the stride or the
                             dilation */
   int dilation[2];
-  int groups; /* divides both numbers of channels; output channels see the input channels of their group */
-  clg_activation
-      act; /* behind the bias, in the same kernel where the gradient can be had from the result, as in clg_linear_act */
-  float slope; /* of leaky_relu */
+  int groups;  /* divides both numbers of channels; output channels see the input channels of their group */
+  clg_act act; /* behind the bias */
 } clg_conv_options;
 CLG_API clg_conv_options clg_conv_defaults(void);
 /* y[n,o,q] = b[o] + sum over c and k of x[n,c, q*stride - padding + k*dilation] w[o,c,k]; zero outside of x.
@@ -224,16 +226,24 @@ CLG_API clg_tensor *clg_conv2d(clg_tensor *x, clg_tensor *w, clg_tensor *b, cons
 CLG_API clg_tensor *clg_conv_transpose2d(clg_tensor *x, clg_tensor *w, clg_tensor *b, const clg_conv_options *options);
 
 /* ---- normalisation ---- */
-/* (x - mean)/sqrt(var + eps)*gamma + beta over the last dimension: x [..,N], gamma and beta [N] or NULL -> [..,N]
+typedef struct clg_norm_options {
+  float eps;
+  clg_act act;
+} clg_norm_options;
+CLG_API clg_norm_options clg_norm_defaults(void); /* 1e-5, none */
+/* act((x - mean)/sqrt(var + eps)*gamma + beta) over the last dimension: x [..,N], gamma and beta [N] or NULL -> [..,N]
  * (Ba et al. 2016; biased variance, as PyTorch) */
-CLG_API clg_tensor *clg_layer_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps);
-/* That with an activation behind it, in the same kernels where the gradient can be had from the result, as in
- * clg_linear_act */
-CLG_API clg_tensor *clg_layer_norm_act(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps,
-                                       clg_activation act, float slope);
+CLG_API clg_tensor *clg_layer_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, const clg_norm_options *options);
+/* x [N,C,..]: over each of `groups` groups of channels (C divides by it) and all that follows, then times gamma [C] or
+ * NULL plus beta [C] or NULL, then act (Wu and He 2018; biased variance) */
+CLG_API clg_tensor *clg_group_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, int groups,
+                                   const clg_norm_options *options);
+/* group_norm with a group a channel: x [N,C,..] with at least one more dimension (Ulyanov et al. 2016) */
+CLG_API clg_tensor *clg_instance_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta,
+                                      const clg_norm_options *options);
 
-/* x [N,C,..] -> the same, a channel c at a time:  (x - mean)/sqrt(var + eps)*gamma + beta, gamma and beta [C] or NULL
- * (Ioffe and Szegedy 2015). Training: mean and biased variance over all but C, which needs more than one value a
+/* x [N,C,..] -> the same, a channel c at a time:  act((x - mean)/sqrt(var + eps)*gamma + beta), gamma and beta [C] or
+ * NULL (Ioffe and Szegedy 2015). Training: mean and biased variance over all but C, which needs more than one value a
  * channel; the running statistics [C], if given, change in place, running = (1 - momentum)*running + momentum*batch's
  * (the unbiased variance), but not when a checkpointed segment runs again. Evaluation: the running statistics, without
  * a gradient to them. */
@@ -241,19 +251,11 @@ typedef struct clg_batch_norm_options {
   clg_tensor *running_mean, *running_var; /* both or none */
   bool training;
   float momentum, eps;
-  clg_activation
-      act;     /* behind it, in the same kernels where the gradient can be had from the result, as in clg_linear_act */
-  float slope; /* of leaky_relu */
+  clg_act act;
 } clg_batch_norm_options;
-CLG_API clg_batch_norm_options clg_batch_norm_defaults(void);
+CLG_API clg_batch_norm_options clg_batch_norm_defaults(void); /* training, 0.1, 1e-5, none */
 CLG_API clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta,
                                    const clg_batch_norm_options *options);
-/* x [N,C,..]: over each of `groups` groups of channels (C divides by it) and all that follows, then times gamma [C] or
- * NULL plus beta [C] or NULL (Wu and He 2018; biased variance) */
-CLG_API clg_tensor *clg_group_norm(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *beta, float eps);
-/* group_norm with a group a channel: x [N,C,..] with at least one more dimension (Ulyanov et al. 2016) */
-CLG_API clg_tensor *clg_instance_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps);
-
 /* ---- losses of x against targets: by the options the mean over all elements, zero-dimensional, their sum, or each.
  * Targets have the shape of x, but for labels: [N,1] against [N] is an error, not N*N pairs. ---- */
 typedef enum clg_reduction { CLG_REDUCTION_MEAN, CLG_REDUCTION_SUM, CLG_REDUCTION_NONE } clg_reduction;

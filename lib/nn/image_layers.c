@@ -4,29 +4,19 @@
 
 static clg_tensor *bias_of(const clg_module *m) { return m->n_params > 1 ? m->param[1].tensor : NULL; }
 
-static clg_tensor *conv2d_forward(clg_module *m, clg_tensor *x) {
-  return clg_conv2d(x, clg_module_weight(m), bias_of(m), &m->how.conv);
+static clg_tensor *conv2d_forward(clg_module *m, clg_tensor *x, clg_act act) {
+  clg_conv_options o = m->how.conv;
+  o.act = act;
+  return clg_conv2d(x, clg_module_weight(m), bias_of(m), &o);
 }
-static clg_tensor *conv_transpose2d_forward(clg_module *m, clg_tensor *x) {
-  return clg_conv_transpose2d(x, m->param[0].tensor, bias_of(m), &m->how.conv);
+static clg_tensor *conv_transpose2d_forward(clg_module *m, clg_tensor *x, clg_act act) {
+  clg_conv_options o = m->how.conv;
+  o.act = act;
+  return clg_conv_transpose2d(x, m->param[0].tensor, bias_of(m), &o);
 }
-
-/* One of these with an activation behind it, unless the layer was made with one of its own. */
-static clg_tensor *with_act(clg_module *m, clg_tensor *x, clg_activation act, float slope) {
-  clg_conv_options plain = m->how.conv;
-  bool own = plain.act != CLG_ACT_NONE;
-  if (!own) m->how.conv.act = act, m->how.conv.slope = slope;
-  clg_tensor *y = m->cls->forward(m, x);
-  m->how.conv = plain;
-  return own ? clg_activate(y, act, slope) : y;
-}
-static const clg_module_class conv2d_class = {.name = "conv2d",
-                                              .forward = conv2d_forward,
-                                              .forward_act = with_act,
-                                              .spectral = true},
+static const clg_module_class conv2d_class = {.name = "conv2d", .forward_act = conv2d_forward, .spectral = true},
                               conv_transpose2d_class = {.name = "conv_transpose2d",
-                                                        .forward = conv_transpose2d_forward,
-                                                        .forward_act = with_act};
+                                                        .forward_act = conv_transpose2d_forward};
 
 /* first [.., per group, kh, kw]: PyTorch's fan in is everything behind the weight's first dimension, transposed or not.
  */
@@ -41,7 +31,7 @@ static clg_module *create(clg_context *ctx, const clg_module_class *cls, int64_t
                            "%lld and %lld channels in %d groups with a kernel of %lldx%lld are not possible",
                            (long long)first, (long long)second, o->groups, (long long)kernel[0], (long long)kernel[1]);
   clg_module *m = clg_module_create(ctx, cls);
-  if (!m) return NULL;
+  if (!m || !clg_module_take_act(&m, o->act)) return NULL;
   m->how.conv = *o;
   second /= o->groups;
   float bound = (float)(1.0 / sqrt((double)(second * kernel[0] * kernel[1])));
@@ -62,14 +52,11 @@ clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t ou
   return create(ctx, &conv_transpose2d_class, in, out, out, (int64_t[]){kh, kw}, options, bias);
 }
 
-static clg_tensor *batch_norm_act(clg_module *m, clg_tensor *x, clg_activation act, float slope) {
-  clg_batch_norm_options o = {
-      m->buffer[0].tensor, m->buffer[1].tensor, m->training, m->momentum, m->number, act, slope};
+static clg_tensor *batch_norm_forward(clg_module *m, clg_tensor *x, clg_act act) {
+  const clg_batch_norm_options o = {m->buffer[0].tensor, m->buffer[1].tensor, m->training, m->momentum, m->number, act};
   return clg_batch_norm(x, m->param[0].tensor, m->param[1].tensor, &o);
 }
-static clg_tensor *batch_norm_forward(clg_module *m, clg_tensor *x) { return batch_norm_act(m, x, CLG_ACT_NONE, 0); }
-static const clg_module_class batch_norm_class = {
-    .name = "batch_norm", .forward = batch_norm_forward, .forward_act = batch_norm_act};
+static const clg_module_class batch_norm_class = {.name = "batch_norm", .forward_act = batch_norm_forward};
 
 static clg_status make_buffer(clg_module *m, const char *name, int64_t size, float value) {
   clg_param *b = &m->buffer[m->n_buffers++];
@@ -80,14 +67,15 @@ static clg_status make_buffer(clg_module *m, const char *name, int64_t size, flo
   return s;
 }
 
-clg_module *clg_batch_norm2d_create(clg_context *ctx, int64_t channels, float eps, float momentum) {
-  if (ctx && (channels < 1 || !(eps >= 0) || !(momentum >= 0 && momentum <= 1)))
+clg_module *clg_batch_norm_create(clg_context *ctx, int64_t channels, const clg_batch_norm_options *options) {
+  const clg_batch_norm_options usual = clg_batch_norm_defaults(), *o = options ? options : &usual;
+  if (ctx && (channels < 1 || !(o->eps >= 0) || !(o->momentum >= 0 && o->momentum <= 1)))
     return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "batch_norm",
                            "channels must be positive, eps not negative, momentum in [0, 1]");
   clg_module *m = clg_module_create(ctx, &batch_norm_class);
-  if (!m) return NULL;
-  m->number = eps;
-  m->momentum = momentum;
+  if (!m || !clg_module_take_act(&m, o->act)) return NULL;
+  m->number = o->eps;
+  m->momentum = o->momentum;
   m->param[0] = (clg_param){.name = "weight", .ndim = 1, .shape = {channels}, .value = 1};
   m->param[1] = (clg_param){.name = "bias", .ndim = 1, .shape = {channels}};
   m->n_params = 2;

@@ -2,21 +2,17 @@
 #include "nn/module.h"
 #include <math.h>
 
-static clg_tensor *linear_forward(clg_module *m, clg_tensor *x) {
-  return clg_linear(x, clg_module_weight(m), m->n_params > 1 ? m->param[1].tensor : NULL);
+static clg_tensor *linear_forward(clg_module *m, clg_tensor *x, clg_act act) {
+  return clg_linear(x, clg_module_weight(m), m->n_params > 1 ? m->param[1].tensor : NULL, &(clg_linear_options){act});
 }
-static clg_tensor *linear_act(clg_module *m, clg_tensor *x, clg_activation act, float slope) {
-  return clg_linear_act(x, clg_module_weight(m), m->n_params > 1 ? m->param[1].tensor : NULL, act, slope);
-}
-static const clg_module_class linear_class = {
-    .name = "linear", .forward = linear_forward, .forward_act = linear_act, .spectral = true};
+static const clg_module_class linear_class = {.name = "linear", .forward_act = linear_forward, .spectral = true};
 
-clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bias) {
+clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bias, const clg_linear_options *options) {
   if (ctx && (in < 1 || out < 1 || in > INT32_MAX / out))
     return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "linear", "a layer from %lld to %lld is not possible", (long long)in,
                            (long long)out);
   clg_module *m = clg_module_create(ctx, &linear_class);
-  if (!m) return NULL;
+  if (!m || (options && !clg_module_take_act(&m, options->act))) return NULL;
   float bound = (float)(1.0 / sqrt((double)in));
   m->param[0] = (clg_param){.name = "weight", .ndim = 2, .shape = {out, in}, .bound = bound};
   m->param[1] = (clg_param){.name = "bias", .ndim = 1, .shape = {out}, .bound = bound};
@@ -24,38 +20,30 @@ clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bi
   return m;
 }
 
-static clg_tensor *layer_norm_forward(clg_module *m, clg_tensor *x) {
-  return clg_layer_norm(x, m->param[0].tensor, m->param[1].tensor, m->number);
+static clg_tensor *layer_norm_forward(clg_module *m, clg_tensor *x, clg_act act) {
+  return clg_layer_norm(x, m->param[0].tensor, m->param[1].tensor, &(clg_norm_options){m->number, act});
 }
-static clg_tensor *layer_norm_act(clg_module *m, clg_tensor *x, clg_activation act, float slope) {
-  return clg_layer_norm_act(x, m->param[0].tensor, m->param[1].tensor, m->number, act, slope);
-}
-static const clg_module_class layer_norm_class = {
-    .name = "layer_norm", .forward = layer_norm_forward, .forward_act = layer_norm_act};
+static const clg_module_class layer_norm_class = {.name = "layer_norm", .forward_act = layer_norm_forward};
 
-clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, float eps) {
-  if (ctx && (size < 1 || !(eps >= 0)))
+clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, const clg_norm_options *options) {
+  const clg_norm_options usual = clg_norm_defaults(), *o = options ? options : &usual;
+  if (ctx && (size < 1 || !(o->eps >= 0)))
     return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "layer_norm", "size must be positive and eps not negative");
   clg_module *m = clg_module_create(ctx, &layer_norm_class);
-  if (!m) return NULL;
-  m->number = eps;
+  if (!m || !clg_module_take_act(&m, o->act)) return NULL;
+  m->number = o->eps;
   m->param[0] = (clg_param){.name = "weight", .ndim = 1, .shape = {size}, .value = 1};
   m->param[1] = (clg_param){.name = "bias", .ndim = 1, .shape = {size}};
   m->n_params = 2;
   return m;
 }
 
-static clg_tensor *activation_forward(clg_module *m, clg_tensor *x) { return clg_activate(x, m->act, m->number); }
+static clg_tensor *activation_forward(clg_module *m, clg_tensor *x) { return clg_activate(x, m->act); }
 const clg_module_class clg_activation_class = {.name = "activation", .forward = activation_forward};
 
-clg_module *clg_activation_create(clg_context *ctx, clg_activation act, float slope) {
-  if (ctx && (act < CLG_ACT_NONE || act > CLG_ACT_SOFTPLUS))
-    return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "activation", "there is no activation number %d", (int)act);
+clg_module *clg_activation_create(clg_context *ctx, clg_act act) {
   clg_module *m = clg_module_create(ctx, &clg_activation_class);
-  if (!m) return NULL;
-  m->act = act;
-  m->number = slope;
-  return m;
+  return m && clg_module_take_act(&m, act) ? m : NULL;
 }
 
 static clg_tensor *embedding_forward(clg_module *m, clg_tensor *x) { return clg_embedding(m->param[0].tensor, x, -1); }

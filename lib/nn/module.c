@@ -1,5 +1,6 @@
 /* Modules: references, mode, and the parameters' names, values and gradients. flat.c makes the parameters. */
 #include "nn/module.h"
+#include "ops/fused_act.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,11 +35,26 @@ void clg_module_unref(clg_module **p) {
   clg_flat_finish(&m->flat);
   free(m->layer);
   free(m->name);
+  free(m->act_text);
   free(m);
   clg_context_release(ctx);
 }
 
-clg_tensor *clg_module_run(clg_module *m, clg_tensor *x) { return m->cls->forward(m, x); }
+clg_tensor *clg_module_run(clg_module *m, clg_tensor *x) {
+  return m->cls->forward_act ? m->cls->forward_act(m, x, m->act) : m->cls->forward(m, x);
+}
+
+bool clg_module_take_act(clg_module **p, clg_act act) {
+  clg_module *m = *p;
+  clg_fused_act found;
+  if (!act.formula) return true;
+  bool ok = clg_act_find(m->ctx, &act, m->cls->name, &found);
+  if (ok && !(m->act_text = strdup(act.formula)))
+    ok = clg_refuse(m->ctx, CLG_ERR_HOST_MEMORY, m->cls->name, "out of host memory");
+  m->act = (clg_act){m->act_text, {act.numbers[0], act.numbers[1]}};
+  if (!ok) clg_module_unref(p);
+  return ok;
+}
 
 clg_tensor *clg_forward(clg_module *m, clg_tensor *x) {
   if (!m) return clg_null_object(clg_tensor_context(x), "forward");

@@ -8,8 +8,8 @@
 typedef struct clg_module_class {
   const char *name;
   clg_tensor *(*forward)(clg_module *m, clg_tensor *x);
-  /* The same with an activation behind it, in one op; NULL: there is none. */
-  clg_tensor *(*forward_act)(clg_module *m, clg_tensor *x, clg_activation act, float slope);
+  /* Of a layer that takes an activation behind it into its op, instead of forward. */
+  clg_tensor *(*forward_act)(clg_module *m, clg_tensor *x, clg_act act);
   bool spectral; /* param[0] can have a spectral norm: it is used through clg_module_weight */
 } clg_module_class;
 
@@ -42,11 +42,12 @@ struct clg_module {
   int n_params, n_buffers;
   clg_module **layer;
   size_t n_layers;
-  clg_flat flat;  /* of an outermost module */
-  bool spectral;  /* param[0] is divided by its largest singular value; buffers u, v */
-  size_t segment; /* a Sequential's layers in a checkpointed segment; 0: it is not checkpointed */
-  clg_activation act;
-  float number, momentum; /* slope or eps; of running statistics */
+  clg_flat flat;          /* of an outermost module */
+  bool spectral;          /* param[0] is divided by its largest singular value; buffers u, v */
+  size_t segment;         /* a Sequential's layers in a checkpointed segment; 0: it is not checkpointed */
+  clg_act act;            /* of an activation, or behind the layer */
+  char *act_text;         /* act's formula */
+  float number, momentum; /* eps or p; of running statistics */
   union {
     clg_conv_options conv;
     clg_pool_options pool;
@@ -57,6 +58,8 @@ struct clg_module {
 clg_module *clg_module_create(clg_context *ctx, const clg_module_class *cls);
 /* Makes the parameters of the outermost module around m, and (with grad mode on) room for their gradients. */
 clg_status clg_module_make(clg_module *m);
+/* Gives m its activation, whose text it copies. False with the error set: then m is dropped. */
+bool clg_module_take_act(clg_module **m, clg_act act);
 /* The forward of one layer whose parameters exist. */
 clg_tensor *clg_module_run(clg_module *m, clg_tensor *x);
 void clg_flat_finish(clg_flat *f);

@@ -2,16 +2,17 @@
 #include "nn/module.h"
 #include <stdlib.h>
 
-/* A layer that can takes the activation behind it into its kernel. */
+/* A layer that can, and has none of its own, takes the activation behind it into its kernel. */
 static bool fuses(const clg_module *m, size_t i) {
-  return i + 1 < m->n_layers && m->layer[i]->cls->forward_act && m->layer[i + 1]->cls == &clg_activation_class;
+  if (i + 1 >= m->n_layers || m->layer[i + 1]->cls != &clg_activation_class) return false;
+  return m->layer[i]->cls->forward_act && !m->layer[i]->act.formula;
 }
 
 static clg_tensor *run_layer(clg_module *m, size_t *i, clg_tensor *x) {
   clg_module *l = m->layer[*i];
   if (!fuses(m, *i)) return clg_module_run(l, x);
   const clg_module *next = m->layer[++*i];
-  return l->cls->forward_act(l, x, next->act, next->number);
+  return l->cls->forward_act(l, x, next->act);
 }
 
 /* Between layers only the running result is held: what nobody saved is gone before the next layer allocates. */

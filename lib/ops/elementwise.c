@@ -87,21 +87,6 @@ clg_tensor *clg_logical_or(clg_tensor *x, clg_tensor *o) { return condition(CLG_
 clg_tensor *clg_logical_xor(clg_tensor *x, clg_tensor *o) { return condition(CLG_ROW_LOGICAL_XOR, x, o); }
 clg_tensor *clg_logical_not(clg_tensor *x) { return condition(CLG_ROW_LOGICAL_NOT, x, NULL); }
 
-clg_tensor *clg_activate(clg_tensor *x, clg_activation act, float slope) {
-  if (!x) return clg_null_object(NULL, "activate");
-  switch (act) {
-  case CLG_ACT_NONE: return clg_result(clg_tensor_ref(x));
-  case CLG_ACT_RELU: return clg_relu(x);
-  case CLG_ACT_LEAKY_RELU: return clg_leaky_relu(x, slope);
-  case CLG_ACT_TANH: return clg_tanh(x);
-  case CLG_ACT_SIGMOID: return clg_sigmoid(x);
-  case CLG_ACT_GELU: return clg_gelu(x);
-  case CLG_ACT_SILU: return clg_silu(x);
-  case CLG_ACT_SOFTPLUS: return clg_softplus(x, slope, CLG_SOFTPLUS_LINEAR);
-  }
-  return clg_fail_object(x->ctx, CLG_ERR_ARGUMENT, "activate", "there is no activation number %d", (int)act);
-}
-
 /* A user's inputs sorted into tensors and numbers. */
 typedef struct sorted {
   const char *in[CLG_FORMULA_INPUTS + 1], *param[CLG_FORMULA_PARAMS];

@@ -8,9 +8,6 @@
 #define CLG_FORMULA_INPUTS 8
 #define CLG_FORMULA_PARAMS 12
 
-/* Where a softplus that is asked for by number alone becomes linear. */
-#define CLG_SOFTPLUS_LINEAR 20
-
 /* A row of the table (rows.h). `text` is over in[] (tensors) and param[] (numbers). grad[i], where given, states d text
  * / d in[i] over the same names and y, the result: to keep precision, or to save less than the algebra would. */
 typedef struct clg_row {

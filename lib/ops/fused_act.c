@@ -1,35 +1,20 @@
 /* Whether an activation goes into the kernels of the op in front of it, and what the ops that take it share. */
 #include "ops/fused_act.h"
 
-/* Its row; false: there is none. A leaky slope that loses the sign needs the value before it. */
-static bool row_of(clg_activation act, float slope, clg_row_id *row) {
-  static const clg_row_id rows[] = {[CLG_ACT_RELU] = CLG_ROW_RELU,        [CLG_ACT_LEAKY_RELU] = CLG_ROW_LEAKY_RELU,
-                                    [CLG_ACT_TANH] = CLG_ROW_TANH,        [CLG_ACT_SIGMOID] = CLG_ROW_SIGMOID,
-                                    [CLG_ACT_GELU] = CLG_ROW_GELU,        [CLG_ACT_SILU] = CLG_ROW_SILU,
-                                    [CLG_ACT_SOFTPLUS] = CLG_ROW_SOFTPLUS};
-  if (act <= CLG_ACT_NONE || act > CLG_ACT_SOFTPLUS) return false;
-  *row = act == CLG_ACT_LEAKY_RELU && !(slope > 0) ? CLG_ROW_LEAKY_RELU_ANY : rows[act];
-  return true;
-}
-
-bool clg_fused_act_begin(clg_context *ctx, clg_activation act, float slope, bool recomputed, clg_act_choice *c) {
-  clg_row_id row;
-  *c = (clg_act_choice){.act = CLG_ACT_NONE, .slope = slope};
-  if (act == CLG_ACT_NONE) return true;
-  clg_formula *f = NULL;
-  if (row_of(act, slope, &row) && !(f = clg_formula_row(ctx, row))) return false;
-  if (f && clg_formula_fuses(f, recomputed)) {
-    c->fused = (clg_fused_act){f, {slope, CLG_SOFTPLUS_LINEAR}};
-    return true;
-  }
-  c->act = act;
-  if (clg_scope_opened(c->scope = clg_scope_open(ctx))) return true;
+bool clg_fused_act_begin(clg_context *ctx, const clg_act *act, bool recomputed, const char *op, clg_act_choice *c) {
+  clg_fused_act found;
+  *c = (clg_act_choice){.scope = NULL};
+  if (!clg_act_find(ctx, act, op, &found)) return false;
+  bool fuses = !found.formula || clg_formula_fuses(found.formula, recomputed);
+  *(fuses ? &c->fused : &c->apart) = found;
+  if (fuses || clg_scope_opened(c->scope = clg_scope_open(ctx))) return true;
   clg_scope_close(c->scope);
   return false;
 }
 
 clg_tensor *clg_fused_act_end(const clg_act_choice *c, clg_tensor *y) {
-  return c->act == CLG_ACT_NONE ? y : clg_scope_close_with(c->scope, clg_activate(y, c->act, c->slope));
+  if (!c->apart.formula) return y;
+  return clg_scope_close_with(c->scope, y ? clg_formula_apply(c->apart.formula, &y, c->apart.numbers, 0, false) : NULL);
 }
 
 clg_tensor *clg_fused_act_space(const clg_fused_act *act, clg_tensor *g, bool is_unique, const char *op) {

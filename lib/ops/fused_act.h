@@ -13,18 +13,19 @@ typedef struct clg_fused_act {
   float numbers[CLG_EPILOGUE_NUMBERS];
 } clg_fused_act;
 
-/* What becomes of an activation that a call asks for. */
+/* What a program asks for, compiled. False with the error set. */
+bool clg_act_find(clg_context *ctx, const clg_act *act, const char *op, clg_fused_act *out);
+
+/* What becomes of it. */
 typedef struct clg_act_choice {
-  clg_fused_act fused;
-  clg_activation act; /* as an op of its own; CLG_ACT_NONE: none */
-  float slope;
-  clg_scope *scope; /* of what such an op reads */
+  clg_fused_act fused, apart; /* in the op's kernels, or as an op of its own */
+  clg_scope *scope;           /* of what such an op reads */
 } clg_act_choice;
 
 /* Decides; false with the error set. `recomputed`: the op's backward makes the values before the activation again.
  * Whatever becomes of the op then, its result y (NULL on error) goes through clg_fused_act_end, which returns the op
  * result of the whole. */
-bool clg_fused_act_begin(clg_context *ctx, clg_activation act, float slope, bool recomputed, clg_act_choice *c);
+bool clg_fused_act_begin(clg_context *ctx, const clg_act *act, bool recomputed, const char *op, clg_act_choice *c);
 clg_tensor *clg_fused_act_end(const clg_act_choice *c, clg_tensor *y);
 
 /* What `write` (clg_formula_epilogue, _gradient, _both) gives the kernels; NULL without an activation. False with the

@@ -162,13 +162,12 @@ static const clg_op linear_op = {.name = "linear",
                                  .backward = backward,
                                  .compose = compose};
 
-clg_tensor *clg_linear_act(clg_tensor *x, clg_tensor *w, clg_tensor *b, clg_activation act, float slope) {
+clg_linear_options clg_linear_defaults(void) { return (clg_linear_options){.act = {NULL, {0}}}; }
+
+clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b, const clg_linear_options *options) {
+  const clg_linear_options usual = clg_linear_defaults(), *o = options ? options : &usual;
   clg_act_choice choice;
-  if (!clg_inputs_here(&x, 1, "linear_act") || !clg_fused_act_begin(x->ctx, act, slope, false, &choice)) return NULL;
+  if (!clg_inputs_here(&x, 1, "linear") || !clg_fused_act_begin(x->ctx, &o->act, false, "linear", &choice)) return NULL;
   linear_attrs a = {choice.fused};
   return clg_fused_act_end(&choice, clg_op_run(&linear_op, (clg_tensor *[]){x, w, b}, 3, &a));
-}
-
-clg_tensor *clg_linear(clg_tensor *x, clg_tensor *w, clg_tensor *b) {
-  return clg_op_run(&linear_op, (clg_tensor *[]){x, w, b}, 3, &(linear_attrs){{NULL, {0}}});
 }

@@ -154,25 +154,26 @@ typedef struct gan {
   clg_tensor *real, *ones, *zeros;
 } gan;
 
-static clg_module *network(clg_context *ctx, int64_t in, int64_t out, clg_activation last) {
+static clg_module *network(clg_context *ctx, int64_t in, int64_t out, const char *last) {
   clg_module *block[4];
   for (int i = 0; i < 3; i++)
     block[i] = clg_sequential_create(ctx,
-                                     (clg_module *[]){clg_linear_create(ctx, i ? 256 : in, 256, true),
-                                                      clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, 0.2f),
-                                                      clg_layer_norm_create(ctx, 256, 1e-5f)},
+                                     (clg_module *[]){clg_linear_create(ctx, i ? 256 : in, 256, true, NULL),
+                                                      clg_activation_create(ctx, (clg_act){"leaky_relu", {0.2f}}),
+                                                      clg_layer_norm_create(ctx, 256, NULL)},
                                      3);
-  clg_module *linear = clg_linear_create(ctx, 256, out, true);
-  block[3] = last == CLG_ACT_NONE
-                 ? linear
-                 : clg_sequential_create(ctx, (clg_module *[]){linear, clg_activation_create(ctx, last, 0)}, 2);
+  clg_module *linear = clg_linear_create(ctx, 256, out, true, NULL);
+  block[3] =
+      last == NULL
+          ? linear
+          : clg_sequential_create(ctx, (clg_module *[]){linear, clg_activation_create(ctx, (clg_act){last, {0}})}, 2);
   return clg_sequential_create(ctx, block, 4);
 }
 
 static void gan_begin(gan *n, clg_context *ctx) {
   clg_optim_options adam = clg_optim_defaults(CLG_ADAM);
   const int64_t images[] = {128, 784}, logits[] = {128, 1};
-  *n = (gan){.ctx = ctx, .g = network(ctx, 128, 784, CLG_ACT_SIGMOID), .d = network(ctx, 784, 1, CLG_ACT_NONE)};
+  *n = (gan){.ctx = ctx, .g = network(ctx, 128, 784, "sigmoid"), .d = network(ctx, 784, 1, NULL)};
   n->opt_g = clg_optim_create_for(n->g, &adam);
   n->opt_d = clg_optim_create_for(n->d, &adam);
   n->real = clg_tensor_create(ctx, 2, images, NULL);

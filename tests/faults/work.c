@@ -39,8 +39,9 @@ static void read_beside(clg_context *ctx, results *r, clg_tensor *t) {
 }
 
 static void train(clg_context *ctx, results *r) {
-  clg_module *layers[] = {clg_linear_create(ctx, 4, 3, true), clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, 0.2f),
-                          clg_linear_create(ctx, 3, 1, true)};
+  clg_module *layers[] = {clg_linear_create(ctx, 4, 3, true, NULL),
+                          clg_activation_create(ctx, (clg_act){"leaky_relu", {0.2f}}),
+                          clg_linear_create(ctx, 3, 1, true, NULL)};
   clg_module *net = clg_sequential_create(ctx, layers, 3);
   clg_module_checkpoint(net, 1);
   const clg_optim_options adam = clg_optim_defaults(CLG_ADAM);
@@ -93,13 +94,13 @@ static void gan_step(clg_context *ctx, clg_module *g, clg_module *d, clg_optim *
 static void gan(clg_context *ctx, results *r) {
   clg_module *g = clg_sequential_create(
       ctx,
-      (clg_module *[]){clg_linear_create(ctx, 4, 9, true), clg_layer_norm_create(ctx, 9, 1e-5f),
-                       clg_activation_create(ctx, CLG_ACT_RELU, 0), clg_linear_create(ctx, 9, 2, true)},
+      (clg_module *[]){clg_linear_create(ctx, 4, 9, true, NULL), clg_layer_norm_create(ctx, 9, NULL),
+                       clg_activation_create(ctx, (clg_act){"relu", {0}}), clg_linear_create(ctx, 9, 2, true, NULL)},
       4);
   clg_module *d = clg_sequential_create(ctx,
-                                        (clg_module *[]){clg_linear_create(ctx, 2, 9, true),
-                                                         clg_activation_create(ctx, CLG_ACT_GELU, 0),
-                                                         clg_linear_create(ctx, 9, 1, true)},
+                                        (clg_module *[]){clg_linear_create(ctx, 2, 9, true, NULL),
+                                                         clg_activation_create(ctx, (clg_act){"gelu", {0}}),
+                                                         clg_linear_create(ctx, 9, 1, true, NULL)},
                                         3);
   const clg_optim_options adam = clg_optim_defaults(CLG_ADAM);
   clg_optim *og = clg_optim_create_for(g, &adam), *od = clg_optim_create_for(d, &adam);
@@ -113,15 +114,15 @@ static clg_module *image_net(clg_context *ctx) {
   const clg_conv_options down = {.stride = {2, 2}, .padding = {1, 1}, .dilation = {1, 1}, .groups = 1};
   const clg_pool_options two = {.kernel = {2, 2}, .dilation = {1, 1}};
   clg_module *layers[] = {clg_conv2d_create(ctx, 2, 4, 4, 4, false, &down),
-                          clg_batch_norm2d_create(ctx, 4, 1e-5f, 0.1f),
-                          clg_activation_create(ctx, CLG_ACT_RELU, 0),
+                          clg_batch_norm_create(ctx, 4, NULL),
+                          clg_activation_create(ctx, (clg_act){"relu", {0}}),
                           clg_conv_transpose2d_create(ctx, 4, 2, 4, 4, true, &down),
                           clg_max_pool2d_create(ctx, &two),
                           clg_dropout_create(ctx, 0.3f),
                           clg_upsample_create(ctx, 2, 2),
                           clg_avg_pool2d_create(ctx, &two),
                           clg_flatten_create(ctx),
-                          clg_spectral_norm(clg_linear_create(ctx, 32, 3, true))};
+                          clg_spectral_norm(clg_linear_create(ctx, 32, 3, true, NULL))};
   return clg_sequential_create(ctx, layers, sizeof layers / sizeof *layers);
 }
 
@@ -192,7 +193,7 @@ void work_files_remove(void) {
 }
 
 static void load(clg_context *ctx, results *r) {
-  clg_module *m = clg_linear_create(ctx, 3, 2, true);
+  clg_module *m = clg_linear_create(ctx, 3, 2, true, NULL);
   clg_loader *l = clg_loader_open(ctx, work_file("given.safetensors"));
   clg_tensor *w = clg_loader_load_tensor(l, "weight"), *x = clg_npy_load(ctx, work_file("given.npy"));
   reached(r, clg_loader_load_module(l, NULL, m) == CLG_OK);
@@ -228,7 +229,7 @@ static void save(clg_context *ctx, results *r) {
   const clg_optim_options adamw = clg_optim_defaults(CLG_ADAMW);
   const clg_product_class class = {.m = 2, .n = 2, .k = 2};
   clg_module *m = clg_sequential_create(
-      ctx, (clg_module *[]){clg_linear_create(ctx, 3, 4, true), clg_batch_norm2d_create(ctx, 4, 1e-5f, 0.1f)}, 2);
+      ctx, (clg_module *[]){clg_linear_create(ctx, 3, 4, true, NULL), clg_batch_norm_create(ctx, 4, NULL)}, 2);
   clg_optim *o = clg_optim_create_for(m, &adamw);
   clg_tensor *x = clg_tensor_create(ctx, SHAPE(5), (float[]){1, 2, 3, 4, 5});
   clg_scope *s = clg_scope_open(ctx);

@@ -29,7 +29,7 @@ void work_formulas(clg_context *ctx, results *r) {
   reached(r, clg_tensor_add_hook(x, half, NULL) != 0);
   clg_tensor *y = clg_map(ctx, "a > 0 ? a*s : log1p(exp(a))", in, 2);
   clg_set_remat(ctx, true);
-  y = clg_gelu(clg_layer_norm(clg_mish(y), NULL, NULL, 1e-5f));
+  y = clg_gelu(clg_layer_norm(clg_mish(y), NULL, NULL, NULL));
   clg_set_remat(ctx, false);
   y = clg_checkpoint(ctx, segment, NULL, NULL, &y, 1);
   if (clg_push_saved_hooks(ctx, &hooks) == CLG_OK) {
@@ -61,7 +61,7 @@ void work_images(clg_context *ctx, results *r) {
   y = clg_conv2d(y, clg_full(ctx, SHAPE(4, 1, 2, 2), 1), NULL,
                  &(clg_conv_options){.stride = {1, 1}, .dilation = {1, 1}, .groups = 2});
   y = clg_batch_norm(clg_custom_apply(&custom, &y, 1, SHAPE(2, 4, 2, 2)), NULL, NULL, NULL);
-  y = clg_group_norm(clg_upsample_nearest(y, 2, 2), 2, NULL, NULL, 1e-5f);
+  y = clg_group_norm(clg_upsample_nearest(y, 2, 2), NULL, NULL, 2, NULL);
   y = clg_max_pool2d(y, &(clg_pool_options){.kernel = {2, 2}, .stride = {2, 2}, .dilation = {1, 1}});
   y = clg_reshape(clg_pad(y, 0, 0, 0, 0), SHAPE(2, -1));
   y = clg_add(y, clg_max(clg_index_select(y, 0, labels), 1, true, &where));
@@ -76,8 +76,8 @@ void work_second(clg_context *ctx, results *r) {
   const clg_backward_options graph = {.create_graph = true};
   clg_module *net = clg_sequential_create(
       ctx,
-      (clg_module *[]){clg_linear_create(ctx, 4, 5, true), clg_layer_norm_create(ctx, 5, 1e-5f),
-                       clg_activation_create(ctx, CLG_ACT_SILU, 0), clg_linear_create(ctx, 5, 1, true)},
+      (clg_module *[]){clg_linear_create(ctx, 4, 5, true, NULL), clg_layer_norm_create(ctx, 5, NULL),
+                       clg_activation_create(ctx, (clg_act){"silu", {0}}), clg_linear_create(ctx, 5, 1, true, NULL)},
       4);
   clg_tensor *x = leaf(ctx), *g = NULL;
   if (clg_grad(total(clg_mish(clg_forward(net, x))), &x, 1, &g, &graph) == CLG_OK) {
@@ -115,7 +115,7 @@ void work_parts(clg_context *ctx, results *r) {
   clg_unbind(x, 0, part, 4), l = plus(l, clg_stack(part, 2, 0));
   l = plus(plus(l, clg_log_softmax(x, 0)), clg_permute(x, (int[]){1, 0}));
   l = plus(plus(l, clg_amax(x, (int[]){0}, 1, false)),
-           clg_instance_norm(clg_reshape(x, SHAPE(1, 3, 4)), NULL, NULL, 1));
+           clg_instance_norm(clg_reshape(x, SHAPE(1, 3, 4)), NULL, NULL, &(clg_norm_options){.eps = 1}));
   l = plus(plus(l, clg_where(x, x, clg_detach(x))), clg_softplus(x, 2, 20));
   l = clg_add(l, clg_bce_loss(clg_sigmoid(x), clg_full(ctx, SHAPE(3, 4), 0.25f), NULL));
   l = clg_add(l, clg_l1_loss(x, clg_rand(ctx, SHAPE(3, 4), 0, 1), NULL));

@@ -11,7 +11,7 @@ static void open_all(void) {
   o.momentum = 0.9;
   ctx = fuzz_plan(CLG_SHAPE_CPU);
   net = clg_sequential_create(
-      ctx, (clg_module *[]){clg_linear_create(ctx, 2, 3, true), clg_batch_norm2d_create(ctx, 3, 1e-5f, 0.1f)}, 2);
+      ctx, (clg_module *[]){clg_linear_create(ctx, 2, 3, true, NULL), clg_batch_norm_create(ctx, 3, NULL)}, 2);
   sgd = clg_optim_create_for(net, &o);
   o = clg_optim_defaults(CLG_ADAM);
   adam = clg_optim_create_for(net, &o);

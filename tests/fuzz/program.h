@@ -45,7 +45,8 @@ int a_dim(program *p);                     /* mostly one of four dimensions, fro
 int a_shape(program *p, int64_t shape[9]); /* how many dimensions; mostly right */
 int some_dims(program *p, int dims[10]);
 void a_pair(program *p, int pair[2]);
-clg_tensor *any(program *p); /* borrowed; seldom NULL */
+clg_act an_activation(program *p); /* or what is none */
+clg_tensor *any(program *p);       /* borrowed; seldom NULL */
 clg_tensor *perhaps(program *p);
 /* Takes over a reference. */
 void keep_own(program *p, clg_tensor *t);

@@ -166,14 +166,18 @@ static void pad(program *p) {
   keep(p, clg_pad(x, dim, before, after, a_float(p)));
 }
 
-static clg_activation an_activation(program *p) {
-  return one_in(p, 2) ? (clg_activation)(choose(p, 10) - 1) : CLG_ACT_NONE;
+clg_act an_activation(program *p) {
+  static const char *const known[] = {"relu",      "leaky_relu", "tanh",    "sigmoid", "gelu",
+                                      "silu",      "softplus",   "elu",     "none",    "x*sigmoid(a*x) + b",
+                                      "pow(x, a)", "x*(",        "a*b*c*x", "x"};
+  clg_act act = {one_in(p, 2) ? known[choose(p, sizeof known / sizeof *known)] : NULL, {a_float(p), a_float(p)}};
+  return act;
 }
 
 static void linear(program *p) {
   clg_tensor *x = any(p), *w = any(p), *b = perhaps(p);
-  clg_activation act = an_activation(p);
-  keep(p, one_in(p, 4) ? clg_activate(x, act, a_float(p)) : clg_linear_act(x, w, b, act, a_float(p)));
+  const clg_linear_options o = {an_activation(p)};
+  keep(p, one_in(p, 4) ? clg_activate(x, o.act) : clg_linear(x, w, b, &o));
 }
 static void convolve(program *p) {
   clg_conv_options o = clg_conv_defaults();
@@ -188,16 +192,16 @@ static void convolve(program *p) {
 static void normalise(program *p) {
   clg_batch_norm_options o = clg_batch_norm_defaults();
   clg_tensor *x = any(p), *gamma = perhaps(p), *beta = perhaps(p);
-  float eps = one_in(p, 4) ? a_float(p) : 1e-5f;
+  const clg_norm_options n = {one_in(p, 4) ? a_float(p) : 1e-5f, an_activation(p)};
   switch (choose(p, 4)) {
-  case 0: keep(p, clg_layer_norm_act(x, gamma, beta, eps, an_activation(p), 0.2f)); break;
+  case 0: keep(p, clg_layer_norm(x, gamma, beta, &n)); break;
   case 1:
     if (one_in(p, 2)) o.running_mean = any(p), o.running_var = any(p);
     o.training = !one_in(p, 3), o.act = an_activation(p);
     keep(p, clg_batch_norm(x, gamma, beta, &o));
     break;
-  case 2: keep(p, clg_group_norm(x, a_dim(p), gamma, beta, eps)); break;
-  default: keep(p, clg_instance_norm(x, gamma, beta, eps)); break;
+  case 2: keep(p, clg_group_norm(x, gamma, beta, a_dim(p), &n)); break;
+  default: keep(p, clg_instance_norm(x, gamma, beta, &n)); break;
   }
 }
 static void loss(program *p) {

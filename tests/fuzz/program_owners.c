@@ -21,7 +21,7 @@ static clg_module *an_image_layer(program *p) {
   switch (choose(p, 6)) {
   case 0: return clg_conv2d_create(p->ctx, in, out, kernel, kernel, one_in(p, 2), &o);
   case 1: return clg_conv_transpose2d_create(p->ctx, in, out, kernel, kernel, one_in(p, 2), &o);
-  case 2: return clg_batch_norm2d_create(p->ctx, in, 1e-5f, a_float(p));
+  case 2: return clg_batch_norm_create(p->ctx, in, &(clg_batch_norm_options){.eps = 1e-5f, .momentum = a_float(p)});
   case 3: return clg_max_pool2d_create(p->ctx, &w);
   case 4: return clg_avg_pool2d_create(p->ctx, &w);
   default: return clg_upsample_create(p->ctx, a_dim(p), a_dim(p));
@@ -36,11 +36,11 @@ static clg_module *a_module(program *p) {
   case 0:
   case 1: {
     int64_t in = a_size(p), out = a_size(p);
-    m = clg_linear_create(p->ctx, in, out, one_in(p, 2));
+    m = clg_linear_create(p->ctx, in, out, one_in(p, 2), NULL);
     break;
   }
-  case 2: m = clg_layer_norm_create(p->ctx, a_size(p), 1e-5f); break;
-  case 3: m = clg_activation_create(p->ctx, (clg_activation)choose(p, 10), a_float(p)); break;
+  case 2: m = clg_layer_norm_create(p->ctx, a_size(p), NULL); break;
+  case 3: m = clg_activation_create(p->ctx, an_activation(p)); break;
   case 4: m = clg_dropout_create(p->ctx, a_float(p)); break;
   case 5: m = clg_flatten_create(p->ctx); break;
   case 6: {

@@ -26,15 +26,16 @@ static bool argument_flag(const char *args, const char *key, bool otherwise) {
 
 static clg_module *make_linear(clg_context *ctx, const char *args) {
   return clg_linear_create(ctx, (int64_t)argument(args, "in_features", 0), (int64_t)argument(args, "out_features", 0),
-                           argument_flag(args, "bias", true));
+                           argument_flag(args, "bias", true), NULL);
 }
 
 static clg_module *make_layer_norm(clg_context *ctx, const char *args) {
-  return clg_layer_norm_create(ctx, (int64_t)argument(args, "", 0), (float)argument(args, "eps", 1e-5));
+  return clg_layer_norm_create(ctx, (int64_t)argument(args, "", 0),
+                               &(clg_norm_options){.eps = (float)argument(args, "eps", 1e-5)});
 }
 
 static clg_module *make_leaky_relu(clg_context *ctx, const char *args) {
-  return clg_activation_create(ctx, CLG_ACT_LEAKY_RELU, (float)argument(args, "negative_slope", 0.01));
+  return clg_activation_create(ctx, (clg_act){"leaky_relu", {(float)argument(args, "negative_slope", 0.01)}});
 }
 
 /* Number `index` of a tuple "key=(a, b)", or of the arguments in front for an empty key. */
@@ -69,24 +70,25 @@ static clg_module *make_conv2d(clg_context *ctx, const char *args) { return make
 static clg_module *make_conv_transpose2d(clg_context *ctx, const char *args) { return make_conv(ctx, args, true); }
 
 static clg_module *make_batch_norm2d(clg_context *ctx, const char *args) {
-  return clg_batch_norm2d_create(ctx, (int64_t)argument(args, "", 0), (float)argument(args, "eps", 1e-5),
-                                 (float)argument(args, "momentum", 0.1));
+  return clg_batch_norm_create(ctx, (int64_t)argument(args, "", 0),
+                               &(clg_batch_norm_options){.eps = (float)argument(args, "eps", 1e-5),
+                                                         .momentum = (float)argument(args, "momentum", 0.1)});
 }
 
 static clg_module *make_softplus(clg_context *ctx, const char *args) {
-  return clg_activation_create(ctx, CLG_ACT_SOFTPLUS, (float)argument(args, "beta", 1));
+  return clg_activation_create(ctx, (clg_act){"softplus", {(float)argument(args, "beta", 1), 20}});
 }
 
-#define ACTIVATION(name, act)                                                                                          \
+#define ACTIVATION(name)                                                                                               \
   static clg_module *make_##name(clg_context *ctx, const char *args) {                                                 \
     (void)args;                                                                                                        \
-    return clg_activation_create(ctx, act, 0);                                                                         \
+    return clg_activation_create(ctx, (clg_act){#name, {0}});                                                          \
   }
-ACTIVATION(relu, CLG_ACT_RELU)
-ACTIVATION(tanh, CLG_ACT_TANH)
-ACTIVATION(sigmoid, CLG_ACT_SIGMOID)
-ACTIVATION(gelu, CLG_ACT_GELU)
-ACTIVATION(silu, CLG_ACT_SILU)
+ACTIVATION(relu)
+ACTIVATION(tanh)
+ACTIVATION(sigmoid)
+ACTIVATION(gelu)
+ACTIVATION(silu)
 
 static clg_module *make_flatten(clg_context *ctx, const char *args) {
   (void)args;

@@ -8,17 +8,28 @@ static double soft(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
 static double sigma(double x) { return 1 / (1 + exp(-x)); }
 static double normal_below(double x) { return erfc(-x / sqrt(2)) / 2; }
 
-double op_activation(clg_activation act, double slope, double x) {
-  switch (act) {
-  case CLG_ACT_RELU: return fmax(x, 0);
-  case CLG_ACT_LEAKY_RELU: return x > 0 ? x : slope * x;
-  case CLG_ACT_TANH: return tanh(x);
-  case CLG_ACT_SIGMOID: return sigma(x);
-  case CLG_ACT_GELU: return x * normal_below(x);
-  case CLG_ACT_SILU: return x * sigma(x);
-  case CLG_ACT_SOFTPLUS: return soft(slope * x) / slope;
-  default: return x;
-  }
+static double relu_of(double x, const float *n) { return (void)n, fmax(x, 0); }
+static double leaky_of(double x, const float *n) { return x > 0 ? x : n[0] * x; }
+static double tanh_of(double x, const float *n) { return (void)n, tanh(x); }
+static double sigmoid_of(double x, const float *n) { return (void)n, sigma(x); }
+static double gelu_of(double x, const float *n) { return (void)n, x * normal_below(x); }
+static double silu_of(double x, const float *n) { return (void)n, x * sigma(x); }
+static double mish_of(double x, const float *n) { return (void)n, x * tanh(soft(x)); }
+static double elu_of(double x, const float *n) { return x > 0 ? x : n[0] * expm1(x); }
+static double softplus_of(double x, const float *n) { return soft(n[0] * x) / n[0]; }
+static double swish_of(double x, const float *n) { return n[0] + x * sigma(n[1] * x); }
+
+double op_activation(clg_act act, double x) {
+  static const struct {
+    const char *formula;
+    double (*of)(double x, const float *numbers);
+  } known[] = {
+      {"relu", relu_of}, {"leaky_relu", leaky_of}, {"tanh", tanh_of}, {"sigmoid", sigmoid_of},   {"gelu", gelu_of},
+      {"silu", silu_of}, {"mish", mish_of},        {"elu", elu_of},   {"softplus", softplus_of}, {OP_SWISH, swish_of},
+  };
+  for (size_t i = 0; act.formula && i < sizeof known / sizeof *known; i++)
+    if (!strcmp(act.formula, known[i].formula)) return known[i].of(x, act.numbers);
+  return act.formula ? NAN : x;
 }
 
 enum { ONE = 1, OTHER = 2, BOTH = 3, RESULT = OP_RESULT };
@@ -66,7 +77,7 @@ EACH(pow_tensor, clg_pow(x, o), pow(x, o), .least = 2, .reads = BOTH)
 EACH(scalar_pow, clg_scalar_pow(a->base, x), pow(a->base, x), .reads = RESULT, .all = true)
 EACH(where, clg_where(x, o, c->in[2]), x != 0 ? o : in[2], .least = 3, .mask = ONE, .fixed = ONE, .linear = true,
      .reads = ONE)
-EACH(activate, clg_activate(x, a->act, a->slope), op_activation(a->act, a->slope, x), .reads = ONE)
+EACH(activate, clg_activate(x, a->act), op_activation(a->act, x), .reads = ONE)
 EACH(map,
      clg_map(c->ctx, "u1*sigmoid(k*u1) - u0/(1 + u1*u1)",
              (clg_map_input[]){{"u1", x, 0}, {"k", NULL, 1.7f}, {"u0", o, 0}}, 3),
@@ -162,7 +173,11 @@ static const op_case cases[] = {
     {&op_pow_tensor, NULL, {FEW, S(5)}, 0.5f, 2},
     {&op_scalar_pow, NULL, {FEW}, -2, 2, {.base = 2}},
     {&op_where, NULL, {S(5), FEW, S(3, 1)}, -1, 1, POINTS({{0, NAN, 2}, 2, {0, 0, 1}}, {{NAN, 3, 2}, 3, {0, 1, 0}})},
-    {&op_activate, "softplus", {FEW}, -2, 2, {.act = CLG_ACT_SOFTPLUS, .slope = 3}},
+    {&op_activate, "none", {FEW}, -2, 2},
+    {&op_activate, "softplus", {FEW}, -2, 2, {.act = {"softplus", {3, 20}}}},
+    {&op_activate, "mish", {FEW}, -2, 2, {.act = {"mish", {0}}}},
+    {&op_activate, "elu", {FEW}, 0.1f, 2, {.act = {"elu", {0.5f}}}},
+    {&op_activate, "a formula", {FEW}, -2, 2, {.act = {OP_SWISH, {1.5f, 0.25f}}}},
     {&op_eq, NULL, {FEW, S(5)}, RELATED(1, 0, 0, 1)},
     {&op_ne, NULL, {FEW, S(5)}, RELATED(0, 1, 1, 0)},
     {&op_lt, NULL, {FEW, S(5)}, RELATED(0, 1, 0, 0)},

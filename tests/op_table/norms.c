@@ -49,7 +49,7 @@ static void normalise(const op_attrs *a, const op_array *in, number_of set, numb
     int64_t s = set(a, x, index), k = own(a, x, index);
     double v = (x->v[i] - m->mean[s]) / sqrt(m->var[s] + op_eps(a));
     v = v * (gamma->ndim < 0 ? 1 : gamma->v[k]) + (beta->ndim < 0 ? 0 : beta->v[k]);
-    y->v[i] = op_activation(a->act, a->slope, v);
+    y->v[i] = op_activation(a->act, v);
   }
 }
 
@@ -89,26 +89,27 @@ static const clg_batch_norm_options *options_of(op_call *c) {
   o = clg_batch_norm_defaults();
   o.running_mean = c->further[0] = c->in[3], o.running_var = c->further[1] = c->in[4];
   o.training = !c->attrs->evaluates, o.momentum = c->attrs->momentum, o.eps = op_eps(c->attrs);
-  o.act = c->attrs->act, o.slope = c->attrs->slope;
+  o.act = c->attrs->act;
   return &o;
 }
 
 enum { X = 1, RUNNING = 1 << 3 | 1 << 4 };
 #define NORM .sums = true, .reads = X, .ulp = {8, 32, 128}
-OP(layer_norm, clg_layer_norm(x, o, c->in[2], op_eps(a)), .whole = of_rows, NORM)
-OP(layer_norm_act, clg_layer_norm_act(x, o, c->in[2], op_eps(a), a->act, a->slope), .whole = of_rows, NORM)
+OP(layer_norm, clg_layer_norm(x, o, c->in[2], &(clg_norm_options){.eps = op_eps(a)}), .whole = of_rows, NORM)
+OP(layer_norm_act, clg_layer_norm(x, o, c->in[2], &(clg_norm_options){op_eps(a), a->act}), .whole = of_rows, NORM)
 OP(batch_norm, clg_batch_norm(x, o, c->in[2], options_of(c)), .whole = of_channels, NORM, .fixed = RUNNING,
    .in_place = RUNNING, .inputs = {"x", "w", "b", "running_mean", "running_var"},
    .further = {"running_mean_after", "running_var_after"})
-OP(group_norm, clg_group_norm(x, a->groups, o, c->in[2], op_eps(a)), .whole = of_groups, NORM)
-OP(instance_norm, clg_instance_norm(x, o, c->in[2], op_eps(a)), .whole = of_planes, NORM)
+OP(group_norm, clg_group_norm(x, o, c->in[2], a->groups, &(clg_norm_options){.eps = op_eps(a)}), .whole = of_groups,
+   NORM)
+OP(instance_norm, clg_instance_norm(x, o, c->in[2], &(clg_norm_options){.eps = op_eps(a)}), .whole = of_planes, NORM)
 
 /* ---- rows ---- */
 
 static const op_case cases[] = {
     {&op_layer_norm, NULL, {S(3, 19)}, -1, 1, {.eps = 1e-3f}},
     {&op_layer_norm, "with gain", {S(5, 19), S(19), S(19)}, -1, 1, {.eps = 1e-3f}},
-    {&op_layer_norm_act, "sigmoid", {S(3, 19), S(19), S(19)}, -1, 1, {.eps = 1e-3f, .act = CLG_ACT_SIGMOID}},
+    {&op_layer_norm_act, "sigmoid", {S(3, 19), S(19), S(19)}, -1, 1, {.eps = 1e-3f, .act = {"sigmoid", {0}}}},
     {&op_batch_norm, NULL, {S(2, 3, 3, 2), S(3), S(3)}, -1, 1, {.eps = 1e-5f}},
     {&op_batch_norm, "of wide planes", {S(2, 2, 18), S(2), S(2)}, -1, 1, {.eps = 1e-2f}},
     {&op_batch_norm, "of vectors", {S(7, 3)}, -1, 1, {.eps = 1e-2f}},
@@ -124,7 +125,7 @@ static const op_case cases[] = {
      0.25f,
      1.75f,
      {.eps = 1e-3f, .evaluates = true}},
-    {&op_batch_norm, "and tanh", {S(2, 3, 5), S(3), S(3)}, -1, 1, {.eps = 1e-2f, .act = CLG_ACT_TANH}},
+    {&op_batch_norm, "and tanh", {S(2, 3, 5), S(3), S(3)}, -1, 1, {.eps = 1e-2f, .act = {"tanh", {0}}}},
     {&op_group_norm, NULL, {S(2, 4, 5), S(4), S(4)}, -1, 1, {.groups = 2, .eps = 1e-2f}},
     {&op_group_norm, "without offset", {S(2, 3, 2, 2), S(3)}, -1, 1, {.groups = 3, .eps = 1e-2f}},
     {&op_instance_norm, NULL, {S(2, 3, 7)}, -1, 1, {.eps = 1e-2f}},

@@ -23,7 +23,7 @@ typedef struct op_attrs {
   int stride[2], padding[2], output_padding[2], dilation[2], kernel[2], scale[2];
   bool keepdim, unbiased, evaluates, transpose_a, transpose_b, ceil_mode, exclude_pad;
   clg_reduction reduction;
-  clg_activation act;
+  clg_act act;
 } op_attrs;
 
 typedef struct op_call {
@@ -197,7 +197,8 @@ void op_define(const op *o, const op_attrs *a, const op_array *in, op_array *out
 /* Where calls that draw numbers begin, and the numbers in [0,1) from there on. */
 enum { OP_SEED = 5, OP_POSITION = 3 };
 double op_random_unit(int64_t i);
-/* An activation by number: see clg_activate. */
-double op_activation(clg_activation act, double slope, double x);
+/* An activation by its definition: see clg_activate. */
+#define OP_SWISH "shift + x*sigmoid(k*x)" /* of two numbers */
+double op_activation(clg_act act, double x);
 
 #endif

@@ -58,7 +58,7 @@ static void line(const op_attrs *a, const op_array *in, op_array *out) {
     for (int64_t c = 0; c < n; c++) {
       double sum = b->ndim < 0 ? 0 : b->v[c];
       for (int64_t i = 0; i < k; i++) sum += x->v[r * k + i] * w->v[c * k + i];
-      out->v[r * n + c] = op_activation(a->act, a->slope, sum);
+      out->v[r * n + c] = op_activation(a->act, sum);
     }
 }
 
@@ -96,7 +96,7 @@ static void add_bias(const op_attrs *a, const op_array *b, op_array *y) {
   for (int64_t i = 0; i < array_count(y); i++) {
     int64_t index[OP_DIMS];
     array_unravel(y, i, index);
-    y->v[i] = op_activation(a->act, a->slope, y->v[i] + (b->ndim < 0 ? 0 : b->v[index[1]]));
+    y->v[i] = op_activation(a->act, y->v[i] + (b->ndim < 0 ? 0 : b->v[index[1]]));
   }
 }
 
@@ -144,7 +144,7 @@ static const clg_conv_options *options_of(const op_attrs *a) {
     o.stride[d] = or_one(a->stride[d]), o.padding[d] = a->padding[d], o.dilation[d] = or_one(a->dilation[d]);
     o.output_padding[d] = a->output_padding[d];
   }
-  o.groups = or_one(a->groups), o.act = a->act, o.slope = a->slope;
+  o.groups = or_one(a->groups), o.act = a->act;
   return &o;
 }
 
@@ -152,9 +152,9 @@ enum { READS = 3 };
 #define TURNED(t, flag) ((flag) ? clg_transpose(t, -1, -2) : (t))
 OP(matmul, clg_matmul(TURNED(x, a->transpose_a), TURNED(o, a->transpose_b)), .whole = product, .least = 2, .sums = true,
    .reads = READS, .products = matmul_products, .product = PRODUCT_NN)
-OP(linear, clg_linear(x, o, c->in[2]), .whole = line, .least = 2, .sums = true, .reads = READS,
+OP(linear, clg_linear(x, o, c->in[2], NULL), .whole = line, .least = 2, .sums = true, .reads = READS,
    .products = matmul_products, .product = PRODUCT_NT)
-OP(linear_act, clg_linear_act(x, o, c->in[2], a->act, a->slope), .whole = line, .least = 2, .sums = true,
+OP(linear_act, clg_linear(x, o, c->in[2], &(clg_linear_options){a->act}), .whole = line, .least = 2, .sums = true,
    .reads = READS | OP_RESULT, .products = matmul_products)
 OP(conv2d, clg_conv2d(x, o, c->in[2], options_of(a)), .whole = convolved, .least = 2, .sums = true, .reads = READS,
    .products = conv_products)
@@ -178,16 +178,16 @@ static const op_case cases[] = {
     {&op_linear, NULL, {S(3, 7), S(5, 7)}, -1, 1},
     {&op_linear, "in three dimensions", {S(2, 3, 7), S(5, 7)}, -1, 1},
     {&op_linear, "with bias", {S(3, 7), S(5, 7), S(5)}, -1, 1},
-    {&op_linear_act, "tanh", {S(3, 7), S(17, 7), S(17)}, -1, 1, {.act = CLG_ACT_TANH}},
-    {&op_linear_act, "leaky_relu", {S(3, 7), S(5, 7), S(5)}, 0.1f, 1, {.act = CLG_ACT_LEAKY_RELU, .slope = 0.2f}},
-    {&op_linear_act, "sigmoid", {S(3, 7), S(1, 7), S(1)}, -1, 1, {.act = CLG_ACT_SIGMOID}},
+    {&op_linear_act, "tanh", {S(3, 7), S(17, 7), S(17)}, -1, 1, {.act = {"tanh", {0}}}},
+    {&op_linear_act, "leaky_relu", {S(3, 7), S(5, 7), S(5)}, 0.1f, 1, {.act = {"leaky_relu", {0.2f}}}},
+    {&op_linear_act, "sigmoid", {S(3, 7), S(1, 7), S(1)}, -1, 1, {.act = {"sigmoid", {0}}}},
     {&op_conv2d, NULL, {S(2, 4, 2, 3), S(4, 4, 1, 2), S(4)}, -1, 1},
     {&op_conv2d,
      "with all options",
      {S(2, 4, 5, 4), S(2, 2, 3, 2), S(2)},
      -1,
      1,
-     {.stride = {2, 1}, .padding = {1, 2}, .dilation = {1, 2}, .groups = 2, .act = CLG_ACT_TANH}},
+     {.stride = {2, 1}, .padding = {1, 2}, .dilation = {1, 2}, .groups = 2, .act = {"tanh", {0}}}},
     {&op_conv_transpose2d, NULL, {S(2, 4, 2, 3), S(4, 4, 1, 2), S(4)}, -1, 1},
     {&op_conv_transpose2d,
      "with all options",
@@ -211,7 +211,7 @@ static const op_case benches[] = {
     {&op_linear_act,
      "leaky_relu, 128x256x784",
      {S(128, 784), S(256, 784), S(256)},
-     .attrs = {.act = CLG_ACT_LEAKY_RELU, .slope = 0.2f},
+     .attrs = {.act = {"leaky_relu", {0.2f}}},
      .grads = 7},
     {&op_conv2d,
      "32x[16,32,32] -> 32, 4x4/2",

@@ -156,6 +156,45 @@ static void trained(void) {
   clg_scope_close(scope);
 }
 
+/* ---- activations and norms ---- */
+
+static clg_module *last(clg_activation act, float slope) { return clg_activation_create(ctx, act, slope); }
+
+static void activations(void) {
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_tensor *flat = some(12, -1, 0.25f), *x = clg_reshape(flat, 2, (int64_t[]){3, 4}), *g = some(4, 1, 1);
+  clg_tensor *w = clg_reshape(flat, 2, (int64_t[]){3, 4}), *planes = clg_reshape(flat, 4, (int64_t[]){1, 4, 1, 3});
+  show("linear", clg_linear(x, w, NULL));
+  show("tanh", clg_linear_act(x, w, NULL, CLG_ACT_TANH, 0));
+  show("leaky", clg_linear_act(x, w, NULL, CLG_ACT_LEAKY_RELU, 0.25f));
+  show("softplus", clg_activate(x, CLG_ACT_SOFTPLUS, 0.5f));
+  show("none", clg_activate(x, CLG_ACT_NONE, 0));
+  show("layer norm", clg_layer_norm(x, g, NULL, 1e-5f));
+  show("sigmoid", clg_layer_norm_act(x, g, NULL, 0.5f, CLG_ACT_SIGMOID, 0));
+  show("group norm", clg_group_norm(planes, 2, g, NULL, 1e-5f));
+  show("wide", clg_group_norm(planes, 4 / ROWS, g, NULL, 0.25f));
+  show("instance norm", clg_instance_norm(planes, NULL, g, 1.0f));
+  clg_batch_norm_options o = CLG_BATCH_NORM_OPTIONS_INIT;
+  o.train = true, o.eps = 0.5f, o.act = CLG_ACT_LEAKY_RELU, o.slope = 0.125f;
+  show("batch norm", clg_batch_norm(x, g, g, &o));
+  clg_conv_options c = CLG_CONV_OPTIONS_INIT;
+  c.act = CLG_ACT_SOFTPLUS;
+  c.slope = 2;
+  show("convolution", clg_conv2d(planes, clg_reshape(g, 4, (int64_t[]){1, 4, 1, 1}), NULL, &c));
+  clg_module *layers[] = {clg_linear_create(ctx, 4, 4, true),           last(CLG_ACT_RELU, 0),
+                          clg_layer_norm_create(ctx, 4, 1e-5f),         last(CLG_ACT_GELU, 0),
+                          clg_batch_norm2d_create(ctx, 4, 1e-5f, 0.1f), clg_activation_create(ctx, CLG_ACT_SILU, 0),
+                          clg_layer_norm_create(ctx, 4, 0.1f),          clg_batch_norm2d_create(ctx, 4, 0.25f, 0.5f)};
+  clg_module *net = clg_sequential_create(ctx, layers, 8);
+  for (size_t i = 0, n = 1; i < n; i++)
+    clg_fill_(clg_detach(clg_module_parameters(net, &n)[i]), 0.5f + 0.125f * (float)i);
+  show("layers", clg_forward(net, x));
+  clg_module_unref(&net);
+  clg_tensor_unref(&g);
+  clg_tensor_unref(&flat);
+  clg_scope_close(scope);
+}
+
 /* ---- gradients ---- */
 
 static void gradients(void) {
@@ -222,6 +261,7 @@ int main(void) {
   losses();
   layers();
   trained();
+  activations();
   gradients();
   options();
   plan("clgrad-rename.device");

@@ -14,7 +14,7 @@ complain() {
 # Names as the compiler sees them: comments may speak of what was.
 cat "$source"/include/clgrad/*.h > "$folder/headers.h"
 grep -oE '\b(clg|CLG)_\w+' "$folder/headers.h" | sort -u > "$folder/names"
-sed -nE 's/^s\/\\b(\w+)\\b\/(\w+)(\(\))?\/g$/\1 \2/p' "$source/docs/rename-0.2.sed" > "$folder/renames"
+sed -nE 's/^s\/\\b(\w+)\\b\/(clg_\w+)(\(\))?\/g$/\1 \2/p' "$source/docs/rename-0.2.sed" > "$folder/renames"
 [ "$(wc -l < "$folder/renames")" -ge 20 ] || complain "the script has no list of names"
 while read -r old new; do
   grep -qx "$new" "$folder/names" || complain "$new is not in include/"

@@ -482,7 +482,7 @@ static clg_tensor *convolve(clg_conv_operand output, clg_tensor *x, clg_tensor *
   const clg_conv_options usual = clg_conv_defaults(), *o = options ? options : &usual;
   clg_act_choice choice;
   if (!clg_inputs_here((clg_tensor *[]){x, w}, 2, conv_op[output].name) ||
-      !clg_fused_act_begin(x->ctx, o->act, o->slope, false, &choice))
+      !clg_fused_act_begin(x->ctx, &o->act, false, conv_op[output].name, &choice))
     return NULL;
   conv_attrs attrs = {.options = o, .act = choice.fused};
   return clg_fused_act_end(&choice, clg_op_run(&conv_op[output], (clg_tensor *[]){x, w, bias}, 3, &attrs));

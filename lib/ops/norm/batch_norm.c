@@ -373,7 +373,7 @@ clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, c
   const clg_batch_norm_options usual = clg_batch_norm_defaults(), *o = options ? options : &usual;
   clg_act_choice choice;
   if (!x) return clg_null_object(NULL, "batch_norm");
-  if (!clg_fused_act_begin(x->ctx, o->act, o->slope, true, &choice)) return NULL;
+  if (!clg_fused_act_begin(x->ctx, &o->act, true, "batch_norm", &choice)) return NULL;
   clg_tensor *const in[INS] = {x, gamma, beta, o->running_mean, o->running_var};
   batch_attrs a = {.eps = o->eps, .momentum = o->momentum, .training = o->training, .act = choice.fused};
   return clg_fused_act_end(&choice, clg_op_run(&batch_norm_op, in, INS, &a));

@@ -14,8 +14,9 @@ static bool shapes_ok(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *
                     clg_tensor_text(x, s[0]), groups, clg_tensor_text(gamma, s[1]), clg_tensor_text(beta, s[2]));
 }
 
-static clg_tensor *group_norm(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *beta, float eps,
-                              const char *op) {
+static clg_tensor *group_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, int groups,
+                              const clg_norm_options *options, const char *op) {
+  const clg_norm_options usual = clg_norm_defaults(), *o = options ? options : &usual;
   clg_tensor *all[3] = {x, x, x};
   if (gamma) all[1] = gamma;
   if (beta) all[2] = beta;
@@ -23,7 +24,7 @@ static clg_tensor *group_norm(clg_tensor *x, int groups, clg_tensor *gamma, clg_
   clg_scope *scope = clg_scope_open(x->ctx);
   int64_t width = x->numel && groups ? x->numel / (x->shape[0] * groups) : 0;
   clg_tensor *rows = clg_reshape(x, 3, (int64_t[]){x->shape[0], groups, width});
-  clg_tensor *y = clg_reshape(clg_layer_norm(rows, NULL, NULL, eps), x->ndim, x->shape);
+  clg_tensor *y = clg_reshape(clg_layer_norm(rows, NULL, NULL, &(clg_norm_options){.eps = o->eps}), x->ndim, x->shape);
   clg_tensor *a = gamma ? clg_over_dim(gamma, x, 1) : NULL;
   clg_tensor *b = beta ? clg_over_dim(beta, x, 1) : NULL;
   if (a && b) {
@@ -31,19 +32,20 @@ static clg_tensor *group_norm(clg_tensor *x, int groups, clg_tensor *gamma, clg_
   } else if (a || b) {
     y = a ? clg_mul(y, a) : clg_add(y, b);
   }
-  return clg_scope_close_with(scope, y);
+  return clg_scope_close_with(scope, y && o->act.formula ? clg_activate(y, o->act) : y);
 }
 
-clg_tensor *clg_group_norm(clg_tensor *x, int groups, clg_tensor *gamma, clg_tensor *beta, float eps) {
-  return group_norm(x, groups, gamma, beta, eps, "group_norm");
+clg_tensor *clg_group_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, int groups,
+                           const clg_norm_options *options) {
+  return group_norm(x, gamma, beta, groups, options, "group_norm");
 }
 
-clg_tensor *clg_instance_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps) {
+clg_tensor *clg_instance_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, const clg_norm_options *options) {
   if (!clg_inputs_ok(&x, 1, "instance_norm")) return NULL;
   if (x->ndim < 3) {
     char text[CLG_SHAPE_TEXT];
     return clg_fail_object(x->ctx, CLG_ERR_SHAPE, "instance_norm",
                            "x %s: want [N,C,..] with at least one more dimension", clg_tensor_text(x, text));
   }
-  return group_norm(x, (int)x->shape[1], gamma, beta, eps, "instance_norm");
+  return group_norm(x, gamma, beta, (int)x->shape[1], options, "instance_norm");
 }

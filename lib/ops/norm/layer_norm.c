@@ -229,15 +229,13 @@ const clg_op clg_layer_norm_op = {.name = "layer_norm",
                                   .compose = compose,
                                   .recompute = recompute};
 
-clg_tensor *clg_layer_norm_act(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps, clg_activation act,
-                               float slope) {
-  if (!x) return clg_null_object(NULL, "layer_norm");
-  clg_act_choice choice;
-  if (!clg_fused_act_begin(x->ctx, act, slope, false, &choice)) return NULL;
-  clg_layer_norm_attrs a = {eps, choice.fused};
-  return clg_fused_act_end(&choice, clg_op_run(&clg_layer_norm_op, (clg_tensor *[]){x, gamma, beta}, 3, &a));
-}
+clg_norm_options clg_norm_defaults(void) { return (clg_norm_options){.eps = 1e-5f}; }
 
-clg_tensor *clg_layer_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, float eps) {
-  return clg_layer_norm_act(x, gamma, beta, eps, CLG_ACT_NONE, 0);
+clg_tensor *clg_layer_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, const clg_norm_options *options) {
+  const clg_norm_options usual = clg_norm_defaults(), *o = options ? options : &usual;
+  clg_act_choice choice;
+  if (!x) return clg_null_object(NULL, "layer_norm");
+  if (!clg_fused_act_begin(x->ctx, &o->act, false, "layer_norm", &choice)) return NULL;
+  clg_layer_norm_attrs a = {o->eps, choice.fused};
+  return clg_fused_act_end(&choice, clg_op_run(&clg_layer_norm_op, (clg_tensor *[]){x, gamma, beta}, 3, &a));
 }
