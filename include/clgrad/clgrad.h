@@ -26,6 +26,7 @@
 #include <clgrad/nn.h>
 #include <clgrad/ops.h>
 #include <clgrad/optim.h>
+#include <clgrad/profile.h>
 #include <clgrad/tensor.h>
 #include <clgrad/tuning.h>
 

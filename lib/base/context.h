@@ -11,6 +11,7 @@
 typedef struct clg_pool clg_pool;         /* buffers, and the free ones */
 typedef struct clg_books clg_books;       /* who holds how many bytes, and why */
 typedef struct clg_programs clg_programs; /* built programs and kernels */
+typedef struct clg_profile clg_profile;   /* launches, waits and times by phase */
 typedef struct clg_queue clg_queue;       /* cl_context, cl_device_id, cl_command_queue; NULL in a plan */
 
 /* State of higher rooms that lives as long as the context. */
@@ -67,6 +68,7 @@ struct clg_context {
   clg_pool *pool;
   clg_books *books;
   clg_programs *programs;
+  clg_profile *profile;
   clg_counters counters;
   clg_context *like; /* a plan's lender of workspace sizes */
   uint64_t seed;     /* as asked for at creation; the random room takes it from here */

@@ -3,6 +3,7 @@
 #include "device/books.h"
 #include "device/choose.h"
 #include "device/pool.h"
+#include "device/profile.h"
 #include "device/program.h"
 #include "product/open.h"
 #include <clgrad/opencl.h>
@@ -19,7 +20,8 @@ clg_context *clg_context_new(uint64_t seed, uint64_t memory_limit) {
   ctx->books = clg_books_create();
   ctx->pool = clg_pool_create(memory_limit);
   ctx->programs = clg_programs_create();
-  if (ctx->books && ctx->pool && ctx->programs) return ctx;
+  ctx->profile = clg_profile_create();
+  if (ctx->books && ctx->pool && ctx->programs && ctx->profile) return ctx;
   clg_context_destroy(ctx);
   return NULL;
 }
@@ -130,12 +132,13 @@ void clg_context_destroy(clg_context *ctx) {
     if (ctx->slot[i].destroy) ctx->slot[i].destroy(ctx, ctx->slot[i].state);
   if (ctx->queue && ctx->queue->profile) {
     clg_queue_waited(ctx->queue);
-    clg_programs_report(ctx);
+    clg_profile_report(ctx);
   }
   clg_pool_destroy(ctx);
   if (ctx->queue && !ctx->lost) clg_programs_save(ctx);
   clg_programs_destroy(ctx->programs);
   clg_queue_close(ctx->queue);
+  clg_profile_destroy(ctx->profile);
   clg_books_destroy(ctx->books);
   clg_kept_free(ctx->kept);
   clg_context *like = ctx->like;

@@ -1,6 +1,7 @@
 /* Events: points in the queue that a program can look at and wait for. Each owns the driver's event until it is known
  * to be over, since some drivers keep memory for those that nobody releases. */
 #include "device/pool.h"
+#include "device/profile.h"
 #include "device/wait.h"
 #include <stdlib.h>
 
@@ -54,7 +55,7 @@ clg_status clg_event_wait(clg_event *e) {
   if (!e) return clg_null(NULL, "event_wait");
   clg_status s = clg_queue_usable(e->ctx, "event_wait");
   if (s != CLG_OK) return s;
-  e->ctx->counters.waits++;
+  clg_count_wait(e->ctx);
   if (!e->mark) return CLG_OK;
   cl_int code = clg_wait_event(e->ctx, e->mark);
   release(e);

@@ -1,6 +1,7 @@
 /* Sets arguments and enqueues kernels. */
 #include "device/launch.h"
 #include "base/ceil_div.h"
+#include "device/profile.h"
 #include "device/program.h"
 #include "device/queue.h"
 #include <string.h>
@@ -89,7 +90,7 @@ clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg
                     args->n);
   if (!global[0] || !global[1] || !global[2]) return CLG_OK;
   if (!ctx->queue) {
-    ctx->counters.launches++;
+    clg_count_launches(ctx, 1);
     return CLG_OK;
   }
   const size_t flat[3] = {flat_group(ctx, k), 1, 1}, *group = local ? local : flat;
@@ -101,9 +102,9 @@ clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg
   if (code != CL_SUCCESS && clg_pool_retry(ctx, code, op)) code = enqueue(ctx, k, global, group, &event);
   if (ctx->lost) return CLG_ERR_LOST;
   if (code != CL_SUCCESS) return clg_work_fail(ctx, op, k->name, code);
-  ctx->counters.launches++;
+  clg_count_launches(ctx, 1);
   clg_queue_sent(ctx->queue);
-  return clg_profile_add(ctx, k, event);
+  return event ? clg_profile_add(ctx, &(clg_launched){k->file, k->name, 1, NULL, event}) : CLG_OK;
 }
 
 clg_status clg_launch_groups(clg_context *ctx, clg_kernel *k, const char *op, const clg_args *args,

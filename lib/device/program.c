@@ -56,12 +56,6 @@ void clg_programs_destroy(clg_programs *all) {
   free(all);
 }
 
-void clg_programs_report(clg_context *ctx) {
-  for (int i = 0; i < BUCKETS; i++)
-    for (const program *p = ctx->programs->bucket[i]; p; p = p->next)
-      for (const clg_kernel *k = p->kernels; k; k = k->next) clg_profile_report(ctx, p->label ? NULL : p->file, k);
-}
-
 unsigned clg_vector_width(const clg_context *ctx) { return ctx->shape == CLG_SHAPE_CPU ? LANES : 1; }
 
 /* Of a width between, the next one below: a vector then is at most a register. */
@@ -308,6 +302,7 @@ static clg_kernel *make_kernel(clg_context *ctx, program *p, const char *name) {
     kernel_free(k);
     return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   }
+  k->file = p->label ? "" : p->file;
   k->group = p->group;
   k->args = -1;
   cl_int code = CL_SUCCESS;

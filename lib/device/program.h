@@ -8,12 +8,12 @@
 struct clg_kernel {
   clg_kernel *next; /* of the same program */
   char *name;
-  cl_kernel kernel;               /* NULL in a plan */
-  int args;                       /* how many it takes; -1: unknown */
-  size_t group;                   /* its program's WG */
-  size_t max_group;               /* the most items of a work-group on this device, */
-  uint64_t local_bytes;           /* and what a group takes of local memory; 0: not known */
-  uint64_t launches, nanoseconds; /* when profiling */
+  cl_kernel kernel;     /* NULL in a plan */
+  int args;             /* how many it takes; -1: unknown */
+  const char *file;     /* "" for one that was written */
+  size_t group;         /* its program's WG */
+  size_t max_group;     /* the most items of a work-group on this device, */
+  uint64_t local_bytes; /* and what a group takes of local memory; 0: not known */
 };
 
 clg_programs *clg_programs_create(void);
@@ -21,18 +21,11 @@ void clg_programs_destroy(clg_programs *programs);
 /* Puts what was built from source into the disk cache. When the context ends, since a driver may take long over the
  * binary. */
 void clg_programs_save(clg_context *ctx);
-/* To the log, what each kernel took. */
-void clg_programs_report(clg_context *ctx);
 
 /* Tells the context's callback that a program is compiled, or (NULL) that it has been. */
 static inline void clg_program_compiles(clg_context *ctx, const char *name) {
   if (ctx->build) ctx->build(ctx->build_user, ctx->counters.programs, name);
 }
-
-/* A launch of a profiling context, with its event, which it takes over; NULL is ignored. */
-clg_status clg_profile_add(clg_context *ctx, clg_kernel *k, cl_event event);
-/* To the log; `file` is NULL for a kernel that was written. */
-void clg_profile_report(clg_context *ctx, const char *file, const clg_kernel *k);
 
 /* A piece of source or key. */
 typedef struct clg_part {

@@ -2,6 +2,7 @@
  * they keep until the next wait. */
 #include "device/queue.h"
 #include "device/devices.h"
+#include "device/profile.h"
 #include "device/wait.h"
 #include <stdlib.h>
 
@@ -147,16 +148,21 @@ clg_status clg_queue_open(clg_context *ctx, cl_device_id device, cl_context cont
   return clg_cl_fail(ctx, NULL, what, code);
 }
 
+/* 0: the driver does not say. */
+static cl_ulong moment(cl_event e, cl_profiling_info what) {
+  cl_ulong t = 0;
+  return clGetEventProfilingInfo(e, what, sizeof t, &t, NULL) == CL_SUCCESS ? t : 0;
+}
+
 void clg_queue_waited(clg_queue *q) {
   for (size_t i = 0; i < q->n_timed; i++) {
     const clg_timed *t = &q->timed[i];
-    cl_ulong start = 0, end = 0;
-    if (clGetEventProfilingInfo(t->event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) == CL_SUCCESS &&
-        clGetEventProfilingInfo(t->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) == CL_SUCCESS &&
-        end > start)
-      *t->nanoseconds += end - start;
-    ++*t->launches;
+    cl_ulong start = t->from ? moment(t->from, CL_PROFILING_COMMAND_END) : moment(t->event, CL_PROFILING_COMMAND_START);
+    cl_ulong end = moment(t->event, CL_PROFILING_COMMAND_END);
+    if (start && end > start) t->time->row.nanoseconds += end - start;
+    t->time->row.launches += t->launches;
     clReleaseEvent(t->event);
+    if (t->from) clReleaseEvent(t->from);
   }
   q->n_timed = 0;
   for (clg_staged *s = q->staged, *next; s; s = next) next = s->next, free(s);
@@ -190,7 +196,7 @@ clg_status clg_queue_lose(clg_context *ctx, const char *op, cl_int code) {
 }
 
 clg_status clg_queue_drain(clg_context *ctx, const char *op) {
-  ctx->counters.waits++;
+  clg_count_wait(ctx);
   if (!ctx->queue) return CLG_OK;
   cl_int code = clg_wait_all(ctx);
   ctx->queue->unflushed = 0;

@@ -14,10 +14,12 @@ typedef struct clg_staged {
   struct clg_staged *next;
   unsigned char data[];
 } clg_staged;
-/* A launch whose time is not read yet, and where it is counted. */
+/* Launches whose time is not read yet, and where it is counted (profile.h). */
+typedef struct clg_time clg_time;
 typedef struct clg_timed {
-  cl_event event;
-  uint64_t *launches, *nanoseconds;
+  cl_event event, from; /* from: a marker in front; NULL: none */
+  clg_time *time;
+  uint64_t launches;
 } clg_timed;
 
 struct clg_queue {

@@ -1,6 +1,7 @@
 /* CLBlast's products with their workspace from our pool. Owns the process's count of contexts that use CLBlast: its
  * program cache is process-wide, and is cleared when the last of them goes. */
 #include "product/clblast.h"
+#include "device/profile.h"
 #include "device/program.h"
 #include "device/queue.h"
 #include "product/given.h"
@@ -153,12 +154,12 @@ size_t clg_gemm_workspace(clg_context *ctx, const clg_product *c) {
   return most;
 }
 
-static CLBlastStatusCode run(clg_queue *q, const clg_product *c, bool columns, const clg_block *work) {
+static CLBlastStatusCode run(clg_queue *q, const clg_product *c, bool columns, const clg_block *work, cl_event *event) {
   form f = form_of(c, columns);
   const float beta = c->accumulate ? 1.0f : 0.0f;
   return CLBlastSgemmWithTempBuffer(f.layout, f.a.transpose, f.b.transpose, f.m, f.n, c->k, 1.0f,
                                     clg_block_mem(f.a.block), f.a.offset, f.a.ld, clg_block_mem(f.b.block), f.b.offset,
-                                    f.b.ld, beta, clg_block_mem(c->c), c->c_offset, c->c_ld, &q->queue, NULL,
+                                    f.b.ld, beta, clg_block_mem(c->c), c->c_offset, c->c_ld, &q->queue, event,
                                     work ? clg_block_mem(work) : NULL);
 }
 
@@ -173,14 +174,27 @@ static clg_status check(clg_context *ctx, const clg_product *c, const char *op) 
 
 /* CLBlast refuses a workspace that is too small, before it queues anything: then its own figure is taken. */
 static CLBlastStatusCode run_with(clg_context *ctx, const clg_product *c, clg_gemm_cut want, clg_block **work,
-                                  const char *op) {
-  CLBlastStatusCode code = run(ctx->queue, c, want.columns, *work);
+                                  const char *op, cl_event *event) {
+  CLBlastStatusCode code = run(ctx->queue, c, want.columns, *work, event);
   if (code == CLBlastInsufficientMemoryTemp) {
     clg_block_unref(*work);
     *work = clg_block_alloc(ctx, ask(ctx->queue, c, want.columns), CLG_ROLE_WORKSPACE, op);
-    if (*work) code = run(ctx->queue, c, want.columns, *work);
+    if (*work) code = run(ctx->queue, c, want.columns, *work, event);
   }
-  if (code != CLBlastSuccess && clg_pool_retry(ctx, (cl_int)code, op)) code = run(ctx->queue, c, want.columns, *work);
+  if (code != CLBlastSuccess && clg_pool_retry(ctx, (cl_int)code, op))
+    code = run(ctx->queue, c, want.columns, *work, event);
+  return code;
+}
+
+/* Its last kernel has the event: a marker in front of the first says when they began. */
+static CLBlastStatusCode run_timed(clg_context *ctx, const clg_product *c, clg_gemm_cut want, clg_block **work,
+                                   const char *op) {
+  clg_launched l = {"CLBlast", "Sgemm", want.kernels, clg_profile_mark(ctx), NULL};
+  CLBlastStatusCode code = run_with(ctx, c, want, work, op, l.from ? &l.event : NULL);
+  if (code == CLBlastSuccess && l.event)
+    clg_profile_add(ctx, &l);
+  else if (l.from)
+    clReleaseEvent(l.from);
   return code;
 }
 
@@ -201,7 +215,7 @@ static clg_status run_panel(clg_context *ctx, const clg_product *c, const char *
   if (ctx->queue) {
     use_clblast(state);
     if (first) clg_program_compiles(ctx, "CLBlast");
-    code = run_with(ctx, c, want, &work, op);
+    code = run_timed(ctx, c, want, &work, op);
     if (first) clg_program_compiles(ctx, NULL);
     if (code == CLBlastSuccess) clg_queue_sent(ctx->queue);
   }
@@ -210,7 +224,7 @@ static clg_status run_panel(clg_context *ctx, const clg_product *c, const char *
   if (ctx->lost) return CLG_ERR_LOST;
   if (cannot_run(code)) return give_up(ctx, code);
   if (code != CLBlastSuccess) return clg_work_fail(ctx, op, "CLBlastSgemm", (cl_int)code);
-  ctx->counters.launches += want.kernels;
+  clg_count_launches(ctx, want.kernels);
   return CLG_OK;
 }
 
