@@ -65,6 +65,7 @@ START_TEST(aranges_are_pytorchs) {
   refused(clg_arange(ctx, 0, 5, -1), CLG_ERR_ARGUMENT, "steps of -1 do not lead from 0 to 5");
   refused(clg_arange(ctx, 0, NAN, 1), CLG_ERR_ARGUMENT, "arange");
   refused(clg_arange(ctx, 0, 1e10, 1), CLG_ERR_SHAPE, "arange: 10000000000 elements");
+  refused(clg_arange(ctx, 0, 1, 1e-300), CLG_ERR_SHAPE, "arange: 1e+300 elements");
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
 }
 END_TEST

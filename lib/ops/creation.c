@@ -47,7 +47,7 @@ clg_tensor *clg_arange(clg_context *ctx, double start, double stop, double step)
   const double steps = ceil((stop - start) / step);
   if (!(step != 0 && steps >= 0))
     return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "arange", "steps of %g do not lead from %g to %g", step, start, stop);
-  if (steps > INT32_MAX) return clg_fail_object(ctx, CLG_ERR_SHAPE, "arange", "%g elements are 2^31 or more", steps);
+  if (steps > INT32_MAX) return clg_fail_object(ctx, CLG_ERR_SHAPE, "arange", "%.15g elements are 2^31 or more", steps);
   const int64_t n = (int64_t)steps;
   float *values = malloc((size_t)(n ? n : 1) * sizeof *values);
   if (!values) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "arange", "out of host memory");
