@@ -34,18 +34,3 @@ static inline float clg_sign(const float x) { return (float)((x > 0.0f) - (x < 0
 /* NaN wins, unlike in fmin and fmax. */
 static inline float clg_min(const float a, const float b) { return a < b || a != a ? a : b; }
 static inline float clg_max(const float a, const float b) { return a > b || a != a ? a : b; }
-
-/* Between writes to local memory and other items' reads of them. An item that is alone needs none, and gets none: where
- * a loop begins right behind a barrier, PoCL 6 loses its variables in work-groups of one or two
- * (POCL_WORK_GROUP_METHOD=loops and groups of four do not): it never ends. Named so that its sources mention WG. */
-#if WG > 1
-#define WG_BARRIER barrier(CLK_LOCAL_MEM_FENCE)
-#else
-#define WG_BARRIER
-#endif
-/* What items share; one that is alone has it to itself, and the device need not have local memory. */
-#if WG > 1
-#define WG_LOCAL __local
-#else
-#define WG_LOCAL
-#endif

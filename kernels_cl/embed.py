@@ -43,15 +43,18 @@ def check_conditions(path, text):
                 sys.exit(f"{path}: nobody defines {name}, which a condition asks for")
 
 
-def read(path):
-    """The file after a #line directive, its includes in place."""
+def read(path, seen):
+    """The file after a #line directive, its includes in place, each where it is first."""
+    if path in seen:
+        return b""
+    seen.add(path)
     base = os.path.basename(path)
     text = b"" if base.endswith(".clt") else f'#line 1 "{base}"\n'.encode()
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
             include = re.match(rb'#include "(.+)"$', line.rstrip())
             if include:
-                line = read(found(include[1].decode(), os.path.dirname(path))) + f'#line {number + 1} "{base}"\n'.encode()
+                line = read(found(include[1].decode(), os.path.dirname(path)), seen) + f'#line {number + 1} "{base}"\n'.encode()
             text += line if line.endswith(b"\n") else line + b"\n"
     return text
 
@@ -62,7 +65,7 @@ def main(out, *paths):
     arrays, rows = [], []
     for path in paths:
         base = os.path.basename(path)
-        text = read(path)
+        text = read(path, set())
         # A byte over 127 would not fit a char, and OpenCL C asks for ASCII outside comments.
         if any(byte > 127 or byte == 0 for byte in text):
             sys.exit(f"{path}: not plain ASCII")

@@ -58,27 +58,21 @@ conv_tile(__global const float *in, const ulong in_o, __global const float *w, c
   WG_BARRIER;
   const uint k = (uint)s.in_ch * (uint)(ty.n * tx.n);
   TILE_BEGIN
-  for (uint panel = 0; panel < k; panel += PANEL_K) {
-    TILE_PANEL
-    for (uint p0 = panel, end = panel + min(k - panel, PANEL_K); p0 < end; p0 += TILE_K) {
-      for (uint p = id; p < TILE_K; p += WG) {
-        const uint ny = (uint)ty.n, nx = (uint)tx.n, row = (p0 + p) / nx, c = row / ny;
-        const int x = (int)((p0 + p) % nx), y = (int)(row % ny);
-        const int tap = (ty.first + y * ty.every) * s.k_w + tx.first + x * tx.every;
-        const place at = {
-            p0 + p < end ? (size_t)c * (flags & CONV_DGRAD ? s.out_ch : 1) * s.k_h * s.k_w + tap : NOWHERE,
-            p0 + p < end ? (size_t)c * s.in_h * s.in_w : NOWHERE, ty.at + y * ty.step, tx.at + x * tx.step};
-        step[p] = at;
-      }
-      WG_BARRIER;
-      TILE_FILL(e) {
-        TILE_A(e / TILE_K, e % TILE_K) = load_a(w, w_o, line + e / TILE_K, step + e % TILE_K);
-        TILE_B(e / TILE, e % TILE) = load_in(in, in_o, line + e % TILE, step + e / TILE, s.in_h, s.in_w);
-      }
-      TILE_MULTIPLY(min(end - p0, (uint)TILE_K))
-    }
-    TILE_ADD
+  TILE_STEPS(0, k)
+  for (uint p = id; p < TILE_K; p += WG) {
+    const uint ny = (uint)ty.n, nx = (uint)tx.n, row = (p0 + p) / nx, c = row / ny;
+    const int x = (int)((p0 + p) % nx), y = (int)(row % ny);
+    const int tap = (ty.first + y * ty.every) * s.k_w + tx.first + x * tx.every;
+    const place at = {p0 + p < end ? (size_t)c * (flags & CONV_DGRAD ? s.out_ch : 1) * s.k_h * s.k_w + tap : NOWHERE,
+                      p0 + p < end ? (size_t)c * s.in_h * s.in_w : NOWHERE, ty.at + y * ty.step, tx.at + x * tx.step};
+    step[p] = at;
   }
+  WG_BARRIER;
+  TILE_FILL(e) {
+    TILE_A(e / TILE_K, e % TILE_K) = load_a(w, w_o, line + e / TILE_K, step + e % TILE_K);
+    TILE_B(e / TILE, e % TILE) = load_in(in, in_o, line + e % TILE, step + e / TILE, s.in_h, s.in_w);
+  }
+  TILE_STEPS_END
   TILE_END
   for (uint e = id; e < TILE * TILE; e += WG) {
     const uint r = e / TILE, l = e % TILE, i = (uint)get_group_id(1) % tiles * TILE + r,
@@ -109,25 +103,20 @@ conv_wgrad_tile(__global const float *in, const ulong in_o, __global const float
   }
   const uint first = (uint)get_group_id(2) * s.per, last = min(first + s.per, s.batch * plane);
   TILE_BEGIN
-  for (uint panel = first; panel < last; panel += PANEL_K) {
-    TILE_PANEL
-    for (uint p0 = panel, end = panel + min(last - panel, PANEL_K); p0 < end; p0 += TILE_K) {
-      for (uint p = id; p < TILE_K; p += WG) {
-        const uint n = (p0 + p) / plane, q = (p0 + p) % plane;
-        const place at = {p0 + p < end ? (size_t)n * s.groups * s.out_ch * plane + q : NOWHERE,
-                          p0 + p < end ? (size_t)n * s.groups * s.in_ch * s.in_h * s.in_w : NOWHERE,
-                          (int)(q / s.out_w) * s.in_sy, (int)(q % s.out_w) * s.in_sx};
-        step[p] = at;
-      }
-      WG_BARRIER;
-      TILE_FILL(e) {
-        TILE_A(e / TILE_K, e % TILE_K) = load_a(g_y, g_o, line + e / TILE_K, step + e % TILE_K);
-        TILE_B(e % TILE_K, e / TILE_K) = load_in(in, in_o, line + e / TILE_K, step + e % TILE_K, s.in_h, s.in_w);
-      }
-      TILE_MULTIPLY(min(end - p0, (uint)TILE_K))
-    }
-    TILE_ADD
+  TILE_STEPS(first, last)
+  for (uint p = id; p < TILE_K; p += WG) {
+    const uint n = (p0 + p) / plane, q = (p0 + p) % plane;
+    const place at = {p0 + p < end ? (size_t)n * s.groups * s.out_ch * plane + q : NOWHERE,
+                      p0 + p < end ? (size_t)n * s.groups * s.in_ch * s.in_h * s.in_w : NOWHERE,
+                      (int)(q / s.out_w) * s.in_sy, (int)(q % s.out_w) * s.in_sx};
+    step[p] = at;
   }
+  WG_BARRIER;
+  TILE_FILL(e) {
+    TILE_A(e / TILE_K, e % TILE_K) = load_a(g_y, g_o, line + e / TILE_K, step + e % TILE_K);
+    TILE_B(e % TILE_K, e / TILE_K) = load_in(in, in_o, line + e / TILE_K, step + e % TILE_K, s.in_h, s.in_w);
+  }
+  TILE_STEPS_END
   TILE_END
   for (uint e = id; e < TILE * TILE; e += WG) {
     const uint r = e / TILE, l = e % TILE, j = (uint)get_group_id(0) * TILE + l;

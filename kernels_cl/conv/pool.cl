@@ -1,7 +1,6 @@
 /* Pooling of planes: x [planes,H,W] -> y [planes,OH,OW]; window (p,q) covers the elements (p*sy - py + a*dy, q*sx - px
  * + b*dx), a < ky, b < kx, that lie in the plane. Sums run in the order of the windows, each of whose rows is a block.
  * On a GPU an item has one element of what is written, on a CPU `step` rows of it. */
-#include "kernel/constants.h"
 #include "sums.clh"
 #define POOL_SHAPE const int8 sizes, const int8 window
 #define POOL_SIZES                                                                                                     \
@@ -146,7 +145,7 @@ static inline void max_at(__global const float *x, __global float *y, __global i
 /* Of 16 whole windows from (p,q) on. */
 static inline void max_16(__global const float *x, __global float *y, __global int *index, const int p, const int q,
                           const int H, const int W, const int8 window) {
-  const int16 lanes = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) * SX;
+  const int16 lanes = LANE_NUMBERS(int16) * SX;
   float16 best = -INFINITY;
   int16 at = -1;
   for (int a = 0; a < KY; a++) {

@@ -22,31 +22,30 @@ __kernel void index_gather(__global const float *x, const uint x_o, __global con
 #endif
 
 #if CLG_FORM(index_scatter)
+/* sum, rest and the last block of TERM(j), of type T, over all j. */
+#define SCATTER_SUM(T, TERM)                                                                                           \
+  T sum = 0.0f, rest = 0.0f, block = 0.0f;                                                                             \
+  for (uint j = 0; j < m; j++) {                                                                                       \
+    block += TERM(j);                                                                                                  \
+    if (j % SUM_LONG != SUM_LONG - 1) continue;                                                                        \
+    SUM_TAKE(T, sum, rest, block)                                                                                      \
+    block = 0.0f;                                                                                                      \
+  }
+static inline float of_equal(const int i, const int k, const float v) { return i == k ? v : 0.0f; }
 /* The sum over j of g[j*inner] where index[j*inner] == k. */
 static inline float scatter_at(__global const float *g, __global const int *index, const int k, const uint m,
                                const uint inner) {
-  float sum = 0.0f, rest = 0.0f, block = 0.0f;
-  for (uint j = 0; j < m; j++) {
-    const float v = g[(size_t)j * inner];
-    block += index[(size_t)j * inner] == k ? v : 0.0f;
-    if (j % SUM_LONG != SUM_LONG - 1) continue;
-    SUM_TAKE(float, sum, rest, block)
-    block = 0.0f;
-  }
+#define TERM_AT(j) of_equal(index[(size_t)(j)*inner], k, g[(size_t)(j)*inner])
+  SCATTER_SUM(float, TERM_AT)
   SUM_TAKE(float, sum, rest, block)
   return clg_sum_end(sum, rest);
 }
 #if CLG_CPU
 static inline float16 scatter_16(__global const float *g, __global const int *index, const int k, const uint m,
                                  const uint inner) {
-  float16 sum = 0.0f, rest = 0.0f, block = 0.0f;
-  for (uint j = 0; j < m; j++) {
-    const int16 here = vload16(0, index + (size_t)j * inner) == k;
-    block += as_float16(as_int16(CLG_LOAD16(g + (size_t)j * inner)) & here);
-    if (j % SUM_LONG != SUM_LONG - 1) continue;
-    SUM_TAKE(float16, sum, rest, block)
-    block = 0.0f;
-  }
+#define IS_16(j)   (vload16(0, index + (size_t)(j)*inner) == k)
+#define TERM_16(j) as_float16(as_int16(CLG_LOAD16(g + (size_t)(j)*inner)) & IS_16(j))
+  SCATTER_SUM(float16, TERM_16)
   if (m < SUM_LONG) return block;
   SUM_TAKE(float16, sum, rest, block)
   return SUM_END(sum, rest);
@@ -183,8 +182,6 @@ static void add_block(__global const float *g, const uint *j, const uint count, 
   }
 #define LOAD16(p)     vload16(0, p)
 #define STORE16(v, p) vstore16(v, 0, p)
-#define LOAD1(p)      (*(p))
-#define STORE1(v, p)  (*(p) = (v))
   uint c = 0;
   for (; c + 16 <= w; c += 16) ROWS_BLOCK(float16, LOAD16, STORE16, c)
   for (; c < w; c++) ROWS_BLOCK(float, LOAD1, STORE1, c)
@@ -310,7 +307,7 @@ static inline void extreme_at(__global const float *x, __global float *y, __glob
 static void extreme_row(__global const float *x, __global float *y, __global int *index, const uint n,
                         const uint flags) {
   float16 best = CLG_LOAD16(x);
-  int16 at = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), here = at;
+  int16 at = LANE_NUMBERS(int16), here = at;
   uint k = 16;
   for (; k + 16 <= n; k += 16) {
     const float16 v = CLG_LOAD16(x + k);

@@ -2,18 +2,18 @@
  * items that share their sums through local memory on a GPU. Work-groups of WG; group id: channel. */
 #include "batch_norm.clh"
 
-/* Runs BODY(V, LOAD, STORE) at every element `at` of the channel in the first N images, from the last image to the
- * first: sums come before it, and what they read last is still near. */
+/* Runs BODY(V, LOAD, STORE) at every element `at` of the channel, from the last image to the first: sums, over the
+ * first `summed` images, come before it, and what they read last is still near. */
 #if VW == 16
-#define CHANNEL(N, BODY)                                                                                               \
-  for (uint i = (N); i-- > 0;) {                                                                                       \
+#define CHANNEL(BODY)                                                                                                  \
+  for (uint i = images; i-- > 0;) {                                                                                    \
     const size_t base = ((size_t)i * channels + channel) * size;                                                       \
     RUN(base, size, BODY, NO_STEP)                                                                                     \
   }
-#define CHANNEL_SUMS(N, BODY, first, second)                                                                           \
+#define CHANNEL_SUMS(BODY, first, second)                                                                              \
   {                                                                                                                    \
     SUMS_OPEN                                                                                                          \
-    for (uint i = 0; i < (N); i++) {                                                                                   \
+    for (uint i = 0; i < summed; i++) {                                                                                \
       const size_t base = ((size_t)i * channels + channel) * size;                                                     \
       RUN(base, size, BODY, SUMS_STEP)                                                                                 \
       SUMS_RUN()                                                                                                       \
@@ -22,20 +22,9 @@
     SUMS_CLOSE(1, second)                                                                                              \
   }
 #else
-#define CHANNEL_FROM(FIRST, STEP, N, BODY)                                                                             \
-  for (uint e = FIRST; e < (N)*size; e += STEP) {                                                                      \
-    const uint i = e / size;                                                                                           \
-    const size_t at = ((size_t)i * channels + channel) * size + (e - i * size);                                        \
-    BODY(float, LOAD1, STORE1)                                                                                         \
-  }
-#define CHANNEL(N, BODY) CHANNEL_FROM(lane, WG, N, BODY)
-#define CHANNEL_SUMS(N, BODY, first, second)                                                                           \
-  {                                                                                                                    \
-    WG_BARRIER;                                                                                                        \
-    SUM_EACH_LANE(v, lane){SUMS_OPEN CHANNEL_FROM(v, SUM_LANES, N, BODY) SUMS_CLOSE(0, v) SUMS_CLOSE(1, v)} SUM_JOIN(  \
-        sums_part[0], lane, CLG_JOIN_SUM) SUM_JOIN(sums_part[1], lane, CLG_JOIN_SUM) first = sums_part[0][0],          \
-                                                                                     second = sums_part[1][0];         \
-  }
+#define CHANNEL(BODY)                     VALUES(lane, WG, images *size, BODY)
+#define CHANNEL_LOOP(FIRST, STEP, BODY)   VALUES(FIRST, STEP, summed *size, BODY)
+#define CHANNEL_SUMS(BODY, first, second) GROUP_SUMS(CHANNEL_LOOP, BODY, first, second)
 #endif
 
 #if CLG_FORM(batch_norm_forward)
@@ -43,13 +32,7 @@
 /* y = (x - mean) * rstd * gamma + beta; mean and rstd [C] are kept for backward. Statistics of the batch, or with
  * NORM_EVAL the running ones. With NORM_UPDATE the running ones move by `momentum` towards the batch's (variance times
  * `unbias`). */
-__kernel void batch_norm_forward(__global const float *x, const uint x_o, __global const float *gamma,
-                                 const uint gamma_o, __global const float *beta, const uint beta_o,
-                                 __global float *running_mean, const uint running_mean_o, __global float *running_var,
-                                 const uint running_var_o, __global float *y, const uint y_o, __global float *mean,
-                                 const uint mean_o, __global float *rstd, const uint rstd_o, const uint images,
-                                 const uint channels, const uint size, const float eps, const float momentum,
-                                 const float unbias, const uint flags, const float2 numbers) {
+__kernel void batch_norm_forward(FORWARD_ARGS) {
   SUMS_LOCAL
   const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
   x += x_o;
@@ -73,9 +56,9 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
 #endif
       /* A second pass: the difference of mean squares would cancel. */
       float none;
-      CHANNEL_SUMS(summed, SUM_FROM, mean_from, none)
+      CHANNEL_SUMS(SUM_FROM, mean_from, none)
       const float around = mean_from / count;
-      CHANNEL_SUMS(summed, SUM_SQUARES, none, squares)
+      CHANNEL_SUMS(SUM_SQUARES, none, squares)
       mean_from = around;
 #if VW == 16
     }
@@ -85,13 +68,9 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
   const float mu = flags & NORM_EVAL ? *running_mean : moments_mean(mean_from, shift, unit);
   const float var = flags & NORM_EVAL ? *running_var : squares / count / unit / unit;
   const float scale = flags & NORM_EVAL ? 1.0f / sqrt(var + eps) : moments_rstd(squares / count, eps, unit);
-  const float a = flags & NORM_GAMMA ? scale * gamma[gamma_o + channel] : scale,
-              b = flags & NORM_BETA ? beta[beta_o + channel] : 0.0f;
-  CHANNEL(images, NORMALISE)
-  if (lane == 0 && (flags & NORM_UPDATE)) {
-    *running_mean = (1.0f - momentum) * *running_mean + momentum * mu;
-    *running_var = (1.0f - momentum) * *running_var + momentum * (var * unbias);
-  }
+  const float a = FACTOR_OF(scale, channel), b = OFFSET_OF(channel);
+  CHANNEL(NORMALISE)
+  if (lane == 0 && (flags & NORM_UPDATE)) running_move(running_mean, running_var, mu, var, momentum, unbias);
   if (lane == 0) {
     mean[mean_o + channel] = mu;
     rstd[rstd_o + channel] = scale;
@@ -102,32 +81,23 @@ __kernel void batch_norm_forward(__global const float *x, const uint x_o, __glob
 #if CLG_FORM(batch_norm_backward)
 /* With xhat = (x - mean) * rstd: dbeta (+)= sum(g), dgamma (+)= sum(g * xhat), and dx (+)= gamma * rstd * (g - mean(g)
  * - xhat * mean(g * xhat)), or gamma * rstd * g with NORM_EVAL: those that flags want. */
-__kernel void batch_norm_backward(__global const float *g, const uint g_o, __global const float *x, const uint x_o,
-                                  __global const float *gamma, const uint gamma_o, __global const float *beta,
-                                  const uint beta_o, __global const float *mean, const uint mean_o,
-                                  __global const float *rstd, const uint rstd_o, __global float *dx, const uint dx_o,
-                                  __global float *dgamma, const uint dgamma_o, __global float *dbeta,
-                                  const uint dbeta_o, const uint images, const uint channels, const uint size,
-                                  const uint flags, const float2 numbers) {
+__kernel void batch_norm_backward(BACKWARD_ARGS) {
   SUMS_LOCAL
   const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
   g += g_o;
   x += x_o;
   dx += dx_o;
   const float mu = mean[mean_o + channel], scale = rstd[rstd_o + channel];
-  const float a = flags & NORM_GAMMA ? scale * gamma[gamma_o + channel] : scale,
-              b = flags & NORM_BETA ? beta[beta_o + channel] : 0.0f;
+  const float a = FACTOR_OF(scale, channel), b = OFFSET_OF(channel);
   float sum_g, sum_h;
   /* The barriers stand outside of any condition. */
   const uint summed = !(flags & NORM_EVAL) || (flags & (NORM_WANT_GAMMA | NORM_WANT_BETA)) ? images : 0;
-  CHANNEL_SUMS(summed, SUM_BOTH, sum_g, sum_h)
-  if (lane == 0 && (flags & NORM_WANT_GAMMA))
-    dgamma[dgamma_o + channel] = flags & NORM_ADD_GAMMA ? dgamma[dgamma_o + channel] + sum_h : sum_h;
-  if (lane == 0 && (flags & NORM_WANT_BETA))
-    dbeta[dbeta_o + channel] = flags & NORM_ADD_BETA ? dbeta[dbeta_o + channel] + sum_g : sum_g;
+  CHANNEL_SUMS(SUM_BOTH, sum_g, sum_h)
+  if (lane == 0 && (flags & NORM_WANT_GAMMA)) clg_sum_put(dgamma + dgamma_o + channel, sum_h, flags & NORM_ADD_GAMMA);
+  if (lane == 0 && (flags & NORM_WANT_BETA)) clg_sum_put(dbeta + dbeta_o + channel, sum_g, flags & NORM_ADD_BETA);
   if (!(flags & NORM_WANT_X)) return;
   const float count = (float)images * (float)size;
   const float mean_g = flags & NORM_EVAL ? 0.0f : sum_g / count, mean_h = flags & NORM_EVAL ? 0.0f : sum_h / count;
-  CHANNEL(images, GRADIENT)
+  CHANNEL(GRADIENT)
 }
 #endif

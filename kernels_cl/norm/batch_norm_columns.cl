@@ -55,14 +55,7 @@
 #define COLUMN_G(V, LOAD) ACT_GRADIENT_##V((LOAD(x + at) - LANE_##V(mu)) * LANE_##V(a) + LANE_##V(b), LOAD(g + at))
 
 #if CLG_FORM(batch_norm_columns_forward)
-__kernel void batch_norm_columns_forward(__global const float *x, const uint x_o, __global const float *gamma,
-                                         const uint gamma_o, __global const float *beta, const uint beta_o,
-                                         __global float *running_mean, const uint running_mean_o,
-                                         __global float *running_var, const uint running_var_o, __global float *y,
-                                         const uint y_o, __global float *mean, const uint mean_o, __global float *rstd,
-                                         const uint rstd_o, const uint images, const uint channels, const uint size,
-                                         const float eps, const float momentum, const float unbias, const uint flags,
-                                         const float2 numbers) {
+__kernel void batch_norm_columns_forward(FORWARD_ARGS) {
   COLUMN_START
   x += x_o;
   y += y_o;
@@ -98,12 +91,8 @@ __kernel void batch_norm_columns_forward(__global const float *x, const uint x_o
       mu[l] = running_mean[l], var[l] = running_var[l];
       scale[l] = 1.0f / sqrt(var[l] + eps);
     }
-    a[l] = flags & NORM_GAMMA ? scale[l] * gamma[gamma_o + c] : scale[l];
-    b[l] = flags & NORM_BETA ? beta[beta_o + c] : 0.0f;
-    if (flags & NORM_UPDATE) {
-      running_mean[l] = (1.0f - momentum) * running_mean[l] + momentum * mu[l];
-      running_var[l] = (1.0f - momentum) * running_var[l] + momentum * (var[l] * unbias);
-    }
+    a[l] = FACTOR_OF(scale[l], c), b[l] = OFFSET_OF(c);
+    if (flags & NORM_UPDATE) running_move(running_mean + l, running_var + l, mu[l], var[l], momentum, unbias);
     mean[mean_o + c] = mu[l];
     rstd[rstd_o + c] = scale[l];
   }
@@ -117,14 +106,7 @@ __kernel void batch_norm_columns_forward(__global const float *x, const uint x_o
 #endif
 
 #if CLG_FORM(batch_norm_columns_backward)
-__kernel void batch_norm_columns_backward(__global const float *g, const uint g_o, __global const float *x,
-                                          const uint x_o, __global const float *gamma, const uint gamma_o,
-                                          __global const float *beta, const uint beta_o, __global const float *mean,
-                                          const uint mean_o, __global const float *rstd, const uint rstd_o,
-                                          __global float *dx, const uint dx_o, __global float *dgamma,
-                                          const uint dgamma_o, __global float *dbeta, const uint dbeta_o,
-                                          const uint images, const uint channels, const uint size, const uint flags,
-                                          const float2 numbers) {
+__kernel void batch_norm_columns_backward(BACKWARD_ARGS) {
   COLUMN_START
   g += g_o;
   x += x_o;
@@ -145,9 +127,8 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
   COLUMN_SUM(sum_h, COLUMN_G_HAT)
   for (uint l = 0; l < w; l++) {
     const uint c = first + l;
-    if (flags & NORM_WANT_GAMMA)
-      dgamma[dgamma_o + c] = flags & NORM_ADD_GAMMA ? dgamma[dgamma_o + c] + sum_h[l] : sum_h[l];
-    if (flags & NORM_WANT_BETA) dbeta[dbeta_o + c] = flags & NORM_ADD_BETA ? dbeta[dbeta_o + c] + sum_g[l] : sum_g[l];
+    if (flags & NORM_WANT_GAMMA) clg_sum_put(dgamma + dgamma_o + c, sum_h[l], flags & NORM_ADD_GAMMA);
+    if (flags & NORM_WANT_BETA) clg_sum_put(dbeta + dbeta_o + c, sum_g[l], flags & NORM_ADD_BETA);
     sum_g[l] = flags & NORM_EVAL ? 0.0f : sum_g[l] / count;
     sum_h[l] = flags & NORM_EVAL ? 0.0f : sum_h[l] / count;
   }
@@ -176,19 +157,13 @@ __kernel void batch_norm_columns_backward(__global const float *g, const uint g_
   const uint first = (uint)get_global_id(0) * WIDE, part = PART_ID;                                                    \
   if (first >= channels) return;                                                                                       \
   const uint w = WIDE == 1 ? 1 : min(channels - first, WIDE), from = part * chunk, end = min(images, from + chunk);
-#define STRIPE_ARGS                                                                                                    \
-  __global const float *x, const uint x_o, __global const float *gamma, const uint gamma_o,                            \
-      __global const float *beta, const uint beta_o, __global const float *mean, const uint mean_o,                    \
-      __global const float *rstd, const uint rstd_o, const uint images, const uint channels, const uint size,          \
-      const uint chunk, const uint flags, const float2 numbers
 #define STRIPE_CHANNELS                                                                                                \
   float mu[SPAN], scale[SPAN], a[SPAN], b[SPAN];                                                                       \
   for (uint l = 0; l < w; l++) {                                                                                       \
-    const uint c = first + l;                                                                                          \
-    mu[l] = mean[mean_o + c];                                                                                          \
-    scale[l] = rstd[rstd_o + c];                                                                                       \
-    a[l] = flags & NORM_GAMMA ? scale[l] * gamma[gamma_o + c] : scale[l];                                              \
-    b[l] = flags & NORM_BETA ? beta[beta_o + c] : 0.0f;                                                                \
+    mu[l] = mean[mean_o + first + l];                                                                                  \
+    scale[l] = rstd[rstd_o + first + l];                                                                               \
+    a[l] = FACTOR_OF(scale[l], first + l);                                                                             \
+    b[l] = OFFSET_OF(first + l);                                                                                       \
   }
 #define STRIPE_G(at) ACT_GRADIENT_float((x[at] - mu[l]) * a[l] + b[l], g[at])
 /* PUT(at, VALUE(at)) at every element of channel l in the rows [FROM, TO). Plain loops, which compilers make vectors
@@ -276,7 +251,7 @@ __kernel void batch_norm_columns_part(__global const float *x, const uint x_o, _
 #endif
 
 #if CLG_FORM(batch_norm_columns_apply)
-__kernel void batch_norm_columns_apply(__global float *y, const uint y_o, STRIPE_ARGS) {
+__kernel void batch_norm_columns_apply(__global float *y, const uint y_o, CHANNEL_ARGS) {
   STRIPE_START(FROM_THE_LAST)
   x += x_o;
   y += y_o;
@@ -289,7 +264,7 @@ __kernel void batch_norm_columns_apply(__global float *y, const uint y_o, STRIPE
 
 #if CLG_FORM(batch_norm_columns_part_sums)
 __kernel void batch_norm_columns_part_sums(__global const float *g, const uint g_o, __global float *work,
-                                           const uint work_o, STRIPE_ARGS) {
+                                           const uint work_o, CHANNEL_ARGS) {
   STRIPE_START((uint)get_global_id(1))
   g += g_o;
   x += x_o;
@@ -318,7 +293,7 @@ __kernel void batch_norm_columns_part_sums(__global const float *g, const uint g
 
 #if CLG_FORM(batch_norm_columns_gradient)
 __kernel void batch_norm_columns_gradient(__global const float *g, const uint g_o, __global const float *sums,
-                                          const uint sums_o, __global float *dx, const uint dx_o, STRIPE_ARGS) {
+                                          const uint sums_o, __global float *dx, const uint dx_o, CHANNEL_ARGS) {
   STRIPE_START(FROM_THE_LAST)
   g += g_o;
   x += x_o;

@@ -25,20 +25,9 @@
     SUMS_CLOSE(1, second)                                                                                              \
   }
 #else
-#define PART_FROM(FIRST, STEP, BODY)                                                                                   \
-  for (uint e = FIRST; e < end; e += STEP) {                                                                           \
-    const uint i = e / size;                                                                                           \
-    const size_t at = ((size_t)i * channels + channel) * size + (e - i * size);                                        \
-    BODY(float, LOAD1, STORE1)                                                                                         \
-  }
-#define PART(BODY) PART_FROM(from + lane, WG, BODY)
-#define PART_SUMS(BODY, first, second)                                                                                 \
-  {                                                                                                                    \
-    WG_BARRIER;                                                                                                        \
-    SUM_EACH_LANE(v, lane){SUMS_OPEN PART_FROM(from + v, SUM_LANES, BODY) SUMS_CLOSE(0, v) SUMS_CLOSE(1, v)} SUM_JOIN( \
-        sums_part[0], lane, CLG_JOIN_SUM) SUM_JOIN(sums_part[1], lane, CLG_JOIN_SUM) first = sums_part[0][0],          \
-                                                                                     second = sums_part[1][0];         \
-  }
+#define PART(BODY)                     VALUES(from + lane, WG, end, BODY)
+#define PART_LOOP(FIRST, STEP, BODY)   VALUES(from + FIRST, STEP, end, BODY)
+#define PART_SUMS(BODY, first, second) GROUP_SUMS(PART_LOOP, BODY, first, second)
 #endif
 #define PART_START(PART_ID, CHANNEL_ID)                                                                                \
   const uint lane = (uint)get_local_id(0), part = PART_ID, channel = CHANNEL_ID;                                       \
@@ -139,26 +128,17 @@ __kernel void batch_norm_join(__global const float *x, const uint x_o, __global 
       scale = moments_rstd(var, eps, unit);
       var = var / unit / unit;
     }
-    if (flags & NORM_UPDATE) {
-      running_mean[l] = (1.0f - momentum) * running_mean[l] + momentum * mu;
-      running_var[l] = (1.0f - momentum) * running_var[l] + momentum * (var * unbias);
-    }
+    if (flags & NORM_UPDATE) running_move(running_mean + l, running_var + l, mu, var, momentum, unbias);
     mean[mean_o + first + l] = mu;
     rstd[rstd_o + first + l] = scale;
   }
 }
 #endif
 
-#define CHANNEL_ARGS                                                                                                   \
-  __global const float *x, const uint x_o, __global const float *gamma, const uint gamma_o,                            \
-      __global const float *beta, const uint beta_o, __global const float *mean, const uint mean_o,                    \
-      __global const float *rstd, const uint rstd_o, const uint images, const uint channels, const uint size,          \
-      const uint chunk, const uint flags, const float2 numbers
 #define CHANNEL_START                                                                                                  \
   x += x_o;                                                                                                            \
   const float mu = mean[mean_o + channel], scale = rstd[rstd_o + channel];                                             \
-  const float a = flags & NORM_GAMMA ? scale * gamma[gamma_o + channel] : scale,                                       \
-              b = flags & NORM_BETA ? beta[beta_o + channel] : 0.0f;
+  const float a = FACTOR_OF(scale, channel), b = OFFSET_OF(channel);
 
 #if CLG_FORM(batch_norm_apply)
 __kernel void batch_norm_apply(__global float *y, const uint y_o, CHANNEL_ARGS) {
@@ -212,8 +192,8 @@ __kernel void batch_norm_join_sums(__global const float *work, const uint work_o
   sums += sums_o + first;
   for (uint l = 0; l < w; l++) {
     const float all_g = clg_sum_end(sum_g[l], rest_g[l]), all_h = clg_sum_end(sum_h[l], rest_h[l]);
-    if (flags & NORM_WANT_GAMMA) dgamma[l] = flags & NORM_ADD_GAMMA ? dgamma[l] + all_h : all_h;
-    if (flags & NORM_WANT_BETA) dbeta[l] = flags & NORM_ADD_BETA ? dbeta[l] + all_g : all_g;
+    if (flags & NORM_WANT_GAMMA) clg_sum_put(dgamma + l, all_h, flags & NORM_ADD_GAMMA);
+    if (flags & NORM_WANT_BETA) clg_sum_put(dbeta + l, all_g, flags & NORM_ADD_BETA);
     sums[l] = all_g;
     sums[channels + l] = all_h;
   }

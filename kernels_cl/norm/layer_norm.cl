@@ -1,18 +1,7 @@
 /* Layer norm: x [rows,n], one mean and rstd a row. A work-group owns a row whose WG items share their sums through
  * local memory on a GPU, or some rows that its one item takes in vectors on a CPU. Work-groups of WG. Backward takes an
  * activation's derivative from its result y. */
-
-#if VW == 16
-typedef float16 VEC;
-#define VLOAD(p)     CLG_LOAD16(p)
-#define VSTORE(v, p) CLG_STORE16(v, p)
-#else
-typedef float VEC;
-#define VLOAD(p)     (*(p))
-#define VSTORE(v, p) (*(p) = (v))
-#endif
 #include "activation.clh"
-#include "kernel/constants.h"
 #include "moments.clh"
 
 /* The rows of a work-group. */
@@ -29,9 +18,6 @@ typedef float VEC;
 #define ROW_REST(BODY)                                                                                                 \
   if (VW > 1)                                                                                                          \
     for (uint j = n / VW * VW; j < n; j++) BODY
-
-#define LOAD1(p)     (*(p))
-#define STORE1(v, p) (*(p) = (v))
 
 /* z, the gradient before the activation. */
 #define NORM_Z(V, LOAD) ACT_GRADIENT_##V(LOAD(y + j), LOAD(g + j))
@@ -71,22 +57,13 @@ typedef float VEC;
     }                                                                                                                  \
   }
 #else
-#define ROW_LOCAL __local float row_part[2][SUM_LANES];
-#define ROW_SUMS(TERMS, first_sum, second_sum)                                                                         \
-  {                                                                                                                    \
-    WG_BARRIER;                                                                                                        \
-    SUM_EACH_LANE(v, lane) {                                                                                           \
-      clg_sum a = clg_sum_of(0.0f), b = clg_sum_of(0.0f);                                                              \
-      for (uint j = v; j < n; j += SUM_LANES) {                                                                        \
-        TERMS(float, LOAD1)                                                                                            \
-        a = clg_sum_add(a, first), b = clg_sum_add(b, second);                                                         \
-      }                                                                                                                \
-      row_part[0][v] = clg_sum_done(a), row_part[1][v] = clg_sum_done(b);                                              \
-    }                                                                                                                  \
-    SUM_JOIN(row_part[0], lane, CLG_JOIN_SUM)                                                                          \
-    SUM_JOIN(row_part[1], lane, CLG_JOIN_SUM)                                                                          \
-    first_sum = row_part[0][0], second_sum = row_part[1][0];                                                           \
+#define ROW_LOCAL GROUP_SUMS_LOCAL
+#define ROW_LOOP(FIRST, STEP, TERMS)                                                                                   \
+  for (uint j = FIRST; j < n; j += STEP) {                                                                             \
+    TERMS(float, LOAD1)                                                                                                \
+    GROUP_ADD(0, first) GROUP_ADD(1, second)                                                                           \
   }
+#define ROW_SUMS(TERMS, first_sum, second_sum) GROUP_SUMS(ROW_LOOP, TERMS, first_sum, second_sum)
 #endif
 
 /* y = act((x - mean) * rstd * gamma + beta); mean and rstd [rows] are kept for backward. */
@@ -168,6 +145,11 @@ __kernel void norm_forward(__global const float *x_all, const ulong x_o, __globa
 }
 #endif
 
+/* The sums t and s of a column at dgamma[c] and dbeta[c], or added to them, as flags ask for. */
+#define NORM_PUT(V, LOAD, STORE, t, s, c)                                                                              \
+  if (flags & NORM_WANT_GAMMA) STORE(flags &NORM_ADD_GAMMA ? LOAD(dgamma + (c)) + (t) : (t), dgamma + (c));            \
+  if (flags & NORM_WANT_BETA) STORE(flags &NORM_ADD_BETA ? LOAD(dbeta + (c)) + (s) : (s), dbeta + (c));
+
 #if CLG_FORM(norm_backward)
 #define NORM_COLUMN(V, LOAD, s, t)                                                                                     \
   {                                                                                                                    \
@@ -175,8 +157,19 @@ __kernel void norm_forward(__global const float *x_all, const ulong x_o, __globa
     s += z;                                                                                                            \
     t += z * ((LOAD(x + j) - mu) * scale);                                                                             \
   }
-#define NORM_ROW(i)                              const float mu = mean[i], scale = rstd[i];
-#define NORM_STORE(V, LOAD, STORE, sum, to, add) STORE((add) ? LOAD(to) + (sum) : (sum), to);
+#define NORM_ROW(i) const float mu = mean[i], scale = rstd[i];
+/* Both over the rows [FROM, TO), the first at j, in blocks: all_s, all_t, and what rounding took from them. */
+#define NORM_COLUMN_SUMS(V, LOAD, FROM, TO)                                                                            \
+  V all_s = 0.0f, all_t = 0.0f, more_s = 0.0f, more_t = 0.0f;                                                          \
+  for (uint i = FROM; i < (TO);) {                                                                                     \
+    V s = 0.0f, t = 0.0f;                                                                                              \
+    for (const uint stop = min(TO, i + SUM_LONG); i < stop; i++, j += n) {                                             \
+      NORM_ROW(i)                                                                                                      \
+      NORM_COLUMN(V, LOAD, s, t)                                                                                       \
+    }                                                                                                                  \
+    SUM_TAKE(V, all_s, more_s, s)                                                                                      \
+    SUM_TAKE(V, all_t, more_t, t)                                                                                      \
+  }
 
 /* Column sums over rows [first,end): dgamma (+)= sum z * xhat, dbeta (+)= sum z, those that flags ask for; all pointers
  * are at the column. */
@@ -184,22 +177,10 @@ static void norm_column(__global const float *g, __global const float *x, __glob
                         __global const float *mean, __global const float *rstd, __global float *dgamma,
                         __global float *dbeta, const uint first, const uint end, const uint w, const uint n,
                         const uint flags, const float2 numbers) {
-  float all_s = 0.0f, all_t = 0.0f, more_s = 0.0f, more_t = 0.0f;
   size_t j = (size_t)first * n;
-  for (uint i = first; i < end;) {
-    float s = 0.0f, t = 0.0f;
-    for (const uint stop = min(end, i + SUM_LONG); i < stop; i++, j += n) {
-      NORM_ROW(i)
-      NORM_COLUMN(float, LOAD1, s, t)
-    }
-    SUM_TAKE(float, all_s, more_s, s)
-    SUM_TAKE(float, all_t, more_t, t)
-  }
+  NORM_COLUMN_SUMS(float, LOAD1, first, end)
   for (uint c = 0; c < w; c++) {
-    if (flags & NORM_WANT_GAMMA)
-      NORM_STORE(float, LOAD1, STORE1, clg_sum_end(all_t, more_t), dgamma, flags &NORM_ADD_GAMMA)
-    if (flags & NORM_WANT_BETA)
-      NORM_STORE(float, LOAD1, STORE1, clg_sum_end(all_s, more_s), dbeta, flags &NORM_ADD_BETA)
+    NORM_PUT(float, LOAD1, STORE1, clg_sum_end(all_t, more_t), clg_sum_end(all_s, more_s), 0)
   }
 }
 
@@ -247,17 +228,8 @@ STRIPE_ADD(stripe_add1, 1)
 static void stripe_narrow(stripe *p, __global const float *g, __global const float *x, __global const float *y,
                           __global const float *mean, __global const float *rstd, const size_t n, const uint rows,
                           const float2 numbers) {
-  VEC all_s = 0.0f, all_t = 0.0f, more_s = 0.0f, more_t = 0.0f;
   long j = STRIPE_AT(0);
-  for (uint r = 0; r < rows;) {
-    VEC s = 0.0f, t = 0.0f;
-    for (const uint stop = min(rows, r + SUM_LONG); r < stop; r++, j += n) {
-      NORM_ROW(r)
-      NORM_COLUMN(VEC, VLOAD, s, t)
-    }
-    SUM_TAKE(VEC, all_s, more_s, s)
-    SUM_TAKE(VEC, all_t, more_t, t)
-  }
+  NORM_COLUMN_SUMS(VEC, VLOAD, 0, rows)
   p->of[0].all_s = all_s, p->of[0].all_t = all_t, p->of[0].more_s = more_s, p->of[0].more_t = more_t;
 }
 
@@ -265,8 +237,7 @@ static void stripe_store(const stripe *p, __global float *dgamma, __global float
   for (int v = 0; v < p->all; v++) {
     const VEC t = SUM_END(p->of[v].all_t, p->of[v].more_t), s = SUM_END(p->of[v].all_s, p->of[v].more_s);
     if (v < p->vectors) {
-      if (flags & NORM_WANT_GAMMA) NORM_STORE(VEC, VLOAD, VSTORE, t, dgamma + v * VW, flags & NORM_ADD_GAMMA)
-      if (flags & NORM_WANT_BETA) NORM_STORE(VEC, VLOAD, VSTORE, s, dbeta + v * VW, flags & NORM_ADD_BETA)
+      NORM_PUT(VEC, VLOAD, VSTORE, t, s, v * VW)
       continue;
     }
     float each_t[VW], each_s[VW];
@@ -274,8 +245,7 @@ static void stripe_store(const stripe *p, __global float *dgamma, __global float
     vstore16(s, 0, each_s);
     for (int c = v * VW; c < p->w; c++) {
       const int l = c - STRIPE_AT(v);
-      if (flags & NORM_WANT_GAMMA) NORM_STORE(float, LOAD1, STORE1, each_t[l], dgamma + c, flags & NORM_ADD_GAMMA)
-      if (flags & NORM_WANT_BETA) NORM_STORE(float, LOAD1, STORE1, each_s[l], dbeta + c, flags & NORM_ADD_BETA)
+      NORM_PUT(float, LOAD1, STORE1, each_t[l], each_s[l], c)
     }
   }
 }
@@ -408,8 +378,7 @@ __kernel void norm_parts(__global const float *part_gamma, const ulong part_gamm
   PARTS_TAKE(gamma)
   PARTS_TAKE(beta)
   const float sum_gamma = clg_sum_end(total_gamma, rest_gamma), sum_beta = clg_sum_end(total_beta, rest_beta);
-  if (flags & NORM_WANT_GAMMA)
-    dgamma[dgamma_o + j] = flags & NORM_ADD_GAMMA ? sum_gamma + dgamma[dgamma_o + j] : sum_gamma;
-  if (flags & NORM_WANT_BETA) dbeta[dbeta_o + j] = flags & NORM_ADD_BETA ? sum_beta + dbeta[dbeta_o + j] : sum_beta;
+  dgamma += dgamma_o, dbeta += dbeta_o;
+  NORM_PUT(float, LOAD1, STORE1, sum_gamma, sum_beta, j)
 }
 #endif

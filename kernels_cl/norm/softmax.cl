@@ -1,11 +1,9 @@
 /* Softmax and log softmax of x [outer,n,inner] along the middle, and their gradients. Two shapes of work: rows (inner
  * == 1), a work-group each; columns, an item for VW neighbouring ones. What is left of a row is taken as a padded
  * vector, so that exp is called at one width. */
-#include "kernel/constants.h"
 #include "sums.clh"
 
 #if VW == 16
-#define VEC float16
 static inline float16 part(__global const float *p, const uint at, const uint n, const float fill) {
   if (at + 16 <= n) return vload16(0, p + at);
   float t[16];
@@ -21,19 +19,22 @@ static inline void put(__global float *p, const uint at, const uint n, const flo
   vstore16(v, 0, t);
   for (uint i = 0; at + i < n; i++) p[at + i] = t[i];
 }
-static inline float lanes_max(const float16 v) {
-  const float8 e = fmax(v.lo, v.hi);
-  const float4 q = fmax(e.lo, e.hi);
-  return fmax(fmax(q.x, q.y), fmax(q.z, q.w));
-}
 #else
-#define VEC                  float
 #define part(p, at, n, fill) ((p)[at])
 #define put(p, at, n, v)     ((p)[at] = (v))
-#define lanes_max(v)         (v)
 #endif
 
 #define EACH_PART for (uint j = lane * VW; j < n; j += WG * VW)
+/* Sums over TERM(j), each STEP-th j, a block of SUM_LONG of them at a time: total and rest. */
+#define VEC_SUM(STEP, TERM)                                                                                            \
+  VEC total = 0.0f, rest = 0.0f, block = 0.0f;                                                                         \
+  for (uint j = 0; j < n; j += STEP) {                                                                                 \
+    block += TERM(j);                                                                                                  \
+    if (j / STEP % SUM_LONG != SUM_LONG - 1) continue;                                                                 \
+    SUM_TAKE(VEC, total, rest, block)                                                                                  \
+    block = 0.0f;                                                                                                      \
+  }                                                                                                                    \
+  SUM_TAKE(VEC, total, rest, block)
 /* The maximum and the sum of TERM(j) over a row. */
 #if VW == 16
 #define ROW_LOCAL
@@ -41,18 +42,11 @@ static inline float lanes_max(const float16 v) {
   {                                                                                                                    \
     VEC v = -INFINITY;                                                                                                 \
     EACH_PART v = fmax(v, TERM(j));                                                                                    \
-    most = lanes_max(v);                                                                                               \
+    most = clg_lanes_max(v);                                                                                           \
   }
 #define ROW_SUM(sum, TERM)                                                                                             \
   {                                                                                                                    \
-    VEC total = 0.0f, rest = 0.0f, block = 0.0f;                                                                       \
-    for (uint j = 0; j < n; j += VW) {                                                                                 \
-      block += TERM(j);                                                                                                \
-      if (j / VW % SUM_LONG != SUM_LONG - 1) continue;                                                                 \
-      SUM_TAKE(VEC, total, rest, block)                                                                                \
-      block = 0.0f;                                                                                                    \
-    }                                                                                                                  \
-    SUM_TAKE(VEC, total, rest, block)                                                                                  \
+    VEC_SUM(VW, TERM)                                                                                                  \
     sum = clg_lanes_sum(total);                                                                                        \
     if (n > SUM_LONG * VW) sum = clg_sum_end(sum, clg_lanes_sum(rest)); /* one block alone has no rest */              \
   }
@@ -79,15 +73,17 @@ static inline float lanes_max(const float16 v) {
 /* The sum of TERM(k) over columns. */
 #define COLUMN_SUM(sum, TERM)                                                                                          \
   {                                                                                                                    \
-    VEC total = 0.0f, rest = 0.0f, block = 0.0f;                                                                       \
-    for (uint k = 0; k < n; k++) {                                                                                     \
-      block += TERM(k);                                                                                                \
-      if (k % SUM_LONG != SUM_LONG - 1) continue;                                                                      \
-      SUM_TAKE(VEC, total, rest, block)                                                                                \
-      block = 0.0f;                                                                                                    \
-    }                                                                                                                  \
-    SUM_TAKE(VEC, total, rest, block)                                                                                  \
+    VEC_SUM(1, TERM)                                                                                                   \
     sum = SUM_END(total, rest);                                                                                        \
+  }
+
+/* The gradient at `at` of n, from g and y, where sum is that of g * y, or of g for the logarithm. */
+#define SOFTMAX_PUT(g, y, dx, at, n)                                                                                   \
+  {                                                                                                                    \
+    const VEC u = part(g, at, n, 0.0f), w = part(y, at, n, 0.0f);                                                      \
+    VEC d = logs ? u - exp(w) * sum : w * (u - sum);                                                                   \
+    if (flags & SOFTMAX_ADD) d += part(dx, at, n, 0.0f);                                                               \
+    put(dx, at, n, d);                                                                                                 \
   }
 
 #if CLG_FORM(softmax_rows)
@@ -127,12 +123,7 @@ __kernel void softmax_rows_backward(__global const float *g, const uint g_o, __g
   float sum;
 #define WEIGHTED(j) (logs ? part(g, j, n, 0.0f) : part(g, j, n, 0.0f) * part(y, j, n, 0.0f))
   ROW_SUM(sum, WEIGHTED)
-  EACH_PART {
-    const VEC u = part(g, j, n, 0.0f), w = part(y, j, n, 0.0f);
-    VEC d = logs ? u - exp(w) * sum : w * (u - sum);
-    if (flags & SOFTMAX_ADD) d += part(dx, j, n, 0.0f);
-    put(dx, j, n, d);
-  }
+  EACH_PART SOFTMAX_PUT(g, y, dx, j, n)
 }
 #endif
 
@@ -175,10 +166,7 @@ __kernel void softmax_columns_backward(__global const float *g, const uint g_o, 
   COLUMN_SUM(sum, WEIGHTED_OF)
   for (uint k = 0; k < n; k++) {
     const size_t at = (size_t)k * inner;
-    const VEC u = part(g + at, c, inner, 0.0f), w = part(y + at, c, inner, 0.0f);
-    VEC d = logs ? u - exp(w) * sum : w * (u - sum);
-    if (flags & SOFTMAX_ADD) d += part(dx + at, c, inner, 0.0f);
-    put(dx + at, c, inner, d);
+    SOFTMAX_PUT(g + at, y + at, dx + at, c, inner)
   }
 }
 #endif

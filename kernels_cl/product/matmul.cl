@@ -308,6 +308,18 @@ __kernel void product_dot(PRODUCT_ARGS) {
 #endif
 
 #if CLG_FORM(product_row)
+/* all [N] of the sums of the columns from `first` on, each of type V. */
+#define ROW_SUMS(V, N, LOAD, first)                                                                                    \
+  V s[N], all[N];                                                                                                      \
+  EACH_OF(N, h) all[h] = (V)(0.0f);                                                                                    \
+  for (uint p = 0; p < k;) {                                                                                           \
+    EACH_OF(N, h) s[h] = (V)(0.0f);                                                                                    \
+    for (const uint stop = min(k, p + PANEL_K); p < stop; p++) {                                                       \
+      const V v = (V)(x[(size_t)p * a_ps]);                                                                            \
+      EACH_OF(N, h) s[h] = FMA(v, LOAD(h, y + (size_t)p * b_ps + first), s[h]);                                        \
+    }                                                                                                                  \
+    EACH_OF(N, h) all[h] += s[h];                                                                                      \
+  }
 /* A row of A against ROW_COLS columns of an untransposed B: for few rows. Group ids (columns, row). */
 __kernel void product_row(PRODUCT_ARGS) {
   PRODUCT_UNPACK
@@ -317,40 +329,20 @@ __kernel void product_row(PRODUCT_ARGS) {
   __global const float *x = a + a_o + (size_t)i * a_rs, *y = b + b_o;
   if (end - g == ROW_COLS) {
     for (uint j = g; j < end; j += 16 * WHOLE_VECS) {
-      float16 s[WHOLE_VECS], all[WHOLE_VECS];
-      EACH_OF(WHOLE_VECS, h) all[h] = (float16)(0.0f);
-      for (uint p = 0; p < k;) {
-        EACH_OF(WHOLE_VECS, h) s[h] = (float16)(0.0f);
-        for (const uint stop = min(k, p + PANEL_K); p < stop; p++) {
-          const float16 v = (float16)(x[(size_t)p * a_ps]);
-          EACH_OF(WHOLE_VECS, h) s[h] = FMA(v, vload16(h, y + (size_t)p * b_ps + j), s[h]);
-        }
-        EACH_OF(WHOLE_VECS, h) all[h] += s[h];
-      }
+      ROW_SUMS(float16, WHOLE_VECS, vload16, j)
       for (uint h = 0; h < WHOLE_VECS; h++) PUT16(all[h], 0, 16, i, j + 16 * h)
     }
   } else if (n >= 16) {
     for (uint j = g; j < end; j += 16) {
       const uint at = min(j, n - 16);
-      float16 all = (float16)(0.0f);
-      for (uint p = 0; p < k;) {
-        float16 s = (float16)(0.0f);
-        for (const uint stop = min(k, p + PANEL_K); p < stop; p++)
-          s = FMA((float16)(x[(size_t)p * a_ps]), vload16(0, y + (size_t)p * b_ps + at), s);
-        all += s;
-      }
-      PUT16(all, j - at, 16, i, at)
+      ROW_SUMS(float16, 1, vload16, at)
+      PUT16(all[0], j - at, 16, i, at)
     }
   } else {
     for (uint j = 0; j < n; j++) {
-      float all = 0.0f;
-      for (uint p = 0; p < k;) {
-        float s = 0.0f;
-        for (const uint stop = min(k, p + PANEL_K); p < stop; p++)
-          s = FMA(x[(size_t)p * a_ps], y[(size_t)p * b_ps + j], s);
-        all += s;
-      }
-      PRODUCT_PUT(i, j, all)
+#define ROW_LOAD1(h, p) (*(p))
+      ROW_SUMS(float, 1, ROW_LOAD1, j)
+      PRODUCT_PUT(i, j, all[0])
     }
   }
 }
@@ -365,22 +357,15 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODU
   PRODUCT_UNPACK
   const uint id = (uint)get_local_id(0), j0 = (uint)get_group_id(0) * TILE, i0 = (uint)get_group_id(1) * TILE;
   TILE_BEGIN
-  for (uint panel = 0; panel < k; panel += PANEL_K) {
-    TILE_PANEL
-    for (uint p0 = panel, end = panel + min(k - panel, PANEL_K); p0 < end; p0 += TILE_K) {
-      TILE_FILL(e) {
-        /* Neighbouring items read along the stride that is 1. */
-        const uint ai = a_ps == 1 ? e / TILE_K : e % TILE, ap = a_ps == 1 ? e % TILE_K : e / TILE;
-        const uint bj = b_ps == 1 ? e / TILE_K : e % TILE, bp = b_ps == 1 ? e % TILE_K : e / TILE;
-        TILE_A(ai, ap) =
-            i0 + ai < m && p0 + ap < k ? a[a_o + (size_t)(i0 + ai) * a_rs + (size_t)(p0 + ap) * a_ps] : 0.0f;
-        TILE_B(bp, bj) =
-            j0 + bj < n && p0 + bp < k ? b[b_o + (size_t)(p0 + bp) * b_ps + (size_t)(j0 + bj) * b_cs] : 0.0f;
-      }
-      TILE_MULTIPLY(min(end - p0, (uint)TILE_K))
-    }
-    TILE_ADD
+  TILE_STEPS(0, k)
+  TILE_FILL(e) {
+    /* Neighbouring items read along the stride that is 1. */
+    const uint ai = a_ps == 1 ? e / TILE_K : e % TILE, ap = a_ps == 1 ? e % TILE_K : e / TILE;
+    const uint bj = b_ps == 1 ? e / TILE_K : e % TILE, bp = b_ps == 1 ? e % TILE_K : e / TILE;
+    TILE_A(ai, ap) = i0 + ai < m && p0 + ap < k ? a[a_o + (size_t)(i0 + ai) * a_rs + (size_t)(p0 + ap) * a_ps] : 0.0f;
+    TILE_B(bp, bj) = j0 + bj < n && p0 + bp < k ? b[b_o + (size_t)(p0 + bp) * b_ps + (size_t)(j0 + bj) * b_cs] : 0.0f;
   }
+  TILE_STEPS_END
   TILE_END
   for (uint e = id; e < TILE * TILE; e += WG) {
     const uint i = c_cs == 1 ? e / TILE : e % TILE, j = c_cs == 1 ? e % TILE : e / TILE;

@@ -1,24 +1,22 @@
 /* Philox 4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11): a block of four numbers for each counter value, keyed by the
  * seed. An item has VW blocks, one a lane; all lanes are computed, so that a number's bits do not depend on how many
  * are asked for. */
+#include "lanes.clh"
+
 #if VW == 16
 #define UINTS             uint16
-#define FLOATS            float16
 #define TO_FLOATS         convert_float16
-#define COUNTING          (uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 #define CARRY(low, first) as_uint16((low) < (first)) /* all bits where it wrapped */
 #define PUT(v, to)        vstore16(v, 0, to)
 #else
 #define UINTS             uint
-#define FLOATS            float
 #define TO_FLOATS         convert_float
-#define COUNTING          0u
 #define CARRY(low, first) 0u
 #define PUT(v, to)        (*(to) = (v))
 #endif
 
 static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]) {
-  UINTS c0 = low + COUNTING, c1 = high - CARRY(c0, (UINTS)(low)), c2 = 0, c3 = 0;
+  UINTS c0 = low + LANE_NUMBERS(UINTS), c1 = high - CARRY(c0, (UINTS)(low)), c2 = 0, c3 = 0;
   for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
     const UINTS h0 = mul_hi((UINTS)(0xD2511F53u), c0), l0 = 0xD2511F53u * c0;
     const UINTS h1 = mul_hi((UINTS)(0xCD9E8D57u), c2), l1 = 0xCD9E8D57u * c2;
@@ -39,7 +37,7 @@ static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]
     if (4 * i >= n) return;                                                                                            \
     const ulong at = position + i;                                                                                     \
     UINTS u[4];                                                                                                        \
-    FLOATS v[4];                                                                                                       \
+    VEC v[4];                                                                                                          \
     philox((uint)at, (uint)(at >> 32), (uint)seed, (uint)(seed >> 32), u);                                             \
     FOUR float lane[4 * VW];                                                                                           \
     for (int e = 0; e < 4; e++) PUT(v[e], lane + e * VW);                                                              \
@@ -51,11 +49,11 @@ static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]
     }                                                                                                                  \
   }
 #define UNIFORM                                                                                                        \
-  for (int e = 0; e < 4; e++) v[e] = min((a + b * UNIT(u[e])) * scale, (FLOATS)(most));
+  for (int e = 0; e < 4; e++) v[e] = min((a + b * UNIT(u[e])) * scale, (VEC)(most));
 /* Box-Muller: 1 - UNIT is in (0, 1], so that the logarithm is finite. */
 #define NORMAL                                                                                                         \
   for (int e = 0; e < 4; e += 2) {                                                                                     \
-    const FLOATS r = sqrt(-2.0f * log(1.0f - UNIT(u[e]))), p = 6.28318530717958648f * UNIT(u[e + 1]);                  \
+    const VEC r = sqrt(-2.0f * log(1.0f - UNIT(u[e]))), p = 6.28318530717958648f * UNIT(u[e + 1]);                     \
     v[e] = (a + b * (r * cos(p))) * scale, v[e + 1] = (a + b * (r * sin(p))) * scale;                                  \
   }
 #if CLG_FORM(random_uniform)
