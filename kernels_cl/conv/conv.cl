@@ -97,7 +97,7 @@ static void fill_patch(__global const float *in, const int in_h, const int in_w,
 #if CLG_FORM(conv_pack)
 /* packed [group][panel of 16 output channels][phase][input channel][tap][16], zeros in lanes that do not exist. Global
  * ids (panel of a group, input channel). */
-__kernel void conv_pack(__global const float *w, const ulong w_o, __global float16 *packed, CONV_SHAPE) {
+__kernel void conv_pack(__global const float *w, const uint w_o, __global float16 *packed, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int panels = (s.out_ch + LANES - 1) / LANES, i = (int)get_global_id(1), kk = s.k_h * s.k_w;
   const int g = (int)get_global_id(0) / panels, j0 = (int)get_global_id(0) % panels * LANES,
@@ -231,8 +231,8 @@ static void conv_finish(const float *part, const sink k, const conv s, const int
 #if CLG_FORM(conv_gather)
 /* fprop and dgrad. An item computes `per` pairs of panels for a block. Group ids (block of an image, slice of the
  * pairs, group). */
-__kernel void conv_gather(__global const float *in, const ulong in_o, __global const float *packed, __global float *out,
-                          const ulong out_o, __global const float *bias, const ulong bias_o, const float2 numbers,
+__kernel void conv_gather(__global const float *in, const uint in_o, __global const float *packed, __global float *out,
+                          const uint out_o, __global const float *bias, const uint bias_o, const float2 numbers,
                           CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int block = (int)get_group_id(0), g = (int)get_group_id(2), kk = s.k_h * s.k_w, phases = s.out_sy * s.out_sx;
@@ -284,8 +284,8 @@ __kernel void conv_gather(__global const float *in, const ulong in_o, __global c
 /* Few output channels, inputs read at stride 1 along x: vectors of pixels instead of channels, `chunk` is all channels.
  * Group ids (block of an image, output channel, group). */
 #define FEW_TILE WHOLE_VECS /* vectors of pixels in registers */
-__kernel void conv_few_channels(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o,
-                                __global float *out, const ulong out_o, __global const float *bias, const ulong bias_o,
+__kernel void conv_few_channels(__global const float *in, const uint in_o, __global const float *w, const uint w_o,
+                                __global float *out, const uint out_o, __global const float *bias, const uint bias_o,
                                 const float2 numbers, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int block = (int)get_group_id(0), j = (int)get_group_id(1), g = (int)get_group_id(2), kk = s.k_h * s.k_w;
@@ -366,8 +366,8 @@ static void pixels_to_rows(__global const float *from, const size_t plane, const
 /* Weight gradient of `chunk` channels of x and a pair of panels of y, summed over `per` blocks into out
  * [chunk][O][C/groups][kh*kw]. A block has positions of `images` images. Group ids (pair of a group, chunk of channels,
  * chunk of blocks). */
-__kernel void conv_wgrad(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
-                         __global float *out, const ulong out_o, CONV_SHAPE) {
+__kernel void conv_wgrad(__global const float *in, const uint in_o, __global const float *g_y, const uint g_o,
+                         __global float *out, const uint out_o, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int pairs = (s.out_ch + CONV_PAIR - 1) / CONV_PAIR, g = (int)get_group_id(0) / pairs,
             j0 = (int)get_group_id(0) % pairs * CONV_PAIR;

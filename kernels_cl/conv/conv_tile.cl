@@ -11,12 +11,12 @@ typedef struct place {
 } place;
 #define NOWHERE (1ul << 62)
 
-static float load_a(__global const float *a, const ulong a_o, WG_LOCAL const place *row, WG_LOCAL const place *step) {
+static float load_a(__global const float *a, const uint a_o, WG_LOCAL const place *row, WG_LOCAL const place *step) {
   const ulong at = row->a + step->a;
   const float v = a[at < NOWHERE ? at : a_o];
   return at < NOWHERE ? v : 0.0f;
 }
-static float load_in(__global const float *in, const ulong in_o, WG_LOCAL const place *column,
+static float load_in(__global const float *in, const uint in_o, WG_LOCAL const place *column,
                      WG_LOCAL const place *step, const uint h, const uint w) {
   const uint y = (uint)(column->y + step->y), x = (uint)(column->x + step->x);
   const ulong at = column->in + step->in + (size_t)y * w + x;
@@ -28,9 +28,9 @@ static float load_in(__global const float *in, const ulong in_o, WG_LOCAL const 
 #if CLG_FORM(conv_tile)
 /* Rows: output channels. Columns: the outputs of a phase of all images. Group ids (tile of columns, tile of rows and
  * group, phase that has an output). */
-__attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void
-conv_tile(__global const float *in, const ulong in_o, __global const float *w, const ulong w_o, __global float *out,
-          const ulong out_o, __global const float *bias, const ulong bias_o, const float2 numbers, CONV_SHAPE) {
+__kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
+conv_tile(__global const float *in, const uint in_o, __global const float *w, const uint w_o, __global float *out,
+          const uint out_o, __global const float *bias, const uint bias_o, const float2 numbers, CONV_SHAPE) {
   WG_LOCAL place line[TILE], step[TILE_K];
   WG_LOCAL ulong to[TILE]; /* a column in out */
   WG_LOCAL taps ty, tx;
@@ -86,9 +86,10 @@ conv_tile(__global const float *in, const ulong in_o, __global const float *w, c
 #if CLG_FORM(conv_wgrad_tile)
 /* Weight gradient. Rows: channels of y. Columns: channels of x and taps. The sum over `per` of all images' positions
  * goes to out [chunk][O][C/groups][kh*kw]. Group ids (tile of columns, tile of rows and group, chunk). */
-__attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void
-conv_wgrad_tile(__global const float *in, const ulong in_o, __global const float *g_y, const ulong g_o,
-                __global float *out, const ulong out_o, CONV_SHAPE) {
+__kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void conv_wgrad_tile(__global const float *in, const uint in_o,
+                                                                              __global const float *g_y, const uint g_o,
+                                                                              __global float *out, const uint out_o,
+                                                                              CONV_SHAPE) {
   WG_LOCAL place line[TILE], step[TILE_K];
   const conv s = conv_of(sa, sb, sc, sd);
   const uint id = (uint)get_local_id(0), tiles = (s.out_ch + TILE - 1) / TILE;
@@ -129,7 +130,7 @@ conv_wgrad_tile(__global const float *in, const ulong in_o, __global const float
 
 #if CLG_FORM(conv_parts)
 /* out[i] (+)= the sum of parts [chunks][n], in their order. */
-__kernel void conv_parts(__global const float *parts, __global float *out, const ulong out_o, const uint n,
+__kernel void conv_parts(__global const float *parts, __global float *out, const uint out_o, const uint n,
                          const uint chunks, const uint flags) {
   const uint i = (uint)get_global_id(0);
   if (i >= n) return;

@@ -69,11 +69,10 @@
 /* y = act((x - mean) * rstd * gamma + beta); mean and rstd [rows] are kept for backward. */
 #if CLG_FORM(norm_forward)
 #define SHORT_ROW 256 /* of which two passes cost less than joining blocks */
-__kernel void norm_forward(__global const float *x_all, const ulong x_o, __global const float *gamma,
-                           const ulong gamma_o, __global const float *beta, const ulong beta_o, __global float *y_all,
-                           const ulong y_o, __global float *mean, const ulong mean_o, __global float *rstd,
-                           const ulong rstd_o, const uint rows, const uint n, const float eps, const uint flags,
-                           const float2 numbers) {
+__kernel void norm_forward(__global const float *x_all, const uint x_o, __global const float *gamma, const uint gamma_o,
+                           __global const float *beta, const uint beta_o, __global float *y_all, const uint y_o,
+                           __global float *mean, const uint mean_o, __global float *rstd, const uint rstd_o,
+                           const uint rows, const uint n, const float eps, const uint flags, const float2 numbers) {
   ROW_LOCAL
   const uint lane = (uint)get_local_id(0);
   x_all += x_o;
@@ -320,19 +319,20 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
 /* Both do not depend on each other, so they are one launch. The first `column_groups` work-groups: an item has a stripe
  * of `width` columns and a chunk of rows; with several chunks the results are parts [chunks,n] for norm_parts. The
  * others have rows: dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)), h = z * gamma. Offsets in the order of
- * the buffers; sizes are rows, n, width, chunk, column_groups, flags and the bits of the activation's numbers. */
+ * the buffers, the last apart; sizes are rows, n, width, chunk, column_groups, flags and the bits of the activation's
+ * numbers. */
 __kernel void norm_backward(__global const float *g_all, __global const float *x_all, __global const float *y_all,
                             __global const float *gamma, __global const float *mean, __global const float *rstd,
-                            __global float *dx_all, __global float *dgamma, __global float *dbeta, const ulong4 read_o,
-                            const ulong4 row_o, const ulong4 written_o, const uint8 sizes) {
+                            __global float *dx_all, __global float *dgamma, __global float *dbeta, const uint8 offsets,
+                            const uint dbeta_o, const uint8 sizes) {
   ROW_LOCAL
   const uint lane = (uint)get_local_id(0), group = (uint)get_group_id(0), rows = sizes.s0, n = sizes.s1,
              column_groups = sizes.s4, flags = sizes.s5;
   const float2 numbers = (float2)(as_float(sizes.s6), as_float(sizes.s7));
   /* No branch is needed for this to be a row: Intel's CPU runtime reads mean[row] ahead of the branch that uses it. */
   const uint row_group = max(group, column_groups) - column_groups;
-  g_all += read_o.s0, x_all += read_o.s1, y_all += read_o.s2, gamma += read_o.s3, mean += row_o.s0, rstd += row_o.s1;
-  dx_all += written_o.s0, dgamma += written_o.s1, dbeta += written_o.s2;
+  g_all += offsets.s0, x_all += offsets.s1, y_all += offsets.s2, gamma += offsets.s3, mean += offsets.s4;
+  rstd += offsets.s5, dx_all += offsets.s6, dgamma += offsets.s7, dbeta += dbeta_o;
   if (group < column_groups) {
     const uint width = sizes.s2, chunk = sizes.s3, stripes = (n + width - 1) / width;
     const uint item = group * WG + lane, c = item / stripes, j0 = item % stripes * width, first = c * chunk;
@@ -359,9 +359,9 @@ __kernel void norm_backward(__global const float *g_all, __global const float *x
 #define PARTS_TAKE(part)                                                                                               \
   SUM_TAKE(float, total_##part, rest_##part, block_##part)                                                             \
   block_##part = 0.0f;
-__kernel void norm_parts(__global const float *part_gamma, const ulong part_gamma_o, __global const float *part_beta,
-                         const ulong part_beta_o, __global float *dgamma, const ulong dgamma_o, __global float *dbeta,
-                         const ulong dbeta_o, const uint chunks, const uint n, const uint flags) {
+__kernel void norm_parts(__global const float *part_gamma, const uint part_gamma_o, __global const float *part_beta,
+                         const uint part_beta_o, __global float *dgamma, const uint dgamma_o, __global float *dbeta,
+                         const uint dbeta_o, const uint chunks, const uint n, const uint flags) {
   const size_t j = get_global_id(0);
   if (j >= n) return;
   part_gamma += part_gamma_o + j;

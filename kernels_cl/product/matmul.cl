@@ -6,31 +6,31 @@
  * transposed). ACTIVATION(v), if the prelude defines it, is f. Sums run along k in panels of PANEL_K steps,
  * with one fma a step from 0, and a panel is one addition, whatever the blocking; in product_dot the lanes of a vector
  * or work-group do so each, and are joined at the end. Group id 2 is the batch: offset.sN of operand N (A, B, C, bias)
- * moves by step.sN a batch; with PRODUCT_WALK it counts up to six dimensions of walk_size, the fastest first, in which
- * A, B and C move by walk_a, walk_b and walk_c. */
+ * moves by offset.s(4+N) a batch; with PRODUCT_WALK it counts up to six dimensions of walk_size, the fastest first, in
+ * which A, B and C move by walk_a, walk_b and walk_c. */
 
 /* Few arguments, since drivers take their time over each: strides are a_rs, a_ps, b_ps, b_cs, c_rs, c_cs, sizes m, n,
  * k, flags, the bits of the activation's first number, span, and those of its second. */
 #ifdef PRODUCT_WALK
 #define WALK_ARGS  , const uint8 walk_size, const uint8 walk_a, const uint8 walk_b, const uint8 walk_c
-#define WALK_START walk_start(offset, walk_size, walk_a, walk_b, walk_c)
+#define WALK_START walk_start(offset.lo, walk_size, walk_a, walk_b, walk_c)
 #define WALK_DIM(N)                                                                                                    \
-  start += (ulong4)(a.N, b.N, c.N, 0) * (ulong)(rest % size.N);                                                        \
+  start += (uint4)(a.N, b.N, c.N, 0) * (rest % size.N);                                                                \
   rest /= size.N;
-static ulong4 walk_start(ulong4 start, const uint8 size, const uint8 a, const uint8 b, const uint8 c) {
+static uint4 walk_start(uint4 start, const uint8 size, const uint8 a, const uint8 b, const uint8 c) {
   uint rest = get_group_id(2);
   WALK_DIM(s0) WALK_DIM(s1) WALK_DIM(s2) WALK_DIM(s3) WALK_DIM(s4) WALK_DIM(s5) return start;
 }
 #else
 #define WALK_ARGS
-#define WALK_START offset + step *(ulong)get_group_id(2)
+#define WALK_START offset.lo + offset.hi *(uint)get_group_id(2)
 #endif
 #define PRODUCT_ARGS                                                                                                   \
-  __global const float *a, __global const float *b, __global float *c, __global const float *bias,                     \
-      const ulong4 offset, const ulong4 step, const uint8 strides, const uint8 sizes WALK_ARGS
+  __global const float *a, __global const float *b, __global float *c, __global const float *bias, const uint8 offset, \
+      const uint8 strides, const uint8 sizes WALK_ARGS
 #define PRODUCT_UNPACK                                                                                                 \
-  const ulong4 start = WALK_START;                                                                                     \
-  const ulong a_o = start.s0, b_o = start.s1, c_o = start.s2, bias_o = start.s3;                                       \
+  const uint4 start = WALK_START;                                                                                      \
+  const uint a_o = start.s0, b_o = start.s1, c_o = start.s2, bias_o = start.s3;                                        \
   const uint a_rs = strides.s0, a_ps = strides.s1, b_ps = strides.s2, b_cs = strides.s3, c_rs = strides.s4,            \
              c_cs = strides.s5, m = sizes.s0, n = sizes.s1, k = sizes.s2, flags = sizes.s3, span = sizes.s5;           \
   const float2 numbers = (float2)(as_float(sizes.s4), as_float(sizes.s6));
@@ -89,7 +89,7 @@ TILE_PIECE(piece_block, __private, __private)
 
 /* Lanes from `skip` to `width` of sums v are C(i,j) on: the only place where a vector goes to C. */
 static void put16(float16 v, const uint skip, const uint width, const uint i, const uint j, __global float *c,
-                  const ulong c_o, const uint c_rs, const uint c_cs, __global const float *bias, const ulong bias_o,
+                  const uint c_o, const uint c_rs, const uint c_cs, __global const float *bias, const uint bias_o,
                   const uint flags, const float2 numbers) {
   if (skip == 0 && width == 16 && c_cs == 1) {
     __global float *to = c + c_o + (size_t)i * c_rs + j;
@@ -109,8 +109,8 @@ static void put16(float16 v, const uint skip, const uint width, const uint i, co
 
 /* Stores `rows` rows of sums at C(i0,j0), lanes from `skip` to `width`. */
 static void tile_finish(const float *part, const uint rows, const uint skip, const uint width, const uint i0,
-                        const uint j0, __global float *c, const ulong c_o, const uint c_rs, const uint c_cs,
-                        __global const float *bias, const ulong bias_o, const uint flags, const float2 numbers) {
+                        const uint j0, __global float *c, const uint c_o, const uint c_rs, const uint c_cs,
+                        __global const float *bias, const uint bias_o, const uint flags, const float2 numbers) {
   if (skip == 0 && width == TILE_COLS && c_cs == 1) {
     for (uint i = 0; i < rows; i++) {
       PUT16(vload16(2 * i, part), 0, 16, i0 + i, j0)
@@ -158,18 +158,18 @@ __kernel void product_direct(PRODUCT_ARGS) {
  * a, b, c, and flags; sizes are a_rs, a_ps, b_ps, c_rs, c_cs, m, n, k. Group ids run down the tiles of rows, then along
  * the panels, of the first and then of the second. */
 __kernel void product_two(__global const float *first_a, __global const float *first_b, __global float *first_c,
-                          const ulong4 first_offset, const uint8 first_sizes, __global const float *second_a,
-                          __global const float *second_b, __global float *second_c, const ulong4 second_offset,
+                          const uint8 first_offset, const uint8 first_sizes, __global const float *second_a,
+                          __global const float *second_b, __global float *second_c, const uint8 second_offset,
                           const uint8 second_sizes) {
   const uint tiles = DIRECT_TILES(first_sizes.s5, first_sizes.s6);
   const bool second = get_group_id(0) >= tiles;
   __global const float *a = second ? second_a : first_a, *b = second ? second_b : first_b, *bias = a;
   __global float *c = second ? second_c : first_c;
-  const ulong4 offset = second ? second_offset : first_offset;
+  const uint8 offset = second ? second_offset : first_offset;
   const uint8 sizes = second ? second_sizes : first_sizes;
-  const ulong a_o = offset.s0, b_o = offset.s1, c_o = offset.s2, bias_o = 0;
-  const uint flags = (uint)offset.s3, a_rs = sizes.s0, a_ps = sizes.s1, b_ps = sizes.s2, c_rs = sizes.s3,
-             c_cs = sizes.s4, m = sizes.s5, n = sizes.s6, k = sizes.s7;
+  const uint a_o = offset.s0, b_o = offset.s1, c_o = offset.s2, bias_o = 0, flags = offset.s3, a_rs = sizes.s0,
+             a_ps = sizes.s1, b_ps = sizes.s2, c_rs = sizes.s3, c_cs = sizes.s4, m = sizes.s5, n = sizes.s6,
+             k = sizes.s7;
   const float2 numbers = (float2)(0.0f);
   const uint id = (uint)get_group_id(0) - (second ? tiles : 0), down = DIRECT_TILES(m, 1);
   const uint i0 = id % down * TILE_ROWS, g = id / down;
@@ -414,8 +414,8 @@ __kernel void product_row(PRODUCT_ARGS) {
 
 #if CLG_FORM(product_finish)
 /* What follows a product that another library computed: C is f(C + bias). Global ids (column, row). */
-__kernel void product_finish(__global float *c, const ulong c_o, const uint c_rs, const uint m, const uint n,
-                             __global const float *bias, const ulong bias_o, const uint flags, const float2 numbers) {
+__kernel void product_finish(__global float *c, const uint c_o, const uint c_rs, const uint m, const uint n,
+                             __global const float *bias, const uint bias_o, const uint flags, const float2 numbers) {
   const uint j = (uint)get_global_id(0), i = (uint)get_global_id(1);
   if (j >= n || i >= m) return;
   const size_t to = c_o + (size_t)i * c_rs + j;

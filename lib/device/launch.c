@@ -24,7 +24,7 @@ void clg_args_sizes(clg_args *a, const int64_t *v, int n) {
 void clg_args_at(clg_args *a, clg_at at, clg_at spare) {
   if (!at.block) at = spare;
   clg_args_block(a, at.block);
-  clg_args_u64(a, at.offset);
+  clg_args_u32(a, (uint32_t)at.offset);
 }
 
 static clg_status set_args(clg_context *ctx, clg_kernel *k, const char *op, const clg_args *args) {

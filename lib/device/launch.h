@@ -74,10 +74,11 @@ static inline void clg_args_i32(clg_args *a, int32_t v) { clg_args_next(a, 4)->u
 static inline void clg_args_f32(clg_args *a, float v) { clg_args_next(a, 4)->u.f32 = v; }
 static inline void clg_args_u64(clg_args *a, uint64_t v) { clg_args_next(a, 8)->u.u64 = v; }
 void clg_args_f32x2(clg_args *a, const float v[2]);
-void clg_args_packed(clg_args *a, const void *bytes);                 /* the 32 of an uint8 or an ulong4 */
+void clg_args_packed(clg_args *a, const void *bytes);                 /* the 32 of an uint8 */
 void clg_args_v8(clg_args *a, const int32_t *v, int n, int32_t rest); /* n entries of v, the others `rest` */
 void clg_args_sizes(clg_args *a, const int64_t *v, int n);            /* an uint each */
-/* A block and an offset, an ulong. `spare` stands for one that is absent and that the kernel will not touch. */
+/* A block and an offset, an uint, since no storage has more elements. `spare` stands for one that is absent and that
+ * the kernel will not touch. */
 void clg_args_at(clg_args *a, clg_at at, clg_at spare);
 
 /* Enqueues `global` items (rounded up to `local`; kernels check bounds) of a 3-dimensional range. A zero in `global`

@@ -22,9 +22,10 @@ static uint32_t batch_count(const clg_product *p) {
 /* `range`: work-groups, or items. */
 static clg_status launch(clg_context *ctx, const clg_product *p, const clg_operands *o, const char *name, uint32_t span,
                          const size_t range[2], bool by_items, const char *op) {
-  const uint64_t offset[4] = {o->a_offset, o->b_offset, p->c_offset, p->bias_offset};
   const clg_product_batch *batch = &p->batch;
-  const uint64_t step[4] = {o->a_step[0], o->b_step[0], batch->step[2][0], 0};
+  const uint32_t offset[8] = {(uint32_t)o->a_offset,    (uint32_t)o->b_offset, (uint32_t)p->c_offset,
+                              (uint32_t)p->bias_offset, o->a_step[0],          o->b_step[0],
+                              batch->step[2][0]};
   const uint32_t strides[8] = {o->a_rs, o->a_ps, o->b_ps, o->b_cs, o->c_rs, o->c_cs};
   uint32_t sizes[8] = {o->m, o->n, p->k, o->flags, 0, span};
   memcpy(&sizes[4], &p->numbers[0], sizeof p->numbers[0]);
@@ -36,7 +37,6 @@ static clg_status launch(clg_context *ctx, const clg_product *p, const clg_opera
   clg_args_block(&args, p->c);
   clg_args_block(&args, p->bias ? p->bias : p->c);
   clg_args_packed(&args, offset);
-  clg_args_packed(&args, step);
   clg_args_packed(&args, strides);
   clg_args_packed(&args, sizes);
   const bool walks = batch->n > 1;
@@ -82,7 +82,7 @@ static clg_status run_plain(clg_context *ctx, const clg_product *p, const clg_op
     const clg_operands *t = &o[i < count ? i : 0];
     const clg_product *q = &p[i < count ? i : 0];
     const uint32_t m = i < count ? t->m : 0;
-    const uint64_t offset[4] = {t->a_offset, t->b_offset, q->c_offset, t->flags};
+    const uint32_t offset[8] = {(uint32_t)t->a_offset, (uint32_t)t->b_offset, (uint32_t)q->c_offset, t->flags};
     const uint32_t sizes[8] = {t->a_rs, t->a_ps, t->b_ps, t->c_rs, t->c_cs, m, t->n, q->k};
     clg_args_block(&args, t->a);
     clg_args_block(&args, t->b);

@@ -14,7 +14,7 @@ static inline void clg_args_tensors(clg_args *a, const clg_tensor *const *t, int
   for (int i = 0; i < n; i++) clg_args_tensor(a, t[i] && t[i]->storage->block ? t[i] : spare);
 }
 
-/* Where kernels that take an ulong find it: clg_args_at. */
+/* The same as a place: clg_args_at. */
 static inline clg_at clg_tensor_place(const clg_tensor *t) {
   return t ? (clg_at){t->storage->block, clg_tensor_at(t)} : (clg_at){NULL, 0};
 }

@@ -115,15 +115,15 @@ static clg_status run_backward(const clg_op_call *c, const clg_at sums[2], const
   clg_at at[9];
   for (int i = 0; i < 7; i++) at[i] = clg_tensor_place(t[i]);
   at[7] = sums[0], at[8] = sums[1];
-  const uint64_t offset[3][4] = {{at[0].offset, at[1].offset, at[2].offset, at[3].offset},
-                                 {at[4].offset, at[5].offset},
-                                 {at[6].offset, at[7].offset, at[8].offset}};
+  uint32_t offsets[8];
+  for (int i = 0; i < 8; i++) offsets[i] = (uint32_t)at[i].offset;
   uint32_t sizes[8] = {rows_of(g), width_of(g), s->width, s->chunk, columns, flags};
   memcpy(&sizes[6], a->act.numbers, sizeof a->act.numbers);
   clg_args args;
   args.n = 0;
   for (int i = 0; i < 9; i++) clg_args_block(&args, at[i].block ? at[i].block : at[0].block);
-  for (int i = 0; i < 3; i++) clg_args_packed(&args, offset[i]);
+  clg_args_packed(&args, offsets);
+  clg_args_u32(&args, (uint32_t)at[8].offset);
   clg_args_packed(&args, sizes);
   const size_t groups[3] = {columns + (dx ? row_groups(g) : 0), 1, 1};
   return clg_launch_groups(c->ctx, k, c->op->name, &args, groups);
