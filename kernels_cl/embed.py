@@ -44,17 +44,20 @@ def check_conditions(path, text):
 
 
 def read(path, seen):
-    """The file after a #line directive, its includes in place, each where it is first."""
+    """The file after a #line directive, its includes in place, each where it is first. One under a condition is for that alone."""
     if path in seen:
         return b""
     seen.add(path)
     base = os.path.basename(path)
     text = b"" if base.endswith(".clt") else f'#line 1 "{base}"\n'.encode()
+    depth = 0
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
+            depth += line.startswith(b"#if") - line.startswith(b"#endif")
             include = re.match(rb'#include "(.+)"$', line.rstrip())
             if include:
-                line = read(found(include[1].decode(), os.path.dirname(path)), seen) + f'#line {number + 1} "{base}"\n'.encode()
+                inner = read(found(include[1].decode(), os.path.dirname(path)), set(seen) if depth else seen)
+                line = inner + f'#line {number + 1} "{base}"\n'.encode()
             text += line if line.endswith(b"\n") else line + b"\n"
     return text
 

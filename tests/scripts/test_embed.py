@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """embed.py refuses what a driver's compiler would take as something else: a condition on a name that nobody defines, which is 0 to it.
+An included file stands once, but in each branch that includes it.
 
 usage: test_embed.py EMBED
 """
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,4 +28,20 @@ with tempfile.TemporaryDirectory() as folder:
         if not right:
             print(f"{source}: {done.returncode} {done.stderr}", file=sys.stderr)
         failed = failed or not right
+    for name, source in {
+        "once.clh": "int once;\n",
+        "twice.cl": '#if WG\n#include "once.clh"\n#else\n#include "once.clh"\n#endif\n',
+        "once.cl": '#include "once.clh"\n#if WG\n#include "once.clh"\n#endif\n',
+    }.items():
+        with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+            file.write(source)
+    bytes_of = "".join(f"{byte}," for byte in b"int once;")
+    for name, times in (("twice.cl", 2), ("once.cl", 1)):
+        out = os.path.join(folder, "out.c")
+        subprocess.run([sys.argv[1], out, os.path.join(folder, name)], check=True)
+        with open(out, encoding="ascii") as file:
+            found = re.sub(r"\s", "", file.read()).count(bytes_of)
+        if found != times:
+            print(f"{name}: {found} times", file=sys.stderr)
+        failed = failed or found != times
 sys.exit(failed)
