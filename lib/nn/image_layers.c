@@ -5,12 +5,12 @@
 static clg_tensor *bias_of(const clg_module *m) { return m->n_params > 1 ? m->param[1].tensor : NULL; }
 
 static clg_tensor *conv2d_forward(clg_module *m, clg_tensor *x, clg_act act) {
-  clg_conv_options o = m->how.conv;
+  clg_conv_options o = m->options.conv;
   o.act = act;
   return clg_conv2d(x, clg_module_weight(m), bias_of(m), &o);
 }
 static clg_tensor *conv_transpose2d_forward(clg_module *m, clg_tensor *x, clg_act act) {
-  clg_conv_options o = m->how.conv;
+  clg_conv_options o = m->options.conv;
   o.act = act;
   return clg_conv_transpose2d(x, m->param[0].tensor, bias_of(m), &o);
 }
@@ -32,7 +32,7 @@ static clg_module *create(clg_context *ctx, const clg_module_class *cls, int64_t
                            (long long)first, (long long)second, o->groups, (long long)kernel[0], (long long)kernel[1]);
   clg_module *m = clg_module_create(ctx, cls);
   if (!m || !clg_module_take_act(&m, o->act)) return NULL;
-  m->how.conv = *o;
+  m->options.conv = *o;
   second /= o->groups;
   float bound = (float)(1.0 / sqrt((double)(second * kernel[0] * kernel[1])));
   m->param[0] =
@@ -53,7 +53,7 @@ clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t ou
 }
 
 static clg_tensor *batch_norm_forward(clg_module *m, clg_tensor *x, clg_act act) {
-  const clg_batch_norm_options o = {m->buffer[0].tensor, m->buffer[1].tensor, m->training, m->momentum, m->number, act};
+  const clg_batch_norm_options o = {m->buffer[0].tensor, m->buffer[1].tensor, m->training, m->momentum, m->eps, act};
   return clg_batch_norm(x, m->param[0].tensor, m->param[1].tensor, &o);
 }
 static const clg_module_class batch_norm_class = {.name = "batch_norm", .forward_act = batch_norm_forward};
@@ -74,7 +74,7 @@ clg_module *clg_batch_norm_create(clg_context *ctx, int64_t channels, const clg_
                            "channels must be positive, eps not negative, momentum in [0, 1]");
   clg_module *m = clg_module_create(ctx, &batch_norm_class);
   if (!m || !clg_module_take_act(&m, o->act)) return NULL;
-  m->number = o->eps;
+  m->eps = o->eps;
   m->momentum = o->momentum;
   m->param[0] = (clg_param){.name = "weight", .ndim = 1, .shape = {channels}, .value = 1};
   m->param[1] = (clg_param){.name = "bias", .ndim = 1, .shape = {channels}};
@@ -84,16 +84,16 @@ clg_module *clg_batch_norm_create(clg_context *ctx, int64_t channels, const clg_
   return m;
 }
 
-static clg_tensor *max_pool_forward(clg_module *m, clg_tensor *x) { return clg_max_pool2d(x, &m->how.pool); }
+static clg_tensor *max_pool_forward(clg_module *m, clg_tensor *x) { return clg_max_pool2d(x, &m->options.pool); }
 static const clg_module_class max_pool_class = {.name = "max_pool2d", .forward = max_pool_forward};
-static clg_tensor *avg_pool_forward(clg_module *m, clg_tensor *x) { return clg_avg_pool2d(x, &m->how.pool); }
+static clg_tensor *avg_pool_forward(clg_module *m, clg_tensor *x) { return clg_avg_pool2d(x, &m->options.pool); }
 static const clg_module_class avg_pool_class = {.name = "avg_pool2d", .forward = avg_pool_forward};
 
 static clg_module *pool_create(clg_context *ctx, const clg_module_class *cls, const clg_pool_options *options) {
   if (ctx && !options)
     return clg_fail_object(ctx, CLG_ERR_ARGUMENT, cls->name, "it needs options that give its kernel");
   clg_module *m = clg_module_create(ctx, cls);
-  if (m) m->how.pool = *options;
+  if (m) m->options.pool = *options;
   return m;
 }
 
@@ -105,12 +105,12 @@ clg_module *clg_avg_pool2d_create(clg_context *ctx, const clg_pool_options *opti
 }
 
 static clg_tensor *upsample_forward(clg_module *m, clg_tensor *x) {
-  return clg_upsample_nearest(x, m->how.scale[0], m->how.scale[1]);
+  return clg_upsample_nearest(x, m->options.scale[0], m->options.scale[1]);
 }
 static const clg_module_class upsample_class = {.name = "upsample", .forward = upsample_forward};
 
 clg_module *clg_upsample_create(clg_context *ctx, int scale_h, int scale_w) {
   clg_module *m = clg_module_create(ctx, &upsample_class);
-  if (m) m->how.scale[0] = scale_h, m->how.scale[1] = scale_w;
+  if (m) m->options.scale[0] = scale_h, m->options.scale[1] = scale_w;
   return m;
 }

@@ -21,7 +21,7 @@ clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bi
 }
 
 static clg_tensor *layer_norm_forward(clg_module *m, clg_tensor *x, clg_act act) {
-  return clg_layer_norm(x, m->param[0].tensor, m->param[1].tensor, &(clg_norm_options){m->number, act});
+  return clg_layer_norm(x, m->param[0].tensor, m->param[1].tensor, &(clg_norm_options){m->eps, act});
 }
 static const clg_module_class layer_norm_class = {.name = "layer_norm", .forward_act = layer_norm_forward};
 
@@ -31,7 +31,7 @@ clg_module *clg_layer_norm_create(clg_context *ctx, int64_t size, const clg_norm
     return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "layer_norm", "size must be positive and eps not negative");
   clg_module *m = clg_module_create(ctx, &layer_norm_class);
   if (!m || !clg_module_take_act(&m, o->act)) return NULL;
-  m->number = o->eps;
+  m->eps = o->eps;
   m->param[0] = (clg_param){.name = "weight", .ndim = 1, .shape = {size}, .value = 1};
   m->param[1] = (clg_param){.name = "bias", .ndim = 1, .shape = {size}};
   m->n_params = 2;
@@ -60,13 +60,13 @@ clg_module *clg_embedding_create(clg_context *ctx, int64_t n, int64_t size) {
   return m;
 }
 
-static clg_tensor *dropout_forward(clg_module *m, clg_tensor *x) { return clg_dropout(x, m->number, m->training); }
+static clg_tensor *dropout_forward(clg_module *m, clg_tensor *x) { return clg_dropout(x, m->options.p, m->training); }
 static const clg_module_class dropout_class = {.name = "dropout", .forward = dropout_forward};
 
 clg_module *clg_dropout_create(clg_context *ctx, float p) {
   if (ctx && !(p >= 0 && p <= 1)) return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "dropout", "p must be in [0, 1]");
   clg_module *m = clg_module_create(ctx, &dropout_class);
-  if (m) m->number = p;
+  if (m) m->options.p = p;
   return m;
 }
 

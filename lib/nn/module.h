@@ -42,17 +42,18 @@ struct clg_module {
   int n_params, n_buffers;
   clg_module **layer;
   size_t n_layers;
-  clg_flat flat;          /* of an outermost module */
-  bool spectral;          /* param[0] is divided by its largest singular value; buffers u, v */
-  size_t segment;         /* a Sequential's layers in a checkpointed segment; 0: it is not checkpointed */
-  clg_act act;            /* of an activation, or behind the layer */
-  char *act_text;         /* act's formula */
-  float number, momentum; /* eps or p; of running statistics */
+  clg_flat flat;       /* of an outermost module */
+  bool spectral;       /* param[0] is divided by its largest singular value; buffers u, v */
+  size_t segment;      /* a Sequential's layers in a checkpointed segment; 0: it is not checkpointed */
+  clg_act act;         /* of an activation, or behind the layer */
+  char *act_text;      /* act's formula */
+  float eps, momentum; /* of a norm; of running statistics */
   union {
     clg_conv_options conv;
     clg_pool_options pool;
     int scale[2];
-  } how;
+    float p; /* of dropout */
+  } options;
 };
 
 clg_module *clg_module_create(clg_context *ctx, const clg_module_class *cls);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The README's steps for a new elementwise op, in a copy of the tree: hardswish beside each line that mish has, first with /5 for /6,
-which the rows of the op table must find, then right.
+which the rows of the op table must find, then right; and rows that have it behind linear layers, convolutions and norms by its name.
 
 usage: test_new_op.py SOURCE_ROOT
 """
@@ -18,6 +18,10 @@ DEFINITION = "x *fmin(fmax(x + 3, 0), 6) / 6"
 ROW = "    {&op_hardswish, NULL, {FEW}, -5, 5, POINTS({{-3}, 0, {-0.5f}}, {{3}, 3, {1.5f}})},\n"
 
 
+# Whose rows are copied with the new activation: op, and what stands in them of another.
+BEHIND = {"linear_act": '"tanh"', "conv2d": '{"tanh", {0}}', "layer_norm_act": '"sigmoid"', "batch_norm": '{"tanh", {0}}'}
+
+
 def renamed(text):
     return text.replace("mish", "hardswish").replace("MISH", "HARDSWISH")
 
@@ -28,6 +32,8 @@ def beside(line):
         return re.sub(r"(clg_mish\(x\)), .*, (?=\.reads)", rf"\1, {DEFINITION}, ", line).replace("mish", "hardswish")
     if "&op_mish" in line:
         return ROW
+    if line.startswith("static double mish_of("):
+        return renamed(re.sub(r"(return \(void\)n,) .*;", rf"\1 {DEFINITION};", line))
     if '"mish", ' in line:
         return renamed(re.sub(r'"x [^"]*"', FORMULA, line))
     return renamed(re.sub(r"/\*.*\*/", "/* x*min(max(x + 3, 0), 6)/6 */", line))
@@ -53,12 +59,26 @@ def add(copy):
     return table
 
 
-def rows(copy):
+def put_behind(copy):
+    """A row of each op that takes an activation once more, with the new one. Kinks lie outside of its values."""
+    for op, act in BEHIND.items():
+        for path in sorted((copy / "tests" / "op_table").glob("*.c")):
+            text = path.read_text(encoding="utf-8")
+            row = re.search(rf"^    \{{&op_{op},(?:(?!^    \{{&).)*?{re.escape(act)}.*?\n(?=    \{{&|\}};)", text, re.M | re.S)
+            if row:
+                new = re.sub(r'"(tanh|sigmoid)"', '"hardswish"', row[0])
+                path.write_text(text[:row.end()] + new + text[row.end():], encoding="utf-8")
+                break
+        else:
+            sys.exit(f"test_new_op.py: {op} has no row with {act}")
+
+
+def rows(copy, op):
     subprocess.run(["ninja", "-C", copy / "build", "tests/test_ops"], check=True, stdout=subprocess.DEVNULL)
-    done = subprocess.run([copy / "build/tests/test_ops"], env={**os.environ, "CLGRAD_TEST_CASE": "=hardswish", "CK_FORK": "no"},
+    done = subprocess.run([copy / "build/tests/test_ops"], env={**os.environ, "CLGRAD_TEST_CASE": "=" + op, "CK_FORK": "no"},
                           capture_output=True, text=True, check=False)
     if not re.search(r"Checks: [1-9]", done.stdout):
-        sys.exit(f"test_new_op.py: hardswish has no rows: {done.stdout}{done.stderr}")
+        sys.exit(f"test_new_op.py: {op} has no rows: {done.stdout}{done.stderr}")
     return done.returncode, done.stdout
 
 
@@ -70,15 +90,17 @@ def main(root):
         right = table.read_text(encoding="utf-8")
         table.write_text(right.replace(FORMULA, FORMULA.replace("/6", "/5")), encoding="utf-8")
         subprocess.run(["meson", "setup", copy / "build", copy, "-Dtests=enabled", "-Dapps=disabled"], check=True, stdout=subprocess.DEVNULL)
-        status, said = rows(copy)
+        status, said = rows(copy, "hardswish")
         if not status or "by definition" not in said:
             sys.exit(f"test_new_op.py: a wrong constant was not caught: {said}")
         print("with /5:", next(line for line in said.splitlines() if "by definition" in line))
         table.write_text(right, encoding="utf-8")
-        status, said = rows(copy)
-        if status:
-            sys.exit(f"test_new_op.py: the right formula fails: {said}")
-        print("with /6:", said.splitlines()[-1])
+        put_behind(copy)
+        for op in ("hardswish", "activate", *BEHIND):
+            status, said = rows(copy, op)
+            if status:
+                sys.exit(f"test_new_op.py: the right formula fails in rows of {op}: {said}")
+            print(f"with /6, {op}:", said.splitlines()[-1])
 
 
 main(pathlib.Path(sys.argv[1]).resolve())
