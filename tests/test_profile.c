@@ -19,7 +19,7 @@ static clg_context *open_with(bool profile, clg_log_fn log) {
 /* Products that are large enough for CLBlast where it serves. */
 static void train(clg_context *ctx) {
   clg_module *net = clg_sequential_create(
-      ctx, (clg_module *[]){clg_linear_create(ctx, 96, 64, true), clg_layer_norm_create(ctx, 64, 1e-5f)}, 2);
+      ctx, (clg_module *[]){clg_linear_create(ctx, 96, 64, true, NULL), clg_layer_norm_create(ctx, 64, NULL)}, 2);
   clg_optim_options adam = clg_optim_defaults(CLG_ADAM);
   clg_optim *opt = clg_optim_create_for(net, &adam);
   for (int i = 0; i < 2; i++) {
