@@ -2,6 +2,7 @@
  * shapes that must not broadcast. test_sweep.c has every op over all numbers; these are few, and quick. */
 #include "harness.h"
 #include "shared_context.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -108,6 +109,27 @@ START_TEST(norms_fit_where_squares_do_not) {
 END_TEST
 
 /* Two parameters, so that their norms are joined. */
+START_TEST(deviations_fit_where_variances_do_not) {
+  static const float unit[] = {1e-40f, 1e-30f, 1e-20f, 1, 1e20f, 1e30f, 1e38f};
+  for (size_t i = 0; i < sizeof unit / sizeof *unit; i++) {
+    const float u = unit[i], slack = u < FLT_MIN ? 1e-3f : 1e-6f;
+    float v, g[3], want[] = {-0.5f, 0, 0.5f};
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(1, 3), (float[]){u, 2 * u, 3 * u});
+    ck_assert_int_eq(clg_tensor_set_requires_grad(x, true), CLG_OK);
+    clg_tensor *y = clg_std(x, (int[]){1}, 1, true, false);
+    read_all(y, &v);
+    ck_assert_int_eq(clg_backward(clg_sum(y, NULL, 0, false), NULL), CLG_OK);
+    read_all(clg_tensor_grad(x), g);
+    bool flushed = u < FLT_MIN && v == 0; /* a device without subnormals */
+    for (int k = 0; k < 3 && !flushed; k++) ck_assert_float_eq_tol(g[k], want[k], slack);
+    if (!flushed) ck_assert_msg(fabsf(v / u - 1) <= slack, "%g of %g", (double)v, (double)u);
+    clg_scope_close(s);
+    clg_tensor_unref(&x);
+  }
+}
+END_TEST
+
 START_TEST(clipped_gradients_keep_their_direction) {
   static const float v[][3] = {
       {3e20f, 4e20f, 0}, {3e38f, -3e38f, 3e38f}, {3e-25f, 4e-25f, 1e-25f}, {3, 4, 12}, {0, 0, 0}};
@@ -349,6 +371,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, gradients_hand_nan_on);
   tcase_add_test(c, products_with_nought);
   tcase_add_test(c, norms_fit_where_squares_do_not);
+  tcase_add_test(c, deviations_fit_where_variances_do_not);
   tcase_add_test(c, clipped_gradients_keep_their_direction);
   tcase_add_test(c, recorded_gradients_of_norms_keep_their_digits);
   tcase_add_test(c, optimizers_stay_finite);

@@ -287,7 +287,7 @@ static double tolerance(int k, int r, int n, int order) {
 }
 
 /* What overflows on the way, in PyTorch's float32 too: sums of both signs; what is divided by an infinite norm; a
- * square that is a term of a variance; a variance beyond the normal numbers, though its root is one. */
+ * square that is a term of a variance. */
 static bool beyond(int k, int r, int n, int order) {
   double size = 0, sum = 0, peak = 0;
   for (int i = 0; i < n; i++) {
@@ -295,10 +295,6 @@ static bool beyond(int k, int r, int n, int order) {
     size += fabs(x), sum += x, peak = fmax(peak, fabs(x));
   }
   if (!isfinite(size)) return false;
-  if (ops[k].family == DEVIATIONS) {
-    const double variance = pow(o.want[VALUE][0], 2);
-    return variance != 0 && (variance < (double)FLT_MIN || n * variance > (double)FLT_MAX);
-  }
   return ops[k].family == SUMS    ? order == VALUE && size > (double)FLT_MAX && fabs(sum) < size
          : ops[k].family == NORMS ? order != VALUE && o.want[VALUE][0] > (double)FLT_MAX
                                   : false;

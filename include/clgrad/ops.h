@@ -109,7 +109,7 @@ CLG_API clg_tensor *clg_amax(clg_tensor *x, const int *dims, int n, bool keepdim
 CLG_API clg_tensor *clg_amin(clg_tensor *x, const int *dims, int n, bool keepdim);
 /* mean((x - mean(x))^2), times n/(n - 1) if unbiased (Bessel) */
 CLG_API clg_tensor *clg_var(clg_tensor *x, const int *dims, int n, bool unbiased, bool keepdim);
-/* The square root of that. The gradient of a deviation that is 0 is 0. */
+/* The square root of that, also where that is out of a float's range. The gradient of a deviation that is 0 is 0. */
 CLG_API clg_tensor *clg_std(clg_tensor *x, const int *dims, int n, bool unbiased, bool keepdim);
 /* log(sum(exp(x))), from the maximum, so that nothing overflows: -inf of no elements or of nothing but -inf, inf if
  * there is one. The gradient exp(x - y) is NaN where both are the same infinity, as PyTorch's is. */

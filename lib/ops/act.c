@@ -10,7 +10,7 @@ static bool is_letter(char c) { return c && strchr(LETTERS, c); }
 
 /* A row that is a part of the op it is named after. */
 static bool is_part(clg_row_id id) {
-  static const clg_row_id parts[] = {CLG_ROW_SUM, CLG_ROW_MEAN, CLG_ROW_MAGNITUDE, CLG_ROW_POWER_OF_ABS, CLG_ROW_STD};
+  static const clg_row_id parts[] = {CLG_ROW_SUM, CLG_ROW_MEAN, CLG_ROW_MAGNITUDE, CLG_ROW_POWER_OF_ABS};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     if (parts[i] == id) return true;
   return false;

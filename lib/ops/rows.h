@@ -96,8 +96,6 @@ ROW(LOGICAL_AND, "logical_and", "x != 0 ? (o != 0 ? 1 : 0) : 0", {"x", "o"}, {0}
 ROW(LOGICAL_OR, "logical_or", "x != 0 ? 1 : (o != 0 ? 1 : 0)", {"x", "o"}, {0}, {0})
 ROW(LOGICAL_XOR, "logical_xor", "x != 0 ? (o != 0 ? 0 : 1) : (o != 0 ? 1 : 0)", {"x", "o"}, {0}, {0})
 ROW(LOGICAL_NOT, "logical_not", "x == 0 ? 1 : 0", {"x"}, {0}, {0})
-/* The gradient of a deviation that is 0 is 0. */
-ROW(STD, "std", "sqrt(x)", {"x"}, {0}, {"y == 0 ? y : 0.5/y"})
 /* Of logsumexp, m being the maximum: from an infinite one nothing is measured. */
 ROW(LOGSUMEXP_TERM, "logsumexp", "exp(m - m == 0 ? x - m : x)", {"x", "m"}, {0}, {0})
 ROW(LOGSUMEXP, "logsumexp", "m - m == 0 ? log(s) + m : log(s)", {"s", "m"}, {0}, {0})

@@ -2,6 +2,7 @@
 #include "ops/dims.h"
 #include "ops/formula.h"
 #include <clgrad/ops.h>
+#include <math.h>
 
 typedef struct var_attrs {
   uint32_t dims;
@@ -59,9 +60,51 @@ clg_tensor *clg_var(clg_tensor *x, const int *dims, int n, bool unbiased, bool k
   return clg_op_run(&var_op, &x, 1, &a);
 }
 
-clg_tensor *clg_std(clg_tensor *x, const int *dims, int n, bool unbiased, bool keepdim) {
-  if (!clg_inputs_ok(&x, 1, "std")) return NULL;
+/* ---- deviations: a norm, so that they are in range where squares are not ---- */
+
+/* (x - mean)*scale; NULL with the error set. */
+static clg_tensor *centred(clg_tensor *x, uint32_t dims, float scale) {
   clg_scope *scope = clg_scope_open(x->ctx);
-  clg_tensor *var = clg_var(x, dims, n, unbiased, keepdim);
-  return clg_scope_close_with(scope, var ? clg_row_apply(CLG_ROW_STD, &var, NULL) : NULL);
+  clg_tensor *first = NULL, *mean = NULL, *d = NULL;
+  if (measure(x, dims, &first, &mean)) {
+    clg_tensor *in[] = {clg_sub(x, first), mean, clg_full(x->ctx, 0, NULL, scale)};
+    d = clg_row_apply(CLG_ROW_MEASURED, in, NULL);
+  }
+  clg_tensor_unref(&first);
+  return clg_scope_close_with(scope, d);
+}
+
+static clg_status std_forward(clg_op_call *c) {
+  const var_attrs *a = c->attrs;
+  int dims[CLG_MAX_DIMS], n = clg_mask_dims(c->in[0], a->dims, dims);
+  clg_scope *scope = clg_scope_open(c->ctx);
+  bool mode = clg_set_grad_mode(c->ctx, false);
+  clg_tensor *y = clg_norm(centred(c->in[0], a->dims, 1 / sqrtf(a->n)), 2, dims, n, a->keepdim);
+  if (!(a->n > 0)) y = clg_mul_scalar(y, NAN); /* of too few */
+  c->out[0] = clg_tensor_ref(y);
+  clg_set_grad_mode(c->ctx, mode);
+  clg_scope_close(scope);
+  return c->out[0] ? CLG_OK : clg_last_status(c->ctx);
+}
+
+/* dx = (x - mean)/std * g/n */
+static void std_compose(clg_op_call *c, clg_tensor **d) {
+  const var_attrs *a = c->attrs;
+  clg_tensor *x = c->in[0], *y = clg_expand_reduced(c->out[0], a->dims, x->ndim, x->shape),
+             *g = clg_expand_reduced(clg_mul_scalar(c->grad, 1 / a->n), a->dims, x->ndim, x->shape);
+  d[0] = clg_row_apply(CLG_ROW_NORM_GRADIENT, (clg_tensor *[]){centred(x, a->dims, 1), y, g}, NULL);
+}
+
+static const clg_op std_op = {.name = "std",
+                              .attrs = sizeof(var_attrs),
+                              .traits = CLG_OP_STRIDED | CLG_OP_MAKES | CLG_OP_NO_PLACES,
+                              .forward = std_forward,
+                              .reads = CLG_IN(0) | CLG_OUT(0),
+                              .compose = std_compose};
+
+clg_tensor *clg_std(clg_tensor *x, const int *dims, int n, bool unbiased, bool keepdim) {
+  var_attrs a = {.keepdim = keepdim};
+  if (!clg_inputs_ok(&x, 1, "std") || !clg_dims_mask(x, dims, n, &a.dims, "std")) return NULL;
+  a.n = (float)(clg_mask_numel(x, a.dims) - (unbiased ? 1 : 0));
+  return clg_op_run(&std_op, &x, 1, &a);
 }

@@ -91,7 +91,7 @@ OP(mean, clg_mean(x, DIMS), .over = average, .linear = true, .sums = true)
 OP(amax, clg_amax(x, DIMS), .over = greatest, .linear = true, .sums = true, .ranks = true, .reads = X)
 OP(amin, clg_amin(x, DIMS), .over = least, .linear = true, .sums = true, .ranks = true, .reads = X)
 OP(var, clg_var(x, a->dim, a->dims, a->unbiased, a->keepdim), .over = variance, .sums = true, .reads = X)
-OP(std, clg_std(x, a->dim, a->dims, a->unbiased, a->keepdim), .over = deviation, .sums = true, .reads = X)
+OP(std, clg_std(x, a->dim, a->dims, a->unbiased, a->keepdim), .over = deviation, .sums = true, .reads = X | RESULT)
 OP(logsumexp, clg_logsumexp(x, DIMS), .over = log_of_exponentials, .sums = true, .reads = X)
 OP(norm, clg_norm(x, a->order, DIMS), .over = norm, .sums = true, .reads = X)
 OP(max_dim, clg_max(x, a->dim[0], a->keepdim, &c->further[0]), .whole = greatest_and_place, .further = {"indices"},
