@@ -13,7 +13,7 @@ b read
 :call
 t last
 :last
-s/^(.*)\b(clg_mse_loss|clg_bce_with_logits|clg_grad|clg_optim_create|clg_optim_add_group|clg_conv2d_create|clg_conv_transpose2d_create|clg_linear|clg_linear_create|clg_linear_act|clg_activate|clg_activation_create|clg_layer_norm|clg_layer_norm_act|clg_layer_norm_create|clg_group_norm|clg_instance_norm|clg_batch_norm2d_create)\(/\1\2\x04\x01/
+s/^(.*)\b(clg_mse_loss|clg_bce_with_logits|clg_grad|clg_optim_create|clg_optim_add_group|clg_conv2d_create|clg_conv_transpose2d_create|clg_linear|clg_linear_create|clg_linear_act|clg_activate|clg_activation_create|clg_layer_norm|clg_layer_norm_act|clg_layer_norm_create|clg_group_norm|clg_instance_norm|clg_batch_norm2d_create|clg_tensor_empty|clg_permute)\(/\1\2\x04\x01/
 T names
 :walk
 s/\x01(\x06*)("([^"\\]|\\.)*"|\/\/[^\n]*|\/\*([^*]|\*+[^*\/])*\*+\/|\/|[^][(){},"\/\x05\x06]+)/\2\x01\1/
@@ -54,6 +54,16 @@ s/(clg_layer_norm_create\x04[^\x02]*\x02[^\x02]*)\x02 *1e-5f?\x03/\1, NULL)/
 s/clg_layer_norm_create\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_layer_norm_create\x05\1,\2, \&(clg_norm_options){.eps =\3})/
 s/clg_batch_norm2d_create\x04([^\x02]*\x02[^\x02]*)\x02 *1e-5f?\x02 *0\.1f?\x03/clg_batch_norm_create\x05\1, NULL)/
 s/clg_batch_norm2d_create\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_batch_norm_create\x05\1,\2, \&(clg_batch_norm_options){.eps =\3, .momentum =\4})/
+s/clg_tensor_empty\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_tensor_create\x05\1,\2,\3, NULL)/
+s/clg_permute\x04([^\x02]*)\x02( *\(int *\[\]\)\{[^,}]*\})\x03/clg_permute\x05\1,\2, 1)/
+s/clg_permute\x04([^\x02]*)\x02( *\(int *\[\]\)\{([^,}]*,){1}[^,}]*\})\x03/clg_permute\x05\1,\2, 2)/
+s/clg_permute\x04([^\x02]*)\x02( *\(int *\[\]\)\{([^,}]*,){2}[^,}]*\})\x03/clg_permute\x05\1,\2, 3)/
+s/clg_permute\x04([^\x02]*)\x02( *\(int *\[\]\)\{([^,}]*,){3}[^,}]*\})\x03/clg_permute\x05\1,\2, 4)/
+s/clg_permute\x04([^\x02]*)\x02( *\(int *\[\]\)\{([^,}]*,){4}[^,}]*\})\x03/clg_permute\x05\1,\2, 5)/
+s/clg_permute\x04([^\x02]*)\x02( *\(int *\[\]\)\{([^,}]*,){5}[^,}]*\})\x03/clg_permute\x05\1,\2, 6)/
+s/clg_permute\x04([^\x02]*)\x02( *\(int *\[\]\)\{([^,}]*,){6}[^,}]*\})\x03/clg_permute\x05\1,\2, 7)/
+s/clg_permute\x04([^\x02]*)\x02( *\(int *\[\]\)\{([^,}]*,){7}[^,}]*\})\x03/clg_permute\x05\1,\2, 8)/
+s/clg_permute\x04(\w+)\x02([^\x02\x03]*)\x03/clg_permute\x05\1,\2, clg_tensor_ndim(\1))/
 
 # What had none of these forms stays.
 s/\x04/\x05/
@@ -65,6 +75,8 @@ b call
 s/\x05/(/g
 
 # ---- names ----
+s/\bclg_upsample_nearest\b/clg_upsample/g
+s/\bclg_custom_new\b/clg_empty/g
 s/\bclg_squared_loss\b/clg_mse_loss/g
 s/\bclg_cross_entropy\b/clg_cross_entropy_loss/g
 s/\bclg_bce_with_logits\b/clg_bce_with_logits_loss/g
@@ -116,5 +128,7 @@ s/\bCLG_ACT_SILU\b/"silu"/g
 s/\bCLG_ACT_SOFTPLUS\b/"softplus"/g
 
 # Fields: clg_batch_norm_options.train, clg_plan_options.profile (that of clg_context_options is true or false).
+s/(\.|->)exclude_pad( *= *)false\b/\1count_include_pad\2true/g
+s/(\.|->)exclude_pad( *= *)true\b/\1count_include_pad\2false/g
 s/(\.|->)train( *= *)/\1training\2/g
 s/(\.|->)profile( *= *"|( *= *)(path|file|name)\b)/\1device_file\2/g

@@ -101,7 +101,7 @@ static void convolutions(void) {
 
 static void others(void) {
   const clg_batch_norm_options batch = {.training = true, .eps = 1e-5f};
-  const clg_pool_options pool = {{3, 2}, {2, 2}, {0, 0}, {1, 1}, false, false};
+  const clg_pool_options pool = {{2, 2}, {0, 0}, {1, 1}, false, true};
   clg_map_input text[] = {{"x", NULL, 0}, {"o", NULL, 0}};
   ROW("unary", clg_exp(clg_tanh(clg_erf(clg_sin(clg_log1p(clg_square(in[0])))))), data(S(37, 131)))
   ROW("pow", clg_pow(clg_add_scalar(clg_abs(in[0]), 0.5f), in[1]), data(S(37, 131)), data(S(131)))
@@ -119,8 +119,8 @@ static void others(void) {
   ROW("layer_norm", clg_layer_norm(in[0], in[1], in[2], NULL), data(S(37, 259)), data(S(259)), data(S(259)))
   ROW("batch_norm", clg_batch_norm(in[0], in[1], in[2], &batch), data(S(6, 19, 7, 9)), data(S(19)), data(S(19)))
   ROW("batch_norm of columns", clg_batch_norm(in[0], in[1], in[2], &batch), data(S(301, 35)), data(S(35)), data(S(35)))
-  ROW("max_pool", clg_max_pool2d(in[0], &pool), data(S(2, 5, 19, 23)))
-  ROW("avg_pool", clg_avg_pool2d(in[0], &pool), data(S(2, 5, 19, 23)))
+  ROW("max_pool", clg_max_pool2d(in[0], 3, 2, &pool), data(S(2, 5, 19, 23)))
+  ROW("avg_pool", clg_avg_pool2d(in[0], 3, 2, &pool), data(S(2, 5, 19, 23)))
   ROW("bce_with_logits", clg_bce_with_logits_loss(in[0], clg_sigmoid(clg_detach(in[0])), NULL), data(S(4567)))
   clg_scope *random = begin();
   clg_set_seed(ctx, 7, 0);

@@ -14,7 +14,6 @@ static inline clg_tensor *through(clg_module *m, clg_tensor *x) {
   return clg_forward(layer = m, x);
 }
 #define LAYER(name, make, ...) OP(name, through(make, x), .sums = true, __VA_ARGS__)
-#define POOL                   (&(clg_pool_options){{1, 2}, {0, 0}, {0, 0}, {1, 1}, false, false})
 LAYER(linear_layer, clg_linear_create(c->ctx, 4, 3, true, NULL), .least = 1)
 LAYER(layer_norm_layer, clg_layer_norm_create(c->ctx, 4, &(clg_norm_options){.eps = 1e-2f}), .least = 1)
 LAYER(activation_layer, clg_activation_create(c->ctx, (clg_act){"silu", {0}}), .least = 1)
@@ -22,8 +21,8 @@ LAYER(conv2d_layer, clg_conv2d_create(c->ctx, 4, 3, 1, 2, true, NULL), .least = 
 LAYER(conv_transpose2d_layer, clg_conv_transpose2d_create(c->ctx, 4, 3, 1, 2, true, NULL), .least = 1)
 LAYER(batch_norm2d_layer, clg_batch_norm_create(c->ctx, 4, &(clg_batch_norm_options){.eps = 1e-2f, .momentum = 0.1f}),
       .least = 1)
-LAYER(max_pool2d_layer, clg_max_pool2d_create(c->ctx, POOL), .linear = true)
-LAYER(avg_pool2d_layer, clg_avg_pool2d_create(c->ctx, POOL), .linear = true)
+LAYER(max_pool2d_layer, clg_max_pool2d_create(c->ctx, 1, 2, NULL), .linear = true)
+LAYER(avg_pool2d_layer, clg_avg_pool2d_create(c->ctx, 1, 2, NULL), .linear = true)
 LAYER(upsample_layer, clg_upsample_create(c->ctx, 1, 2), .linear = true)
 LAYER(embedding_layer, clg_embedding_create(c->ctx, 4, 3), .integers = 1)
 LAYER(dropout_layer, clg_dropout_create((clg_set_seed(c->ctx, 5, 3), c->ctx), 0.5f), .linear = true)

@@ -95,7 +95,7 @@ static clg_tensor *layer_norm_gamma(clg_tensor *const *t, clg_act act) {
   return scaled(layer_norm_of(t[0], some_of(t[1], 3, 5), NULL, act), t[2]);
 }
 static clg_tensor *layer_norm_beta(clg_tensor *const *t, clg_act act) {
-  clg_tensor *x = clg_permute(t[0], (int[]){3, 0, 2, 1});
+  clg_tensor *x = clg_permute(t[0], (int[]){3, 0, 2, 1}, 4);
   return scaled(layer_norm_of(x, NULL, t[2], act), t[1]);
 }
 

@@ -72,9 +72,10 @@ START_TEST(tensors_come_back_bit_for_bit) {
   float f[24] = {0, -0.0f, INFINITY, NAN, 1e-45f, 1e38f};
   int32_t v[6] = {INT32_MIN, -1, 0, 1, 0x7f800001, INT32_MAX};
   clg_tensor *a = clg_tensor_create(ctx, 3, (int64_t[]){2, 3, 4}, f), *scalar = clg_tensor_create(ctx, 0, NULL, f + 5);
-  clg_tensor *t = clg_permute(a, (int[]){2, 0, 1}), *none = clg_tensor_create(ctx, 2, (int64_t[]){0, 3}, NULL);
+  clg_tensor *t = clg_permute(a, (int[]){2, 0, 1}, 3), *none = clg_tensor_create(ctx, 2, (int64_t[]){0, 3}, NULL);
   clg_tensor *ints = clg_tensor_create_i32(ctx, 2, (int64_t[]){2, 3}, v);
-  clg_saver *s = clg_saver_create(ctx, path);
+  clg_saver *s = clg_saver_create(ctx, path), *same_saver = clg_saver_ref(s);
+  clg_saver_unref(&same_saver);
   ck_assert_int_eq(clg_saver_add_tensor(s, "a", a), CLG_OK);
   clg_saver_add_tensor(s, "strided \"\\\n\x01", t);
   clg_saver_add_tensor(s, "", scalar);
@@ -84,7 +85,8 @@ START_TEST(tensors_come_back_bit_for_bit) {
   ck_assert_int_eq(clg_saver_commit(s), CLG_OK);
   clg_saver_unref(&s);
 
-  clg_loader *l = clg_loader_open(ctx, path);
+  clg_loader *l = clg_loader_open(ctx, path), *same_loader = clg_loader_ref(l);
+  clg_loader_unref(&same_loader);
   ck_assert_uint_eq(clg_loader_count(l), 5);
   ck_assert_str_eq(clg_loader_name(l, 0), "");
   ck_assert_ptr_null(clg_loader_name(l, 5));

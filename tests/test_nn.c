@@ -222,10 +222,11 @@ START_TEST(layers_without_parameters_are_their_ops) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 4, (int64_t[]){1, 2, 4, 4}, v);
   clg_pool_options o = clg_pool_defaults();
-  o.kernel[0] = 3, o.kernel[1] = 2, o.padding[0] = 1, o.stride[0] = 2;
-  same(clg_max_pool2d_create(ctx, &o), x, clg_max_pool2d(x, &o));
-  same(clg_avg_pool2d_create(ctx, &o), x, clg_avg_pool2d(x, &o));
-  same(clg_upsample_create(ctx, 1, 2), x, clg_upsample_nearest(x, 1, 2));
+  o.padding[0] = 1, o.stride[0] = 2;
+  same(clg_max_pool2d_create(ctx, 3, 2, &o), x, clg_max_pool2d(x, 3, 2, &o));
+  same(clg_max_pool2d_create(ctx, 2, 2, NULL), x, clg_max_pool2d(x, 2, 2, NULL));
+  same(clg_avg_pool2d_create(ctx, 3, 2, &o), x, clg_avg_pool2d(x, 3, 2, &o));
+  same(clg_upsample_create(ctx, 1, 2), x, clg_upsample(x, 1, 2));
   clg_set_seed(ctx, 7, 0);
   clg_tensor *dropped = clg_dropout(x, 0.5f, true);
   clg_set_seed(ctx, 7, 0);
@@ -234,7 +235,7 @@ START_TEST(layers_without_parameters_are_their_ops) {
   clg_module *m = clg_dropout_create(ctx, 0.5f);
   clg_module_set_training(m, false);
   same(m, x, x);
-  ck_assert_ptr_null(clg_max_pool2d_create(ctx, NULL));
+  ck_assert_ptr_null(clg_max_pool2d_create(ctx, 0, 2, NULL));
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "max_pool2d");
   ck_assert_ptr_null(clg_dropout_create(ctx, 1.5f));
   test_expect_error(ctx, CLG_ERR_ARGUMENT, "[0, 1]");

@@ -345,11 +345,12 @@ START_TEST(pooling_windows_reach_beyond) {
                {2, 1, 3, 2, 0, true}, {1, 1, 3, 2, 1, true},  {0, 0, 2, 3, 0, true}, {5, 3, 2, 2, 0, true}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     int k = cases[i].kernel, st = cases[i].stride, p = cases[i].padding;
-    const clg_pool_options o = {{k, k}, {st, st}, {p, p}, {1, 1}, cases[i].ceil, false};
+    const clg_pool_options o = {{st, st}, {p, p}, {1, 1}, cases[i].ceil, true};
     for (int average = 0; average < 2; average++) {
       clg_scope *s = clg_scope_open(ctx);
       int64_t n = cases[i].size;
-      clg_tensor *x = clg_full(ctx, 3, DIMS(1, n, n), 3), *y = average ? clg_avg_pool2d(x, &o) : clg_max_pool2d(x, &o);
+      clg_tensor *x = clg_full(ctx, 3, DIMS(1, n, n), 3),
+                 *y = average ? clg_avg_pool2d(x, k, k, &o) : clg_max_pool2d(x, k, k, &o);
       if (!cases[i].out) {
         refused(y, "smaller than the window");
       } else {

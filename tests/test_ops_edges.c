@@ -251,12 +251,12 @@ END_TEST
 /* Windows that see nothing of x: -inf, and nothing passes, at either order. */
 START_TEST(windows_over_padding_alone) {
   float v[3];
-  const clg_pool_options o = {{2, 2}, {1, 1}, {1, 1}, {3, 3}, false, false};
+  const clg_pool_options o = {{1, 1}, {1, 1}, {3, 3}, false, true};
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 3, DIMS(3, 2, 2), NULL), *u = clg_tensor_create(ctx, 3, DIMS(3, 1, 1), NULL),
              *w = clg_tensor_create(ctx, 3, DIMS(3, 2, 2), (float[]){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}), *d, *dd;
   clg_tensor_set_requires_grad(x, true), clg_tensor_set_requires_grad(u, true);
-  clg_tensor *y = clg_max_pool2d(x, &o);
+  clg_tensor *y = clg_max_pool2d(x, 2, 2, &o);
   read_all(y, v);
   for (int i = 0; i < 3; i++) ck_assert(isinf(v[i]) && v[i] < 0);
   clg_backward_options graph = {.grad = u, .create_graph = true};
@@ -333,18 +333,21 @@ START_TEST(bad_arguments_are_refused) {
   refused(clg_batch_norm(im, NULL, NULL, &bo), CLG_ERR_ARGUMENT, "running statistics");
   bo.running_mean = v;
   refused(clg_batch_norm(im, NULL, NULL, &bo), CLG_ERR_SHAPE, "running_mean [4]");
-  refused(clg_max_pool2d(im, NULL), CLG_ERR_ARGUMENT, "no options");
-  po.kernel[0] = po.kernel[1] = 5;
-  refused(clg_max_pool2d(im, &po), CLG_ERR_SHAPE, "smaller than the window 5");
+  refused(clg_max_pool2d(im, 5, 5, NULL), CLG_ERR_SHAPE, "smaller than the window 5");
   po.padding[0] = 3;
-  refused(clg_avg_pool2d(im, &po), CLG_ERR_ARGUMENT, "padding 3");
-  refused(clg_avg_pool2d(v, &po), CLG_ERR_SHAPE, "x [4]");
-  po = (clg_pool_options){{2, 2}, {0, 0}, {0, 0}, {2, 2}, false, false};
-  refused(clg_avg_pool2d(im, &po), CLG_ERR_ARGUMENT, "dilation");
-  po.kernel[1] = 0;
-  refused(clg_max_pool2d(im, &po), CLG_ERR_ARGUMENT, "kernel 0");
-  refused(clg_upsample_nearest(im, 0, 2), CLG_ERR_ARGUMENT, "scales 0 and 2");
-  refused(clg_upsample_nearest(v, 2, 2), CLG_ERR_SHAPE, "x [4]");
+  refused(clg_avg_pool2d(im, 5, 5, &po), CLG_ERR_ARGUMENT, "padding 3");
+  refused(clg_avg_pool2d(v, 5, 5, &po), CLG_ERR_SHAPE, "x [4]");
+  po = (clg_pool_options){{0, 0}, {0, 0}, {2, 2}, false, true};
+  refused(clg_avg_pool2d(im, 2, 2, &po), CLG_ERR_ARGUMENT, "dilation");
+  refused(clg_max_pool2d(im, 2, 0, NULL), CLG_ERR_ARGUMENT, "kernel 0");
+  refused(clg_max_pool2d(im, 1 + (INT64_C(1) << 32), 2, NULL), CLG_ERR_ARGUMENT, "kernel 4294967297");
+  po.stride[1] = -1;
+  refused(clg_max_pool2d(im, 2, 2, &po), CLG_ERR_ARGUMENT, "stride -1");
+  refused(clg_permute(im, (int[]){0, 1, 2}, 3), CLG_ERR_SHAPE, "3 dimensions are given, x has 4");
+  refused(clg_cat((clg_tensor *[]){x}, 65536, 0), CLG_ERR_ARGUMENT, "65536 tensors");
+  refused(clg_stack((clg_tensor *[]){x}, SIZE_MAX, 0), CLG_ERR_ARGUMENT, "at most 65535");
+  refused(clg_upsample(im, 0, 2), CLG_ERR_ARGUMENT, "scales 0 and 2");
+  refused(clg_upsample(v, 2, 2), CLG_ERR_SHAPE, "x [4]");
   refused(clg_cross_entropy_loss(x, clg_narrow(i, 0, 0, 2), NULL), CLG_ERR_SHAPE, "target [2]");
   refused(clg_cross_entropy_loss(clg_narrow(x, 1, 0, 2), i, NULL), CLG_ERR_ARGUMENT, "index 2");
   lo.label_smoothing = 2;

@@ -171,7 +171,7 @@ START_TEST(bad_arguments_are_refused) {
   refused(clg_amax(a, (int[]){-3}, 1, false), CLG_ERR_SHAPE, "dimension -3");
   refused(clg_reshape(a, 2, (int64_t[]){4, 4}), CLG_ERR_SHAPE, "[3,5]");
   refused(clg_reshape(a, 2, (int64_t[]){-1, 4}), CLG_ERR_SHAPE, "reshape");
-  refused(clg_permute(a, (int[]){0, 0}), CLG_ERR_SHAPE, "twice");
+  refused(clg_permute(a, (int[]){0, 0}, 2), CLG_ERR_SHAPE, "twice");
   refused(clg_transpose(a, 0, 2), CLG_ERR_SHAPE, "dimension 2");
   refused(clg_narrow(a, 0, 2, 2), CLG_ERR_SHAPE, "narrow");
   refused(clg_expand(a, 2, (int64_t[]){3, 6}), CLG_ERR_SHAPE, "expand");

@@ -264,7 +264,7 @@ START_TEST(sizes_that_a_zero_hides_are_refused) {
   static const int64_t none[] = {0}, wide[][3] = {{0, INT64_MAX, 7}, {INT64_MAX, 0, INT64_MAX}, {0, 1 << 30, 2}};
   clg_tensor *x = clg_tensor_create(ctx, 1, none, NULL), *one = clg_tensor_create(ctx, 0, NULL, NULL);
   for (int i = 0; i < 3; i++) {
-    clg_tensor *made[] = {clg_reshape(x, 3, wide[i]), clg_expand(one, 3, wide[i]), clg_tensor_empty(ctx, 3, wide[i]),
+    clg_tensor *made[] = {clg_reshape(x, 3, wide[i]), clg_expand(one, 3, wide[i]), clg_empty(ctx, 3, wide[i]),
                           clg_full(ctx, 3, wide[i], 0), clg_rand(ctx, 3, wide[i], 0, 1)};
     for (int k = 0; k < 5; k++) ck_assert_msg(!made[k], "shape %d, function %d", i, k);
     test_expect_error(ctx, CLG_ERR_SHAPE, "reshape");

@@ -289,7 +289,7 @@ START_TEST(norms_of_views) {
   if (!wanted("norm")) return;
   for (int i = 0; i < 24; i++) v[i] = (float)(i + 1) * 1e25f;
   clg_scope *s = clg_scope_open(ctx);
-  clg_tensor *x = clg_tensor_create(ctx, 3, (int64_t[]){2, 3, 4}, v), *t = clg_permute(x, (int[]){2, 0, 1});
+  clg_tensor *x = clg_tensor_create(ctx, 3, (int64_t[]){2, 3, 4}, v), *t = clg_permute(x, (int[]){2, 0, 1}, 3);
   read_all(clg_norm(t, 2, (int[]){0, 2}, 2, true), got); /* of x[a,:,:] */
   for (int a = 0; a < 2; a++) {
     double want = 0;

@@ -203,7 +203,7 @@ static clg_status swish_backward(clg_custom_call *c) {
     return c->in_grad[0] ? CLG_OK : clg_last_status(c->ctx);
   }
   size_t numel = (size_t)clg_tensor_numel(x);
-  c->in_grad[0] = clg_custom_new(c->ctx, clg_tensor_ndim(x), clg_tensor_shape(x));
+  c->in_grad[0] = clg_empty(c->ctx, clg_tensor_ndim(x), clg_tensor_shape(x));
   const clg_kernel_arg args[] = {clg_arg_read(x), clg_arg_read(c->grad), clg_arg_write(c->in_grad[0]),
                                  clg_arg_float(o->k), clg_arg_uint((uint32_t)numel)};
   return clg_program_launch(o->program, "backward", (size_t[3]){numel, 1, 1}, NULL, args, 5);

@@ -120,7 +120,7 @@ START_TEST(a_wait_for_memory_calls_back) {
   idler i = {.opens = 2};
   close_gate();
   clg_set_idle(ctx, idle, &i);
-  ck_assert_ptr_null(clg_tensor_empty(ctx, 1, (int64_t[]){4096}));
+  ck_assert_ptr_null(clg_empty(ctx, 1, (int64_t[]){4096}));
   test_expect_error(ctx, CLG_ERR_MEMORY, "no memory");
   ck_assert_int_ge(i.calls, 2);
   test_context_close(&ctx);

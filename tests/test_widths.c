@@ -93,9 +93,9 @@ static void pool_reference(const window *w, const float *x, const float *g, int6
 
 static void check_pool(const window *w, int64_t planes, int64_t height, int64_t width, bool nan) {
   clg_pool_options o = clg_pool_defaults();
-  memcpy(o.kernel, w->k, sizeof w->k), memcpy(o.stride, w->s, sizeof w->s);
+  memcpy(o.stride, w->s, sizeof w->s);
   memcpy(o.padding, w->p, sizeof w->p), memcpy(o.dilation, w->d, sizeof w->d);
-  o.exclude_pad = w->exclude;
+  o.count_include_pad = !w->exclude;
   int64_t in[2] = {height, width}, out[2];
   for (int i = 0; i < 2; i++) {
     int64_t room = in[i] + 2 * w->p[i] - w->d[i] * (w->k[i] - 1) - 1;
@@ -114,9 +114,10 @@ static void check_pool(const window *w, int64_t planes, int64_t height, int64_t 
              w->s[0], w->s[1], (long)height, (long)width);
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *t = tensor(3, DIMS(planes, height, width), x), *to = tensor(3, DIMS(planes, out[0], out[1]), g), *dx;
-    clg_tensor *y = average ? clg_avg_pool2d(t, &o) : clg_max_pool2d(t, &o);
+    clg_tensor *y = average ? clg_avg_pool2d(t, w->k[0], w->k[1], &o) : clg_max_pool2d(t, w->k[0], w->k[1], &o);
     near(y, want[!average], 1e-6, what);
-    gradients(clg_add(y, average ? clg_avg_pool2d(t, &o) : clg_max_pool2d(t, &o)), to, &t, 1, &dx); /* adds to dx */
+    gradients(clg_add(y, average ? clg_avg_pool2d(t, w->k[0], w->k[1], &o) : clg_max_pool2d(t, w->k[0], w->k[1], &o)),
+              to, &t, 1, &dx); /* adds to dx */
     near(dx, want[average ? 2 : 3], 4e-6, what);
     ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   }

@@ -95,7 +95,9 @@ static bool has_penalty(const step *s) { return s->m->spec.kind == MODEL_WGAN_GP
 static bool upload(step *s, const float *images, const int32_t *labels) {
   int64_t shape[4], batch = s->m->spec.batch;
   int ndim = gan_item_shape(s->m, batch, shape);
-  s->real = clg_tensor_empty(s->ctx, ndim, shape);
+  clg_scope *scope = clg_scope_open(s->ctx);
+  s->real = clg_tensor_ref(clg_empty(s->ctx, ndim, shape));
+  clg_scope_close(scope);
   if (s->m->spec.classes) {
     clg_tensor_unref(&s->labels);
     s->labels = clg_tensor_create_i32(s->ctx, 1, &batch, labels);

@@ -71,7 +71,7 @@ typedef struct clg_custom_call {
   clg_tensor *out;                        /* the result, if saved */
   clg_tensor *grad;                       /* d root / d result */
   bool wants[CLG_CUSTOM_INPUTS];          /* whose gradient is asked for */
-  clg_tensor *in_grad[CLG_CUSTOM_INPUTS]; /* put d root / d in[i] here: an op result, or a tensor of clg_custom_new */
+  clg_tensor *in_grad[CLG_CUSTOM_INPUTS]; /* put d root / d in[i] here: an op result, of clg_empty, say */
 } clg_custom_call;
 
 typedef struct clg_custom_op {
@@ -91,9 +91,6 @@ typedef struct clg_custom_op {
  * errors too; *op is copied. */
 CLG_API clg_tensor *clg_custom_apply(const clg_custom_op *op, clg_tensor *const *in, size_t n, int ndim,
                                      const int64_t *shape);
-/* A contiguous tensor for a kernel to fill (undefined elements), an op result. */
-CLG_API clg_tensor *clg_custom_new(clg_context *ctx, int ndim, const int64_t *shape);
-
 /* ---- checking gradients ---- */
 
 typedef struct clg_gradcheck_options {

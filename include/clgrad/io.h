@@ -33,6 +33,7 @@ CLG_API clg_status clg_module_load(clg_module *m, const char *path);
  * so that one look is enough. */
 typedef struct clg_saver clg_saver;
 CLG_API clg_saver *clg_saver_create(clg_context *ctx, const char *path);
+CLG_API clg_saver *clg_saver_ref(clg_saver *s);
 CLG_API void clg_saver_unref(clg_saver **s);
 CLG_API clg_status clg_saver_add_tensor(clg_saver *s, const char *name, clg_tensor *t);
 /* Text for __metadata__. */
@@ -55,6 +56,7 @@ CLG_API clg_status clg_saver_commit(clg_saver *s);
 typedef struct clg_loader clg_loader;
 /* Opens the file and checks its header; the data is read when asked for. */
 CLG_API clg_loader *clg_loader_open(clg_context *ctx, const char *path);
+CLG_API clg_loader *clg_loader_ref(clg_loader *l);
 CLG_API void clg_loader_unref(clg_loader **l);
 /* The names in the file, sorted; borrowed. NULL if i is out of range. */
 CLG_API size_t clg_loader_count(const clg_loader *l);

@@ -37,8 +37,8 @@ CLG_API clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, in
  * averages (buffers running_mean, running_var) serve in eval mode. Of the options eps, momentum and act are looked at.
  */
 CLG_API clg_module *clg_batch_norm_create(clg_context *ctx, int64_t channels, const clg_batch_norm_options *options);
-CLG_API clg_module *clg_max_pool2d_create(clg_context *ctx, const clg_pool_options *options);
-CLG_API clg_module *clg_avg_pool2d_create(clg_context *ctx, const clg_pool_options *options);
+CLG_API clg_module *clg_max_pool2d_create(clg_context *ctx, int64_t kh, int64_t kw, const clg_pool_options *options);
+CLG_API clg_module *clg_avg_pool2d_create(clg_context *ctx, int64_t kh, int64_t kw, const clg_pool_options *options);
 CLG_API clg_module *clg_upsample_create(clg_context *ctx, int scale_h, int scale_w); /* nearest neighbour */
 /* A row of the weight [n,size] for each int32 index [..] -> [..,size]; N(0, 1) as PyTorch's default. */
 CLG_API clg_module *clg_embedding_create(clg_context *ctx, int64_t n, int64_t size);

@@ -10,6 +10,8 @@ extern "C" {
 #endif
 
 /* ---- makers of data, float32 but for randint ---- */
+/* Undefined elements, for something that overwrites them all. Its bytes are data, and gradient within a backward. */
+CLG_API clg_tensor *clg_empty(clg_context *ctx, int ndim, const int64_t *shape);
 CLG_API clg_tensor *clg_zeros(clg_context *ctx, int ndim, const int64_t *shape);
 CLG_API clg_tensor *clg_ones(clg_context *ctx, int ndim, const int64_t *shape);
 CLG_API clg_tensor *clg_full(clg_context *ctx, int ndim, const int64_t *shape, float value);
@@ -148,7 +150,7 @@ CLG_API clg_tensor *clg_one_hot(clg_tensor *label, int64_t classes);
 CLG_API clg_tensor *clg_reshape(clg_tensor *x, int ndim,
                                 const int64_t *shape); /* one -1 is inferred; copies if it must */
 CLG_API clg_tensor *clg_transpose(clg_tensor *x, int dim0, int dim1);
-CLG_API clg_tensor *clg_permute(clg_tensor *x, const int *order); /* a permutation of 0..ndim-1 */
+CLG_API clg_tensor *clg_permute(clg_tensor *x, const int *dims, int n); /* a permutation of 0..ndim-1, n = ndim */
 CLG_API clg_tensor *clg_narrow(clg_tensor *x, int dim, int64_t start, int64_t length);
 /* x[.., start:stop:step, ..] as in Python: negative positions count from the end, both are clamped; step >= 1 */
 CLG_API clg_tensor *clg_slice(clg_tensor *x, int dim, int64_t start, int64_t stop, int64_t step);
@@ -156,9 +158,9 @@ CLG_API clg_tensor *clg_slice(clg_tensor *x, int dim, int64_t start, int64_t sto
  * for the last, or fewer where that does not come out (torch.chunk); every element on its own, without the dimension.
  * Parts go to out[0..max), which must hold them all (CLG_ERR_ARGUMENT). Returns how many there are, -1 on error.
  * Gradients of parts, slices and narrowed views of one tensor are added up in one buffer. */
-CLG_API int clg_split(clg_tensor *x, int dim, int64_t size, clg_tensor **out, int max);
-CLG_API int clg_chunk(clg_tensor *x, int dim, int64_t chunks, clg_tensor **out, int max);
-CLG_API int clg_unbind(clg_tensor *x, int dim, clg_tensor **out, int max);
+CLG_API int clg_split(clg_tensor *x, int dim, int64_t size, clg_tensor **out, size_t max);
+CLG_API int clg_chunk(clg_tensor *x, int dim, int64_t chunks, clg_tensor **out, size_t max);
+CLG_API int clg_unbind(clg_tensor *x, int dim, clg_tensor **out, size_t max);
 CLG_API clg_tensor *clg_expand(clg_tensor *x, int ndim, const int64_t *shape); /* broadcast view; -1 keeps a size */
 CLG_API clg_tensor *clg_pad(clg_tensor *x, int dim, int64_t before, int64_t after,
                             float value); /* copies; one dimension */
@@ -173,9 +175,9 @@ CLG_API clg_tensor *clg_contiguous(clg_tensor *x); /* x itself (a new handle) if
 
 /* ---- joining: copies ---- */
 /* n >= 1 tensors of one dtype, float32 or int32, whose shapes agree but for `dim`, one behind the other along it */
-CLG_API clg_tensor *clg_cat(clg_tensor *const *tensors, int n, int dim);
+CLG_API clg_tensor *clg_cat(clg_tensor *const *tensors, size_t n, int dim);
 /* n >= 1 tensors of one shape [..] along a new dimension `dim` of the result [..,n,..] */
-CLG_API clg_tensor *clg_stack(clg_tensor *const *tensors, int n, int dim);
+CLG_API clg_tensor *clg_stack(clg_tensor *const *tensors, size_t n, int dim);
 
 /* ---- activations: of a layer's or an op's result, by the name of an op over one tensor as above ("relu",
  * "leaky_relu", "elu", "mish", ..), or as a formula of x in clg_map's grammar, whose other names are numbers. `numbers`
@@ -284,23 +286,22 @@ CLG_API clg_tensor *clg_bce_loss(clg_tensor *x, clg_tensor *t, const clg_loss_op
 CLG_API clg_tensor *clg_cross_entropy_loss(clg_tensor *x, clg_tensor *target, const clg_loss_options *options);
 
 /* ---- images ---- */
-/* Over windows of x [..,H,W] -> [..,H',W'], H' = (H + 2*padding - dilation*(kernel - 1) - 1)/stride + 1, rounded down,
- * or up with ceil_mode (a window must begin in x or its padding in front). Pairs are rows and columns; padding is at
- * most half the kernel. */
+/* Over windows of kh x kw of x [..,H,W] -> [..,H',W'], H' = (H + 2*padding - dilation*(kh - 1) - 1)/stride + 1, rounded
+ * down, or up with ceil_mode (a window must begin in x or its padding in front). Pairs are rows and columns; padding is
+ * at most half the kernel. */
 typedef struct clg_pool_options {
-  int kernel[2];
   int stride[2]; /* 0: the kernel's size */
   int padding[2];
   int dilation[2]; /* of a maximum */
   bool ceil_mode;
-  bool exclude_pad; /* an average divides by the elements of x alone, not by those of the padding too */
+  bool count_include_pad; /* an average divides by the elements of the padding too, not by those of x alone */
 } clg_pool_options;
-CLG_API clg_pool_options clg_pool_defaults(void);
-CLG_API clg_tensor *clg_max_pool2d(clg_tensor *x,
+CLG_API clg_pool_options clg_pool_defaults(void); /* 0, 0, 1, false, true */
+CLG_API clg_tensor *clg_max_pool2d(clg_tensor *x, int64_t kh, int64_t kw,
                                    const clg_pool_options *options); /* the gradient goes to the first maximum */
-CLG_API clg_tensor *clg_avg_pool2d(clg_tensor *x, const clg_pool_options *options);
+CLG_API clg_tensor *clg_avg_pool2d(clg_tensor *x, int64_t kh, int64_t kw, const clg_pool_options *options);
 /* x [..,H,W] -> [..,H*scale_h,W*scale_w], each element repeated (nearest neighbour) */
-CLG_API clg_tensor *clg_upsample_nearest(clg_tensor *x, int scale_h, int scale_w);
+CLG_API clg_tensor *clg_upsample(clg_tensor *x, int scale_h, int scale_w);
 
 #ifdef __cplusplus
 }

@@ -21,8 +21,6 @@ CLG_API clg_tensor *clg_tensor_create(clg_context *ctx, int ndim, const int64_t 
  * tensor is changed in place: an op that takes indices can then refuse those out of range without waiting for the
  * device. */
 CLG_API clg_tensor *clg_tensor_create_i32(clg_context *ctx, int ndim, const int64_t *shape, const int32_t *data);
-/* A new float32 tensor with undefined elements, for something that overwrites them all. One reference, yours. */
-CLG_API clg_tensor *clg_tensor_empty(clg_context *ctx, int ndim, const int64_t *shape);
 /* One more reference; yours, outside any scope. */
 CLG_API clg_tensor *clg_tensor_ref(clg_tensor *t);
 CLG_API void clg_tensor_unref(clg_tensor **t);

@@ -22,8 +22,14 @@ clg_loader *clg_loader_open(clg_context *ctx, const char *path) {
     free(l);
     return NULL;
   }
+  l->refs = 1;
   l->ctx = ctx;
   clg_context_hold(ctx);
+  return l;
+}
+
+clg_loader *clg_loader_ref(clg_loader *l) {
+  if (l) l->refs++;
   return l;
 }
 
@@ -31,6 +37,7 @@ void clg_loader_unref(clg_loader **p) {
   if (!p || !*p) return;
   clg_loader *l = *p;
   *p = NULL;
+  if (--l->refs) return;
   clg_context *ctx = l->ctx;
   clg_header_free(&l->header);
   clg_input_close(&l->in);

@@ -6,6 +6,7 @@
 #include <clgrad/io.h>
 
 struct clg_loader {
+  uint32_t refs;
   clg_context *ctx;
   clg_input in;
   clg_header header;

@@ -23,6 +23,7 @@ typedef struct text {
 } text;
 
 struct clg_saver {
+  uint32_t refs;
   clg_context *ctx;
   char *path;
   item *item;
@@ -44,8 +45,14 @@ clg_saver *clg_saver_create(clg_context *ctx, const char *path) {
     free(s);
     return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
   }
+  s->refs = 1;
   s->ctx = ctx;
   clg_context_hold(ctx);
+  return s;
+}
+
+clg_saver *clg_saver_ref(clg_saver *s) {
+  if (s) s->refs++;
   return s;
 }
 
@@ -53,6 +60,7 @@ void clg_saver_unref(clg_saver **p) {
   if (!p || !*p) return;
   clg_saver *s = *p;
   *p = NULL;
+  if (--s->refs) return;
   for (size_t i = 0; i < s->n; i++) {
     free(s->item[i].name);
     clg_tensor_unref(&s->item[i].tensor);

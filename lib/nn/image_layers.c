@@ -84,33 +84,42 @@ clg_module *clg_batch_norm_create(clg_context *ctx, int64_t channels, const clg_
   return m;
 }
 
-static clg_tensor *max_pool_forward(clg_module *m, clg_tensor *x) { return clg_max_pool2d(x, &m->options.pool); }
+static clg_tensor *max_pool_forward(clg_module *m, clg_tensor *x) {
+  return clg_max_pool2d(x, m->size[0], m->size[1], &m->options.pool);
+}
 static const clg_module_class max_pool_class = {.name = "max_pool2d", .forward = max_pool_forward};
-static clg_tensor *avg_pool_forward(clg_module *m, clg_tensor *x) { return clg_avg_pool2d(x, &m->options.pool); }
+static clg_tensor *avg_pool_forward(clg_module *m, clg_tensor *x) {
+  return clg_avg_pool2d(x, m->size[0], m->size[1], &m->options.pool);
+}
 static const clg_module_class avg_pool_class = {.name = "avg_pool2d", .forward = avg_pool_forward};
 
-static clg_module *pool_create(clg_context *ctx, const clg_module_class *cls, const clg_pool_options *options) {
-  if (ctx && !options)
-    return clg_fail_object(ctx, CLG_ERR_ARGUMENT, cls->name, "it needs options that give its kernel");
+static clg_module *pool_create(clg_context *ctx, const clg_module_class *cls, int64_t kh, int64_t kw,
+                               const clg_pool_options *options) {
+  if (ctx && (kh < 1 || kw < 1))
+    return clg_fail_object(ctx, CLG_ERR_ARGUMENT, cls->name, "a kernel of %lldx%lld is not possible", (long long)kh,
+                           (long long)kw);
   clg_module *m = clg_module_create(ctx, cls);
-  if (m) m->options.pool = *options;
+  if (!m) return NULL;
+  m->options.pool = options ? *options : clg_pool_defaults();
+  m->size[0] = kh;
+  m->size[1] = kw;
   return m;
 }
 
-clg_module *clg_max_pool2d_create(clg_context *ctx, const clg_pool_options *options) {
-  return pool_create(ctx, &max_pool_class, options);
+clg_module *clg_max_pool2d_create(clg_context *ctx, int64_t kh, int64_t kw, const clg_pool_options *options) {
+  return pool_create(ctx, &max_pool_class, kh, kw, options);
 }
-clg_module *clg_avg_pool2d_create(clg_context *ctx, const clg_pool_options *options) {
-  return pool_create(ctx, &avg_pool_class, options);
+clg_module *clg_avg_pool2d_create(clg_context *ctx, int64_t kh, int64_t kw, const clg_pool_options *options) {
+  return pool_create(ctx, &avg_pool_class, kh, kw, options);
 }
 
 static clg_tensor *upsample_forward(clg_module *m, clg_tensor *x) {
-  return clg_upsample_nearest(x, m->options.scale[0], m->options.scale[1]);
+  return clg_upsample(x, (int)m->size[0], (int)m->size[1]);
 }
 static const clg_module_class upsample_class = {.name = "upsample", .forward = upsample_forward};
 
 clg_module *clg_upsample_create(clg_context *ctx, int scale_h, int scale_w) {
   clg_module *m = clg_module_create(ctx, &upsample_class);
-  if (m) m->options.scale[0] = scale_h, m->options.scale[1] = scale_w;
+  if (m) m->size[0] = scale_h, m->size[1] = scale_w;
   return m;
 }

@@ -48,10 +48,10 @@ struct clg_module {
   clg_act act;         /* of an activation, or behind the layer */
   char *act_text;      /* act's formula */
   float eps, momentum; /* of a norm; of running statistics */
+  int64_t size[2];     /* the kernel of a pool; an upsampling's scales */
   union {
     clg_conv_options conv;
     clg_pool_options pool;
-    int scale[2];
     float p; /* of dropout */
   } options;
 };

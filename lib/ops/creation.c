@@ -21,6 +21,11 @@ static clg_tensor *filled(clg_context *ctx, int ndim, const int64_t *shape, floa
   return t ? made(t, clg_fill_(t, value)) : NULL;
 }
 
+clg_tensor *clg_empty(clg_context *ctx, int ndim, const int64_t *shape) {
+  if (!ctx) return clg_null_object(NULL, "empty");
+  clg_role role = clg_in_backward(ctx) ? clg_result_role(ctx) : CLG_ROLE_DATA;
+  return clg_result(clg_tensor_new(ctx, ndim, shape, role, "empty"));
+}
 clg_tensor *clg_full(clg_context *ctx, int ndim, const int64_t *shape, float value) {
   return filled(ctx, ndim, shape, value, "full");
 }

@@ -26,10 +26,6 @@ typedef struct custom_attrs {
 
 static const clg_custom_op *user_op(const clg_op_call *c) { return &((const custom_attrs *)c->attrs)->owner->user; }
 
-clg_tensor *clg_custom_new(clg_context *ctx, int ndim, const int64_t *shape) {
-  return ctx ? clg_result(clg_tensor_new(ctx, ndim, shape, clg_result_role(ctx), "custom_new")) : NULL;
-}
-
 static bool shapes(clg_op_call *c, clg_shape *out) {
   const custom_attrs *a = c->attrs;
   if (clg_shape_numel(c->ctx, a->ndim, a->shape, c->op->name) < 0) return false;

@@ -56,10 +56,6 @@ bool clg_tensor_holds(const clg_tensor *t, clg_dtype dtype, const char *op) {
                         : "takes int32, not float32: make labels and indices with clg_tensor_create_i32");
 }
 
-clg_tensor *clg_tensor_empty(clg_context *ctx, int ndim, const int64_t *shape) {
-  return ctx ? clg_tensor_new(ctx, ndim, shape, CLG_ROLE_DATA, "tensor_empty") : NULL;
-}
-
 clg_tensor *clg_tensor_ref(clg_tensor *t) {
   if (t) t->refs++;
   return t;

@@ -46,7 +46,7 @@ OPS = {
     "sums": "sum mean amax argmax",
     "rows": "var norm softmax log_softmax layer_norm",
     "norms": "batch_norm group_norm bce_with_logits_loss bce_loss mse_loss l1_loss cross_entropy_loss",
-    "images": "max_pool2d avg_pool2d upsample_nearest embedding index_select",
+    "images": "max_pool2d avg_pool2d upsample embedding index_select",
 }
 OPS_MB = {piece: "1" if piece == "functions" else "64" for piece in OPS}
 USUAL = ["products", "passes", "convs", "mlp", "dcgan", "dcgan64"]

@@ -112,15 +112,14 @@ static void gan(clg_context *ctx, results *r) {
 
 static clg_module *image_net(clg_context *ctx) {
   const clg_conv_options down = {.stride = {2, 2}, .padding = {1, 1}, .dilation = {1, 1}, .groups = 1};
-  const clg_pool_options two = {.kernel = {2, 2}, .dilation = {1, 1}};
   clg_module *layers[] = {clg_conv2d_create(ctx, 2, 4, 4, 4, false, &down),
                           clg_batch_norm_create(ctx, 4, NULL),
                           clg_activation_create(ctx, (clg_act){"relu", {0}}),
                           clg_conv_transpose2d_create(ctx, 4, 2, 4, 4, true, &down),
-                          clg_max_pool2d_create(ctx, &two),
+                          clg_max_pool2d_create(ctx, 2, 2, NULL),
                           clg_dropout_create(ctx, 0.3f),
                           clg_upsample_create(ctx, 2, 2),
-                          clg_avg_pool2d_create(ctx, &two),
+                          clg_avg_pool2d_create(ctx, 2, 2, NULL),
                           clg_flatten_create(ctx),
                           clg_spectral_norm(clg_linear_create(ctx, 32, 3, true, NULL))};
   return clg_sequential_create(ctx, layers, sizeof layers / sizeof *layers);

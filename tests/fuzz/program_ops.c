@@ -24,7 +24,7 @@ static void make(program *p) {
   int64_t shape[9];
   int n = a_shape(p, shape);
   switch (choose(p, 4)) {
-  case 0: keep_own(p, clg_tensor_empty(p->ctx, n, shape)); break;
+  case 0: keep(p, clg_empty(p->ctx, n, shape)); break;
   case 1: keep(p, clg_full(p->ctx, n, shape, a_float(p))); break;
   case 2: keep(p, clg_rand(p->ctx, n, shape, 0, a_float(p))); break;
   default: keep(p, clg_randn(p->ctx, n, shape)); break;
@@ -128,7 +128,7 @@ static void turn(program *p) {
   int n = clg_tensor_ndim(x), a = a_dim(p), b = a_dim(p);
   for (int i = 0; i < 8; i++) order[i] = i < n ? n - 1 - i : a;
   if (one_in(p, 8)) order[0] = a;
-  keep(p, one_in(p, 2) ? clg_transpose(x, a, b) : clg_permute(x, order));
+  keep(p, one_in(p, 2) ? clg_transpose(x, a, b) : clg_permute(x, order, one_in(p, 9) ? a_dim(p) : n));
 }
 static void cut(program *p) {
   clg_tensor *x = any(p), *part[8] = {NULL};
@@ -223,14 +223,15 @@ static void loss(program *p) {
 static void pool(program *p) {
   clg_pool_options o = clg_pool_defaults();
   clg_tensor *x = any(p);
-  a_pair(p, o.kernel);
+  int kernel[2] = {1, 1};
+  a_pair(p, kernel);
   if (one_in(p, 2)) a_pair(p, o.stride), a_pair(p, o.padding);
   if (one_in(p, 4)) a_pair(p, o.dilation);
-  o.ceil_mode = one_in(p, 2), o.exclude_pad = one_in(p, 2);
+  o.ceil_mode = one_in(p, 2), o.count_include_pad = one_in(p, 2);
   if (one_in(p, 3))
-    keep(p, clg_upsample_nearest(x, a_dim(p), a_dim(p)));
+    keep(p, clg_upsample(x, a_dim(p), a_dim(p)));
   else
-    keep(p, one_in(p, 2) ? clg_max_pool2d(x, &o) : clg_avg_pool2d(x, &o));
+    keep(p, one_in(p, 2) ? clg_max_pool2d(x, kernel[0], kernel[1], &o) : clg_avg_pool2d(x, kernel[0], kernel[1], &o));
 }
 
 static void change(program *p) {

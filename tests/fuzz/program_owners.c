@@ -14,16 +14,16 @@ static clg_module *a_container(program *p) {
 
 static clg_module *an_image_layer(program *p) {
   clg_conv_options o = clg_conv_defaults();
-  clg_pool_options w = clg_pool_defaults();
   int64_t in = a_size(p), out = a_size(p), kernel = a_size(p);
   if (one_in(p, 2)) a_pair(p, o.stride), a_pair(p, o.padding);
-  a_pair(p, w.kernel);
+  int w[2] = {1, 1};
+  a_pair(p, w);
   switch (choose(p, 6)) {
   case 0: return clg_conv2d_create(p->ctx, in, out, kernel, kernel, one_in(p, 2), &o);
   case 1: return clg_conv_transpose2d_create(p->ctx, in, out, kernel, kernel, one_in(p, 2), &o);
   case 2: return clg_batch_norm_create(p->ctx, in, &(clg_batch_norm_options){.eps = 1e-5f, .momentum = a_float(p)});
-  case 3: return clg_max_pool2d_create(p->ctx, &w);
-  case 4: return clg_avg_pool2d_create(p->ctx, &w);
+  case 3: return clg_max_pool2d_create(p->ctx, w[0], w[1], NULL);
+  case 4: return clg_avg_pool2d_create(p->ctx, w[0], w[1], NULL);
   default: return clg_upsample_create(p->ctx, a_dim(p), a_dim(p));
   }
 }
@@ -147,7 +147,7 @@ static clg_status copy_back(clg_custom_call *c) {
   int kind = *(int *)c->user;
   for (size_t i = 0; i < c->n; i++)
     if (c->wants[i] && kind != GIVES_NOTHING)
-      c->in_grad[i] = kind == MISFIT ? clg_custom_new(c->ctx, 1, (const int64_t[]){2}) : clg_mul_scalar(c->grad, 2);
+      c->in_grad[i] = kind == MISFIT ? clg_empty(c->ctx, 1, (const int64_t[]){2}) : clg_mul_scalar(c->grad, 2);
   return kind == FAILS ? CLG_ERR_STATE : CLG_OK;
 }
 static void custom(program *p) {

@@ -32,7 +32,7 @@ OP(max_all, clg_amax(x, NULL, 0, false), .over = greatest, .linear = true, .sums
 /* x [k,n,m] -> 2 x [m, kn without the last], turned */
 static clg_tensor *chained(clg_tensor *x) {
   const int64_t *s = clg_tensor_shape(x), kn = s[0] * s[1];
-  clg_tensor *y = clg_reshape(clg_permute(x, (int[]){2, 0, 1}), 2, (int64_t[]){s[2], kn});
+  clg_tensor *y = clg_reshape(clg_permute(x, (int[]){2, 0, 1}, 3), 2, (int64_t[]){s[2], kn});
   return clg_mul_scalar(clg_transpose(clg_narrow(y, 1, 1, kn - 1), 0, 1), 2);
 }
 static void chain(const op_attrs *a, const op_array *in, op_array *out) {

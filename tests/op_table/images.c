@@ -66,15 +66,17 @@ static const clg_pool_options *options_of(const op_attrs *a) {
   static clg_pool_options o;
   o = clg_pool_defaults();
   for (int d = 0; d < 2; d++) {
-    o.kernel[d] = a->kernel[d], o.stride[d] = a->stride[d], o.padding[d] = a->padding[d];
+    o.stride[d] = a->stride[d], o.padding[d] = a->padding[d];
     o.dilation[d] = or_one(a->dilation[d]);
   }
-  o.ceil_mode = a->ceil_mode, o.exclude_pad = a->exclude_pad;
+  o.ceil_mode = a->ceil_mode, o.count_include_pad = !a->exclude_pad;
   return &o;
 }
-OP(max_pool2d, clg_max_pool2d(x, options_of(a)), .whole = maxima, .linear = true, .sums = true, .reads = 1)
-OP(avg_pool2d, clg_avg_pool2d(x, options_of(a)), .whole = averages, .linear = true, .sums = true)
-OP(upsample_nearest, clg_upsample_nearest(x, a->scale[0], a->scale[1]), .whole = repeated, .linear = true, .sums = true)
+OP(max_pool2d, clg_max_pool2d(x, a->kernel[0], a->kernel[1], options_of(a)), .whole = maxima, .linear = true,
+   .sums = true, .reads = 1)
+OP(avg_pool2d, clg_avg_pool2d(x, a->kernel[0], a->kernel[1], options_of(a)), .whole = averages, .linear = true,
+   .sums = true)
+OP(upsample, clg_upsample(x, a->scale[0], a->scale[1]), .whole = repeated, .linear = true, .sums = true)
 
 /* ---- rows ---- */
 
@@ -93,13 +95,13 @@ static const op_case cases[] = {
      -1,
      1,
      {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}, .ceil_mode = true, .exclude_pad = true}},
-    {&op_upsample_nearest, NULL, {S(2, 3, 2)}, -1, 1, {.scale = {2, 3}}},
+    {&op_upsample, NULL, {S(2, 3, 2)}, -1, 1, {.scale = {2, 3}}},
 };
 const op_list image_cases = OP_LIST(cases);
 
 static const op_case benches[] = {
     {&op_max_pool2d, "2x2 of [64,64,64,64]", {S(64, 64, 64, 64)}, .attrs = {.kernel = {2, 2}}, .grads = 1},
     {&op_avg_pool2d, "2x2 of [64,64,64,64]", {S(64, 64, 64, 64)}, .attrs = {.kernel = {2, 2}}, .grads = 1},
-    {&op_upsample_nearest, "2x2 of [64,64,32,32]", {S(64, 64, 32, 32)}, .attrs = {.scale = {2, 2}}, .grads = 1},
+    {&op_upsample, "2x2 of [64,64,32,32]", {S(64, 64, 32, 32)}, .attrs = {.scale = {2, 2}}, .grads = 1},
 };
 const op_list image_benches = OP_LIST(benches);

@@ -44,6 +44,9 @@ static void made(const op_attrs *a, op_array *out, double (*number)(const op_att
   static void NAME##_made(const op_attrs *a, const op_array *in, op_array *out) { (void)in, made(a, out, NUMBER); }    \
   OP(NAME, CALL, .whole = NAME##_made, .detached = true)
 #define SEEDED (clg_set_seed(c->ctx, OP_SEED, OP_POSITION), c->ctx)
+/* Its elements are any: written over. */
+static clg_tensor *written(clg_tensor *t, float v) { return clg_fill_(t, v) == CLG_OK ? t : NULL; }
+MAKER(empty, written(clg_empty(c->ctx, a->ndim, a->shape), a->value), value_number)
 MAKER(zeros, clg_zeros(c->ctx, a->ndim, a->shape), no_number)
 MAKER(ones, clg_ones(c->ctx, a->ndim, a->shape), one_number)
 MAKER(full, clg_full(c->ctx, a->ndim, a->shape, a->value), value_number)
@@ -55,6 +58,7 @@ MAKER(randint, clg_randint(SEEDED, a->ndim, a->shape, (int32_t)a->start, (int32_
 
 #define TO(...) .ndim = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .shape = {__VA_ARGS__}
 static const op_case cases[] = {
+    {&op_empty, .attrs = {TO(3, 5), .value = 0.7f}},
     {&op_zeros, .attrs = {TO(3, 5)}},
     {&op_ones, .attrs = {TO(3, 5)}},
     {&op_full, .attrs = {TO(3, 5), .value = 0.7f}},

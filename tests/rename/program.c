@@ -195,6 +195,27 @@ static void activations(void) {
   clg_scope_close(scope);
 }
 
+/* ---- shapes and images ---- */
+
+static void shapes(void) {
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_tensor *flat = some(12, -1, 0.25f), *x = clg_reshape(flat, 3, (int64_t[]){2, 3, 2}),
+             *made = clg_tensor_empty(ctx, 1, (int64_t[]){2});
+  const int order[] = {2, 0, 1};
+  show("permuted", clg_permute(x, order));
+  show("again", clg_permute(clg_neg(x), (int[]){1, 2, 0}));
+  show("flat", clg_permute(flat, (int[]){0}));
+  show("upsampled", clg_upsample_nearest(clg_narrow(x, 0, 0, 1), 1, 2));
+  clg_fill_(made, 3);
+  show("made", made);
+  clg_tensor *held = clg_custom_new(ctx, 1, (int64_t[]){2});
+  clg_fill_(held, 4);
+  show("held", clg_cat((clg_tensor *[]){made, held}, 2, 0));
+  clg_tensor_unref(&made);
+  clg_tensor_unref(&flat);
+  clg_scope_close(scope);
+}
+
 /* ---- gradients ---- */
 
 static void gradients(void) {
@@ -262,6 +283,7 @@ int main(void) {
   layers();
   trained();
   activations();
+  shapes();
   gradients();
   options();
   plan("clgrad-rename.device");

@@ -20,13 +20,12 @@ static const struct {
                   [UNPICK] = {"pool_unpick", true, PICK},
                   [AVERAGE] = {"pool_average", false, SPREAD},
                   [SPREAD] = {"pool_spread", true, AVERAGE}};
-clg_pool_options clg_pool_defaults(void) { return (clg_pool_options){.kernel = {1, 1}, .dilation = {1, 1}}; }
-
 static const clg_op pool_op[KINDS];
 static int kind_of(const clg_op_call *c) { return (int)(c->op - pool_op); }
 
 typedef struct pool_attrs {
   const clg_pool_options *options; /* of a call, while the rest is not known */
+  int64_t kernel[2];
   bool known;
   int ndim; /* of x [..,H,W] */
   int64_t in[CLG_MAX_DIMS], out[CLG_MAX_DIMS];
@@ -36,18 +35,19 @@ typedef struct pool_attrs {
 
 /* ---- shapes ---- */
 
-static bool window_ok(clg_tensor *x, const clg_pool_options *o, const pool_attrs *a, bool average, const char *op) {
+static bool window_ok(clg_tensor *x, const clg_pool_options *o, const int64_t kernel[2], bool average, const char *op) {
   for (int i = 0; i < 2; i++) {
-    int k = a->window[i], s = a->window[2 + i], p = a->window[4 + i], d = a->window[6 + i];
-    if (k < 1 || s < 1 || p < 0 || d < 1 || k > 1 << 20 || s > 1 << 20 || d > 1 << 10)
-      return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "kernel %d, stride %d, padding %d, dilation %d: out of range", k,
-                        s, p, d);
+    int64_t k = kernel[i];
+    int s = o->stride[i], p = o->padding[i], d = o->dilation[i];
+    if (k < 1 || s < 0 || p < 0 || d < 1 || k > 1 << 20 || s > 1 << 20 || d > 1 << 10)
+      return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "kernel %lld, stride %d, padding %d, dilation %d: out of range",
+                        (long long)k, s, p, d);
     if (p > k / 2)
-      return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "padding %d is more than half of the kernel %d", p, k);
+      return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "padding %d is more than half of the kernel %lld", p,
+                        (long long)k);
   }
   bool ok = !average || (o->dilation[0] == 1 && o->dilation[1] == 1);
-  if (!ok) clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "an average has no dilation");
-  return ok;
+  return ok || clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "an average has no dilation");
 }
 
 static bool sizes_ok(clg_tensor *x, const clg_pool_options *o, pool_attrs *a, const char *op) {
@@ -73,21 +73,21 @@ static bool sizes_ok(clg_tensor *x, const clg_pool_options *o, pool_attrs *a, co
 static bool complete(clg_tensor *x, pool_attrs *a, bool average, const char *op) {
   const clg_pool_options *o = a->options;
   if (!clg_tensor_holds(x, CLG_F32, op)) return false;
-  if (!o) return clg_refuse(x->ctx, CLG_ERR_ARGUMENT, op, "no options: the size of the kernel is needed");
   if (x->ndim < 2) {
     char text[CLG_SHAPE_TEXT];
     return clg_refuse(x->ctx, CLG_ERR_SHAPE, op, "x %s: want [..,H,W]", clg_tensor_text(x, text));
   }
+  if (!window_ok(x, o, a->kernel, average, op)) return false;
   a->ndim = x->ndim;
   for (int i = 0; i < 2; i++) {
-    a->window[i] = o->kernel[i];
-    a->window[2 + i] = o->stride[i] ? o->stride[i] : o->kernel[i];
+    a->window[i] = (int32_t)a->kernel[i];
+    a->window[2 + i] = o->stride[i] ? o->stride[i] : (int32_t)a->kernel[i];
     a->window[4 + i] = o->padding[i];
     a->window[6 + i] = o->dilation[i];
   }
-  a->flags = o->exclude_pad ? 0 : POOL_INCLUDE_PAD;
+  a->flags = o->count_include_pad ? POOL_INCLUDE_PAD : 0;
   a->options = NULL;
-  return a->known = window_ok(x, o, a, average, op) && sizes_ok(x, o, a, op);
+  return a->known = sizes_ok(x, o, a, op);
 }
 
 static bool shapes(clg_op_call *c, clg_shape *out) {
@@ -156,10 +156,17 @@ static const clg_op pool_op[KINDS] = {[MAX] = {.name = "max_pool2d", .reads = CL
                                       [AVERAGE] = {.name = "avg_pool2d", POOL_OP},
                                       [SPREAD] = {.name = "avg_pool2d", POOL_OP}};
 
-clg_tensor *clg_max_pool2d(clg_tensor *x, const clg_pool_options *options) {
-  return clg_op_run(&pool_op[MAX], &x, 1, &(pool_attrs){.options = options});
+clg_pool_options clg_pool_defaults(void) { return (clg_pool_options){.dilation = {1, 1}, .count_include_pad = true}; }
+
+static clg_tensor *pool(int kind, clg_tensor *x, int64_t kh, int64_t kw, const clg_pool_options *options) {
+  const clg_pool_options usual = clg_pool_defaults(), *o = options ? options : &usual;
+  return clg_op_run(&pool_op[kind], &x, 1, &(pool_attrs){.options = o, .kernel = {kh, kw}});
 }
 
-clg_tensor *clg_avg_pool2d(clg_tensor *x, const clg_pool_options *options) {
-  return clg_op_run(&pool_op[AVERAGE], &x, 1, &(pool_attrs){.options = options});
+clg_tensor *clg_max_pool2d(clg_tensor *x, int64_t kh, int64_t kw, const clg_pool_options *options) {
+  return pool(MAX, x, kh, kw, options);
+}
+
+clg_tensor *clg_avg_pool2d(clg_tensor *x, int64_t kh, int64_t kw, const clg_pool_options *options) {
+  return pool(AVERAGE, x, kh, kw, options);
 }

@@ -30,8 +30,6 @@ static bool shapes_ok(clg_tensor *const *in, int n, int d) {
 static bool cat_shapes(clg_op_call *c, clg_shape *out) {
   cat_attrs *a = c->attrs;
   if (!types_ok(c->in, c->n, "cat")) return false;
-  if (c->n > UINT16_MAX)
-    return clg_refuse(c->ctx, CLG_ERR_ARGUMENT, "cat", "%d tensors, but at most 65535 can be joined", c->n);
   a->dim = clg_dim_of(c->ctx, a->dim, c->in[0]->ndim, "cat");
   if (a->dim < 0 || !shapes_ok(c->in, c->n, a->dim)) return false;
   for (int i = 1; i < c->n; i++) out->dim[a->dim] += c->in[i]->shape[a->dim];
@@ -71,9 +69,15 @@ static const clg_op cat_op = {.name = "cat",
                               .forward = cat_forward,
                               .compose = cat_compose};
 
-clg_tensor *clg_cat(clg_tensor *const *tensors, int n, int dim) {
-  if (tensors && n >= 1) return clg_op_run(&cat_op, tensors, n, &(cat_attrs){dim});
-  return clg_null_object(NULL, "cat");
+/* False with the error set. */
+static bool count_ok(clg_tensor *const *tensors, size_t n, const char *op) {
+  if (!tensors || !n || !tensors[0]) return clg_null(NULL, op) == CLG_OK;
+  return n <= UINT16_MAX ||
+         clg_refuse(tensors[0]->ctx, CLG_ERR_ARGUMENT, op, "%zu tensors, but at most 65535 can be joined", n);
+}
+
+clg_tensor *clg_cat(clg_tensor *const *tensors, size_t n, int dim) {
+  return count_ok(tensors, n, "cat") ? clg_op_run(&cat_op, tensors, (int)n, &(cat_attrs){dim}) : NULL;
 }
 
 /* The dimension that is new, or -1 with the error set. */
@@ -96,18 +100,17 @@ static int stack_dim(clg_tensor *const *in, int n, int dim) {
   return d;
 }
 
-clg_tensor *clg_stack(clg_tensor *const *tensors, int n, int dim) {
-  if (!tensors || n < 1) return clg_null_object(NULL, "stack");
-  int d = stack_dim(tensors, n, dim);
+clg_tensor *clg_stack(clg_tensor *const *tensors, size_t n, int dim) {
+  int d = count_ok(tensors, n, "stack") ? stack_dim(tensors, (int)n, dim) : -1;
   if (d < 0) return NULL;
   clg_context *ctx = tensors[0]->ctx;
-  clg_tensor **wide = malloc((size_t)n * sizeof *wide);
+  clg_tensor **wide = malloc(n * sizeof *wide);
   if (!wide) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "stack", "out of host memory");
   clg_scope *scope = clg_scope_open(ctx);
   int ndim = tensors[0]->ndim + 1;
   int64_t shape[CLG_MAX_DIMS];
   for (int k = 0; k < ndim; k++) shape[k] = k == d ? 1 : tensors[0]->shape[k - (k > d)];
-  for (int i = 0; i < n; i++) wide[i] = clg_reshape(tensors[i], ndim, shape);
+  for (size_t i = 0; i < n; i++) wide[i] = clg_reshape(tensors[i], ndim, shape);
   clg_tensor *y = clg_cat(wide, n, d);
   free(wide);
   return clg_scope_close_with(scope, y);

@@ -4,13 +4,13 @@
 #include <string.h>
 
 /* Room for n parts; -1 with the error set. */
-static int room(clg_tensor *x, int64_t n, clg_tensor **out, int max, const char *op) {
+static int room(clg_tensor *x, int64_t n, clg_tensor **out, size_t max, const char *op) {
   if (n && !out) {
     clg_null(x->ctx, op);
     return -1;
   }
-  if (n > max) {
-    clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "there are %lld parts, and room for %d", (long long)n, max);
+  if ((uint64_t)n > max) {
+    clg_fail(x->ctx, CLG_ERR_ARGUMENT, op, "there are %lld parts, and room for %zu", (long long)n, max);
     return -1;
   }
   for (int64_t i = 0; i < n; i++) out[i] = NULL;
@@ -18,7 +18,7 @@ static int room(clg_tensor *x, int64_t n, clg_tensor **out, int max, const char 
 }
 
 /* The first n parts of `size`, as far as x goes. */
-static int parts(clg_tensor *x, int d, int64_t size, int64_t n, clg_tensor **out, int max, const char *op) {
+static int parts(clg_tensor *x, int d, int64_t size, int64_t n, clg_tensor **out, size_t max, const char *op) {
   int count = room(x, n, out, max, op);
   for (int i = 0; i < count; i++) {
     int64_t at = i * size, left = x->shape[d] - at;
@@ -28,7 +28,7 @@ static int parts(clg_tensor *x, int d, int64_t size, int64_t n, clg_tensor **out
   return count;
 }
 
-int clg_split(clg_tensor *x, int dim, int64_t size, clg_tensor **out, int max) {
+int clg_split(clg_tensor *x, int dim, int64_t size, clg_tensor **out, size_t max) {
   static const char op[] = "split";
   int d = clg_inputs_here(&x, 1, op) ? clg_dim_of(x->ctx, dim, x->ndim, op) : -1;
   if (d < 0) return -1;
@@ -40,7 +40,7 @@ int clg_split(clg_tensor *x, int dim, int64_t size, clg_tensor **out, int max) {
   return parts(x, d, size, n ? (n - 1) / size + 1 : 1, out, max, op);
 }
 
-int clg_chunk(clg_tensor *x, int dim, int64_t chunks, clg_tensor **out, int max) {
+int clg_chunk(clg_tensor *x, int dim, int64_t chunks, clg_tensor **out, size_t max) {
   static const char op[] = "chunk";
   int d = clg_inputs_here(&x, 1, op) ? clg_dim_of(x->ctx, dim, x->ndim, op) : -1;
   if (d < 0) return -1;
@@ -52,7 +52,7 @@ int clg_chunk(clg_tensor *x, int dim, int64_t chunks, clg_tensor **out, int max)
   return parts(x, d, size, n ? (n - 1) / size + 1 : chunks, out, max, op);
 }
 
-int clg_unbind(clg_tensor *x, int dim, clg_tensor **out, int max) {
+int clg_unbind(clg_tensor *x, int dim, clg_tensor **out, size_t max) {
   static const char op[] = "unbind";
   int d = clg_inputs_here(&x, 1, op) ? clg_dim_of(x->ctx, dim, x->ndim, op) : -1;
   int count = d < 0 ? -1 : room(x, x->shape[d], out, max, op);

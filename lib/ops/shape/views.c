@@ -122,7 +122,7 @@ static bool permute_shapes(clg_op_call *c, clg_shape *out) {
     out->dim[d] = x->shape[a->order[d]];
   }
   if (seen == (1u << x->ndim) - 1) return true;
-  return clg_refuse(c->ctx, CLG_ERR_SHAPE, "permute", "the order names a dimension twice");
+  return clg_refuse(c->ctx, CLG_ERR_SHAPE, "permute", "a dimension is given twice");
 }
 
 static clg_status permute_forward(clg_op_call *c) {
@@ -146,7 +146,7 @@ static void permute_compose(clg_op_call *c, clg_tensor **d) {
   const permute_attrs *a = c->attrs;
   int inverse[CLG_MAX_DIMS];
   for (int k = 0; k < c->grad->ndim; k++) inverse[a->order[k]] = k;
-  d[0] = clg_permute(c->grad, inverse);
+  d[0] = clg_permute(c->grad, inverse, c->grad->ndim);
 }
 
 static const clg_op permute_op = {.name = "permute",
@@ -157,10 +157,12 @@ static const clg_op permute_op = {.name = "permute",
                                   .backward = permute_backward,
                                   .compose = permute_compose};
 
-clg_tensor *clg_permute(clg_tensor *x, const int *order) {
+clg_tensor *clg_permute(clg_tensor *x, const int *dims, int n) {
   permute_attrs a;
-  if (!x || (x->ndim && !order)) return clg_null_object(x ? x->ctx : NULL, "permute");
-  if (x->ndim) memcpy(a.order, order, (size_t)x->ndim * sizeof *order);
+  if (!x || (n && !dims)) return clg_null_object(x ? x->ctx : NULL, "permute");
+  if (n != x->ndim)
+    return clg_fail_object(x->ctx, CLG_ERR_SHAPE, "permute", "%d dimensions are given, x has %d", n, x->ndim);
+  for (int d = 0; d < n; d++) a.order[d] = dims[d];
   return clg_op_run(&permute_op, &x, 1, &a);
 }
 
@@ -172,7 +174,7 @@ clg_tensor *clg_transpose(clg_tensor *x, int dim0, int dim1) {
   int order[CLG_MAX_DIMS];
   for (int d = 0; d < x->ndim; d++) order[d] = d;
   order[a] = b, order[b] = a;
-  return clg_permute(x, order);
+  return clg_permute(x, order, x->ndim);
 }
 
 /* ---- expand ---- */

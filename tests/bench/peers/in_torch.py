@@ -69,7 +69,7 @@ LOSSES = {
 }
 IMAGES = {
     "max_pool2d": lambda x: F.max_pool2d(x, 2), "avg_pool2d": lambda x: F.avg_pool2d(x, 2),
-    "upsample_nearest": lambda x: F.interpolate(x, scale_factor=2),
+    "upsample": lambda x: F.interpolate(x, scale_factor=2),
     "conv2d": lambda x, w: F.conv2d(x, w, None, 2 if w.shape[-1] == 4 else 1, 1),
     "conv_transpose2d": lambda x, w: F.conv_transpose2d(x, w, None, 2, 1),
 }
