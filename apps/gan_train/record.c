@@ -110,6 +110,11 @@ void record_end(record *r, clg_context *ctx) {
   for (size_t i = 0; i < r->n_events; i++) settle_role(r, i);
 }
 
+const char *record_phase(const record *r, size_t instant) {
+  if (!r->n_events) return "";
+  return r->events[instant ? instant - 1 : 0].phase;
+}
+
 void record_by_role(const record *r, uint64_t (*to)[CLG_ROLE_COUNT]) {
   uint64_t now[CLG_ROLE_COUNT] = {0};
   /* Backwards from the end, whose roles are known. */

@@ -46,6 +46,8 @@ void record_begin(record *r, clg_context *ctx);
 void record_end(record *r, clg_context *ctx);
 void record_free(record *r);
 
+/* The phase of what leads to an instant. */
+const char *record_phase(const record *r, size_t instant);
 /* Bytes alive at each instant: to [n_events + 1][CLG_ROLE_COUNT]. */
 void record_by_role(const record *r, uint64_t (*to)[CLG_ROLE_COUNT]);
 

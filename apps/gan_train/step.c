@@ -10,7 +10,8 @@
  *   err_g = loss(D(fake), 1);              err_g.backward()        learn_generator
  *   G.step()
  *
- * Every part has a scope of its own, so that nothing lives longer than the loop needs it. */
+ * Every part has a scope of its own, so that nothing lives longer than the loop needs it. What lies between the marks
+ * [loop and loop] is what a report shows of each variant: report/loops_html.py puts the answers to s->how in. */
 #include "step.h"
 #include "one_stage.h"
 #include "penalty.h"
@@ -55,6 +56,7 @@ typedef struct step {
 
 /* ---- what differs ---- */
 
+/* [loop */
 /* What the discriminator is shown in its own half: a leaf, or what has the generator's graph. */
 static clg_tensor *fake_for_d(const step *s) {
   clg_tensor *shown = s->how->cut ? clg_detach(s->fake) : s->fake;
@@ -85,6 +87,7 @@ static clg_status backward_fake(const step *s, clg_tensor *err_fake) {
 static clg_tensor *output_for_g(const step *s) {
   return s->how->stale ? s->out_fake : gan_judge(s->m, s->fake, s->labels);
 }
+/* loop] */
 
 /* ---- the parts of the loop ---- */
 
@@ -137,6 +140,7 @@ static bool generate(step *s, bool with_graph) {
   return clg_scope_close(scope) == CLG_OK && s->fake;
 }
 
+/* [loop */
 static bool learn_fake(step *s) {
   clg_set_phase(s->ctx, "D fake forward");
   clg_tensor_unref(&s->m->err_fake); /* the name is about to stand for this step's loss */
@@ -151,6 +155,7 @@ static bool learn_fake(step *s) {
   if (ok && s->serves_g) ok = take_from_d(s, shown, out);
   return clg_scope_close(scope) == CLG_OK && ok;
 }
+/* loop] */
 
 static bool learn_penalty(step *s) {
   clg_set_phase(s->ctx, "D penalty forward");
@@ -167,6 +172,7 @@ static bool update(step *s, const char *phase, clg_optim *optimizer) {
   return clg_optim_step(optimizer) == CLG_OK;
 }
 
+/* [loop */
 static bool learn_discriminator(step *s, feed_batches batch) {
   clg_optim_zero_grad(s->m->opt_d);
   if (!learn_real(s, batch.images, batch.labels)) return false;
@@ -195,6 +201,7 @@ static bool learn_generator(step *s) {
   if (s->how->frozen) gan_freeze_d(s->m, false);
   return ok;
 }
+/* loop] */
 
 /* The i-th of a step's batches. */
 static feed_batches batch_of(const model_spec *spec, feed_batches all, int i) {
@@ -204,6 +211,7 @@ static feed_batches batch_of(const model_spec *spec, feed_batches all, int i) {
                         .noise = all.noise ? all.noise + at * spec->nz : NULL};
 }
 
+/* [loop */
 static bool run_loop_body(step *s, feed_batches batches) {
   const model_spec *spec = &s->m->spec;
   if (s->how->zero_top) clg_optim_zero_grad(s->m->opt_g);
@@ -218,6 +226,7 @@ static bool run_loop_body(step *s, feed_batches batches) {
   if (!(s->how->from_d ? learn_generator_from_d(s) : learn_generator(s))) return false;
   return update(s, "G step", s->m->opt_g);
 }
+/* loop] */
 
 clg_status gan_step(gan *m, variant v, feed_batches batches, uint64_t noise_seed, float losses[3]) {
   step s = {.m = m, .ctx = m->ctx, .how = &manners[v], .losses = losses};

@@ -2,7 +2,7 @@
 """The page of gan_train --report in a headless Chromium: nothing on the console, no section empty, every figure the JSON's, names that
 would be markup shown as text, readable without its script. Skipped where Chromium is not installed.
 
-usage: test_gan_report.py GAN_TRAIN [LIAR]
+usage: test_gan_report.py GAN_TRAIN [LIAR]   ($TEST_PART: one of the functions below alone)
 """
 import json
 import math
@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -17,7 +18,7 @@ import browser
 import gan_runs
 from test_gan_files import make_pictures
 
-SECTIONS = ["verdict", "variants", "timeline", "losses", "samples", "raw"]
+SECTIONS = ["verdict", "variants", "timeline", "difference", "losses", "samples", "batches-section", "code", "raw"]
 # What would run or end an element, and a byte that is no text.
 HOSTILE = b"<script>document.title='run'</script>\"'&amp;<img src=x onerror=alert(1)>\xe4"
 SHOWN = HOSTILE.decode("ascii", errors="ignore") + "\\xE4"
@@ -141,6 +142,80 @@ def check_records(figures, predicted=""):
     return records
 
 
+def check_differences(words):
+    """What retain_graph has alive beside detach at its peak is the difference of the peaks; where that is not so both instants are named."""
+    chromium.open(folder / "page.html")
+    panels = chromium.evaluate(
+        "[...document.querySelectorAll('#difference .panel')].map(p => ({more: p.querySelector('data[id]')?.value, id: p.querySelector('data[id]')?.id,"
+        " peaks: p.querySelector('data[data-from]')?.value, text: p.textContent}))"
+    )
+    assert len(panels) == 10
+    for panel in panels:
+        if "id" in panel:
+            equal = float(panel["more"]) == float(panel["peaks"])
+            assert ("to the byte" if equal else "own peak lies in") in panel["text"], panel["text"]
+            assert equal or panel["id"] != "more-retain_graph" or "wgan_gp" in words, panel["text"]
+
+
+def choices_show_their_panels():
+    chromium.open(folder / "page.html", script=False)
+    for section in ("difference", "code"):
+        inputs = f"[...document.querySelectorAll('#{section} .choices > input')]"
+        shown = f"[...document.querySelectorAll('#{section} .choices > .panel')].map(p => p.checkVisibility())"
+        n = chromium.evaluate(inputs + ".length")
+        assert n >= 10
+        for i in range(n):
+            chromium.evaluate(f"{inputs}[{i}].checked = true")
+            assert chromium.evaluate(shown) == [k == i for k in range(n)], (section, i)
+
+
+def loops_are_code():
+    """Each variant's loop, put back in the place of all variants', compiles; PyTorch's parses."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    sys.path.insert(0, str(root / "apps/gan_train/report"))
+    import loops_html
+
+    source = (root / "apps/gan_train/step.c").read_text()
+    loops = loops_html.c_loops(source)
+    names = [variant["name"] for variant in json.loads((folder / "page.json").read_text())["variants"]]
+    assert list(loops) == names
+    assert set(names) <= set(loops_html.torch_loops((root / "apps/gan_train/report/loops.py").read_text()))
+    begin = source.index("typedef struct step {")
+    helpers = re.sub(r"^/\* \[loop \*/\n.*?^/\* loop\] \*/\n", "", source[begin:], flags=re.M | re.S)
+    for name, loop in loops.items():
+        assert "how->" not in loop and "TRUE" not in loop and "FALSE" not in loop, (name, loop)
+        helpers_first = source[source.index('#include "step.h"'):begin] + helpers[:helpers.index("clg_status gan_step")]
+        (folder / "loop.c").write_text(helpers_first + loop + "\n")
+        words = ["cc", "-std=c11", "-fsyntax-only", "-Werror=implicit", "-w", f"-I{root}/include", f"-I{root}/apps/gan_train", str(folder / "loop.c")]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (name, done.stderr)
+
+
+def slider_moves():
+    chromium.open(folder / "page.html")
+    text = "document.getElementById('batch-bars').innerText"
+    assert chromium.evaluate("document.getElementById('batch-size').textContent") == "16"
+    before = chromium.evaluate(text)
+    chromium.evaluate("(s => { s.value = s.max; s.dispatchEvent(new Event('input')); })(document.getElementById('batch'))")
+    assert chromium.evaluate("document.getElementById('batch-size').textContent") == "4096"
+    assert chromium.evaluate(text) != before and "retain_graph" in before and chromium.complaints() == []
+
+
+def batches_are_plans():
+    """A batch that is said to fit does, and the next one does not; the table says what a plan says."""
+    chromium.open(folder / "page.html")
+    fits = chromium.evaluate("[...document.querySelector('#fits tbody tr').querySelectorAll('data')].map(d => Number(d.value))")
+    assert len(fits) == 4 and fits == sorted(fits)
+    peak = chromium.evaluate("document.querySelector('#batches tbody tr:nth-child(5) data').value")
+    assert make("--plan", "--variant", "detach", "--batch", "6")["variants"][0]["predicted_peak_live_bytes"] == int(peak)
+    # A tensor of 2^31 elements is none.
+    reserved = "predicted_peak_reserved_bytes"
+    for batch, gib in zip(fits, (4, 8, 16, 24)):
+        plan = ("--plan", "--variant", "detach", "--batch")
+        assert make(*plan, str(batch))["variants"][0][reserved] <= gib << 30, (gib, batch)
+        assert 128 * (batch + 1) >= 2**31 or make(*plan, str(batch + 1))["variants"][0][reserved] > gib << 30, (gib, batch)
+
+
 def timelines_add_up():
     pictures = folder / "pictures"
     make_pictures(pictures)
@@ -148,6 +223,7 @@ def timelines_add_up():
     for data, words in ((("--data", "ring"), []), (("--data", str(pictures)), dcgan), (("--data", "ring"), ["--model", "wgan_gp"])):
         words = [*words, "--compare", "--steps", "6"]
         measured = check_records(make(*words, data=data))
+        check_differences(words)
         planned = check_records(make(*words, "--plan", data=data, OCL_ICD_VENDORS=str(folder / "none")), predicted="predicted_")
         assert measured == planned, words
 
@@ -174,6 +250,7 @@ def timelines_can_be_pointed_at():
 
 def tables_sort():
     names = "[...document.querySelectorAll('#table tbody th')].map(th => th.firstChild.textContent)"
+    chromium.open(folder / "page.html")
     before = chromium.evaluate(names)
     column = "document.querySelectorAll('#table thead button')[2]"
     peaks = "[...document.querySelectorAll('#table tbody tr')].map(tr => Number(tr.cells[2].querySelector('data').value))"
@@ -247,14 +324,28 @@ def main():
     if not browser.found():
         print("skipped: chromium is not installed")
         sys.exit(77)
+    parts = [
+        comparison_is_whole,
+        choices_show_their_panels,
+        loops_are_code,
+        tables_sort,
+        policy_holds,
+        readable_without_script,
+        slider_moves,
+        batches_are_plans,
+        timelines_add_up,
+        timelines_can_be_pointed_at,
+        one_variant_and_plans,
+        hostile_names_are_text,
+        command_repeats,
+    ]
     folder = pathlib.Path(tempfile.mkdtemp())
     try:
         with browser.Browser() as chromium:
-            for part in (
-                comparison_is_whole, tables_sort, timelines_add_up, timelines_can_be_pointed_at, policy_holds, readable_without_script, one_variant_and_plans, hostile_names_are_text, command_repeats,
-            ):
-                part()
-                print("ok", part.__name__)
+            for part in parts:
+                if part is parts[0] or os.environ.get("TEST_PART", part.__name__) == part.__name__:
+                    part()
+                    print("ok", part.__name__)
     finally:
         shutil.rmtree(folder)
 

@@ -37,7 +37,7 @@ void words_of_shape(const record_item *item, char to[WORDS_ROOM]) {
 void words_of_release(const record_item *item, char to[WORDS_ROOM]) {
   *to = 0;
   if (!item->released) {
-    add(to, "", "nothing in this step");
+    add(to, "", "lives on after the step");
     return;
   }
   switch (item->by) {

@@ -11,7 +11,7 @@
 void words_of_item(const record_item *item, char to[WORDS_ROOM]);
 /* "float32 [128, 256]", or "" */
 void words_of_shape(const record_item *item, char to[WORDS_ROOM]);
-/* "the backward of linear in D.2, in D fake backward", or "nothing in this step" */
+/* "the backward of linear in D.2, in D fake backward", or "lives on after the step" */
 void words_of_release(const record_item *item, char to[WORDS_ROOM]);
 
 #endif

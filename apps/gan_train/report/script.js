@@ -153,6 +153,47 @@ addEventListener("beforeprint", () => {
     });
   };
 
-  for (const figure of document.querySelectorAll("figure.timeline")) watch(figure, records.records[figure.dataset.record]);
+  for (const figure of document.querySelectorAll("figure[data-record]")) watch(figure, records.records[figure.dataset.record]);
   for (const one of document.querySelectorAll(".scripted")) one.hidden = false;
+})();
+
+/* The slider over batch sizes: bars of what the table of plans says. */
+(() => {
+  const table = document.getElementById("batches");
+  const slider = document.getElementById("batch");
+  if (!table) return;
+  const names = [...table.tHead.rows[0].cells].slice(1).map((cell) => cell.textContent);
+  const rows = [...table.tBodies[0].rows];
+  const bars = document.getElementById("batch-bars");
+  const lines = names.map((name) => {
+    const row = document.createElement("div");
+    const bar = document.createElement("div");
+    const parts = [document.createElement("span"), document.createElement("span"), document.createElement("span")];
+    row.className = "slider-row";
+    bar.className = "slider-bar";
+    bar.append(parts[0], parts[1]);
+    row.append(Object.assign(document.createElement("span"), { textContent: name }), bar, parts[2]);
+    bars.append(row);
+    return parts;
+  });
+  const size = (bytes) => (bytes < 2 ** 30 ? (bytes / 2 ** 20).toFixed(1) + " MiB" : (bytes / 2 ** 30).toFixed(2) + " GiB");
+  const show = () => {
+    const row = rows[slider.value];
+    const batch = row.cells[0].textContent;
+    const figures = names.map((_, i) => [...row.cells[i + 1].querySelectorAll("data")].map((one) => Number(one.value)));
+    const most = Math.max(...figures.map(([peak]) => peak || 0));
+    document.getElementById("batch-size").textContent = batch;
+    slider.setAttribute("aria-valuetext", "batch " + batch);
+    lines.forEach(([whole, saved, text], i) => {
+      const [peak, kept] = figures[i];
+      whole.style.width = (peak ? (100 * peak) / most : 0) + "%";
+      saved.style.width = (peak ? (100 * kept) / most : 0) + "%";
+      text.textContent = peak ? `${size(peak)}, saved ${size(kept)}` : "too large for a plan";
+    });
+  };
+  slider.max = rows.length - 1;
+  const current = Number(slider.dataset.batch);
+  slider.value = rows.findIndex((row) => Number(row.cells[0].textContent) >= current);
+  slider.addEventListener("input", show);
+  show();
 })();

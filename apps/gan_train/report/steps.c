@@ -20,11 +20,6 @@ timeline_scale steps_scale(const report *r) {
 
 static double mib(uint64_t bytes) { return (double)bytes / 1048576; }
 
-static const char *phase_at(const record *of, size_t instant) {
-  if (!of->n_events) return "";
-  return of->events[instant ? instant - 1 : 0].phase;
-}
-
 static void draw(html *h, const record *of, timeline_scale scale, const char *name) {
   uint64_t(*bytes)[CLG_ROLE_COUNT] = calloc(of->n_events + 1, 2 * sizeof *bytes);
   if (!bytes) {
@@ -38,7 +33,7 @@ static void draw(html *h, const record *of, timeline_scale scale, const char *na
   char alt[256];
   snprintf(alt, sizeof alt,
            "Memory of a step of %s by role: from %.2f MiB up to %.2f MiB in %s, to %.2f MiB at its end.", name,
-           mib(of->first_bytes), mib(of->peak_bytes), phase_at(of, of->peak), mib(of->last_bytes));
+           mib(of->first_bytes), mib(of->peak_bytes), record_phase(of, of->peak), mib(of->last_bytes));
   timeline_begin(h, of, &(timeline_stack){ordered, of->n_events + 1, CLG_ROLE_COUNT, timeline_order}, scale, alt);
   timeline_mark(h, scale, of->peak, of->peak_bytes);
   timeline_end(h);
@@ -48,7 +43,7 @@ static void draw(html *h, const record *of, timeline_scale scale, const char *na
 static void put_figure(html *h, const result *of, timeline_scale scale) {
   html_put(h, "<figure class=\"timeline\" data-record=\"%s\"><figcaption>%s ", variant_name(of->v),
            variant_name(of->v));
-  html_put(h, "<small>peak in %s; ", phase_at(of->record, of->record->peak));
+  html_put(h, "<small>peak in %s; ", record_phase(of->record, of->record->peak));
   if (of->record->first_bytes == of->record->last_bytes)
     html_put(h, "%.2f MiB before and after", mib(of->record->first_bytes));
   else

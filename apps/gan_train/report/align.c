@@ -1,0 +1,57 @@
+/* Aligns two records. */
+#include "align.h"
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Entries of the table: 64 MiB. */
+#define MOST ((size_t)1 << 25)
+#define NONE SIZE_MAX
+
+static bool alike(const record_item *a, const record_item *b) {
+  return a->bytes == b->bytes && a->ndim == b->ndim && !strcmp(a->op, b->op) && !strcmp(a->layer, b->layer) &&
+         !strcmp(a->made_in, b->made_in) && !strcmp(a->dtype, b->dtype) &&
+         (a->ndim <= 0 || !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape));
+}
+
+/* like[i]: the item of b that is a's i-th, or NONE. */
+static void find_likes(const record *a, const record *b, uint16_t *table, size_t *like) {
+  size_t n = a->n_items, m = b->n_items, across = m + 1;
+  for (size_t i = n; i-- > 0;)
+    for (size_t k = m; k-- > 0;) {
+      uint16_t skip = table[(i + 1) * across + k], other = table[i * across + k + 1];
+      uint16_t best = skip > other ? skip : other;
+      if (alike(&a->items[i], &b->items[k])) best = (uint16_t)(table[(i + 1) * across + k + 1] + 1);
+      table[i * across + k] = best;
+    }
+  for (size_t i = 0, k = 0; i < n; i++) {
+    like[i] = NONE;
+    while (k < m && table[i * across + k] == table[i * across + k + 1]) k++;
+    if (k < m && table[i * across + k] != table[(i + 1) * across + k] && alike(&a->items[i], &b->items[k]))
+      like[i] = k++;
+  }
+}
+
+/* The first instant of a behind the last at which the like is alive: when the next of a's items with a like is made of
+ * those that b makes after the like has gone. */
+static size_t until(const record *a, const record *b, const size_t *like, size_t i) {
+  size_t gone = b->items[like[i]].end;
+  for (size_t k = i + 1; k < a->n_items; k++)
+    if (like[k] != NONE && b->items[like[k]].begin > gone) return a->items[k].begin;
+  return a->n_events + 1;
+}
+
+size_t *align_records(const record *a, const record *b) {
+  size_t cells = (a->n_items + 1) * (b->n_items + 1);
+  if (a->n_items > UINT16_MAX || b->n_items > UINT16_MAX || cells > MOST) return NULL;
+  uint16_t *table = calloc(cells, sizeof *table);
+  size_t *like = calloc(a->n_items + 1, sizeof *like), *first = calloc(a->n_items + 1, sizeof *first);
+  bool ok = table && like && first;
+  if (ok) find_likes(a, b, table, like);
+  for (size_t i = 0; ok && i < a->n_items; i++) first[i] = like[i] == NONE ? a->items[i].begin : until(a, b, like, i);
+  free(table);
+  free(like);
+  if (ok) return first;
+  free(first);
+  return NULL;
+}

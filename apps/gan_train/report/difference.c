@@ -1,0 +1,183 @@
+/* What is alive under a variant and not under detach. */
+#include "align.h"
+#include "memory_words.h"
+#include "sections.h"
+#include <stdlib.h>
+
+/* Rows of a table, at most. */
+#define ROWS 12
+
+typedef struct extra {
+  const record_item *item;
+  size_t begin, end; /* instants at which its like is not alive */
+} extra;
+
+typedef struct difference {
+  const result *of;
+  extra *extras; /* [n] */
+  size_t n;
+  uint64_t *bytes; /* [n_events + 1][CLG_ROLE_COUNT], roles in timeline_order */
+  uint64_t most, at_peak;
+} difference;
+
+static size_t place_of(clg_role role) {
+  size_t k = 0;
+  while (timeline_order[k] != role) k++;
+  return k;
+}
+
+static void add_extra(difference *d, const record_item *item, size_t begin) {
+  d->extras[d->n++] = (extra){item, begin, item->end};
+  for (size_t i = begin; i <= item->end; i++) d->bytes[i * CLG_ROLE_COUNT + place_of(item->role)] += item->bytes;
+}
+
+/* False: no memory. */
+static bool make(difference *d, const result *of, const record *base) {
+  const record *step = of->record;
+  size_t *first = align_records(step, base);
+  *d = (difference){.of = of, .extras = calloc(step->n_items + 1, sizeof *d->extras)};
+  d->bytes = calloc(step->n_events + 1, CLG_ROLE_COUNT * sizeof *d->bytes);
+  bool ok = first && d->extras && d->bytes;
+  for (size_t i = 0; ok && i < step->n_items; i++)
+    if (first[i] <= step->items[i].end) add_extra(d, &step->items[i], first[i]);
+  for (size_t i = 0; ok && i <= step->n_events; i++) {
+    uint64_t sum = 0;
+    for (int k = 0; k < CLG_ROLE_COUNT; k++) sum += d->bytes[i * CLG_ROLE_COUNT + (size_t)k];
+    if (sum > d->most) d->most = sum;
+    if (i == step->peak) d->at_peak = sum;
+  }
+  free(first);
+  return ok;
+}
+
+static void drop(difference *d) {
+  free(d->extras);
+  free(d->bytes);
+}
+
+/* ---- what is shown ---- */
+
+static double weight(const extra *e) { return (double)e->item->bytes * (double)(e->end - e->begin + 1); }
+
+static int heavier_first(const void *a, const void *b) {
+  double x = weight(a), y = weight(b);
+  return (x < y) - (x > y);
+}
+
+static void put_extra(html *h, const record *step, const extra *e) {
+  char words[WORDS_ROOM];
+  words_of_item(e->item, words);
+  html_put(h, "<tr><td class=\"words\">");
+  html_text(h, words);
+  words_of_shape(e->item, words);
+  html_put(h, "</td><td class=\"words\">%s</td><td class=\"words\">%s</td><td class=\"words\">", words,
+           clg_role_name(e->item->role));
+  html_text(h, e->item->made_in);
+  html_put(h, "%s</td><td class=\"words\">", e->item->begin ? "" : " of the step before");
+  words_of_release(e->item, words);
+  html_text(h, words);
+  html_put(h, "</td><td class=\"words\">%s%s</td><td>%.1f</td></tr>", record_phase(step, e->begin),
+           e->begin ? "" : ", from the start", (double)e->item->bytes / 1024);
+}
+
+static void put_list(html *h, difference *d) {
+  qsort(d->extras, d->n, sizeof *d->extras, heavier_first);
+  html_put(
+      h,
+      "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Alive under %s and not under detach\"><table>"
+      "<caption>Those that weigh most, by bytes and time.</caption><thead><tr><th class=\"words\">made by</th>"
+      "<th class=\"words\">shape</th><th class=\"words\">role</th><th class=\"words\">made in</th>"
+      "<th class=\"words\">released by</th><th class=\"words\">here alone since</th><th>KiB</th></tr></thead><tbody>",
+      variant_name(d->of->v));
+  for (size_t i = 0; i < d->n && i < ROWS; i++) put_extra(h, d->of->record, &d->extras[i]);
+  html_put(h, "</tbody></table></div>");
+  if (d->n > ROWS) html_put(h, "<p class=\"note\">%zu more are not listed.</p>", d->n - ROWS);
+}
+
+/* "At its peak ..." */
+static void put_sentence(html *h, const report *r, const result *base, const difference *d) {
+  const char *field;
+  char one[POINTER_ROOM], other[POINTER_ROOM], from[2 * POINTER_ROOM + 4];
+  const record *step = d->of->record;
+  double more = (double)step->peak_bytes - (double)base->record->peak_bytes;
+  report_peak(r, base, &field);
+  report_pointer(one, r, d->of, field);
+  report_pointer(other, r, base, field);
+  snprintf(from, sizeof from, "%s - %s", one, other);
+  html_put(h,
+           "<p>At its peak, in %s, %s has <data id=\"more-%s\" value=\"%llu\">%.2f</data> MiB alive that is not alive "
+           "under detach; ",
+           record_phase(step, step->peak), variant_name(d->of->v), variant_name(d->of->v),
+           (unsigned long long)d->at_peak, (double)d->at_peak / 1048576);
+  if ((double)d->at_peak == more)
+    html_put(h, "that is the difference of the two peaks, to the byte: ");
+  else
+    html_put(h, "detach&rsquo;s own peak lies in %s, and the difference of the two peaks is ",
+             record_phase(base->record, base->record->peak));
+  html_figure(h, more, from, "%.2f", more / 1048576);
+  html_put(h, " MiB.</p>");
+}
+
+static void put_panel(html *h, const report *r, const result *base, difference *d, timeline_scale scale) {
+  char alt[256];
+  const record *step = d->of->record;
+  html_put(h, "<div class=\"panel panel-%s\">", variant_name(d->of->v));
+  if (!d->n) {
+    html_put(h, "<p>Nothing: whatever %s has alive, detach has alive beside it.</p></div>", variant_name(d->of->v));
+    return;
+  }
+  put_sentence(h, r, base, d);
+  snprintf(alt, sizeof alt, "Bytes alive under %s and not under detach over the step: at most %.2f MiB.",
+           variant_name(d->of->v), (double)d->most / 1048576);
+  html_put(h, "<figure class=\"timeline\">");
+  timeline_begin(h, step, &(timeline_stack){d->bytes, step->n_events + 1, CLG_ROLE_COUNT, timeline_order}, scale, alt);
+  timeline_mark(h, scale, step->peak, d->at_peak);
+  timeline_end(h);
+  html_put(h, "</figure>");
+  put_list(h, d);
+  html_put(h, "</div>");
+}
+
+/* ---- the section ---- */
+
+/* Buttons without a script: the panels follow what is checked. */
+static void put_choices(html *h, const difference *all, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    html_put(h, "<input type=\"radio\" name=\"difference\" id=\"choose-%s\"%s><label for=\"choose-%s\">%s</label>\n",
+             variant_name(all[i].of->v), i ? "" : " checked", variant_name(all[i].of->v), variant_name(all[i].of->v));
+}
+
+static const result *find_base(const report *r) {
+  for (int i = 0; i < r->c->n; i++)
+    if (r->c->results[i].v == VARIANT_DETACH) return &r->c->results[i];
+  return r->c->base;
+}
+
+void section_difference(html *h, const report *r) {
+  const result *base = find_base(r);
+  difference all[VARIANT_COUNT];
+  size_t n = 0;
+  timeline_scale scale = steps_scale(r);
+  scale.bytes = 1;
+  for (int i = 0; base && base->record && i < r->c->n && !h->failed; i++) {
+    const result *of = &r->c->results[i];
+    if (of == base || !of->record) continue;
+    h->failed = !make(&all[n], of, base->record);
+    if (all[n].most > scale.bytes) scale.bytes = all[n].most;
+    n++;
+  }
+  scale.bytes += scale.bytes / 6;
+  if (!n) {
+    html_put(h, "<p>There is nothing to be compared: a comparison of detach with others (<code>--compare</code>) shows "
+                "here what they keep alive beside it.</p>");
+  } else {
+    html_put(h,
+             "<p class=\"note\">Bytes that are alive under a variant and not under detach, over its step: allocations "
+             "are each other&rsquo;s like by op, layer, phase and shape. Each has the same axes.</p>"
+             "<div class=\"choices\" role=\"radiogroup\" aria-label=\"Variant\">\n");
+    put_choices(h, all, n);
+    for (size_t i = 0; i < n; i++) put_panel(h, r, base, &all[i], scale);
+    html_put(h, "</div>");
+  }
+  for (size_t i = 0; i < n; i++) drop(&all[i]);
+}
