@@ -109,6 +109,8 @@ done
 misused "--steps '0'" --steps 0
 misused "--epochs 'many'" --epochs many
 misused "--seed '-1'" --seed -1
+misused "--wide belongs to --compare" --wide
+misused "--wide belongs to --compare" --plan --compare --wide
 misused "give one of them" --steps 1 --epochs 1
 misused "leave out --device" --plan --device cpu
 misused "leave out --samples" --plan --samples "$work/x.png"

@@ -1,12 +1,40 @@
 /* Runs variants and measures them against detach. */
 #include "compare.h"
 #include "interrupt.h"
+#include "rounds.h"
 #include <string.h>
+
+/* The peaks of a training are settled by then. */
+#define ALONE_STEPS 6
+
+/* The figures of memory from a run of its own: samples, which a comparison makes for the eye, leave them alone. */
+static bool measure_alone(const run_setup *setup, result *r, message *why) {
+  run_setup mine = *setup;
+  result alone = {0};
+  if (mine.steps > ALONE_STEPS) mine.steps = ALONE_STEPS;
+  mine.n_samples = 0;
+  mine.samples_every = 0;
+  mine.record = false;
+  bool ok = run_variant(&mine, r->v, &alone, why);
+  if (ok && !alone.failed) {
+    r->memory = alone.memory;
+    r->n_phases = alone.n_phases;
+    memcpy(r->phases, alone.phases, sizeof r->phases);
+    r->predicted_live = alone.predicted_live;
+    r->predicted_reserved = alone.predicted_reserved;
+  }
+  result_free(&alone);
+  return ok;
+}
 
 static bool run_one(const options *o, const run_setup *setup, variant v, result *r, message *why) {
   run_setup mine = *setup;
-  if (o->compare && v != VARIANT_DETACH) mine.n_samples = 0, mine.samples_every = 0; /* detach's alone */
-  return o->plan ? run_plan(&mine, v, NULL, r, why) : run_variant(&mine, v, r, why);
+  if (o->compare && v != VARIANT_DETACH) mine.samples_every = 0; /* the numbered pictures are detach's */
+  if (o->compare && o->plan) mine.n_samples = 0;
+  if (o->plan) return run_plan(&mine, v, NULL, r, why);
+  if (!run_variant(&mine, v, r, why)) return false;
+  bool seen = mine.n_samples || mine.samples_every;
+  return !o->compare || !seen || r->failed || r->interrupted || measure_alone(&mine, r, why);
 }
 
 /* detach comes first: without it there is nothing to compare with. */
@@ -43,7 +71,7 @@ bool compare_run(comparison *c, const options *o, const run_setup *setup, messag
     if (c->base && !r->interrupted) result_compare(r, c->base);
   }
   if (interrupted()) keep_what_ran(c);
-  return true;
+  return !with_reference || interrupted() || rounds_run(c, setup, why);
 }
 
 void compare_free(comparison *c) {
@@ -58,6 +86,12 @@ bool compare_as_expected(const comparison *c) {
   for (int i = 0; i < c->n; i++)
     if (!c->results[i].interrupted && !as_expected(&c->results[i])) return false;
   return true;
+}
+
+const result *compare_ok(const comparison *c, variant v) {
+  for (int i = 0; i < c->n; i++)
+    if (c->results[i].v == v && !c->results[i].failed && !c->results[i].interrupted) return &c->results[i];
+  return NULL;
 }
 
 const result *compare_sampled(const comparison *c) { return c->base ? c->base : &c->results[0]; }

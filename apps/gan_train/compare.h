@@ -9,7 +9,9 @@ typedef struct comparison {
   result results[VARIANT_COUNT]; /* in the order asked for */
   int n;                         /* after a signal: those that took a step */
   result reference;              /* detach, when it is not among the results */
-  const result *base;            /* detach's result; NULL when one variant runs alone */
+  result *base;                  /* detach's result; NULL when one variant runs alone */
+  timing control;                /* detach timed beside itself: what a difference must exceed */
+  bool in_pairs;                 /* each was timed with detach alone: all at once have no room on the device */
   bool plan;                     /* predicted fields only */
 } comparison;
 
@@ -19,6 +21,8 @@ void compare_free(comparison *c);
 
 /* True if every run ended as its variant should, unless it was interrupted. */
 bool compare_as_expected(const comparison *c);
+/* The result of v when it is among those that ran to their end, else NULL. */
+const result *compare_ok(const comparison *c, variant v);
 /* The result whose samples are shown. */
 const result *compare_sampled(const comparison *c);
 

@@ -27,6 +27,7 @@ void options_help(FILE *to) {
         "  --seed N           of weights, order and noise (default: 1)\n"
         "  --device SEL       gpu, cpu, PLATFORM:DEVICE, or part of a name (see clgrad_info)\n"
         "  --remat            keep formulas of saved tensors where that will do: less memory, the same weights\n"
+        "  --wide             compare phase by phase too: saved bytes, kernels, waits\n"
         "  --plan             predict the memory alone; needs no OpenCL\n"
         "  --shape cpu|gpu    how kernels are written (default: as the device is)\n"
         "  --tuning FILE      a table of clgrad_tune (default: $CLGRAD_TUNING)\n"

@@ -40,6 +40,13 @@ static void write_outputs(outputs *out, const run_setup *setup, const comparison
   if (!write_samples(out, setup->data, c, &samples)) outputs_fail(out, &samples);
 }
 
+static void print_comparison(const options *o, const run_setup *setup, const comparison *c) {
+  if (!c->base->interrupted) table_summary(stdout, c);
+  table_compare(stdout, c, setup);
+  if (o->wide) table_wide(stdout, c);
+  if (!c->base->interrupted) table_meaning(stdout, c);
+}
+
 /* The tables give way to a JSON report on standard output. */
 static void print_results(const options *o, const run_setup *setup, const comparison *c) {
   if (o->json && !strcmp(o->json, "-")) return;
@@ -48,7 +55,7 @@ static void print_results(const options *o, const run_setup *setup, const compar
   if (c->plan)
     table_plan(stdout, c);
   else if (o->compare)
-    table_compare(stdout, c), c->base->interrupted ? (void)0 : table_meaning(stdout, c);
+    print_comparison(o, setup, c);
   else
     table_single(stdout, &c->results[0], setup);
 }

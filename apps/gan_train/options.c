@@ -21,6 +21,7 @@ enum {
   OPT_DEVICE,
   OPT_PLAN,
   OPT_REMAT,
+  OPT_WIDE,
   OPT_SHAPE,
   OPT_TUNING,
   OPT_JSON,
@@ -68,6 +69,7 @@ static const struct option words[] = {
     {"device", required_argument, NULL, OPT_DEVICE},
     {"plan", no_argument, NULL, OPT_PLAN},
     {"remat", no_argument, NULL, OPT_REMAT},
+    {"wide", no_argument, NULL, OPT_WIDE},
     {"shape", required_argument, NULL, OPT_SHAPE},
     {"tuning", required_argument, NULL, OPT_TUNING},
     {"json", required_argument, NULL, OPT_JSON},
@@ -166,6 +168,7 @@ static bool parse_option(options *o, int code, char *text, message *why) {
   case OPT_DEVICE: o->device = text; return true;
   case OPT_PLAN: o->plan = true; return true;
   case OPT_REMAT: o->remat = true; return true;
+  case OPT_WIDE: o->wide = true; return true;
   case OPT_SHAPE: return parse_shape(o, text, why);
   case OPT_TUNING: return parse_file("tuning", text, &o->tuning, why);
   case OPT_JSON: return parse_file("json", strcmp(text, "/dev/stdout") ? text : "-", &o->json, why);
@@ -223,6 +226,7 @@ static bool complete(options *o, bool one, bool list, message *why) {
     return fail(why, "--variant runs one variant alone: to compare some, use --variants A,B");
   if (one && o->n_variants > 1) return fail(why, "--variant is given twice: to compare some, use --variants A,B");
   if (o->steps && o->epochs) return fail(why, "--steps and --epochs: give one of them");
+  if (o->wide && (!o->compare || o->plan)) return fail(why, "--wide belongs to --compare and --variants");
   if (o->plan && o->device) return fail(why, "--plan opens no device: leave out --device");
   if (!check_files(o, why) || !complete_model(o, why)) return false;
   if (o->compare && !o->n_variants)

@@ -32,6 +32,7 @@ typedef struct options {
   clg_device_shape shape;
   const char *tuning; /* a table of clgrad_tune; NULL: none */
   bool plan, remat;
+  bool wide;                 /* the comparison's second table */
   const char *json;          /* a file or "-"; NULL: none */
   const char *report;        /* NULL: none */
   const char *samples;       /* NULL: none */

@@ -40,11 +40,12 @@ static void make_line(const progress *p, int64_t step, const float losses[3], do
   char parts[4][PROGRESS_LINE] = {"", "", "", ""}, behind[2 * PROGRESS_LINE];
   int room = line_room(p);
   snprintf(parts[0], PROGRESS_LINE, "%s %lld/%lld", p->label, (long long)step, (long long)p->steps);
-  snprintf(parts[1], PROGRESS_LINE, "  D %.3f %.3f  G %.3f", (double)losses[0], (double)losses[1], (double)losses[2]);
+  if (losses)
+    snprintf(parts[1], PROGRESS_LINE, "  D %.3f %.3f  G %.3f", (double)losses[0], (double)losses[1], (double)losses[2]);
   if (step > 1) {
     double ms = (now - p->begun) / (double)(step - 1);
     long long left = (long long)(ms * (double)(p->steps - step) * 1e-3 + 0.5);
-    snprintf(parts[2], PROGRESS_LINE, "  %.2f ms/step", ms);
+    if (losses) snprintf(parts[2], PROGRESS_LINE, "  %.2f ms/step", ms);
     snprintf(parts[3], PROGRESS_LINE, "  %lld:%02lld left", left / 60, left % 60);
   }
   snprintf(line, PROGRESS_LINE, "%.*s", room > 0 ? room : 0, parts[0]);

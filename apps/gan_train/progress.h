@@ -11,7 +11,7 @@
 typedef struct progress {
   bool on, terminal;
   int length;        /* of what stands on the terminal's line */
-  const char *label; /* the variant */
+  const char *label; /* the variant, or what else has steps */
   int64_t steps;
   double begun; /* when step 1 was done: it compiles kernels and tells nothing about the others */
   double last;
@@ -21,7 +21,7 @@ typedef struct progress {
 double clock_ms(void);
 
 void progress_begin(progress *p, bool on, const char *label, int64_t steps);
-/* `step` of p->steps is done; losses are D real, D fake, G. */
+/* `step` of p->steps is done; losses are D real, D fake, G, or NULL where there are none to tell. */
 void progress_step(progress *p, int64_t step, const float losses[3]);
 /* Takes the line off the terminal. */
 void progress_end(progress *p);

@@ -1,6 +1,7 @@
 /* Writes results as JSON. */
 #include "report_json.h"
 #include "../json_text.h"
+#include "summary.h"
 #include <math.h>
 
 /* Enough digits for any float. */
@@ -62,6 +63,25 @@ static json_t *weights_json(const result *r) {
   return json_pack("{s:o, s:b}", "max_abs_diff", number(r->max_abs_diff), "bit_identical", (int)r->bit_identical);
 }
 
+static json_t *list_json(const double *values, int n) {
+  json_t *list = json_array();
+  for (int i = 0; i < n; i++) json_array_append_new(list, real(values[i]));
+  return list;
+}
+
+static json_t *timing_json(const timing *t) {
+  if (!t->blocks) return t->error[0] ? json_pack("{s:o}", "error", json_text(t->error)) : json_null();
+  return json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:s}", "blocks", t->blocks, "steps_per_block", t->block_steps, "ms",
+                   list_json(t->ms, t->blocks), "detach_ms", list_json(t->beside, t->blocks), "ratio", real(t->ratio),
+                   "p", real(t->p), "verdict", verdict_name(t->verdict));
+}
+
+static json_t *summary_json(const comparison *c) {
+  summary s = summary_of(c);
+  return json_pack("{s:o, s:o, s:o}", "correctness", json_text(s.lines[0]), "speed", json_text(s.lines[1]), "memory",
+                   json_text(s.lines[2]));
+}
+
 static void add_predicted(json_t *to, const result *r) {
   json_object_set_new(to, "predicted_peak_live_bytes", bytes(r->predicted_live));
   json_object_set_new(to, "predicted_peak_reserved_bytes", bytes(r->predicted_reserved));
@@ -70,15 +90,20 @@ static void add_predicted(json_t *to, const result *r) {
 static void add_measured(json_t *to, const result *r) {
   const clg_memory_stats *m = &r->memory;
   json_object_set_new(to, "step_ms",
-                      r->steps_done ? json_pack("{s:o, s:o, s:o}", "median", real(r->step_ms.median), "min",
-                                                real(r->step_ms.min), "p90", real(r->step_ms.p90))
+                      r->steps_done ? json_pack("{s:o, s:o, s:o, s:o, s:o}", "median", real(r->step_ms.median), "min",
+                                                real(r->step_ms.min), "p90", real(r->step_ms.p90), "low",
+                                                real(r->step_ms.low), "high", real(r->step_ms.high))
                                     : json_null());
+  json_object_set_new(to, "timing", timing_json(&r->timing));
   json_object_set_new(to, "launches_per_step", r->steps_done ? number(r->launches) : json_null());
   json_object_set_new(to, "waits_per_step", r->steps_done ? number(r->waits) : json_null());
   json_object_set_new(to, "g_gradient_norm", r->steps_done ? real(r->g_gradient) : json_null());
   json_object_set_new(to, "peak_live_bytes", bytes(m->peak_live));
   json_object_set_new(to, "peak_reserved_bytes", bytes(m->peak_reserved));
   json_object_set_new(to, "peak_saved_bytes", bytes(m->peak_saved));
+  json_object_set_new(to, "saved_share_of_peak",
+                      m->peak_live ? real((double)m->peak_by_role[CLG_ROLE_SAVED] / (double)m->peak_live)
+                                   : json_null());
   add_predicted(to, r);
   json_object_set_new(to, "peak_by_role", roles_json(m));
   json_object_set_new(to, "phases", phases_json(r));
@@ -124,6 +149,11 @@ char *report_json(const comparison *c, const run_setup *setup) {
                           (json_int_t)setup->data->skipped, "batch", (json_int_t)setup->spec.batch, "steps",
                           (json_int_t)setup->steps, "seed", (json_int_t)setup->seed, "remat", setup->remat, "tuning",
                           tuning_json(c->results[0].tuning), "variants", variants);
+  if (all && c->base && !c->plan && !c->base->interrupted) {
+    json_object_set_new(all, "summary", summary_json(c));
+    json_object_set_new(all, "control", timing_json(&c->control));
+    json_object_set_new(all, "timed_in_pairs", json_boolean(c->in_pairs));
+  }
   if (all && c->base == &c->reference) {
     json_t *reference = variant_json(c->base, setup, c->plan); /* detach's: the key says it */
     json_object_del(reference, "name");

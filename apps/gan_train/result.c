@@ -40,18 +40,6 @@ void result_compare(result *r, const result *reference) {
   }
 }
 
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-spread spread_of(double *values, size_t n) {
-  if (!n) return (spread){0};
-  qsort(values, n, sizeof *values, by_value);
-  double median = n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
-  return (spread){median, values[0], values[(n * 9 + 9) / 10 - 1]};
-}
-
 const char *result_short_error(const result *r) {
   if (r->nonfinite) return "NaN or infinity";
   if (r->status == CLG_ERR_MEMORY) return "out of memory";

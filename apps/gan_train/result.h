@@ -3,14 +3,11 @@
 #define GAN_RESULT_H
 
 #include "record.h"
+#include "timing.h"
 #include "variant.h"
 #include <clgrad/clgrad.h>
 
 #define RESULT_PHASES 16
-
-typedef struct spread {
-  double median, min, p90;
-} spread;
 
 typedef struct result_phase {
   char name[32];
@@ -26,8 +23,10 @@ typedef struct result {
   clg_status status;
   char error[1024];
   int64_t steps_done;
-  float *losses;          /* [steps_done, 3]: D real, D fake, G */
-  spread step_ms;         /* from step to step, without the first of several, which compiles kernels */
+  float *losses; /* [steps_done, 3]: D real, D fake, G */
+  spread
+      step_ms; /* of the timing rounds, else from step to step, without the first of several, which compiles kernels */
+  timing timing;          /* of a comparison, in rounds beside detach */
   double launches, waits; /* a step */
   double g_gradient;      /* length of G's gradient in the first step: all variants have the same weights then */
   clg_memory_stats memory;
@@ -52,8 +51,6 @@ void result_free(result *r);
 bool result_check(result *r, const char *what, const float *values, size_t n, int64_t step);
 /* Fills the last fields of r. */
 void result_compare(result *r, const result *reference);
-/* Sorts its argument. */
-spread spread_of(double *values, size_t n);
 /* An error in a few words, for a table. */
 const char *result_short_error(const result *r);
 

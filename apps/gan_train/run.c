@@ -1,6 +1,5 @@
 /* One variant in a context of its own. Owns the contexts. */
 #include "run.h"
-#include "../building.h"
 #include "train.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -114,21 +113,27 @@ static bool fits(const clg_context *ctx, const run_setup *setup, result *r) {
   return false;
 }
 
-bool run_variant(const run_setup *setup, variant v, result *r, message *why) {
+bool run_open(const run_setup *setup, building *compiling, clg_context **ctx, message *why) {
   char text[2048] = "";
-  clg_context *ctx;
   clg_context_options options = clg_context_defaults();
   options.device = setup->device;
   options.shape = setup->shape;
   options.message = text;
   options.message_size = sizeof text;
-  building compiling;
-  building_begin(&compiling, !setup->quiet, 0);
+  building_begin(compiling, !setup->quiet, 0);
   options.build = building_note;
-  options.build_user = &compiling;
-  if (clg_context_create(&ctx, &options) != CLG_OK) return fail(why, "%s", text);
+  options.build_user = compiling;
+  if (clg_context_create(ctx, &options) != CLG_OK) return fail(why, "%s", text);
+  return tune(*ctx, setup, why);
+}
+
+bool run_variant(const run_setup *setup, variant v, result *r, message *why) {
+  clg_context *ctx;
+  building compiling;
   result plan = {0};
-  bool ok = tune(ctx, setup, why) && run_plan(setup, v, ctx, &plan, why);
+  bool ok = run_open(setup, &compiling, &ctx, why);
+  if (!ctx) return false;
+  ok = ok && run_plan(setup, v, ctx, &plan, why);
   compiling.total = plan.programs;
   r->v = v;
   r->device = *clg_context_device(ctx);

@@ -2,6 +2,7 @@
 #ifndef GAN_RUN_H
 #define GAN_RUN_H
 
+#include "../building.h"
 #include "data.h"
 #include "message.h"
 #include "model.h"
@@ -31,6 +32,11 @@ typedef struct run_setup {
  * too; true is returned, and the variants that must fail take one more step to show that their context still works. A
  * run that is interrupted is whole up to the step that it ended with. False with `why`: no device, no host memory. */
 bool run_variant(const run_setup *setup, variant v, result *r, message *why);
+
+/* Opens the setup's device for a training; `compiling` tells of kernels that are compiled, as long as the context
+ * lives.
+ */
+bool run_open(const run_setup *setup, building *compiling, clg_context **ctx, message *why);
 
 /* Fills r's predicted fields and its device (the plan's) without any OpenCL. `like` lends its properties; may be NULL.
  */

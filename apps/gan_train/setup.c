@@ -46,7 +46,7 @@ static bool choose_steps(run_setup *setup, const options *o, const data *d, mess
 }
 
 bool setup_make(run_setup *setup, const options *o, const data *d, outputs *out, message *why) {
-  bool want_samples = o->samples || (o->report && !o->plan) || (d->is_ring && !o->compare); /* points are judged */
+  bool want_samples = o->samples || (o->report && !o->plan) || d->is_ring; /* points are judged */
   *setup = (run_setup){.data = d,
                        .data_hash = o->save || o->resume ? data_hash(d) : 0,
                        .spec = spec_of(o, d),

@@ -1,5 +1,7 @@
 /* Tables of results, at most 100 columns wide. */
 #include "table.h"
+#include "prose.h"
+#include "summary.h"
 #include <string.h>
 
 static double mib(uint64_t bytes) { return (double)bytes / 1048576; }
@@ -31,37 +33,123 @@ void table_outcome(const result *r, char *text, size_t size) {
     snprintf(text, size, "%s", r->interrupted ? "interrupted" : variant_must_fail(r->v) ? "ok (must fail)" : "ok");
 }
 
-static void difference_text(const result *r, char *text, size_t size) {
-  if (variant_other_algorithm(r->v))
-    snprintf(text, size, "another way");
-  else if (!r->compared)
-    snprintf(text, size, "-");
-  else if (r->bit_identical)
-    snprintf(text, size, "0");
-  else
-    snprintf(text, size, "%.1e", r->max_abs_diff);
+static const char *difference_text(const result *r, char *text, size_t size) {
+  if (r->interrupted) return "stopped";
+  if (variant_other_algorithm(r->v)) return "(another)";
+  if (!r->compared) return "-";
+  if (r->bit_identical) return "0";
+  snprintf(text, size, "%.1e", r->max_abs_diff);
+  return text;
 }
 
-static void compare_row(FILE *to, const result *r) {
-  const char *outcome = r->failed ? "fails" : r->interrupted ? "interrupted" : "ok";
+/* Three digits, and no power of ten. */
+static int add_ms(char *to, size_t size, double ms) { return snprintf(to, size, ms < 100 ? "%.3g" : "%.0f", ms); }
+
+/* A step's milliseconds, the middle half of the blocks, and what the test says. */
+static void time_columns(FILE *to, const comparison *c, const result *r) {
+  char half[48] = "-", beside[24] = "-";
+  const timing *t = &r->timing;
+  if (t->blocks) {
+    int n = add_ms(half, sizeof half, r->step_ms.low);
+    half[n++] = '-';
+    add_ms(half + n, sizeof half - (size_t)n, r->step_ms.high);
+  }
+  if (t->verdict >= VERDICT_FASTER)
+    snprintf(beside, sizeof beside, "%.3f %s", t->ratio, verdict_name(t->verdict));
+  else if (t->verdict == VERDICT_SAME)
+    snprintf(beside, sizeof beside, "not measurable");
+  else if (t->verdict == VERDICT_FEW)
+    snprintf(beside, sizeof beside, "too few blocks");
+  fprintf(to, "%7.4g %11s %14s", r->step_ms.median, half, r == c->base ? "" : beside);
+}
+
+static void modes_column(FILE *to, const result *r, const run_setup *setup) {
+  if (!setup->data->is_ring) return;
+  if (r->samples)
+    fprintf(to, " %2d/%d", ring_judge(r->samples, r->n_samples).modes, RING_MODES);
+  else
+    fprintf(to, " %4s", "-");
+}
+
+static void compare_row(FILE *to, const comparison *c, const result *r, const run_setup *setup) {
+  const clg_memory_stats *m = &r->memory;
+  double saved = (double)m->peak_by_role[CLG_ROLE_SAVED];
   char diff[24];
-  difference_text(r, diff, sizeof diff);
-  fprintf(to, "%-13s %-11s %8.2f %9.2f %9.2f ", variant_name(r->v), outcome, mib(r->memory.peak_live),
-          mib(r->memory.peak_by_role[CLG_ROLE_SAVED]), mib(r->memory.peak_reserved));
-  if (r->failed)
-    fprintf(to, "%8s %8s %10s %14s\n", "-", "-", "-", diff);
-  else
-    fprintf(to, "%8.2f %8.4g %10.4g %14s\n", r->step_ms.median, r->launches, r->g_gradient, diff);
+  fprintf(to, "%-12s %7.2f %6.2f %3.0f%% %8.2f ", variant_name(r->v), mib(m->peak_live), saved / 1048576,
+          m->peak_live ? 100 * saved / (double)m->peak_live : 0, mib(m->peak_reserved));
+  if (r->failed) {
+    fprintf(to, "fails: %s\n", result_short_error(r));
+    return;
+  }
+  time_columns(to, c, r);
+  fprintf(to, " %8.3g %9s", r->g_gradient, difference_text(r, diff, sizeof diff));
+  modes_column(to, r, setup);
+  fputc('\n', to);
 }
 
-void table_compare(FILE *to, const comparison *c) {
-  fprintf(to, "%-13s %-11s %8s %9s %9s %8s %8s %10s %14s\n", "variant", "result", "peak", "saved MiB", "reserved",
-          "ms per", "kernels", "|G grad|", "largest weight");
-  fprintf(to, "%-13s %-11s %8s %9s %9s %8s %8s %10s %14s\n", "", "", "MiB", "at peak", "MiB", "step", "per step",
-          "step 1", "difference");
-  for (int i = 0; i < 100; i++) fputc('-', to);
+void table_compare(FILE *to, const comparison *c, const run_setup *setup) {
+  bool ring = setup->data->is_ring;
+  fprintf(to, "%-12s %7s %6s %4s %8s %7s %11s %14s %8s %9s%s\n", "variant", "peak", "saved", "of", "reserved", "ms per",
+          "middle half", "beside", "|G grad|", "weights", ring ? " ring" : "");
+  fprintf(to, "%-12s %7s %6s %4s %8s %7s %11s %14s %8s %9s\n", "", "MiB", "MiB", "peak", "MiB", "step", "of blocks",
+          "detach", "step 1", "differ by");
+  for (int i = 0; i < (ring ? 100 : 95); i++) fputc('-', to);
   fputc('\n', to);
-  for (int i = 0; i < c->n; i++) compare_row(to, &c->results[i]);
+  for (int i = 0; i < c->n; i++) compare_row(to, c, &c->results[i], setup);
+}
+
+/* "D fake backward" on two lines; -1: the phase has no column. */
+static int phase_break(const char *name) {
+  const char *blank = strrchr(name, ' ');
+  return blank ? (int)(blank - name) : -1;
+}
+
+static const result_phase *find_phase(const result *r, const char *name) {
+  for (size_t i = 0; i < r->n_phases; i++)
+    if (!strcmp(r->phases[i].name, name)) return &r->phases[i];
+  return NULL;
+}
+
+static void wide_row(FILE *to, const result *base, const result *r) {
+  fprintf(to, "%-12s", variant_name(r->v));
+  if (r->failed)
+    fprintf(to, " %8s %6s", "-", "-");
+  else
+    fprintf(to, " %8.4g %6.4g", r->launches, r->waits);
+  for (size_t i = 0; i < base->n_phases; i++) {
+    const result_phase *p = find_phase(r, base->phases[i].name);
+    if (phase_break(base->phases[i].name) < 0) continue;
+    if (p)
+      fprintf(to, " %8.2f", mib(p->saved));
+    else
+      fprintf(to, " %8s", "-");
+  }
+  fputc('\n', to);
+}
+
+void table_wide(FILE *to, const comparison *c) {
+  const result *base = c->base;
+  fprintf(to, "\nMiB of saved tensors when each phase ends\n%-12s %8s %6s", "variant", "kernels", "waits");
+  for (size_t i = 0; i < base->n_phases; i++) {
+    int n = phase_break(base->phases[i].name);
+    if (n >= 0) fprintf(to, " %8.*s", n, base->phases[i].name);
+  }
+  fprintf(to, "\n%-12s %8s %6s", "", "a step", "a step");
+  for (size_t i = 0; i < base->n_phases; i++) {
+    int n = phase_break(base->phases[i].name);
+    if (n >= 0) fprintf(to, " %8s", base->phases[i].name + n + 1);
+  }
+  fputc('\n', to);
+  for (int i = 0; i < c->n; i++) wide_row(to, base, &c->results[i]);
+}
+
+void table_summary(FILE *to, const comparison *c) {
+  summary s = summary_of(c);
+  for (int i = 0; i < SUMMARY_LINES; i++) {
+    fprintf(to, "%-12s ", summary_title(i));
+    prose_print(to, s.lines[i], 13, 100);
+  }
+  fputc('\n', to);
 }
 
 void table_plan(FILE *to, const comparison *c) {

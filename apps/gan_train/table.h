@@ -6,8 +6,12 @@
 
 /* What was run, where. */
 void table_heading(FILE *to, const comparison *c, const run_setup *setup);
+/* The comparison in three lines. */
+void table_summary(FILE *to, const comparison *c);
 /* The comparison, one row a variant. */
-void table_compare(FILE *to, const comparison *c);
+void table_compare(FILE *to, const comparison *c, const run_setup *setup);
+/* And what does not fit beside it: launches, waits, saved bytes phase by phase. */
+void table_wide(FILE *to, const comparison *c);
 /* The predicted peaks. */
 void table_plan(FILE *to, const comparison *c);
 /* How a run ended, in a few words. */

@@ -27,6 +27,7 @@ bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx
   }
   if (setup->resume && !state_load(&t->model, setup, &t->first, why)) return false;
   feed_seek(&t->feed, (uint64_t)t->first);
+  t->batches = feed_next(&t->feed);
   return true;
 }
 
@@ -46,11 +47,11 @@ static void note_error(result *r, clg_context *ctx, clg_status status) {
 }
 
 /* One step, and the next batch made ready while the device works. */
-static clg_status one_step(training *t, variant v, int64_t step, bool last, feed_batches *batches) {
+static clg_status one_step(training *t, variant v, int64_t step) {
   float *losses = t->r->losses + 3 * step;
   uint64_t noise = random_mix(t->setup->seed, (uint64_t)(t->first + step));
-  clg_status status = gan_step(&t->model, v, *batches, noise, losses);
-  if (status == CLG_OK && !last) *batches = feed_next(&t->feed);
+  clg_status status = gan_step(&t->model, v, t->batches, noise, losses);
+  if (status == CLG_OK && step + 1 < t->setup->steps) t->batches = feed_next(&t->feed);
   clg_status finished = clg_finish(t->ctx);
   return status != CLG_OK ? status : finished;
 }
@@ -165,13 +166,12 @@ bool train_run(training *t, bool until_settled, bool show_progress, message *why
   uint64_t peaks[2] = {0, 0};
   int quiet_steps = 0;
   bool ok = true, shown = !samples_ever_due(t);
-  feed_batches batches = feed_next(&t->feed);
   clg_counters first = clg_context_counters(t->ctx);
   progress_begin(&bar, show_progress, variant_name(r->v), t->setup->steps);
   double last = clock_ms();
   for (int64_t step = 0; ok && step < t->setup->steps; step++) {
     if (r->record) record_begin(r->record, t->ctx); /* the last one stays */
-    clg_status status = one_step(t, r->v, step, step + 1 == t->setup->steps, &batches);
+    clg_status status = one_step(t, r->v, step);
     if (r->record) record_end(r->record, t->ctx);
     if (status != CLG_OK) {
       note_error(r, t->ctx, status);
@@ -199,9 +199,22 @@ bool train_run(training *t, bool until_settled, bool show_progress, message *why
   return ok;
 }
 
+bool train_steps(training *t, int n, double *ms) {
+  result *r = t->r;
+  for (int i = 0; i < n; i++) {
+    double begun = clock_ms();
+    clg_status status = one_step(t, r->v, r->steps_done);
+    ms[i] = clock_ms() - begun;
+    if (status != CLG_OK) note_error(r, t->ctx, status);
+    if (r->failed) return false;
+    r->steps_done++;
+  }
+  return true;
+}
+
 void train_recover(training *t) {
   clg_clear_error(t->ctx);
-  feed_batches batches = feed_next(&t->feed);
-  t->r->recovered = one_step(t, VARIANT_DETACH, t->r->steps_done, true, &batches) == CLG_OK;
+  t->batches = feed_next(&t->feed);
+  t->r->recovered = one_step(t, VARIANT_DETACH, t->r->steps_done) == CLG_OK;
   clg_clear_error(t->ctx);
 }

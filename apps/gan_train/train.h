@@ -12,8 +12,9 @@ typedef struct training {
   clg_context *ctx; /* borrowed */
   gan model;
   feed feed;
-  int64_t first;   /* steps taken before this run */
-  double *step_ms; /* [steps] */
+  feed_batches batches; /* of the next step */
+  int64_t first;        /* steps taken before this run */
+  double *step_ms;      /* [steps] */
 } training;
 
 /* Makes model and buffers, and resumes if the setup says so; r->v is the variant. False: `why` is the context's error
@@ -25,6 +26,8 @@ void train_close(training *t);
 /* Takes the steps; after a signal, no more of them. `until_settled`, a plan, stops once the peaks no longer grow. An
  * error of the training goes to t->r, others to `why`. */
 bool train_run(training *t, bool until_settled, bool show_progress, message *why);
+/* Takes n of the setup's steps and nothing else, and times each: ms [n]. False: t->r has the error. */
+bool train_steps(training *t, int n, double *ms);
 /* After an error: clears it and takes one step of detach in the same context. */
 void train_recover(training *t);
 
