@@ -248,7 +248,7 @@ static const struct {
     {"pow(x, -1)", "-pow(x, -2)"},
     {"pow(x, k)", "k == 0 ? 0 : k*pow(x, k - 1)"},
     {"pow(2, x)", "0.6931471805599453*pow(2, x)"},
-    {"pow(y, x)", "y == 0 ? x < 0 ? log(y)*pow(y, x) : 0 : log(y)*pow(y, x)"},
+    {"pow(y, x)", "y == 0 ? x >= 0 ? 0 : log(y)*pow(y, x) : log(y)*pow(y, x)"},
     {"max(x, 0)", "x < 0 ? 0 : x == 0 ? 0.5 : 1"},
     {"max(0, x)", "x < 0 ? 0 : x == 0 ? 0.5 : 1"},
     {"min(x, y)", "y < x ? 0 : x == y ? 0.5 : y == y ? 1 : 0"},

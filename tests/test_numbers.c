@@ -66,6 +66,20 @@ START_TEST(gradients_hand_nan_on) {
 }
 END_TEST
 
+/* The gradient to an exponent is 0 at the base 0 but where the exponent, and so the result, is NaN. */
+START_TEST(exponents_hand_nan_on) {
+  float g[3];
+  for (int k = 0; k < 2; k++) {
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *e = leaf(3, (float[]){NAN, 2, 0}), *base = clg_full(ctx, 1, DIMS(3), 0);
+    backward(total(k ? clg_scalar_pow(0, e) : clg_pow(base, e))), read_all(clg_tensor_grad(e), g);
+    ck_assert_msg(isnan(g[0]) && g[1] == 0 && g[2] == 0, "%d: %g, %g, %g", k, (double)g[0], (double)g[1], (double)g[2]);
+    clg_scope_close(s);
+    clg_tensor_unref(&e);
+  }
+}
+END_TEST
+
 /* 0*x and 0/x are what they say, and keep nothing for backward. */
 START_TEST(products_with_nought) {
   float v[4], g[4];
@@ -370,6 +384,7 @@ static void add_cases(Suite *suite) {
   tcase_set_timeout(c, 0);
   tcase_add_test(c, what_saturates_ends_growth);
   tcase_add_test(c, gradients_hand_nan_on);
+  tcase_add_test(c, exponents_hand_nan_on);
   tcase_add_test(c, products_with_nought);
   tcase_add_test(c, norms_fit_where_squares_do_not);
   tcase_add_test(c, deviations_fit_where_variances_do_not);

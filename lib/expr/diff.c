@@ -111,7 +111,7 @@ static clg_expr power(clg_arena *a, clg_expr n, clg_expr x, clg_expr y, clg_expr
   }
   if (!absent(a, dy)) {
     second = clg_expr_chain(a, clg_binary(a, CLG_EX_MUL, n, clg_unary(a, CLG_EX_LOG, x)), dy);
-    clg_expr at_zero = select(a, clg_binary(a, CLG_EX_LT, y, zero), second, none);
+    clg_expr at_zero = select(a, clg_binary(a, CLG_EX_LE, zero, y), none, second);
     second = select(a, clg_binary(a, CLG_EX_EQ, x, zero), at_zero, second);
   }
   return combine(a, CLG_EX_ADD, first, second);
