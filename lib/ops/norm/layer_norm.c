@@ -57,7 +57,7 @@ static clg_status forward(clg_op_call *c) {
   if (beta) flags |= NORM_BETA;
   clg_args args;
   args.n = 0;
-  for (int i = 0; i < 6; i++) clg_args_at(&args, clg_tensor_place(t[i]), clg_tensor_place(x));
+  clg_args_tensors(&args, t, 6, x);
   clg_args_u32(&args, rows_of(x));
   clg_args_u32(&args, width_of(x));
   clg_args_f32(&args, a->eps);
