@@ -28,6 +28,7 @@
 #include <clgrad/optim.h>
 #include <clgrad/profile.h>
 #include <clgrad/tensor.h>
+#include <clgrad/trace.h>
 #include <clgrad/tuning.h>
 
 #endif

@@ -48,6 +48,18 @@ typedef struct clg_work {
   const char *name; /* NULL: nothing of the kind */
 } clg_work;
 
+/* What is told while a trace is written. Spans lie within one another. */
+struct clg_timed;
+typedef struct clg_trace clg_trace;
+typedef struct clg_tracer {
+  void (*begin)(clg_context *ctx, const char *category, const char *name);
+  void (*end)(clg_context *ctx);
+  void (*phase)(clg_context *ctx);                                         /* it is another */
+  void (*memory)(clg_context *ctx);                                        /* live bytes or their roles are others */
+  uint64_t (*launch)(clg_context *ctx);                                    /* a kernel is queued; its number */
+  void (*timed)(clg_context *ctx, const struct clg_timed *list, size_t n); /* the device is done with these */
+} clg_tracer;
+
 /* A text that lives as long as the context: kept.c. */
 typedef struct clg_kept clg_kept;
 
@@ -61,6 +73,8 @@ struct clg_context {
   clg_work work;
   const char *layer; /* that runs, or whose node does; NULL: none */
   clg_kept *kept;
+  const clg_tracer *tracer; /* NULL: no trace */
+  clg_trace *trace;         /* its own */
   bool lost;
   clg_device_info info;
   clg_device_shape shape; /* CPU or GPU */
@@ -69,6 +83,7 @@ struct clg_context {
   clg_books *books;
   clg_programs *programs;
   clg_profile *profile;
+  bool reports_times; /* to the log, when it ends */
   clg_counters counters;
   clg_context *like; /* a plan's lender of workspace sizes */
   uint64_t seed;     /* as asked for at creation; the random room takes it from here */
@@ -114,13 +129,25 @@ static inline const char *clg_layer(const clg_context *ctx) { return ctx->layer 
 const char *clg_keep(clg_context *ctx, const char *text);
 void clg_kept_free(clg_kept *all);
 
+/* A span of a trace. */
+static inline void clg_trace_begin(clg_context *ctx, const char *category, const char *name) {
+  if (ctx->tracer) ctx->tracer->begin(ctx, category, name);
+}
+static inline void clg_trace_end(clg_context *ctx) {
+  if (ctx->tracer) ctx->tracer->end(ctx);
+}
+
 /* A call begins, unless it is part of another, and ends with what begin returned. `name` lives on. */
 static inline clg_work clg_work_begin(clg_context *ctx, clg_by by, const char *name) {
   const clg_work before = ctx->work;
+  if (ctx->tracer) ctx->tracer->begin(ctx, clg_by_name(by), name);
   if (!before.name) ctx->work = (clg_work){by, name};
   return before;
 }
-static inline void clg_work_end(clg_context *ctx, clg_work before) { ctx->work = before; }
+static inline void clg_work_end(clg_context *ctx, clg_work before) {
+  clg_trace_end(ctx);
+  ctx->work = before;
+}
 /* One line to the log callback, if any. */
 void clg_log_line(clg_context *ctx, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

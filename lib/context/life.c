@@ -1,5 +1,6 @@
 /* The life of a context: made over a chosen or adopted device, referenced, closed, destroyed. Owns the rooms' slots. */
 #include "context/life.h"
+#include "base/str.h"
 #include "device/books.h"
 #include "device/choose.h"
 #include "device/pool.h"
@@ -7,6 +8,8 @@
 #include "device/program.h"
 #include "product/open.h"
 #include <clgrad/opencl.h>
+#include <clgrad/trace.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,6 +33,25 @@ void clg_context_report(const clg_error *error, char *message, size_t size) {
   if (message && size) snprintf(message, size, "%s", error->line);
 }
 
+/* $CLGRAD_TRACE; NULL: none. */
+static const char *traced_file(void) {
+  const char *path = getenv("CLGRAD_TRACE");
+  return path && *path ? path : NULL;
+}
+
+/* A file for each context of the process. */
+static void begin_trace(clg_context *ctx, const char *path) {
+  static atomic_uint contexts;
+  unsigned number = atomic_fetch_add(&contexts, 1) + 1;
+  clg_str name = {0};
+  clg_str_add(&name, path);
+  if (number > 1) clg_str_addf(&name, ".%u", number);
+  clg_status s = name.failed ? CLG_ERR_HOST_MEMORY : clg_trace_start(ctx, name.data);
+  if (s != CLG_OK) clg_log_line(ctx, "no trace: %s", name.failed ? "out of host memory" : clg_last_error(ctx));
+  clg_error_clear(&ctx->error);
+  clg_str_free(&name);
+}
+
 static clg_status open_on(clg_context **out, const clg_found *found, cl_context context, cl_command_queue queue,
                           const clg_context_options *o, clg_error *error) {
   clg_device_shape shape;
@@ -46,8 +68,11 @@ static clg_status open_on(clg_context **out, const clg_found *found, cl_context 
   ctx->log_user = o->log_user;
   ctx->build = o->build;
   ctx->build_user = o->build_user;
-  s = clg_queue_open(ctx, found->device, context, queue, o->profile);
+  ctx->reports_times = o->profile;
+  const char *trace = traced_file();
+  s = clg_queue_open(ctx, found->device, context, queue, o->profile || trace);
   if (s == CLG_OK) s = clg_product_open(ctx);
+  if (s == CLG_OK && trace) begin_trace(ctx, trace);
   if (s == CLG_OK) {
     *out = ctx;
   } else {
@@ -130,10 +155,9 @@ void clg_context_destroy(clg_context *ctx) {
   if (ctx->queue) clFinish(ctx->queue->queue);
   for (int i = 0; i < CLG_SLOT_COUNT; i++)
     if (ctx->slot[i].destroy) ctx->slot[i].destroy(ctx, ctx->slot[i].state);
-  if (ctx->queue && ctx->queue->profile) {
-    clg_queue_waited(ctx->queue);
-    clg_profile_report(ctx);
-  }
+  clg_trace_stop(ctx);
+  if (ctx->queue) clg_queue_waited(ctx);
+  if (ctx->reports_times) clg_profile_report(ctx);
   clg_pool_destroy(ctx);
   if (ctx->queue && !ctx->lost) clg_programs_save(ctx);
   clg_programs_destroy(ctx->programs);
@@ -172,6 +196,7 @@ void clg_context_unref(clg_context **pctx) {
   for (int i = 0; i < CLG_SLOT_COUNT; i++)
     if (ctx->slot[i].close) ctx->slot[i].close(ctx, ctx->slot[i].state);
   clg_work_end(ctx, before);
+  clg_trace_stop(ctx);
   if (ctx->held > 1) log_held(ctx);
   clg_context_release(ctx);
 }

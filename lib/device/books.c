@@ -93,7 +93,8 @@ static void report(const clg_context *ctx, clg_memory_event event, const clg_ent
   b->trace(b->trace_user, &event);
 }
 
-static void tell(const clg_context *ctx, clg_memory_kind kind, const clg_entry *e, clg_role was) {
+static void tell(clg_context *ctx, clg_memory_kind kind, const clg_entry *e, clg_role was) {
+  if (ctx->tracer) ctx->tracer->memory(ctx);
   if (!ctx->books->trace) return;
   report(ctx, (clg_memory_event){.kind = kind, .was = was, .live = ctx->books->now.live}, e);
 }
@@ -330,6 +331,7 @@ void clg_set_phase(clg_context *ctx, const char *name) {
   if (!ctx) return;
   bool set = set_phase(ctx->books, name);
   ctx->phase = phase_of(ctx->books);
+  if (ctx->tracer) ctx->tracer->phase(ctx);
   if (!set) clg_fail(ctx, CLG_ERR_HOST_MEMORY, "set_phase", "out of host memory");
 }
 

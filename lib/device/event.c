@@ -57,7 +57,9 @@ clg_status clg_event_wait(clg_event *e) {
   if (s != CLG_OK) return s;
   clg_count_wait(e->ctx);
   if (!e->mark) return CLG_OK;
+  clg_trace_begin(e->ctx, "wait", "event_wait");
   cl_int code = clg_wait_event(e->ctx, e->mark);
+  clg_trace_end(e->ctx);
   release(e);
   return code == CL_SUCCESS ? CLG_OK : clg_queue_lose(e->ctx, "event_wait", code);
 }

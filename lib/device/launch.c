@@ -98,13 +98,14 @@ clg_status clg_launch(clg_context *ctx, clg_kernel *k, const char *op, const clg
   if (s == CLG_OK) s = set_args(ctx, k, op, args);
   if (s != CLG_OK) return s;
   cl_event event = NULL;
+  const uint64_t number = clg_profile_launch(ctx);
   cl_int code = enqueue(ctx, k, global, group, &event);
   if (code != CL_SUCCESS && clg_pool_retry(ctx, code, op)) code = enqueue(ctx, k, global, group, &event);
   if (ctx->lost) return CLG_ERR_LOST;
   if (code != CL_SUCCESS) return clg_work_fail(ctx, op, k->name, code);
   clg_count_launches(ctx, 1);
   clg_queue_sent(ctx->queue);
-  return event ? clg_profile_add(ctx, &(clg_launched){k->file, k->name, 1, NULL, event}) : CLG_OK;
+  return event ? clg_profile_add(ctx, &(clg_launched){k->file, k->name, 1, number, NULL, event}) : CLG_OK;
 }
 
 clg_status clg_launch_groups(clg_context *ctx, clg_kernel *k, const char *op, const clg_args *args,

@@ -35,7 +35,7 @@ clg_status clg_profile_add(clg_context *ctx, const clg_launched *l) {
     if (l->from) clReleaseEvent(l->from);
     return CLG_OK;
   }
-  q->timed[q->n_timed++] = (clg_timed){l->event, l->from, time, l->launches};
+  q->timed[q->n_timed++] = (clg_timed){l->event, l->from, time, l->launches, l->number};
   return q->n_timed == PENDING ? clg_finish(ctx) : CLG_OK;
 }
 

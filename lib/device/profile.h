@@ -28,8 +28,13 @@ void clg_count_wait(clg_context *ctx);
 typedef struct clg_launched {
   const char *file, *kernel; /* live as long as the context */
   uint64_t launches;
+  uint64_t number;      /* in the trace: clg_profile_launch, before it is queued */
   cl_event from, event; /* from: a marker in front of it; NULL: the event's own start is meant */
 } clg_launched;
+/* 0: no trace is written, or no time. */
+static inline uint64_t clg_profile_launch(clg_context *ctx) {
+  return ctx->tracer && ctx->queue->profile ? ctx->tracer->launch(ctx) : 0;
+}
 /* Takes the events over. Without an event it does nothing. */
 clg_status clg_profile_add(clg_context *ctx, const clg_launched *l);
 /* A marker in front of work that makes several launches of its own; NULL unless times are recorded. */

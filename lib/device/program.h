@@ -24,6 +24,10 @@ void clg_programs_save(clg_context *ctx);
 
 /* Tells the context's callback that a program is compiled, or (NULL) that it has been. */
 static inline void clg_program_compiles(clg_context *ctx, const char *name) {
+  if (name)
+    clg_trace_begin(ctx, "build", name);
+  else
+    clg_trace_end(ctx);
   if (ctx->build) ctx->build(ctx->build_user, ctx->counters.programs, name);
 }
 

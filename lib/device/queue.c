@@ -148,26 +148,35 @@ clg_status clg_queue_open(clg_context *ctx, cl_device_id device, cl_context cont
   return clg_cl_fail(ctx, NULL, what, code);
 }
 
-/* 0: the driver does not say. */
-static cl_ulong moment(cl_event e, cl_profiling_info what) {
+uint64_t clg_event_moment(cl_event e, cl_profiling_info what) {
   cl_ulong t = 0;
   return clGetEventProfilingInfo(e, what, sizeof t, &t, NULL) == CL_SUCCESS ? t : 0;
 }
 
-void clg_queue_waited(clg_queue *q) {
-  for (size_t i = 0; i < q->n_timed; i++) {
-    const clg_timed *t = &q->timed[i];
-    cl_ulong start = t->from ? moment(t->from, CL_PROFILING_COMMAND_END) : moment(t->event, CL_PROFILING_COMMAND_START);
-    cl_ulong end = moment(t->event, CL_PROFILING_COMMAND_END);
-    if (start && end > start) t->time->row.nanoseconds += end - start;
-    t->time->row.launches += t->launches;
-    clReleaseEvent(t->event);
-    if (t->from) clReleaseEvent(t->from);
-  }
-  q->n_timed = 0;
+static void count_time(const clg_timed *t) {
+  uint64_t end = clg_event_moment(t->event, CL_PROFILING_COMMAND_END);
+  uint64_t start = t->from ? clg_event_moment(t->from, CL_PROFILING_COMMAND_END)
+                           : clg_event_moment(t->event, CL_PROFILING_COMMAND_START);
+  if (start && end > start) t->time->row.nanoseconds += end - start;
+  t->time->row.launches += t->launches;
+}
+
+static void drop_staged(clg_queue *q) {
   for (clg_staged *s = q->staged, *next; s; s = next) next = s->next, free(s);
   q->staged = NULL;
   q->staged_bytes = 0;
+}
+
+void clg_queue_waited(clg_context *ctx) {
+  clg_queue *q = ctx->queue;
+  if (ctx->tracer) ctx->tracer->timed(ctx, q->timed, q->n_timed);
+  for (size_t i = 0; i < q->n_timed; i++) {
+    count_time(&q->timed[i]);
+    clReleaseEvent(q->timed[i].event);
+    if (q->timed[i].from) clReleaseEvent(q->timed[i].from);
+  }
+  q->n_timed = 0;
+  drop_staged(q);
 }
 
 void clg_queue_close(clg_queue *q) {
@@ -177,7 +186,7 @@ void clg_queue_close(clg_queue *q) {
     clReleaseCommandQueue(q->queue);
   }
   if (q->context) clReleaseContext(q->context);
-  clg_queue_waited(q);
+  drop_staged(q);
   free(q->timed);
   free(q);
 }
@@ -198,9 +207,11 @@ clg_status clg_queue_lose(clg_context *ctx, const char *op, cl_int code) {
 clg_status clg_queue_drain(clg_context *ctx, const char *op) {
   clg_count_wait(ctx);
   if (!ctx->queue) return CLG_OK;
+  clg_trace_begin(ctx, "wait", op ? op : "wait");
   cl_int code = clg_wait_all(ctx);
+  clg_trace_end(ctx);
   ctx->queue->unflushed = 0;
-  clg_queue_waited(ctx->queue);
+  clg_queue_waited(ctx);
   return code == CL_SUCCESS ? CLG_OK : clg_queue_lose(ctx, op, code);
 }
 

@@ -19,7 +19,7 @@ typedef struct clg_time clg_time;
 typedef struct clg_timed {
   cl_event event, from; /* from: a marker in front; NULL: none */
   clg_time *time;
-  uint64_t launches;
+  uint64_t launches, number; /* number: in a trace; 0: none was written */
 } clg_timed;
 
 struct clg_queue {
@@ -60,6 +60,8 @@ clg_status clg_queue_lose(clg_context *ctx, const char *op, cl_int code);
 void clg_queue_sent(clg_queue *q);
 
 /* After a wait: counts the times of launches, and lets go of their events and of the host copies of writes. */
-void clg_queue_waited(clg_queue *q);
+void clg_queue_waited(clg_context *ctx);
+/* When it was queued, submitted, begun or ended, of the device's clock; 0: the driver does not say. */
+uint64_t clg_event_moment(cl_event e, cl_profiling_info what);
 
 #endif

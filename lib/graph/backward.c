@@ -136,7 +136,9 @@ static clg_status work_node(clg_backward_pass *pass, clg_node *n) {
   const char *layer = ctx->layer;
   if (before.by == CLG_BY_BACKWARD) ctx->work.name = n->op;
   ctx->layer = n->layer;
+  clg_trace_begin(ctx, "node", n->op);
   clg_status s = run_node(pass, n);
+  clg_trace_end(ctx);
   ctx->layer = layer;
   ctx->work = before;
   return s;

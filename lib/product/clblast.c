@@ -189,7 +189,7 @@ static CLBlastStatusCode run_with(clg_context *ctx, const clg_product *c, clg_ge
 /* Its last kernel has the event: a marker in front of the first says when they began. */
 static CLBlastStatusCode run_timed(clg_context *ctx, const clg_product *c, clg_gemm_cut want, clg_block **work,
                                    const char *op) {
-  clg_launched l = {"CLBlast", "Sgemm", want.kernels, clg_profile_mark(ctx), NULL};
+  clg_launched l = {"CLBlast", "Sgemm", want.kernels, clg_profile_launch(ctx), clg_profile_mark(ctx), NULL};
   CLBlastStatusCode code = run_with(ctx, c, want, work, op, l.from ? &l.event : NULL);
   if (code == CLBlastSuccess && l.event)
     clg_profile_add(ctx, &l);

@@ -156,7 +156,7 @@ static void image_training(clg_context *ctx, results *r) {
 
 static char folder[] = "/tmp/clgrad-faults-XXXXXX";
 static const char *const files[] = {
-    "given.safetensors", "given.npy", "s.safetensors", "m.safetensors", "t.npy", "b.txt", "p.device", "t.table"};
+    "given.safetensors", "given.npy", "s.safetensors", "m.safetensors", "t.npy", "b.txt", "p.device", "t.table", "t.json", "g.dot"};
 
 const char *work_file(const char *name) {
   static char path[64];
@@ -261,6 +261,7 @@ const workload workloads[] = {
     {"train", train, false},
     {"gan", gan, false},
     {"image_training", image_training, false},
+    {"looks", work_looks, false},
     {"load", load, false},
     {"save", save, true},
 };

@@ -42,5 +42,7 @@ void work_images(clg_context *ctx, results *r);
 void work_second(clg_context *ctx, results *r);
 void work_parts(clg_context *ctx, results *r);
 void work_kernels(clg_context *ctx, results *r);
+/* work_looks.c */
+void work_looks(clg_context *ctx, results *r);
 
 #endif

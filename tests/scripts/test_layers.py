@@ -16,7 +16,7 @@ PUBLIC = {
     "core.h": "base", "tuning.h": "product", "tensor.h": "tensor", "autograd.h": "graph", "graph.h": "graph",
     "ops.h": "ops", "custom.h": "ops", "nn.h": "nn", "optim.h": "optim", "io.h": "io", "clgrad.h": "io",
     # Types that the handle of a context holds; the rooms above have the functions.
-    "context.h": "base", "memory.h": "base", "profile.h": "base",
+    "context.h": "base", "memory.h": "base", "profile.h": "base", "trace.h": "base",
     # Both halves of the interoperation: contexts (context room) and tensors (tensor room).
     "opencl.h": "tensor",
 }
