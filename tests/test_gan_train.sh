@@ -133,6 +133,10 @@ misused "--save and --resume want one variant" --compare --save "$work/x.st"
 misused "--json and --save name the same file" --json "$work/x" --save "$work/x"
 misused "--json and --samples name the same file" --json "$work/x" --samples "$work/x"
 misused "--json and --report name the same file" --json "$work/x" --report "$work/x"
+misused "--save and --trace name the same file" --save "$work/x" --trace "$work/x"
+misused "--plan runs no kernels" --plan --trace "$work/x"
+misused "--trace wants one variant" --compare --trace "$work/x"
+misused "--trace wants the name of a file" --trace -
 
 # ---- the data ----
 refuses "no data set '$work/none'" --data "$work/none"
@@ -167,7 +171,7 @@ refuses "it is no regular file" $short --json "$work"
 endless="--data ring --batch 16 --steps 10000000" # what is refused only at its end is never
 mkfifo "$work/pipe"
 ln -s /dev/full "$work/full"
-for name in save samples report json; do
+for name in save samples report trace json; do
   misused "--$name wants the name of a file" --data ring --$name ''
   [ $name = json ] && continue
   for bad in "$work/pipe" "$work/full"; do
@@ -188,10 +192,10 @@ rm "$work/loop"
 printf input > "$work/in"
 ln -s in "$work/to_in"
 ln -s new "$work/to_new"
-for name in json report samples; do
+for name in json report samples trace; do
   misused "--resume and --$name name the same file" --data ring --resume "$work/in" --$name "$work/to_in"
 done
-for name in json report samples save; do
+for name in json report samples save trace; do
   misused "--tuning and --$name name the same file" --data ring --tuning "$work/in" --$name "$work/./in"
 done
 CLGRAD_TUNING=$work/in

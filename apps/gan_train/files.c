@@ -69,6 +69,7 @@ static void add_all(list *l, const options *o) {
   add_output(l, "--samples", o->samples);
   if (o->samples_every) add_numbered(l, o->samples);
   add_output(l, save, o->save);
+  add_output(l, "--trace", o->trace);
 }
 
 static bool same(const options *o, const entry *a, const entry *b) {

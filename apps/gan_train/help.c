@@ -35,6 +35,7 @@ void options_help(FILE *to) {
         "  --report FILE.html write a page that shows the figures, the samples and what memory they took\n"
         "  --samples FILE.png write generated images\n"
         "  --samples-every N  also after every N steps, to FILE-000100.png and so on\n"
+        "  --trace FILE.json  write a trace of the first steps, for Perfetto (which are run once more for it)\n"
         "  --save FILE        write the state of the training (safetensors)\n"
         "  --save-every N     also after every N steps, each time in the place of the file before\n"
         "  --resume FILE      go on from such a file, for --steps more, as if it had never stopped\n"

@@ -47,6 +47,12 @@ static void print_comparison(const options *o, const run_setup *setup, const com
   if (!c->base->interrupted) table_meaning(stdout, c);
 }
 
+/* Before the run, which may write the state in the place of the one that it began with. */
+static void write_trace(outputs *out, const run_setup *setup, variant v) {
+  message why = {""};
+  if (out->trace && !run_traced(setup, v, out->trace, &why)) outputs_fail(out, &why);
+}
+
 /* The tables give way to a JSON report on standard output. */
 static void print_results(const options *o, const run_setup *setup, const comparison *c) {
   if (o->json && !strcmp(o->json, "-")) return;
@@ -63,7 +69,9 @@ static void print_results(const options *o, const run_setup *setup, const compar
 static bool train(const options *o, const data *d, outputs *out, message *why) {
   run_setup setup;
   comparison c = {.n = 0};
-  bool ok = setup_make(&setup, o, d, out, why) && compare_run(&c, o, &setup, why);
+  bool ok = setup_make(&setup, o, d, out, why);
+  if (ok) write_trace(out, &setup, o->variants[0]);
+  ok = ok && compare_run(&c, o, &setup, why);
   if (ok && c.n) {
     write_outputs(out, &setup, &c, o->words);
     print_results(o, &setup, &c);
@@ -87,7 +95,7 @@ static void tell_about(const data *d) {
 static bool open_and_train(const options *o, message *why) {
   data d;
   data_options how = setup_data(o);
-  outputs out = {.json = o->json, .report = o->report, .samples = o->samples, .save = o->save};
+  outputs out = {.json = o->json, .report = o->report, .samples = o->samples, .save = o->save, .trace = o->trace};
   interrupt_catch();
   interrupt_hold(true); /* what is tried is taken away again */
   bool ok = outputs_open(&out, why);

@@ -28,6 +28,7 @@ enum {
   OPT_REPORT,
   OPT_SAMPLES,
   OPT_SAVE,
+  OPT_TRACE,
   OPT_RESUME,
   OPT_SKIP,
   OPT_QUIET,
@@ -77,6 +78,7 @@ static const struct option words[] = {
     {"samples", required_argument, NULL, OPT_SAMPLES},
     {"save", required_argument, NULL, OPT_SAVE},
     {"resume", required_argument, NULL, OPT_RESUME},
+    {"trace", required_argument, NULL, OPT_TRACE},
     {"skip-unreadable", no_argument, NULL, OPT_SKIP},
     {"quiet", no_argument, NULL, OPT_QUIET},
     {"version", no_argument, NULL, OPT_VERSION},
@@ -175,6 +177,7 @@ static bool parse_option(options *o, int code, char *text, message *why) {
   case OPT_REPORT: return parse_file("report", text, &o->report, why);
   case OPT_SAMPLES: return parse_file("samples", text, &o->samples, why);
   case OPT_SAVE: return parse_file("save", text, &o->save, why);
+  case OPT_TRACE: return parse_file("trace", text, &o->trace, why);
   case OPT_RESUME: return parse_file("resume", text, &o->resume, why);
   case OPT_SKIP: o->skip_unreadable = true; return true;
   case OPT_QUIET: o->quiet = true; return true;
@@ -190,6 +193,9 @@ static bool check_files(const options *o, message *why) {
   if (o->report && !strcmp(o->report, "-")) return fail(why, "--report wants the name of a file");
   if (o->samples && !strcmp(o->samples, "-")) return fail(why, "--samples wants the name of a file");
   if (o->save && !strcmp(o->save, "-")) return fail(why, "--save wants the name of a file");
+  if (o->trace && !strcmp(o->trace, "-")) return fail(why, "--trace wants the name of a file");
+  if (o->trace && o->plan) return fail(why, "--plan runs no kernels: leave out --trace");
+  if (o->trace && o->compare) return fail(why, "--trace wants one variant: leave out --compare and --variants");
   if (o->save_every && !o->save) return fail(why, "--save-every wants --save FILE beside it");
   if (o->samples_every && !o->samples) return fail(why, "--samples-every wants --samples FILE.png beside it");
   if (o->plan && o->samples) return fail(why, "--plan trains nothing: leave out --samples");

@@ -36,6 +36,7 @@ typedef struct options {
   const char *json;          /* a file or "-"; NULL: none */
   const char *report;        /* NULL: none */
   const char *samples;       /* NULL: none */
+  const char *trace;         /* NULL: none */
   int64_t samples_every;     /* 0: at the end alone */
   const char *save, *resume; /* NULL: none */
   int64_t save_every;        /* 0: at the end alone */

@@ -33,7 +33,8 @@ bool outputs_open(outputs *o, message *why) {
   clg_plan_options options = clg_plan_defaults();
   options.message = text, options.message_size = sizeof text;
   if (clg_context_create_plan(&o->files, &options) != CLG_OK) return fail(why, "%s", text);
-  return check(o, o->json, why) && check(o, o->report, why) && check(o, o->samples, why) && check(o, o->save, why);
+  return check(o, o->json, why) && check(o, o->report, why) && check(o, o->samples, why) && check(o, o->save, why) &&
+         check(o, o->trace, why);
 }
 
 void outputs_close(outputs *o) { clg_context_unref(&o->files); }

@@ -7,9 +7,9 @@
 #include <clgrad/clgrad.h>
 
 typedef struct outputs {
-  const char *json, *report, *samples, *save; /* NULL: not wanted; json "-" is standard output */
-  clg_context *files;                         /* a plan, without a device: lends its errors */
-  bool failed;                                /* one could not be written, and that was said */
+  const char *json, *report, *samples, *save, *trace; /* NULL: not wanted; json "-" is standard output */
+  clg_context *files;                                 /* a plan, without a device: lends its errors */
+  bool failed;                                        /* one could not be written, and that was said */
 } outputs;
 
 /* Finds out before training whether all of them can be written, and leaves no trace. */

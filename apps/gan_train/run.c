@@ -118,6 +118,7 @@ bool run_open(const run_setup *setup, building *compiling, clg_context **ctx, me
   clg_context_options options = clg_context_defaults();
   options.device = setup->device;
   options.shape = setup->shape;
+  options.profile = setup->profile;
   options.message = text;
   options.message_size = sizeof text;
   building_begin(compiling, !setup->quiet, 0);
@@ -140,6 +141,38 @@ bool run_variant(const run_setup *setup, variant v, result *r, message *why) {
   r->predicted_live = plan.predicted_live, r->predicted_reserved = plan.predicted_reserved;
   r->record = plan.record;
   if (ok && fits(ctx, setup, r)) ok = train_in(ctx, setup, v, r, false, why);
+  building_clear();
+  clg_context_unref(&ctx);
+  return ok;
+}
+
+/* Steps of a trace: what follows them is the same. */
+#define TRACE_STEPS 10
+
+/* A training that fails is the run's to tell. */
+static bool trace_steps(clg_context *ctx, const run_setup *setup, variant v, const char *path, message *why) {
+  result r = {.v = v};
+  training t;
+  message unused = {""};
+  if (clg_trace_start(ctx, path) != CLG_OK) return fail(why, "%s", clg_last_error(ctx));
+  if (train_open(&t, setup, &r, ctx, &unused)) train_run(&t, false, false, &unused);
+  train_close(&t);
+  result_free(&r);
+  clg_clear_error(ctx);
+  return clg_trace_stop(ctx) == CLG_OK || fail(why, "%s", clg_last_error(ctx));
+}
+
+bool run_traced(const run_setup *setup, variant v, const char *path, message *why) {
+  run_setup few = *setup;
+  if (few.steps > TRACE_STEPS) few.steps = TRACE_STEPS;
+  few.samples_every = few.save_every = 0;
+  few.profile = true;
+  clg_context *ctx;
+  building compiling;
+  bool ok = run_open(&few, &compiling, &ctx, why);
+  if (!ctx) return false;
+  clg_set_remat(ctx, few.remat);
+  ok = ok && trace_steps(ctx, &few, v, path, why);
   building_clear();
   clg_context_unref(&ctx);
   return ok;

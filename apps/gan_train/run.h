@@ -19,12 +19,13 @@ typedef struct run_setup {
   clg_device_shape shape;
   const char *tuning; /* a file; NULL: none */
   bool remat;         /* keep formulas instead of tensors: clg_set_remat */
+  bool profile;       /* record kernel times, which takes some itself */
   size_t n_samples;   /* items to generate afterwards */
   outputs *out;
   int64_t samples_every; /* numbered pictures on the way; 0: none */
   int64_t save_every;    /* steps; 0: the state afterwards alone */
   const char *resume;    /* file of the state to begin with; NULL: none */
-  bool record; /* a step of the plan: result.record */
+  bool record;           /* a step of the plan: result.record */
   bool quiet;
 } run_setup;
 
@@ -37,6 +38,9 @@ bool run_variant(const run_setup *setup, variant v, result *r, message *why);
  * lives.
  */
 bool run_open(const run_setup *setup, building *compiling, clg_context **ctx, message *why);
+
+/* The first steps of such a run in a context that records times, which is slower: a trace of them in the file. */
+bool run_traced(const run_setup *setup, variant v, const char *path, message *why);
 
 /* Fills r's predicted fields and its device (the plan's) without any OpenCL. `like` lends its properties; may be NULL.
  */

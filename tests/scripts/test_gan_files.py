@@ -67,7 +67,7 @@ def outputs_never_fall_on_inputs():
     refused("--data", "pics", "--samples", "out.png", *numbered, part="--samples-every names a file of --data")
     os.link(folder / "pics/face-000002.png", folder / "hard-000004.png")
     refused("--data", "pics", "--samples", "./hard.png", *numbered, part="--samples-every names a file of --data")
-    for option in ("--json", "--report"):
+    for option in ("--json", "--report", "--trace"):
         refused("--data", "pics", option, "pics/new.png", part=option + " names a file of --data")
     for name in ("x-000002.png", "x-000002.png.tmp", "x-12345678.png"):
         (folder / name).write_bytes(b"a state")
