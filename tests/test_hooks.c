@@ -128,7 +128,7 @@ static clg_status give_nothing(clg_node *n, clg_tensor *g) { return n && g ? CLG
 static clg_tensor *deaf(clg_tensor *x) {
   static const clg_node_class deaf_class = {.backward = give_nothing};
   clg_tensor *y = clg_detach(x);
-  clg_node *n = clg_node_create(&x, 1, 0, 0, &deaf_class, "deaf");
+  clg_node *n = clg_node_create(&x, 1, y, 0, 0, &deaf_class, "deaf");
   ck_assert(y && n);
   ck_assert_int_eq(clg_node_attach(n, y), CLG_OK);
   return y;

@@ -271,7 +271,7 @@ static clg_expr difference_recompute(clg_node *n, clg_recompute *r) {
 static clg_tensor *difference(clg_tensor *x, clg_tensor *w) {
   static const clg_node_class difference_class = {.backward = difference_backward, .recompute = difference_recompute};
   clg_tensor *in[] = {x, w}, *y = clg_detach(clg_sub(clg_detach(x), clg_detach(w)));
-  clg_node *n = clg_node_create(in, 2, 1, 0, &difference_class, "difference");
+  clg_node *n = clg_node_create(in, 2, y, 1, 0, &difference_class, "difference");
   ck_assert(y && n);
   ck_assert_int_eq(clg_node_save(n, 0, w, 1), CLG_OK);
   ck_assert_int_eq(clg_node_attach(n, y), CLG_OK);

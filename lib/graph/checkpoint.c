@@ -190,7 +190,7 @@ static clg_tensor *unpack_number(void *user, void *packed) {
 
 static clg_status save_inputs(segment *g, clg_tensor *const *in, size_t n) {
   static const clg_node_class never = {.backward = NULL};
-  g->inputs = clg_node_create(in, (int)n, (int)n, 0, &never, "checkpoint");
+  g->inputs = clg_node_create(in, (int)n, NULL, (int)n, 0, &never, "checkpoint");
   clg_status s = g->inputs ? CLG_OK : clg_last_status(g->ctx);
   for (size_t i = 0; s == CLG_OK && i < n; i++) s = clg_node_save(g->inputs, (int)i, in[i], CLG_SAVED_OTHER);
   return s;
@@ -214,7 +214,7 @@ static const clg_node_class same_class = {.backward = same_backward, .views = tr
 static clg_tensor *same_again(clg_tensor *x) {
   clg_tensor *y = clg_tensor_view(x->storage, x->offset, x->ndim, x->shape, x->stride);
   if (!y || !clg_records(&x, 1)) return clg_result(y);
-  clg_node *n = clg_node_create(&x, 1, 0, 0, &same_class, "checkpoint");
+  clg_node *n = clg_node_create(&x, 1, y, 0, 0, &same_class, "checkpoint");
   if (!n || clg_node_attach(n, y) != CLG_OK) clg_tensor_unref(&y);
   return clg_result(y);
 }

@@ -27,7 +27,7 @@ static clg_tensor *sum_of(clg_tensor *a, clg_tensor *b, const char *op) {
   if (sum && clg_map_run(clg_maps_of(a->ctx, CLG_MAP_ADD), &sum, from, NULL, false, op) != CLG_OK)
     clg_tensor_unref(&sum);
   if (!sum) return NULL;
-  clg_node *n = recorded ? clg_node_create(in, 2, 0, 0, &sum_class, "accumulate") : NULL;
+  clg_node *n = recorded ? clg_node_create(in, 2, sum, 0, 0, &sum_class, "accumulate") : NULL;
   if (recorded && (!n || clg_node_attach(n, sum) != CLG_OK)) clg_tensor_unref(&sum);
   return sum;
 }

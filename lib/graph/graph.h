@@ -63,29 +63,31 @@ struct clg_node {
   uint16_t n_edges, n_saved;
   bool released;             /* its saved tensors are gone, or will be when it has no recompute_users */
   signed char can_recompute; /* it has a formula: 1, or -1: it has none; 0: not known yet */
+  unsigned char ndim;        /* of its result: clg_node_shape */
   uint32_t recompute_users;  /* saved tensors and formulas of other nodes that need its formula */
-  uint64_t seq;
+  union {
+    uint64_t seq;
+    clg_node *next_dead; /* when nobody refers to it any more */
+  };
   clg_context *ctx;
   const clg_node_class *cls;
   const char *op, *layer, *phase; /* that recorded it */
   const char *released_in;        /* phase */
-  clg_edge *edge;
   clg_saved *saved;
   void *attrs;
   void (*finish)(clg_node *n); /* frees what attrs points to; may be NULL */
   clg_hook *hooks;             /* on the result's gradient */
   clg_tensor *retained_grad;   /* the result, if it retains its gradient; weak: cleared when the tensor goes */
-  clg_node *next_dead;
-  int ndim; /* of the result */
-  int64_t shape[CLG_MAX_DIMS];
-  struct { /* of the backward that runs */
+  struct {                     /* of the backward that runs */
     uint64_t id;
     bool needed; /* runs its backward */
     int capture; /* 1 + its number among the inputs asked for; 0: none */
     clg_tensor *grad;
     clg_tensor *recomputed; /* its result, made again for those that saved it, until it runs itself */
   } pass;
+  clg_edge edge[]; /* behind them what is saved, the result's shape, and the attributes: chains may be long */
 };
+static inline const int64_t *clg_node_shape(const clg_node *n) { return (const int64_t *)(n->saved + n->n_saved); }
 
 /* The graph's part of a tensor. */
 struct clg_autograd {
@@ -171,10 +173,10 @@ bool clg_inputs_ok(clg_tensor *const *in, int n, const char *op);
 bool clg_inputs_here(clg_tensor *const *in, int n, const char *op);
 /* Whether an op on these inputs is recorded. */
 bool clg_records(clg_tensor *const *in, int n);
-/* A node over in[0..n_in) (NULL entries: none) with room for n_saved tensors and attr bytes (zeroed). NULL with the
- * error set. */
-clg_node *clg_node_create(clg_tensor *const *in, int n_in, int n_saved, size_t attr, const clg_node_class *cls,
-                          const char *op);
+/* A node over in[0..n_in) (NULL entries: none), whose result will be y (NULL: of no shape), with room for n_saved
+ * tensors and attr bytes (zeroed). NULL with the error set. */
+clg_node *clg_node_create(clg_tensor *const *in, int n_in, const clg_tensor *y, int n_saved, size_t attr,
+                          const clg_node_class *cls, const char *op);
 /* Saves t in a slot; source says what it is to the node. */
 clg_status clg_node_save(clg_node *n, int slot, clg_tensor *t, int source);
 /* Makes y the node's result, and takes the node's reference. */

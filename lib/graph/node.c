@@ -35,13 +35,14 @@ bool clg_records(clg_tensor *const *in, int n) {
   return false;
 }
 
-clg_node *clg_node_create(clg_tensor *const *in, int n_in, int n_saved, size_t attr, const clg_node_class *cls,
-                          const char *op) {
+clg_node *clg_node_create(clg_tensor *const *in, int n_in, const clg_tensor *y, int n_saved, size_t attr,
+                          const clg_node_class *cls, const char *op) {
   clg_context *ctx = NULL;
   for (int i = 0; i < n_in && !ctx; i++) ctx = in[i] ? in[i]->ctx : NULL;
   clg_graph *g = clg_graph_of(ctx);
   size_t edges = (size_t)n_in * sizeof(clg_edge), saved = (size_t)n_saved * sizeof(clg_saved);
-  char *memory = g ? calloc(1, sizeof(clg_node) + edges + saved + attr) : NULL;
+  size_t shape = y ? (size_t)y->ndim * sizeof *y->shape : 0;
+  char *memory = g ? calloc(1, sizeof(clg_node) + edges + saved + shape + attr) : NULL;
   if (!memory) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
   clg_node *n = (clg_node *)memory;
   n->refs = 1;
@@ -53,9 +54,12 @@ clg_node *clg_node_create(clg_tensor *const *in, int n_in, int n_saved, size_t a
   n->seq = ++g->seq;
   n->n_edges = (uint16_t)n_in;
   n->n_saved = (uint16_t)n_saved;
-  n->edge = (clg_edge *)(memory + sizeof *n);
   n->saved = (clg_saved *)(memory + sizeof *n + edges);
-  n->attrs = memory + sizeof *n + edges + saved;
+  n->attrs = memory + sizeof *n + edges + saved + shape;
+  if (shape) {
+    n->ndim = (unsigned char)y->ndim;
+    memcpy(memory + sizeof *n + edges + saved, y->shape, shape);
+  }
   for (int i = 0; i < n_in; i++) {
     if (!in[i] || !in[i]->requires_grad) continue;
     n->edge[i].as_made = !in[i]->storage->version;
@@ -191,8 +195,6 @@ clg_status clg_node_attach(clg_node *n, clg_tensor *y) {
     return CLG_ERR_HOST_MEMORY;
   }
   a->node = n;
-  n->ndim = y->ndim;
-  memcpy(n->shape, y->shape, (size_t)y->ndim * sizeof *y->shape);
   y->requires_grad = y->has_graph = true;
   return CLG_OK;
 }

@@ -22,7 +22,7 @@ static void show_input(const clg_node *n, int i, clg_graph_input *to) {
   const clg_edge *e = &n->edge[i];
   *to = (clg_graph_input){.ndim = -1};
   if (e->node) {
-    *to = (clg_graph_input){.node = e->node->seq, .ndim = e->node->ndim, .shape = e->node->shape};
+    *to = (clg_graph_input){.node = e->node->seq, .ndim = e->node->ndim, .shape = clg_node_shape(e->node)};
   } else if (e->leaf) {
     *to = (clg_graph_input){.leaf = e->leaf, .ndim = e->leaf->ndim, .shape = e->leaf->shape};
   } else if (n->cls->input_shape) {
@@ -82,7 +82,7 @@ static clg_status show(walk *w, const clg_node *n, clg_graph_fn fn, void *user, 
                          .layer = n->layer,
                          .phase = n->phase,
                          .ndim = n->ndim,
-                         .shape = n->shape,
+                         .shape = clg_node_shape(n),
                          .n_inputs = n->n_edges,
                          .n_saved = n->n_saved,
                          .input = w->input,

@@ -189,7 +189,7 @@ static clg_status record_call(const clg_op_call *c, clg_tensor *const *in, int e
   int inputs = op->traits & CLG_OP_NO_PLACES ? 0 : edges;
   uint32_t slots = slots_of(c, in, edges);
   size_t own = sizeof(record) + (size_t)inputs * sizeof(clg_input_shape);
-  clg_node *n = clg_node_create(in, edges, bits_of(slots), own + op->attrs,
+  clg_node *n = clg_node_create(in, edges, c->out[0], bits_of(slots), own + op->attrs,
                                 op->traits & CLG_OP_VIEW ? &view_class : &op_class, op->name);
   if (!n) return CLG_ERR_HOST_MEMORY;
   record *r = record_of(n);
