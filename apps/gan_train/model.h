@@ -34,6 +34,9 @@ typedef struct gan {
   /* The loss of the fake batch, as the variable of a loop keeps naming it: whatever graph it has lives until the name
    * is used again. */
   clg_tensor *err_fake;
+  /* Told of the root of a backward, before it or behind it; NULL: nobody is. */
+  void (*watch)(void *user, const char *when, clg_tensor *root);
+  void *watch_user;
 } gan;
 
 /* Weights follow from the seed alone. `checkpoint`: activations are recomputed, block by block. False: the context has

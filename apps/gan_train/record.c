@@ -137,5 +137,6 @@ void record_free(record *r) {
   free(r->texts);
   free(r->items);
   free(r->events);
+  graphs_free(&r->graphs);
   free(r);
 }

@@ -1,7 +1,8 @@
-/* The allocations and releases of one step, kept beyond the context that made them. */
+/* The allocations and releases of one step, and the graphs of its backwards, kept beyond the context that made them. */
 #ifndef GAN_RECORD_H
 #define GAN_RECORD_H
 
+#include "graphs.h"
 #include <clgrad/clgrad.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +35,7 @@ typedef struct record {
   size_t n_events;
   size_t peak; /* the instant, 0 to n_events, of the step's peak */
   uint64_t peak_bytes, peak_by_role[CLG_ROLE_COUNT], first_bytes, last_bytes;
+  graphs graphs;
   /* ---- for who fills it ---- */
   size_t items_room, events_room, n_texts, texts_room;
   char **texts;

@@ -83,7 +83,7 @@ bool run_plan(const run_setup *setup, variant v, clg_context *like, result *r, m
   run_setup without = *setup;
   without.data = &sizes;
   bool ok = (like || tune(ctx, setup, why)) && train_in(ctx, &without, v, &plan, true, why);
-  if (ok && plan.record && plan.record->failed) ok = fail_no_memory(why);
+  if (ok && plan.record && (plan.record->failed || plan.record->graphs.failed)) ok = fail_no_memory(why);
   if (ok && plan.failed && !variant_must_fail(v)) ok = fail(why, "%s", plan.error);
   r->v = v;
   r->failed = plan.failed, r->recovered = plan.recovered, r->status = plan.status;
@@ -139,8 +139,8 @@ bool run_variant(const run_setup *setup, variant v, result *r, message *why) {
   r->v = v;
   r->device = *clg_context_device(ctx);
   r->predicted_live = plan.predicted_live, r->predicted_reserved = plan.predicted_reserved;
-  r->record = plan.record;
   if (ok && fits(ctx, setup, r)) ok = train_in(ctx, setup, v, r, false, why);
+  r->record = plan.record;
   building_clear();
   clg_context_unref(&ctx);
   return ok;

@@ -54,6 +54,11 @@ typedef struct step {
   clg_tensor *fake_gradient;            /* and then ours: of G's loss */
 } step;
 
+/* What a report shows of the graph, before a backward or behind it. */
+static void look(const step *s, const char *when, clg_tensor *root) {
+  if (s->m->watch) s->m->watch(s->m->watch_user, when, root);
+}
+
 /* ---- what differs ---- */
 
 /* [loop */
@@ -115,6 +120,7 @@ static bool learn_real(step *s, const float *images, const int32_t *labels) {
   clg_scope *scope = clg_scope_open(s->ctx);
   clg_tensor *err_real = gan_loss(s->m, gan_judge(s->m, s->real, s->labels), true);
   clg_set_phase(s->ctx, "D real backward");
+  look(s, "before D's backward of the real batch", err_real);
   bool ok = clg_backward(err_real, NULL) == CLG_OK && clg_tensor_read_async(err_real, &s->losses[0]) == CLG_OK;
   ok = clg_scope_close(scope) == CLG_OK && ok;
   if (!has_penalty(s)) clg_tensor_unref(&s->real);
@@ -149,7 +155,10 @@ static bool learn_fake(step *s) {
   clg_tensor *shown = fake_for_d(s), *out = gan_judge(s->m, shown, s->labels);
   clg_tensor *err_fake = gan_loss(s->m, out, false);
   clg_set_phase(s->ctx, "D fake backward");
+  look(s, "before D's backward of the fake batch", err_fake);
   bool ok = backward_fake(s, err_fake) == CLG_OK && clg_tensor_read_async(err_fake, &s->losses[1]) == CLG_OK;
+  look(s, "behind D's backward of the fake batch", err_fake);
+  look(s, "behind it: the graph of the fakes", s->fake);
   if (ok) s->m->err_fake = clg_tensor_ref(err_fake);
   if (ok && s->how->stale) s->out_fake = clg_tensor_ref(out);
   if (ok && s->serves_g) ok = take_from_d(s, shown, out);
@@ -162,6 +171,7 @@ static bool learn_penalty(step *s) {
   clg_scope *scope = clg_scope_open(s->ctx);
   clg_tensor *penalty = gradient_penalty(s->m, s->real, s->fake, s->labels);
   clg_set_phase(s->ctx, "D penalty backward");
+  look(s, "before the penalty's backward", penalty);
   bool ok = clg_backward(penalty, NULL) == CLG_OK;
   clg_tensor_unref(&s->real);
   return clg_scope_close(scope) == CLG_OK && ok;
@@ -185,6 +195,7 @@ static bool learn_discriminator(step *s, feed_batches batch) {
 /* one_stage: the rest of the chain rule, behind D. */
 static bool learn_generator_from_d(step *s) {
   clg_set_phase(s->ctx, "G backward");
+  look(s, "before G's backward", s->fake);
   clg_backward_options how = clg_backward_defaults();
   how.grad = s->fake_gradient;
   return clg_backward(s->fake, &how) == CLG_OK;
@@ -196,6 +207,7 @@ static bool learn_generator(step *s) {
   clg_scope *scope = clg_scope_open(s->ctx);
   clg_tensor *err_g = gan_loss(s->m, output_for_g(s), true);
   clg_set_phase(s->ctx, "G backward");
+  look(s, "before G's backward", err_g);
   bool ok = clg_backward(err_g, NULL) == CLG_OK && clg_tensor_read_async(err_g, &s->losses[2]) == CLG_OK;
   ok = clg_scope_close(scope) == CLG_OK && ok;
   if (s->how->frozen) gan_freeze_d(s->m, false);

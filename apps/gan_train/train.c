@@ -25,6 +25,7 @@ bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx
     r->status = clg_last_status(ctx);
     return fail(why, "%s", clg_last_error(ctx));
   }
+  if (r->record) t->model.watch = graphs_look, t->model.watch_user = &r->record->graphs;
   if (setup->resume && !state_load(&t->model, setup, &t->first, why)) return false;
   feed_seek(&t->feed, (uint64_t)t->first);
   t->batches = feed_next(&t->feed);
@@ -214,6 +215,7 @@ bool train_steps(training *t, int n, double *ms) {
 
 void train_recover(training *t) {
   clg_clear_error(t->ctx);
+  t->model.watch = NULL; /* what failed is kept */
   t->batches = feed_next(&t->feed);
   t->r->recovered = one_step(t, VARIANT_DETACH, t->r->steps_done) == CLG_OK;
   clg_clear_error(t->ctx);

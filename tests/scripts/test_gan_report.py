@@ -18,7 +18,7 @@ import browser
 import gan_runs
 from test_gan_files import make_pictures
 
-SECTIONS = ["verdict", "variants", "timeline", "difference", "losses", "samples", "batches-section", "code", "raw"]
+SECTIONS = ["verdict", "variants", "timeline", "difference", "graphs", "losses", "samples", "batches-section", "code", "raw"]
 # What would run or end an element, and a byte that is no text.
 HOSTILE = b"<script>document.title='run'</script>\"'&amp;<img src=x onerror=alert(1)>\xe4"
 SHOWN = HOSTILE.decode("ascii", errors="ignore") + "\\xE4"
@@ -159,7 +159,7 @@ def check_differences(words):
 
 def choices_show_their_panels():
     chromium.open(folder / "page.html", script=False)
-    for section in ("difference", "code"):
+    for section in ("difference", "graphs", "code"):
         inputs = f"[...document.querySelectorAll('#{section} .choices > input')]"
         shown = f"[...document.querySelectorAll('#{section} .choices > .panel')].map(p => p.checkVisibility())"
         n = chromium.evaluate(inputs + ".length")
@@ -167,6 +167,34 @@ def choices_show_their_panels():
         for i in range(n):
             chromium.evaluate(f"{inputs}[{i}].checked = true")
             assert chromium.evaluate(shown) == [k == i for k in range(n)], (section, i)
+
+
+def graphs_say_what_is_released():
+    chromium.open(folder / "page.html")
+    pictures = chromium.evaluate(
+        "Object.fromEntries([...document.querySelectorAll('#graphs .choices > label')].map((label, i) => [label.textContent, Object.fromEntries("
+        "[...document.querySelectorAll('#graphs .panel')[i].querySelectorAll('.graph')].map(g => [g.querySelector('figcaption').firstChild.textContent.trim(),"
+        " {boxes: [...g.querySelectorAll('.node')].map(n => [n.querySelector('b').textContent, n.className]), error: g.querySelector('.fails:not(li)')?.textContent"
+        " ?? ''}]))]))"
+    )
+
+    def states(variant, when, network):
+        return [kind.split()[-1] for name, kind in pictures[variant][when]["boxes"] if name.startswith(network + ".")]
+
+    before, behind, fakes, last = "before D's backward of the fake batch", "behind D's backward of the fake batch", "behind it: the graph of the fakes", "before G's backward"
+    assert states("detach", before, "G") == [] and set(states("detach", behind, "D")) == {"released"}
+    assert set(states("detach", fakes, "G")) == {"node-g"}
+    assert set(states("retain_graph", behind, "G")) == {"node-g"} and set(states("retain_graph", behind, "D")) == {"node-d"}
+    assert "released" in states("naive", behind, "G") and "released" in states("recompute", fakes, "G")
+    assert states("no_grad", fakes, "G") == [] and "node-g" in states("no_grad", last, "G")
+    errors = {variant["name"]: variant["error"] for variant in json.loads((folder / "page.json").read_text())["variants"]}
+    for variant, network in (("naive", "G"), ("stale", "D")):
+        (failing,) = [name for name, kind in pictures[variant][last]["boxes"] if kind.endswith("fails")]
+        said = pictures[variant][last]["error"]
+        assert failing.startswith(network + ".") and failing in said, (failing, said)
+        op, _, reason = said.removeprefix("Backward fails at ").partition(" in " + failing + ": ")
+        assert errors[variant].startswith(op + ": ") and reason in errors[variant], (said, errors[variant])
+    assert all(not picture["error"] for name in errors if name not in ("naive", "stale") for picture in pictures[name].values())
 
 
 def loops_are_code():
@@ -327,6 +355,7 @@ def main():
     parts = [
         comparison_is_whole,
         choices_show_their_panels,
+        graphs_say_what_is_released,
         loops_are_code,
         tables_sort,
         policy_holds,

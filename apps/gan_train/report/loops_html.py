@@ -26,6 +26,7 @@ RULES = [
     (r"^ *if \(FALSE\) [^;{]*;\n", ""),
     (r"\bif \(TRUE\) ", ""),
     (r"^ *s->serves_g = \w+;\n", ""),
+    (r"^ *look\(s, .*\n", ""),
 ]
 
 
