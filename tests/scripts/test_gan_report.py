@@ -103,6 +103,8 @@ def comparison_is_whole():
     assert len(cells) >= 5 * len(figures["variants"]) and any(one["where"] == "verdict" for one in shown)
     for variant in figures["variants"]:
         assert variant["name"] in texts["variants"] and (variant["error"] or "") in texts["variants"], variant["name"]
+    for line in figures["summary"].values():
+        assert line in texts["verdict"], line
     for width in (400, 1600):
         for dark in (False, True):
             check_page(figures, width, dark)

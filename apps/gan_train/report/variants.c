@@ -1,7 +1,7 @@
 /* The table of variants. */
 #include "../table.h"
 #include "sections.h"
-#include <math.h>
+#include <string.h>
 
 typedef struct column {
   const char *title;
@@ -51,12 +51,15 @@ static void put_peak(html *h, const report *r, const result *of) {
 }
 
 static void put_saved(html *h, const report *r, const result *of) {
+  char from[POINTER_ROOM];
   uint64_t saved = of->memory.peak_by_role[CLG_ROLE_SAVED];
+  double share = of->memory.peak_live ? (double)saved / (double)of->memory.peak_live : 0;
   html_put(h, "<td>");
-  report_mib(h, r, of, "peak_by_role/saved", saved);
-  if (of->memory.peak_live)
-    html_put(h, "<small>%.0f%% of it</small>", 100 * (double)saved / (double)of->memory.peak_live);
-  html_put(h, "</td>");
+  report_mib(h, r, of, r->c->plan ? "predicted_peak_by_role/saved" : "peak_by_role/saved", saved);
+  report_pointer(from, r, of, "saved_share_of_peak");
+  html_put(h, "<small>");
+  html_figure(h, share, r->c->plan ? "" : from, "%.0f%%", 100 * share);
+  html_put(h, " of it</small></td>");
 }
 
 static void put_reserved(html *h, const report *r, const result *of) {
@@ -68,16 +71,38 @@ static void put_reserved(html *h, const report *r, const result *of) {
   html_put(h, "</td>");
 }
 
-static void put_time(html *h, const report *r, const result *of) {
+static void put_ms(html *h, const report *r, const result *of, const char *field, double ms) {
   char from[POINTER_ROOM];
+  report_pointer(from, r, of, field);
+  html_figure(h, ms, from, "%.2f", ms);
+}
+
+/* A single run has no blocks: its least and its 90th percentile stand there. */
+static void put_time(html *h, const report *r, const result *of) {
+  bool blocks = of->timing.blocks > 0;
   if (of->failed || !of->steps_done) {
     put_missing(h);
     return;
   }
-  report_pointer(from, r, of, "step_ms/median");
   html_put(h, "<td>");
-  html_figure(h, of->step_ms.median, from, "%.2f", of->step_ms.median);
-  html_put(h, "<small>%.2f to %.2f</small></td>", of->step_ms.min, of->step_ms.p90);
+  put_ms(h, r, of, "step_ms/median", of->step_ms.median);
+  html_put(h, "<small>");
+  put_ms(h, r, of, blocks ? "step_ms/low" : "step_ms/min", blocks ? of->step_ms.low : of->step_ms.min);
+  html_put(h, " to ");
+  put_ms(h, r, of, blocks ? "step_ms/high" : "step_ms/p90", blocks ? of->step_ms.high : of->step_ms.p90);
+  html_put(h, "</small></td>");
+}
+
+static void put_beside(html *h, const report *r, const result *of) {
+  char from[POINTER_ROOM];
+  if (of == r->c->base || of->timing.verdict == VERDICT_NONE) {
+    put_missing(h);
+    return;
+  }
+  report_pointer(from, r, of, "timing/ratio");
+  html_put(h, "<td>");
+  html_figure(h, of->timing.ratio, from, "%.3f", of->timing.ratio);
+  html_put(h, "<small>%s</small></td>", verdict_name(of->timing.verdict));
 }
 
 static void put_count(html *h, const report *r, const result *of, const char *field, double count) {
@@ -98,8 +123,16 @@ static void put_launches(html *h, const report *r, const result *of) {
 
 static void put_waits(html *h, const report *r, const result *of) { put_count(h, r, of, "waits_per_step", of->waits); }
 
+static void put_gradient(html *h, const report *r, const result *of) {
+  put_count(h, r, of, "g_gradient_norm", of->g_gradient);
+}
+
 static void put_difference(html *h, const report *r, const result *of) {
   char from[POINTER_ROOM];
+  if (variant_other_algorithm(of->v)) {
+    html_put(h, "<td>another algorithm</td>");
+    return;
+  }
   if (!of->compared) {
     put_missing(h);
     return;
@@ -112,13 +145,15 @@ static void put_difference(html *h, const report *r, const result *of) {
 
 static const column columns[] = {
     {"result", put_outcome, false},
-    {"peak of live memory, MiB", put_peak, false},
-    {"saved for backward at the peak, MiB", put_saved, true},
+    {"peak, MiB", put_peak, false},
+    {"saved at the peak, MiB", put_saved, false},
     {"reserved, MiB", put_reserved, false},
-    {"time a step, ms: median", put_time, true},
+    {"ms a step, and the middle half", put_time, true},
+    {"beside detach", put_beside, true},
     {"kernels a step", put_launches, true},
     {"waits a step", put_waits, true},
-    {"largest weight difference from detach", put_difference, true},
+    {"|G gradient|, step 1", put_gradient, true},
+    {"weights differ by", put_difference, true},
 };
 #define N_COLUMNS (sizeof columns / sizeof *columns)
 
@@ -134,6 +169,49 @@ static void put_row(html *h, const report *r, const result *of) {
 }
 
 /* ---- below the table ---- */
+
+static const result_phase *find_phase(const result *of, const char *name, size_t *at) {
+  for (*at = 0; *at < of->n_phases; ++*at)
+    if (!strcmp(of->phases[*at].name, name)) return &of->phases[*at];
+  return NULL;
+}
+
+/* "setup" is no phase of a step. */
+static bool of_step(const result_phase *p) { return strchr(p->name, ' '); }
+
+static void put_phase(html *h, const report *r, const result *of, const char *name) {
+  char field[64];
+  size_t at;
+  const result_phase *p = find_phase(of, name, &at);
+  if (!p) {
+    put_missing(h);
+    return;
+  }
+  snprintf(field, sizeof field, "phases/%zu/saved_bytes", at);
+  html_put(h, "<td>");
+  report_mib(h, r, of, field, p->saved);
+  html_put(h, "</td>");
+}
+
+/* Where a variant saves little though its peak lies elsewhere. */
+static void put_phases(html *h, const report *r) {
+  const result *base = r->c->base ? r->c->base : &r->c->results[0];
+  html_put(
+      h, "<h3>Saved when each phase ends</h3><div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Saved by "
+         "phase\"><table id=\"phases\"><caption>MiB that the graph holds as the step goes on, also where the peak "
+         "does not lie.</caption><thead><tr><th scope=\"col\">variant</th>");
+  for (size_t k = 0; k < base->n_phases; k++)
+    if (of_step(&base->phases[k])) html_put(h, "<th scope=\"col\">%s</th>", base->phases[k].name);
+  html_put(h, "</tr></thead><tbody>");
+  for (int i = 0; i < r->c->n; i++) {
+    const result *of = &r->c->results[i];
+    html_put(h, "<tr><th scope=\"row\">%s</th>", variant_name(of->v));
+    for (size_t k = 0; k < base->n_phases; k++)
+      if (of_step(&base->phases[k])) put_phase(h, r, of, base->phases[k].name);
+    html_put(h, "</tr>");
+  }
+  html_put(h, "</tbody></table></div>");
+}
 
 static void put_errors(html *h, const report *r) {
   bool any = false;
@@ -160,5 +238,6 @@ void section_variants(html *h, const report *r) {
   html_put(h, "</tr></thead><tbody>\n");
   for (int i = 0; i < r->c->n; i++) put_row(h, r, &r->c->results[i]);
   html_put(h, "</tbody></table></div>");
+  if (!r->c->plan) put_phases(h, r);
   put_errors(h, r);
 }
