@@ -18,7 +18,7 @@ CLG_API void clg_module_unref(clg_module **m);
  * "G" is "G.1.0". One in no Sequential that has no name is called after its kind, "linear". Files know nothing of it.
  */
 CLG_API clg_status clg_module_set_name(clg_module *m, const char *name);
-CLG_API const char *clg_module_name(const clg_module *m); /* borrowed; "" when it has none */
+CLG_API const char *clg_module_name(const clg_module *m); /* borrowed; "" when it has none, NULL of no module */
 
 /* Weight [out,in], bias [out]; both uniform in +-1/sqrt(in), PyTorch's default. */
 CLG_API clg_module *clg_linear_create(clg_context *ctx, int64_t in, int64_t out, bool bias,

@@ -47,4 +47,7 @@ clg_status clg_module_set_name(clg_module *m, const char *name) {
   return CLG_OK;
 }
 
-const char *clg_module_name(const clg_module *m) { return m && m->name ? m->name : ""; }
+const char *clg_module_name(const clg_module *m) {
+  if (!m) return NULL;
+  return m->name ? m->name : "";
+}

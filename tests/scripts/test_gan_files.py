@@ -133,6 +133,7 @@ def outputs_fail_alone():
     make_pictures(folder / "noise")
     noise = ["--data", "noise", "--batch", "4", "--hidden", "8", "--image-size", "256", "--steps", "2", "--quiet"]
     status, _, err = run(*noise, "--samples", "p.png", "--report", "p.html", "--json", "p.json", before=full_disk)
+    err = [line for line in err if line.startswith("gan_train:")] # a driver may tell of the signal
     assert status == 1 and [f"cannot write p.{end}: File too large" in line for line, end in zip(err, ("html", "png"))] == [True] * 2, err
     assert json.loads((folder / "p.json").read_text()) and not (folder / "p.html").exists()
     os.mkfifo(folder / "o-000002.png")
