@@ -190,11 +190,17 @@ START_TEST(without_times_there_is_the_host) {
 }
 END_TEST
 
+static void not_now(void *user) {
+  (void)user;
+  ck_abort_msg("an idle callback while the context ends");
+}
+
 START_TEST(ends_with_its_context) {
   clg_context *ctx = open_with(true);
   ck_assert_int_eq(clg_trace_start(ctx, path), CLG_OK);
   clg_tensor *x = clg_rand(ctx, 1, (int64_t[]){100}, 0, 1);
   ck_assert_int_ne(access(path, F_OK), 0);
+  clg_set_idle(ctx, not_now, NULL);
   clg_context_unref(&ctx);
   read_trace(path);
   ck_assert_int_eq(count("X", "kernel", NULL), 1);

@@ -196,6 +196,7 @@ void clg_context_unref(clg_context **pctx) {
   for (int i = 0; i < CLG_SLOT_COUNT; i++)
     if (ctx->slot[i].close) ctx->slot[i].close(ctx, ctx->slot[i].state);
   clg_work_end(ctx, before);
+  ctx->idle = NULL; /* it is not called while the context ends */
   clg_trace_stop(ctx);
   if (ctx->held > 1) log_held(ctx);
   clg_context_release(ctx);
