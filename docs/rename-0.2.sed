@@ -39,17 +39,17 @@ s/clg_optim_add_group\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02(
 s/(clg_conv2d_create|clg_conv_transpose2d_create)\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/\1\x05\2,\3,\4,\5,\6,\8,\7)/
 s/clg_linear\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_linear\x05\1,\2,\3, NULL)/
 s/clg_linear_create\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_linear_create\x05\1,\2,\3,\4, NULL)/
-/CLG_ACT_SOFTPLUS/s/clg_linear_act\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_linear\x05\1,\2,\3, \&(clg_linear_options){{\4, {\5, 20}}})/
-s/clg_linear_act\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_linear\x05\1,\2,\3, \&(clg_linear_options){{\4, {\5}}})/
-/CLG_ACT_SOFTPLUS/s/(clg_activate|clg_activation_create)\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/\1\x05\2, (clg_act){\3, {\4, 20}})/
-s/(clg_activate|clg_activation_create)\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/\1\x05\2, (clg_act){\3, {\4}})/
+/CLG_ACT_SOFTPLUS/s/clg_linear_act\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02 *([^\x02\x03]*)\x02 *([^\x02\x03]*)\x03/clg_linear\x05\1,\2,\3, \&(clg_linear_options){{\4, {\5, 20}}})/
+s/clg_linear_act\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02 *([^\x02\x03]*)\x02 *([^\x02\x03]*)\x03/clg_linear\x05\1,\2,\3, \&(clg_linear_options){{\4, {\5}}})/
+/CLG_ACT_SOFTPLUS/s/(clg_activate|clg_activation_create)\x04([^\x02\x03]*)\x02 *([^\x02\x03]*)\x02 *([^\x02\x03]*)\x03/\1\x05\2, (clg_act){\3, {\4, 20}})/
+s/(clg_activate|clg_activation_create)\x04([^\x02\x03]*)\x02 *([^\x02\x03]*)\x02 *([^\x02\x03]*)\x03/\1\x05\2, (clg_act){\3, {\4}})/
 s/(clg_(layer|instance)_norm\x04[^\x03]*)\x02 *1e-5f?\x03/\1, NULL)/
 s/(clg_group_norm)\x04([^\x02]*)\x02([^\x02]*)\x02([^\x03]*)\x02 *1e-5f?\x03/\1\x05\2,\4,\3, NULL)/
 s/clg_layer_norm\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_layer_norm\x05\1,\2,\3, \&(clg_norm_options){.eps =\4})/
 s/clg_instance_norm\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_instance_norm\x05\1,\2,\3, \&(clg_norm_options){.eps =\4})/
 s/clg_group_norm\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_group_norm\x05\1,\3,\4,\2, \&(clg_norm_options){.eps =\5})/
-/CLG_ACT_SOFTPLUS/s/clg_layer_norm_act\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_layer_norm\x05\1,\2,\3, \&(clg_norm_options){\4, {\5, {\6, 20}}})/
-s/clg_layer_norm_act\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_layer_norm\x05\1,\2,\3, \&(clg_norm_options){\4, {\5, {\6}}})/
+/CLG_ACT_SOFTPLUS/s/clg_layer_norm_act\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02 *([^\x02\x03]*)\x02 *([^\x02\x03]*)\x02 *([^\x02\x03]*)\x03/clg_layer_norm\x05\1,\2,\3, \&(clg_norm_options){\4, {\5, {\6, 20}}})/
+s/clg_layer_norm_act\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x02 *([^\x02\x03]*)\x02 *([^\x02\x03]*)\x02 *([^\x02\x03]*)\x03/clg_layer_norm\x05\1,\2,\3, \&(clg_norm_options){\4, {\5, {\6}}})/
 s/(clg_layer_norm_create\x04[^\x02]*\x02[^\x02]*)\x02 *1e-5f?\x03/\1, NULL)/
 s/clg_layer_norm_create\x04([^\x02\x03]*)\x02([^\x02\x03]*)\x02([^\x02\x03]*)\x03/clg_layer_norm_create\x05\1,\2, \&(clg_norm_options){.eps =\3})/
 s/clg_batch_norm2d_create\x04([^\x02]*\x02[^\x02]*)\x02 *1e-5f?\x02 *0\.1f?\x03/clg_batch_norm_create\x05\1, NULL)/
