@@ -39,6 +39,14 @@ static void write_golden(clg_module *m, const char *name) {
   free(weights);
 }
 
+/* As the golden run has it: betas are 0.9 and 0.999. */
+static void golden_optimizer(clg_optim **o, clg_module *m) {
+  clg_optim_options options = clg_optim_defaults(CLG_ADAMW);
+  clg_optim_unref(o);
+  *o = clg_optim_create_for(m, &options);
+  ck_assert_ptr_nonnull(*o);
+}
+
 static void expect_golden(clg_module *m, const char *name) {
   size_t n = clg_module_numel(m);
   float *want = golden(name, n), *got = malloc(n * sizeof *got);
@@ -71,6 +79,8 @@ START_TEST(pollution_is_pytorchs) {
   ck_assert(gan_make(&m, ctx, &golden_spec, false, 1));
   write_golden(m.g, "G_init");
   write_golden(m.d, "D_init");
+  golden_optimizer(&m.opt_g, m.g);
+  golden_optimizer(&m.opt_d, m.d);
   size_t n = gan_g_numel(&m);
   for (int i = 0; i < STEPS; i++) {
     feed_batches batch = {.images = real + i * BATCH * FEATURES, .noise = z + i * BATCH * NZ};

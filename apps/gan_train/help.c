@@ -22,7 +22,7 @@ void options_help(FILE *to) {
         "  --critic-steps N   wgan_gp: critic steps for one of the generator (default: 5)\n"
         "  --lambda N         wgan_gp: weight of the gradient penalty (default: 10)\n"
         "  --batch N          images a step (default: 128)\n"
-        "  --steps N          steps to train (default: one epoch; 200 to compare)\n"
+        "  --steps N          steps to train (default: one epoch; to compare 1000, dcgan and wgan_gp 200)\n"
         "  --epochs N         passes over the data instead\n"
         "  --seed N           of weights, order and noise (default: 1)\n"
         "  --device SEL       gpu, cpu, PLATFORM:DEVICE, or part of a name (see clgrad_info)\n"

@@ -23,5 +23,8 @@ int model_default_nz(model_kind kind, bool is_ring);
 int model_default_lambda(void);
 int model_default_batch(model_kind kind);
 int model_default_critic_steps(model_kind kind);
+/* Steps of each variant in a comparison: the mlp's samples look like clothes then; a dcgan's take longer than one waits
+ * for. */
+int model_compare_steps(model_kind kind);
 
 #endif

@@ -3,8 +3,6 @@
 #include "samples.h"
 #include <string.h>
 
-/* Long enough for stable medians, short enough for a first look. */
-#define COMPARE_STEPS 200
 /* What the losses of a run are kept for. */
 #define MAX_STEPS 10000000
 
@@ -38,10 +36,10 @@ static model_spec spec_of(const options *o, const data *d) {
 
 static bool choose_steps(run_setup *setup, const options *o, const data *d, message *why) {
   int64_t per_step = o->batch * o->critic_steps;
-  int64_t epoch = d->count ? (int64_t)d->count / per_step : COMPARE_STEPS;
+  int64_t epoch = d->count ? (int64_t)d->count / per_step : model_compare_steps(o->model);
   if (epoch < 1) epoch = 1;
   setup->steps = o->epochs ? o->epochs * epoch : o->steps;
-  if (!setup->steps) setup->steps = o->compare ? COMPARE_STEPS : epoch;
+  if (!setup->steps) setup->steps = o->compare ? model_compare_steps(o->model) : epoch;
   return setup->steps <= MAX_STEPS || fail(why, "%lld steps are more than %d", (long long)setup->steps, MAX_STEPS);
 }
 

@@ -65,7 +65,7 @@ def mlp_model(args):
     g, d = jax.random.split(jax.random.key(args.seed))
     return {"generator": generator, "discriminator": discriminator, "z": (args.batch, LATENT), "g_stats": [], "d_stats": [],
             "g": mlp_init(g, LATENT, FEATURES), "d": mlp_init(d, FEATURES, 1), "image": (FEATURES,), "low": 0.0,
-            "optimizer": optax.adamw(1e-3, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.01)}
+            "optimizer": optax.adamw(1e-3, b1=0.5, b2=0.999, eps=1e-8, weight_decay=0.01)}
 
 
 # ---- the DCGAN ----

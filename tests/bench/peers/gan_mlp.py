@@ -49,7 +49,7 @@ def batches_of(pixels, batch):
 
 
 def optimizer(parameters):
-    return torch.optim.AdamW(parameters, lr=1e-3)
+    return torch.optim.AdamW(parameters, lr=1e-3, betas=(0.5, 0.999))
 
 
 def main():
