@@ -1,6 +1,7 @@
 /* Runs variants and measures them against detach. */
 #include "compare.h"
 #include "interrupt.h"
+#include "phases.h"
 #include "rounds.h"
 #include <string.h>
 
@@ -71,7 +72,10 @@ bool compare_run(comparison *c, const options *o, const run_setup *setup, messag
     if (c->base && !r->interrupted) result_compare(r, c->base);
   }
   if (interrupted()) keep_what_ran(c);
-  return !with_reference || interrupted() || rounds_run(c, setup, why);
+  if (with_reference && !interrupted() && !rounds_run(c, setup, why)) return false;
+  for (int i = 0; setup->record && !c->plan && i < c->n; i++)
+    if (!c->results[i].failed && !interrupted()) phases_measure(setup, &c->results[i]);
+  return true;
 }
 
 void compare_free(comparison *c) {

@@ -71,9 +71,20 @@ static json_t *list_json(const double *values, int n) {
 
 static json_t *timing_json(const timing *t) {
   if (!t->blocks) return t->error[0] ? json_pack("{s:o}", "error", json_text(t->error)) : json_null();
-  return json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:s}", "blocks", t->blocks, "steps_per_block", t->block_steps, "ms",
-                   list_json(t->ms, t->blocks), "detach_ms", list_json(t->beside, t->blocks), "ratio", real(t->ratio),
-                   "p", real(t->p), "verdict", verdict_name(t->verdict));
+  return json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:s}", "blocks", t->blocks, "steps_per_block", t->block_steps,
+                   "ms", list_json(t->ms, t->blocks), "detach_ms", list_json(t->beside, t->blocks), "max_abs_diff",
+                   list_json(t->difference, t->n_differences), "ratio", real(t->ratio), "p", real(t->p), "verdict",
+                   verdict_name(t->verdict));
+}
+
+static json_t *times_json(const result *r) {
+  json_t *times = json_array();
+  for (size_t i = 0; i < r->n_times; i++) {
+    const result_time *t = &r->times[i];
+    json_array_append_new(times, json_pack("{s:s, s:o, s:o, s:o}", "name", t->name, "device_ms", real(t->device_ms),
+                                           "launches", number(t->launches), "waits", number(t->waits)));
+  }
+  return times;
 }
 
 static json_t *summary_json(const comparison *c) {
@@ -107,6 +118,7 @@ static void add_measured(json_t *to, const result *r) {
   add_predicted(to, r);
   json_object_set_new(to, "peak_by_role", roles_json(m));
   json_object_set_new(to, "phases", phases_json(r));
+  if (r->n_times) json_object_set_new(to, "times", times_json(r));
   json_object_set_new(to, "weights", weights_json(r));
   json_object_set_new(to, "losses", losses_json(r));
 }

@@ -26,18 +26,20 @@ bool result_check(result *r, const char *what, const float *values, size_t n, in
   return true;
 }
 
+double largest_difference(const float *a, const float *b, size_t n) {
+  double largest = 0;
+  for (size_t i = 0; i < n && !isnan(largest); i++) {
+    double diff = fabs((double)a[i] - (double)b[i]);
+    if (!(diff <= largest)) largest = diff; /* NaN shows */
+  }
+  return largest;
+}
+
 void result_compare(result *r, const result *reference) {
-  if (variant_other_algorithm(r->v) || !r->weights || !reference->weights || r->n_weights != reference->n_weights)
-    return;
+  if (!r->weights || !reference->weights || r->n_weights != reference->n_weights) return;
   r->compared = true;
   r->bit_identical = !memcmp(r->weights, reference->weights, r->n_weights * sizeof *r->weights);
-  r->max_abs_diff = 0;
-  if (r->bit_identical) return;
-  for (size_t i = 0; i < r->n_weights; i++) {
-    double diff = fabs((double)r->weights[i] - (double)reference->weights[i]);
-    if (!(diff <= r->max_abs_diff)) r->max_abs_diff = diff; /* NaN shows */
-    if (isnan(diff)) return;
-  }
+  r->max_abs_diff = r->bit_identical ? 0 : largest_difference(r->weights, reference->weights, r->n_weights);
 }
 
 const char *result_short_error(const result *r) {

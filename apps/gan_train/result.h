@@ -14,6 +14,11 @@ typedef struct result_phase {
   uint64_t live, saved, peak_live;
 } result_phase;
 
+typedef struct result_time {
+  char name[32];
+  double device_ms, launches, waits; /* a step's */
+} result_time;
+
 typedef struct result {
   variant v;
   bool failed;    /* the run ended with `error` */
@@ -32,6 +37,8 @@ typedef struct result {
   clg_memory_stats memory;
   result_phase phases[RESULT_PHASES];
   size_t n_phases;
+  result_time times[RESULT_PHASES]; /* by the device's clock, from a run of their own; for a report */
+  size_t n_times;
   uint64_t predicted_live, predicted_reserved;
   record *record; /* of the plan's last step, when one is wanted; what a device does is the same */
   clg_device_info device;
@@ -49,6 +56,8 @@ typedef struct result {
 void result_free(result *r);
 /* Numbers that are none make r a failed run; `what` they are, and the step after which. Whether they are all finite. */
 bool result_check(result *r, const char *what, const float *values, size_t n, int64_t step);
+/* The largest of |a_i - b_i|; NaN where one is. */
+double largest_difference(const float *a, const float *b, size_t n);
 /* Fills the last fields of r. */
 void result_compare(result *r, const result *reference);
 /* An error in a few words, for a table. */

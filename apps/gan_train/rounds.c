@@ -77,6 +77,21 @@ static bool run_round(group *g, int round, message *why) {
   return true;
 }
 
+/* How far each is from detach, which is the first. */
+static bool note_differences(group *g, int round, message *why) {
+  size_t n = gan_numel(&g->members[0].t.model);
+  float *base = malloc(n * sizeof *base), *mine = malloc(n * sizeof *mine);
+  bool ok = base && mine ? gan_read(&g->members[0].t.model, base) == CLG_OK : fail_no_memory(why);
+  for (int i = 1; ok && i < g->n; i++) {
+    ok = gan_read(&g->members[i].t.model, mine) == CLG_OK;
+    g->members[i].to->n_differences = round + 1;
+    g->members[i].to->difference[round] = largest_difference(mine, base, n);
+  }
+  free(base);
+  free(mine);
+  return ok || fail(why, "the weights cannot be read");
+}
+
 static bool run_rounds(group *g, message *why) {
   progress bar;
   bool ok = true;
@@ -85,7 +100,7 @@ static bool run_rounds(group *g, message *why) {
   for (int i = 0; ok && i < g->n; i++) ok = open_member(&g->members[i], &g->setup, why);
   building_clear();
   while (ok && done < g->blocks && !interrupted()) {
-    ok = run_round(g, done, why);
+    ok = run_round(g, done, why) && (!g->setup.record || note_differences(g, done, why));
     done += ok;
     progress_step(&bar, done, NULL);
   }

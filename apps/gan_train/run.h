@@ -25,7 +25,7 @@ typedef struct run_setup {
   int64_t samples_every; /* numbered pictures on the way; 0: none */
   int64_t save_every;    /* steps; 0: the state afterwards alone */
   const char *resume;    /* file of the state to begin with; NULL: none */
-  bool record;           /* a step of the plan: result.record */
+  bool record;           /* a step of the plan: result.record; and its times on the device: result.times */
   bool quiet;
 } run_setup;
 

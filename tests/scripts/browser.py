@@ -5,9 +5,13 @@ import fcntl
 import json
 import os
 import pathlib
+import select
 import shutil
 import subprocess
 import tempfile
+
+# Seconds for an answer: ends what hangs.
+PATIENCE = 300
 
 
 def found():
@@ -33,7 +37,7 @@ class Browser:
             os.dup2(ends[0], 3)
             os.dup2(ends[1], 4)
 
-        self.process = subprocess.Popen(words, preexec_fn=place, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(words, preexec_fn=place, close_fds=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_read)
         os.close(to_write)
         self.number, self.rest, self.events, self.session = 0, b"", [], None
@@ -58,6 +62,8 @@ class Browser:
 
     def read(self):
         while b"\0" not in self.rest:
+            if not select.select([self.back], [], [], PATIENCE)[0]:
+                raise TimeoutError("the browser says nothing any more")
             part = os.read(self.back, 1 << 20)
             if not part:
                 raise EOFError("the browser has gone")

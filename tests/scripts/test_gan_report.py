@@ -18,7 +18,7 @@ import browser
 import gan_runs
 from test_gan_files import make_pictures
 
-SECTIONS = ["verdict", "variants", "timeline", "difference", "graphs", "losses", "samples", "batches-section", "code", "raw"]
+SECTIONS = ["verdict", "variants", "timeline", "difference", "times", "graphs", "losses", "samples", "batches-section", "code", "raw"]
 # What would run or end an element, and a byte that is no text.
 HOSTILE = b"<script>document.title='run'</script>\"'&amp;<img src=x onerror=alert(1)>\xe4"
 SHOWN = HOSTILE.decode("ascii", errors="ignore") + "\\xE4"
@@ -199,6 +199,21 @@ def graphs_say_what_is_released():
     assert all(not picture["error"] for name in errors if name not in ("naive", "stale") for picture in pictures[name].values())
 
 
+def times_are_of_phases():
+    """Each phase's launches add up to a step's; the differences of weights are 0 where the bits are detach's."""
+    figures = json.loads((folder / "page.json").read_text())
+    for variant in figures["variants"]:
+        if variant["status"] == "error":
+            continue
+        assert sum(phase["launches"] for phase in variant["times"]) == variant["launches_per_step"], variant["name"]
+        assert all(phase["device_ms"] > 0 for phase in variant["times"]), variant["name"]
+        differences = variant["timing"]["max_abs_diff"]
+        if variant["name"] != "detach":
+            assert len(differences) == variant["timing"]["blocks"]
+            assert variant["name"] in ("polluted", "one_stage") or not any(differences), variant["name"]
+        assert variant["name"] != "polluted" or all(differences)
+
+
 def loops_are_code():
     """Each variant's loop, put back in the place of all variants', compiles; PyTorch's parses."""
     root = pathlib.Path(__file__).resolve().parents[2]
@@ -358,6 +373,7 @@ def main():
         comparison_is_whole,
         choices_show_their_panels,
         graphs_say_what_is_released,
+        times_are_of_phases,
         loops_are_code,
         tables_sort,
         policy_holds,

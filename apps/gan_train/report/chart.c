@@ -5,10 +5,10 @@
 
 #define WIDTH  460
 #define HEIGHT 240
-#define LEFT   48
+#define LEFT   54
 #define RIGHT  10
 #define TOP    12
-#define BOTTOM 28
+#define BOTTOM 30
 #define TICKS  4
 /* Columns that a curve is drawn in: more values than that show as their least and largest. */
 #define COLUMNS 200
@@ -65,7 +65,7 @@ static void draw_axes(html *h, const chart *c, range y) {
              LEFT, at, WIDTH - RIGHT, LEFT - 6, at + 4, fabs(tick) < 1e-9 * step ? 0 : tick);
   }
   size_t n = longest(c);
-  html_put(h, "<text x=\"%d\" y=\"%d\">step %" PRId64 "</text>", LEFT, HEIGHT - 8, c->first);
+  html_put(h, "<text x=\"%d\" y=\"%d\">%s %" PRId64 "</text>", LEFT, HEIGHT - 8, c->unit, c->first);
   if (n > 1)
     html_put(h, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%" PRId64 "</text>", WIDTH - RIGHT, HEIGHT - 8,
              c->first + (int64_t)n - 1);

@@ -19,7 +19,8 @@ typedef struct chart {
   const char *alt; /* what it shows, for who does not see it; may be of any kind */
   const chart_curve *curves;
   size_t n;
-  int64_t first; /* the step of the first value */
+  int64_t first;    /* the number of the first value */
+  const char *unit; /* "step" */
 } chart;
 
 /* 1, 2 or 5 times a power of ten, so that a few of them make the span. */

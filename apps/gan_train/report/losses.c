@@ -54,7 +54,42 @@ static void put_chart(html *h, const report *r, const group *groups, size_t n, i
                              (double)first->losses[which], (double)first->losses[3 * (first->steps_done - 1) + which]);
   }
   (void)r;
-  chart_draw(h, &(chart){title, alt, curves, n, 1});
+  chart_draw(h, &(chart){.title = title, .alt = alt, .curves = curves, .n = n, .first = 1, .unit = "step"});
+}
+
+/* Behind each block of the timing rounds, which begin anew from the same weights: as far as they go. */
+static void put_differences(html *h, const report *r) {
+  float values[VARIANT_COUNT][TIMING_BLOCKS];
+  chart_curve curves[VARIANT_COUNT];
+  const char *names[VARIANT_COUNT];
+  size_t n = 0;
+  int zero = 0;
+  double last = 0;
+  for (int i = 0; i < r->c->n; i++) {
+    const result *of = &r->c->results[i];
+    bool differs = false;
+    if (of == r->c->base || !of->timing.n_differences || variant_other_algorithm(of->v)) continue;
+    for (int k = 0; k < of->timing.n_differences; k++) differs = differs || of->timing.difference[k] != 0;
+    zero += !differs;
+    if (!differs) continue;
+    for (int k = 0; k < of->timing.n_differences; k++) values[n][k] = (float)of->timing.difference[k];
+    curves[n] = (chart_curve){values[n], (size_t)of->timing.n_differences, 1, (int)((n + 1) % CHART_TONES)};
+    names[n++] = variant_name(of->v);
+    last = of->timing.difference[of->timing.n_differences - 1];
+  }
+  if (!n && !zero) return;
+  html_put(h,
+           "<h3>The largest weight difference from detach</h3><p class=\"note\" id=\"differences\">%d of the same "
+           "algorithm: 0 behind every block of the timing rounds, which begin anew from the same weights.",
+           zero);
+  for (size_t k = 0; k < n; k++) html_put(h, "%s%s", k ? ", " : " Not 0: ", names[k]);
+  html_put(h, "%s</p>", n ? "." : "");
+  if (!n) return;
+  char alt[128];
+  snprintf(alt, sizeof alt, "Largest weight difference from detach by block; the last is %.2g.", last);
+  html_put(h, "<div class=\"charts\">");
+  chart_draw(h, &(chart){.title = names[0], .alt = alt, .curves = curves, .n = n, .first = 1, .unit = "block"});
+  html_put(h, "</div>");
 }
 
 static void put_loss(html *h, const report *r, const result *of, const char *name, int which) {
@@ -99,5 +134,6 @@ void section_losses(html *h, const report *r) {
   put_chart(h, r, groups, n, 1, "Loss of D on fake images");
   put_chart(h, r, groups, n, 2, "Loss of G");
   html_put(h, "</div>");
+  put_differences(h, r);
   put_last(h, r);
 }

@@ -102,7 +102,7 @@ static void put_beside(html *h, const report *r, const result *of) {
   report_pointer(from, r, of, "timing/ratio");
   html_put(h, "<td>");
   html_figure(h, of->timing.ratio, from, "%.3f", of->timing.ratio);
-  html_put(h, "<small>%s</small></td>", verdict_name(of->timing.verdict));
+  html_put(h, "<small class=\"wrapped\">%s</small></td>", verdict_name(of->timing.verdict));
 }
 
 static void put_count(html *h, const report *r, const result *of, const char *field, double count) {
