@@ -93,6 +93,10 @@ static json_t *summary_json(const comparison *c) {
                    json_text(s.lines[2]));
 }
 
+static json_t *saved_share(const clg_memory_stats *m) {
+  return m->peak_live ? real((double)m->peak_by_role[CLG_ROLE_SAVED] / (double)m->peak_live) : json_null();
+}
+
 static void add_predicted(json_t *to, const result *r) {
   json_object_set_new(to, "predicted_peak_live_bytes", bytes(r->predicted_live));
   json_object_set_new(to, "predicted_peak_reserved_bytes", bytes(r->predicted_reserved));
@@ -112,9 +116,7 @@ static void add_measured(json_t *to, const result *r) {
   json_object_set_new(to, "peak_live_bytes", bytes(m->peak_live));
   json_object_set_new(to, "peak_reserved_bytes", bytes(m->peak_reserved));
   json_object_set_new(to, "peak_saved_bytes", bytes(m->peak_saved));
-  json_object_set_new(to, "saved_share_of_peak",
-                      m->peak_live ? real((double)m->peak_by_role[CLG_ROLE_SAVED] / (double)m->peak_live)
-                                   : json_null());
+  json_object_set_new(to, "saved_share_of_peak", saved_share(m));
   add_predicted(to, r);
   json_object_set_new(to, "peak_by_role", roles_json(m));
   json_object_set_new(to, "phases", phases_json(r));
@@ -143,6 +145,7 @@ static json_t *variant_json(const result *r, const run_setup *setup, bool plan) 
   if (plan) {
     add_predicted(v, r);
     json_object_set_new(v, "predicted_peak_by_role", roles_json(&r->memory));
+    json_object_set_new(v, "predicted_saved_share_of_peak", saved_share(&r->memory));
     return v;
   }
   json_object_set_new(v, "status", json_string(r->failed ? "error" : r->interrupted ? "interrupted" : "ok"));

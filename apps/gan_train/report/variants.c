@@ -56,9 +56,9 @@ static void put_saved(html *h, const report *r, const result *of) {
   double share = of->memory.peak_live ? (double)saved / (double)of->memory.peak_live : 0;
   html_put(h, "<td>");
   report_mib(h, r, of, r->c->plan ? "predicted_peak_by_role/saved" : "peak_by_role/saved", saved);
-  report_pointer(from, r, of, "saved_share_of_peak");
+  report_pointer(from, r, of, r->c->plan ? "predicted_saved_share_of_peak" : "saved_share_of_peak");
   html_put(h, "<small>");
-  html_figure(h, share, r->c->plan ? "" : from, "%.0f%%", 100 * share);
+  html_figure(h, share, from, "%.0f%%", 100 * share);
   html_put(h, " of it</small></td>");
 }
 
