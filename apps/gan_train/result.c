@@ -36,7 +36,8 @@ double largest_difference(const float *a, const float *b, size_t n) {
 }
 
 void result_compare(result *r, const result *reference) {
-  if (!r->weights || !reference->weights || r->n_weights != reference->n_weights) return;
+  if (variant_other_algorithm(r->v) || !r->weights || !reference->weights || r->n_weights != reference->n_weights)
+    return;
   r->compared = true;
   r->bit_identical = !memcmp(r->weights, reference->weights, r->n_weights * sizeof *r->weights);
   r->max_abs_diff = r->bit_identical ? 0 : largest_difference(r->weights, reference->weights, r->n_weights);
