@@ -15,7 +15,7 @@ static bool write_samples(outputs *out, const data *d, const comparison *c, mess
 
 static bool write_json(outputs *out, const run_setup *setup, const comparison *c, message *why) {
   if (!out->json) return true;
-  char *text = report_json(c, setup);
+  char *text = report_json(c, setup, false);
   size_t n = text ? strlen(text) : 0;
   if (text) text[n] = '\n'; /* in the place of the NUL */
   bool ok = text ? outputs_write(out, out->json, text, n + 1, why) : fail_no_memory(why);

@@ -155,7 +155,7 @@ static json_t *variant_json(const result *r, const run_setup *setup, bool plan) 
   return v;
 }
 
-char *report_json(const comparison *c, const run_setup *setup) {
+char *report_json(const comparison *c, const run_setup *setup, bool compact) {
   json_t *variants = json_array();
   for (int i = 0; i < c->n; i++) json_array_append_new(variants, variant_json(&c->results[i], setup, c->plan));
   json_t *all = json_pack("{s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "version", clg_version(),
@@ -174,7 +174,7 @@ char *report_json(const comparison *c, const run_setup *setup) {
     json_object_del(reference, "name");
     json_object_set_new(all, "detach", reference);
   }
-  char *text = all ? json_dumps(all, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) : NULL;
+  char *text = all ? json_dumps(all, (compact ? JSON_COMPACT : JSON_INDENT(2)) | JSON_REAL_PRECISION(DIGITS)) : NULL;
   json_decref(all);
   return text;
 }

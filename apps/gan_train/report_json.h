@@ -4,7 +4,8 @@
 
 #include "compare.h"
 
-/* One JSON object, to be freed; numbers do not depend on the locale. NULL: no memory. */
-char *report_json(const comparison *c, const run_setup *setup);
+/* One JSON object, to be freed, on one line where it is to be compact; numbers do not depend on the locale. NULL: no
+ * memory. */
+char *report_json(const comparison *c, const run_setup *setup, bool compact);
 
 #endif

@@ -293,6 +293,12 @@ def timelines_can_be_pointed_at():
     assert chromium.complaints() == []
 
 
+def default_page_is_small():
+    """As long a run as the default's, of a model whose figures take as much room."""
+    make("--compare", "--steps", "1000")
+    assert (folder / "page.html").stat().st_size < 1_000_000
+
+
 def tables_sort():
     names = "[...document.querySelectorAll('#table tbody th')].map(th => th.firstChild.textContent)"
     chromium.open(folder / "page.html")
@@ -385,6 +391,7 @@ def main():
         one_variant_and_plans,
         hostile_names_are_text,
         command_repeats,
+        default_page_is_small,
     ]
     folder = pathlib.Path(tempfile.mkdtemp())
     try:

@@ -6,7 +6,7 @@
 #include <string.h>
 
 char *report_html(const comparison *c, const run_setup *setup, char *const *words, size_t *n) {
-  char *json = report_json(c, setup);
+  char *json = report_json(c, setup, true);
   html h = {.failed = !json};
   report r = {.c = c, .setup = setup, .words = words, .json = json};
   for (size_t i = 0; i < report_part_count && !h.failed; i++) {
