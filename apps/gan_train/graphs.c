@@ -73,7 +73,7 @@ void graphs_look(void *user, const char *when, clg_tensor *root) {
   if (clg_graph_walk(root, on_node, &l) != CLG_OK) g->failed = true;
   if (g->failed) return;
   uint64_t failing = *p->reason ? p->boxes[p->fails].first : 0;
-  qsort(p->boxes, p->n, sizeof *p->boxes, by_recording);
+  if (p->n) qsort(p->boxes, p->n, sizeof *p->boxes, by_recording);
   for (p->fails = 0; p->fails < p->n && (!*p->reason || p->boxes[p->fails].first != failing);) p->fails++;
 }
 
