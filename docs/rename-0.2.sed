@@ -13,7 +13,7 @@ b read
 :call
 t last
 :last
-s/^(.*)\b(clg_mse_loss|clg_bce_with_logits|clg_grad|clg_optim_create|clg_optim_add_group|clg_conv2d_create|clg_conv_transpose2d_create|clg_linear|clg_linear_create|clg_linear_act|clg_activate|clg_activation_create|clg_layer_norm|clg_layer_norm_act|clg_layer_norm_create|clg_group_norm|clg_instance_norm|clg_batch_norm2d_create|clg_tensor_empty|clg_permute)\(/\1\2\x04\x01/
+s/^(.*)\b(clg_mse_loss|clg_bce_with_logits|clg_grad|clg_optim_create|clg_optim_add_group|clg_conv2d_create|clg_conv_transpose2d_create|clg_linear|clg_linear_create|clg_linear_act|clg_activate|clg_activation_create|clg_layer_norm|clg_layer_norm_act|clg_layer_norm_create|clg_group_norm|clg_instance_norm|clg_batch_norm2d_create|clg_tensor_empty|clg_permute|clg_max_pool2d|clg_avg_pool2d|clg_max_pool2d_create|clg_avg_pool2d_create)\(/\1\2\x04\x01/
 T names
 :walk
 s/\x01(\x06*)("([^"\\]|\\.)*"|\/\/[^\n]*|\/\*([^*]|\*+[^*\/])*\*+\/|\/|[^][(){},"\/\x05\x06]+)/\2\x01\1/
@@ -65,6 +65,10 @@ s/clg_permute\x04([^\x02]*)\x02( *\(int *\[\]\)\{([^,}]*,){6}[^,}]*\})\x03/clg_p
 s/clg_permute\x04([^\x02]*)\x02( *\(int *\[\]\)\{([^,}]*,){7}[^,}]*\})\x03/clg_permute\x05\1,\2, 8)/
 s/clg_permute\x04(\w+)\x02([^\x02\x03]*)\x03/clg_permute\x05\1,\2, clg_tensor_ndim(\1))/
 
+s/(clg_(max|avg)_pool2d(_create)?)\x04([^\x02\x03]*)\x02( *)&\(clg_pool_options\)\{ *\.kernel = \{([^},]*), *([^}]*)\},? *\}\x03/\1\x05\4,\5\6, \7, NULL)/
+s/(clg_(max|avg)_pool2d(_create)?)\x04([^\x02\x03]*)\x02( *)&\(clg_pool_options\)\{([^\x02\x03]*)\.kernel = \{([^},]*), *([^}]*)\},? *([^\x02\x03]*)\}\x03/\1\x05\4,\5\7, \8, \&(clg_pool_options){\6\9})/
+s/(clg_(max|avg)_pool2d(_create)?)\x04([^\x02\x03]*)\x02( *)&(\w+)\x03/\1\x05\4,\5\6_kernel[0], \6_kernel[1], \&\6)/
+
 # What had none of these forms stays.
 s/\x04/\x05/
 s/\x01\x06*//
@@ -75,6 +79,15 @@ b call
 s/\x05/(/g
 
 # ---- names ----
+# A kernel, once in the options o, is in an array o_kernel beside them.
+/\bclg_pool_options\b/{
+s/\b(\w+)\.kernel\[/\1_kernel[/g
+s/\b((static )?)clg_pool_options (\w+) = CLG_POOL_OPTIONS_INIT, (\w+) = CLG_POOL_OPTIONS_INIT;/& \1int \3_kernel[2], \4_kernel[2];/g
+s/\b((static )?)clg_pool_options (\w+) = CLG_POOL_OPTIONS_INIT;/& \1int \3_kernel[2];/g
+s/\b((static )?)((const )?clg_pool_options (\w+) = )\{\{([^{}]*)\}, *(\{[^{}]*\}, *\{[^{}]*\}, *\{[^{}]*\}, *\w+), *(\w+)\};/\1int \5_kernel[2] = {\6}; \1\3{\7, !\8};/g
+s/\b((static )?)((const )?clg_pool_options (\w+) = )\{([^;]*)\.kernel = \{([^{}]*)\},? *([^;]*)\};/\1int \5_kernel[2] = {\7}; \1\3{\6\8};/g
+s/\b(clg_pool_options \w+ = )\{ *\};/\1{0};/g
+}
 s/\bclg_upsample_nearest\b/clg_upsample/g
 s/\bclg_custom_new\b/clg_empty/g
 s/\bclg_squared_loss\b/clg_mse_loss/g

@@ -218,6 +218,27 @@ static void shapes(void) {
 
 /* ---- gradients ---- */
 
+/* Windows of 1 x 2 and 2 x 2 over 2 x 4 numbers, the kernel given in each way that options have. */
+static void pools(void) {
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_reshape(some(8, 0, 1), 3, (int64_t[]){1, 2, 4});
+  clg_pool_options o = CLG_POOL_OPTIONS_INIT;
+  o.kernel[0] = 1, o.kernel[1] = 2;
+  clg_pool_options wide = CLG_POOL_OPTIONS_INIT, tall = CLG_POOL_OPTIONS_INIT;
+  wide.kernel[0] = tall.kernel[1] = 1, wide.kernel[1] = tall.kernel[0] = 2;
+  const clg_pool_options list = {{2, 2}, {2, 2}, {1, 1}, {1, 1}, false, true};
+  clg_pool_options named = {.stride = {1, 1}, .kernel = {2, 2}, .dilation = {1, 1}};
+  show("max", clg_max_pool2d(x, &o));
+  show("average", clg_avg_pool2d(clg_max_pool2d(x, &wide), &tall));
+  show("inside", clg_avg_pool2d(x, &list));
+  show("steps", clg_max_pool2d(x, &named));
+  show("literal", clg_max_pool2d(x, &(clg_pool_options){.kernel = {1, 4}, .dilation = {1, 1}}));
+  clg_module *m = clg_max_pool2d_create(ctx, &o);
+  show("layer", clg_forward(m, clg_reshape(x, 4, (int64_t[]){1, 1, 2, 4})));
+  clg_module_unref(&m);
+  clg_scope_close(s);
+}
+
 static void gradients(void) {
   clg_scope *scope = clg_scope_open(ctx);
   clg_tensor *x = some(3, 1, 1), *w = some(3, 2, 0), *grads[2];
@@ -284,6 +305,7 @@ int main(void) {
   trained();
   activations();
   shapes();
+  pools();
   gradients();
   options();
   plan("clgrad-rename.device");
