@@ -1,5 +1,6 @@
 /* Ops of the manifest: the op table's, found by name, called with the manifest's attributes. */
 #include "golden.h"
+#include <stdio.h>
 #include <math.h>
 #include <string.h>
 
@@ -73,7 +74,11 @@ static void read_attrs(const json_t *j, op_attrs *a) {
 
 bool op_run_find(op_run *r, const char *name) {
   if (strcmp(name, "gelu") == 0 && strcmp(json_text(r->attrs, "approximate", "none"), "none") != 0) name = "gelu_tanh";
+  /* PyTorch's functional names of losses, without their last word too. */
+  char loss[64];
+  snprintf(loss, sizeof loss, "%s_loss", name);
   r->op = op_named(name);
+  if (!r->op) r->op = op_named(loss);
   return r->op != NULL;
 }
 

@@ -88,7 +88,7 @@ OP(mse_loss, clg_mse_loss(x, o, options_of(c)), .whole = squared_loss, LOSS)
 OP(l1_loss, clg_l1_loss(x, o, options_of(c)), .whole = l1_loss, LOSS)
 OP(cross_entropy_loss, clg_cross_entropy_loss(x, o, options_of(c)), .whole = entropy_of_labels, LOSS, .integers = 2,
    .fixed = 4)
-OP(cross_entropy_loss_prob, clg_cross_entropy_loss(x, o, options_of(c)), .whole = entropy_of_probabilities, LOSS,
+OP(cross_entropy_prob_loss, clg_cross_entropy_loss(x, o, options_of(c)), .whole = entropy_of_probabilities, LOSS,
    .fixed = 4)
 
 /* ---- rows ---- */
@@ -137,7 +137,7 @@ static const op_case cases[] = {
      .set = {{0, 6, -INFINITY}, {2, 1, 0}, {2, 3, 0.01f}},
      .n_set = 3},
     {&op_cross_entropy_loss, "of one", {S(5), SCALAR}, -1, 1, {NONE}, .below = 5},
-    {&op_cross_entropy_loss_prob, NULL, {S(4, 5), S(4, 5)}, 0.1f, 0.9f, {.label_smoothing = 0.1f}},
+    {&op_cross_entropy_prob_loss, NULL, {S(4, 5), S(4, 5)}, 0.1f, 0.9f, {.label_smoothing = 0.1f}},
 };
 const op_list loss_cases = OP_LIST(cases);
 
