@@ -50,6 +50,26 @@ START_TEST(records_only_what_needs_it) {
 }
 END_TEST
 
+/* A leaf that is frozen between forward and backward gets no gradient, and its ops do nothing, at either order. */
+START_TEST(leaves_are_frozen_meanwhile) {
+  for (int graph = 0; graph < 2; graph++) {
+    clg_tensor *x = leaf(4, (float[]){1, 2, 3, 4}), *w = leaf(4, (float[]){1, 1, 2, 2});
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *y = clg_add(clg_amax(x, NULL, 0, false), clg_norm(x, 2, NULL, 0, false));
+    y = clg_add(y, total(clg_add(clg_softmax(x, 0), clg_layer_norm(x, NULL, NULL, NULL))));
+    y = clg_add(clg_add(y, clg_max(x, 0, false, NULL)), total(clg_square(w)));
+    ck_assert_int_eq(clg_tensor_set_requires_grad(x, false), CLG_OK);
+    ck_assert_int_eq(clg_backward(y, &(clg_backward_options){.create_graph = graph}), CLG_OK);
+    ck_assert_ptr_null(clg_tensor_grad(x));
+    expect(clg_tensor_grad(w), 4, (float[]){2, 2, 4, 4});
+    clg_tensor_zero_grad(w);
+    ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+    clg_tensor_unref(&x);
+    clg_tensor_unref(&w);
+  }
+}
+END_TEST
+
 START_TEST(accumulates_and_drops) {
   clg_tensor *x = leaf(3, v3);
   for (int i = 1; i <= 3; i++) {
@@ -430,6 +450,7 @@ static void add_cases(Suite *suite) {
   TCase *c = tcase_create("graph");
   share_context(c);
   tcase_add_test(c, records_only_what_needs_it);
+  tcase_add_test(c, leaves_are_frozen_meanwhile);
   tcase_add_test(c, accumulates_and_drops);
   tcase_add_test(c, second_backward_needs_what_was_released);
   tcase_add_test(c, retained_graph_runs_again);

@@ -59,6 +59,13 @@ clg_status clg_op_end(clg_op_call *c, int i) {
 
 static uint32_t needs(const clg_op_call *c, int input) { return c->op->needs ? c->op->needs(c, input) : c->op->reads; }
 
+/* False where each input that required grad is frozen meanwhile. */
+static bool wants_any(const clg_op_call *c) {
+  for (int i = 0; i < c->node->n_edges; i++)
+    if (clg_op_wants(c, i)) return true;
+  return false;
+}
+
 static clg_status unpack(clg_op_call *c) {
   const record *r = record_of(c->node);
   uint32_t needed = 0;
@@ -132,8 +139,9 @@ static clg_status op_backward(clg_node *n, clg_tensor *grad) {
     c.to = (clg_grad_place *)(c.in + c.n);
   }
   for (int i = 0; i < c.n; i++) c.in[i] = NULL, c.to[i] = (clg_grad_place){NULL, false};
+  bool any = wants_any(&c);
   clg_status s = unpack(&c);
-  if (s == CLG_OK) s = clg_creates_graph(n->ctx) || !r->op->backward ? compose(&c) : run_kernels(&c, grad);
+  if (s == CLG_OK && any) s = clg_creates_graph(n->ctx) || !r->op->backward ? compose(&c) : run_kernels(&c, grad);
   for (int i = 0; i < c.n; i++)
     if (c.in[i]) clg_tensor_unref(&c.in[i]);
   for (int k = 0; k < CLG_OP_OUTS; k++)
