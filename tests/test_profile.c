@@ -1,6 +1,7 @@
 /* Launches, waits and kernel times by phase. */
 #include "context.h"
 #include "harness.h"
+#include "phased_training.h"
 #include <stdio.h>
 
 enum { MOST = 400 };
@@ -18,26 +19,7 @@ static clg_context *open_with(bool profile, clg_log_fn log) {
 
 /* Products that are large enough for CLBlast where it serves. */
 static void train(clg_context *ctx) {
-  clg_module *net = clg_sequential_create(
-      ctx, (clg_module *[]){clg_linear_create(ctx, 96, 64, true, NULL), clg_layer_norm_create(ctx, 64, NULL)}, 2);
-  clg_optim_options adam = clg_optim_defaults(CLG_ADAM);
-  clg_optim *opt = clg_optim_create_for(net, &adam);
-  for (int i = 0; i < 2; i++) {
-    clg_scope *s = clg_scope_open(ctx);
-    clg_set_phase(ctx, "forward");
-    clg_tensor *x = clg_rand(ctx, 2, (int64_t[]){128, 96}, -1, 1);
-    clg_tensor *loss = clg_mean(clg_square(clg_forward(net, x)), NULL, 0, false);
-    clg_set_phase(ctx, "backward");
-    clg_optim_zero_grad(opt);
-    clg_backward(loss, NULL);
-    clg_set_phase(ctx, "step");
-    clg_optim_step(opt);
-    clg_set_phase(ctx, NULL);
-    clg_tensor_item(loss);
-    ck_assert_int_eq(clg_scope_close(s), CLG_OK);
-  }
-  clg_optim_unref(&opt);
-  clg_module_unref(&net);
+  train_in_phases(ctx, 128, 96, 64, 2);
   ck_assert_int_eq(clg_finish(ctx), CLG_OK);
 }
 

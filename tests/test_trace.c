@@ -3,6 +3,7 @@
 #include "context.h"
 #include "harness.h"
 #include "kept.h"
+#include "phased_training.h"
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,29 +44,7 @@ static clg_context *open_with(bool profile) {
   return ctx;
 }
 
-static void train(clg_context *ctx, int steps) {
-  clg_module *net = clg_sequential_create(
-      ctx, (clg_module *[]){clg_linear_create(ctx, 20, 30, true, NULL), clg_layer_norm_create(ctx, 30, NULL)}, 2);
-  clg_module_set_name(net, "net");
-  clg_optim_options adam = clg_optim_defaults(CLG_ADAM);
-  clg_optim *opt = clg_optim_create_for(net, &adam);
-  for (int i = 0; i < steps; i++) {
-    clg_scope *s = clg_scope_open(ctx);
-    clg_set_phase(ctx, "forward");
-    clg_tensor *x = clg_rand(ctx, 2, (int64_t[]){7, 20}, -1, 1);
-    clg_tensor *loss = clg_mean(clg_square(clg_forward(net, x)), NULL, 0, false);
-    clg_set_phase(ctx, "backward");
-    clg_optim_zero_grad(opt);
-    clg_backward(loss, NULL);
-    clg_set_phase(ctx, "step");
-    clg_optim_step(opt);
-    clg_set_phase(ctx, NULL);
-    clg_tensor_item(loss);
-    ck_assert_int_eq(clg_scope_close(s), CLG_OK);
-  }
-  clg_optim_unref(&opt);
-  clg_module_unref(&net);
-}
+static void train(clg_context *ctx, int steps) { train_in_phases(ctx, 7, 20, 30, steps); }
 
 /* ---- reading ---- */
 
