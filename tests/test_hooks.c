@@ -336,6 +336,88 @@ START_TEST(gradients_leave_as_they_are_complete) {
 }
 END_TEST
 
+/* ---- whoever is called leaves grad mode and scopes as they were ---- */
+
+static clg_scope *outer;
+static int meddled;
+static void meddle(void) {
+  meddled++;
+  clg_clear_error(ctx);
+  ck_assert_int_eq(clg_scope_close(outer), CLG_ERR_STATE);
+  test_expect_error(ctx, CLG_ERR_STATE, "before the callback");
+  clg_tensor *none = clg_ones(ctx, 2, square);
+  ck_assert_ptr_eq(clg_scope_close_with(outer, none), none);
+  test_expect_error(ctx, CLG_ERR_STATE, "before the callback");
+  clg_scope *own = clg_scope_open(ctx);
+  ck_assert_int_eq(clg_scope_close(own), CLG_OK);
+  clg_set_grad_mode(ctx, !clg_grad_mode(ctx));
+}
+static clg_tensor *meddling_hook(void *user, clg_tensor *g) { return meddle(), (void)user, (void)g, NULL; }
+static clg_status meddling_listener(void *user, clg_tensor *t) { return meddle(), (void)user, (void)t, CLG_OK; }
+static void *meddling_pack(void *user, clg_tensor *t) { return meddle(), (void)user, clg_tensor_ref(t); }
+static clg_tensor *meddling_unpack(void *user, void *t) { return meddle(), (void)user, clg_tensor_ref(t); }
+static void drop_packed(void *user, void *packed) {
+  (void)user;
+  clg_tensor *t = packed;
+  clg_tensor_unref(&t);
+}
+static clg_tensor *meddling_segment(void *user, clg_tensor *const *x, size_t n) {
+  clg_tensor *y = clg_mul(x[0], x[n - 1]);
+  return meddle(), (void)user, y;
+}
+static clg_status meddling_forward(void *user, clg_tensor *const *in, size_t n, clg_tensor *out) {
+  meddle();
+  return (void)user, (void)n, clg_copy_(out, in[0]);
+}
+static clg_status meddling_backward(clg_custom_call *c) {
+  meddle();
+  bool on = clg_set_grad_mode(c->ctx, false);
+  c->in_grad[0] = clg_mul_scalar(c->grad, 1);
+  clg_set_grad_mode(c->ctx, on);
+  return CLG_OK;
+}
+
+enum { HOOK, LISTENER, SAVED, SEGMENT, CUSTOM, MEDDLERS };
+
+static clg_tensor *meddled_with(int who, clg_tensor *x) {
+  const clg_saved_hooks saved = {meddling_pack, meddling_unpack, drop_packed, NULL};
+  const clg_custom_op op = {.name = "meddling", .forward = meddling_forward, .backward = meddling_backward};
+  clg_tensor *y = NULL;
+  switch (who) {
+  case HOOK: ck_assert_uint_ne(clg_tensor_add_hook(y = clg_mul(x, x), meddling_hook, NULL), 0); break;
+  case LISTENER: ck_assert_uint_ne(clg_tensor_add_post_accumulate_hook(x, meddling_listener, NULL), 0); break;
+  case SAVED:
+    ck_assert_int_eq(clg_push_saved_hooks(ctx, &saved), CLG_OK);
+    y = clg_mul(x, x);
+    ck_assert_int_eq(clg_pop_saved_hooks(ctx), CLG_OK);
+    break;
+  case SEGMENT: y = clg_checkpoint(ctx, meddling_segment, NULL, NULL, &x, 1); break;
+  default: y = clg_custom_apply(&op, &x, 1, 2, square); break;
+  }
+  return y ? y : clg_mul(x, x);
+}
+
+/* Before, a mode that was turned on within backward recorded a graph of gradients, which held their leaves. */
+START_TEST(callbacks_leave_modes_and_scopes) {
+  for (int who = 0; who < MEDDLERS; who++) {
+    uint64_t before = clg_memory(ctx).live;
+    outer = clg_scope_open(ctx);
+    meddled = 0;
+    clg_tensor *x = leaf();
+    clg_tensor *y = total(meddled_with(who, x));
+    ck_assert(clg_grad_mode(ctx));
+    ck_assert_int_eq(clg_backward(y, NULL), CLG_OK);
+    ck_assert(clg_grad_mode(ctx));
+    ck_assert_int_gt(meddled, 0);
+    ck_assert(!clg_tensor_requires_grad(clg_tensor_grad(x)));
+    clg_clear_error(ctx);
+    ck_assert_int_eq(clg_scope_close(outer), CLG_OK);
+    clg_tensor_unref(&x);
+    ck_assert_uint_le(clg_memory(ctx).live, before + sizeof(float)); /* the root's gradient stays */
+  }
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("gradients");
   share_context(c);
@@ -346,6 +428,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, hooks_come_go_and_fail);
   tcase_add_test(c, a_plan_tells_too);
   tcase_add_test(c, gradients_leave_as_they_are_complete);
+  tcase_add_test(c, callbacks_leave_modes_and_scopes);
   suite_add_tcase(suite, c);
 }
 

@@ -65,7 +65,9 @@ CLG_API clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t 
                             const clg_backward_options *options);
 
 /* Tensor hooks see the gradient of `t` once it is complete and may replace it: return NULL to keep it, else a new
- * reference. Called in the order they were added, for a leaf before accumulation. Returns an id, 0 on error. */
+ * reference. Called in the order they were added, for a leaf before accumulation. Returns an id, 0 on error.
+ * Of this as of every callback of this header and of custom ops: the grad mode that it sets ends with it, and it closes
+ * no scope but its own (CLG_ERR_STATE). */
 typedef clg_tensor *(*clg_tensor_hook)(void *user, clg_tensor *grad);
 CLG_API uint64_t clg_tensor_add_hook(clg_tensor *t, clg_tensor_hook hook, void *user);
 CLG_API clg_status clg_tensor_remove_hook(clg_tensor *t, uint64_t id);

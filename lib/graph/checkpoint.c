@@ -123,7 +123,9 @@ static clg_status collect(segment *g, clg_tensor *const *in) {
   clg_status s = clg_scope_opened(scope) ? clg_push_saved_hooks(ctx, &collecting) : clg_last_status(ctx);
   g->seen = 0;
   g->failed = false;
+  const clg_callback call = clg_callback_begin(ctx);
   bool made = s == CLG_OK && g->fn(g->user, in, g->inputs->n_saved);
+  clg_callback_end(call);
   graph->n_hooks = hooks;
   if (s == CLG_OK && (!made || g->failed))
     s = clg_fail(ctx, CLG_ERR_GRAPH, "checkpoint", "the segment gave no result when it ran again");
@@ -241,6 +243,7 @@ clg_tensor *clg_checkpoint(clg_context *ctx, clg_function fn, void *user, void (
     return NULL;
   }
   clg_scope *scope = clg_scope_open(ctx);
+  const clg_callback call = clg_callback_begin(ctx);
   clg_tensor *y = NULL;
   segment *g = clg_grad_mode(ctx) ? segment_create(ctx, fn, user, in, n) : NULL;
   if (g) {
@@ -252,6 +255,7 @@ clg_tensor *clg_checkpoint(clg_context *ctx, clg_function fn, void *user, void (
   } else if (!clg_grad_mode(ctx)) {
     y = fn(user, in, n);
   }
+  clg_callback_end(call);
   if (y && y->ctx != ctx) {
     clg_fail(ctx, CLG_ERR_ARGUMENT, "checkpoint", "its result belongs to another context");
     y = NULL;

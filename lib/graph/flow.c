@@ -73,7 +73,9 @@ clg_tensor *clg_flow_hooks(clg_hook *const *list, clg_tensor *grad, const char *
   for (const clg_hook *h = *list; h; h = h->next) last = h->id;
   for (const clg_hook *h; grad && (h = next_hook(*list, id, last));) {
     id = h->id;
+    const clg_callback call = clg_callback_begin(grad->ctx);
     clg_tensor *other = h->fn(h->user, grad);
+    clg_callback_end(call);
     if (!other) continue;
     if (!clg_flow_fits(other, grad, op, "the gradient of a hook")) clg_tensor_unref(&other);
     clg_tensor_unref(&grad);
@@ -143,7 +145,9 @@ clg_status clg_flow_accumulated(clg_tensor *leaf) {
   clg_status s = CLG_OK;
   for (const clg_hook *h; s == CLG_OK && (h = next_hook(*list, id, last));) {
     id = h->id;
+    const clg_callback call = clg_callback_begin(leaf->ctx);
     s = h->accumulated(h->user, leaf);
+    clg_callback_end(call);
   }
   if (s != CLG_OK && clg_last_status(leaf->ctx) == CLG_OK)
     clg_fail(leaf->ctx, s, "backward", "a post-accumulate hook gave up: %s", clg_status_name(s));

@@ -114,6 +114,7 @@ typedef struct clg_graph {
   bool remat;       /* formulas are kept instead of tensors where that can be */
   bool anomaly;     /* results and gradients are looked through for NaN and Inf */
   bool failed;      /* the last backward, before it had found its leaves */
+  clg_scope *held;  /* while a callback runs: the innermost scope that it found open */
   clg_node *dead;   /* nodes waiting to be freed, so that long chains do not recurse */
   bool burying;
   clg_tensor *one; /* the gradient of a root; its version as filled */
@@ -144,6 +145,16 @@ static inline bool clg_anomaly_is_on(const clg_context *ctx) {
   const clg_graph *g = clg_graph_seen(ctx);
   return g && g->anomaly;
 }
+
+/* Around a function of the user's: the grad mode that it sets ends with it, and scopes that were open before it cannot
+ * be closed in it. */
+typedef struct clg_callback {
+  clg_context *ctx;
+  clg_scope *held;
+  bool no_grad;
+} clg_callback;
+clg_callback clg_callback_begin(clg_context *ctx);
+void clg_callback_end(clg_callback call);
 
 /* False: there was no memory for it, and ops within it have no results. */
 static inline bool clg_scope_opened(const clg_scope *s) { return s != &s->ctx->unopened; }

@@ -207,10 +207,11 @@ static clg_status pack_hooked(clg_node *n, clg_saved *s, clg_tensor *t, const cl
   bool leaf = t->requires_grad && !t->has_graph && s->source != CLG_SAVED_OUTPUT;
   clg_tensor *seen = leaf ? clg_tensor_ref(t) : clg_tensor_view(t->storage, t->offset, t->ndim, t->shape, t->stride);
   if (!seen) return clg_last_status(n->ctx);
-  bool mode = clg_set_grad_mode(n->ctx, false);
+  const clg_callback call = clg_callback_begin(n->ctx);
+  clg_set_grad_mode(n->ctx, false);
   const clg_saved_hooks used = *hooks; /* the hook may push others */
   s->packed = used.pack(used.user, seen);
-  clg_set_grad_mode(n->ctx, mode);
+  clg_callback_end(call);
   clg_tensor_unref(&seen);
   if (!s->packed) return clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook packed nothing");
   s->hooks = used;
@@ -244,7 +245,9 @@ bool clg_node_has_saved(const clg_node *n, int slot) {
 
 /* A handle of the node's own over what the hook gave, which may be anybody's: the graph is attached to it. */
 static clg_tensor *unpack_hooked(clg_node *n, clg_saved *s) {
+  const clg_callback call = clg_callback_begin(n->ctx);
   clg_tensor *t = s->hooks.unpack(s->hooks.user, s->packed), *own = NULL;
+  clg_callback_end(call);
   char want[CLG_SHAPE_TEXT], got[CLG_SHAPE_TEXT];
   if (!t) {
     clg_fail(n->ctx, CLG_ERR_GRAPH, n->op, "the saved-tensor hook unpacked nothing");

@@ -6,6 +6,7 @@
 static void graph_close(clg_context *ctx, void *state) {
   clg_graph *g = state;
   ctx->n_unopened = 0;
+  g->held = NULL;
   while (ctx->scope) clg_scope_close(ctx->scope);
   if (g->end_cycles) g->end_cycles(g);
   clg_tensor_unref(&g->one);
@@ -55,6 +56,27 @@ static clg_status status_of(const clg_scope *s) {
   return clg_fail(s->ctx, CLG_ERR_ARGUMENT, n->op, "it was given NULL");
 }
 
+clg_callback clg_callback_begin(clg_context *ctx) {
+  clg_graph *g = clg_graph_of(ctx);
+  const clg_callback call = {ctx, g ? g->held : NULL, ctx->no_grad};
+  if (g) g->held = ctx->scope;
+  return call;
+}
+
+void clg_callback_end(clg_callback call) {
+  call.ctx->no_grad = call.no_grad;
+  if (clg_graph_of(call.ctx)) clg_graph_of(call.ctx)->held = call.held;
+}
+
+/* Refused, with the error set: whoever runs the callback still uses it. */
+static bool is_held(const clg_scope *scope) {
+  const clg_graph *g = clg_graph_seen(scope->ctx);
+  const clg_scope *s = g ? g->held : NULL;
+  while (s && s != scope) s = s->parent;
+  return s && !clg_refuse(scope->ctx, CLG_ERR_STATE, "scope_close",
+                          "the scope was open before the callback that runs: it closes those that it opened");
+}
+
 clg_status clg_scope_close(clg_scope *scope) {
   if (!scope) return CLG_OK;
   clg_context *ctx = scope->ctx;
@@ -62,7 +84,7 @@ clg_status clg_scope_close(clg_scope *scope) {
     if (ctx->n_unopened) ctx->n_unopened--;
     return status_of(scope);
   }
-  if (clg_within_idle(ctx, "scope_close")) return CLG_ERR_STATE;
+  if (clg_within_idle(ctx, "scope_close") || is_held(scope)) return CLG_ERR_STATE;
   ctx->n_unopened = 0;
   while (ctx->scope != scope) clg_scope_close(ctx->scope);
   clg_status status = status_of(scope);
@@ -102,7 +124,7 @@ bool clg_scope_owns(const clg_scope *s, const clg_tensor *t) { return place_of(s
 clg_tensor *clg_scope_close_with(clg_scope *scope, clg_tensor *result) {
   if (!scope) return result;
   clg_context *ctx = scope->ctx;
-  if (!clg_scope_opened(scope) || ctx->idling) {
+  if (!clg_scope_opened(scope) || ctx->idling || is_held(scope)) {
     clg_scope_close(scope);
     return result;
   }

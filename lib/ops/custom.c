@@ -37,12 +37,13 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
 static clg_status forward(clg_op_call *c) {
   const clg_custom_op *op = user_op(c);
   clg_context *ctx = c->ctx;
-  bool mode = clg_set_grad_mode(ctx, false);
   clg_scope *scope = clg_scope_open(ctx);
   clg_status s = clg_last_status(ctx);
+  const clg_callback call = clg_callback_begin(ctx);
+  clg_set_grad_mode(ctx, false);
   if (clg_scope_opened(scope)) s = op->forward(op->user, c->in, (size_t)c->n, c->out[0]);
+  clg_callback_end(call);
   clg_status closed = clg_scope_close(scope);
-  clg_set_grad_mode(ctx, mode);
   if (s != CLG_OK && ctx->error.status == CLG_OK) clg_fail(ctx, s, op->name, "its forward failed");
   c->out[0]->storage->version = 0;
   return s != CLG_OK ? s : closed;
@@ -88,7 +89,9 @@ static void compose(clg_op_call *c, clg_tensor **d) {
     call.in[i] = c->in[i];
     ok = packed(&call.in[i]);
   }
+  const clg_callback callback = clg_callback_begin(c->ctx);
   clg_status s = ok ? op->backward(&call) : clg_last_status(c->ctx);
+  clg_callback_end(callback);
   if (s != CLG_OK && c->ctx->error.status == CLG_OK) clg_fail(c->ctx, s, c->op->name, "its backward failed");
   for (int i = 0; s == CLG_OK && i < c->n; i++) {
     if (!call.wants[i]) continue;

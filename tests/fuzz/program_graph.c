@@ -87,6 +87,11 @@ static clg_tensor *leave_open(void *user, clg_tensor *g) {
   clg_scope_close(s);
   return NULL;
 }
+static clg_tensor *close_all(void *user, clg_tensor *g) {
+  program *p = user;
+  for (int i = p->scopes; i > 0; i--) clg_scope_close(p->scope[i - 1]);
+  return (void)g, NULL;
+}
 static clg_tensor *change_modes(void *user, clg_tensor *g) {
   clg_context *ctx = clg_tensor_context(g);
   clg_set_grad_mode(ctx, !clg_grad_mode(ctx)), clg_set_remat(ctx, true);
@@ -95,9 +100,9 @@ static clg_tensor *change_modes(void *user, clg_tensor *g) {
 
 static void hook(program *p) {
   static const clg_tensor_hook hooks[] = {see,       hand_on,  scale,     misfit,  back_again, fill,
-                                          drop_some, zero_all, remove_it, add_one, leave_open, change_modes};
+                                          drop_some, zero_all, remove_it, add_one, leave_open, change_modes, close_all};
   int k = choose(p, TENSORS);
-  uint64_t id = clg_tensor_add_hook(p->tensor[k], hooks[choose(p, 12)], p);
+  uint64_t id = clg_tensor_add_hook(p->tensor[k], hooks[choose(p, 13)], p);
   if (id) p->hook = id, p->hooked = k;
 }
 static void unhook(program *p) { clg_tensor_remove_hook(p->tensor[p->hooked], p->hook - (uint64_t)choose(p, 2)); }
