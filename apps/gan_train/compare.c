@@ -1,5 +1,6 @@
 /* Runs variants and measures them against detach. */
 #include "compare.h"
+#include "../building.h"
 #include "interrupt.h"
 #include "phases.h"
 #include "rounds.h"
@@ -60,9 +61,7 @@ static void keep_what_ran(comparison *c) {
   c->n = n;
 }
 
-bool compare_run(comparison *c, const options *o, const run_setup *setup, message *why) {
-  *c = (comparison){.n = o->n_variants, .plan = o->plan};
-  for (int i = 0; i < c->n; i++) c->results[i].v = o->variants[i];
+static bool run_all(comparison *c, const options *o, const run_setup *setup, message *why) {
   bool with_reference = o->compare && !o->plan;
   if (with_reference && !run_reference(c, o, setup, why)) return false;
   for (int i = 0; i < c->n; i++) {
@@ -76,6 +75,18 @@ bool compare_run(comparison *c, const options *o, const run_setup *setup, messag
   for (int i = 0; setup->record && !c->plan && i < c->n; i++)
     if (!c->results[i].failed && !interrupted()) phases_measure(setup, &c->results[i]);
   return true;
+}
+
+/* The contexts of a comparison have their programs in common, by way of one that stays open and makes nothing. */
+bool compare_run(comparison *c, const options *o, const run_setup *setup, message *why) {
+  run_setup mine = *setup;
+  building unused;
+  *c = (comparison){.n = o->n_variants, .plan = o->plan};
+  for (int i = 0; i < c->n; i++) c->results[i].v = o->variants[i];
+  bool ok = !o->compare || o->plan || run_open(setup, &unused, &mine.share, why);
+  ok = ok && run_all(c, o, &mine, why);
+  clg_context_unref(&mine.share);
+  return ok;
 }
 
 void compare_free(comparison *c) {

@@ -4,8 +4,6 @@
 #include <math.h>
 
 #define WIDTH 98
-/* A peak that is lower by less is not worth a word. */
-#define WORTH_BYTES 10240
 
 static double mib(double bytes) { return bytes / 1048576; }
 
@@ -60,12 +58,12 @@ static void say_lowest(prose *t, const comparison *c) {
   const result *lowest = c->base;
   for (int i = 0; i < c->n; i++) {
     const result *r = compare_ok(c, c->results[i].v);
-    if (r && r->memory.peak_live + WORTH_BYTES < lowest->memory.peak_live) lowest = r;
+    if (r && r->memory.peak_live < lowest->memory.peak_live) lowest = r;
   }
   if (lowest == c->base)
     say(t, "No peak is lower than detach's. ");
   else
-    say(t, "The lowest peak is %s's, %.2f MiB below detach's. ", variant_name(lowest->v),
+    say(t, "The lowest peak is %s's, %.3g MiB below detach's. ", variant_name(lowest->v),
         mib((double)(c->base->memory.peak_live - lowest->memory.peak_live)));
 }
 

@@ -116,7 +116,8 @@ static bool fits(const clg_context *ctx, const run_setup *setup, result *r) {
 bool run_open(const run_setup *setup, building *compiling, clg_context **ctx, message *why) {
   char text[2048] = "";
   clg_context_options options = clg_context_defaults();
-  options.device = setup->device;
+  options.device = setup->share ? NULL : setup->device;
+  options.share = setup->share;
   options.shape = setup->shape;
   options.profile = setup->profile;
   options.message = text;

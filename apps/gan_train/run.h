@@ -16,6 +16,7 @@ typedef struct run_setup {
   int64_t steps;
   uint64_t seed;
   const char *device; /* NULL: the library's choice */
+  clg_context *share; /* has the device open: its programs are used; NULL: none */
   clg_device_shape shape;
   const char *tuning; /* a file; NULL: none */
   bool remat;         /* keep formulas instead of tensors: clg_set_remat */

@@ -70,6 +70,10 @@ typedef struct clg_context_options {
   size_t message_size;
   clg_build_fn build; /* NULL: none */
   void *build_user;
+  /* Another context, whose device (`device` is NULL) and OpenCL context this one uses too, so that a program which one
+   * of the two has built is ready for the other; all else is its own. Used during the call alone: either may go first,
+   * and each may be another thread's. CLG_ERR_ARGUMENT: a plan; CLG_ERR_LOST: it is lost. NULL: none. */
+  clg_context *share;
 } clg_context_options;
 CLG_API clg_context_options clg_context_defaults(void);
 

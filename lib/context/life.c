@@ -69,6 +69,7 @@ static clg_status open_on(clg_context **out, const clg_found *found, cl_context 
   ctx->build = o->build;
   ctx->build_user = o->build_user;
   ctx->reports_times = o->profile;
+  if (o->share) clg_programs_share(ctx->programs, o->share->programs);
   const char *trace = traced_file();
   s = clg_queue_open(ctx, found->device, context, queue, o->profile || trace);
   if (s == CLG_OK) s = clg_product_open(ctx);
@@ -84,14 +85,28 @@ static clg_status open_on(clg_context **out, const clg_found *found, cl_context 
 
 clg_context_options clg_context_defaults(void) { return (clg_context_options){.shape = CLG_SHAPE_AUTO}; }
 
+/* The device of another context, which can be used. */
+static clg_status find_shared(const clg_context_options *o, clg_found *out, clg_error *error) {
+  const clg_context *from = o->share;
+  if (!from->queue)
+    return clg_error_set(error, CLG_ERR_ARGUMENT, "context_create", "`share` is a plan, which has no device");
+  if (o->device)
+    return clg_error_set(error, CLG_ERR_ARGUMENT, "context_create",
+                         "the device is that of `share`: leave `device` NULL");
+  if (from->lost) return clg_error_set(error, CLG_ERR_LOST, "context_create", "the context to share with is lost");
+  *out = (clg_found){.device = from->queue->device};
+  clg_describe_device(out->device, from->info.platform_index, from->info.device_index, &out->info);
+  return CLG_OK;
+}
+
 clg_status clg_context_create(clg_context **out, const clg_context_options *options) {
   const clg_context_options usual = clg_context_defaults(), *o = options ? options : &usual;
   if (!out) return CLG_ERR_ARGUMENT;
   *out = NULL;
   clg_error error = {0};
   clg_found found;
-  clg_status s = clg_choose_device(o->device, &found, &error);
-  if (s == CLG_OK) s = open_on(out, &found, NULL, NULL, o, &error);
+  clg_status s = o->share ? find_shared(o, &found, &error) : clg_choose_device(o->device, &found, &error);
+  if (s == CLG_OK) s = open_on(out, &found, o->share ? o->share->queue->context : NULL, NULL, o, &error);
   clg_context_report(&error, o->message, o->message_size);
   return s;
 }
@@ -135,6 +150,8 @@ clg_status clg_context_adopt(clg_context **out, cl_context context, cl_device_id
   *out = NULL;
   clg_error error = {0};
   clg_status s = check_queue(context, device, queue, &error);
+  if (s == CLG_OK && o->share)
+    s = clg_error_set(&error, CLG_ERR_ARGUMENT, "context_adopt", "an adopted context takes no `share`");
   if (s == CLG_OK) {
     clg_found found;
     find_adopted(device, &found);

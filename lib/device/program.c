@@ -2,6 +2,7 @@
 #include "device/program.h"
 #include "base/str.h"
 #include "device/devices.h"
+#include "device/shared.h"
 #include "kernel/constants.h"
 #include "kernel/sources.h"
 #include <stdio.h>
@@ -27,9 +28,20 @@ typedef struct program {
 
 struct clg_programs {
   program *bucket[BUCKETS];
+  clg_shared *shared;
 };
 
-clg_programs *clg_programs_create(void) { return calloc(1, sizeof(clg_programs)); }
+clg_programs *clg_programs_create(void) {
+  clg_programs *all = calloc(1, sizeof *all);
+  if (all && (all->shared = clg_shared_create())) return all;
+  free(all);
+  return NULL;
+}
+
+void clg_programs_share(clg_programs *all, const clg_programs *from) {
+  clg_shared_unref(all->shared);
+  all->shared = clg_shared_ref(from->shared);
+}
 
 static void kernel_free(clg_kernel *k) {
   if (!k) return;
@@ -53,6 +65,7 @@ void clg_programs_destroy(clg_programs *all) {
   if (!all) return;
   for (int i = 0; i < BUCKETS; i++)
     for (program *p = all->bucket[i], *next; p; p = next) next = p->next, program_free(p);
+  clg_shared_unref(all->shared);
   free(all);
 }
 
@@ -207,15 +220,19 @@ static void dump(clg_context *ctx, const program *p, const key *k) {
 }
 
 static void get_program(clg_context *ctx, program *p) {
+  const clg_shared_key shared = {p->file, p->prelude, p->label, p->only, p->group, ctx->shape, ctx->info.fma};
   key k;
   bool whole = make_key(ctx, p, &k);
   dump(ctx, p, &k);
-  p->program = whole ? clg_cache_load(ctx, k.parts, ALL_PARTS, BUILD_OPTIONS) : NULL;
+  p->program = clg_shared_find(ctx->programs->shared, &shared);
+  bool found = p->program != NULL;
+  if (!found && whole) p->program = clg_cache_load(ctx, k.parts, ALL_PARTS, BUILD_OPTIONS);
   if (!p->program) {
     p->program = build(ctx, k.parts, label_of(p), &p->problem);
     if (p->program) clg_log_line(ctx, "built %s%s%s from source", label_of(p), *p->only ? ": " : "", p->only);
     p->unsaved = p->program && whole;
   }
+  if (p->program && !found) clg_shared_add(ctx->programs->shared, &shared, p->program);
   clg_str_free(&k.id);
 }
 

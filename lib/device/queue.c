@@ -99,12 +99,16 @@ clg_status clg_work_fail(clg_context *ctx, const char *op, const char *what, cl_
                   clg_cl_name(code), (int)code);
 }
 
-/* Says which call failed. */
-static cl_int make(clg_queue *q, bool profile, const char **what) {
+/* Says which call failed. In an OpenCL context of its own, or in that of another clg_context. */
+static cl_int make(clg_queue *q, cl_context context, bool profile, const char **what) {
   cl_int code = CL_SUCCESS;
-  *what = "clCreateContext";
-  q->context = clCreateContext(NULL, 1, &q->device, NULL, NULL, &code);
+  *what = context ? "clRetainContext" : "clCreateContext";
+  if (context)
+    code = clRetainContext(context);
+  else
+    context = clCreateContext(NULL, 1, &q->device, NULL, NULL, &code);
   if (code != CL_SUCCESS) return code;
+  q->context = context;
   *what = "clCreateCommandQueue";
   q->queue = clCreateCommandQueue(q->context, q->device, profile ? CL_QUEUE_PROFILING_ENABLE : 0, &code);
   q->profile = profile;
@@ -138,7 +142,7 @@ clg_status clg_queue_open(clg_context *ctx, cl_device_id device, cl_context cont
     q->argument_bytes = 0;
   const char *what;
   clg_driver_lock();
-  cl_int code = context ? adopt(q, context, queue, profile, &what) : make(q, profile, &what);
+  cl_int code = queue ? adopt(q, context, queue, profile, &what) : make(q, context, profile, &what);
   clg_driver_unlock();
   if (code == CL_SUCCESS) {
     ctx->queue = q;

@@ -35,7 +35,8 @@ struct clg_queue {
   size_t n_timed;
 };
 
-/* Opens a context and queue on the device; or, with `context` and `queue`, retains them. Puts it in ctx->queue. */
+/* Opens a context and queue on the device; with `context` retains that; with `queue` too, both. Puts it in ctx->queue.
+ */
 clg_status clg_queue_open(clg_context *ctx, cl_device_id device, cl_context context, cl_command_queue queue,
                           bool profile);
 /* Drains and releases. Takes NULL. */

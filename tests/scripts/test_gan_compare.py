@@ -66,6 +66,9 @@ def times_belong_together(program, folder):
     for line in ("Correctness  ", "Speed        ", "Memory       "):
         assert f"\n{line}" in out, line
     assert out.index("Correctness") < out.index("variant  ")
+    least = re.search(r"; least: (\w+) ", out)
+    prose = " ".join(out.split())
+    assert (f"The lowest peak is {least[1]}'s" if least else "No peak is lower") in prose, "the lines and the sentences agree"
     assert all(text.split(";")[0] in out for text in report["summary"].values())
 
 

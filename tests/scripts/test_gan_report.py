@@ -121,14 +121,22 @@ def records_of_page():
 
 def by_role(record, roles):
     """Bytes by role at each instant, from the items and their changes of role."""
-    now = [dict.fromkeys(roles, 0) for _ in range(record["events"] + 1)]
+    steps = [dict.fromkeys(roles, 0) for _ in range(record["events"] + 2)]
+    changes = {}
+    for event, of, role in record["roles"]:
+        changes.setdefault(of, []).append((event + 1, role))
     for index, item in enumerate(record["items"]):
-        changes = {event: role for event, of, role in record["roles"] if of == index}
         role = item[ROLE]
-        for instant in range(item[BEGIN], item[END] + 1):
-            if instant > item[BEGIN] or not item[BEGIN]:
-                role = changes.get(instant - 1, role)
-            now[instant][roles[role]] += item[BYTES]
+        steps[item[BEGIN]][roles[role]] += item[BYTES]
+        for instant, other in sorted(changes.get(index, [])):
+            if item[BEGIN] < instant <= item[END]:
+                steps[instant][roles[role]] -= item[BYTES]
+                steps[instant][roles[other]] += item[BYTES]
+                role = other
+        steps[item[END] + 1][roles[role]] -= item[BYTES]
+    now = [steps[0]]
+    for step in steps[1:-1]:
+        now.append({role: now[-1][role] + step[role] for role in roles})
     return now
 
 
