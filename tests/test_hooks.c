@@ -418,6 +418,46 @@ START_TEST(callbacks_leave_modes_and_scopes) {
 }
 END_TEST
 
+/* ---- a hook drops what the call was given ---- */
+
+typedef struct dropped {
+  clg_tensor *root, *inner;
+} dropped;
+static clg_tensor *drop_all(void *user, clg_tensor *g) {
+  dropped *d = user;
+  clg_tensor_unref(&d->root);
+  clg_tensor_unref(&d->inner);
+  return (void)g, NULL;
+}
+
+START_TEST(hooks_may_drop_what_was_given) {
+  for (int how = 0; how < 3; how++) {
+    clg_tensor *x = leaf(), *other = leaf(), *grads[2] = {NULL};
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *inner = clg_mul(x, x), *root = clg_sum(inner, NULL, 0, false);
+    dropped d = {clg_tensor_ref(root), clg_tensor_ref(inner)};
+    ck_assert_uint_ne(clg_tensor_add_hook(inner, drop_all, &d), 0);
+    ck_assert_int_eq(clg_scope_close(s), CLG_OK); /* the hook has the last references */
+    clg_tensor *inputs[] = {d.inner, how == 2 ? other : x};
+    clg_backward_options o = clg_backward_defaults();
+    o.inputs = inputs, o.n_inputs = 2;
+    s = clg_scope_open(ctx);
+    if (!how) {
+      ck_assert_int_eq(clg_backward(d.root, &o), CLG_OK);
+      ck_assert_ptr_nonnull(clg_tensor_grad(x));
+    } else {
+      ck_assert_int_eq(clg_grad(d.root, inputs, 2, grads, NULL), how == 1 ? CLG_OK : CLG_ERR_GRAPH);
+      ck_assert_int_eq(grads[0] != NULL, how == 1);
+    }
+    ck_assert_ptr_null(d.inner);
+    clg_clear_error(ctx);
+    clg_scope_close(s);
+    clg_tensor_unref(&x);
+    clg_tensor_unref(&other);
+  }
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("gradients");
   share_context(c);
@@ -429,6 +469,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, a_plan_tells_too);
   tcase_add_test(c, gradients_leave_as_they_are_complete);
   tcase_add_test(c, callbacks_leave_modes_and_scopes);
+  tcase_add_test(c, hooks_may_drop_what_was_given);
   suite_add_tcase(suite, c);
 }
 

@@ -224,6 +224,17 @@ static clg_status run_graph(clg_backward_pass *pass, clg_tensor *root, clg_tenso
   return s;
 }
 
+/* A hook may drop what the caller asks for. */
+static void hold_inputs(const clg_backward_pass *pass) {
+  for (size_t i = 0; i < pass->n_inputs; i++) clg_tensor_ref(pass->inputs[i]);
+}
+static void release_inputs(const clg_backward_pass *pass) {
+  for (size_t i = 0; i < pass->n_inputs; i++) {
+    clg_tensor *t = pass->inputs[i];
+    clg_tensor_unref(&t);
+  }
+}
+
 static clg_status run(clg_backward_pass *pass, clg_tensor *root, const clg_backward_options *options) {
   clg_context *ctx = pass->ctx;
   clg_graph *graph = clg_graph_of(ctx);
@@ -242,9 +253,11 @@ static clg_status run(clg_backward_pass *pass, clg_tensor *root, const clg_backw
   pass->retain = options && (options->retain_graph || options->create_graph);
   bool mode = clg_set_grad_mode(ctx, options && options->create_graph);
   ctx->result_role = CLG_ROLE_GRADIENT;
+  hold_inputs(pass);
   g = clg_flow_plain(g);
   clg_status s = clg_last_status(ctx);
   if (g) s = root->has_graph ? run_graph(pass, root, g) : run_leaf_root(pass, root, g);
+  release_inputs(pass);
   ctx->result_role = CLG_ROLE_ACTIVATION;
   clg_set_grad_mode(ctx, mode);
   clg_work_end(ctx, before);
@@ -285,7 +298,7 @@ clg_status clg_grad(clg_tensor *root, clg_tensor *const *inputs, size_t n, clg_t
     for (size_t k = i + 1; k < n && !grads[i]; k++)
       if (inputs[k] == inputs[i]) grads[i] = clg_tensor_ref(grads[k]);
     if (!grads[i] && !(options && options->allow_unused))
-      s = clg_fail(root->ctx, CLG_ERR_GRAPH, "grad",
+      s = clg_fail(pass.ctx, CLG_ERR_GRAPH, "grad",
                    "the root does not depend on input %zu (allow_unused gives NULL for it)", i);
   }
   for (size_t i = 0; i < n; i++) {
