@@ -69,10 +69,10 @@ hash=$(sed -n 's/^end //p' "$work/table")
 has measured.json "\"hash\": \"$hash\""
 
 # ---- gan_train with it ----
-train() { "$gan_train" --data ring --batch 32 --steps 6 --quiet --json "$@"; }
+train() { "$gan_train" --data ring --model mlp --batch 32 --steps 6 --quiet --json "$@"; }
 expect 0 'a run' train "$work/one.json" --tuning "$work/table" --save "$work/one"
 has one.json "\"tuning\": \"$hash\""
-expect 0 'the same run by the variable' env CLGRAD_TUNING="$work/table" "$gan_train" --data ring --batch 32 --steps 6 --quiet \
+expect 0 'the same run by the variable' env CLGRAD_TUNING="$work/table" "$gan_train" --data ring --model mlp --batch 32 --steps 6 --quiet \
   --save "$work/two"
 cmp "$work/one" "$work/two" || failed=$((failed + 1))
 expect 0 'a run without' train "$work/without.json" --save "$work/without"
@@ -83,7 +83,7 @@ one_line
 has err 'another tuning table'
 expect 1 'going on with it where there was none' train "$work/more.json" --tuning "$work/table" --resume "$work/without"
 one_line
-expect 0 'a plan' "$gan_train" --plan --data ring --json "$work/plan.json" --tuning "$work/table"
+expect 0 'a plan' "$gan_train" --plan --data ring --model mlp --json "$work/plan.json" --tuning "$work/table"
 has plan.json "\"tuning\": \"$hash\""
 sed 's/^driver .*/driver another/' "$work/table" > "$work/damaged"
 expect 1 'a damaged table' train "$work/more.json" --tuning "$work/damaged"
@@ -108,10 +108,10 @@ cp "$work/out" "$work/measured.json"
 has measured.json '"result": "measured"'
 hash=$(sed -n 's/^end //p' "$work/gpu_table")
 has measured.json "\"hash\": \"$hash\""
-expect 0 'a plan with them' "$gan_train" --plan --data ring --shape gpu --json "$work/plan.json" --tuning "$work/gpu_table"
+expect 0 'a plan with them' "$gan_train" --plan --data ring --model mlp --shape gpu --json "$work/plan.json" --tuning "$work/gpu_table"
 has plan.json "\"tuning\": \"$hash\""
 { sed '/^clblast/d; /^product/d; /^end/d' "$work/gpu_table" && echo 'clblast GemmRoutine XGEMM_MIN_INDIRECT_SIZE 0'; } > "$work/zero"
-expect 1 'a parameter of 0' "$gan_train" --plan --data ring --shape gpu --json "$work/plan.json" --tuning "$work/zero"
+expect 1 'a parameter of 0' "$gan_train" --plan --data ring --model mlp --shape gpu --json "$work/plan.json" --tuning "$work/zero"
 one_line
 has err 'line 6: GemmRoutine: XGEMM_MIN_INDIRECT_SIZE is 0'
 

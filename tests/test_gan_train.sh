@@ -80,7 +80,7 @@ idx() { # FILE N M(octal)
   head -c $(($2 * 16)) /dev/zero >> "$1"
 }
 
-short="--data ring --batch 16 --steps 3"
+short="--data ring --model mlp --batch 16 --steps 3"
 
 # ---- help and version ----
 accepts --help
@@ -116,8 +116,8 @@ misused "leave out --device" --plan --device cpu
 misused "leave out --samples" --plan --samples "$work/x.png"
 misused "--ngf and --ndf belong to --model dcgan" --ngf 16
 misused "--ngf and --ndf belong to --model dcgan" --model wgan_gp --ndf 16
-misused "--critic-steps belongs to --model wgan_gp" --critic-steps 2
-misused "--lambda belongs to --model wgan_gp" --lambda 2
+misused "--critic-steps belongs to --model wgan_gp" --model mlp --critic-steps 2
+misused "--lambda belongs to --model wgan_gp" --model mlp --lambda 2
 misused "--nz '0': want a whole number" --nz 0
 misused "--image-size '4': want a whole number from 8" --image-size 4
 misused "--image-size '48': dcgan wants a power of two" --model dcgan --image-size 48
@@ -303,23 +303,23 @@ check "detach ran unseen" grep -q bit_identical "$work/two.json"
 
 # ---- the other models ----
 # shellcheck disable=SC2086
-accepts --model wgan_gp $short --compare --quiet --json "$work/wgan.json"
+accepts $short --model wgan_gp --compare --quiet --json "$work/wgan.json"
 check "seven variants of wgan_gp are bit-identical" test "$(grep -c '"bit_identical": true' "$work/wgan.json")" = 7
 check "two of them have failed" test "$(grep -c '"status": "error"' "$work/wgan.json")" = 2
 predicted "$work/wgan.json"
 # shellcheck disable=SC2086
-accepts --model wgan_gp $short --critic-steps 2 --quiet --json "$work/wgan.json"
+accepts $short --model wgan_gp --critic-steps 2 --quiet --json "$work/wgan.json"
 says "of 8 modes covered"
 check "the ring is judged" grep -q '"good_share"' "$work/wgan.json"
 check "lambda is 10 on the ring too" test "$(field lambda "$work/wgan.json")" = 10
 for name in detach retain_graph checkpoint; do
   # shellcheck disable=SC2086
-  accepts --model wgan_gp $short --variant $name --lambda 5 --conditional --quiet --json "$work/$name.json"
+  accepts $short --model wgan_gp --variant $name --lambda 5 --conditional --quiet --json "$work/$name.json"
   predicted "$work/$name.json"
 done
 for name in naive stale; do
   # shellcheck disable=SC2086
-  refuses "gan_train: " --model wgan_gp $short --variant $name --quiet --json "$work/$name.json"
+  refuses "gan_train: " $short --model wgan_gp --variant $name --quiet --json "$work/$name.json"
   check "wgan_gp's $name reports its error" grep -q '"status": "error"' "$work/$name.json"
 done
 
@@ -338,16 +338,16 @@ resumes() {
   check "resumed to the same state: $*" cmp "$work/five.st" "$work/again.st"
   predicted "$work/again.json"
 }
-resumes --data ring --batch 5000 --quiet
+resumes --data ring --model mlp --batch 5000 --quiet
 resumes --model wgan_gp --data ring --batch 1000 --quiet --variant retain_graph
 resumes --model dcgan --image-size 16 --ngf 4 --ndf 4 --batch 4 --quiet --data "$work/data"
 # Saving on the way changes nothing; what was saved last before the end is a state to go on from.
-accepts --data ring --batch 5000 --quiet --steps 5 --save "$work/way.st" --save-every 2 --json "$work/way.json"
-accepts --data ring --batch 5000 --quiet --steps 5 --save "$work/once.st"
+accepts --data ring --model mlp --batch 5000 --quiet --steps 5 --save "$work/way.st" --save-every 2 --json "$work/way.json"
+accepts --data ring --model mlp --batch 5000 --quiet --steps 5 --save "$work/once.st"
 check "saved on the way to the same state" cmp "$work/once.st" "$work/way.st"
 check "saving is no part of a step" test "$(field waits_per_step "$work/way.json")" = 1
 predicted "$work/way.json"
-refuses "is of another run" --data ring --batch 16 --steps 1 --quiet --resume "$work/five.st"
+refuses "is of another run" --data ring --model mlp --batch 16 --steps 1 --quiet --resume "$work/five.st"
 head -c 100 "$work/five.st" > "$work/cut.st"
 # shellcheck disable=SC2086
 refuses "$work/cut.st" $short --quiet --resume "$work/cut.st"
@@ -372,7 +372,7 @@ remat() {
     test "$(field peak_saved_bytes "$work/remat.json")" -lt "$(field peak_saved_bytes "$work/plain.json")"
   predicted "$work/remat.json"
 }
-remat --data ring --batch 48 --quiet --variant retain_graph
+remat --data ring --model mlp --batch 48 --quiet --variant retain_graph
 remat --data "$work/data" --model dcgan --image-size 16 --ngf 4 --ndf 4 --batch 4 --quiet
 
 # ---- pictures as data, labels ----
@@ -396,7 +396,7 @@ for model in mlp wgan_gp "dcgan --image-size 16 --ngf 4 --ndf 4"; do
   check "conditional $model is bit-identical" test "$(grep -c '"bit_identical": true' "$work/c.json")" = 7
   predicted "$work/c.json"
 done
-resumes --data ring --batch 16 --quiet --conditional
+resumes --data ring --model mlp --batch 16 --quiet --conditional
 head -c 60 "$work/on.way.png" > "$work/pictures/two/d.png"
 # shellcheck disable=SC2086
 refuses "two/d.png: damaged PNG file" $small --data "$work/pictures"

@@ -86,11 +86,8 @@ static bool open_fashion(data *d, const data_options *o, message *why) {
     d->classes = o->labels ? 10 : 0;
     return true;
   }
-  if (o->name || o->image_size)
-    return fail(why, "no images in %s: install dataset-fashion-mnist, or name a folder with --data DIR",
-                DATA_FASHION_FOLDER);
-  d->found_nothing = true;
-  return open_ring(d, o, why);
+  return fail(why, "no images in %s: install dataset-fashion-mnist, or name a folder with --data DIR",
+              DATA_FASHION_FOLDER);
 }
 
 static bool open_folder(data *d, const data_options *o, message *why) {
@@ -106,13 +103,23 @@ static bool open_folder(data *d, const data_options *o, message *why) {
   return found ? open_idx(d, o->name, path, o, why) : folder_read(d, o->name, o, why);
 }
 
+bool data_is_ring(const data_options *o) {
+  char path[4096];
+  bool found;
+  message unused = {""};
+  if (o->name) return !strcmp(o->name, "ring");
+  if (o->sizes_only || o->image_size) return false;
+  return find_idx(&idx_images, DATA_FASHION_FOLDER, path, sizeof path, &found, &unused) && !found;
+}
+
 bool data_open(data *d, const data_options *o, message *why) {
   *d = (data){.channels = 1, .low = o->low, .scale = 1};
-  bool ok;
-  if (!o->name || !strcmp(o->name, "fashion-mnist"))
-    ok = open_fashion(d, o, why);
-  else if (!strcmp(o->name, "ring"))
+  bool ring = data_is_ring(o), ok;
+  d->found_nothing = ring && !o->name;
+  if (ring)
     ok = open_ring(d, o, why);
+  else if (!o->name || !strcmp(o->name, "fashion-mnist"))
+    ok = open_fashion(d, o, why);
   else
     ok = open_folder(d, o, why);
   d->features = (size_t)d->channels * d->height * d->width;

@@ -2,6 +2,8 @@
 #include "model_kind.h"
 #include <string.h>
 
+#define RING_STEPS 1000
+
 static const struct {
   const char *name, *summary;
   float low, point_scale;
@@ -21,7 +23,9 @@ int model_default_nz(model_kind kind, bool is_ring) { return is_ring && kind == 
 int model_default_lambda(void) { return 10; }
 int model_default_batch(model_kind kind) { return rows[kind].batch; }
 int model_default_critic_steps(model_kind kind) { return rows[kind].critic_steps; }
-int model_compare_steps(model_kind kind) { return rows[kind].compare_steps; }
+int model_compare_steps(model_kind kind, bool is_ring) { return is_ring ? RING_STEPS : rows[kind].compare_steps; }
+
+model_kind model_default(bool is_ring) { return is_ring ? MODEL_WGAN_GP : MODEL_MLP; }
 
 model_kind model_find(const char *name) {
   int k = 0;

@@ -1,5 +1,6 @@
 /* Reads and checks the command line. */
 #include "options.h"
+#include "data.h"
 #include "files.h"
 #include <getopt.h>
 #include <stddef.h>
@@ -205,8 +206,13 @@ static bool check_files(const options *o, message *why) {
   return files_check(o, why);
 }
 
+static bool takes_points(const options *o) {
+  return data_is_ring(&(data_options){.name = o->data, .sizes_only = o->plan, .image_size = (uint32_t)o->image_size});
+}
+
 /* Completes what was not given as the model has it. */
 static bool complete_model(options *o, message *why) {
+  if (o->model == MODEL_COUNT) o->model = model_default(takes_points(o));
   bool dcgan = o->model == MODEL_DCGAN;
   if (!dcgan && (o->ngf || o->ndf)) return fail(why, "--ngf and --ndf belong to --model dcgan");
   if (dcgan && o->hidden) return fail(why, "--hidden belongs to --model mlp and wgan_gp");
@@ -258,7 +264,7 @@ static bool refuse(int code, char **argv, message *why) {
 }
 
 bool options_parse(options *o, int argc, char **argv, message *why) {
-  *o = (options){.words = argv, .model = MODEL_MLP, .seed = 1, .shape = CLG_SHAPE_AUTO};
+  *o = (options){.words = argv, .model = MODEL_COUNT, .seed = 1, .shape = CLG_SHAPE_AUTO};
   struct option long_options[N_WORDS + N_NUMBERS + 1];
   list_options(long_options);
   bool one = false, list = false;

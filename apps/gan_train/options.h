@@ -18,7 +18,7 @@ typedef struct options {
   variant variants[VARIANT_COUNT]; /* in the order given */
   int n_variants;
   bool compare;
-  model_kind model;
+  model_kind model; /* MODEL_COUNT while none is given: as the data wants it */
   const char *data; /* NULL: the first data set that is there */
   bool conditional;
   bool skip_unreadable;         /* pictures */

@@ -36,10 +36,11 @@ static model_spec spec_of(const options *o, const data *d) {
 
 static bool choose_steps(run_setup *setup, const options *o, const data *d, message *why) {
   int64_t per_step = o->batch * o->critic_steps;
-  int64_t epoch = d->count ? (int64_t)d->count / per_step : model_compare_steps(o->model);
+  int64_t epoch = d->count ? (int64_t)d->count / per_step : model_compare_steps(o->model, d->is_ring);
   if (epoch < 1) epoch = 1;
   setup->steps = o->epochs ? o->epochs * epoch : o->steps;
-  if (!setup->steps) setup->steps = o->compare ? model_compare_steps(o->model) : epoch;
+  bool of_comparison = o->compare || d->is_ring; /* passes over points say little */
+  if (!setup->steps) setup->steps = of_comparison ? model_compare_steps(o->model, d->is_ring) : epoch;
   return setup->steps <= MAX_STEPS || fail(why, "%lld steps are more than %d", (long long)setup->steps, MAX_STEPS);
 }
 

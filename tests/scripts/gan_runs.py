@@ -7,7 +7,7 @@ import signal
 import struct
 import subprocess
 
-SMALL = ["--data", "ring", "--batch", "16", "--hidden", "16", "--seed", "3", "--quiet"]
+SMALL = ["--data", "ring", "--model", "mlp", "--batch", "16", "--hidden", "16", "--seed", "3", "--quiet"]
 
 
 def step_of(path):

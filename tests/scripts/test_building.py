@@ -60,7 +60,7 @@ def main(info, gan_train):
         print("skipped: no pseudo-terminals here")
         sys.exit(77)
     problems = check([info], 80, WIDE, CLGRAD_SHAPE="cpu")
-    train = [gan_train, "--data", "ring", "--batch", "16", "--steps", "2"]
+    train = [gan_train, "--data", "ring", "--model", "mlp", "--batch", "16", "--steps", "2"]
     problems += check(train, 40, NARROW, CLGRAD_SHAPE="cpu")
     text, _ = on_terminal([*train, "--quiet"], 80, CLGRAD_SHAPE="cpu")
     if text:

@@ -16,7 +16,7 @@ WORDS = [
     "/etc/passwd", "\n", "*", "0x1:0",
 ]
 VARIABLES = ["CLGRAD_DEVICE", "CLGRAD_SHAPE", "CLGRAD_CACHE", "CLGRAD_TUNING", "CLGRAD_DEBUG", "XDG_CACHE_HOME"]
-SMALL = ["--data", "ring", "--steps", "1", "--batch", "4", "--hidden", "8", "--quiet"]
+SMALL = ["--data", "ring", "--model", "mlp", "--steps", "1", "--batch", "4", "--hidden", "8", "--quiet"]
 GAN = [
     SMALL, [*SMALL, "--json", "-"], ["--help"], ["--version"], ["--plan"], ["--plan", "--compare"], ["--plan", "--json", "-"],
     ["--plan", "--batch", "2147483647"], ["--plan", "--hidden", "65536", "--batch", "65536"],

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-RING = ["--data", "ring", "--batch", "16", "--hidden", "16", "--quiet"]
+RING = ["--data", "ring", "--model", "mlp", "--batch", "16", "--hidden", "16", "--quiet"]
 MUST_FAIL = {"naive", "stale"}
 MEMORY = ["peak_live_bytes", "peak_reserved_bytes", "peak_saved_bytes", "predicted_peak_live_bytes",
           "predicted_peak_reserved_bytes", "peak_by_role", "phases"]

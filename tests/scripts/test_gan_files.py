@@ -217,7 +217,7 @@ def on_terminal(columns, **variables):
     pid, fd = pty.fork()
     if not pid:
         os.environ.update(variables)
-        words = ["--data", "ring", "--batch", "64", "--hidden", "16", "--steps", "300"]
+        words = ["--data", "ring", "--model", "mlp", "--batch", "64", "--hidden", "16", "--steps", "300"]
         os.execv("/bin/sh", ["sh", "-c", f'stty cols {columns}; exec "$@" > /dev/null', "sh", program, *words])
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     out = b""

@@ -32,7 +32,7 @@ chromium = None
 def make(*words, status=0, data=("--data", "ring"), **variables):
     """Runs with a page and the JSON beside it; what it wrote."""
     done, _, err = gan_runs.run(
-        program, *data, "--batch", "16", *([] if "dcgan" in words else ["--hidden", "16"]), "--quiet", "--report", "page.html", "--json", "page.json", *words, folder=folder, **variables
+        program, *data, "--batch", "16", "--model", "mlp", *([] if "dcgan" in words else ["--hidden", "16"]), "--quiet", "--report", "page.html", "--json", "page.json", *words, folder=folder, **variables
     )
     assert done == status, (words, done, err)
     return json.loads((folder / "page.json").read_text())

@@ -105,7 +105,7 @@ def all_lead_to_the_same(program, folder, states):
 
 def second_signal_is_not_waited_for(program, folder, ready):
     """Steps of many seconds."""
-    slow = ["--data", "ring", "--batch", "8192", "--hidden", "4096", "--steps", "1000", "--quiet"]
+    slow = ["--data", "ring", "--model", "mlp", "--batch", "8192", "--hidden", "4096", "--steps", "1000", "--quiet"]
     process = start(program, *slow, folder=folder)
     time.sleep(ready + 1)
     process.send_signal(signal.SIGINT)

@@ -119,7 +119,7 @@ def step_of(path):
 def kill_training(program, path):
     """A run that saves after every step is killed and goes on, again and again, to the state that one run leaves."""
     whole = path.parent.parent / "whole"
-    common = [program, "--data", "ring", "--batch", "16", "--hidden", "128", "--quiet"]
+    common = [program, "--data", "ring", "--model", "mlp", "--batch", "16", "--hidden", "128", "--quiet"]
     subprocess.run([*common, "--steps", str(STEPS), "--save", str(whole)], check=True, stdout=subprocess.DEVNULL)
     done = 0
     for _ in range(RUNS):

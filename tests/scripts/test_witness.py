@@ -20,7 +20,7 @@ def run(program, witness, shape, variant, more, folder):
     report, seen = (os.path.join(folder, name) for name in ("report.json", "witness.json"))
     preload = ":".join(filter(None, [witness, os.environ.get("LD_PRELOAD")]))
     env = dict(os.environ, LD_PRELOAD=preload, CLWITNESS_OUT=seen, CLGRAD_SHAPE=shape)
-    command = [program, "--variant", variant, "--data", "ring", "--batch", "48", "--steps", "4", "--quiet", "--json", report, *more]
+    command = [program, "--variant", variant, "--data", "ring", "--model", "mlp", "--batch", "48", "--steps", "4", "--quiet", "--json", report, *more]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     problems = []
     if done.returncode != (1 if variant in FAIL_AS_THEY_MUST else 0):
