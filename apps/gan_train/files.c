@@ -2,6 +2,7 @@
 #include "files.h"
 #include "data.h"
 #include "file_names.h"
+#include "grown.h"
 #include "numbered.h"
 #include <dirent.h>
 #include <stdlib.h>
@@ -21,13 +22,10 @@ typedef struct list {
 
 static void add(list *l, const char *option, const char *path, bool output, bool beside) {
   if (!path || !*path || l->failed) return;
-  if (l->n == l->room) {
-    size_t room = l->room ? 2 * l->room : 32;
-    entry *more = realloc(l->entry, room * sizeof *more);
-    l->failed = !more;
-    if (!more) return;
-    l->entry = more, l->room = room;
-  }
+  entry *all = grown(l->entry, l->n, &l->room, sizeof *all);
+  l->failed = !all;
+  if (!all) return;
+  l->entry = all;
   entry e = {option, strdup(path), output, beside};
   l->failed = !e.path;
   if (e.path) l->entry[l->n++] = e;

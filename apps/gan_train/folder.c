@@ -1,6 +1,7 @@
 /* Reads a folder of pictures. Sub-folders are the classes, in the order of their names. */
 #include "data.h"
 #include "file_names.h"
+#include "grown.h"
 #include "image.h"
 #include "resize.h"
 #include <dirent.h>
@@ -26,13 +27,9 @@ static void names_free(names *list) {
 }
 
 static bool names_add(names *list, const char *folder, const char *name) {
-  if (list->n == list->room) {
-    size_t room = list->room ? 2 * list->room : 64;
-    char **grown = realloc(list->name, room * sizeof *grown);
-    if (!grown) return false;
-    list->name = grown;
-    list->room = room;
-  }
+  char **all = grown(list->name, list->n, &list->room, sizeof *all);
+  if (!all) return false;
+  list->name = all;
   size_t size = strlen(folder) + strlen(name) + 2;
   char *path = malloc(size);
   if (!path) return false;

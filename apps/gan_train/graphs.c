@@ -1,5 +1,6 @@
 /* Walks over graphs and sums them up by layers. */
 #include "graphs.h"
+#include "grown.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +14,10 @@ static graph_box *find_box(look *l, const clg_graph_node *node) {
   graph_picture *p = l->to;
   for (size_t i = 0; i < p->n; i++)
     if (!strcmp(p->boxes[i].layer, node->layer) && !strcmp(p->boxes[i].phase, node->phase)) return &p->boxes[i];
-  if (p->n == p->room) {
-    size_t room = 2 * p->room + 32;
-    graph_box *more = realloc(p->boxes, room * sizeof *more);
-    l->all->failed = l->all->failed || !more;
-    if (!more) return NULL;
-    p->boxes = more, p->room = room;
-  }
+  graph_box *all = grown(p->boxes, p->n, &p->room, sizeof *all);
+  l->all->failed = l->all->failed || !all;
+  if (!all) return NULL;
+  p->boxes = all;
   graph_box *box = &p->boxes[p->n++];
   *box = (graph_box){.first = node->id};
   snprintf(box->layer, sizeof box->layer, "%s", node->layer);

@@ -1,17 +1,15 @@
 /* Records a step. */
 #include "record.h"
+#include "grown.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* Room for one more of n elements. */
 static bool grow(record *r, void **array, size_t n, size_t *room, size_t size) {
-  if (n < *room) return true;
-  size_t more = 2 * *room + 64;
-  void *moved = realloc(*array, more * size);
+  void *moved = grown(*array, n, room, size);
   r->failed = r->failed || !moved;
-  if (!moved) return false;
-  *array = moved, *room = more;
-  return true;
+  if (moved) *array = moved;
+  return moved;
 }
 
 /* The record's copy of a text, of which there are few. */

@@ -1,17 +1,15 @@
 /* Writes HTML. */
 #include "html.h"
 #include "../../json_text.h"
+#include "../grown.h"
 #include <stdarg.h>
 
 static bool has_room(html *h, size_t n) {
   if (h->failed) return false;
-  if (h->room - h->n > n) return true;
-  size_t room = 2 * (h->n + n) + 4096;
-  char *more = realloc(h->text, room);
-  h->failed = !more;
-  if (!more) return false;
-  h->text = more, h->room = room;
-  return true;
+  char *text = grown(h->text, h->n + n, &h->room, 1);
+  h->failed = !text;
+  if (text) h->text = text;
+  return text;
 }
 
 void html_add(html *h, const char *bytes, size_t n) {
