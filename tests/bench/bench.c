@@ -16,6 +16,10 @@ static double seconds(clockid_t clock) {
 
 double bench_now(void) { return seconds(CLOCK_MONOTONIC); }
 double bench_cpu_now(void) { return seconds(CLOCK_PROCESS_CPUTIME_ID); }
+double bench_clock(void) {
+  const char *name = getenv("BENCH_CLOCK");
+  return name && !strcmp(name, "cpu") ? bench_cpu_now() : bench_now();
+}
 
 static int by_value(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;

@@ -13,7 +13,7 @@
 
 #define PROGRAM    "bench_host"
 #define ROUND_TIME 0.005
-#define MAX_CASES  256
+#define MAX_CASES  512
 
 typedef struct options {
   int rounds, nodes;
@@ -32,10 +32,11 @@ static double seconds_of(const op_job *j, int calls) {
 }
 
 /* NAN with the context's error set. */
-static double op_time(clg_context *ctx, const op_case *c, int rounds) {
+static double op_time(clg_context *ctx, const bench_case *c, int rounds) {
   op_job j;
   double t[BENCH_MAX_ROUNDS], once = NAN;
-  bool ok = op_job_begin(ctx, &j, c, c->grads ? PASS_BOTH : PASS_FORWARD, 1) && op_job_call(&j);
+  bool ok =
+      op_job_begin(ctx, &j, c, c->c.grads ? PASS_BOTH : PASS_FORWARD, bench_floats(SIZE_CACHE)) && op_job_call(&j);
   if (ok) once = seconds_of(&j, 16);
   int calls = once > 0 ? 1 + (int)(ROUND_TIME / once) : 0;
   for (int r = 0; calls && r < rounds; r++) t[r] = seconds_of(&j, calls);
@@ -50,9 +51,10 @@ typedef struct op_times {
 } op_times;
 
 /* Ops without a gradient are shown, but the median is of those that record. */
-static bool time_case(clg_context *ctx, const op_case *c, const options *o, op_times *all) {
+static bool time_case(clg_context *ctx, const bench_case *b, const options *o, op_times *all) {
+  const op_case *c = &b->c;
   if (o->only && !strstr(c->op->name, o->only) && !strstr(c->what, o->only)) return true;
-  double us = op_time(ctx, c, o->rounds) * 1e6;
+  double us = op_time(ctx, b, o->rounds) * 1e6;
   if (!isfinite(us)) return fprintf(stderr, PROGRAM ": %s %s: %s\n", c->op->name, c->what, clg_last_error(ctx)), false;
   fprintf(o->table, "%-16s %-40.40s %8.2f us%s\n", c->op->name, c->what, us, c->grads ? "" : "  forward alone");
   if (c->grads && all->n < MAX_CASES) all->us[all->n++] = us;
@@ -63,9 +65,11 @@ static bool time_case(clg_context *ctx, const op_case *c, const options *o, op_t
 
 static bool bench_ops(clg_context *ctx, const options *o, json_t *to) {
   op_times all = {.rows = json_array()};
-  op_case c;
+  bench_case b, before = {.layout = LAYOUT_FLAT};
   bool ok = true;
-  for (size_t i = 0; ok && op_bench_at(i, &c); i++) ok = time_case(ctx, &c, o, &all);
+  for (size_t i = 0; ok && bench_case_at(i, &b); before = b, i++)
+    if (b.layout == LAYOUT_FLAT && (b.c.op != before.c.op || b.c.what != before.c.what))
+      ok = time_case(ctx, &b, o, &all);
   double median = all.n ? bench_median(all.us, all.n) : NAN;
   fprintf(o->table, "median of %d ops, record and backward: %.2f us\n\n", all.n, median);
   json_object_set_new(to, "ops", all.rows);

@@ -1,8 +1,8 @@
-/* Times the benches of the op table, every elementwise op among them, beside yardsticks that are not our own: memcpy
- * and a triad on as many bytes as must move, OpenBLAS for products, and other libraries' ops (--peer). Rounds alternate
- * between all of them; our calls are queued one behind the other with one wait a round. A share is the median over
- * rounds of (bytes that must move / time) over the same of the yardstick, both of that round. Bytes are those of the
- * operands and results, each once, whatever a kernel really does. */
+/* Times every op of the op table at the sizes and in the layouts of cases.h, beside yardsticks that are not our own:
+ * memcpy and a triad on as many bytes as must move, OpenBLAS for products, and other libraries' ops (--peer). Rounds
+ * alternate between all of them; our calls are queued one behind the other with one wait a round. A share is the median
+ * over rounds of (bytes that must move / time) over the same of the yardstick, both of that round. Bytes are those of
+ * the operands and results, each once, whatever a kernel really does. */
 #include "bench.h"
 #include "op_job.h"
 #include "peer.h"
@@ -17,10 +17,11 @@
 #define MAX_WORDS  64
 
 typedef struct options {
-  int rounds, mb; /* 0: both usual sizes */
+  int rounds, mb;          /* 0: what each size says */
+  unsigned sizes, layouts; /* bits */
   int words;
   const char *json, *only[MAX_WORDS];
-  bool forward;
+  bool forward, plain;
 } options;
 
 typedef struct bench {
@@ -28,7 +29,7 @@ typedef struct bench {
   const options *o;
   peers peers;
   json_t *rows;
-  int mb, failed;
+  int failed;
 } bench;
 
 /* A case, and the same product for OpenBLAS. */
@@ -46,10 +47,10 @@ typedef struct figures {
 
 /* Seconds a call. */
 static double round_of(bench *b, const job *j, int calls) {
-  double start = bench_now();
+  double start = bench_clock();
   for (int i = 0; i < calls; i++)
     if (!op_job_call(&j->ours)) return NAN;
-  return clg_finish(b->ctx) == CLG_OK ? (bench_now() - start) / calls : NAN;
+  return clg_finish(b->ctx) == CLG_OK ? (bench_clock() - start) / calls : NAN;
 }
 
 static bool blas_operands(job *j) {
@@ -78,21 +79,6 @@ static double round_blas(const job *j, int calls) {
   return t;
 }
 
-/* One line of what rounds.py is asked for. */
-static void tell_peers(bench *b, const op_job *j) {
-  char line[512];
-  int at = snprintf(line, sizeof line, "op %s|%s|%s|", j->c->op->name, j->c->what,
-                    j->pass == PASS_BACKWARD ? "backward" : "forward");
-  for (int i = 0; i < j->n_in; i++)
-    for (int d = 0; d < clg_tensor_ndim(j->in[i]) && at < (int)sizeof line; d++)
-      at += snprintf(line + at, sizeof line - (size_t)at, "%s%lld",
-                     d   ? ","
-                     : i ? ";"
-                         : "",
-                     (long long)clg_tensor_dim(j->in[i], d));
-  peers_work(&b->peers, line);
-}
-
 typedef struct rounds {
   double t[BENCH_MAX_ROUNDS], blas[BENCH_MAX_ROUNDS], yard[YARDSTICKS][BENCH_MAX_ROUNDS],
       share[YARDSTICKS][BENCH_MAX_ROUNDS];
@@ -102,7 +88,8 @@ typedef struct rounds {
 static bool run_round(bench *b, const job *j, int calls, bool blas, int r, rounds *all) {
   peers_round(&b->peers, r, ROUND_TIME);
   if (blas) all->blas[r] = round_blas(j, calls);
-  for (int k = 0; k < YARDSTICKS; k++) all->yard[k][r] = yardstick_round(&j->yard, (yardstick_kind)k, ROUND_TIME / 2);
+  for (int k = 0; k < YARDSTICKS; k++)
+    all->yard[k][r] = b->o->plain ? NAN : yardstick_round(&j->yard, (yardstick_kind)k, ROUND_TIME / 2);
   all->t[r] = round_of(b, j, calls);
   for (int k = 0; k < YARDSTICKS; k++) all->share[k][r] = op_job_bytes(&j->ours) / all->t[r] / all->yard[k][r];
   all->blas[r] = blas ? all->blas[r] / all->t[r] : NAN;
@@ -112,11 +99,14 @@ static bool run_round(bench *b, const job *j, int calls, bool blas, int r, round
 /* False with the context's error set. */
 static bool measure(bench *b, job *j, figures *f) {
   rounds all;
-  bool blas = bench_has_blas() && j->ours.c->op->product && j->ours.pass == PASS_FORWARD;
+  bool blas = !b->o->plain && bench_has_blas() && j->ours.c->op->product && j->ours.pass == PASS_FORWARD;
   if (!op_job_call(&j->ours) || clg_finish(b->ctx) != CLG_OK) return false; /* builds kernels */
   if (blas && !blas_operands(j)) return false;
-  if (!yardstick_begin(&j->yard, op_job_bytes(&j->ours))) return fputs(PROGRAM ": out of memory\n", stderr), false;
-  tell_peers(b, &j->ours);
+  if (!b->o->plain && !yardstick_begin(&j->yard, op_job_bytes(&j->ours)))
+    return fputs(PROGRAM ": out of memory\n", stderr), false;
+  char work[512];
+  op_job_text(&j->ours, work, sizeof work);
+  peers_work(&b->peers, work);
   double first = round_of(b, j, 2);
   int calls = (int)fmin(10000, fmax(2, ROUND_TIME / first)), n = b->o->rounds;
   for (int r = 0; r < n; r++)
@@ -141,27 +131,30 @@ static void print_head(const bench *b, FILE *to) {
   bench_head(b->ctx, to);
   peers_print(&b->peers, to);
   fprintf(to, "/name: the time of name over ours; of memcpy and triad: the share of their bytes a second\n");
-  fprintf(to, "%-16s %-30s %-8s%5s%11s%9s%9s%8s%7s%10s", "op", "case", "pass", "MB", "us", "GFLOP/s", "GB/s", "/memcpy",
-          "/triad", "/OpenBLAS");
+  fprintf(to, "%-16s %-30s %-9s%-9s%-8s%11s%9s%9s%8s%7s%10s", "op", "case", "pass", "layout", "size", "us", "GFLOP/s",
+          "GB/s", "/memcpy", "/triad", "/OpenBLAS");
   for (int i = 0; peers_library(&b->peers, i); i++) fprintf(to, "%4s/%-5s", "", peers_library(&b->peers, i));
   fprintf(to, "\n");
 }
 
-static json_t *row_json(const bench *b, const op_job *j, const char *pass, const figures *f) {
+static const char *pass_of(const job *j) { return j->ours.pass == PASS_BACKWARD ? "backward" : "forward"; }
+
+static json_t *row_json(const bench *b, const bench_case *c, const job *j, const figures *f) {
   const yardstick_kind copy = YARDSTICK_MEMCPY, triad = YARDSTICK_TRIAD;
-  return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "op", j->c->op->name,
-                   "case", j->c->what, "pass", pass, "mb", b->mb, "us", bench_number_json(f->us), "best_us",
-                   bench_number_json(f->best_us), "gflops", bench_number_json(f->gflops), "gb_per_s",
+  return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "op",
+                   c->c.op->name, "case", c->c.what, "pass", pass_of(j), "layout", bench_layouts[c->layout], "size",
+                   bench_sizes[c->size], "mb", op_job_bytes(&j->ours) / (1 << 20), "us", bench_number_json(f->us),
+                   "best_us", bench_number_json(f->best_us), "gflops", bench_number_json(f->gflops), "gb_per_s",
                    bench_number_json(f->gbs), "memcpy_gb_per_s", bench_number_json(f->yard[copy]), "triad_gb_per_s",
                    bench_number_json(f->yard[triad]), "of_memcpy", bench_number_json(f->share[copy]), "of_triad",
                    bench_number_json(f->share[triad]), "of_openblas", bench_number_json(f->to_blas), "peers_us",
                    peers_json(&b->peers));
 }
 
-static void report(bench *b, const op_job *j, const figures *f) {
+static void report(bench *b, const bench_case *c, const job *j, const figures *f) {
   FILE *to = bench_table(b->o->json);
-  const char *pass = j->pass == PASS_BACKWARD ? "backward" : "forward";
-  fprintf(to, "%-16s %-30.30s %-8s%5d", j->c->op->name, j->c->what, pass, b->mb);
+  fprintf(to, "%-16.16s %-30.30s %-9s%-9s%-8s", c->c.op->name, c->c.what, pass_of(j), bench_layouts[c->layout],
+          bench_sizes[c->size]);
   bench_cell(to, f->us, 11, 1);
   bench_cell(to, f->gflops, 9, 1);
   bench_cell(to, f->gbs, 9, 1);
@@ -171,42 +164,37 @@ static void report(bench *b, const op_job *j, const figures *f) {
   for (int i = 0; peers_library(&b->peers, i); i++) bench_cell(to, peers_library_us(&b->peers, i) / f->us, 10, 2);
   fprintf(to, "\n");
   fflush(to);
-  json_array_append_new(b->rows, row_json(b, j, pass, f));
+  json_array_append_new(b->rows, row_json(b, c, j, f));
 }
 
 /* A word that begins with = is a whole name. */
-static bool wanted(const bench *b, const op_case *c) {
-  for (int i = 0; i < b->o->words; i++) {
-    const char *word = b->o->only[i];
-    if (*word == '=' ? !strcmp(word + 1, c->op->name) : strstr(c->op->name, word) || strstr(c->what, word)) return true;
+static bool wanted(const bench *b, const bench_case *c) {
+  const options *o = b->o;
+  if (!(o->sizes >> c->size & 1) || !(o->layouts >> c->layout & 1)) return false;
+  for (int i = 0; i < o->words; i++) {
+    const char *word = o->only[i], *name = c->c.op->name;
+    if (*word == '=' ? !strcmp(word + 1, name) : strstr(name, word) || strstr(c->c.what, word)) return true;
   }
-  return !b->o->words;
+  return !o->words;
 }
 
-static void bench_case(bench *b, const op_case *c) {
-  bool backward = c->grads && !c->op->idle && !b->o->forward;
-  for (op_pass pass = PASS_FORWARD; pass < (backward ? PASS_BOTH : PASS_BACKWARD); pass++) {
+static void bench_one(bench *b, const bench_case *c) {
+  const int64_t floats = b->o->mb ? (int64_t)b->o->mb << 18 : bench_floats(c->size);
+  const bool backward = c->c.grads && !b->o->forward;
+  for (op_pass pass = PASS_FORWARD; pass <= (backward ? PASS_BACKWARD : PASS_FORWARD); pass++) {
     job j = {.a = NULL};
     figures f;
-    if (op_job_begin(b->ctx, &j.ours, c, pass, b->mb) && measure(b, &j, &f)) {
-      report(b, &j.ours, &f);
+    if (op_job_begin(b->ctx, &j.ours, c, pass, floats) && measure(b, &j, &f)) {
+      report(b, c, &j, &f);
     } else {
       b->failed++;
-      fprintf(stderr, PROGRAM ": %s %s: %s\n", c->op->name, c->what, clg_last_error(b->ctx));
+      fprintf(stderr, PROGRAM ": %s %s: %s\n", c->c.op->name, c->c.what, clg_last_error(b->ctx));
       clg_clear_error(b->ctx);
     }
     op_job_end(&j.ours);
     yardstick_end(&j.yard);
     free(j.a), free(j.b), free(j.c);
   }
-}
-
-/* Cases whose operands have one size alone come once. */
-static void bench_size(bench *b, int mb, bool once) {
-  op_case c;
-  b->mb = mb;
-  for (size_t i = 0; op_bench_at(i, &c); i++)
-    if (wanted(b, &c) && (once || (c.in[0].ndim && c.in[0].dim[0] == FILL))) bench_case(b, &c);
 }
 
 static bool write_json(const bench *b) {
@@ -220,9 +208,10 @@ static bool write_json(const bench *b) {
 }
 
 static bool run(bench *b) {
+  bench_case c;
   print_head(b, bench_table(b->o->json));
-  bench_size(b, b->o->mb ? b->o->mb : 64, true);
-  if (!b->o->mb) bench_size(b, 1, false);
+  for (size_t i = 0; bench_case_at(i, &c); i++)
+    if (wanted(b, &c)) bench_one(b, &c);
   return (!b->o->json || write_json(b)) && !b->failed;
 }
 
@@ -233,7 +222,10 @@ static void usage(FILE *to) {
         "Times every op beside memcpy, a triad in C, OpenBLAS and other libraries.\n\n"
         "  --only TEXT    ops or cases whose name contains it; =TEXT: the op of that name; may be repeated\n"
         "  --forward      no gradients\n"
-        "  --mb N         length of the large operands (default: 64, then 1, which lies in a cache)\n"
+        "  --plain        no yardsticks\n"
+        "  --size NAME    cache (1 MB), memory (64 MB) or rows (many short ones); may be repeated\n"
+        "  --layout NAME  flat, channels, heads or steps: which parts of tensors operands are; may be repeated\n"
+        "  --mb N         length of the operands that have no size of their own\n"
         "  --rounds N     of which the medians are taken (default: 7)\n"
         "  --peer COMMAND another library: 'python3 .../peers/rounds.py torch 1' or '... jax'; may be repeated\n"
         "  --json FILE    write the figures too; - is standard output\n"
@@ -241,19 +233,35 @@ static void usage(FILE *to) {
         to);
 }
 
+/* Adds the bit of a name. */
+static bool choose(const char *const *names, int n, const char *option, const char *name, unsigned *bits) {
+  for (int i = 0; i < n; i++)
+    if (!strcmp(names[i], name)) return *bits |= 1u << i, true;
+  return fprintf(stderr, PROGRAM ": --%s %s: no such %s\n", option, name, option), false;
+}
+
 int main(int argc, char **argv) {
-  static const struct option words[] = {
-      {"only", required_argument, NULL, 'o'},   {"mb", required_argument, NULL, 'm'},
-      {"rounds", required_argument, NULL, 'r'}, {"json", required_argument, NULL, 'j'},
-      {"peer", required_argument, NULL, 'p'},   {"forward", no_argument, NULL, 'f'},
-      {"help", no_argument, NULL, 'h'},         {0}};
+  static const struct option words[] = {{"only", required_argument, NULL, 'o'},
+                                        {"mb", required_argument, NULL, 'm'},
+                                        {"rounds", required_argument, NULL, 'r'},
+                                        {"json", required_argument, NULL, 'j'},
+                                        {"peer", required_argument, NULL, 'p'},
+                                        {"size", required_argument, NULL, 's'},
+                                        {"layout", required_argument, NULL, 'l'},
+                                        {"forward", no_argument, NULL, 'f'},
+                                        {"plain", no_argument, NULL, 'P'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {0}};
   options o = {.rounds = 7};
   bench b = {.o = &o, .rows = json_array()};
   bool ok = true;
   for (int code; ok && (code = getopt_long(argc, argv, "", words, NULL)) != -1;) {
     ok = code != '?' && (code != 'o' || o.words < MAX_WORDS);
     if (code == 'o' && ok) o.only[o.words++] = optarg;
+    if (code == 's') ok = choose(bench_sizes, SIZES, "size", optarg, &o.sizes);
+    if (code == 'l') ok = choose(bench_layouts, LAYOUTS, "layout", optarg, &o.layouts);
     if (code == 'f') o.forward = true;
+    if (code == 'P') o.plain = true;
     if (code == 'j') o.json = optarg;
     if (code == 'm') ok = bench_number(PROGRAM, "mb", optarg, 1, &o.mb);
     if (code == 'r') ok = bench_number(PROGRAM, "rounds", optarg, 1, &o.rounds);
@@ -262,6 +270,8 @@ int main(int argc, char **argv) {
   }
   if (ok && (optind < argc || o.mb > 1024)) usage(stderr), ok = false;
   o.rounds = bench_rounds(o.rounds);
+  if (!o.sizes) o.sizes = ~0u;
+  if (!o.layouts) o.layouts = ~0u;
   ok = ok && (b.ctx = bench_open(PROGRAM)) && b.rows && run(&b);
   peers_end(&b.peers);
   json_decref(b.rows);

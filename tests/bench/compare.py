@@ -6,7 +6,7 @@ usage: compare.py [--isa avx2] [--only PIECE]... [--rounds N] [--python FILE] [-
 
 Each PIECE takes about a minute and leaves a JSON in --out (default BUILD/compare-ISA), so that a run can be made in parts; the
 table at the end is of all that is there, --table alone prints it. By default they are products passes convs mlp dcgan dcgan64;
-variants, variants-dcgan: every variant of a step; movers copies functions sums rows norms images: the other ops.
+variants, variants-dcgan: every variant of a step. Other ops: ops.py.
 PyTorch (1 thread and all, the faster counts) and JAX are those of --python, and left out where it has none.
 --isa avx2 holds everybody to AVX2: ours by hostcpu-run, the others by their own variables. Otherwise whatever of these the
 environment sets is removed. --markdown prints tables with columns for each folder, or with --into puts them in the place of
@@ -39,18 +39,8 @@ SQUARES = ["nn:512x512x512", "nn:1024x1024x1024"]
 STEPS = {"mlp": ("mlp", [], 60, 4, "detach"), "dcgan": ("dcgan", [], 12, 3, "detach"),
          "dcgan64": ("dcgan", ["--width", "64"], 3, 2, "detach"), "variants": ("mlp", [], 60, 1, "all"),
          "variants-dcgan": ("dcgan", [], 8, 1, "all")}
-OPS = {
-    "movers": "add sub mul div maximum minimum add_scalar mul_scalar neg abs sqrt rsqrt square sign floor where",
-    "copies": "relu leaky_relu clamp reciprocal copy_transposed copy_slice cat pad dropout",
-    "functions": "pow pow_tensor exp log sin cos tanh sigmoid gelu gelu_tanh silu mish softplus log1p expm1 erf elu scalar_pow",
-    "sums": "sum mean amax argmax",
-    "rows": "var norm softmax log_softmax layer_norm",
-    "norms": "batch_norm group_norm bce_with_logits_loss bce_loss mse_loss l1_loss cross_entropy_loss",
-    "images": "max_pool2d avg_pool2d upsample embedding index_select",
-}
-OPS_MB = {piece: "1" if piece == "functions" else "64" for piece in OPS}
 USUAL = ["products", "passes", "convs", "mlp", "dcgan", "dcgan64"]
-PIECES = ["products", "passes", "convs", *STEPS, *OPS]
+PIECES = ["products", "passes", "convs", *STEPS]
 
 
 def only(names):
@@ -58,8 +48,7 @@ def only(names):
 
 
 PROGRAMS = {"products": ["product", "--rounds", "7", *NINE, *SQUARES], "convs": ["conv", "--rounds", "7"],
-            "passes": ["ops", "--forward", *only("relu tanh exp")],
-            **{piece: ["ops", "--rounds", "3", "--mb", OPS_MB[piece], *only(names)] for piece, names in OPS.items()}}
+            "passes": ["ops", "--forward", "--layout", "flat", *only("relu tanh exp")]}
 
 
 # ---- running ----
@@ -69,14 +58,15 @@ def environment(isa):
     return kept | HELD[isa]
 
 
-def peers(args, env):
+def peers(args, env, modules=("torch", "jax"), threads=None):
     """The options that name the peers which --python has."""
     rounds = f"{STEADY} {args.python} {HERE}/peers/rounds.py"
-    threads = sorted({1, len(os.sched_getaffinity(0))})
+    threads = threads or sorted({1, len(os.sched_getaffinity(0))})
     options = []
-    for module, commands in (("torch", [f"{rounds} torch {t}" for t in threads]), ("jax", [f"{rounds} jax"])):
+    all_commands = {"torch": [f"{rounds} torch {t}" for t in threads], "jax": [f"{rounds} jax"]}
+    for module in modules:
         if subprocess.run([args.python, "-c", f"import {module}"], env=env, capture_output=True, check=False).returncode == 0:
-            options += [o for c in commands for o in ("--peer", c)]
+            options += [o for c in all_commands[module] for o in ("--peer", c)]
         else:
             print(f"compare.py: {args.python} has no {module}: left out", file=sys.stderr)
     return options
@@ -143,10 +133,10 @@ def rows_of(piece, data):
     if piece == "products":
         return [(p["product"], p["flops"], p["us"], library_times(p["peers_us"]) | {"OpenBLAS": p["openblas_us"]}, {})
                 for p in data["products"]]
-    if piece == "passes" or piece in OPS:
-        names = [f"{p['op']}, {p['mb']} MB" if piece == "passes" else f"{p['op']}: {p['case']}, {p['pass']}" for p in data["ops"]]
-        return [(name, p["gb_per_s"] * p["us"] * 1e3, p["us"], library_times(p["peers_us"]),
-                 {"memcpy": p["of_memcpy"], "triad": p["of_triad"]}) for name, p in zip(names, data["ops"])]
+    if piece == "passes":
+        sizes = {"cache": "1 MB", "memory": "64 MB"}
+        return [(f"{p['op']}, {sizes[p['size']]}", p["gb_per_s"] * p["us"] * 1e3, p["us"], library_times(p["peers_us"]),
+                 {"memcpy": p["of_memcpy"], "triad": p["of_triad"]}) for p in data["ops"]]
     if piece == "convs":
         return [(f"{p['layer']} {p['c']}, {p['o']} {p['pass']}", p["flops"], p["us"], library_times(p["peers_us"]), {})
                 for p in data["convolutions"] if p["times"]]
@@ -270,21 +260,6 @@ def piece_table(name, pieces, sets):
     return table([f"{name}, {unit_of(pieces[0])}", *(f"{w}: {c}" for w in widths_of(sets) for c in columns)], rows)
 
 
-def ops_table(piece, sets):
-    """Of each op, forward and backward: its share of memcpy's bytes a second, and PyTorch's time over ours."""
-    tables = [{(p["op"], p["case"], p["pass"]): p for p in s[piece]["ops"]} if piece in s else {} for s in sets]
-    columns = [f"{which} {c}" for which in ("forward", "backward") for c in ("of memcpy", "/PyTorch")]
-    rows = []
-    for op, case in dict.fromkeys(k[:2] for t in tables for k in t):
-        cells = []
-        for t in tables:
-            for p in (t.get((op, case, which)) for which in ("forward", "backward")):
-                theirs = library_times(p["peers_us"]).get("torch") if p else None
-                cells += [cell(p and p["of_memcpy"], 2), cell(theirs and theirs / p["us"], 2)]
-        rows.append([f"{op} `{case}`", *cells])
-    return table([f"{piece}, {OPS_MB[piece]} MB", *(f"{w}: {c}" for w in widths_of(sets) for c in columns)], rows)
-
-
 def machine(sets):
     lines = [f"- {line}" for line in dict.fromkeys(line for s in sets for line in head(s))]
     return "\n".join(lines) + "\n"
@@ -298,9 +273,6 @@ def markdown(folders, into):
     for name, pieces in tables.items():
         if any(piece in s for s in sets for piece in pieces):
             texts[name] = piece_table(name, pieces, sets)
-    for piece in OPS:
-        if any(piece in s for s in sets):
-            texts[piece] = ops_table(piece, sets)
     if not into:
         print("\n".join(texts.values()))
         return

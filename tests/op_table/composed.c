@@ -54,7 +54,7 @@ static void every_other(const op_attrs *a, const op_array *in, op_array *out) {
   array_shape(out, 2, (int64_t[]){in->dim[0], half});
   for (int64_t i = 0; i < in->dim[0] * half; i++) out->v[i] = in->v[i / half * n + 2 * (i % half) + 1];
 }
-OP(copy_transposed, clg_contiguous(clg_transpose(x, 0, 1)), .whole = turned, .linear = true, .idle = true)
+OP(copy_transposed, clg_contiguous(clg_transpose(x, 0, 1)), .whole = turned, .linear = true)
 OP(copy_slice, clg_contiguous(clg_slice(x, 1, 1, INT64_MAX, 2)), .whole = every_other, .linear = true)
 
 static const op_case cases[] = {
@@ -70,9 +70,3 @@ static const op_case cases[] = {
     {&op_chain_shape, NULL, {S(3, 2, 4)}, -1, 1},
 };
 const op_list composed_cases = OP_LIST(cases);
-
-static const op_case benches[] = {
-    {&op_copy_transposed, "[4096,4096]", {S(4096, 4096)}, .grads = 1},
-    {&op_copy_slice, "::2 of the last", {S(FILL, 1024)}, .grads = 1},
-};
-const op_list composed_benches = OP_LIST(benches);

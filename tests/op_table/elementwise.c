@@ -34,13 +34,13 @@ double op_activation(clg_act act, double x) {
 
 enum { ONE = 1, OTHER = 2, BOTH = 3, RESULT = OP_RESULT };
 
-EACH(add, clg_add(x, o), x + o, .least = 2, .linear = true, .idle = true)
-EACH(sub, clg_sub(x, o), x - o, .least = 2, .linear = true, .idle = true)
+EACH(add, clg_add(x, o), x + o, .least = 2, .linear = true)
+EACH(sub, clg_sub(x, o), x - o, .least = 2, .linear = true)
 EACH(mul, clg_mul(x, o), x *o, .least = 2, .reads = OTHER)
 EACH(div, clg_div(x, o), x / o, .least = 2, .reads = OTHER)
 EACH(maximum, clg_maximum(x, o), fmax(x, o), .least = 2, .reads = BOTH, .linear = true)
 EACH(minimum, clg_minimum(x, o), fmin(x, o), .least = 2, .reads = BOTH, .linear = true)
-EACH(add_scalar, clg_add_scalar(x, a->scalar), x + a->scalar, .linear = true, .all = true, .idle = true)
+EACH(add_scalar, clg_add_scalar(x, a->scalar), x + a->scalar, .linear = true, .all = true)
 EACH(mul_scalar, clg_mul_scalar(x, a->scalar), x * a->scalar, .linear = true, .all = true)
 EACH(pow, clg_pow_scalar(x, a->exponent), pow(x, a->exponent), .reads = ONE)
 EACH(neg, clg_neg(x), -x, .linear = true, .all = true)
@@ -195,10 +195,3 @@ static const op_case cases[] = {
     {&op_dropout, "in evaluation", {FEW}, -1, 1, {.p = 0.4f, .evaluates = true}},
 };
 const op_list elementwise_cases = OP_LIST(cases);
-
-static const op_case benches[] = {
-    {&op_add, "x[R,1024] + b[1024]", {S(FILL, 1024), S(1024)}, .grads = 2},
-    {&op_mul, "x[R,1024]*c[R,1]", {S(FILL, 1024), S(AS_FIRST, 1)}, .grads = 1},
-    {&op_dropout, "p = 0.5", {S(FILL)}, .attrs = {.p = 0.5f}, .grads = 1},
-};
-const op_list elementwise_benches = OP_LIST(benches);

@@ -98,10 +98,3 @@ static const op_case cases[] = {
     {&op_upsample, NULL, {S(2, 3, 2)}, -1, 1, {.scale = {2, 3}}},
 };
 const op_list image_cases = OP_LIST(cases);
-
-static const op_case benches[] = {
-    {&op_max_pool2d, "2x2 of [64,64,64,64]", {S(64, 64, 64, 64)}, .attrs = {.kernel = {2, 2}}, .grads = 1},
-    {&op_avg_pool2d, "2x2 of [64,64,64,64]", {S(64, 64, 64, 64)}, .attrs = {.kernel = {2, 2}}, .grads = 1},
-    {&op_upsample, "2x2 of [64,64,32,32]", {S(64, 64, 32, 32)}, .attrs = {.scale = {2, 2}}, .grads = 1},
-};
-const op_list image_benches = OP_LIST(benches);

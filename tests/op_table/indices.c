@@ -64,9 +64,3 @@ static const op_case cases[] = {
     {&op_to_float, NULL, {S(4, 5)}, 0, 0, .below = 1000},
 };
 const op_list index_cases = OP_LIST(cases);
-
-static const op_case benches[] = {
-    {&op_embedding, "[1024,256], 16384 rows", {S(1024, 256), S(16384)}, .below = 1024, .grads = 1},
-    {&op_index_select, "rows of [16384,256]", {S(16384, 256), S(16384)}, .below = 16384, .grads = 1},
-};
-const op_list index_benches = OP_LIST(benches);

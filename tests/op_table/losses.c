@@ -140,13 +140,3 @@ static const op_case cases[] = {
     {&op_cross_entropy_prob_loss, NULL, {S(4, 5), S(4, 5)}, 0.1f, 0.9f, {.label_smoothing = 0.1f}},
 };
 const op_list loss_cases = OP_LIST(cases);
-
-static const op_case benches[] = {
-    {&op_bce_with_logits_loss, "mean", {S(FILL), S(FILL)}, .grads = 1},
-    {&op_bce_loss, "mean", {S(FILL), S(FILL)}, .grads = 1},
-    {&op_mse_loss, "mean", {S(FILL), S(FILL)}, .grads = 1},
-    {&op_l1_loss, "mean", {S(FILL), S(FILL)}, .grads = 1},
-    {&op_cross_entropy_loss, "10 classes", {S(FILL, 10), S(AS_FIRST)}, .below = 10, .grads = 1},
-    {&op_cross_entropy_loss, "1024 classes", {S(FILL, 1024), S(AS_FIRST)}, .below = 1024, .grads = 1},
-};
-const op_list loss_benches = OP_LIST(benches);

@@ -131,16 +131,3 @@ static const op_case cases[] = {
     {&op_instance_norm, NULL, {S(2, 3, 7)}, -1, 1, {.eps = 1e-2f}},
 };
 const op_list norm_cases = OP_LIST(cases);
-
-static const op_case benches[] = {
-    {&op_layer_norm, "rows of 256", {S(FILL, 256), S(256), S(256)}, .grads = 7},
-    {&op_layer_norm, "rows of 1024", {S(FILL, 1024), S(1024), S(1024)}, .grads = 7},
-    {&op_layer_norm, "rows of 16384", {S(FILL, 16384), S(16384), S(16384)}, .grads = 7},
-    {&op_batch_norm, "[R,1024]", {S(FILL, 1024), S(1024), S(1024)}, .grads = 7},
-    {&op_batch_norm, "[64,64,64,64]", {S(64, 64, 64, 64), S(64), S(64)}, .grads = 7},
-    {&op_batch_norm, "[64,4,256,256]", {S(64, 4, 256, 256), S(4), S(4)}, .grads = 7},
-    {&op_batch_norm, "[4,1,2048,2048]", {S(4, 1, 2048, 2048), S(1), S(1)}, .grads = 7},
-    {&op_batch_norm, "[32,128,4,4]", {S(32, 128, 4, 4), S(128), S(128)}, .grads = 7},
-    {&op_group_norm, "[64,64,64,64], 8 groups", {S(64, 64, 64, 64), S(64), S(64)}, .attrs = {.groups = 8}, .grads = 7},
-};
-const op_list norm_benches = OP_LIST(benches);

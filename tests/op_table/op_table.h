@@ -64,9 +64,8 @@ typedef struct op {
    * and 64. */
   double ulp[3];
   /* For benches. `reads`: what backward must read beside the result's gradient: bit i operand i, OP_RESULT the result.
-   * `idle`: backward is no work for the device, it hands on a view. `products`: multiplications of one forward pass. */
+   * `products`: multiplications of one forward pass. */
   unsigned reads;
-  bool idle;
   double (*products)(const op_call *c, const clg_tensor *y);
   enum { NO_PRODUCT, PRODUCT_NN, PRODUCT_NT } product; /* what a BLAS is asked for beside it: operands 0 and 1 */
 } op;
@@ -90,8 +89,6 @@ typedef struct op_shape {
   {                                                                                                                    \
     false, 0, { 0 }                                                                                                    \
   }
-#define FILL     (-1) /* in a bench, a first size: as large as makes the operand --mb long */
-#define AS_FIRST (-2) /* a size: the first one of operand 0 */
 
 /* What holds where the definition alone does not say, or passes through infinity: single elements, their value and
  * gradients. Values of a row stay away from the points of its first operand, but come near. NAN as a gradient: any. */
@@ -131,15 +128,11 @@ typedef struct op_list {
   { cases, sizeof(cases) / sizeof *(cases) }
 extern const op_list elementwise_cases, reduction_cases, product_cases, norm_cases, image_cases, index_cases,
     shape_cases, loss_cases, maker_cases, composed_cases;
-/* Sizes that are timed. */
-extern const op_list elementwise_benches, reduction_benches, product_benches, norm_benches, image_benches,
-    index_benches, shape_benches, loss_benches, composed_benches;
 
 size_t op_case_count(void);
 const op_case *op_case_at(size_t i);
-bool op_bench_at(size_t i, op_case *out); /* each elementwise op on large operands, then the benches; false: no more */
-const op *op_named(const char *name);     /* NULL: none */
-int op_inputs(const op_case *c);          /* operands, absent ones between them too */
+const op *op_named(const char *name); /* NULL: none */
+int op_inputs(const op_case *c);      /* operands, absent ones between them too */
 void op_title(const op_case *c, char out[static 120]);
 
 /* ---- to write ops with ---- */

@@ -86,7 +86,7 @@ static void log_softmax_of(const op_attrs *a, const op_array *in, op_array *out)
 
 enum { X = 1, RESULT = OP_RESULT };
 #define DIMS a->dim, a->dims, a->keepdim
-OP(sum, clg_sum(x, DIMS), .over = total, .linear = true, .sums = true, .idle = true)
+OP(sum, clg_sum(x, DIMS), .over = total, .linear = true, .sums = true)
 OP(mean, clg_mean(x, DIMS), .over = average, .linear = true, .sums = true)
 OP(amax, clg_amax(x, DIMS), .over = greatest, .linear = true, .sums = true, .ranks = true, .reads = X)
 OP(amin, clg_amin(x, DIMS), .over = least, .linear = true, .sums = true, .ranks = true, .reads = X)
@@ -142,30 +142,3 @@ static const op_case cases[] = {
     {&op_log_softmax, "over the first", {S(3, 18)}, -1, 1, {ALONG(0)}},
 };
 const op_list reduction_cases = OP_LIST(cases);
-
-static const op_case benches[] = {
-    {&op_sum, "rows of 64", {S(FILL, 64)}, .attrs = {ALONG(1)}, .grads = 1},
-    {&op_sum, "rows of 1024", {S(FILL, 1024)}, .attrs = {ALONG(1)}, .grads = 1},
-    {&op_sum, "rows of 16384", {S(FILL, 16384)}, .attrs = {ALONG(1)}, .grads = 1},
-    {&op_sum, "columns of [R,64]", {S(FILL, 64)}, .attrs = {ALONG(0)}, .grads = 1},
-    {&op_sum, "columns of [R,1024]", {S(FILL, 1024)}, .attrs = {ALONG(0)}, .grads = 1},
-    {&op_sum, "columns of [R,16384]", {S(FILL, 16384)}, .attrs = {ALONG(0)}, .grads = 1},
-    {&op_sum, "middle of [64,64,4096]", {S(64, 64, 4096)}, .attrs = {ALONG(1)}, .grads = 1},
-    {&op_sum, "all", {S(FILL, 1024)}, .grads = 1},
-    {&op_mean, "rows of 1024", {S(FILL, 1024)}, .attrs = {ALONG(1)}, .grads = 1},
-    {&op_mean, "columns of [R,1024]", {S(FILL, 1024)}, .attrs = {ALONG(0)}, .grads = 1},
-    {&op_mean, "all", {S(FILL, 1024)}, .grads = 1},
-    {&op_amax, "rows of 1024", {S(FILL, 1024)}, .attrs = {ALONG(1)}, .grads = 1},
-    {&op_amax, "columns of [R,1024]", {S(FILL, 1024)}, .attrs = {ALONG(0)}, .grads = 1},
-    {&op_amax, "all", {S(FILL, 1024)}, .grads = 1},
-    {&op_argmax, "rows of 1024", {S(FILL, 1024)}, .attrs = {ALONG(1)}},
-    {&op_argmax, "columns of [R,1024]", {S(FILL, 1024)}, .attrs = {ALONG(0)}},
-    {&op_var, "rows of 1024", {S(FILL, 1024)}, .attrs = {ALONG(1)}, .grads = 1},
-    {&op_norm, "2, all", {S(FILL, 1024)}, .attrs = {.order = 2}, .grads = 1},
-    {&op_softmax, "rows of 10", {S(FILL, 10)}, .attrs = {ALONG(1)}, .grads = 1},
-    {&op_softmax, "rows of 1024", {S(FILL, 1024)}, .attrs = {ALONG(1)}, .grads = 1},
-    {&op_softmax, "rows of 16384", {S(FILL, 16384)}, .attrs = {ALONG(1)}, .grads = 1},
-    {&op_softmax, "columns of [1024,R]", {S(1024, 16384)}, .attrs = {ALONG(0)}, .grads = 1},
-    {&op_log_softmax, "rows of 1024", {S(FILL, 1024)}, .attrs = {ALONG(1)}, .grads = 1},
-};
-const op_list reduction_benches = OP_LIST(benches);

@@ -166,14 +166,14 @@ OP(split, part(clg_split(x, a->dim[0], a->length, parts, PARTS), a->part), .whol
 OP(chunk, part(clg_chunk(x, a->dim[0], a->length, parts, PARTS), a->part), .whole = part_of_number, MOVES)
 OP(unbind, part(clg_unbind(x, a->dim[0], parts, PARTS), a->part), .whole = part_alone, MOVES)
 OP(expand, clg_expand(x, a->ndim, a->shape), .whole = expanded, MOVES, .sums = true)
-OP(pad, clg_pad(x, a->dim[0], a->start, a->stop, a->value), .whole = padded, MOVES, .idle = true)
-OP(contiguous, clg_contiguous(x), .whole = same, MOVES, .idle = true)
+OP(pad, clg_pad(x, a->dim[0], a->start, a->stop, a->value), .whole = padded, MOVES)
+OP(contiguous, clg_contiguous(x), .whole = same, MOVES)
 OP(flip, clg_flip(x, a->dim, a->dims), .whole = flipped, MOVES)
 OP(roll, clg_roll(x, a->shape, a->dim, a->dims), .whole = rolled, MOVES)
 OP(tril, clg_tril(x, a->start), .whole = below, MOVES)
 OP(triu, clg_triu(x, a->start), .whole = above, MOVES)
-OP(cat, clg_cat(c->in, c->n_in, a->dim[0]), .whole = joined, MOVES, .idle = true)
-OP(stack, clg_stack(c->in, c->n_in, a->dim[0]), .whole = stacked, MOVES, .idle = true)
+OP(cat, clg_cat(c->in, c->n_in, a->dim[0]), .whole = joined, MOVES)
+OP(stack, clg_stack(c->in, c->n_in, a->dim[0]), .whole = stacked, MOVES)
 
 /* ---- rows ---- */
 
@@ -204,10 +204,3 @@ static const op_case cases[] = {
     {&op_stack, NULL, {S(3, 5), S(3, 5), S(3, 5)}, -1, 1, {.dim = {1}}},
 };
 const op_list shape_cases = OP_LIST(cases);
-
-static const op_case benches[] = {
-    {&op_cat, "of two, rows", {S(8192, 1024), S(8192, 1024)}, .grads = 3},
-    {&op_cat, "of two, columns", {S(16384, 512), S(16384, 512)}, .attrs = {.dim = {1}}, .grads = 3},
-    {&op_pad, "by 3 and 3", {S(FILL, 1024)}, .attrs = {.dim = {1}, .start = 3, .stop = 3}, .grads = 1},
-};
-const op_list shape_benches = OP_LIST(benches);

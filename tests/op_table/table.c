@@ -22,27 +22,6 @@ const op_case *op_case_at(size_t i) {
   return NULL;
 }
 
-/* A row's op, on large operands that have the row's number of inputs. */
-static op_case large(const op_case *c) {
-  op_case row = {.op = c->op, .what = "each element", .attrs = c->attrs};
-  for (int i = 0; i < op_inputs(c); i++) row.in[i] = (op_shape)S(FILL);
-  for (unsigned bit = 1; !row.grads && !c->op->detached && bit < OP_RESULT; bit <<= 1) row.grads = bit & ~c->op->fixed;
-  return row;
-}
-
-bool op_bench_at(size_t i, op_case *out) {
-  static const op_list *const benches[] = {&elementwise_benches, &shape_benches, &composed_benches,
-                                           &reduction_benches,   &norm_benches,  &loss_benches,
-                                           &image_benches,       &index_benches, &product_benches};
-  const op_list *each = &elementwise_cases;
-  for (size_t k = 0; k < each->n; k++)
-    if (each->cases[k].op->each && (!k || each->cases[k].op != each->cases[k - 1].op) && !i--)
-      return *out = large(&each->cases[k]), true;
-  for (size_t k = 0; k < sizeof benches / sizeof *benches; i -= benches[k++]->n)
-    if (i < benches[k]->n) return *out = benches[k]->cases[i], true;
-  return false;
-}
-
 const op *op_named(const char *name) {
   for (size_t i = 0; i < op_case_count(); i++)
     if (!strcmp(op_case_at(i)->op->name, name)) return op_case_at(i)->op;

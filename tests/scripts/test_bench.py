@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The benchmarks' yardsticks and peers, by peers that are made up: what they say arrives in the JSON, one that does not know the work
-or dies takes no part, and compare.py's verdicts follow the figures.
+or dies takes no part, and the verdicts of compare.py and ops.py follow the figures.
 
-usage: test_bench.py BENCH_OPS COMPARE_PY
+usage: test_bench.py BENCH_OPS COMPARE_PY OPS_PY
 """
 import json
 import os
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-BENCH_OPS, COMPARE = sys.argv[1:]
+BENCH_OPS, COMPARE, OPS = sys.argv[1:]
 PEER = """
 import sys
 key, seconds, known, lives = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -28,8 +28,8 @@ for line in sys.stdin:
 """
 
 
-def bench(folder, *peers):
-    command = [BENCH_OPS, "--only", "=relu", "--only", "=neg", "--forward", "--mb", "1", "--rounds", "3", "--json", "-"]
+def bench(folder, *peers, rounds=3):
+    command = [BENCH_OPS, "--only", "=relu", "--only", "=neg", "--forward", "--size", "cache", "--layout", "flat", "--rounds", str(rounds), "--json", "-"]
     script = os.path.join(folder, "peer.py")
     with open(script, "w", encoding="utf-8") as file:
         file.write(PEER)
@@ -51,12 +51,16 @@ def peers_arrive(folder):
     check("who they are", out["peers"] == {k: "made up" for k in ("fast-1", "fast-2", "mortal-1")}, out["peers"])
     check("times", rows["relu"]["peers_us"] == {"fast-1": 250000, "fast-2": 125000}, rows["relu"])
     check("an op that they do not know", rows["neg"]["peers_us"] == {}, rows["neg"])
-    check("the work in words", "asked op relu|each element|forward|262144\n" in done.stderr, done.stderr)
+    check("the work in words", "asked op relu||forward|262144|0\n" in done.stderr, done.stderr)
     check("one that died is named", "mortal-1 has ended" in done.stderr, done.stderr)
-    for row in rows.values():
+
+
+def yardsticks(folder):
+    """Of one round the shares are exact."""
+    for row in json.loads(bench(folder, rounds=1).stdout)["ops"]:
         for yard in ("memcpy", "triad"):
             share = row["gb_per_s"] / row[f"{yard}_gb_per_s"]
-            check("a yardstick", 0 < share and 0.2 < row["of_" + yard] / share < 5, row)
+            check("a yardstick", 0 < share and abs(row["of_" + yard] - share) < 1e-3 * share, row)
 
 
 def products(path, us):
@@ -85,11 +89,35 @@ def verdicts(folder):
           text.endswith("|\n\n<!-- convs -->\n\nbehind\n"), text)
 
 
+def ratios(folder):
+    """PyTorch's faster thread count over ours: worst first, then the mean."""
+    path = os.path.join(folder, "ops.json")
+    rows = [{"op": op, "case": "all", "pass": "forward", "layout": "flat", "size": size, "us": us, "peers_us": theirs}
+            for op, size, us, theirs in (("fast", "rows", 10.0, {"torch-1": 45.0, "torch-2": 40.0}), ("alone", "rows", 1.0, {}),
+                                         ("slow", "cache", 10.0, {"torch-1": 2.5, "torch-2": 9.0}))]
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"device": "d", "platform": "p", "driver": "v", "compute_units": 2, "vector_floats": 8, "openblas": "b",
+                   "peers": {}, "ops": rows}, file)
+    done = subprocess.run([sys.executable, OPS, "--show", path], capture_output=True, text=True, check=False)
+    words = [line.split()[0] for line in done.stdout.splitlines()[3:]]
+    check("ops.py", words == ["0.25", "4.00", "-", "1.00"] and "mean of 2; 1 below 0.8" in done.stdout, done.stdout + done.stderr)
+    page = os.path.join(folder, "ops.md")
+    with open(page, "w", encoding="utf-8") as file:
+        file.write("<!-- ops -->\n| old |\n\nbehind\n")
+    subprocess.run([sys.executable, OPS, "--markdown", path, path, "--into", page], check=True)
+    with open(page, encoding="utf-8") as file:
+        text = file.read()
+    line = "| slow: all | 0.25 forward, flat, cache | 0.25 | 0.25 forward, flat, cache | 0.25 |\n| fast: all |"
+    check("ops.py's page", line in text and "old" not in text and text.endswith("|\n\nbehind\n"), text)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         peers_arrive(folder)
+        yardsticks(folder)
         check("a peer that is not there", bench(folder, "/no/such/peer").returncode == 1)
         verdicts(folder)
+        ratios(folder)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The benches' work in PyTorch, for rounds.py: as a user would call it."""
 import torch
-import torch.nn.functional as F
+
+from ops_torch import OPS
 
 F32 = torch.float32
 
@@ -40,72 +41,56 @@ def no_grad(run):
     return call
 
 
-def reduced(fn, name):
-    """fn over the dimension that the case's name tells."""
-    if name.endswith("all"):
-        return fn
-    dim = -1 if name.startswith("rows") else 1 if name.startswith("middle") else 0
-    return lambda x: fn(x, dim)
+def uniform(shape):
+    return torch.rand(shape) * 0.9 + 0.05
 
 
-ROWS = {
-    "add": lambda x, o: x + o, "sub": lambda x, o: x - o, "mul": lambda x, o: x * o, "div": lambda x, o: x / o,
-    "maximum": torch.maximum, "minimum": torch.minimum, "add_scalar": lambda x: x + 0.5, "mul_scalar": lambda x: x * 0.5,
-    "neg": torch.neg, "abs": torch.abs, "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt, "rsqrt": torch.rsqrt,
-    "square": torch.square, "sin": torch.sin, "cos": torch.cos, "tanh": torch.tanh, "sigmoid": torch.sigmoid,
-    "relu": torch.relu, "leaky_relu": lambda x: F.leaky_relu(x, 0.2), "gelu": F.gelu, "silu": F.silu, "mish": F.mish,
-    "softplus": F.softplus, "clamp": lambda x: torch.clamp(x, 0.25, 0.75), "pow": lambda x: torch.pow(x, 1.5), "pow_tensor": torch.pow,
-    "log1p": torch.log1p, "expm1": torch.expm1, "erf": torch.erf, "reciprocal": torch.reciprocal, "sign": torch.sign,
-    "floor": torch.floor, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "elu": lambda x: F.elu(x, 0.7),
-    "scalar_pow": lambda x: torch.pow(2.0, x), "where": lambda c, x, o: torch.where(c != 0, x, o),
-}
-NORMS = {
-    "layer_norm": lambda x, g, b: F.layer_norm(x, g.shape, g, b),
-    "batch_norm": lambda x, g, b: F.batch_norm(x, None, None, g, b, True),
-    "group_norm": lambda x, g, b: F.group_norm(x, 8, g, b),
-}
-LOSSES = {
-    "bce_with_logits_loss": F.binary_cross_entropy_with_logits, "bce_loss": F.binary_cross_entropy, "mse_loss": F.mse_loss, "l1_loss": F.l1_loss,
-}
-IMAGES = {
-    "max_pool2d": lambda x: F.max_pool2d(x, 2), "avg_pool2d": lambda x: F.avg_pool2d(x, 2),
-    "upsample": lambda x: F.interpolate(x, scale_factor=2),
-    "conv2d": lambda x, w: F.conv2d(x, w, None, 2 if w.shape[-1] == 4 else 1, 1),
-    "conv_transpose2d": lambda x, w: F.conv_transpose2d(x, w, None, 2, 1),
-}
-COPIES = {
-    "copy_transposed": lambda x: x.t().contiguous(), "copy_slice": lambda x: x[:, 1::2].contiguous(),
-    "pad": lambda x: F.pad(x, (3, 3)), "dropout": lambda x: F.dropout(x, 0.5, True),
-}
+def operand(text):
+    """"32,64", "32,64<10" of integers, "32,64@steps" of a part of another tensor: op_job.c."""
+    dims, _, layout = text.partition("@")
+    dims, _, below = dims.partition("<")
+    shape = [int(n) for n in dims.split(",") if n]
+    if below:
+        return torch.randint(int(below), shape)
+    if layout == "channels":
+        return uniform([shape[0], 2 * shape[1], *shape[2:]])[:, :shape[1]]
+    if layout == "heads":
+        return uniform([shape[0], shape[2], shape[1], *shape[3:]]).transpose(1, 2)
+    if layout == "steps":
+        return uniform([shape[0], 4, *shape[1:]])[:, 1]
+    return uniform(shape)
 
 
-def function(family, name):
-    if family in ("sum", "mean", "amax", "argmax", "var"):
-        return reduced(getattr(torch, family), name)
-    if family in ("softmax", "log_softmax"):
-        return reduced(getattr(F, family), name)
-    if family == "norm":
-        return torch.linalg.vector_norm
-    if family == "cat":
-        return lambda x, o: torch.cat([x, o], 0 if name.endswith("rows") else 1)
-    if family == "linear_act":
-        return lambda *a: F.leaky_relu(F.linear(*a), 0.2)
-    known = {**ROWS, **NORMS, **IMAGES, **COPIES, **LOSSES, "linear": F.linear, "matmul": torch.matmul}
-    return known.get(family)
+def attributes(text):
+    """Numbers, or tuples of them, by name."""
+    given = {}
+    for pair in text.split(";") if text else []:
+        name, value = pair.split("=")
+        numbers = [value] if name == "act" else [float(v) for v in value.split(",")]
+        given[name] = numbers[0] if len(numbers) == 1 and name != "shape" else tuple(numbers)
+    return given
 
 
-def op(family, name, backward, shapes):
-    fn = function(family, name)
-    if fn is None:
+def op(name, attrs, backward, operands, wanted):
+    make = OPS.get(name)
+    if make is None:
         return None
-    x = [torch.rand(s) * 0.9 + 0.05 for s in shapes]
+    fn, x = make(attributes(attrs)), [operand(text) for text in operands]
+    if name in ("where", "logical_and", "logical_or", "logical_xor", "logical_not"):
+        x[0] = x[0] != 0
+    if name.startswith("logical") and len(x) > 1:
+        x[1] = x[1] != 0
     if not backward:
         return no_grad(lambda: fn(*x))
-    wanted = [t.requires_grad_() for t in x[:1 if family in (*ROWS, *LOSSES) else len(x)]]
-    if family == "where":
-        wanted = [x[1].requires_grad_()]
-    if family == "add" and name != "each element":
-        wanted = [x[1].requires_grad_()]
-    y = fn(*x)
+    leaves = [t.detach().requires_grad_() for i, t in enumerate(x) if wanted >> i & 1]
+    given = iter(leaves)
+    y = fn(*(next(given) if wanted >> i & 1 else t for i, t in enumerate(x)))
+    y = y[0] if isinstance(y, tuple) else y
     g = torch.full_like(y, 0.5)
-    return lambda: torch.autograd.grad(y, wanted, g, retain_graph=True)
+
+    def call():
+        for leaf in leaves:
+            leaf.grad = None
+        y.backward(g, retain_graph=True)
+
+    return call

@@ -8,13 +8,18 @@ Its first line is KEY, a tab and who it is. It is then asked, a line each on sta
   work conv PART TRANSPOSED BATCH C O IN OUT STRIDE PADDING
                                       a kernel of 4; x [C,IN,IN] -> y [O,OUT,OUT]; PART is x, w or y, what is computed;
                                       TRANSPOSED: y is the transposed convolution's input
-  work op FAMILY|NAME|PASS|SHAPE;...  of bench_ops; PASS is forward or backward
+  work op NAME|ATTRS|PASS|OPERAND;...|WANTED
+                                      of bench_ops (op_job.c); PASS is forward or backward, bit i of WANTED operand i
                                       answered by "ok", or "no" where it does not know it
   round SECONDS                       answered by the seconds a call took, of as many as fill SECONDS
+Where $BENCH_CLOCK is "cpu", seconds are those that its threads ran.
 """
 import importlib
+import os
 import sys
 import time
+
+CLOCK = time.process_time if os.environ.get("BENCH_CLOCK") == "cpu" else time.perf_counter
 
 
 class Timed:
@@ -27,11 +32,11 @@ class Timed:
         self.once = once
 
     def seconds(self, calls):
-        start = time.perf_counter()
+        start = CLOCK()
         for _ in range(calls):
             result = self.run()
         self.wait(result)
-        return (time.perf_counter() - start) / calls
+        return (CLOCK() - start) / calls
 
     def round(self, seconds):
         self.once = self.seconds(max(2, min(10000, int(seconds / max(self.once, 1e-7)))))
@@ -47,9 +52,8 @@ def prepare(library, line):
         part, *numbers = rest.split()
         return library.conv(part, *map(int, numbers))
     if kind == "op":
-        family, name, which, shapes = rest.split("|")
-        shapes = [tuple(map(int, s.split(","))) for s in shapes.split(";")]
-        return library.op(family, name, which == "backward", shapes)
+        name, attrs, which, operands, wanted = rest.split("|")
+        return library.op(name, attrs, which == "backward", operands.split(";") if operands else [], int(wanted))
     return None
 
 
@@ -66,7 +70,7 @@ def main():
             try:
                 run = prepare(library, detail)
                 timed = Timed(run, library.wait) if run else None
-            except (RuntimeError, TypeError, ValueError) as error:  # a case that the library refuses
+            except (RuntimeError, TypeError, ValueError, KeyError) as error:  # a case that the library refuses
                 print(f"{library.__name__}: {detail}: {error}", file=sys.stderr)
             print("ok" if timed else "no", flush=True)
         else:
