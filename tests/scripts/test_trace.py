@@ -147,6 +147,7 @@ def main(gan_train, example):
     (folder / "t.json").unlink()
     (folder / "t.report").unlink()
     status, out, err = run("--steps", "12", "--trace", "t.json", "--json", "t.report", "--save", "t.st", before=full_disk)
+    err = [line for line in err if line.startswith("gan_train:")]  # a driver may tell of the signal
     assert status == 1 and "cannot write t.json: File too large" in err[0], err
     assert json.loads((folder / "t.report").read_text()) and gan_runs.step_of(folder / "t.st") == 12
     assert not (folder / "t.json").exists() and not (folder / "t.json.tmp").exists()
