@@ -41,6 +41,7 @@ static inline clg_optim *an_optim(void) {
   return clg_optim_create_for(a_module(), &adam);
 }
 static inline clg_ema *an_ema(void) { return clg_ema_create(a_module(), 0.5); }
+static inline clg_shard_sum *a_shard_sum(void) { return clg_shard_sum_create(a_context(), some_tensors(), 2, 2); }
 static inline clg_program *a_program(void) { return clg_program_create(a_context(), "p", "__kernel void k(void) {}"); }
 
 static const char state_path[] = "clgrad-nulls.safetensors";

@@ -163,14 +163,16 @@ END_TEST
 
 /* ---- selectors ---- */
 
-static const char *chosen(const char *selector, clg_error *error) {
+static const char *nth_chosen(const char *selector, size_t nth, clg_error *error) {
   clg_found found;
   static char name[128];
   *error = (clg_error){0};
-  if (clg_choose_device(selector, &found, error) != CLG_OK) return NULL;
+  if (clg_choose_device(selector, nth, &found, error) != CLG_OK) return NULL;
   strcpy(name, found.info.name);
   return name;
 }
+
+static const char *chosen(const char *selector, clg_error *error) { return nth_chosen(selector, 0, error); }
 
 START_TEST(numbers_are_platform_and_device_or_an_error) {
   const unit rows[] = {{0, "skylake-avx512", "A", CPU, 2, 2500, 1, 8192},
@@ -186,6 +188,25 @@ START_TEST(numbers_are_platform_and_device_or_an_error) {
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     ck_assert_msg(!chosen(bad[i], &e), "\"%s\" chooses a device", bad[i]);
     ck_assert_msg(strstr(e.line, "PLATFORM:DEVICE") && strstr(e.line, "1:0 RTX 3060"), "%s", e.line);
+  }
+}
+END_TEST
+
+/* Several processes on one machine take the devices of one kind in turn, best first, and then again the first. */
+START_TEST(the_nth_is_counted_among_its_kind) {
+  static const unit rows[] = {{0, "large", "A", GPU, 80, 1500, 0, 8192},
+                              {0, "small", "A", GPU, 20, 1500, 0, 8192},
+                              {1, "large too", "B", GPU, 80, 1500, 0, 4096},
+                              {0, "inside", "A", GPU, 8, 1000, 1, 8192},
+                              {2, "cpu", "C", CPU, 64, 4000, 1, 99999}};
+  driver_has(3, rows, 5);
+  clg_error e;
+  for (size_t nth = 0; nth < 6; nth++) {
+    ck_assert_str_eq(nth_chosen(NULL, nth, &e), nth % 2 ? "small" : "large");
+    ck_assert_str_eq(nth_chosen("gpu", nth, &e), nth % 2 ? "small" : "large");
+    ck_assert_str_eq(nth_chosen("too", nth, &e), "large too");
+    ck_assert_str_eq(nth_chosen("0:1", nth, &e), "small");
+    ck_assert_str_eq(nth_chosen("cpu", nth, &e), "cpu");
   }
 }
 END_TEST
@@ -225,6 +246,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, devices_that_share_the_host_stay_in_the_platforms_order);
   tcase_add_test(c, the_order_does_not_depend_on_the_rows);
   tcase_add_test(c, numbers_are_platform_and_device_or_an_error);
+  tcase_add_test(c, the_nth_is_counted_among_its_kind);
   tcase_add_test(c, what_is_missing_is_said);
   suite_add_tcase(suite, c);
 }

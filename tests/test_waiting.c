@@ -301,6 +301,57 @@ START_TEST(a_view_is_read) {
 }
 END_TEST
 
+/* Pinned memory is read to and written from; it goes when its copies are done, and counts as reserved. */
+START_TEST(pinned_memory_is_copied_to_and_from) {
+  clg_context *plan, *both[2];
+  ck_assert_int_eq(clg_context_create_plan(&plan, NULL), CLG_OK);
+  both[0] = ctx, both[1] = plan;
+  for (int i = 0; i < 2; i++) {
+    const uint64_t before = clg_memory(both[i]).reserved, live = clg_memory(both[i]).live;
+    clg_pinned *p = clg_pinned_create(both[i], sizeof(float[CELLS])), *again = clg_pinned_ref(p);
+    float *host = clg_pinned_data(p), got[CELLS];
+    ck_assert_uint_eq((uintptr_t)host % 64, 0);
+    ck_assert_uint_eq(clg_memory(both[i]).reserved, before + sizeof got);
+    ck_assert_uint_eq(clg_memory(both[i]).live, live);
+    clg_tensor *a = clg_tensor_create(both[i], 2, square, NULL), *b = clg_tensor_create(both[i], 2, square, NULL);
+    ck_assert_int_eq(clg_fill_(a, 5), CLG_OK);
+    ck_assert_int_eq(clg_tensor_read_async(a, host), CLG_OK);
+    ck_assert_int_eq(clg_finish(both[i]), CLG_OK);
+    for (int k = 0; k < CELLS; k++) ck_assert_float_eq(host[k], i ? 0 : 5);
+    ck_assert_int_eq(clg_tensor_write_async(b, host), CLG_OK);
+    clg_pinned_unref(&p);
+    ck_assert_ptr_null(p);
+    clg_pinned_unref(&again); /* the copy is under way */
+    ck_assert_int_eq(clg_tensor_read(b, got), CLG_OK);
+    for (int k = 0; k < CELLS; k++) ck_assert_float_eq(got[k], i ? 0 : 5);
+    clg_tensor_unref(&a);
+    clg_tensor_unref(&b);
+    ck_assert_int_eq(clg_memory_trim(both[i]), CLG_OK);
+    ck_assert_uint_le(clg_memory(both[i]).reserved, before);
+    ck_assert_ptr_null(clg_pinned_create(both[i], 0));
+    test_expect_error(both[i], CLG_ERR_ARGUMENT, "no bytes");
+  }
+  ck_assert_ptr_null(clg_pinned_data(NULL));
+  test_context_close(&plan);
+}
+END_TEST
+
+/* It keeps to the context's limit, and holds the context. */
+START_TEST(pinned_memory_has_limits) {
+  clg_context *small;
+  clg_context_options o = clg_context_defaults();
+  o.memory_limit = 4096;
+  ck_assert_int_eq(clg_context_create(&small, &o), CLG_OK);
+  clg_pinned *p = clg_pinned_create(small, 4096);
+  ck_assert_ptr_nonnull(p);
+  ck_assert_ptr_null(clg_pinned_create(small, 1));
+  test_expect_error(small, CLG_ERR_MEMORY, "clCreateBuffer");
+  clg_context_unref(&small);
+  memset(clg_pinned_data(p), 0, 4096);
+  clg_pinned_unref(&p);
+}
+END_TEST
+
 /* An event holds the context, whatever its owner does; and one that nobody waits for is no leak. */
 START_TEST(events_outlive_their_owner) {
   clg_context *other = test_context_open();
@@ -347,6 +398,8 @@ static void add_cases(Suite *suite) {
   share_context(c);
   tcase_add_test(c, an_event_is_a_point_in_the_queue);
   tcase_add_test(c, a_view_is_read);
+  tcase_add_test(c, pinned_memory_is_copied_to_and_from);
+  tcase_add_test(c, pinned_memory_has_limits);
   tcase_add_test(c, events_outlive_their_owner);
   tcase_add_test(c, a_plan_is_always_done);
   suite_add_tcase(suite, c);

@@ -60,6 +60,7 @@ typedef void (*clg_build_fn)(void *user, uint64_t done, const char *name);
 typedef struct clg_context_options {
   const char *device; /* "gpu", "cpu", "0:1", or part of a platform or device name; NULL: $CLGRAD_DEVICE, then
                          the best GPU, else a CPU */
+  size_t nth;         /* of several devices of one kind on one platform that this means, counted round; 0: the first */
   clg_device_shape shape;
   uint64_t seed;         /* of the random stream */
   bool profile;          /* record kernel times (slower) */
@@ -118,6 +119,9 @@ CLG_API const clg_device_info *clg_context_device(const clg_context *ctx);
 CLG_API const char *clg_last_error(const clg_context *ctx);
 CLG_API clg_status clg_last_status(const clg_context *ctx);
 CLG_API void clg_clear_error(clg_context *ctx);
+/* Raises an error as the library raises its own, "op: line": for callbacks, and for libraries built on this one. `op`
+ * may be NULL. Returns `status`; CLG_OK is an error itself (CLG_ERR_ARGUMENT). */
+CLG_API clg_status clg_raise(clg_context *ctx, clg_status status, const char *op, const char *line);
 
 /* Waits until all queued work is done. Blocks. CLG_ERR_LOST when some of it failed. */
 CLG_API clg_status clg_finish(clg_context *ctx);

@@ -62,6 +62,31 @@ CLG_API clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *para
 /* Clamps each element of the gradients to [-value, value]. */
 CLG_API clg_status clg_clip_grad_value(clg_context *ctx, clg_tensor *const *params, size_t n, double value);
 
+/* ---- a batch in shards, before the step ---- */
+
+/* The gradients of a batch that is cut into shards, which run one after the other, summed in one binary tree over the
+ * shards: of four (g0 + g1) + (g2 + g3), each sum rounded once. A half of the tree is a tree itself, so that several
+ * processes with a part of the shards each have the same bits as one with all (clgrad/mpi.h). Means over shards are
+ * sums of losses divided by their number, an exact power of two: clg_backward_options.grad.
+ *
+ * Partial sums lie in log2(shards) buffers of the gradients' size, role gradient, which are made at once. */
+typedef struct clg_shard_sum clg_shard_sum;
+/* Of params[0..n), leaves, over so many shards, a power of two. */
+CLG_API clg_shard_sum *clg_shard_sum_create(clg_context *ctx, clg_tensor *const *params, size_t n, size_t shards);
+CLG_API clg_shard_sum *clg_shard_sum_ref(clg_shard_sum *s);
+CLG_API void clg_shard_sum_unref(clg_shard_sum **s);
+/* Takes the gradients as those of the next shard, whose backwards are done, and drops them. Those of the last shard it
+ * replaces by the sums, and the batch is over. Each parameter has a gradient in each shard (CLG_ERR_STATE). After an
+ * error the next shard is the first again. */
+CLG_API clg_status clg_shard_sum_add(clg_shard_sum *s);
+/* In the last shard: puts the sum into the gradient of params[i] alone, from its post-accumulate hook, say, while other
+ * gradients are still to come. clg_shard_sum_add then does the others. */
+CLG_API clg_status clg_shard_sum_add_one(clg_shard_sum *s, size_t i);
+/* The shard that is added next, from 0. */
+CLG_API size_t clg_shard_sum_next(const clg_shard_sum *s);
+/* The next shard is the first of a batch. */
+CLG_API void clg_shard_sum_reset(clg_shard_sum *s);
+
 /* ---- learning rates at step t (from 0), for clg_optim_set_lr: pure functions ---- */
 
 CLG_API double clg_lr_step(double lr, uint64_t t, uint64_t every, double gamma); /* lr*gamma^floor(t/every): StepLR */

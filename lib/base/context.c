@@ -74,6 +74,12 @@ bool clg_refuse(clg_context *ctx, clg_status status, const char *op, const char 
   return false;
 }
 
+clg_status clg_raise(clg_context *ctx, clg_status status, const char *op, const char *line) {
+  if (!ctx || !line) return clg_null(ctx, "raise");
+  if (status == CLG_OK) return clg_fail(ctx, CLG_ERR_ARGUMENT, "raise", "CLG_OK is no error");
+  return clg_fail(ctx, status, op, "%s", line);
+}
+
 clg_status clg_null(clg_context *ctx, const char *op) {
   if (ctx && ctx->error.status == CLG_OK) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "it was given NULL");
   clg_nulls_mark(op);

@@ -105,7 +105,7 @@ clg_status clg_context_create(clg_context **out, const clg_context_options *opti
   *out = NULL;
   clg_error error = {0};
   clg_found found;
-  clg_status s = o->share ? find_shared(o, &found, &error) : clg_choose_device(o->device, &found, &error);
+  clg_status s = o->share ? find_shared(o, &found, &error) : clg_choose_device(o->device, o->nth, &found, &error);
   if (s == CLG_OK) s = open_on(out, &found, o->share ? o->share->queue->context : NULL, NULL, o, &error);
   clg_context_report(&error, o->message, o->message_size);
   return s;

@@ -87,12 +87,35 @@ static void list_choices(const clg_found *rows, size_t n, char *to, size_t size)
   }
 }
 
-static clg_status choose(const clg_found *rows, size_t n, const char *selector, clg_found *out, clg_error *error) {
+static bool is_meant(const clg_device_info *i, const char *selector) {
+  return selector ? matches(i, selector) : class_of(i) < SIMULATOR;
+}
+
+/* The nth, counted round, of those that are meant and of the kind of the first: one device may be on two platforms. */
+static const clg_found *of_its_kind(const clg_found *rows, size_t n, const char *selector, const clg_found *first,
+                                    size_t nth) {
+  size_t count = 0;
+  const clg_found *found = first;
+  for (int pass = 0; pass < 2; pass++) {
+    size_t at = 0;
+    for (const clg_found *row = rows; row < rows + n; row++) {
+      bool same = class_of(&row->info) == class_of(&first->info) &&
+                  row->info.platform_index == first->info.platform_index && is_meant(&row->info, selector);
+      if (same && pass && at == nth % count) found = row;
+      at += same;
+    }
+    count = at;
+  }
+  return found;
+}
+
+static clg_status choose(const clg_found *rows, size_t n, const char *selector, size_t nth, clg_found *out,
+                         clg_error *error) {
   const clg_found *best = NULL;
   for (size_t i = 0; i < n && !best; i++)
-    if (selector ? matches(&rows[i].info, selector) : class_of(&rows[i].info) < SIMULATOR) best = &rows[i];
+    if (is_meant(&rows[i].info, selector)) best = &rows[i];
   if (best && best->info.usable) {
-    *out = *best;
+    *out = *of_its_kind(rows, n, selector, best, nth);
     return CLG_OK;
   }
   char choices[400];
@@ -108,12 +131,12 @@ static clg_status choose(const clg_found *rows, size_t n, const char *selector, 
                        choices);
 }
 
-clg_status clg_choose_device(const char *selector, clg_found *out, clg_error *error) {
+clg_status clg_choose_device(const char *selector, size_t nth, clg_found *out, clg_error *error) {
   if (!selector) selector = getenv("CLGRAD_DEVICE");
   if (selector && !*selector) selector = NULL;
   clg_found *rows;
   size_t n = clg_find_devices(&rows);
-  clg_status s = n ? choose(rows, n, selector, out, error) : clg_no_device(error);
+  clg_status s = n ? choose(rows, n, selector, nth, out, error) : clg_no_device(error);
   free(rows);
   return s;
 }

@@ -9,8 +9,8 @@
 size_t clg_find_devices(clg_found **rows);
 /* Orders rows, best first. */
 void clg_rank_devices(clg_found *rows, size_t n);
-/* The device that `selector` means (NULL: $CLGRAD_DEVICE, else the default). */
-clg_status clg_choose_device(const char *selector, clg_found *out, clg_error *error);
+/* The device that `selector` means (NULL: $CLGRAD_DEVICE, else the default), and of several like it the nth. */
+clg_status clg_choose_device(const char *selector, size_t nth, clg_found *out, clg_error *error);
 /* CPU or GPU: as asked, else $CLGRAD_SHAPE, else `fallback`. */
 clg_status clg_choose_shape(clg_device_shape asked, clg_device_shape fallback, clg_device_shape *out, clg_error *error);
 /* Whether kernels of that shape use fma: $CLGRAD_FMA, else on a CPU as `fast`, and always on a GPU. */

@@ -82,13 +82,13 @@ bool clg_pool_retry(clg_context *ctx, int code, const char *op) {
   return clg_queue_drain(ctx, op) == CLG_OK;
 }
 
-static cl_int driver_alloc(clg_context *ctx, size_t capacity, cl_mem *mem) {
+int clg_driver_alloc(clg_context *ctx, uint64_t flags, size_t capacity, void **mem) {
   *mem = NULL;
   uint64_t limit = ctx->pool->limit;
   if (limit && clg_memory(ctx).reserved + capacity > limit) return CL_MEM_OBJECT_ALLOCATION_FAILURE;
   if (!ctx->queue) return CL_SUCCESS;
   cl_int code = CL_SUCCESS;
-  *mem = clCreateBuffer(ctx->queue->context, CL_MEM_READ_WRITE, capacity, NULL, &code);
+  *mem = clCreateBuffer(ctx->queue->context, flags, capacity, NULL, &code);
   return code;
 }
 
@@ -127,8 +127,11 @@ static void fail_full(clg_context *ctx, size_t bytes, clg_role role, const char 
 static clg_block *create(clg_context *ctx, size_t bytes, size_t capacity, clg_role role, const char *op) {
   clg_block *b = calloc(1, sizeof *b);
   if (!b) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
-  cl_int code = driver_alloc(ctx, capacity, &b->mem);
-  if (code != CL_SUCCESS && clg_pool_retry(ctx, code, op)) code = driver_alloc(ctx, capacity, &b->mem);
+  void *mem;
+  cl_int code = clg_driver_alloc(ctx, CL_MEM_READ_WRITE, capacity, &mem);
+  if (code != CL_SUCCESS && clg_pool_retry(ctx, code, op))
+    code = clg_driver_alloc(ctx, CL_MEM_READ_WRITE, capacity, &mem);
+  b->mem = mem;
   if (code == CL_SUCCESS) {
     b->ctx = ctx;
     b->capacity = capacity;

@@ -1,36 +1,11 @@
 /* Gradient clipping, over spans of gradients. */
 #include "nn/flat.h"
 #include "ops/norm/norm.h"
+#include "optim/gradients.h"
 #include <clgrad/ops.h>
 #include <clgrad/optim.h>
 #include <math.h>
 #include <stdlib.h>
-
-/* A gradient that may be changed in place: another than p's own allocation may be seen by a graph or by another
- * parameter. */
-static clg_tensor *own_gradient(clg_tensor *p, const char *op) {
-  clg_tensor *g = clg_tensor_grad(p);
-  bool ours = !g->has_graph && clg_tensor_is_contiguous(g) && (g == p->grad->slice || g->storage->refs == 1);
-  if (ours) return g;
-  clg_tensor *copy = clg_tensor_new(p->ctx, g->ndim, g->shape, CLG_ROLE_GRADIENT, op);
-  if (copy && clg_tensor_assign(copy, g, op) != CLG_OK) clg_tensor_unref(&copy);
-  if (copy) clg_grad_set(p, copy);
-  return copy;
-}
-
-/* The parameters' gradients, NULL where there is none; the caller frees the list. NULL with the error set. */
-static clg_tensor **gradients(clg_context *ctx, clg_tensor *const *params, size_t n, const char *op) {
-  clg_tensor **g = calloc(n + 1, sizeof *g);
-  if (!g) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
-  bool ok = true;
-  for (size_t i = 0; ok && i < n; i++) {
-    ok = params[i] && params[i]->ctx == ctx;
-    if (!ok) clg_fail(ctx, CLG_ERR_ARGUMENT, op, "parameter %zu is no tensor of this context", i);
-    if (ok && clg_tensor_grad(params[i])) ok = (g[i] = own_gradient(params[i], op)) != NULL;
-  }
-  if (!ok) free(g);
-  return ok ? g : NULL;
-}
 
 /* Every gradient changed by the formula, one kernel a span. */
 static clg_status change(clg_tensor *const *g, size_t n, const char *formula, const clg_map_input *in, size_t n_in,
@@ -83,7 +58,7 @@ clg_tensor *clg_clip_grad_norm(clg_context *ctx, clg_tensor *const *params, size
   bool mode = clg_set_grad_mode(ctx, false);
   const clg_work before = clg_work_begin(ctx, CLG_BY_OPTIMIZER, op);
   clg_scope *scope = clg_scope_open(ctx);
-  clg_tensor **g = clg_scope_opened(scope) ? gradients(ctx, params, n, op) : NULL;
+  clg_tensor **g = clg_scope_opened(scope) ? clg_own_gradients(ctx, params, n, op) : NULL;
   clg_tensor *norms = g ? norms_of(ctx, g, n) : NULL, *norm = element(norms, 0), *over = element(norms, 1);
   const clg_map_input in[] = {
       {"over", over, 0}, {"most", NULL, (float)(max_norm / OVER)}, {"eps", NULL, (float)(1e-6 / OVER)}};
@@ -102,7 +77,7 @@ clg_status clg_clip_grad_value(clg_context *ctx, clg_tensor *const *params, size
   static const char op[] = "clip_grad_value";
   if (!ctx || (n && !params)) return clg_null(ctx, op);
   if (!(value >= 0)) return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "the value must not be negative");
-  clg_tensor **g = gradients(ctx, params, n, op);
+  clg_tensor **g = clg_own_gradients(ctx, params, n, op);
   if (!g) return clg_last_status(ctx);
   bool mode = clg_set_grad_mode(ctx, false);
   const clg_map_input in[] = {{"most", NULL, (float)value}};

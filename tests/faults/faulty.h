@@ -23,7 +23,7 @@
                       X(clCreateBuffer) X(clCreateProgramWithSource) X(clCreateProgramWithBinary) X(clBuildProgram)    \
                           X(clCreateKernel) X(clCreateKernelsInProgram) X(clRetainContext) X(clRetainCommandQueue)     \
                               X(clRetainMemObject) X(clSetKernelArg) X(clEnqueueNDRangeKernel) X(clEnqueueReadBuffer)  \
-                                  X(clEnqueueWriteBuffer) X(clEnqueueCopyBuffer) X(clEnqueueMarkerWithWaitList)        \
+                                  X(clEnqueueWriteBuffer) X(clEnqueueCopyBuffer) X(clEnqueueMapBuffer) X(clEnqueueMarkerWithWaitList)        \
                                       X(clFlush) X(clFinish) X(clWaitForEvents)
 
 typedef enum faulty_call {

@@ -123,4 +123,11 @@ COMMAND(clEnqueueWriteBuffer,
         (q, m, block, at, size, from, n, wait, event))
 COMMAND(clEnqueueCopyBuffer, (cl_command_queue q, cl_mem a, cl_mem b, size_t from, size_t to, size_t size, EVENTS),
         (q, a, b, from, to, size, n, wait, event))
+void *clEnqueueMapBuffer(cl_command_queue q, cl_mem m, cl_bool block, cl_map_flags how, size_t at, size_t size, EVENTS,
+                         cl_int *code) {
+  if (!faulty_now(FAULTY_clEnqueueMapBuffer))
+    return REAL(clEnqueueMapBuffer)(q, m, block, how, at, size, n, wait, event, code);
+  if (code) *code = faulty_code();
+  return NULL;
+}
 COMMAND(clEnqueueMarkerWithWaitList, (cl_command_queue q, EVENTS), (q, n, wait, event))

@@ -26,16 +26,17 @@ static void count_calls(void *user) { ++*(long *)user; }
 
 /* A read that is waited for on its own, with an idle callback. */
 static void read_beside(clg_context *ctx, results *r, clg_tensor *t) {
-  static float value; /* a wait that fails leaves the read under way */
   static long calls;
+  clg_pinned *value = clg_pinned_create(ctx, sizeof(float)); /* goes behind the read */
   clg_set_idle(ctx, count_calls, &calls);
-  clg_status s = clg_tensor_read_async(t, &value);
+  clg_status s = clg_tensor_read_async(t, clg_pinned_data(value));
   clg_event *e = clg_event_record(ctx);
   reached(r, s == CLG_OK && clg_event_wait(e) == CLG_OK);
   reached(r, clg_event_done(e));
   clg_event_unref(&e);
   reached(r, clg_finish(ctx) == CLG_OK);
   clg_set_idle(ctx, NULL, NULL);
+  clg_pinned_unref(&value);
 }
 
 static void train(clg_context *ctx, results *r) {
@@ -64,6 +65,29 @@ static void train(clg_context *ctx, results *r) {
   clg_ema_unref(&average);
   clg_optim_unref(&o);
   clg_module_unref(&net);
+}
+
+/* Two batches in shards. */
+static void train_in_shards(clg_context *ctx, results *r) {
+  const clg_optim_options adam = clg_optim_defaults(CLG_ADAM);
+  clg_module *net = clg_linear_create(ctx, 4, 3, true, NULL);
+  clg_optim *o = clg_optim_create_for(net, &adam);
+  size_t n = 0;
+  clg_tensor *const *p = clg_module_parameters(net, &n);
+  clg_shard_sum *sum = clg_shard_sum_create(ctx, p, n, 4);
+  for (int i = 0; i < 8; i++) {
+    clg_scope *s = clg_scope_open(ctx);
+    if (i % 4 == 0) clg_optim_zero_grad(o);
+    clg_tensor *loss = clg_mean(clg_square(clg_forward(net, clg_randn(ctx, SHAPE(5, 4)))), NULL, 0, false);
+    reached(r, clg_backward(loss, NULL) == CLG_OK);
+    if (i % 4 == 3) reached(r, clg_shard_sum_add_one(sum, 1) == CLG_OK);
+    reached(r, clg_shard_sum_add(sum) == CLG_OK);
+    if (i % 4 == 3) reached(r, clg_optim_step(o) == CLG_OK);
+    note(r, loss);
+    clg_scope_close(s);
+  }
+  note_parameters(r, net);
+  clg_shard_sum_unref(&sum), clg_optim_unref(&o), clg_module_unref(&net);
 }
 
 static clg_tensor *judged(clg_module *d, clg_tensor *x, float as) {
@@ -156,7 +180,8 @@ static void image_training(clg_context *ctx, results *r) {
 
 static char folder[] = "/tmp/clgrad-faults-XXXXXX";
 static const char *const files[] = {
-    "given.safetensors", "given.npy", "s.safetensors", "m.safetensors", "t.npy", "b.txt", "p.device", "t.table", "t.json", "g.dot"};
+    "given.safetensors", "given.npy", "s.safetensors", "m.safetensors", "t.npy", "b.txt",
+    "p.device",          "t.table",   "t.json",        "g.dot"};
 
 const char *work_file(const char *name) {
   static char path[64];
@@ -259,6 +284,7 @@ const workload workloads[] = {
     {"parts", work_parts, false},
     {"kernels", work_kernels, false},
     {"train", train, false},
+    {"train_in_shards", train_in_shards, false},
     {"gan", gan, false},
     {"image_training", image_training, false},
     {"looks", work_looks, false},

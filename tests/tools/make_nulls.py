@@ -12,7 +12,8 @@ import sys
 OBJECTS = {
     "clg_context": "a_context()", "clg_tensor": "a_tensor()", "clg_module": "a_module()", "clg_optim": "an_optim()",
     "clg_scope": "clg_scope_open(a_context())", "clg_ema": "an_ema()", "clg_program": "a_program()", "clg_saver": "a_saver()",
-    "clg_loader": "a_loader()", "clg_event": "clg_event_record(a_context())", "FILE": "stdout", "char": '"x"', "void": "NULL",
+    "clg_loader": "a_loader()", "clg_event": "clg_event_record(a_context())",
+    "clg_shard_sum": "a_shard_sum()", "clg_pinned": "clg_pinned_create(a_context(), 64)", "FILE": "stdout", "char": '"x"', "void": "NULL",
 }
 NEEDS_DEVICE = ("a_saver()", "a_loader()")
 # What a missing first argument gives, where it is neither an error, nor NULL, nor nothing.
