@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "device/choose.h"
 #include "harness.h"
+#include "kept.h"
 #include <string.h>
 
 /* ---- the driver ---- */
@@ -201,6 +202,8 @@ START_TEST(the_nth_is_counted_among_its_kind) {
                               {2, "cpu", "C", CPU, 64, 4000, 1, 99999}};
   driver_has(3, rows, 5);
   clg_error e;
+  kept named = keep_variable("CLGRAD_DEVICE");
+  unsetenv("CLGRAD_DEVICE");
   for (size_t nth = 0; nth < 6; nth++) {
     ck_assert_str_eq(nth_chosen(NULL, nth, &e), nth % 2 ? "small" : "large");
     ck_assert_str_eq(nth_chosen("gpu", nth, &e), nth % 2 ? "small" : "large");
@@ -208,6 +211,7 @@ START_TEST(the_nth_is_counted_among_its_kind) {
     ck_assert_str_eq(nth_chosen("0:1", nth, &e), "small");
     ck_assert_str_eq(nth_chosen("cpu", nth, &e), "cpu");
   }
+  give_variable_back(named);
 }
 END_TEST
 

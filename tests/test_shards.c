@@ -202,6 +202,84 @@ START_TEST(what_is_missing_is_said) {
 }
 END_TEST
 
+/* ---- tracked tensors ---- */
+
+enum { STATS = 5 };
+
+/* As a forward in train mode would: s*0.75 + what the shard has. */
+static void change(clg_tensor *t, int shard) {
+  clg_scope *s = clg_scope_open(ctx);
+  clg_set_seed(ctx, 12, (uint64_t)shard * 1000);
+  const clg_map_input in[] = {{"r", clg_randn(ctx, 1, (int64_t[]){STATS}), 0}};
+  ck_assert_int_eq(clg_map_(t, "0.75*x + r", in, 1), CLG_OK);
+  ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+}
+
+/* Each shard begins with what was before the batch; behind the last there is the mean, by the tree. */
+START_TEST(tracked_tensors_become_their_means) {
+  model m = make();
+  clg_tensor *t = clg_tensor_create(ctx, 1, (int64_t[]){STATS}, (float[]){1, -2, 3, 1e6f, 0});
+  for (int shards = 1; shards <= 8; shards *= 2) {
+    clg_shard_sum *s = clg_shard_sum_create(ctx, m.params, 3, (size_t)shards);
+    ck_assert_int_eq(clg_shard_sum_track(s, &t, 1), CLG_OK);
+    for (int batch = 0; batch < 2; batch++) {
+      float before[STATS], now[STATS];
+      ck_assert_int_eq(clg_tensor_read(t, before), CLG_OK);
+      for (int i = 0; i < shards; i++) {
+        ck_assert_int_eq(clg_tensor_write(t, before), CLG_OK);
+        change(t, i);
+        memset(each[i], 0, sizeof each[i]);
+        ck_assert_int_eq(clg_tensor_read(t, each[i]), CLG_OK);
+      }
+      tree((const float(*)[N])each, shards, want);
+      ck_assert_int_eq(clg_tensor_write(t, before), CLG_OK);
+      ck_assert_int_eq(clg_shard_sum_begin(s), CLG_OK);
+      for (int i = 0; i < shards; i++) {
+        ck_assert_int_eq(clg_tensor_read(t, now), CLG_OK);
+        ck_assert_mem_eq(now, before, sizeof now);
+        change(t, i);
+        if (i + 1 == shards && batch) ck_assert_int_eq(clg_shard_sum_settle(s), CLG_OK);
+        backward(&m, i);
+        ck_assert_int_eq(clg_shard_sum_add(s), CLG_OK);
+      }
+      ck_assert_int_eq(clg_tensor_read(t, now), CLG_OK);
+      for (int k = 0; k < STATS; k++) ck_assert_float_eq(now[k], want[k] / (float)shards);
+      for (int k = 0; k < 3; k++) clg_tensor_zero_grad(m.params[k]);
+    }
+    clg_shard_sum_unref(&s);
+  }
+  clg_tensor_unref(&t);
+  drop(&m);
+}
+END_TEST
+
+START_TEST(tracking_has_an_order) {
+  model m = make();
+  clg_tensor *t = clg_tensor_create(ctx, 1, (int64_t[]){STATS}, NULL);
+  clg_shard_sum *s = clg_shard_sum_create(ctx, m.params, 3, 2);
+  size_t n;
+  ck_assert_int_eq(clg_shard_sum_track(s, &t, 1), CLG_OK);
+  ck_assert_ptr_eq(clg_shard_sum_tracked(s, &n)[0], t);
+  ck_assert_uint_eq(n, 1);
+  ck_assert_ptr_eq(clg_shard_sum_params(s, &n)[2], m.params[2]);
+  ck_assert_uint_eq(n, 3);
+  ck_assert_int_eq(clg_shard_sum_track(s, &t, 1), CLG_ERR_STATE);
+  test_expect_error(ctx, CLG_ERR_STATE, "once");
+  backward(&m, 0);
+  ck_assert_int_eq(clg_shard_sum_add(s), CLG_ERR_STATE);
+  test_expect_error(ctx, CLG_ERR_STATE, "clg_shard_sum_begin");
+  ck_assert_int_eq(clg_shard_sum_begin(s), CLG_OK);
+  ck_assert_int_eq(clg_shard_sum_settle(s), CLG_ERR_STATE);
+  test_expect_error(ctx, CLG_ERR_STATE, "last shard");
+  ck_assert_int_eq(clg_shard_sum_add(s), CLG_OK);
+  ck_assert_int_eq(clg_shard_sum_begin(s), CLG_OK); /* anew */
+  ck_assert_uint_eq(clg_shard_sum_next(s), 0);
+  clg_shard_sum_unref(&s);
+  clg_tensor_unref(&t);
+  drop(&m);
+}
+END_TEST
+
 /* A gradient that somebody else holds is not changed under them. */
 START_TEST(a_gradient_that_is_held_stays) {
   model m = make();
@@ -250,6 +328,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, parameters_are_added_as_they_come);
   tcase_add_test(c, what_is_missing_is_said);
   tcase_add_test(c, a_gradient_that_is_held_stays);
+  tcase_add_test(c, tracked_tensors_become_their_means);
+  tcase_add_test(c, tracking_has_an_order);
   tcase_add_test(c, memory_is_log2_buffers);
   suite_add_tcase(suite, c);
 }

@@ -141,6 +141,15 @@ CLG_API bool clg_event_done(const clg_event *e);
 /* Waits until it is reached. Blocks. CLG_ERR_LOST when work before it failed. */
 CLG_API clg_status clg_event_wait(clg_event *e);
 
+/* Host memory that the driver copies from and to fastest: asynchronous copies on a GPU run beside its kernels only from
+ * and to memory of this kind. Aligned to 64 bytes, its contents undefined; counted as reserved. */
+typedef struct clg_pinned clg_pinned;
+CLG_API clg_pinned *clg_pinned_create(clg_context *ctx, size_t bytes); /* bytes > 0. Blocks; one wait */
+CLG_API clg_pinned *clg_pinned_ref(clg_pinned *p);
+/* With the last reference it goes once the device has done what is queued. Does not block. */
+CLG_API void clg_pinned_unref(clg_pinned **p);
+CLG_API void *clg_pinned_data(const clg_pinned *p);
+
 /* While a call of this context waits for the device (clg_finish, clg_event_wait, a read, an op that needs memory),
  * `idle` is called again and again on the same thread, so that other work goes on: messages between processes, say.
  * NULL, as at first: the wait sleeps in the driver; else it looks whether the device is done after each call, so that

@@ -75,6 +75,14 @@ typedef struct clg_shard_sum clg_shard_sum;
 CLG_API clg_shard_sum *clg_shard_sum_create(clg_context *ctx, clg_tensor *const *params, size_t n, size_t shards);
 CLG_API clg_shard_sum *clg_shard_sum_ref(clg_shard_sum *s);
 CLG_API void clg_shard_sum_unref(clg_shard_sum **s);
+/* Tracks tensors that a shard's forward changes in place, as running statistics: contiguous, float32. Each shard finds
+ * them as they were when the batch began, and behind the last they are the mean over the shards, summed in the same
+ * tree. Once, before the first batch; takes one buffer more than the gradients do, role workspace. */
+CLG_API clg_status clg_shard_sum_track(clg_shard_sum *s, clg_tensor *const *tensors, size_t n);
+
+/* A batch begins: shards find tracked tensors as they are now. Needed where some are tracked; what was added of a batch
+ * that came to no end is forgotten. */
+CLG_API clg_status clg_shard_sum_begin(clg_shard_sum *s);
 /* Takes the gradients as those of the next shard, whose backwards are done, and drops them. Those of the last shard it
  * replaces by the sums, and the batch is over. Each parameter has a gradient in each shard (CLG_ERR_STATE). After an
  * error the next shard is the first again. */
@@ -82,10 +90,14 @@ CLG_API clg_status clg_shard_sum_add(clg_shard_sum *s);
 /* In the last shard: puts the sum into the gradient of params[i] alone, from its post-accumulate hook, say, while other
  * gradients are still to come. clg_shard_sum_add then does the others. */
 CLG_API clg_status clg_shard_sum_add_one(clg_shard_sum *s, size_t i);
+/* In the last shard, when its forwards are done: puts the means into the tracked tensors. clg_shard_sum_add would. */
+CLG_API clg_status clg_shard_sum_settle(clg_shard_sum *s);
+
 /* The shard that is added next, from 0. */
 CLG_API size_t clg_shard_sum_next(const clg_shard_sum *s);
-/* The next shard is the first of a batch. */
-CLG_API void clg_shard_sum_reset(clg_shard_sum *s);
+/* Borrowed lists, and their lengths. */
+CLG_API clg_tensor *const *clg_shard_sum_params(const clg_shard_sum *s, size_t *n);
+CLG_API clg_tensor *const *clg_shard_sum_tracked(const clg_shard_sum *s, size_t *n);
 
 /* ---- learning rates at step t (from 0), for clg_optim_set_lr: pure functions ---- */
 

@@ -49,14 +49,6 @@ CLG_API clg_status clg_tensor_write(clg_tensor *t, const float *data);
 /* As clg_tensor_write, but reads `data` straight from the host while the queue runs: it must stay as it is until an
  * event recorded after it is done, or clg_finish() or a blocking read has returned. */
 CLG_API clg_status clg_tensor_write_async(clg_tensor *t, const float *data);
-/* Host memory that the driver copies from and to fastest: asynchronous copies on a GPU run beside its kernels only from
- * and to memory of this kind. Aligned to 64 bytes, its contents undefined; counted as reserved. */
-typedef struct clg_pinned clg_pinned;
-CLG_API clg_pinned *clg_pinned_create(clg_context *ctx, size_t bytes); /* bytes > 0. Blocks; one wait */
-CLG_API clg_pinned *clg_pinned_ref(clg_pinned *p);
-/* With the last reference it goes once the device has done what is queued. Does not block. */
-CLG_API void clg_pinned_unref(clg_pinned **p);
-CLG_API void *clg_pinned_data(const clg_pinned *p);
 /* The same for int32 tensors; each kind refuses the other's. */
 CLG_API clg_status clg_tensor_read_i32(const clg_tensor *t, int32_t *out);
 CLG_API clg_status clg_tensor_write_i32(clg_tensor *t, const int32_t *data);

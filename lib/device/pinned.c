@@ -3,7 +3,6 @@
 #include "device/pool.h"
 #include "device/profile.h"
 #include "device/queue.h"
-#include <clgrad/tensor.h>
 #include <stdlib.h>
 
 #define ALIGN 64

@@ -75,9 +75,13 @@ static void train_in_shards(clg_context *ctx, results *r) {
   size_t n = 0;
   clg_tensor *const *p = clg_module_parameters(net, &n);
   clg_shard_sum *sum = clg_shard_sum_create(ctx, p, n, 4);
+  clg_tensor *tracked = clg_zeros(ctx, SHAPE(3));
+  reached(r, clg_shard_sum_track(sum, &tracked, 1) == CLG_OK);
   for (int i = 0; i < 8; i++) {
     clg_scope *s = clg_scope_open(ctx);
     if (i % 4 == 0) clg_optim_zero_grad(o);
+    if (i % 4 == 0) reached(r, clg_shard_sum_begin(sum) == CLG_OK);
+    reached(r, clg_rand_(tracked, 0, 1) == CLG_OK);
     clg_tensor *loss = clg_mean(clg_square(clg_forward(net, clg_randn(ctx, SHAPE(5, 4)))), NULL, 0, false);
     reached(r, clg_backward(loss, NULL) == CLG_OK);
     if (i % 4 == 3) reached(r, clg_shard_sum_add_one(sum, 1) == CLG_OK);
@@ -86,7 +90,7 @@ static void train_in_shards(clg_context *ctx, results *r) {
     note(r, loss);
     clg_scope_close(s);
   }
-  note_parameters(r, net);
+  note_parameters(r, net), note(r, tracked);
   clg_shard_sum_unref(&sum), clg_optim_unref(&o), clg_module_unref(&net);
 }
 
