@@ -36,7 +36,8 @@ typedef enum clg_status {
   CLG_ERR_DEVICE,      /* no such device, or OpenCL refused a call */
   CLG_ERR_BUILD,       /* a kernel did not compile */
   CLG_ERR_IO,          /* a file that is missing, truncated or lies */
-  CLG_ERR_LOST         /* queued work failed later on: only unref is left to do */
+  CLG_ERR_LOST,        /* queued work failed later on: only unref is left to do */
+  CLG_ERR_PEER         /* another process that this one works with gave up, or cannot be reached */
 } clg_status;
 
 /* Of a tensor's elements: float32 and int32. */

@@ -15,6 +15,7 @@ const char *clg_status_name(clg_status status) {
   case CLG_ERR_BUILD: return "build error";
   case CLG_ERR_IO: return "input/output error";
   case CLG_ERR_LOST: return "device lost";
+  case CLG_ERR_PEER: return "another process failed";
   }
   return "unknown status";
 }

@@ -28,13 +28,17 @@ cc -std=c11 $strict $cflags "$prefix/example.c" $libs "$rpath" -lm -o "$prefix/e
 c++ -std=c++20 $strict $cflags "$prefix/example.cpp" $libs "$rpath" -lm -o "$prefix/example_cpp"
 "$prefix/example_cpp"
 
+# The headers of MPI are no clean C.
+mpi_flags=$(pkg-config --cflags clgrad-mpi 2> /dev/null | sed "s,-I,-isystem ,g") || mpi_flags=""
+[ -z "$mpi_flags" ] || [ -n "$(find "$prefix" -name 'libclgrad-mpi.so.0.2')" ] || { echo "no libclgrad-mpi was installed"; exit 1; }
 find "$prefix" -path '*/include/clgrad/*.h' | while read -r header; do
   echo "#include <clgrad/${header##*/}>" > "$prefix/one.c"
   cp "$prefix/one.c" "$prefix/one.cpp"
+  [ "${header##*/}" = mpi.h ] && more=$mpi_flags || more=""
   # shellcheck disable=SC2086
-  cc -std=c11 $strict $cflags -fsyntax-only "$prefix/one.c"
+  cc -std=c11 $strict $cflags $more -fsyntax-only "$prefix/one.c"
   # shellcheck disable=SC2086
-  c++ -std=c++11 $strict $cflags -fsyntax-only "$prefix/one.cpp"
+  c++ -std=c++11 $strict $cflags $more -fsyntax-only "$prefix/one.cpp"
 done
 for program in gan_train clgrad_info clgrad_tune; do
   binary=$(find "$prefix" -path "*/bin/$program")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails on an #include that points upward or takes a private header, on an op that does what the engine does, on a driver's header
+"""Fails on an #include that points upward or takes a private header, on one of MPI's outside its library, on an op that does what the engine does, on a driver's header
 outside the device and product rooms, on a statement of lib with two conditional operators or a comma in its return, on a file over 500
 lines, on a barrier beside WG_BARRIER, and on a test that is not run.
 
@@ -15,6 +15,7 @@ RANK = {room: rank for rank, room in enumerate(ROOMS)}
 PUBLIC = {
     "core.h": "base", "tuning.h": "product", "tensor.h": "tensor", "autograd.h": "graph", "graph.h": "graph",
     "ops.h": "ops", "custom.h": "ops", "nn.h": "nn", "optim.h": "optim", "io.h": "io", "clgrad.h": "io",
+    "mpi.h": "io", # of a library above all
     # Types that the handle of a context holds; the rooms above have the functions.
     "context.h": "base", "memory.h": "base", "profile.h": "base", "trace.h": "base",
     # Both halves of the interoperation: contexts (context room) and tensors (tensor room).
@@ -26,6 +27,11 @@ DRIVER = re.compile(r"^(CL/|clblast)")
 DRIVERS = {"device": "CL/", "product": "clblast_c.h"}
 MAX_LINES = 500
 NOT_OURS_TO_SPLIT = {"tests/tools/clwitness.c"}
+
+
+# A library of its own, on the public headers alone.
+MPI = "mpi"
+OF_MPI = ("mpi.h", "clgrad/mpi.h")
 
 
 # What the first comment of a header may say: who includes it.
@@ -44,10 +50,15 @@ def includes(path):
 
 def check_lib(root, path, complain):
     room = path.relative_to(root / "lib").parts[0]
+    if room == MPI:
+        check_app(path, complain)
+        return
     if room not in RANK:
         complain(path, f"lies in no known room ({room})")
         return
     for kind, name in includes(path):
+        if name in OF_MPI:
+            complain(path, f"includes <{name}>: MPI is lib/mpi's alone")
         if DRIVER.match(name) and not (room in DRIVERS and name.startswith(DRIVERS[room])):
             complain(path, f"includes <{name}>: OpenCL's header is lib/device's alone, CLBlast's lib/product's")
         if kind == "<" and name.startswith("clgrad/"):
@@ -93,6 +104,8 @@ def check_public(path, complain):
             complain(path, f"includes <{name}>, which only clgrad/opencl.h may")
         if kind == '"':
             complain(path, f'includes "{name}": public headers use <clgrad/...>')
+        if name in OF_MPI and path.name != "mpi.h":
+            complain(path, f"includes <{name}>, which only clgrad/mpi.h may")
         if name.startswith("clgrad/") and RANK[PUBLIC.get(name[len("clgrad/"):], "io")] > RANK[room]:
             complain(path, f"includes <{name}>: {room} must not know it")
 

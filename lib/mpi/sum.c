@@ -1,0 +1,373 @@
+/* Sums of gradients over the ranks. Each has a vector in pinned memory: first the tensors that shards track, then the
+ * host's floats, then gradients, the last parameter's first, as backward completes them. The vector is cut into
+ * buckets; one goes out as soon as the device has copied all of it, and comes back to the device in
+ * clg_group_sum_finish. */
+#include "sum.h"
+#include "bucket.h"
+#include "watch.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_BUCKET ((size_t)256 << 10)
+
+/* A tensor's place in the vector. */
+typedef struct place {
+  clg_group_sum *sum;
+  size_t i; /* its number among the parameters, or the tracked */
+  size_t at, n;
+  bool queued;   /* it is being read */
+  uint64_t hook; /* a parameter's; 0: none */
+} place;
+
+typedef struct piece {
+  clg_bucket b;
+  size_t at;        /* of the vector */
+  size_t missing;   /* floats of it that no read is queued for */
+  clg_event *ready; /* when they are read; NULL: not all are queued */
+  bool of_host, running;
+} piece;
+
+struct clg_group_sum {
+  uint32_t refs;
+  clg_group *g;
+  clg_shard_sum *shards;
+  clg_group_sum *next;
+  clg_tensor *const *params, *const *tracked; /* of `shards` */
+  place *param, *value;                       /* [n_params], [n_tracked] */
+  size_t n_params, n_tracked, n_host, n_floats;
+  size_t host_at;
+  float *host; /* the program's */
+  clg_pinned *pinned;
+  float *data, *space;
+  piece *piece;
+  size_t n_pieces, first_open; /* those before it are done */
+  bool started;
+  double begun; /* when the first bucket went out; 0: none did */
+};
+
+clg_group_sum *clg_sum_next(const clg_group_sum *s) { return s->next; }
+
+/* Whether there is anybody to send to. */
+static bool is_alone(const clg_group *g) { return g->comm == MPI_COMM_NULL; }
+
+/* ---- moving on ---- */
+
+static void start_piece(clg_group_sum *s, piece *p) {
+  if (p->of_host) memcpy(s->data + p->at, s->host + (p->at - s->host_at), p->b.n * sizeof(float));
+  if (!(s->begun > 0)) s->begun = clg_group_clock();
+  p->running = true;
+  clg_bucket_start(s->g, &p->b);
+}
+
+bool clg_sum_turn(clg_group_sum *s) {
+  bool moved = false;
+  for (size_t i = s->first_open; i < s->n_pieces && s->g->status == CLG_OK; i++) {
+    piece *p = &s->piece[i];
+    bool starts = !p->running && p->ready && clg_event_done(p->ready);
+    if (starts) start_piece(s, p);
+    if (p->running && !p->b.done) moved = clg_bucket_turn(s->g, &p->b) || moved;
+    moved = moved || starts;
+  }
+  while (s->first_open < s->n_pieces && s->piece[s->first_open].running && s->piece[s->first_open].b.done)
+    s->first_open++;
+  return moved;
+}
+
+/* ---- from the device ---- */
+
+/* [at, at + n) of the vector is on its way, when the queue is as far as it is now. */
+static clg_status note_queued(clg_group_sum *s, size_t at, size_t n) {
+  clg_event *event = NULL;
+  clg_status status = CLG_OK;
+  for (size_t i = 0; status == CLG_OK && i < s->n_pieces; i++) {
+    piece *p = &s->piece[i];
+    size_t from = p->at > at ? p->at : at, to = p->at + p->b.n;
+    if (to > at + n) to = at + n;
+    if (from >= to || (p->missing -= to - from)) continue;
+    if (!event) event = clg_event_record(s->g->ctx);
+    if (!event) status = clg_last_status(s->g->ctx);
+    p->ready = clg_event_ref(event);
+  }
+  clg_event_unref(&event);
+  return status;
+}
+
+static clg_status queue_place(clg_group_sum *s, place *p, const clg_tensor *t) {
+  p->queued = true;
+  if (!p->n) return CLG_OK;
+  clg_status status = clg_tensor_read_async(t, s->data + p->at);
+  return status == CLG_OK ? note_queued(s, p->at, p->n) : status;
+}
+
+static clg_status queue_values(clg_group_sum *s) {
+  clg_status status = CLG_OK;
+  for (size_t i = 0; status == CLG_OK && i < s->n_tracked; i++)
+    if (!s->value[i].queued) status = queue_place(s, &s->value[i], s->tracked[i]);
+  return status == CLG_OK && s->n_host ? note_queued(s, s->host_at, s->n_host) : status;
+}
+
+static clg_status queue_gradient(clg_group_sum *s, size_t i) {
+  return queue_place(s, &s->param[i], clg_tensor_grad(s->params[i]));
+}
+
+static clg_status on_complete(void *user, clg_tensor *leaf) {
+  place *p = user;
+  clg_group_sum *s = p->sum;
+  (void)leaf;
+  if (!s->started || p->queued) return CLG_OK;
+  clg_status status = clg_shard_sum_add_one(s->shards, p->i);
+  if (status == CLG_OK) status = queue_gradient(s, p->i);
+  clg_group_poll(s->g);
+  return status;
+}
+
+/* ---- making ---- */
+
+/* Floats of the vector from `at` on, in buckets. */
+static void cut(clg_group_sum *s, size_t at, size_t n, bool of_host, uint64_t *sent) {
+  size_t most = (s->g->options.bucket_bytes ? s->g->options.bucket_bytes : DEFAULT_BUCKET) / sizeof(float);
+  if (!most) most = 1;
+  for (size_t done = 0, part; done < n; done += part) {
+    part = n - done < most ? n - done : most;
+    if (s->piece) s->piece[s->n_pieces] = (piece){.at = at + done, .of_host = of_host, .b = {.n = part, .sent = sent}};
+    s->n_pieces++;
+  }
+}
+
+static void cut_all(clg_group_sum *s) {
+  clg_group_counters *count = &s->g->count;
+  s->n_pieces = 0;
+  cut(s, 0, s->host_at, false, &count->other_bytes);
+  cut(s, s->host_at, s->n_host, true, &count->other_bytes);
+  cut(s, s->host_at + s->n_host, s->n_floats - s->host_at - s->n_host, false, &count->gradient_bytes);
+}
+
+static void lay_out(clg_group_sum *s) {
+  size_t at = 0;
+  for (size_t i = 0; i < s->n_tracked; at += s->value[i++].n)
+    s->value[i] = (place){.sum = s, .i = i, .at = at, .n = (size_t)clg_tensor_numel(s->tracked[i])};
+  s->host_at = at;
+  at += s->n_host;
+  for (size_t i = s->n_params; i-- > 0; at += s->param[i].n)
+    s->param[i] = (place){.sum = s, .i = i, .at = at, .n = (size_t)clg_tensor_numel(s->params[i])};
+  s->n_floats = at;
+}
+
+static size_t space_of(const piece *p) { return (p->b.n + 1) / 2; }
+
+static bool make_buckets(clg_group_sum *s) {
+  size_t space = 0;
+  cut_all(s);
+  s->piece = calloc(s->n_pieces + 1, sizeof *s->piece);
+  if (!s->piece) return false;
+  cut_all(s);
+  for (size_t i = 0; i < s->n_pieces; i++) space += space_of(&s->piece[i]);
+  s->space = malloc((space + 1) * sizeof *s->space);
+  return s->space;
+}
+
+static bool tags_last(clg_group_sum *s) {
+  int *most = NULL, given = 0;
+  MPI_Comm_get_attr(s->g->comm, MPI_TAG_UB, &most, &given);
+  size_t last = (size_t)s->g->next_tag + s->n_pieces;
+  return given && last <= (size_t)*most;
+}
+
+static void place_buckets(clg_group_sum *s) {
+  float *space = s->space;
+  for (size_t i = 0; i < s->n_pieces; i++) {
+    piece *p = &s->piece[i];
+    p->b.data = s->data + p->at;
+    p->b.space = space;
+    p->b.tag = s->g->next_tag++;
+    space += space_of(p);
+  }
+}
+
+/* As before a batch. */
+static void reset(clg_group_sum *s) {
+  for (size_t i = 0; i < s->n_pieces; i++) {
+    clg_event_unref(&s->piece[i].ready);
+    s->piece[i].missing = s->piece[i].b.n;
+    s->piece[i].running = false;
+  }
+  for (size_t i = 0; i < s->n_params; i++) s->param[i].queued = false;
+  for (size_t i = 0; i < s->n_tracked; i++) s->value[i].queued = false;
+  s->first_open = 0;
+  s->started = false;
+  s->begun = 0;
+}
+
+/* A plan takes the same memory of the context, and sends nothing. */
+static clg_status make(clg_group_sum *s) {
+  clg_group *g = s->g;
+  if (!s->n_floats || g->size == 1) return CLG_OK;
+  s->pinned = clg_pinned_create(g->ctx, s->n_floats * sizeof(float));
+  if (!s->pinned) return clg_last_status(g->ctx);
+  s->data = clg_pinned_data(s->pinned);
+  if (is_alone(g)) return CLG_OK;
+  if (!make_buckets(s)) return clg_raise(g->ctx, CLG_ERR_HOST_MEMORY, "group_sum", "out of host memory");
+  if (!tags_last(s))
+    return clg_raise(g->ctx, CLG_ERR_ARGUMENT, "group_sum", "MPI has no tags for so many buckets: make them larger");
+  place_buckets(s);
+  reset(s);
+  for (size_t i = 0; i < s->n_params; i++) {
+    s->param[i].hook = clg_tensor_add_post_accumulate_hook(s->params[i], on_complete, &s->param[i]);
+    if (!s->param[i].hook) return clg_last_status(g->ctx);
+  }
+  s->next = g->sums;
+  g->sums = s;
+  return CLG_OK;
+}
+
+static clg_group_sum *refuse(clg_group *g, clg_status status, const char *line) {
+  clg_raise(g->ctx, status, "group_sum", line);
+  return NULL;
+}
+
+clg_group_sum *clg_group_sum_create(clg_group *g, clg_shard_sum *shards, float *host, size_t n_host) {
+  if (!g) return NULL;
+  if (!shards || (n_host && !host)) return refuse(g, CLG_ERR_ARGUMENT, "it was given NULL");
+  if (g->size & (g->size - 1))
+    return refuse(g, CLG_ERR_ARGUMENT, "the number of ranks is no power of two: it must divide that of the shards");
+  clg_group_sum *s = calloc(1, sizeof *s);
+  if (!s) return refuse(g, CLG_ERR_HOST_MEMORY, "out of host memory");
+  *s = (clg_group_sum){.refs = 1, .g = clg_group_ref(g), .shards = clg_shard_sum_ref(shards)};
+  s->host = host, s->n_host = n_host;
+  s->params = clg_shard_sum_params(shards, &s->n_params);
+  s->tracked = clg_shard_sum_tracked(shards, &s->n_tracked);
+  s->param = calloc(s->n_params + 1, sizeof *s->param);
+  s->value = calloc(s->n_tracked + 1, sizeof *s->value);
+  if (!s->param || !s->value) {
+    refuse(g, CLG_ERR_HOST_MEMORY, "out of host memory");
+    clg_group_sum_unref(&s);
+    return NULL;
+  }
+  lay_out(s);
+  if (make(s) != CLG_OK) clg_group_sum_unref(&s);
+  return s;
+}
+
+clg_group_sum *clg_group_sum_ref(clg_group_sum *s) {
+  if (s) s->refs++;
+  return s;
+}
+
+/* What MPI may still read of a group that failed stays. */
+static bool abandon(clg_group_sum *s) {
+  bool all = true;
+  for (size_t i = 0; i < s->n_pieces; i++)
+    if (s->piece[i].running && !s->piece[i].b.done) all = clg_bucket_abandon(&s->piece[i].b) && all;
+  return all;
+}
+
+void clg_group_sum_unref(clg_group_sum **sum) {
+  if (!sum || !*sum) return;
+  clg_group_sum *s = *sum;
+  *sum = NULL;
+  if (--s->refs) return;
+  for (clg_group_sum **at = &s->g->sums; *at; at = &(*at)->next)
+    if (*at == s) {
+      *at = s->next;
+      break;
+    }
+  for (size_t i = 0; s->param && i < s->n_params; i++)
+    if (s->param[i].hook) clg_tensor_remove_hook(s->params[i], s->param[i].hook);
+  bool free_of_mpi = abandon(s);
+  reset(s);
+  if (free_of_mpi) clg_pinned_unref(&s->pinned);
+  if (free_of_mpi) free(s->space);
+  free(s->piece);
+  free(s->param);
+  free(s->value);
+  clg_shard_sum_unref(&s->shards);
+  clg_group_unref(&s->g);
+  free(s);
+}
+
+/* ---- a batch ---- */
+
+/* Also what an earlier batch began that came to no end: it did on all ranks. */
+static clg_status wait_for(clg_group_sum *s, bool all) {
+  unsigned idle = 0;
+  clg_watch_wait(s->g);
+  for (bool open = true; open && s->g->status == CLG_OK;) {
+    bool moved = clg_group_poll(s->g);
+    clg_watch_turn(s->g, true);
+    open = false;
+    for (size_t i = s->first_open; i < s->n_pieces && !open; i++)
+      open = all || s->piece[i].ready ? !(s->piece[i].running && s->piece[i].b.done) : false;
+    if (open) clg_group_rest(moved, &idle);
+  }
+  return s->g->status;
+}
+
+clg_status clg_group_sum_start(clg_group_sum *s) {
+  static const char op[] = "group_sum_start";
+  if (!s) return CLG_ERR_ARGUMENT;
+  clg_group *g = s->g;
+  clg_status status = clg_shard_sum_settle(s->shards);
+  if (status != CLG_OK || !s->n_pieces) return status;
+  if (s->started && wait_for(s, false) == CLG_OK) reset(s);
+  if (g->status != CLG_OK) return clg_group_raise(g, op);
+  s->started = g->options.bucket_bytes > 0;
+  return s->started ? queue_values(s) : CLG_OK;
+}
+
+/* What no hook has told of, or all. */
+static clg_status queue_rest(clg_group_sum *s) {
+  clg_status status = s->started ? CLG_OK : queue_values(s);
+  for (size_t i = s->n_params; status == CLG_OK && i-- > 0;)
+    if (!s->param[i].queued) status = queue_gradient(s, i);
+  return status;
+}
+
+/* What came of tracked tensors is a sum of the ranks' means. */
+static clg_status write_back(clg_group_sum *s) {
+  clg_status status = CLG_OK;
+  for (size_t i = 0; i < s->host_at; i++) s->data[i] *= 1 / (float)s->g->size;
+  for (size_t i = s->n_params; status == CLG_OK && i-- > 0;)
+    if (s->param[i].n) status = clg_tensor_write_async(clg_tensor_grad(s->params[i]), s->data + s->param[i].at);
+  for (size_t i = 0; status == CLG_OK && i < s->n_tracked; i++)
+    if (s->value[i].n) status = clg_tensor_write_async(s->tracked[i], s->data + s->value[i].at);
+  if (s->n_host) memcpy(s->host, s->data + s->host_at, s->n_host * sizeof(float));
+  return status;
+}
+
+/* Waits for the messages; `end` is when the device has nothing left to do. */
+static clg_status wait_and_count(clg_group_sum *s, clg_event *end) {
+  clg_group *g = s->g;
+  double idle_since = 0;
+  unsigned idle = 0;
+  clg_watch_wait(g);
+  while (g->status == CLG_OK && s->first_open < s->n_pieces) {
+    bool moved = clg_group_poll(g);
+    clg_watch_turn(g, true);
+    if (!(idle_since > 0) && clg_event_done(end)) idle_since = clg_group_clock();
+    if (s->first_open < s->n_pieces) clg_group_rest(moved, &idle);
+  }
+  if (g->status != CLG_OK) return clg_group_raise(g, "group_sum_finish");
+  double now = clg_group_clock(), from = idle_since > s->begun ? idle_since : s->begun;
+  g->count.sums++;
+  g->count.seconds += now - s->begun;
+  if (idle_since > 0) g->count.exposed_seconds += now - from;
+  return clg_event_wait(end);
+}
+
+clg_status clg_group_sum_finish(clg_group_sum *s) {
+  static const char op[] = "group_sum_finish";
+  if (!s) return CLG_ERR_ARGUMENT;
+  clg_group *g = s->g;
+  if (clg_shard_sum_next(s->shards))
+    return clg_raise(g->ctx, CLG_ERR_STATE, op, "this rank's shards are not all added: clg_shard_sum_add comes first");
+  if (!s->n_pieces) return CLG_OK;
+  if (g->status != CLG_OK) return clg_group_raise(g, op);
+  clg_status status = queue_rest(s);
+  clg_event *end = status == CLG_OK ? clg_event_record(g->ctx) : NULL;
+  if (status == CLG_OK && !end) status = clg_last_status(g->ctx);
+  if (status == CLG_OK) status = wait_and_count(s, end);
+  if (status == CLG_OK) status = write_back(s);
+  clg_event_unref(&end);
+  if (status == CLG_OK) reset(s);
+  return status;
+}
