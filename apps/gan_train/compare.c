@@ -1,6 +1,7 @@
 /* Runs variants and measures them against detach. */
 #include "compare.h"
 #include "../building.h"
+#include "apart.h"
 #include "interrupt.h"
 #include "phases.h"
 #include "rounds.h"
@@ -72,8 +73,8 @@ static bool run_all(comparison *c, const options *o, const run_setup *setup, mes
   }
   if (interrupted()) keep_what_ran(c);
   if (with_reference && !interrupted() && !rounds_run(c, setup, why)) return false;
-  for (int i = 0; setup->record && !c->plan && i < c->n; i++)
-    if (!c->results[i].failed && !interrupted()) phases_measure(setup, &c->results[i]);
+  if (with_reference && setup->record && !interrupted()) apart_run(c, setup);
+  if (setup->record && !c->plan && !interrupted()) phases_measure(c, setup);
   return true;
 }
 

@@ -26,8 +26,8 @@ static bool write_json(outputs *out, const run_setup *setup, const comparison *c
 static bool write_report(outputs *out, const run_setup *setup, const comparison *c, char *const *words, message *why) {
   if (!out->report) return true;
   size_t n;
-  char *page = report_html(c, setup, words, &n);
-  bool ok = page ? outputs_write(out, out->report, page, n, why) : fail_no_memory(why);
+  char *page = report_html(c, setup, words, &n, why);
+  bool ok = page && outputs_write(out, out->report, page, n, why);
   free(page);
   return ok;
 }

@@ -2,11 +2,11 @@
 #ifndef GAN_PHASES_H
 #define GAN_PHASES_H
 
-#include "result.h"
-#include "run.h"
+#include "compare.h"
 
-/* Fills r->times from a run of its own, in a context that records times, which costs time itself: the step's other
- * figures are not from there. Without room for it there are none. */
-void phases_measure(const run_setup *setup, result *r);
+/* Fills the `times` of the variants that ran to their end from steps of their own, in contexts that record times, which
+ * costs time itself: the other figures of a step are not from there. The variants take turns, or where the device has
+ * no room for all at once, one comes after the other. One without times has a reason in its times_error. */
+void phases_measure(comparison *c, const run_setup *setup);
 
 #endif

@@ -63,18 +63,17 @@ static json_t *weights_json(const result *r) {
   return json_pack("{s:o, s:b}", "max_abs_diff", number(r->max_abs_diff), "bit_identical", (int)r->bit_identical);
 }
 
-static json_t *list_json(const double *values, int n) {
+static json_t *list_json(const double *values, int64_t n) {
   json_t *list = json_array();
-  for (int i = 0; i < n; i++) json_array_append_new(list, real(values[i]));
+  for (int64_t i = 0; i < n; i++) json_array_append_new(list, real(values[i]));
   return list;
 }
 
 static json_t *timing_json(const timing *t) {
   if (!t->blocks) return t->error[0] ? json_pack("{s:o}", "error", json_text(t->error)) : json_null();
-  return json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:s}", "blocks", t->blocks, "steps_per_block", t->block_steps,
-                   "ms", list_json(t->ms, t->blocks), "detach_ms", list_json(t->beside, t->blocks), "max_abs_diff",
-                   list_json(t->difference, t->n_differences), "ratio", real(t->ratio), "p", real(t->p), "verdict",
-                   verdict_name(t->verdict));
+  return json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:s}", "blocks", t->blocks, "steps_per_block", t->block_steps, "ms",
+                   list_json(t->ms, t->blocks), "detach_ms", list_json(t->beside, t->blocks), "ratio", real(t->ratio),
+                   "p", real(t->p), "verdict", verdict_name(t->verdict));
 }
 
 static json_t *times_json(const result *r) {
@@ -122,6 +121,7 @@ static void add_measured(json_t *to, const result *r) {
   json_object_set_new(to, "phases", phases_json(r));
   if (r->n_times) json_object_set_new(to, "times", times_json(r));
   json_object_set_new(to, "weights", weights_json(r));
+  if (r->n_apart) json_object_set_new(to, "max_abs_diff_by_step", list_json(r->apart, r->n_apart));
   json_object_set_new(to, "losses", losses_json(r));
 }
 

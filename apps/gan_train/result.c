@@ -9,8 +9,10 @@ void result_free(result *r) {
   free(r->losses);
   free(r->weights);
   free(r->samples);
+  free(r->apart);
   record_free(r->record);
   r->losses = r->weights = r->samples = NULL;
+  r->apart = NULL;
   r->record = NULL;
 }
 

@@ -39,6 +39,7 @@ typedef struct result {
   size_t n_phases;
   result_time times[RESULT_PHASES]; /* by the device's clock, from a run of their own; for a report */
   size_t n_times;
+  char times_error[256]; /* why there are none; "": none were wanted */
   uint64_t predicted_live, predicted_reserved;
   record *record; /* of the plan's last step, when one is wanted; what a device does is the same */
   clg_device_info device;
@@ -51,6 +52,9 @@ typedef struct result {
   /* Against the reference, when there is one, both ran to the end, and both are the same algorithm. */
   bool compared, bit_identical;
   double max_abs_diff;
+  double *apart; /* [n_apart] the largest difference behind each of the first steps; for a report */
+  int64_t n_apart;
+  char apart_error[256]; /* why there are none; "": none were wanted */
 } result;
 
 void result_free(result *r);

@@ -1,10 +1,10 @@
-/* Opens a context for each of those that take turns, and closes them all. */
+/* Times those that take turns. */
 #include "rounds.h"
 #include "../building.h"
 #include "interrupt.h"
 #include "progress.h"
 #include "random.h"
-#include "train.h"
+#include "turns.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,104 +13,55 @@
 /* All variants and the control. */
 #define MOST_MEMBERS (VARIANT_COUNT + 1)
 
-typedef struct member {
-  timing *to;
-  variant v;
-  uint64_t reserved; /* bytes that it will want of the device */
-  clg_context *ctx;
-  building compiling;
-  result scratch;
-  training t;
-  bool training; /* t is to be closed */
-} member;
-
 /* The first is detach. */
 typedef struct group {
   run_setup setup;
   int blocks, block_steps, n;
-  member members[MOST_MEMBERS];
+  turn turns[MOST_MEMBERS];
+  timing *to[MOST_MEMBERS];
 } group;
 
 static void add(group *g, timing *to, const result *like) {
-  g->members[g->n++] = (member){.to = to, .v = like->v, .reserved = like->predicted_reserved};
+  g->to[g->n] = to;
+  g->turns[g->n++] = turn_of(like);
 }
 
-/* ---- a member ---- */
-
-static bool take_steps(member *m, int n, double *ms, message *why) {
-  return train_steps(&m->t, n, ms) || fail(why, "%s", m->scratch.error);
-}
-
-static bool open_member(member *m, const run_setup *setup, message *why) {
+static bool open_all(group *g, message *why) {
   double unused[WARM_STEPS];
-  if (!run_open(setup, &m->compiling, &m->ctx, why)) return false;
-  clg_set_remat(m->ctx, setup->remat);
-  m->scratch.v = m->v;
-  m->training = true;
-  return train_open(&m->t, setup, &m->scratch, m->ctx, why) && take_steps(m, WARM_STEPS, unused, why);
+  for (int i = 0; i < g->n; i++)
+    if (!turn_open(&g->turns[i], &g->setup, why) || !turn_steps(&g->turns[i], WARM_STEPS, unused, why)) return false;
+  return true;
 }
 
-static void close_member(member *m) {
-  if (m->training) train_close(&m->t);
-  result_free(&m->scratch);
-  clg_context_unref(&m->ctx);
-}
-
-/* ---- a group ---- */
-
-static bool fits(const group *g, const clg_device_info *device) {
-  uint64_t all = 0;
-  for (int i = 0; i < g->n; i++) all += g->members[i].reserved;
-  return !device->global_bytes || all <= device->global_bytes;
-}
-
-/* Every member takes a block, in an order of its own each round. */
+/* Every one takes a block, in an order of their own each round. */
 static bool run_round(group *g, int round, message *why) {
   uint32_t order[MOST_MEMBERS];
   random_order(random_mix(g->setup.seed, (uint64_t)round), order, (size_t)g->n);
   for (int k = 0; k < g->n; k++) {
     double ms[TIMING_BLOCK_STEPS];
-    member *m = &g->members[order[k]];
-    if (!take_steps(m, g->block_steps, ms, why)) return false;
-    m->to->ms[round] = spread_of(ms, (size_t)g->block_steps).median;
+    if (!turn_steps(&g->turns[order[k]], g->block_steps, ms, why)) return false;
+    g->to[order[k]]->ms[round] = spread_of(ms, (size_t)g->block_steps).median;
   }
   return true;
 }
 
-/* How far each is from detach, which is the first. */
-static bool note_differences(group *g, int round, message *why) {
-  size_t n = gan_numel(&g->members[0].t.model);
-  float *base = malloc(n * sizeof *base), *mine = malloc(n * sizeof *mine);
-  bool ok = base && mine ? gan_read(&g->members[0].t.model, base) == CLG_OK : fail_no_memory(why);
-  for (int i = 1; ok && i < g->n; i++) {
-    ok = gan_read(&g->members[i].t.model, mine) == CLG_OK;
-    g->members[i].to->n_differences = round + 1;
-    g->members[i].to->difference[round] = largest_difference(mine, base, n);
-  }
-  free(base);
-  free(mine);
-  return ok || fail(why, "the weights cannot be read");
-}
-
 static bool run_rounds(group *g, message *why) {
   progress bar;
-  bool ok = true;
   int done = 0;
   progress_begin(&bar, !g->setup.quiet, "timing round", g->blocks);
-  for (int i = 0; ok && i < g->n; i++) ok = open_member(&g->members[i], &g->setup, why);
+  bool ok = open_all(g, why);
   building_clear();
   while (ok && done < g->blocks && !interrupted()) {
-    ok = run_round(g, done, why) && (!g->setup.record || note_differences(g, done, why));
+    ok = run_round(g, done, why);
     done += ok;
     progress_step(&bar, done, NULL);
   }
   progress_end(&bar);
   for (int i = 0; ok && i < g->n; i++) {
-    timing *to = g->members[i].to;
-    to->blocks = done, to->block_steps = g->block_steps;
-    memcpy(to->beside, g->members[0].to->ms, sizeof to->beside);
+    g->to[i]->blocks = done, g->to[i]->block_steps = g->block_steps;
+    memcpy(g->to[i]->beside, g->to[0]->ms, sizeof g->to[i]->beside);
   }
-  for (int i = 0; i < g->n; i++) close_member(&g->members[i]);
+  for (int i = 0; i < g->n; i++) turn_close(&g->turns[i]);
   return ok;
 }
 
@@ -140,7 +91,7 @@ static bool time_together(comparison *c, const run_setup *setup, bool *done, mes
   for (int i = 0; i < c->n; i++)
     if (&c->results[i] != c->base && is_timed(&c->results[i])) add(g, &c->results[i].timing, &c->results[i]);
   add(g, &c->control, c->base);
-  *done = fits(g, &c->base->device) && run_rounds(g, &unused);
+  *done = turns_fit(g->turns, g->n, &c->base->device) && run_rounds(g, &unused);
   free(g);
   return true;
 }
@@ -153,7 +104,7 @@ static bool time_pair(comparison *c, const run_setup *setup, timing *to, const r
   if (!g) return fail_no_memory(why);
   add(g, &detach, c->base);
   add(g, to, like);
-  if (!fits(g, &c->base->device))
+  if (!turns_fit(g->turns, g->n, &c->base->device))
     fail(&its, "the device has no room for it and detach at once");
   else
     run_rounds(g, &its);

@@ -25,12 +25,10 @@ typedef enum verdict {
 
 typedef struct timing {
   int blocks, block_steps;
-  double ms[TIMING_BLOCKS];         /* a step's, the median of each block */
-  double beside[TIMING_BLOCKS];     /* detach's in the same rounds */
-  int n_differences;                /* blocks, or 0 where none were taken */
-  double difference[TIMING_BLOCKS]; /* largest of the weights' from detach's behind each block; for a report */
-  double ratio;                     /* median of ms/beside */
-  double p;                         /* of the signed-rank test; 1 when there is nothing to test */
+  double ms[TIMING_BLOCKS];     /* a step's, the median of each block */
+  double beside[TIMING_BLOCKS]; /* detach's in the same rounds */
+  double ratio;                 /* median of ms/beside */
+  double p;                     /* of the signed-rank test; 1 when there is nothing to test */
   verdict verdict;
   char error[256]; /* why there are no blocks; "": none was wanted */
 } timing;

@@ -215,11 +215,11 @@ def times_are_of_phases():
             continue
         assert sum(phase["launches"] for phase in variant["times"]) == variant["launches_per_step"], variant["name"]
         assert all(phase["device_ms"] > 0 for phase in variant["times"]), variant["name"]
-        differences = variant["timing"]["max_abs_diff"]
-        if variant["name"] != "detach":
-            assert len(differences) == variant["timing"]["blocks"]
-            assert variant["name"] in ("polluted", "one_stage") or not any(differences), variant["name"]
-        assert variant["name"] != "polluted" or all(differences)
+        differences = variant.get("max_abs_diff_by_step")
+        assert (differences is None) == (variant["name"] in ("detach", "one_stage")), variant["name"]
+        if differences:
+            assert len(differences) == figures["steps"] and differences[-1] == variant["weights"]["max_abs_diff"], variant["name"]
+            assert all(differences) if variant["name"] == "polluted" else not any(differences), variant["name"]
 
 
 def loops_are_code():

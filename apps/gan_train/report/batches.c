@@ -28,39 +28,45 @@ static size_t list_sizes(int64_t to[SIZES]) {
   return n;
 }
 
-static planned plan_of(const report *r, variant v, int64_t batch) {
+static planned plan_of(html *h, const report *r, variant v, int64_t batch) {
   run_setup setup = *r->setup;
   result of = {0};
   message why = {""};
+  if (h->failed) return (planned){.ok = false};
   setup.spec.batch = batch;
   setup.shape = r->c->results[0].device.shape;
   setup.n_samples = 0, setup.samples_every = 0, setup.record = false;
   setup.resume = NULL;
   bool ok = run_plan(&setup, v, NULL, &of, &why) && !of.failed;
+  /* A batch may be too large for a tensor; no other error is an answer. */
+  if (!ok && of.status != CLG_ERR_SHAPE) {
+    fail(r->why, "a plan of batch %" PRId64 " for --report: %s", batch, why.text);
+    h->failed = true;
+  }
   planned p = {of.predicted_live, of.memory.peak_by_role[CLG_ROLE_SAVED], of.predicted_reserved, ok};
   result_free(&of);
   return p;
 }
 
-static bool fits(const report *r, variant v, int64_t batch, uint64_t limit, uint64_t *bytes) {
-  planned p = plan_of(r, v, batch);
+static bool fits(html *h, const report *r, variant v, int64_t batch, uint64_t limit, uint64_t *bytes) {
+  planned p = plan_of(h, r, v, batch);
   *bytes = p.reserved;
   return p.ok && p.reserved <= limit;
 }
 
 /* The largest batch whose reserved memory keeps to the limit; 0: none does. Memory grows nearly in proportion, in
  * steps. */
-static int64_t largest_batch(const report *r, variant v, uint64_t limit) {
+static int64_t largest_batch(html *h, const report *r, variant v, uint64_t limit) {
   uint64_t first, last;
-  if (!fits(r, v, 1, limit, &first)) return 0;
-  fits(r, v, LAST_SIZE, limit, &last);
+  if (!fits(h, r, v, 1, limit, &first)) return 0;
+  fits(h, r, v, LAST_SIZE, limit, &last);
   double each = last > first ? (double)(last - first) / (LAST_SIZE - 1) : 1;
   double guess = 1 + (double)(limit - first) / each;
   int64_t low = 1, high = LARGEST, step = guess < LARGEST / 2 ? (int64_t)guess / 256 + 1 : LARGEST / 256;
   uint64_t unused;
   /* A narrow bracket around the guess, else a wide one. */
   for (int64_t at = guess < LARGEST / 2 ? (int64_t)guess : LARGEST / 2; high - low > 2 * step;) {
-    if (fits(r, v, at, limit, &unused)) {
+    if (fits(h, r, v, at, limit, &unused)) {
       low = at;
       at = high == LARGEST && low + step < LARGEST ? low + step : low + (high - low) / 2;
     } else {
@@ -71,7 +77,7 @@ static int64_t largest_batch(const report *r, variant v, uint64_t limit) {
   }
   while (high - low > 1) {
     int64_t middle = low + (high - low) / 2;
-    if (fits(r, v, middle, limit, &unused))
+    if (fits(h, r, v, middle, limit, &unused))
       low = middle;
     else
       high = middle;
@@ -86,6 +92,15 @@ static void put_heads(html *h, const report *r) {
     if (shown(&r->c->results[i])) html_put(h, "<th scope=\"col\">%s</th>", variant_name(r->c->results[i].v));
 }
 
+/* In groups of three digits. */
+static void put_batch(html *h, int64_t batch) {
+  char digits[24];
+  int n = snprintf(digits, sizeof digits, "%" PRId64, batch);
+  html_put(h, "<td><data value=\"%s\">", digits);
+  for (int i = 0; i < n; i++) html_put(h, "%s%c", i && (n - i) % 3 == 0 ? "&#8239;" : "", digits[i]);
+  html_put(h, "</data></td>");
+}
+
 static void put_fits(html *h, const report *r) {
   html_put(
       h, "<h3>The largest batch that fits</h3><div class=\"wide\" tabindex=\"0\" role=\"region\" "
@@ -98,9 +113,9 @@ static void put_fits(html *h, const report *r) {
     if (!shown(&r->c->results[i])) continue;
     html_put(h, "<tr><th scope=\"row\">%s</th>", variant_name(v));
     for (size_t k = 0; k < N_LIMITS; k++) {
-      int64_t batch = largest_batch(r, v, (uint64_t)limits[k] << 30);
+      int64_t batch = largest_batch(h, r, v, (uint64_t)limits[k] << 30);
       if (batch)
-        html_put(h, "<td><data value=\"%" PRId64 "\">%" PRId64 "</data></td>", batch, batch);
+        put_batch(h, batch);
       else
         html_put(h, "<td>none</td>");
     }
@@ -134,7 +149,7 @@ static void put_sizes(html *h, const report *r) {
   for (size_t k = 0; k < n; k++) {
     html_put(h, "<tr><th scope=\"row\">%" PRId64 "</th>", sizes[k]);
     for (int i = 0; i < r->c->n; i++)
-      if (shown(&r->c->results[i])) put_cell(h, plan_of(r, r->c->results[i].v, sizes[k]));
+      if (shown(&r->c->results[i])) put_cell(h, plan_of(h, r, r->c->results[i].v, sizes[k]));
     html_put(h, "</tr>");
   }
   html_put(h, "</tbody></table></div></details>");
@@ -147,12 +162,16 @@ void section_batches(html *h, const report *r) {
     html_put(h, "<p>What is shown here ends with an error: there is no batch to choose.</p>");
     return;
   }
-  html_put(h,
-           "<p class=\"note\">Predicted for this model by plans, from shapes alone, when the page was made.</p>"
-           "<div class=\"slider scripted\" hidden><label for=\"batch\">Batch size <output id=\"batch-size\"></output>"
-           "</label><input type=\"range\" id=\"batch\" min=\"0\" step=\"1\" data-batch=\"%lld\"><div "
-           "id=\"batch-bars\"></div></div>",
-           (long long)r->setup->spec.batch);
+  html_put(
+      h,
+      "<p class=\"note\">Predicted for this model by plans, from shapes alone, when the page was made.</p>"
+      "<div class=\"slider scripted\" hidden><label for=\"batch\">Batch size <output id=\"batch-size\"></output>"
+      "</label><input type=\"range\" id=\"batch\" min=\"0\" step=\"1\" data-batch=\"%lld\"><div "
+      "id=\"batch-bars\"></div><ul class=\"legend\"><li><svg viewBox=\"0 0 28 14\" aria-hidden=\"true\"><rect "
+      "class=\"role-saved\" width=\"28\" height=\"14\"/></svg>saved for backward</li><li><svg viewBox=\"0 0 28 14\" "
+      "aria-hidden=\"true\"><rect class=\"role-optimizer\" width=\"28\" height=\"14\"/></svg>all else at the "
+      "peak</li></ul></div>",
+      (long long)r->setup->spec.batch);
   put_fits(h, r);
   put_sizes(h, r);
 }

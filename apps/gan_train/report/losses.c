@@ -1,6 +1,7 @@
 /* Losses over the steps, and where the weights ended. Variants whose losses are the same to the bit share a curve. */
 #include "chart.h"
 #include "sections.h"
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct group {
@@ -42,7 +43,7 @@ static void put_legend(html *h, const group *groups, size_t n) {
   html_put(h, "</ul>");
 }
 
-static void put_chart(html *h, const report *r, const group *groups, size_t n, int which, const char *title) {
+static void put_chart(html *h, const group *groups, size_t n, int which, const char *title) {
   chart_curve curves[VARIANT_COUNT];
   char alt[512];
   size_t at = (size_t)snprintf(alt, sizeof alt, "%s over the steps.", title);
@@ -53,44 +54,77 @@ static void put_chart(html *h, const report *r, const group *groups, size_t n, i
       at += (size_t)snprintf(alt + at, sizeof alt - at, " %s: from %.3g to %.3g.", variant_name(first->v),
                              (double)first->losses[which], (double)first->losses[3 * (first->steps_done - 1) + which]);
   }
-  (void)r;
   chart_draw(h, &(chart){.title = title, .alt = alt, .curves = curves, .n = n, .first = 1, .unit = "step"});
 }
 
-/* Behind each block of the timing rounds, which begin anew from the same weights: as far as they go. */
-static void put_differences(html *h, const report *r) {
-  float values[VARIANT_COUNT][TIMING_BLOCKS];
-  chart_curve curves[VARIANT_COUNT];
-  const char *names[VARIANT_COUNT];
-  size_t n = 0;
-  int zero = 0;
-  double last = 0;
-  for (int i = 0; i < r->c->n; i++) {
-    const result *of = &r->c->results[i];
-    bool differs = false;
-    if (of == r->c->base || !of->timing.n_differences || variant_other_algorithm(of->v)) continue;
-    for (int k = 0; k < of->timing.n_differences; k++) differs = differs || of->timing.difference[k] != 0;
-    zero += !differs;
-    if (!differs) continue;
-    for (int k = 0; k < of->timing.n_differences; k++) values[n][k] = (float)of->timing.difference[k];
-    curves[n] = (chart_curve){values[n], (size_t)of->timing.n_differences, 1, (int)((n + 1) % CHART_TONES)};
-    names[n++] = variant_name(of->v);
-    last = of->timing.difference[of->timing.n_differences - 1];
-  }
-  if (!n && !zero) return;
-  html_put(h,
-           "<h3>The largest weight difference from detach</h3><p class=\"note\" id=\"differences\">%d of the same "
-           "algorithm: 0 behind every block of the timing rounds, which begin anew from the same weights.",
-           zero);
-  for (size_t k = 0; k < n; k++) html_put(h, "%s%s", k ? ", " : " Not 0: ", names[k]);
-  html_put(h, "%s</p>", n ? "." : "");
-  if (!n) return;
-  char alt[128];
-  snprintf(alt, sizeof alt, "Largest weight difference from detach by block; the last is %.2g.", last);
-  html_put(h, "<div class=\"charts\">");
-  chart_draw(h, &(chart){.title = names[0], .alt = alt, .curves = curves, .n = n, .first = 1, .unit = "block"});
-  html_put(h, "</div>");
+/* ---- weights beside detach's, from steps that were taken again side by side ---- */
+
+static bool leaves_detach(const result *of) {
+  for (int64_t k = 0; k < of->n_apart; k++)
+    if (of->apart[k] != 0) return true;
+  return false;
 }
+
+static int64_t longest_apart(const report *r) {
+  int64_t n = 0;
+  for (int i = 0; i < r->c->n; i++)
+    if (r->c->results[i].n_apart > n) n = r->c->results[i].n_apart;
+  return n;
+}
+
+/* In the tone of its losses. */
+static int tone_of(const group *groups, size_t n, const result *of) {
+  for (size_t k = 0; k < n; k++)
+    for (size_t i = 0; i < groups[k].n; i++)
+      if (groups[k].members[i] == of) return (int)(k % CHART_TONES);
+  return 0;
+}
+
+static void draw_apart(html *h, const report *r, const group *groups, size_t n) {
+  size_t steps = (size_t)longest_apart(r), curves = 0;
+  chart_curve all[VARIANT_COUNT];
+  char alt[1024] = "Largest weight difference from detach by step.";
+  float *values = calloc(VARIANT_COUNT * steps + 1, sizeof *values);
+  h->failed = h->failed || !values;
+  for (int i = 0; values && i < r->c->n; i++) {
+    const result *of = &r->c->results[i];
+    size_t at = strlen(alt);
+    if (!leaves_detach(of)) continue;
+    float *mine = values + curves * steps;
+    for (int64_t k = 0; k < of->n_apart; k++) mine[k] = (float)of->apart[k];
+    all[curves++] = (chart_curve){mine, (size_t)of->n_apart, 1, tone_of(groups, n, of)};
+    snprintf(alt + at, sizeof alt - at, " %s: %.2g in the end.", variant_name(of->v), of->apart[of->n_apart - 1]);
+  }
+  if (curves)
+    chart_draw(h, &(chart){.title = "Largest weight difference from detach",
+                           .alt = alt,
+                           .curves = all,
+                           .n = curves,
+                           .first = 1,
+                           .unit = "step"});
+  free(values);
+}
+
+static void say_apart(html *h, const report *r) {
+  int64_t steps = longest_apart(r);
+  int zero = 0, others = 0;
+  for (int i = 0; i < r->c->n; i++) zero += r->c->results[i].n_apart && !leaves_detach(&r->c->results[i]);
+  if (steps) {
+    html_put(
+        h,
+        "<p class=\"note\" id=\"differences\">Weights, compared behind each of the first %lld steps: %d other%s of "
+        "the same algorithm ha%s detach&rsquo;s to the bit",
+        (long long)steps, zero, zero == 1 ? "" : "s", zero == 1 ? "s" : "ve");
+    for (int i = 0; i < r->c->n; i++)
+      if (leaves_detach(&r->c->results[i]))
+        html_put(h, "%s%s", others++ ? ", " : "; drawn: ", variant_name(r->c->results[i].v));
+    html_put(h, ".</p>");
+  }
+  for (int i = 0; i < r->c->n; i++)
+    report_reason(h, &r->c->results[i], "weights by step", r->c->results[i].apart_error);
+}
+
+/* ---- the section ---- */
 
 static void put_loss(html *h, const report *r, const result *of, const char *name, int which) {
   char field[64], from[POINTER_ROOM];
@@ -130,10 +164,11 @@ void section_losses(html *h, const report *r) {
   }
   put_legend(h, groups, n);
   html_put(h, "<div class=\"charts\">");
-  put_chart(h, r, groups, n, 0, "Loss of D on real images");
-  put_chart(h, r, groups, n, 1, "Loss of D on fake images");
-  put_chart(h, r, groups, n, 2, "Loss of G");
+  put_chart(h, groups, n, 0, "Loss of D on real images");
+  put_chart(h, groups, n, 1, "Loss of D on fake images");
+  put_chart(h, groups, n, 2, "Loss of G");
+  draw_apart(h, r, groups, n);
   html_put(h, "</div>");
-  put_differences(h, r);
+  say_apart(h, r);
   put_last(h, r);
 }

@@ -4,7 +4,7 @@
 
 #include "../compare.h"
 
-/* To be freed, *n bytes long. `words` are the command line's. NULL: no memory. */
-char *report_html(const comparison *c, const run_setup *setup, char *const *words, size_t *n);
+/* To be freed, *n bytes long. `words` are the command line's. NULL: `why`. */
+char *report_html(const comparison *c, const run_setup *setup, char *const *words, size_t *n, message *why);
 
 #endif

@@ -11,6 +11,7 @@ typedef struct report {
   const run_setup *setup;
   char *const *words; /* of the command line, NULL behind the last */
   const char *json;   /* the same results for programs */
+  message *why;       /* of a part that failed for another reason than memory */
 } report;
 
 typedef struct report_part {
@@ -43,6 +44,8 @@ void section_raw(html *h, const report *r);
 void report_pointer(char to[POINTER_ROOM], const report *r, const result *of, const char *field);
 /* A figure of one result, in MiB. `field` is its name in the JSON. */
 void report_mib(html *h, const report *r, const result *of, const char *field, uint64_t bytes);
+/* Why a variant has none of them; nothing when there is no error. */
+void report_reason(html *h, const result *of, const char *what, const char *error);
 /* Of the timelines of all variants. */
 timeline_scale steps_scale(const report *r);
 /* The peak of live bytes: measured, or predicted in a plan; `field` gets its name. */

@@ -68,9 +68,9 @@ static void put_cell(html *h, const report *r, const result *of, const char *pha
   report_pointer(from, r, of, field);
   html_put(h, "<td>");
   html_figure(h, t->device_ms, from, "%.3f", t->device_ms);
-  html_put(h, "<small>%.4g launches%s", t->launches, t->waits > 0 ? ", a wait" : "");
-  html_put(h, "</small>");
-  if (away > 0) html_put(h, "<small>%.3f thrown away</small>", away);
+  html_put(h, "<small>%.4g launch%s</small>", t->launches, t->launches > 0 && t->launches <= 1 ? "" : "es");
+  if (t->waits > 0) html_put(h, "<small>%.4g wait%s</small>", t->waits, t->waits <= 1 ? "" : "s");
+  if (away > 0) html_put(h, "<small class=\"wrapped\">%.3f thrown away</small>", away);
   html_put(h, "</td>");
 }
 
@@ -83,10 +83,11 @@ static const result *widest(const report *r) {
 
 static void put_table(html *h, const report *r, const result *phases) {
   html_put(
-      h, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Times by phase\"><table id=\"times-table\">"
+      h, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Times by phase\"><table id=\"times-table\" "
+         "class=\"dense\">"
          "<caption>Milliseconds of kernels on the device, a step.</caption><thead><tr><th scope=\"col\">variant</th>");
   for (size_t k = 0; k < phases->n_times; k++) html_put(h, "<th scope=\"col\">%s</th>", phases->times[k].name);
-  html_put(h, "<th scope=\"col\">all of them</th></tr></thead><tbody>");
+  html_put(h, "<th scope=\"col\">all</th></tr></thead><tbody>");
   for (int i = 0; i < r->c->n; i++) {
     const result *of = &r->c->results[i];
     if (!of->n_times) continue;
@@ -105,6 +106,7 @@ void section_times(html *h, const report *r) {
   if (!phases->n_times || most <= 0) {
     html_put(h, "<p>%s</p>",
              r->c->plan ? "A plan runs nothing: there are no times." : "There are no times of a step that ended.");
+    for (int i = 0; i < r->c->n; i++) report_reason(h, &r->c->results[i], "times", r->c->results[i].times_error);
     return;
   }
   html_put(
@@ -131,5 +133,6 @@ void section_times(html *h, const report *r) {
     html_put(h, "<span>%.2f ms</span></div>", total(of));
   }
   html_put(h, "</div>");
+  for (int i = 0; i < r->c->n; i++) report_reason(h, &r->c->results[i], "times", r->c->results[i].times_error);
   put_table(h, r, phases);
 }
