@@ -105,10 +105,22 @@ def comparison_is_whole():
         assert variant["name"] in texts["variants"] and (variant["error"] or "") in texts["variants"], variant["name"]
     for line in figures["summary"].values():
         assert line in texts["verdict"], line
+    mistake_has_its_line(figures)
     for width in (400, 1600):
         for dark in (False, True):
             check_page(figures, width, dark)
     assert (folder / "page.html").stat().st_size < 1_000_000
+
+
+def mistake_has_its_line(figures):
+    """The length of polluted's gradient of G is named beside detach's, which is another."""
+    said = chromium.evaluate("[...document.querySelectorAll('#pollution data')].map(d => [d.dataset.from, Number(d.value)])")
+    where = {variant["name"]: f"/variants/{i}/" for i, variant in enumerate(figures["variants"])}
+    want = [where["polluted"] + "g_gradient_norm", where["detach"] + "g_gradient_norm", where["polluted"] + "weights/max_abs_diff"]
+    assert [source for source, _ in said] == want, said
+    assert said[0][1] != said[1][1] and said[2][1] > 0
+    row = chromium.evaluate("[...document.querySelectorAll('#table tbody tr')].find(tr => tr.cells[0].firstChild.textContent === 'polluted').innerText")
+    assert f"{said[0][1]:.4g}" in row, row
 
 
 BYTES, ROLE, BEGIN, END = 0, 5, 6, 7
@@ -152,6 +164,21 @@ def check_records(figures, predicted=""):
     return records
 
 
+def check_graph_alone():
+    """Of retain_graph the discriminator's graph of the fake batch is drawn, with the fakes that it saves, and nothing else: what is not
+    drawn is gradients of its backward."""
+    panel = "document.querySelector('.panel-retain_graph')"
+    drawn = chromium.evaluate(f"[...{panel}.querySelectorAll('.timeline .areas path')].map(p => p.getAttribute('class'))")
+    assert drawn == ["role-saved"], drawn
+    rows = "[...%s.querySelectorAll(':scope > %s tbody tr')].map(tr => [...tr.cells].map(td => td.textContent))"
+    listed = chromium.evaluate(rows % (panel, ".wide"))
+    fakes = {row[0] for row in listed if row[3].startswith("G forward")}
+    assert len(listed) >= 8 and len(fakes) <= 1
+    assert all(row[3].startswith("D fake forward") or row[0] in fakes for row in listed), listed
+    passing = chromium.evaluate(rows % (panel, "details"))
+    assert passing and all(row[0].startswith(("gradient by", "workspace")) and row[3] == "D fake backward" for row in passing), passing
+
+
 def check_differences(words):
     """What retain_graph has alive beside detach at its peak is the difference of the peaks; where that is not so both instants are named."""
     chromium.open(folder / "page.html")
@@ -165,6 +192,8 @@ def check_differences(words):
             equal = float(panel["more"]) == float(panel["peaks"])
             assert ("to the byte" if equal else "own peak lies in") in panel["text"], panel["text"]
             assert equal or panel["id"] != "more-retain_graph" or "wgan_gp" in words, panel["text"]
+    if "wgan_gp" not in words:
+        check_graph_alone()
 
 
 def choices_show_their_panels():
@@ -254,6 +283,14 @@ def slider_moves():
     assert chromium.evaluate(text) != before and "retain_graph" in before and chromium.complaints() == []
 
 
+def batches_are_there():
+    """Each cell of both tables has a figure, and the slider shows the batch of the run."""
+    for table in ("fits", "batches"):
+        cells = chromium.evaluate(f"[...document.querySelectorAll('#{table} tbody td')].map(td => td.querySelector('data') !== null)")
+        assert len(cells) >= 9 * 4 and all(cells), table
+    assert chromium.evaluate("document.getElementById('batch-size').textContent") == "16"
+
+
 def batches_are_plans():
     """A batch that is said to fit does, and the next one does not; the table says what a plan says."""
     chromium.open(folder / "page.html")
@@ -311,14 +348,14 @@ def tables_sort():
     names = "[...document.querySelectorAll('#table tbody th')].map(th => th.firstChild.textContent)"
     chromium.open(folder / "page.html")
     before = chromium.evaluate(names)
-    column = "document.querySelectorAll('#table thead button')[2]"
-    peaks = "[...document.querySelectorAll('#table tbody tr')].map(tr => Number(tr.cells[2].querySelector('data').value))"
+    column = "document.querySelectorAll('#table thead button')[1]"
+    peaks = "[...document.querySelectorAll('#table tbody tr')].map(tr => Number(tr.cells[1].querySelector('data').value))"
     chromium.evaluate(column + ".click()")
     assert chromium.evaluate(peaks) == sorted(chromium.evaluate(peaks))
     chromium.evaluate(column + ".click()")
     assert chromium.evaluate(peaks) == sorted(chromium.evaluate(peaks), reverse=True)
     assert sorted(before) == sorted(chromium.evaluate(names))
-    assert chromium.evaluate("document.querySelectorAll('#table thead th')[2].ariaSort") == "descending"
+    assert chromium.evaluate("document.querySelectorAll('#table thead th')[1].ariaSort") == "descending"
 
 
 def policy_holds():
@@ -347,6 +384,7 @@ def one_variant_and_plans():
     assert any(one["where"] == "verdict" for one in shown)
     check_page(make("--variants", "retain_graph,no_grad", "--steps", "2"))
     shown, texts = check_page(make("--plan", "--compare", OCL_ICD_VENDORS=str(folder / "none")))
+    batches_are_there()
     assert any(one["where"] == "verdict" for one in shown) and "plan" in texts["verdict"]
     check_page(make("--plan", "--variant", "stale", OCL_ICD_VENDORS=str(folder / "none")))
     # A run that fails, and one that cannot be made at all.

@@ -33,25 +33,37 @@ static void find_likes(const record *a, const record *b, uint16_t *table, size_t
 }
 
 /* The first instant of a behind the last at which the like is alive: when the next of a's items with a like is made of
- * those that b makes after the like has gone. */
+ * those that b makes after the like has gone, or the step's last for what lives on behind it in a alone. */
 static size_t until(const record *a, const record *b, const size_t *like, size_t i) {
   size_t gone = b->items[like[i]].end;
   for (size_t k = i + 1; k < a->n_items; k++)
     if (like[k] != NONE && b->items[like[k]].begin > gone) return a->items[k].begin;
-  return a->n_events + 1;
+  return a->items[i].released || !b->items[like[i]].released ? a->n_events + 1 : a->n_events;
 }
 
-size_t *align_records(const record *a, const record *b) {
+/* Whether both make nothing while the item is alive; what lives on after the step meets the next one. */
+static bool is_passing(const record *a, const size_t *like, size_t i, size_t first) {
+  if (!a->items[i].released) return false;
+  for (size_t k = i + 1; k < a->n_items && a->items[k].begin <= a->items[i].end; k++)
+    if (like[k] != NONE && a->items[k].begin >= first) return false;
+  return true;
+}
+
+aligned *align_records(const record *a, const record *b) {
   size_t cells = (a->n_items + 1) * (b->n_items + 1);
   if (a->n_items > UINT16_MAX || b->n_items > UINT16_MAX || cells > MOST) return NULL;
   uint16_t *table = calloc(cells, sizeof *table);
-  size_t *like = calloc(a->n_items + 1, sizeof *like), *first = calloc(a->n_items + 1, sizeof *first);
-  bool ok = table && like && first;
+  size_t *like = calloc(a->n_items + 1, sizeof *like);
+  aligned *all = calloc(a->n_items + 1, sizeof *all);
+  bool ok = table && like && all;
   if (ok) find_likes(a, b, table, like);
-  for (size_t i = 0; ok && i < a->n_items; i++) first[i] = like[i] == NONE ? a->items[i].begin : until(a, b, like, i);
+  for (size_t i = 0; ok && i < a->n_items; i++) {
+    all[i].first = like[i] == NONE ? a->items[i].begin : until(a, b, like, i);
+    all[i].passing = is_passing(a, like, i, all[i].first);
+  }
   free(table);
   free(like);
-  if (ok) return first;
-  free(first);
+  if (ok) return all;
+  free(all);
   return NULL;
 }

@@ -4,10 +4,15 @@
 
 #include "../record.h"
 
-/* For each item of `a` the first instant of `a` at which it is alive and its like in `b` is not: item.begin for one
- * without a like, more than item.end for one that lives no longer. Likes are of one op, layer, phase, type and shape,
- * in the same order in both (the longest common subsequence); instants are each other's by the likes that are made
- * around them. To be freed; NULL: no memory, or more items than are compared. */
-size_t *align_records(const record *a, const record *b);
+typedef struct aligned {
+  size_t first; /* instant of `a` at which the item is alive and its like in `b` is not: its begin for one without a
+                   like, more than its end for one that lives no longer */
+  bool passing; /* it is gone before the next allocation that both make: of work that b does not do */
+} aligned;
+
+/* One for each item of `a`. Likes are of one op, layer, phase, type and shape, in the same order in both (the longest
+ * common subsequence); instants are each other's by the likes that are made around them. To be freed; NULL: no memory,
+ * or more items than are compared. */
+aligned *align_records(const record *a, const record *b);
 
 #endif

@@ -10,14 +10,19 @@
 typedef struct extra {
   const record_item *item;
   size_t begin, end; /* instants at which its like is not alive */
+  bool passing;
 } extra;
 
+/* What is alive when both steps are at the same place is drawn; what comes and goes between two such places, while the
+ * variant does work that detach does not do, is told. */
 typedef struct difference {
   const result *of;
-  extra *extras; /* [n] */
-  size_t n;
-  uint64_t *bytes; /* [n_events + 1][CLG_ROLE_COUNT], roles in timeline_order */
-  uint64_t most, at_peak;
+  extra *extras; /* [n] those that pass last */
+  size_t n, n_passing;
+  uint64_t *bytes;   /* [n_events + 1][CLG_ROLE_COUNT], roles in timeline_order; of those that are drawn */
+  uint64_t *passing; /* [n_events + 1] of the others */
+  uint64_t most, most_passing, at_peak;
+  size_t passing_at; /* the instant of most_passing */
 } difference;
 
 static size_t place_of(clg_role role) {
@@ -26,33 +31,43 @@ static size_t place_of(clg_role role) {
   return k;
 }
 
-static void add_extra(difference *d, const record_item *item, size_t begin) {
-  d->extras[d->n++] = (extra){item, begin, item->end};
-  for (size_t i = begin; i <= item->end; i++) d->bytes[i * CLG_ROLE_COUNT + place_of(item->role)] += item->bytes;
+static void add_extra(difference *d, const record_item *item, aligned beside) {
+  d->extras[d->n++] = (extra){item, beside.first, item->end, beside.passing};
+  d->n_passing += beside.passing;
+  for (size_t i = beside.first; i <= item->end; i++)
+    if (beside.passing)
+      d->passing[i] += item->bytes;
+    else
+      d->bytes[i * CLG_ROLE_COUNT + place_of(item->role)] += item->bytes;
+}
+
+static void note_instant(difference *d, size_t i, size_t peak) {
+  uint64_t sum = 0;
+  for (int k = 0; k < CLG_ROLE_COUNT; k++) sum += d->bytes[i * CLG_ROLE_COUNT + (size_t)k];
+  if (sum > d->most) d->most = sum;
+  if (d->passing[i] > d->most_passing) d->most_passing = d->passing[i], d->passing_at = i;
+  if (i == peak) d->at_peak = sum + d->passing[i];
 }
 
 /* False: no memory. */
 static bool make(difference *d, const result *of, const record *base) {
   const record *step = of->record;
-  size_t *first = align_records(step, base);
+  aligned *beside = align_records(step, base);
   *d = (difference){.of = of, .extras = calloc(step->n_items + 1, sizeof *d->extras)};
   d->bytes = calloc(step->n_events + 1, CLG_ROLE_COUNT * sizeof *d->bytes);
-  bool ok = first && d->extras && d->bytes;
+  d->passing = calloc(step->n_events + 1, sizeof *d->passing);
+  bool ok = beside && d->extras && d->bytes && d->passing;
   for (size_t i = 0; ok && i < step->n_items; i++)
-    if (first[i] <= step->items[i].end) add_extra(d, &step->items[i], first[i]);
-  for (size_t i = 0; ok && i <= step->n_events; i++) {
-    uint64_t sum = 0;
-    for (int k = 0; k < CLG_ROLE_COUNT; k++) sum += d->bytes[i * CLG_ROLE_COUNT + (size_t)k];
-    if (sum > d->most) d->most = sum;
-    if (i == step->peak) d->at_peak = sum;
-  }
-  free(first);
+    if (beside[i].first <= step->items[i].end) add_extra(d, &step->items[i], beside[i]);
+  for (size_t i = 0; ok && i <= step->n_events; i++) note_instant(d, i, step->peak);
+  free(beside);
   return ok;
 }
 
 static void drop(difference *d) {
   free(d->extras);
   free(d->bytes);
+  free(d->passing);
 }
 
 /* ---- what is shown ---- */
@@ -60,7 +75,9 @@ static void drop(difference *d) {
 static double weight(const extra *e) { return (double)e->item->bytes * (double)(e->end - e->begin + 1); }
 
 static int heavier_first(const void *a, const void *b) {
-  double x = weight(a), y = weight(b);
+  const extra *one = a, *other = b;
+  double x = weight(one), y = weight(other);
+  if (one->passing != other->passing) return one->passing - other->passing;
   return (x < y) - (x > y);
 }
 
@@ -70,7 +87,7 @@ static void put_extra(html *h, const record *step, const extra *e) {
   html_put(h, "<tr><td class=\"words\">");
   html_text(h, words);
   words_of_shape(e->item, words);
-  html_put(h, "</td><td class=\"words\">%s</td><td class=\"words\">%s</td><td class=\"words\">", words,
+  html_put(h, "</td><td class=\"words whole\">%s</td><td class=\"words\">%s</td><td class=\"words\">", words,
            clg_role_name(e->item->role));
   html_text(h, e->item->made_in);
   html_put(h, "%s</td><td class=\"words\">", e->item->begin ? "" : " of the step before");
@@ -80,8 +97,7 @@ static void put_extra(html *h, const record *step, const extra *e) {
            e->begin ? "" : ", from the start", (double)e->item->bytes / 1024);
 }
 
-static void put_list(html *h, difference *d) {
-  qsort(d->extras, d->n, sizeof *d->extras, heavier_first);
+static void put_list(html *h, const difference *d, const extra *extras, size_t n) {
   html_put(
       h,
       "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Alive under %s and not under detach\"><table>"
@@ -89,9 +105,24 @@ static void put_list(html *h, difference *d) {
       "<th class=\"words\">shape</th><th class=\"words\">role</th><th class=\"words\">made in</th>"
       "<th class=\"words\">released by</th><th class=\"words\">here alone since</th><th>KiB</th></tr></thead><tbody>",
       variant_name(d->of->v));
-  for (size_t i = 0; i < d->n && i < ROWS; i++) put_extra(h, d->of->record, &d->extras[i]);
+  for (size_t i = 0; i < n && i < ROWS; i++) put_extra(h, d->of->record, &extras[i]);
   html_put(h, "</tbody></table></div>");
-  if (d->n > ROWS) html_put(h, "<p class=\"note\">%zu more are not listed.</p>", d->n - ROWS);
+  if (n > ROWS) html_put(h, "<p class=\"note\">%zu more are not listed.</p>", n - ROWS);
+}
+
+static void put_lists(html *h, const difference *d) {
+  size_t drawn = d->n - d->n_passing;
+  qsort(d->extras, d->n, sizeof *d->extras, heavier_first);
+  if (drawn) put_list(h, d, d->extras, drawn);
+  if (!d->n_passing) return;
+  html_put(
+      h,
+      "<details class=\"passing\"><summary>Not drawn: what comes and goes while %s does work that detach does not do "
+      "(%zu allocations, at most %.2f MiB at once, in %s)</summary>",
+      variant_name(d->of->v), d->n_passing, (double)d->most_passing / 1048576,
+      record_phase(d->of->record, d->passing_at));
+  put_list(h, d, d->extras + drawn, d->n_passing);
+  html_put(h, "</details>");
 }
 
 /* "At its peak ..." */
@@ -129,12 +160,15 @@ static void put_panel(html *h, const report *r, const result *base, difference *
   put_sentence(h, r, base, d);
   snprintf(alt, sizeof alt, "Bytes alive under %s and not under detach over the step: at most %.2f MiB.",
            variant_name(d->of->v), (double)d->most / 1048576);
-  html_put(h, "<figure class=\"timeline\">");
-  timeline_begin(h, step, &(timeline_stack){d->bytes, step->n_events + 1, CLG_ROLE_COUNT, timeline_order}, scale, alt);
-  timeline_mark(h, scale, step->peak, d->at_peak);
-  timeline_end(h);
-  html_put(h, "</figure>");
-  put_list(h, d);
+  if (d->n > d->n_passing) {
+    html_put(h, "<figure class=\"timeline\">");
+    timeline_begin(h, step, &(timeline_stack){d->bytes, step->n_events + 1, CLG_ROLE_COUNT, timeline_order}, scale,
+                   alt);
+    timeline_mark(h, scale, step->peak, d->at_peak);
+    timeline_end(h);
+    html_put(h, "</figure>");
+  }
+  put_lists(h, d);
   html_put(h, "</div>");
 }
 
@@ -171,10 +205,12 @@ void section_difference(html *h, const report *r) {
     html_put(h, "<p>There is nothing to be compared: a comparison of detach with others (<code>--compare</code>) shows "
                 "here what they keep alive beside it.</p>");
   } else {
-    html_put(h,
-             "<p class=\"note\">Bytes that are alive under a variant and not under detach, over its step: allocations "
-             "are each other&rsquo;s like by op, layer, phase and shape. Each has the same axes.</p>"
-             "<div class=\"choices\" role=\"radiogroup\" aria-label=\"Variant\">\n");
+    html_put(
+        h,
+        "<p class=\"note\">Bytes that are alive under a variant and not under detach when both steps have come to "
+        "the same place: allocations are each other&rsquo;s like by op, layer, phase and shape, and a place is where "
+        "both make the like of one. Each has the same axes.</p>"
+        "<div class=\"choices\" role=\"radiogroup\" aria-label=\"Variant\">\n");
     put_choices(h, all, n);
     for (size_t i = 0; i < n; i++) put_panel(h, r, base, &all[i], scale);
     html_put(h, "</div>");

@@ -47,8 +47,8 @@ static void put_figure(html *h, const result *of, timeline_scale scale) {
   if (of->record->first_bytes == of->record->last_bytes)
     html_put(h, "%.2f MiB before and after", mib(of->record->first_bytes));
   else
-    html_put(h, "%.2f MiB before, %.2f after%s", mib(of->record->first_bytes), mib(of->record->last_bytes),
-             of->failed ? " its error" : "");
+    html_put(h, "%.2f MiB, %s %.2f", mib(of->record->first_bytes), of->failed ? "at its error" : "after it",
+             mib(of->record->last_bytes));
   html_put(h, "</small></figcaption>");
   draw(h, of->record, scale, variant_name(of->v));
   html_put(h, "<output></output></figure>");
@@ -97,7 +97,7 @@ static void put_item(html *h, const record_item *item) {
   html_put(h, "<tr><td class=\"words\">");
   html_text(h, words);
   words_of_shape(item, words);
-  html_put(h, "</td><td class=\"words\">%s</td><td class=\"words\">%s</td><td class=\"words\">", words,
+  html_put(h, "</td><td class=\"words whole\">%s</td><td class=\"words\">%s</td><td class=\"words\">", words,
            clg_role_name(item->role));
   html_text(h, item->made_in);
   words_of_release(item, words);

@@ -6,18 +6,18 @@
 #include <string.h>
 
 #define WIDTH  480
-#define HEIGHT 220
+#define HEIGHT 280
 #define LEFT   34
 #define RIGHT  8
 #define TOP    20
-#define BOTTOM 24
-#define LANE   14
+#define BOTTOM 26
+#define LANE   16
 /* Columns that areas are drawn in: of more instants than that the fullest of each column shows. */
 #define COLUMNS 1200
 /* Height that areas are drawn in. */
 #define UNITS 2000
 /* Width of a letter of the lane. */
-#define LETTER 5.2
+#define LETTER 6
 
 const clg_role timeline_order[CLG_ROLE_COUNT] = {CLG_ROLE_PARAMETER, CLG_ROLE_OPTIMIZER,  CLG_ROLE_GRADIENT,
                                                  CLG_ROLE_DATA,      CLG_ROLE_ACTIVATION, CLG_ROLE_WORKSPACE,
@@ -39,7 +39,7 @@ static void draw_axes(html *h, timeline_scale scale) {
   for (double at = 0; at <= end; at += step)
     html_put(h, "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.4g</text>",
              LEFT, at_y(scale, at * unit), WIDTH - RIGHT, LEFT - 5, at_y(scale, at * unit) + 4, at);
-  html_put(h, "<text x=\"0\" y=\"11\">%s</text>", mib ? "MiB" : "KiB");
+  html_put(h, "<text x=\"0\" y=\"13\">%s</text>", mib ? "MiB" : "KiB");
 }
 
 /* ---- areas ---- */
@@ -60,8 +60,8 @@ static size_t fullest(const timeline_stack *s, size_t from, size_t to) {
 
 /* All up to part k: what lies above is drawn before. */
 static void draw_area(html *h, const timeline_stack *s, timeline_scale scale, size_t k) {
-  size_t column = (s->n + COLUMNS - 1) / COLUMNS;
-  long last = -1;
+  size_t column = (s->n + COLUMNS - 1) / COLUMNS, drawn = 0;
+  long last = UNITS;
   bool any = false;
   for (size_t i = 0; i < s->n && !any; i++) any = s->bytes[i * s->parts + k];
   if (!any) return;
@@ -69,11 +69,9 @@ static void draw_area(html *h, const timeline_stack *s, timeline_scale scale, si
   for (size_t i = 0; i < s->n; i += column) {
     size_t end = i + column < s->n ? i + column : s->n;
     long y = lround(UNITS * (1 - (double)sum(s, fullest(s, i, end), k + 1) / (double)scale.bytes));
-    if (y != last && i)
-      html_put(h, "H%zuV%ld", i, y);
-    else if (!i)
-      html_put(h, "V%ld", y);
-    last = y;
+    if (y == last) continue;
+    html_put(h, "h%zuv%ld", i - drawn, y - last);
+    drawn = i, last = y;
   }
   html_put(h, "H%zuV%dz\"/>", s->n, UNITS);
 }
@@ -86,18 +84,25 @@ static size_t number_of(const timeline_scale *scale, const char *phase) {
   return k;
 }
 
-static void draw_phase(html *h, timeline_scale scale, const char *name, size_t from, size_t to) {
+/* Its number where that has room, and its name where that has. */
+static void name_phase(html *h, timeline_scale scale, const char *name, double x, double width) {
+  html_put(h, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%zu", x + width / 2, HEIGHT - BOTTOM + 3 + LANE - 4,
+           number_of(&scale, name) + 1);
+  if (width > LETTER * (double)(strlen(name) + 3)) {
+    html_put(h, "<tspan> ");
+    html_text(h, name);
+    html_put(h, "</tspan>");
+  }
+  html_put(h, "</text>");
+}
+
+static void draw_phase(html *h, timeline_scale scale, const char *name, size_t from, size_t to, bool last) {
   double x = at_x(scale, (double)from), width = at_x(scale, (double)to) - x;
   html_put(h, "<g class=\"phase phase-%s\"><title>", *name == 'G' ? "g" : "d");
   html_text(h, name);
   html_put(h, "</title><rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>", x, HEIGHT - BOTTOM + 3, width, LANE);
-  html_put(h, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%zu", x + width / 2, HEIGHT - BOTTOM + 3 + LANE - 4,
-           number_of(&scale, name) + 1);
-  if (width > LETTER * (double)(strlen(name) + 3)) {
-    html_put(h, " ");
-    html_text(h, name);
-  }
-  html_put(h, "</text><path d=\"M%.1f %dV%d\"/></g>", x, TOP, HEIGHT - BOTTOM + 3 + LANE);
+  if (last || width > LETTER) name_phase(h, scale, name, x, width);
+  html_put(h, "<path d=\"M%.1f %dV%d\"/></g>", x, TOP, HEIGHT - BOTTOM + 3 + LANE);
 }
 
 /* What leads to an instant is of the instant's phase. */
@@ -105,7 +110,7 @@ static void draw_phases(html *h, const record *of, timeline_scale scale) {
   size_t from = 0;
   for (size_t i = 1; i <= of->n_events; i++)
     if (i == of->n_events || of->events[i].phase != of->events[i - 1].phase) {
-      draw_phase(h, scale, of->events[i - 1].phase, from, i + 1);
+      draw_phase(h, scale, of->events[i - 1].phase, from, i + 1, i == of->n_events);
       from = i + 1;
     }
 }
@@ -156,7 +161,7 @@ void timeline_legend(html *h, timeline_scale scale) {
   }
   html_put(h, "</ul><ol class=\"legend phases\" aria-label=\"Phases\">");
   for (size_t k = 0; k < scale.n_phases; k++) {
-    html_put(h, "<li>%zu ", k + 1);
+    html_put(h, "<li class=\"phase-%s\">%zu ", *scale.phases[k] == 'G' ? "g" : "d", k + 1);
     html_text(h, scale.phases[k]);
     html_put(h, "</li>");
   }

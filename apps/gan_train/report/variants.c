@@ -32,13 +32,14 @@ static uint64_t largest_peak(const report *r) {
   return largest;
 }
 
-static void put_outcome(html *h, const report *r, const result *of) {
+/* How it ended, unless it is as one expects. */
+static void put_outcome(html *h, const result *of) {
   char text[TABLE_OUTCOME_ROOM];
-  (void)r;
+  if (!of->failed && !of->interrupted) return;
   table_outcome(of, text, sizeof text);
-  html_put(h, "<td class=\"words%s\">", of->failed ? " fails" : "");
+  html_put(h, "<small class=\"fails\">");
   html_text(h, text);
-  html_put(h, "</td>");
+  html_put(h, "</small>");
 }
 
 static void put_peak(html *h, const report *r, const result *of) {
@@ -88,7 +89,7 @@ static void put_time(html *h, const report *r, const result *of) {
   put_ms(h, r, of, "step_ms/median", of->step_ms.median);
   html_put(h, "<small>");
   put_ms(h, r, of, blocks ? "step_ms/low" : "step_ms/min", blocks ? of->step_ms.low : of->step_ms.min);
-  html_put(h, " to ");
+  html_put(h, "&ndash;");
   put_ms(h, r, of, blocks ? "step_ms/high" : "step_ms/p90", blocks ? of->step_ms.high : of->step_ms.p90);
   html_put(h, "</small></td>");
 }
@@ -105,32 +106,38 @@ static void put_beside(html *h, const report *r, const result *of) {
   html_put(h, "<small class=\"wrapped\">%s</small></td>", verdict_name(of->timing.verdict));
 }
 
-static void put_count(html *h, const report *r, const result *of, const char *field, double count) {
+static void put_number(html *h, const report *r, const result *of, const char *field, double value) {
   char from[POINTER_ROOM];
+  report_pointer(from, r, of, field);
+  html_figure(h, value, from, "%.4g", value);
+}
+
+static void put_launches(html *h, const report *r, const result *of) {
   if (of->failed || !of->steps_done) {
     put_missing(h);
     return;
   }
-  report_pointer(from, r, of, field);
   html_put(h, "<td>");
-  html_figure(h, count, from, "%.4g", count);
-  html_put(h, "</td>");
+  put_number(h, r, of, "launches_per_step", of->launches);
+  html_put(h, "<small>");
+  put_number(h, r, of, "waits_per_step", of->waits);
+  html_put(h, " wait%s</small></td>", of->waits > 0 && of->waits <= 1 ? "" : "s");
 }
-
-static void put_launches(html *h, const report *r, const result *of) {
-  put_count(h, r, of, "launches_per_step", of->launches);
-}
-
-static void put_waits(html *h, const report *r, const result *of) { put_count(h, r, of, "waits_per_step", of->waits); }
 
 static void put_gradient(html *h, const report *r, const result *of) {
-  put_count(h, r, of, "g_gradient_norm", of->g_gradient);
+  if (of->failed || !of->steps_done) {
+    put_missing(h);
+    return;
+  }
+  html_put(h, "<td>");
+  put_number(h, r, of, "g_gradient_norm", of->g_gradient);
+  html_put(h, "</td>");
 }
 
 static void put_difference(html *h, const report *r, const result *of) {
   char from[POINTER_ROOM];
   if (variant_other_algorithm(of->v)) {
-    html_put(h, "<td>another algorithm</td>");
+    html_put(h, "<td><small class=\"wrapped\">another algorithm</small></td>");
     return;
   }
   if (!of->compared) {
@@ -139,20 +146,18 @@ static void put_difference(html *h, const report *r, const result *of) {
   }
   report_pointer(from, r, of, "weights/max_abs_diff");
   html_put(h, "<td>");
-  html_figure(h, of->max_abs_diff, from, of->bit_identical ? "0" : "%.1e", of->max_abs_diff);
+  html_figure(h, of->max_abs_diff, from, of->bit_identical ? "0" : "%.2g", of->max_abs_diff);
   html_put(h, "</td>");
 }
 
 static const column columns[] = {
-    {"result", put_outcome, false},
     {"peak, MiB", put_peak, false},
-    {"saved at the peak, MiB", put_saved, false},
+    {"saved at it, MiB", put_saved, false},
     {"reserved, MiB", put_reserved, false},
-    {"ms a step, and the middle half", put_time, true},
+    {"ms a step, middle half", put_time, true},
     {"beside detach", put_beside, true},
     {"kernels a step", put_launches, true},
-    {"waits a step", put_waits, true},
-    {"|G gradient|, step 1", put_gradient, true},
+    {"|G&nbsp;grad|, step&nbsp;1", put_gradient, true},
     {"weights differ by", put_difference, true},
 };
 #define N_COLUMNS (sizeof columns / sizeof *columns)
@@ -162,13 +167,32 @@ static bool has(const report *r, const column *c) { return !(r->c->plan && c->me
 static void put_row(html *h, const report *r, const result *of) {
   html_put(h, "<tr%s><th scope=\"row\">%s<small>", of == r->c->base ? " class=\"base\"" : "", variant_name(of->v));
   html_text(h, variant_summary(of->v));
-  html_put(h, "</small></th>");
+  html_put(h, "</small>");
+  put_outcome(h, of);
+  html_put(h, "</th>");
   for (size_t i = 0; i < N_COLUMNS; i++)
     if (has(r, &columns[i])) columns[i].cell(h, r, of);
   html_put(h, "</tr>\n");
 }
 
 /* ---- below the table ---- */
+
+/* What the mistake does. */
+static void put_pollution(html *h, const report *r) {
+  char from[POINTER_ROOM];
+  const result *of = compare_ok(r->c, VARIANT_POLLUTED);
+  if (!r->c->base || !of || !of->compared) return;
+  html_put(h,
+           "<p id=\"pollution\">polluted trains without an error by another gradient, the sum of what both losses say: "
+           "its length in the first step is ");
+  put_number(h, r, of, "g_gradient_norm", of->g_gradient);
+  html_put(h, ", detach&rsquo;s ");
+  put_number(h, r, r->c->base, "g_gradient_norm", r->c->base->g_gradient);
+  html_put(h, ", and its weights end up to ");
+  report_pointer(from, r, of, "weights/max_abs_diff");
+  html_figure(h, of->max_abs_diff, from, "%.2g", of->max_abs_diff);
+  html_put(h, " away.</p>");
+}
 
 static const result_phase *find_phase(const result *of, const char *name, size_t *at) {
   for (*at = 0; *at < of->n_phases; ++*at)
@@ -227,17 +251,19 @@ static void put_errors(html *h, const report *r) {
 }
 
 void section_variants(html *h, const report *r) {
-  html_put(h,
-           "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Table of variants\">"
-           "<table class=\"sortable\" id=\"table\"><caption>%s</caption><thead><tr><th scope=\"col\">variant</th>",
-           r->c->plan ? "Predicted from shapes alone."
-                      : "Each in a context of its own, from the same weights, data "
-                        "and noise.");
+  html_put(
+      h,
+      "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Table of variants\">"
+      "<table class=\"sortable dense\" id=\"table\"><caption>%s</caption><thead><tr><th scope=\"col\">variant</th>",
+      r->c->plan ? "Predicted from shapes alone."
+                 : "Each in a context of its own, from the same weights, data "
+                   "and noise.");
   for (size_t i = 0; i < N_COLUMNS; i++)
-    if (has(r, &columns[i])) html_put(h, "<th scope=\"col\"%s>%s</th>", i ? "" : " class=\"words\"", columns[i].title);
+    if (has(r, &columns[i])) html_put(h, "<th scope=\"col\">%s</th>", columns[i].title);
   html_put(h, "</tr></thead><tbody>\n");
   for (int i = 0; i < r->c->n; i++) put_row(h, r, &r->c->results[i]);
   html_put(h, "</tbody></table></div>");
+  put_pollution(h, r);
   if (!r->c->plan) put_phases(h, r);
   put_errors(h, r);
 }

@@ -53,7 +53,7 @@ static void say_polluted(html *h, const report *r) {
   report_pointer(from, r, of, "weights/max_abs_diff");
   html_put(
       h, "; only a gradient that <code>zero_grad</code> should have dropped leads elsewhere (polluted: weights up to ");
-  html_figure(h, of->max_abs_diff, from, "%.1e", of->max_abs_diff);
+  html_figure(h, of->max_abs_diff, from, "%.2g", of->max_abs_diff);
   html_put(h, " away)");
 }
 
