@@ -1,5 +1,5 @@
-/* In front of every program. The host defines CLG_FMA, and for sources that mention them CLG_CPU (1 or 0), WG (the
- * work-group size of kernels that share work) and VW (the vector width of a work-item). */
+/* In front of every program. The host defines CLG_FMA and CLG_DIVIDES, and for sources that mention them CLG_CPU (1 or
+ * 0), WG (the work-group size of kernels that share work) and VW (the vector width of a work-item). */
 #pragma OPENCL FP_CONTRACT OFF
 
 /* Contraction is written out where it is fast, so that the same formula has the same bits in every kernel. */
@@ -18,8 +18,10 @@
 #define CLG_SIXTEEN
 #endif
 
+#include "divide.clh"
+
 /* exp(-x) may overflow to infinity, which gives the right limit, 0. */
-static inline float clg_sigmoid(const float x) { return 1.0f / (1.0f + exp(-x)); }
+static inline float clg_sigmoid(const float x) { return clg_div(1.0f, 1.0f + exp(-x)); }
 /* The devices' own may stop some units short of 1, which counts beside a factor that grows. Beyond these bounds float
  * has nothing nearer than 1. */
 static inline float clg_tanh(const float x) {

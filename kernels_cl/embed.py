@@ -23,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 # What device/program.c defines, before common.cl and what that defines; compilers' own are asked for by defined().
-GIVEN = {"CLG_CPU", "CLG_FMA", "CLG_FORM", "CLG_WANT", "REGISTER_LANES", "VW", "WG"}
+GIVEN = {"CLG_CPU", "CLG_DIVIDES", "CLG_FMA", "CLG_FORM", "CLG_WANT", "REGISTER_LANES", "VW", "WG"}
 
 
 def found(name, folder):

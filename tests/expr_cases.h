@@ -321,7 +321,7 @@ static const struct {
     {"min(x, max(y, sign(floor(x))))", "const float t0 = floor(x);\nconst float t1 = clg_sign(t0);\n"
                                        "const float t2 = clg_max(y, t1);\nconst float t3 = clg_min(x, t2);\nr = t3;\n"},
     {"pow(x, 3)/rsqrt(log1p(y))", "const float t0 = pow(x, 3.0f);\nconst float t1 = log1p(y);\n"
-                                  "const float t2 = rsqrt(t1);\nconst float t3 = t0 / t2;\nr = t3;\n"},
+                                  "const float t2 = clg_rsqrt(t1);\nconst float t3 = clg_div(t0, t2);\nr = t3;\n"},
     {"min(max(x, -1/0), 1/0)*(0/0)",
      "const float t0 = clg_max(x, -INFINITY);\nconst float t1 = clg_min(t0, INFINITY);\n"
      "const float t2 = NAN * t1;\nr = t2;\n"},

@@ -36,6 +36,7 @@ out_has '^clgrad_info [0-9]'
 want 0
 out_has '(chosen)'
 out_has 'self-test  6 of 6 passed'
+out_has 'bits       the reference.s of the [cg]pu shape'
 for shape in cpu gpu; do
   CLGRAD_SHAPE=$shape
   export CLGRAD_SHAPE
@@ -47,6 +48,9 @@ chosen = [d for d in info["devices"] if d["chosen"]]
 assert len(chosen) == 1 and chosen[0]["usable"] and chosen[0]["shape"] == sys.argv[2], chosen
 assert chosen[0]["self_test"]["passed"] == chosen[0]["self_test"]["tests"] == 6, chosen
 assert chosen[0]["global_bytes"] > 0 and info["version"]
+bits = chosen[0]["bits"]
+assert bits["reference"] and not bits["differ"] and not bits["arithmetic"], bits
+assert len(bits["hashes"]) == len(set(bits["hashes"].values())), bits
 END
 done
 unset CLGRAD_SHAPE
@@ -77,6 +81,14 @@ CLGRAD_FMA=on want 0 --no-self-test
 out_has 'shape, .*, fma$'
 CLGRAD_FMA=maybe want 1 --device "${CLGRAD_DEVICE:-cpu}"
 err_has 'CLGRAD_FMA is "maybe": it must be on or off'
+# In the GPU shape bits are the reference's only where that is asked for.
+CLGRAD_SHAPE=gpu want 0
+out_has 'with CLGRAD_REPRODUCIBLE=on, which is off: products may be CLBlast.s'
+CLGRAD_SHAPE=gpu CLGRAD_REPRODUCIBLE=on want 0
+grep -q 'CLGRAD_REPRODUCIBLE' "$folder/out" && complain "it is on: $(cat "$folder/out")"
+out_has 'bits       the reference.s of the gpu shape$'
+CLGRAD_FMA=off want 0
+out_has 'bits       not tried: without fma bits are not reproducible: unset CLGRAD_FMA$'
 CLGRAD_SHAPE=round want 1 --device "${CLGRAD_DEVICE:-cpu}"
 err_has 'CLGRAD_SHAPE'
 OCL_ICD_VENDORS=/nonexistent want 1

@@ -46,6 +46,9 @@ typedef struct clg_device_info {
   uint32_t native_float_width;
   bool unified_memory;
   bool fma; /* kernels multiply and add with one rounding; false, where that is a call of a function: with two */
+  bool reproducible; /* its context is, as asked for */
+  bool divides;      /* rounds division and square root correctly: says so, or (of a context's device) was tried; false:
+                        kernels mend them */
 } clg_device_info;
 
 /* Lines for people: builds, cache misses, retries. `line` has no newline and lives during the call. */
@@ -57,6 +60,10 @@ typedef void (*clg_log_fn)(void *user, const char *line);
  * clg_counters.programs. */
 typedef void (*clg_build_fn)(void *user, uint64_t done, const char *name);
 
+/* `reproducible`: the same calls give the same bits on every device of a shape (docs/numerics.md says which devices do,
+ * and clgrad_info of one here). Products are made by kernels of ours, not by CLBlast, and not chosen by a table; fma is
+ * used wherever it is, if by a call of a function. Slower on GPUs, and on CPUs without fma. $CLGRAD_REPRODUCIBLE=on
+ * asks for it too. */
 typedef struct clg_context_options {
   const char *device; /* "gpu", "cpu", "0:1", or part of a platform or device name; NULL: $CLGRAD_DEVICE, then
                          the best GPU, else a CPU */
@@ -65,6 +72,7 @@ typedef struct clg_context_options {
   uint64_t seed;         /* of the random stream */
   bool profile;          /* record kernel times (slower) */
   uint64_t memory_limit; /* bytes the context may reserve; 0: what the device gives */
+  bool reproducible;
   clg_log_fn log;
   void *log_user;
   char *message; /* where a failing create puts its one-line reason; may be NULL */
@@ -95,6 +103,7 @@ typedef struct clg_plan_options {
   clg_context *like;
   const char *device_file;
   uint64_t seed;
+  bool reproducible; /* as `like` or the environment is, if false */
   char *message;
   size_t message_size;
 } clg_plan_options;

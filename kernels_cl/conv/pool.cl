@@ -312,7 +312,7 @@ static inline float average_at(__global const float *x, const int p, const int q
   const int i0 = p * SY - PY, j0 = q * SX - PX;
   float sum = 0.0f, rest = 0.0f;
   for (int i = max(i0, 0); i < min(i0 + KY, H); i++) SUM_ROW(float, max(j0, 0), min(j0 + KX, W), x[i * W + at])
-  return clg_sum_end(sum, rest) / (float)DIVISOR(int, i0, j0);
+  return clg_div(clg_sum_end(sum, rest), (float)DIVISOR(int, i0, j0));
 }
 #if CLG_CPU
 /* Of 16 whole windows from (p,q) on. */
@@ -322,7 +322,7 @@ static inline float16 average_16(__global const float *x, const int p, const int
   float16 sum = 0.0f, rest = 0.0f;
   for (int i = max(i0, 0); i < min(i0 + KY, H); i++)
     SUM_ROW(float16, 0, KX, window_tap(x + i * W + j0 + at, at, window))
-  return SUM_END(sum, rest) / (float)DIVISOR(int, i0, j0);
+  return clg_div16(SUM_END(sum, rest), (float16)((float)DIVISOR(int, i0, j0)));
 }
 /* Of any. */
 static void average_lanes(__global const float *x, __global float *y, const windows w, const int n, const int H,
@@ -335,7 +335,7 @@ static void average_lanes(__global const float *x, __global float *y, const wind
     const int16 i = w.i + a, inside = (i >= 0) & (i < H);
     SUM_ROW(float16, 0, KX, read_within(x, w.plane + i * W + left + at, inside & (left + at < end)))
   }
-  const float16 mean = SUM_END(sum, rest) / convert_float16(DIVISOR(int16, w.i, w.j));
+  const float16 mean = clg_div16(SUM_END(sum, rest), convert_float16(DIVISOR(int16, w.i, w.j)));
   STORE16(float, mean, y, n)
 }
 #endif
@@ -357,7 +357,7 @@ static inline void spread_at(__global const float *g, __global float *dx, const 
   float sum = flags & POOL_ADD ? *dx : 0.0f, rest = 0.0f;
   const int p1 = last_window(i, SY, PY, OH), q0 = first_window(j, KX, SX, PX, 1), q1 = last_window(j, SX, PX, OW);
   for (int p = first_window(i, KY, SY, PY, 1); p <= p1; p++)
-    SUM_ROW(float, q0, q1 + 1, g[p * OW + at] / (float)DIVISOR(int, p *SY - PY, at * SX - PX))
+    SUM_ROW(float, q0, q1 + 1, clg_div(g[p * OW + at], (float)DIVISOR(int, p *SY - PY, at * SX - PX)))
   *dx = clg_sum_end(sum, rest);
 }
 #if CLG_CPU
@@ -371,7 +371,7 @@ static void spread_band(__global const float *g, __global float *dx, const int p
   float v[SPREAD_RUN];
   for (int q = 0; q < OW; q += SPREAD_RUN) {
     const int n = min(SPREAD_RUN, OW - q), j0 = q * SX - PX;
-    for (int l = 0; l < n; l++) v[l] = g[p * OW + q + l] / (float)DIVISOR(int, i0, j0 + l * SX);
+    for (int l = 0; l < n; l++) v[l] = clg_div(g[p * OW + q + l], (float)DIVISOR(int, i0, j0 + l * SX));
     for (int b = KX - 1; b >= 0; b--) {
       const int left = j0 + b < 0 ? (SX - 1 - j0 - b) / SX : 0, room = W - 1 - j0 - b;
       const int right = room < 0 ? 0 : min(n, room / SX + 1);

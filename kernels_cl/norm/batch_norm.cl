@@ -57,7 +57,7 @@ __kernel void batch_norm_forward(FORWARD_ARGS) {
       /* A second pass: the difference of mean squares would cancel. */
       float none;
       CHANNEL_SUMS(SUM_FROM, mean_from, none)
-      const float around = mean_from / count;
+      const float around = clg_div(mean_from, count);
       CHANNEL_SUMS(SUM_SQUARES, none, squares)
       mean_from = around;
 #if VW == 16
@@ -66,8 +66,8 @@ __kernel void batch_norm_forward(FORWARD_ARGS) {
     if (unit < 1.0f || clg_finite(squares)) break; /* they are not where the mean is not */
   }
   const float mu = flags & NORM_EVAL ? *running_mean : moments_mean(mean_from, shift, unit);
-  const float var = flags & NORM_EVAL ? *running_var : squares / count / unit / unit;
-  const float scale = flags & NORM_EVAL ? 1.0f / sqrt(var + eps) : moments_rstd(squares / count, eps, unit);
+  const float var = flags & NORM_EVAL ? *running_var : clg_div(clg_div(clg_div(squares, count), unit), unit);
+  const float scale = flags & NORM_EVAL ? clg_rsqrt(var + eps) : moments_rstd(clg_div(squares, count), eps, unit);
   const float a = FACTOR_OF(scale, channel), b = OFFSET_OF(channel);
   CHANNEL(NORMALISE)
   if (lane == 0 && (flags & NORM_UPDATE)) running_move(running_mean, running_var, mu, var, momentum, unbias);
@@ -97,7 +97,8 @@ __kernel void batch_norm_backward(BACKWARD_ARGS) {
   if (lane == 0 && (flags & NORM_WANT_BETA)) clg_sum_put(dbeta + dbeta_o + channel, sum_g, flags & NORM_ADD_BETA);
   if (!(flags & NORM_WANT_X)) return;
   const float count = (float)images * (float)size;
-  const float mean_g = flags & NORM_EVAL ? 0.0f : sum_g / count, mean_h = flags & NORM_EVAL ? 0.0f : sum_h / count;
+  const float mean_g = flags & NORM_EVAL ? 0.0f : clg_div(sum_g, count),
+              mean_h = flags & NORM_EVAL ? 0.0f : clg_div(sum_h, count);
   CHANNEL(GRADIENT)
 }
 #endif

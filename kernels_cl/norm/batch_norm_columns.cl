@@ -72,7 +72,7 @@ __kernel void batch_norm_columns_forward(FORWARD_ARGS) {
   for (float unit = 1.0f; again; unit = MOMENTS_SMALL) {
 #define FROM_SHIFT_OF(V, LOAD) FMA(LOAD(x + at), (V)(unit), -LANE_##V(shift) * unit)
     COLUMN_SUM(sum, FROM_SHIFT_OF)
-    for (uint l = 0; l < VW; l++) around[l] = sum[l] / count;
+    for (uint l = 0; l < VW; l++) around[l] = clg_div(sum[l], count);
 #define AROUND_OF(V, LOAD) (FROM_SHIFT_OF(V, LOAD) - LANE_##V(around))
 #define SQUARE_OF(V, LOAD) (AROUND_OF(V, LOAD) * AROUND_OF(V, LOAD))
     COLUMN_SUM(sum, SQUARE_OF)
@@ -81,15 +81,15 @@ __kernel void batch_norm_columns_forward(FORWARD_ARGS) {
       if (unit < 1.0f && clg_finite(var[l])) continue;
       again = again || (unit == 1.0f && !clg_finite(sum[l])); /* as it is where the mean is */
       mu[l] = moments_mean(around[l], shift[l], unit);
-      var[l] = sum[l] / count / unit / unit;
-      scale[l] = moments_rstd(sum[l] / count, eps, unit);
+      var[l] = clg_div(clg_div(clg_div(sum[l], count), unit), unit);
+      scale[l] = moments_rstd(clg_div(sum[l], count), eps, unit);
     }
   }
   for (uint l = 0; l < w; l++) {
     const uint c = first + l;
     if (flags & NORM_EVAL) {
       mu[l] = running_mean[l], var[l] = running_var[l];
-      scale[l] = 1.0f / sqrt(var[l] + eps);
+      scale[l] = clg_rsqrt(var[l] + eps);
     }
     a[l] = FACTOR_OF(scale[l], c), b[l] = OFFSET_OF(c);
     if (flags & NORM_UPDATE) running_move(running_mean + l, running_var + l, mu[l], var[l], momentum, unbias);
@@ -129,8 +129,8 @@ __kernel void batch_norm_columns_backward(BACKWARD_ARGS) {
     const uint c = first + l;
     if (flags & NORM_WANT_GAMMA) clg_sum_put(dgamma + dgamma_o + c, sum_h[l], flags & NORM_ADD_GAMMA);
     if (flags & NORM_WANT_BETA) clg_sum_put(dbeta + dbeta_o + c, sum_g[l], flags & NORM_ADD_BETA);
-    sum_g[l] = flags & NORM_EVAL ? 0.0f : sum_g[l] / count;
-    sum_h[l] = flags & NORM_EVAL ? 0.0f : sum_h[l] / count;
+    sum_g[l] = flags & NORM_EVAL ? 0.0f : clg_div(sum_g[l], count);
+    sum_h[l] = flags & NORM_EVAL ? 0.0f : clg_div(sum_h[l], count);
   }
 #define COLUMN_GRADIENT(V, LOAD, STORE)                                                                                \
   {                                                                                                                    \
@@ -235,14 +235,14 @@ __kernel void batch_norm_columns_part(__global const float *x, const uint x_o, _
     if (unit == 1.0f) {
       for (uint l = 0; l < w; l++) {
         part_mean[l] = mean[l];
-        deviation[l] = sqrt(clg_sum_end(squares[l], rest[l]) / (float)(end - from));
+        deviation[l] = clg_sqrt(clg_div(clg_sum_end(squares[l], rest[l]), (float)(end - from)));
       }
       for (uint l = 0; l < w; l++) lost |= !clg_finite(squares[l]); /* as they are where the mean is */
     } else {
       for (uint l = 0; l < w; l++) {
         if (clg_finite(deviation[l])) continue;
-        part_mean[l] = mean[l] / unit;
-        deviation[l] = sqrt(clg_sum_end(squares[l], rest[l]) / (float)(end - from)) / unit;
+        part_mean[l] = clg_div(mean[l], unit);
+        deviation[l] = clg_div(clg_sqrt(clg_div(clg_sum_end(squares[l], rest[l]), (float)(end - from))), unit);
       }
     }
     again = lost;
@@ -302,8 +302,8 @@ __kernel void batch_norm_columns_gradient(__global const float *g, const uint g_
   STRIPE_CHANNELS
   float mean_g[SPAN], mean_h[SPAN];
   for (uint l = 0; l < w; l++) {
-    mean_g[l] = flags & NORM_EVAL ? 0.0f : sums[l] / (float)images;
-    mean_h[l] = flags & NORM_EVAL ? 0.0f : sums[channels + l] / (float)images;
+    mean_g[l] = flags & NORM_EVAL ? 0.0f : clg_div(sums[l], (float)images);
+    mean_h[l] = flags & NORM_EVAL ? 0.0f : clg_div(sums[channels + l], (float)images);
   }
 #define OF_X(at)            (a[l] * (STRIPE_G(at) - mean_g[l] - (x[at] - mu[l]) * scale[l] * mean_h[l]))
 #define PUT_GRADIENT(at, d) dx[at] = flags & NORM_ADD_X ? dx[at] + d : d;

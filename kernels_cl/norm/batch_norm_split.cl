@@ -60,15 +60,15 @@ __kernel void batch_norm_part(__global const float *x, const uint x_o, __global 
 #else
     float around = 0.0f;
     PART_SUMS(SUM_AROUND, mean, squares)
-    around = mean / count;
+    around = clg_div(mean, count);
     PART_SUMS(SUM_AROUND, mean, squares)
-    mean = around + mean / count;
+    mean = around + clg_div(mean, count);
 #endif
     if (unit < 1.0f || (clg_finite(mean) && clg_finite(squares))) break;
   }
   if (lane > 0) return;
-  work[part * channels + channel] = mean / unit;
-  work[((uint)get_num_groups(0) + part) * channels + channel] = sqrt(squares / count) / unit;
+  work[part * channels + channel] = clg_div(mean, unit);
+  work[((uint)get_num_groups(0) + part) * channels + channel] = clg_div(clg_sqrt(clg_div(squares, count)), unit);
 }
 #endif
 
@@ -85,7 +85,7 @@ static void parts_join(__global const float *work, const uint w, const uint part
   float mean_rest[VW], squares_rest[VW];
   for (uint l = 0; l < VW; l++) mean[l] = squares[l] = mean_rest[l] = squares_rest[l] = 0.0f;
   for (uint p = 0; p < parts; p++, work += channels) {
-    const float done = (float)(p * chunk), n = (float)min(chunk, count - p * chunk), share = n / (done + n),
+    const float done = (float)(p * chunk), n = (float)min(chunk, count - p * chunk), share = clg_div(n, done + n),
                 spread = share * done;
     EACH_CHANNEL({
       const float d = work[l] * unit - mean[l];
@@ -118,15 +118,15 @@ __kernel void batch_norm_join(__global const float *x, const uint x_o, __global 
   for (uint l = 0; l < w; l++) again = again || (!(flags & NORM_EVAL) && !clg_finite(squares[l]));
   if (again) parts_join(work, w, parts, channels, count, chunk, MOMENTS_SMALL, small_means, small_squares);
   for (uint l = 0; l < w; l++) {
-    float mu = running_mean[l], var = running_var[l], scale = 1.0f / sqrt(var + eps);
+    float mu = running_mean[l], var = running_var[l], scale = clg_rsqrt(var + eps);
     if (!(flags & NORM_EVAL)) {
       const bool small = again && !clg_finite(squares[l]);
       const float unit = small ? MOMENTS_SMALL : 1.0f;
       mu = moments_mean(small ? small_means[l] : means[l], channel_shift(x + x_o, images, channels, size, first + l),
                         unit);
-      var = (small ? small_squares[l] : squares[l]) / (float)count;
+      var = clg_div(small ? small_squares[l] : squares[l], (float)count);
       scale = moments_rstd(var, eps, unit);
-      var = var / unit / unit;
+      var = clg_div(clg_div(var, unit), unit);
     }
     if (flags & NORM_UPDATE) running_move(running_mean + l, running_var + l, mu, var, momentum, unbias);
     mean[mean_o + first + l] = mu;
@@ -208,8 +208,8 @@ __kernel void batch_norm_gradient(__global const float *g, const uint g_o, __glo
   g += g_o;
   dx += dx_o;
   const float count = (float)images * (float)size;
-  const float mean_g = flags & NORM_EVAL ? 0.0f : sums[sums_o + channel] / count,
-              mean_h = flags & NORM_EVAL ? 0.0f : sums[sums_o + channels + channel] / count;
+  const float mean_g = flags & NORM_EVAL ? 0.0f : clg_div(sums[sums_o + channel], count),
+              mean_h = flags & NORM_EVAL ? 0.0f : clg_div(sums[sums_o + channels + channel], count);
   PART(GRADIENT)
 }
 #endif

@@ -92,7 +92,7 @@ __kernel void norm_forward(__global const float *x_all, const uint x_o, __global
         float left = 0.0f, left_around = 0.0f;
         ROW_VECTORS(sum += NORM_FROM(VEC, VLOAD);)
         ROW_REST(left += NORM_FROM(float, LOAD1);)
-        mean_from = (clg_lanes_sum(sum) + left) / (float)n;
+        mean_from = clg_div(clg_lanes_sum(sum) + left, (float)n);
         ROW_VECTORS({
           const VEC d = NORM_FROM(VEC, VLOAD) - mean_from;
           around = FMA(d, d, around);
@@ -114,14 +114,14 @@ __kernel void norm_forward(__global const float *x_all, const uint x_o, __global
       float sum, around;
 #define NORM_FROM(V, LOAD)   const V first = MOMENTS_FROM(LOAD(x + j), shift, unit), second = 0.0f;
       ROW_SUMS(NORM_FROM, sum, squares)
-      around = sum / (float)n;
+      around = clg_div(sum, (float)n);
 #define NORM_AROUND(V, LOAD) const V first = MOMENTS_FROM(LOAD(x + j), shift, unit) - around, second = first * first;
       ROW_SUMS(NORM_AROUND, sum, squares)
-      mean_from = around + sum / (float)n;
+      mean_from = around + clg_div(sum, (float)n);
 #endif
       if (unit < 1.0f || clg_finite(squares)) break; /* they are not where the mean is not */
     }
-    const float mu = moments_mean(mean_from, shift, unit), scale = moments_rstd(squares / (float)n, eps, unit);
+    const float mu = moments_mean(mean_from, shift, unit), scale = moments_rstd(clg_div(squares, (float)n), eps, unit);
 #define NORM_Y(V, LOAD, STORE)                                                                                         \
   {                                                                                                                    \
     V v = (LOAD(x + j) - mu) * scale;                                                                                  \
@@ -310,8 +310,8 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
     const uint has = FLAGS;                                                                                            \
     float mean_h, mean_hat;                                                                                            \
     ROW_SUMS(NORM_H_TERMS, mean_h, mean_hat)                                                                           \
-    mean_h /= (float)n;                                                                                                \
-    mean_hat /= (float)n;                                                                                              \
+    mean_h = clg_div(mean_h, (float)n);                                                                                \
+    mean_hat = clg_div(mean_hat, (float)n);                                                                            \
     ROW_VECTORS(NORM_DX(VEC, VLOAD, VSTORE))                                                                           \
     ROW_REST(NORM_DX(float, LOAD1, STORE1))                                                                            \
   }

@@ -16,8 +16,8 @@ static inline int element(uint i, const uint8 dims, const int8 strides) {
 
 /* Corrected for what 1/p loses, which counts beside a large logarithm: exactly, so by fma on every device. */
 static inline float root(const float v, const float p) {
-  if (p == 2.0f) return sqrt(v);
-  const float q = 1.0f / p, rest = fma(-q, p, 1.0f) / p, y = pow(v, q);
+  if (p == 2.0f) return clg_sqrt(v);
+  const float q = clg_div(1.0f, p), rest = clg_div(fma(-q, p, 1.0f), p), y = pow(v, q);
   return y + y * (rest * log(v));
 }
 
@@ -54,8 +54,8 @@ static inline float root(const float v, const float p) {
     EACH_LANE(v) {                                                                                                     \
       float t = 0.0f, lost = 0.0f;                                                                                     \
       for (uint i = v; inside && i < n; i += STEP) {                                                                   \
-        const float q = fabs(x[element(i, red, red_s)]) / most, term = (p == 2.0f ? q * q : pow(q, p)) - lost,         \
-                    next = t + term;                                                                                   \
+        const float q = clg_div(fabs(x[element(i, red, red_s)]), most);                                                \
+        const float term = (p == 2.0f ? q * q : pow(q, p)) - lost, next = t + term;                                    \
         lost = (next - t) - term;                                                                                      \
         t = next;                                                                                                      \
       }                                                                                                                \

@@ -104,7 +104,7 @@ __kernel void softmax_rows(__global const float *x, const uint x_o, __global flo
     const float shift = log(sum);
     EACH_PART put(y, j, n, part(x, j, n, 0.0f) - most - shift);
   } else {
-    EACH_PART put(y, j, n, exp(part(x, j, n, 0.0f) - most) / sum);
+    EACH_PART put(y, j, n, VEC_DIV(exp(part(x, j, n, 0.0f) - most), sum));
   }
 }
 #endif
@@ -143,7 +143,7 @@ __kernel void softmax_columns(__global const float *x, const uint x_o, __global 
   const VEC shift = log(sum);
   for (uint k = 0; k < n; k++) {
     const VEC v = part(x + (size_t)k * inner, c, inner, 0.0f) - most;
-    put(y + (size_t)k * inner, c, inner, flags & SOFTMAX_LOG ? v - shift : exp(v) / sum);
+    put(y + (size_t)k * inner, c, inner, flags & SOFTMAX_LOG ? v - shift : VEC_DIV(exp(v), sum));
   }
 }
 #endif

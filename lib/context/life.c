@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "device/books.h"
 #include "device/choose.h"
+#include "device/divide.h"
 #include "device/pool.h"
 #include "device/profile.h"
 #include "device/program.h"
@@ -56,14 +57,16 @@ static clg_status open_on(clg_context **out, const clg_found *found, cl_context 
                           const clg_context_options *o, clg_error *error) {
   clg_device_shape shape;
   clg_status s = clg_choose_shape(o->shape, found->info.shape, &shape, error);
-  bool fma = false;
-  if (s == CLG_OK) s = clg_choose_fma(shape, found->info.fma, &fma, error);
+  bool fma = false, reproducible = false;
+  if (s == CLG_OK) s = clg_choose_reproducible(o->reproducible, &reproducible, error);
+  if (s == CLG_OK) s = clg_choose_fma(shape, reproducible, found->info.fma, &fma, error);
   if (s != CLG_OK) return s;
   clg_context *ctx = clg_context_new(o->seed, o->memory_limit);
   if (!ctx) return clg_error_set(error, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   ctx->info = found->info;
   ctx->info.shape = ctx->shape = shape;
   ctx->info.fma = fma;
+  ctx->info.reproducible = reproducible;
   ctx->log = o->log;
   ctx->log_user = o->log_user;
   ctx->build = o->build;
@@ -72,6 +75,7 @@ static clg_status open_on(clg_context **out, const clg_found *found, cl_context 
   if (o->share) clg_programs_share(ctx->programs, o->share->programs);
   const char *trace = traced_file();
   s = clg_queue_open(ctx, found->device, context, queue, o->profile || trace);
+  if (s == CLG_OK && !ctx->info.divides) ctx->info.divides = clg_divide_tested(ctx);
   if (s == CLG_OK) s = clg_product_open(ctx);
   if (s == CLG_OK && trace) begin_trace(ctx, trace);
   if (s == CLG_OK) {

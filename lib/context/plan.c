@@ -42,15 +42,22 @@ clg_status clg_context_create_plan(clg_context **out, const clg_plan_options *op
   bool given = o->like || o->device_file;
   if (s == CLG_OK)
     s = clg_choose_shape(o->shape == CLG_SHAPE_AUTO && given ? model.shape : o->shape, CLG_SHAPE_CPU, &shape, &error);
+  bool reproducible = false;
+  if (s == CLG_OK && o->like)
+    reproducible = o->reproducible || o->like->info.reproducible;
+  else if (s == CLG_OK)
+    s = clg_choose_reproducible(o->reproducible, &reproducible, &error);
   clg_context *ctx = s == CLG_OK ? clg_context_new(o->seed, 0) : NULL;
   if (s == CLG_OK && !ctx) s = clg_error_set(&error, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   if (s == CLG_OK) {
     ctx->shape = shape;
     describe(&ctx->info, &model, shape);
+    ctx->info.reproducible = reproducible;
     if (o->like) {
       clg_context_hold(ctx->like = o->like);
       ctx->info.native_float_width = o->like->info.native_float_width;
       ctx->info.fma = o->like->info.fma;
+      ctx->info.divides = o->like->info.divides;
     }
     s = clg_product_open_plan(ctx, &model.products, o->like);
     if (s != CLG_OK) {

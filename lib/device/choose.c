@@ -157,13 +157,28 @@ clg_status clg_choose_shape(clg_device_shape asked, clg_device_shape fallback, c
   return CLG_OK;
 }
 
-clg_status clg_choose_fma(clg_device_shape shape, bool fast, bool *out, clg_error *error) {
-  const char *text = getenv("CLGRAD_FMA");
-  bool given = text && *text;
-  *out = given ? !strcmp(text, "on") : shape == CLG_SHAPE_GPU || fast;
-  if (given && !*out && strcmp(text, "off") != 0)
-    return clg_error_set(error, CLG_ERR_ARGUMENT, NULL, "CLGRAD_FMA is \"%.60s\": it must be on or off", text);
-  return CLG_OK;
+/* A variable that is on, off or not set, which leaves *out as it is. */
+static clg_status read_switch(const char *name, bool *out, clg_error *error) {
+  const char *text = getenv(name);
+  if (!text || !*text) return CLG_OK;
+  *out = !strcmp(text, "on");
+  if (*out || !strcmp(text, "off")) return CLG_OK;
+  return clg_error_set(error, CLG_ERR_ARGUMENT, NULL, "%s is \"%.60s\": it must be on or off", name, text);
+}
+
+clg_status clg_choose_reproducible(bool asked, bool *out, clg_error *error) {
+  *out = false;
+  clg_status s = read_switch("CLGRAD_REPRODUCIBLE", out, error);
+  *out = *out || asked;
+  return s;
+}
+
+clg_status clg_choose_fma(clg_device_shape shape, bool reproducible, bool fast, bool *out, clg_error *error) {
+  *out = reproducible || shape == CLG_SHAPE_GPU || fast;
+  clg_status s = read_switch("CLGRAD_FMA", out, error);
+  if (s == CLG_OK && reproducible && !*out)
+    return clg_error_set(error, CLG_ERR_ARGUMENT, NULL, "without fma bits are not reproducible: unset CLGRAD_FMA");
+  return s;
 }
 
 /* With the shapes that contexts would have by default. */
@@ -174,7 +189,8 @@ size_t clg_device_list(clg_device_info *rows, size_t max) {
     clg_error ignored = {0};
     rows[i] = found[i].info;
     clg_choose_shape(CLG_SHAPE_AUTO, rows[i].shape, &rows[i].shape, &ignored);
-    clg_choose_fma(rows[i].shape, rows[i].fma, &rows[i].fma, &ignored);
+    clg_choose_reproducible(false, &rows[i].reproducible, &ignored);
+    clg_choose_fma(rows[i].shape, rows[i].reproducible, rows[i].fma, &rows[i].fma, &ignored);
   }
   free(found);
   return n;

@@ -13,7 +13,10 @@ void clg_rank_devices(clg_found *rows, size_t n);
 clg_status clg_choose_device(const char *selector, size_t nth, clg_found *out, clg_error *error);
 /* CPU or GPU: as asked, else $CLGRAD_SHAPE, else `fallback`. */
 clg_status clg_choose_shape(clg_device_shape asked, clg_device_shape fallback, clg_device_shape *out, clg_error *error);
-/* Whether kernels of that shape use fma: $CLGRAD_FMA, else on a CPU as `fast`, and always on a GPU. */
-clg_status clg_choose_fma(clg_device_shape shape, bool fast, bool *out, clg_error *error);
+/* Whether the bits are to be the same on every device: as asked, else $CLGRAD_REPRODUCIBLE. */
+clg_status clg_choose_reproducible(bool asked, bool *out, clg_error *error);
+/* Whether kernels of that shape use fma: $CLGRAD_FMA, else always on a GPU and where it must be reproducible, on a CPU
+ * else as `fast`. Refuses what contradicts. */
+clg_status clg_choose_fma(clg_device_shape shape, bool reproducible, bool fast, bool *out, clg_error *error);
 
 #endif

@@ -155,6 +155,7 @@ static void describe(cl_device_id d, int platform_index, int device_index, clg_d
   info->native_float_width = device_u32(d, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
   /* PoCL means the CPU's instruction; others do not set the flag where fma is as good. */
   info->fma = !clg_is_pocl(info) || device_u64(d, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_FMA;
+  info->divides = device_u64(d, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
   info->unified_memory = device_u32(d, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
   size_t group = device_size(d, CL_DEVICE_MAX_WORK_GROUP_SIZE), item[16] = {0};
   if (clGetDeviceInfo(d, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof item, item, NULL) == CL_SUCCESS && item[0] &&

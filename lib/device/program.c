@@ -12,6 +12,9 @@
 #define BUCKETS 64
 /* -w: PoCL writes to stderr how many warnings there are, and CPUs with narrower vectors than float16 have some. */
 #define BUILD_OPTIONS "-cl-std=CL1.2 -w"
+static const char *build_options(const clg_context *ctx) {
+  return ctx->queue->rounds ? BUILD_OPTIONS " -cl-fp32-correctly-rounded-divide-sqrt" : BUILD_OPTIONS;
+}
 
 typedef struct program {
   struct program *next; /* in its bucket */
@@ -142,7 +145,7 @@ static cl_program build(clg_context *ctx, const clg_part *parts, const char *fil
   cl_program p = clCreateProgramWithSource(ctx->queue->context, SOURCE_PARTS, texts, sizes, &code);
   if (code == CL_SUCCESS) {
     clg_program_compiles(ctx, file);
-    code = clBuildProgram(p, 1, &ctx->queue->device, BUILD_OPTIONS, NULL, NULL);
+    code = clBuildProgram(p, 1, &ctx->queue->device, build_options(ctx), NULL, NULL);
     clg_program_compiles(ctx, NULL);
     if (code == CL_SUCCESS) {
       ctx->counters.builds++;
@@ -182,9 +185,9 @@ static bool make_key(clg_context *ctx, const program *p, key *k) {
   platform_version(ctx, platform, sizeof platform);
   const clg_device_info *d = &ctx->info;
   clg_str_addf(&k->id, "clgrad %s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", CLG_VERSION_STRING, d->platform, platform, d->name,
-               d->vendor, d->driver, d->version, BUILD_OPTIONS);
+               d->vendor, d->driver, d->version, build_options(ctx));
   bool cpu = ctx->shape == CLG_SHAPE_CPU;
-  int used = snprintf(k->macros, sizeof k->macros, "#define CLG_FMA %d\n", ctx->info.fma);
+  int used = snprintf(k->macros, sizeof k->macros, "#define CLG_FMA %d\n#define CLG_DIVIDES %d\n", d->fma, d->divides);
   if (!p->label) {
     const char *form = clg_compiles_late(ctx) ? "1" : "CLG_WANT(kernel)", *only = p->only;
     if (!*only) only = "all";
@@ -226,7 +229,7 @@ static void get_program(clg_context *ctx, program *p) {
   dump(ctx, p, &k);
   p->program = clg_shared_find(ctx->programs->shared, &shared);
   bool found = p->program != NULL;
-  if (!found && whole) p->program = clg_cache_load(ctx, k.parts, ALL_PARTS, BUILD_OPTIONS);
+  if (!found && whole) p->program = clg_cache_load(ctx, k.parts, ALL_PARTS, build_options(ctx));
   if (!p->program) {
     p->program = build(ctx, k.parts, label_of(p), &p->problem);
     if (p->program) clg_log_line(ctx, "built %s%s%s from source", label_of(p), *p->only ? ": " : "", p->only);

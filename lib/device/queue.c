@@ -137,6 +137,7 @@ clg_status clg_queue_open(clg_context *ctx, cl_device_id device, cl_context cont
   clg_queue *q = calloc(1, sizeof *q);
   if (!q) return clg_fail(ctx, CLG_ERR_HOST_MEMORY, NULL, "out of host memory");
   q->device = device;
+  q->rounds = ctx->info.divides;
   if (clGetDeviceInfo(device, CL_DEVICE_MAX_PARAMETER_SIZE, sizeof q->argument_bytes, &q->argument_bytes, NULL) !=
       CL_SUCCESS)
     q->argument_bytes = 0;

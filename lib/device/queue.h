@@ -27,6 +27,7 @@ struct clg_queue {
   cl_context context;
   cl_command_queue queue;
   bool profile;
+  bool rounds;           /* the device promises correctly rounded division and square root, where programs ask for it */
   size_t argument_bytes; /* the most that the arguments of a kernel may have; 0: not known */
   uint32_t unflushed;    /* commands since the last flush or wait */
   clg_staged *staged;    /* added by transfer.c, */

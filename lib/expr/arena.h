@@ -4,11 +4,13 @@
 
 #include "expr/expr.h"
 
-/* One row an op: the symbol or function name of a formula, how many operands, and the function that kernels call. */
+/* One row an op: the symbol or function name of a formula, how many operands, and the function that kernels call, and
+ * on vectors of sixteen. */
 typedef struct clg_op_row {
   const char *text;
   int arity;
-  const char *call; /* NULL: an operator */
+  const char *call;  /* NULL: an operator */
+  const char *lanes; /* NULL: an operator, or none has the bits of `call` */
 } clg_op_row;
 #define CLG_EXPR_OPS (CLG_EX_ABSENT + 1)
 extern const clg_op_row clg_op_rows[CLG_EXPR_OPS];
@@ -31,6 +33,7 @@ struct clg_arena {
 };
 
 static inline bool clg_op_is_leaf(clg_expr_op op) { return !clg_op_rows[op].arity; }
+static inline bool clg_op_is_infix(clg_expr_op op) { return op >= CLG_EX_ADD && op <= CLG_EX_NE && op != CLG_EX_NEG; }
 static inline bool clg_op_is_condition(clg_expr_op op) { return op >= CLG_EX_LT && op <= CLG_EX_NE; }
 static inline bool clg_expr_is_number(const clg_arena *a, clg_expr e) { return a->node[e].op == CLG_EX_CONST; }
 

@@ -25,16 +25,17 @@ static void operand(emitter *m, clg_expr e, bool as_condition) {
   }
 }
 
-/* Where a number must be a vector: two numbers compare to 1, two vectors to -1, and a choice wants one type. */
+/* Where a number must be a vector: two numbers compare to 1, two vectors to -1, and choices and functions want one
+ * type. */
 static bool spreads(const emitter *m, const clg_enode *k, int i) {
-  bool chosen = k->op == CLG_EX_SELECT && i;
-  return m->lanes && (chosen || clg_op_is_condition(k->op)) && clg_op_is_leaf(m->a->node[k->arg[i]].op);
+  bool alike = (k->op == CLG_EX_SELECT && i) || clg_op_is_condition(k->op) || clg_op_rows[k->op].call;
+  return m->lanes && alike && clg_op_is_leaf(m->a->node[k->arg[i]].op);
 }
 
 static void operation(emitter *m, const clg_enode *k) {
   const clg_op_row *row = &clg_op_rows[k->op];
   bool infix = !row->call && row->arity == 2;
-  if (row->call) clg_str_addf(m->out, "%s(", row->call);
+  if (row->call) clg_str_addf(m->out, "%s(", m->lanes ? row->lanes : row->call);
   if (k->op == CLG_EX_NEG) clg_str_add(m->out, "-");
   for (int i = 0; i < row->arity; i++) {
     if (i && k->op == CLG_EX_SELECT) {
@@ -84,12 +85,12 @@ void clg_expr_emit(const clg_arena *a, const clg_expr *roots, const char *const 
   clg_walk_close(&w);
 }
 
-/* Operators alone, and conditions as conditions alone. */
+/* Operators, and functions with the same bits on vectors, alone, and conditions as conditions alone. */
 static bool has_lanes(const clg_arena *a, const clg_walk *w, clg_expr root) {
   bool ok = !clg_op_is_condition(a->node[root].op);
   for (uint32_t i = 0; ok && i < w->n; i++) {
     const clg_enode *k = &a->node[w->node[i]];
-    ok = !clg_op_rows[k->op].call;
+    ok = !clg_op_rows[k->op].call || clg_op_rows[k->op].lanes;
     for (int j = k->op == CLG_EX_SELECT; ok && j < clg_op_rows[k->op].arity; j++)
       ok = !clg_op_is_condition(a->node[k->arg[j]].op);
   }
@@ -207,10 +208,10 @@ static void print(printer *p, clg_expr e, int place) {
     print(p, k->arg[0], SIGNED);
     break;
   default:
-    if (clg_op_rows[k->op].call) {
-      print_call(p, k);
-    } else {
+    if (clg_op_is_infix(k->op)) {
       print_infix(p, k);
+    } else {
+      print_call(p, k);
     }
   }
   if (parens) clg_str_add(p->out, ")");

@@ -22,7 +22,7 @@ static clg_product_state *make(clg_context *ctx) {
 /* The profile is asked for at once: no kernel is built for it, and shapes that use no workspace must know so. */
 static void learn(clg_context *ctx, clg_product_state *s) {
   if (ctx->shape != CLG_SHAPE_GPU) return;
-  s->no_clblast = !clg_gemm_fits(ctx);
+  s->no_clblast = ctx->info.reproducible || !clg_gemm_fits(ctx);
   if (!s->gemm_known && !s->no_clblast) s->gemm_known = clg_gemm_probe(ctx, &s->gemm);
 }
 
@@ -36,10 +36,10 @@ clg_status clg_product_open(clg_context *ctx) {
 clg_status clg_product_open_plan(clg_context *ctx, const clg_product_model *model, const clg_context *like) {
   clg_product_state *s = make(ctx);
   if (!s) return CLG_ERR_HOST_MEMORY;
-  s->no_clblast = model->no_clblast;
+  s->no_clblast = ctx->info.reproducible || model->no_clblast;
   s->gemm = model->gemm;
   s->gemm_known = true;
-  return like ? clg_tuning_copy(ctx, like) : clg_tuning_load_wanted(ctx);
+  return like && !ctx->info.reproducible ? clg_tuning_copy(ctx, like) : clg_tuning_load_wanted(ctx);
 }
 
 clg_product_model clg_product_model_default(void) { return (clg_product_model){.gemm = clg_gemm_default}; }

@@ -11,7 +11,7 @@ typedef struct clg_gemm_profile {
 } clg_gemm_profile;
 
 typedef struct clg_product_state {
-  bool no_clblast;      /* its kernels do not fit the device */
+  bool no_clblast;      /* its kernels do not fit the device, or are not wanted */
   bool gemm_known;      /* `gemm` holds; else CLBlast is asked at every product */
   bool groups_asked;    /* whether kernels have work-groups as large as CLBlast's */
   bool uses_clblast;    /* counted among the process's contexts that do */

@@ -29,10 +29,17 @@ static clg_status no_memory(clg_context *ctx, const char *op) {
   return clg_fail(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
 }
 
+/* Whether the context may have a table. */
+static clg_status may_have(clg_context *ctx, const char *op) {
+  if (!ctx->info.reproducible) return CLG_OK;
+  return clg_fail(ctx, CLG_ERR_STATE, op, "a reproducible context has no table: shapes alone choose its kernels");
+}
+
 /* An empty table, if there is none. */
 static clg_status make(clg_context *ctx, const char *op) {
   clg_product_state *state = clg_product_state_of(ctx);
   if (state->tuning) return CLG_OK;
+  if (may_have(ctx, op) != CLG_OK) return CLG_ERR_STATE;
   clg_tuning *t = malloc(sizeof *t);
   if (!t) return no_memory(ctx, op);
   clg_tuning_begin(t, ctx);
@@ -195,6 +202,7 @@ static clg_status read_table(clg_context *ctx, const char *path, clg_tuning *t, 
 clg_status clg_tuning_load(clg_context *ctx, const char *path) {
   static const char op[] = "tuning_load";
   if (!ctx || !path) return ctx ? clg_fail(ctx, CLG_ERR_ARGUMENT, op, "it needs a path") : CLG_ERR_ARGUMENT;
+  if (may_have(ctx, op) != CLG_OK) return CLG_ERR_STATE;
   clg_product_state *state = clg_product_state_of(ctx);
   clg_tuning *t = malloc(sizeof *t);
   if (!t) return no_memory(ctx, op);
@@ -214,7 +222,10 @@ clg_status clg_tuning_load(clg_context *ctx, const char *path) {
 
 clg_status clg_tuning_load_wanted(clg_context *ctx) {
   const char *path = getenv("CLGRAD_TUNING");
-  return path && *path ? clg_tuning_load(ctx, path) : CLG_OK;
+  if (!path || !*path) return CLG_OK;
+  if (!ctx->info.reproducible) return clg_tuning_load(ctx, path);
+  clg_log_line(ctx, "CLGRAD_TUNING is not read: shapes alone choose the kernels of a reproducible context");
+  return CLG_OK;
 }
 
 clg_status clg_tuning_save(clg_context *ctx, const char *path) {

@@ -6,7 +6,7 @@
  *   alloc=N  memory=N  local=N  bytes            arguments=N  bytes of a kernel's
  *   width=N  bits=N             vectors, addresses
  *   version=TEXT  c_version=TEXT  name=TEXT      fail=N       clGetDeviceInfo(N, ...) fails; hexadecimal as in cl.h
- *   no_fp64  no_images  no_denorm  no_compiler  not_available  big_endian
+ *   no_fp64  no_images  no_denorm  no_divide  no_compiler  not_available  big_endian
  */
 #define _GNU_SOURCE
 #define CL_TARGET_OPENCL_VERSION 120
@@ -136,8 +136,12 @@ cl_int clGetDeviceInfo(cl_device_id d, cl_device_info what, size_t n, void *to, 
   if (what == CL_DEVICE_OPENCL_C_VERSION && lie("c_version")) return give_text(lie("c_version"), n, to, needs);
   if (what == CL_DEVICE_MAX_WORK_ITEM_SIZES && (lie("items") || lie("group"))) return give_items(n, to, needs);
   cl_int code = REAL(clGetDeviceInfo)(d, what, n, to, needs);
-  if (what == CL_DEVICE_SINGLE_FP_CONFIG && lie("no_denorm") && to)
-    *(cl_device_fp_config *)to &= ~(cl_device_fp_config)CL_FP_DENORM;
+  if (what == CL_DEVICE_SINGLE_FP_CONFIG && to) {
+    cl_device_fp_config hidden = 0;
+    if (lie("no_denorm")) hidden |= CL_FP_DENORM;
+    if (lie("no_divide")) hidden |= CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
+    *(cl_device_fp_config *)to &= ~hidden;
+  }
   return code;
 }
 

@@ -12,9 +12,9 @@ from place import Place, Unprepared, need, once
 
 # What computes. Other suites are about files, options, or the tree.
 OPS = {"kernels", "numbers", "tensor", "batches", "remat", "fused", "linear", "ops", "ops_edges", "ops_forms", "conv", "large", "views",
-       "sums", "slices", "golden", "memory", "graph", "gradients", "nn", "optim", "checkpoint"}
+       "sums", "slices", "golden", "memory", "graph", "gradients", "nn", "optim", "checkpoint", "divide", "reproducible"}
 # An interpreter's time: hours for all.
-OCLGRIND = {f"{suite}-{shape}" for suite in ("kernels", "ops", "ops_edges", "ops_forms", "conv", "golden-ops", "golden-ops_double")
+OCLGRIND = {f"{suite}-{shape}" for suite in ("kernels", "ops", "ops_edges", "ops_forms", "conv", "golden-ops", "golden-ops_double", "same_bits", "reproducible")
             for shape in ("cpu", "gpu")} | {"linear-cpu"}
 # Of Debian 13: what the tests need, PoCL and rusticl.
 TRIXIE = ["gcc", "g++", "libc6-dev", "meson", "ninja-build", "pkg-config", "python3", "ocl-icd-opencl-dev", "libclblast-dev", "zlib1g-dev",

@@ -34,7 +34,8 @@ static void put_word(html *h, const char *word) {
 
 /* The variables that the library obeys and whose folders change nothing. */
 static bool matters(const char *variable) {
-  static const char *const names[] = {"CLGRAD_DEVICE=", "CLGRAD_SHAPE=", "CLGRAD_FMA=", "CLGRAD_TUNING="};
+  static const char *const names[] = {
+      "CLGRAD_DEVICE=", "CLGRAD_SHAPE=", "CLGRAD_FMA=", "CLGRAD_REPRODUCIBLE=", "CLGRAD_TUNING="};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (!strncmp(variable, names[i], strlen(names[i])) && variable[strlen(names[i])]) return true;
   return false;
