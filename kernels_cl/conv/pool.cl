@@ -66,9 +66,6 @@ static windows windows_from(const int e, const int end, POOL_SHAPE) {
   return w;
 }
 #define WINDOWS_WHOLE(w) all((w.i >= 0) & (w.i + (KY - 1) * DY < H) & (w.j >= 0) & (w.j + (KX - 1) * DX < W))
-#define READ16(p, k)                                                                                                   \
-  (float16)((p)[k.s0], (p)[k.s1], (p)[k.s2], (p)[k.s3], (p)[k.s4], (p)[k.s5], (p)[k.s6], (p)[k.s7], (p)[k.s8],         \
-            (p)[k.s9], (p)[k.sa], (p)[k.sb], (p)[k.sc], (p)[k.sd], (p)[k.se], (p)[k.sf])
 /* p[at], or 0 where it is not `within`. */
 static inline float16 read_within(__global const float *p, const int16 at, const int16 within) {
   const int16 k = at & within;

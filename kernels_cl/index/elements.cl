@@ -17,14 +17,15 @@ __kernel void element_to_int(__global const float *x, const uint x_o, __global i
 #endif
 
 #if CLG_FORM(element_one_hot)
-/* y[j,c] = 1 where label[j] == c, else 0; n elements of y. */
+/* y[j,c] = 1 where label[j] == c, else 0; `total` elements of y. */
+static inline void one_hot(__global const int *label, __global float *y, const int c, const uint classes,
+                           const uint len) {
+  for (uint l = 0; l < len; l++) y[l] = (classes > 1 ? label[0] == c + (int)l : label[l] == 0) ? 1.0f : 0.0f;
+}
 __kernel void element_one_hot(__global const int *label, const uint label_o, __global float *y, const uint y_o,
-                              const uint classes, const uint n) {
+                              const uint labels, const uint classes, const uint total) {
   label += label_o, y += y_o;
-  EACH_ELEMENT(n, {
-    const uint j = e / classes;
-    y[e] = label[j] == (int)(e - j * classes) ? 1.0f : 0.0f;
-  })
+  EACH_RUN(labels, classes, one_hot(label + j, y + e, (int)i, classes, len);)
 }
 #endif
 

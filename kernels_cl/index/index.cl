@@ -1,107 +1,36 @@
-/* Reading and adding by index. x is [outer,n,inner]; an index outside [0,n) reads as zero and adds nothing. Nothing
- * here is atomic: each destination has one item that adds what belongs to it, in the order of the indices. On a GPU an
+/* Reading by index, and where extremes are. x is [outer,n,inner]; an index outside [0,n) reads as zero. On a GPU an
  * item has one element of what is written, on a CPU a piece of it. */
 #include "index_runs.clh"
-#include "sums.clh"
+#include "lanes.clh"
 
 #if CLG_FORM(index_gather)
-/* y[o,j,i] = x[o, index[o,j,i], i]; index, y [outer,m,inner] of `total` elements. */
+/* y[l] = x[index[l], l] of a run; `pitch` is from one element of it to the next in x. */
 static inline void gather(__global const float *x, __global const int *index, __global float *y, const uint n,
-                          const uint inner, const uint len) {
-  for (uint l = 0; l < len; l++) {
+                          const uint inner, const uint pitch, const uint len) {
+  uint l = 0;
+#if CLG_CPU
+  for (; l + 16 <= len; l += 16) {
+    const int16 k = vload16(0, index + l), within = (k >= 0) & (k < (int)n);
+    const int16 at = (k * (int)inner + ((int)l + LANE_NUMBERS(int16)) * (int)pitch) & within;
+    CLG_STORE16(as_float16(as_int16(READ16(x, at)) & within), y + l);
+  }
+#endif
+  for (; l < len; l++) {
     const int k = index[l];
-    y[l] = read_if(WITHIN(k, n), x, (size_t)k * inner + (inner > 1 ? l : 0));
+    y[l] = read_if(WITHIN(k, n), x, (size_t)k * inner + l * pitch);
   }
 }
+/* y[o,j,i] = x[o, index[o,j,i], i]; index, y [outer,m,inner] of `total` elements. Of one from each row the os are a
+ * run.
+ */
 __kernel void index_gather(__global const float *x, const uint x_o, __global const int *index, const uint index_o,
                            __global float *y, const uint y_o, const uint n, const uint m, const uint inner,
                            const uint total) {
   x += x_o, index += index_o, y += y_o;
-  EACH_RUN(m, inner, gather(x + (size_t)o * n * inner + i, index + e, y + e, n, inner, len);)
-}
-#endif
-
-#if CLG_FORM(index_scatter)
-/* sum, rest and the last block of TERM(j), of type T, over all j. */
-#define SCATTER_SUM(T, TERM)                                                                                           \
-  T sum = 0.0f, rest = 0.0f, block = 0.0f;                                                                             \
-  for (uint j = 0; j < m; j++) {                                                                                       \
-    block += TERM(j);                                                                                                  \
-    if (j % SUM_LONG != SUM_LONG - 1) continue;                                                                        \
-    SUM_TAKE(T, sum, rest, block)                                                                                      \
-    block = 0.0f;                                                                                                      \
-  }
-static inline float of_equal(const int i, const int k, const float v) { return i == k ? v : 0.0f; }
-/* The sum over j of g[j*inner] where index[j*inner] == k. */
-static inline float scatter_at(__global const float *g, __global const int *index, const int k, const uint m,
-                               const uint inner) {
-#define TERM_AT(j) of_equal(index[(size_t)(j)*inner], k, g[(size_t)(j)*inner])
-  SCATTER_SUM(float, TERM_AT)
-  SUM_TAKE(float, sum, rest, block)
-  return clg_sum_end(sum, rest);
-}
-#if CLG_CPU
-static inline float16 scatter_16(__global const float *g, __global const int *index, const int k, const uint m,
-                                 const uint inner) {
-#define IS_16(j)   (vload16(0, index + (size_t)(j)*inner) == k)
-#define TERM_16(j) as_float16(as_int16(CLG_LOAD16(g + (size_t)(j)*inner)) & IS_16(j))
-  SCATTER_SUM(float16, TERM_16)
-  if (m < SUM_LONG) return block;
-  SUM_TAKE(float16, sum, rest, block)
-  return SUM_END(sum, rest);
-}
-/* dx[0..len), the sums for k and those that follow it, where inner is 1. Terms that are 0 end no block. */
-static void scatter_run(__global const float *g, __global const int *index, __global float *dx, const uint k,
-                        const uint m, const uint len) {
-  float sum[INDEX_PIECE], rest[INDEX_PIECE], block[INDEX_PIECE];
-  uint last[INDEX_PIECE];
-  for (uint l = 0; l < len; l++) sum[l] = rest[l] = block[l] = 0.0f, last[l] = 0;
-  for (uint j = 0; j < m; j++) {
-    const uint l = (uint)index[j] - k, turn = j / SUM_LONG;
-    if (l >= len) continue;
-    if (last[l] != turn) {
-      SUM_TAKE(float, sum[l], rest[l], block[l])
-      block[l] = 0.0f;
-      last[l] = turn;
-    }
-    block[l] += g[j];
-  }
-  for (uint l = 0; l < len; l++) {
-    SUM_TAKE(float, sum[l], rest[l], block[l])
-    dx[l] = clg_sum_end(sum[l], rest[l]);
-  }
-}
-/* With few indices a run has one block, and dx holds it. */
-static void scatter_few(__global const float *g, __global const int *index, __global float *dx, const uint k,
-                        const uint m, const uint len) {
-  for (uint l = 0; l < len; l++) dx[l] = 0.0f;
-  for (uint j = 0; j < m; j++) {
-    const uint l = (uint)index[j] - k;
-    if (l < len) dx[l] += g[j];
-  }
-}
-static void scatter(__global const float *g, __global const int *index, __global float *dx, const uint k, const uint m,
-                    const uint inner, const uint len) {
-  if (inner == 1 && m <= SUM_LONG) {
-    scatter_few(g, index, dx, k, m, len);
-  } else if (inner == 1) {
-    scatter_run(g, index, dx, k, m, len);
-  } else {
-    uint l = 0;
-    for (; l + 16 <= len; l += 16) CLG_STORE16(scatter_16(g + l, index + l, (int)k, m, inner), dx + l);
-    for (; l < len; l++) dx[l] = scatter_at(g + l, index + l, (int)k, m, inner);
-  }
-}
-#else
-#define scatter(g, index, dx, k, m, inner, len) *(dx) = scatter_at(g, index, (int)(k), m, inner)
-#endif
-/* dx[o,k,i] = sum over j of g[o,j,i] where index[o,j,i] == k; `total` elements of dx. */
-__kernel void index_scatter(__global const float *g, const uint g_o, __global const int *index, const uint index_o,
-                            __global float *dx, const uint dx_o, const uint n, const uint m, const uint inner,
-                            const uint total) {
-  g += g_o, index += index_o, dx += dx_o;
-#define FIRST_OF(t) ((t) + (size_t)o * m * inner + i)
-  EACH_RUN(n, inner, scatter(FIRST_OF(g), FIRST_OF(index), dx + e, j, m, inner, len);)
+  const bool picks = m * inner == 1;
+  const uint pitch = inner > 1 ? 1 : picks ? n : 0;
+  EACH_RUN(picks ? total : m, inner,
+           gather(x + (picks ? (size_t)j * n : (size_t)o * n * inner + i), index + e, y + e, n, inner, pitch, len);)
 }
 #endif
 
@@ -110,7 +39,11 @@ __kernel void index_scatter(__global const float *g, const uint g_o, __global co
 static inline void copy_words(__global const uint *x, __global uint *y, const uint len, const bool reads) {
   uint l = 0;
 #if CLG_CPU
-  for (; l + 16 <= len; l += 16) vstore16(reads ? vload16(0, x + l) : (uint16)(0), 0, y + l);
+#define COPY(n)                                                                                                        \
+  for (; l + n <= len; l += n) vstore##n(reads ? vload##n(0, x + l) : (uint##n)(0), 0, y + l);
+  COPY(16)
+  COPY(8)
+  COPY(4)
 #endif
   for (; l < len; l++) {
     const uint v = x[l];
@@ -121,7 +54,12 @@ static inline void rows_run(__global const uint *x, __global const int *index, _
                             const uint inner, const uint i, const uint len, const int skip) {
 #if CLG_CPU
   if (inner == 1) {
-    for (uint l = 0; l < len; l++) {
+    uint l = 0;
+    for (; l + 16 <= len; l += 16) {
+      const int16 k = vload16(0, index + l), reads = (k >= 0) & (k < (int)n) & (k != skip), at = k & reads;
+      vstore16(READ16_OF(uint16, x, at) & as_uint16(reads), 0, y + l);
+    }
+    for (; l < len; l++) {
       const int k = index[l];
       const bool reads = WITHIN(k, n) && k != skip;
       const uint v = x[reads ? k : 0];
@@ -141,138 +79,6 @@ __kernel void index_rows(__global const uint *x, const uint x_o, __global const 
                          const uint total, const int skip) {
   x += x_o, index += index_o, y += y_o;
   EACH_RUN(m, inner, rows_run(x + (size_t)o * n * inner, index + j, y + e, n, inner, i, len, skip);)
-}
-#endif
-
-/* dx[o,k,:] (+)= g[o,j,:] for every j from `from` on with index[j] == k. */
-#if CLG_CPU
-#define SPREAD 1024u /* columns at a time */
-static inline bool any_16(const int16 here) {
-  const int8 of8 = here.lo | here.hi;
-  const int4 of4 = of8.lo | of8.hi;
-  return (of4.x | of4.y | of4.z | of4.w) != 0;
-}
-/* The first j from `from` on with index[j] == k, or m. */
-static inline uint next_row(__global const int *index, const int k, const uint from, const uint m) {
-  uint j = from;
-#define HERE(at) (vload16(0, index + (at)) == k)
-  while (j + 16 <= m && !any_16(HERE(j))) {
-    j += 16;
-    while (j + 64 <= m && !any_16(HERE(j) | HERE(j + 16) | HERE(j + 32) | HERE(j + 48))) j += 64;
-  }
-  for (; j < m; j++)
-    if (index[j] == k) break;
-  return j;
-}
-/* A block: the sums over the `count` rows j[] of g [.,inner] of w columns, from first[] on, or from 0. They begin the
- * total, or are taken into it. */
-static void add_block(__global const float *g, const uint *j, const uint count, const uint inner, const uint w,
-                      __global const float *first, const bool begins, float *total, float *rest) {
-#define ROWS_BLOCK(T, LOAD, STORE, c)                                                                                  \
-  {                                                                                                                    \
-    T sum = first ? LOAD(first + c) : 0.0f;                                                                            \
-    for (uint r = 0; r < count; r++) sum += LOAD(g + (size_t)j[r] * inner + c);                                        \
-    T all = sum, left = 0.0f;                                                                                          \
-    if (!begins) {                                                                                                     \
-      all = LOAD(total + c), left = LOAD(rest + c);                                                                    \
-      SUM_TAKE(T, all, left, sum)                                                                                      \
-    }                                                                                                                  \
-    STORE(all, total + c);                                                                                             \
-    STORE(left, rest + c);                                                                                             \
-  }
-#define LOAD16(p)     vload16(0, p)
-#define STORE16(v, p) vstore16(v, 0, p)
-  uint c = 0;
-  for (; c + 16 <= w; c += 16) ROWS_BLOCK(float16, LOAD16, STORE16, c)
-  for (; c < w; c++) ROWS_BLOCK(float, LOAD1, STORE1, c)
-}
-static void add_rows(__global const float *g, __global const int *index, __global float *row, const int k,
-                     const uint from, const uint m, const uint inner, const uint lane, const bool add) {
-  float total[SPREAD], rest[SPREAD];
-  for (uint i = 0; i < inner; i += SPREAD) {
-    const uint w = min(inner - i, SPREAD);
-    uint j = next_row(index, k, from, m), rows[SUM_LONG];
-    bool begins = true;
-    if (j == m && !add)
-      for (uint c = 0; c < w; c++) row[i + c] = 0.0f;
-    while (j < m) {
-      uint count = 0;
-      for (; j < m && count < SUM_LONG; j = next_row(index, k, j + 1, m)) rows[count++] = j;
-      add_block(g + i, rows, count, inner, w, begins && add ? row + i : 0, begins, total, rest);
-      begins = false;
-    }
-    for (uint c = 0; !begins && c < w; c++) row[i + c] = clg_sum_end(total[c], rest[c]);
-  }
-}
-static inline bool any_before(__global const int *index, const int k, const uint j) {
-  return next_row(index, k, 0, j) < j;
-}
-#else
-#define SPREAD         4u /* columns of an item at a time; the items of a group share the columns */
-/* Unrolled: an array is in registers only if no loop indexes it. */
-#define EACH_COLUMN(c) _Pragma("unroll") for (uint c = 0; c < SPREAD; c++) if (c < w)
-static inline void add_rows(__global const float *g, __global const int *index, __global float *row, const int k,
-                            const uint from, const uint m, const uint inner, const uint lane, const bool add) {
-  if (!add)
-    for (uint i = lane; i < inner; i += WG) row[i] = 0.0f;
-  for (uint i = lane; i < inner; i += WG * SPREAD, row += WG * SPREAD, g += WG * SPREAD) {
-    const uint w = min((inner - i + WG - 1) / WG, SPREAD);
-    float total[SPREAD], rest[SPREAD], block[SPREAD];
-    uint found = 0;
-    for (uint j = from; j < m; j++) {
-      if (index[j] != k) continue;
-      __global const float *v = g + (size_t)j * inner + lane;
-      if (found == 0) {
-        EACH_COLUMN(c) total[c] = row[lane + c * WG], rest[c] = block[c] = 0.0f;
-      }
-      if (found++ < SUM_LONG) { /* the first block is the sum */
-        EACH_COLUMN(c) total[c] += v[c * WG];
-        continue;
-      }
-      EACH_COLUMN(c) block[c] += v[c * WG];
-      if (found % SUM_LONG != 0) continue;
-      EACH_COLUMN(c) {
-        SUM_TAKE(float, total[c], rest[c], block[c])
-        block[c] = 0.0f;
-      }
-    }
-    if (found > SUM_LONG) {
-      EACH_COLUMN(c) SUM_TAKE(float, total[c], rest[c], block[c])
-    }
-    if (found > 0) {
-      EACH_COLUMN(c) row[lane + c * WG] = clg_sum_end(total[c], rest[c]);
-    }
-  }
-}
-static inline bool any_before(__global const int *index, const int k, const uint j) {
-  for (uint before = 0; before < j; before++)
-    if (index[before] == k) return true;
-  return false;
-}
-#endif
-
-#if CLG_FORM(index_rows_scatter)
-/* dx[o,k,:] (+)= sum over j of g[o,j,:] where index[j] == k, but for k == skip: few rows. Group ids: k, o. */
-__kernel void index_rows_scatter(__global const float *g, const uint g_o, __global const int *index, const uint index_o,
-                                 __global float *dx, const uint dx_o, const uint n, const uint m, const uint inner,
-                                 const int skip, const uint flags) {
-  const uint lane = (uint)get_local_id(0), k = (uint)get_group_id(0), o = (uint)get_group_id(1);
-  add_rows(g + g_o + (size_t)o * m * inner, index + index_o, dx + dx_o + ((size_t)o * n + k) * inner, (int)k,
-           (int)k == skip ? m : 0, m, inner, lane, flags & INDEX_ADD);
-}
-#endif
-
-#if CLG_FORM(index_rows_scatter_few)
-/* The same for more rows than indices, into a dx that holds zeros or what to add to: the first j with its index adds
- * for all of them. Group ids: j, o. */
-__kernel void index_rows_scatter_few(__global const float *g, const uint g_o, __global const int *index,
-                                     const uint index_o, __global float *dx, const uint dx_o, const uint n,
-                                     const uint m, const uint inner, const int skip) {
-  const uint lane = (uint)get_local_id(0), j = (uint)get_group_id(0), o = (uint)get_group_id(1);
-  index += index_o;
-  const int k = index[j];
-  if (!WITHIN(k, n) || k == skip || any_before(index, k, j)) return;
-  add_rows(g + g_o + (size_t)o * m * inner, index, dx + dx_o + ((size_t)o * n + k) * inner, k, j, m, inner, lane, true);
 }
 #endif
 

@@ -62,8 +62,9 @@
 #define SOFTMAX_LOG 1u
 #define SOFTMAX_ADD 2u
 
-/* Kernels by index: elements of a CPU's item. Least: minima. */
+/* Kernels by index: elements of a CPU's item, and of its sums at a time. Least: minima. */
 #define INDEX_PIECE 1024u
+#define INDEX_HELD  8192u
 #define INDEX_ADD   1u
 #define INDEX_LEAST 2u
 

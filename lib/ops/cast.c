@@ -12,7 +12,7 @@ static clg_status launch(const clg_op_call *c, const char *kernel, int64_t class
   args.n = 0;
   clg_args_tensor(&args, c->in[0]);
   clg_args_tensor(&args, y);
-  if (classes) clg_args_u32(&args, (uint32_t)classes);
+  if (classes) clg_args_sizes(&args, (int64_t[]){c->in[0]->numel, classes}, 2);
   clg_args_u32(&args, (uint32_t)y->numel);
   clg_kernel *k = clg_kernel_get(c->ctx, "elements.cl", NULL, kernel);
   return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, INDEX_PIECE);

@@ -96,5 +96,9 @@ static const op_case cases[] = {
      1,
      {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}, .ceil_mode = true, .exclude_pad = true}},
     {&op_upsample, NULL, {S(2, 3, 2)}, -1, 1, {.scale = {2, 3}}},
+    {&op_upsample, "of wide rows", {S(2, 23)}, -1, 1, {.scale = {2, 2}}},
+    {&op_upsample, "of rows alone", {S(3, 2, 19)}, -1, 1, {.scale = {3, 1}}},
+    {&op_upsample, "by many", {S(2, 1, 2)}, -1, 1, {.scale = {6, 5}}},
+    {&op_upsample, "by more", {S(1, 2)}, -1, 1, {.scale = {12, 11}}},
 };
 const op_list image_cases = OP_LIST(cases);

@@ -1,4 +1,5 @@
 /* Gather, and its adjoint that adds up: an index for every element. */
+#include "base/ceil_div.h"
 #include "kernel/constants.h"
 #include "ops/dims.h"
 #include "ops/index/indexing.h"
@@ -31,19 +32,6 @@ typedef struct scatter_attrs {
   clg_input_shape sum; /* the result */
 } scatter_attrs;
 
-/* From the values to out[0]; the indices point into `shape` along `dim`. */
-static clg_status launch(const clg_op_call *c, const char *kernel, int dim, int ndim, const int64_t *shape) {
-  clg_tensor *index = c->in[IN_INDEX], *to = c->out[0];
-  if (!to->numel) return CLG_OK;
-  const clg_axis s = clg_axis_of(ndim, shape, dim);
-  clg_args args;
-  args.n = 0;
-  clg_args_tensors(&args, (const clg_tensor *[]){c->in[IN_VALUES], index, to}, 3, to);
-  clg_args_sizes(&args, (int64_t[]){s.n, index->shape[dim], s.inner, to->numel}, 4);
-  clg_kernel *k = clg_kernel_get(c->ctx, "index.cl", NULL, kernel);
-  return clg_launch_pieces(c->ctx, k, c->op->name, &args, to->numel, INDEX_PIECE);
-}
-
 /* ---- gather ---- */
 
 static bool gather_shapes(clg_op_call *c, clg_shape *out) {
@@ -54,8 +42,15 @@ static bool gather_shapes(clg_op_call *c, clg_shape *out) {
 
 static clg_status gather_forward(clg_op_call *c) {
   const gather_attrs *a = c->attrs;
-  const clg_tensor *x = c->in[IN_VALUES];
-  return launch(c, "index_gather", a->dim, x->ndim, x->shape);
+  const clg_tensor *x = c->in[IN_VALUES], *index = c->in[IN_INDEX], *y = c->out[0];
+  if (!y->numel) return CLG_OK;
+  const clg_axis s = clg_axis_of(x->ndim, x->shape, a->dim);
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, (const clg_tensor *[]){x, index, y}, 3, y);
+  clg_args_sizes(&args, (int64_t[]){s.n, index->shape[a->dim], s.inner, y->numel}, 4);
+  clg_kernel *k = clg_kernel_get(c->ctx, "index.cl", NULL, "index_gather");
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, y->numel, INDEX_PIECE);
 }
 
 static void gather_compose(clg_op_call *c, clg_tensor **d) {
@@ -84,9 +79,53 @@ static bool scatter_shapes(clg_op_call *c, clg_shape *out) {
   return true;
 }
 
+/* On a CPU, a long column by lists. */
+static clg_status scatter_listed(const clg_op_call *c, int64_t n, int64_t m) {
+  const clg_tensor *g = c->in[IN_VALUES], *to = c->out[0];
+  const int64_t most = clg_index_most(n, m), share = clg_index_share(n, m, 1);
+  clg_block *lists = clg_index_lists(c->in[IN_INDEX], n, -1, to, c->op->name);
+  if (!lists) return clg_last_status(c->ctx);
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, &g, 1, to);
+  clg_args_block(&args, lists);
+  clg_args_tensor(&args, to);
+  clg_args_sizes(&args, (int64_t[]){n, m, most, share}, 4);
+  clg_kernel *k = clg_kernel_get(c->ctx, "index_add.cl", NULL, "index_scatter_listed");
+  const size_t groups[3] = {most ? (size_t)CLG_CEIL_DIV(most, share) : 1, 1, 1};
+  const clg_status st = clg_launch_groups(c->ctx, k, c->op->name, &args, groups);
+  clg_block_unref(lists);
+  return st;
+}
+
+/* Columns of a stripe: half as many where that holds the sums of all n rows at once. */
+static int64_t stripe_width(int64_t n) {
+  const bool half = n * LANES > INDEX_HELD && n * LANES / 2 <= INDEX_HELD;
+  return half ? LANES / 2 : LANES;
+}
+
 static clg_status scatter_forward(clg_op_call *c) {
   const scatter_attrs *a = c->attrs;
-  return launch(c, "index_scatter", a->dim, a->sum.ndim, a->sum.dim);
+  const clg_tensor *index = c->in[IN_INDEX], *to = c->out[0];
+  if (!to->numel) return CLG_OK;
+  const clg_axis s = clg_axis_of(a->sum.ndim, a->sum.dim, a->dim);
+  const bool cpu = c->ctx->shape == CLG_SHAPE_CPU;
+  const int64_t m = index->shape[a->dim];
+  if (cpu && s.outer == 1 && s.inner == 1 && s.n > INDEX_HELD) return scatter_listed(c, s.n, m);
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, (const clg_tensor *[]){c->in[IN_VALUES], index, to}, 3, to);
+  clg_args_sizes(&args, (int64_t[]){s.n, m, s.inner}, 3);
+  clg_kernel *k = clg_kernel_get(c->ctx, "index_add.cl", NULL, "index_scatter");
+  if (!cpu) {
+    clg_args_u32(&args, (uint32_t)to->numel);
+    return clg_launch(c->ctx, k, c->op->name, &args, (size_t[3]){(size_t)to->numel, 1, 1}, NULL);
+  }
+  const int64_t width = stripe_width(s.n), wide = s.inner < width ? s.inner : width;
+  const int64_t longer = s.n > m ? s.n : m, share = 4 * INDEX_PIECE / (longer * wide) + 1;
+  clg_args_sizes(&args, (int64_t[]){s.outer, width, share}, 3);
+  const size_t groups[3] = {(size_t)CLG_CEIL_DIV(s.inner, width), (size_t)CLG_CEIL_DIV(s.outer, share), 1};
+  return clg_launch_groups(c->ctx, k, c->op->name, &args, groups);
 }
 
 static void scatter_compose(clg_op_call *c, clg_tensor **d) {
