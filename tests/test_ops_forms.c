@@ -51,6 +51,48 @@ START_TEST(one_gradient_does_not_depend_on_the_other) {
 }
 END_TEST
 
+/* Of eight tensors: some parts of one, whose gradients are alike, one broadcast, one twice. One
+ * kernel makes those that no sum is behind, and each has the bits that it has when it is asked for alone. */
+START_TEST(many_gradients_at_once_are_those_of_each) {
+  enum { R = 7, C = 33 };
+  static float v[6][R * 3 * C], all[6][R * 3 * C], one[R * 3 * C];
+  static const int64_t shapes[6][2] = {{R, 3 * C}, {R, 2 * C}, {R, C}, {1, C}, {R, C}, {R, C}};
+  clg_tensor *t[6], *g = NULL;
+  random_state = 11;
+  for (int i = 0; i < 6; i++) {
+    fill_random(v[i], R * 3 * C, 0.5f, 2);
+    t[i] = clg_tensor_create(ctx, 2, shapes[i], v[i]);
+    clg_tensor_set_requires_grad(t[i], true);
+  }
+  clg_scope *s = clg_scope_open(ctx);
+  clg_map_input in[] = {{"a", clg_narrow(t[0], 1, 0, C), 0},
+                        {"b", clg_narrow(t[1], 1, 0, C), 0},
+                        {"c", clg_narrow(t[0], 1, C, C), 0},
+                        {"d", clg_narrow(t[1], 1, C, C), 0},
+                        {"e", clg_mul_scalar(t[2], 2), 0},
+                        {"f", t[3], 0},
+                        {"g", t[4], 0},
+                        {"h", t[5], 0}};
+  clg_tensor *y = clg_map(ctx, "sigmoid(a + b)*tanh(c - d)*e + f*g*exp(h)/(1 + e*e)", in, 8), *up = clg_detach(y);
+  clg_backward_options o = clg_backward_defaults();
+  o.grad = up, o.retain_graph = true;
+  ck_assert_int_eq(clg_backward(y, &o), CLG_OK);
+  for (int i = 0; i < 6; i++) read_all(clg_tensor_grad(t[i]), all[i]);
+  for (int i = 0; i < 6; i++) {
+    ck_assert_int_eq(clg_grad(y, &t[i], 1, &g, &o), CLG_OK);
+    read_all(g, one);
+    ck_assert_int_eq(memcmp(one, all[i], (size_t)clg_tensor_numel(t[i]) * sizeof *one), 0);
+  }
+  clg_tensor *const both[] = {t[4], t[5]};
+  clg_tensor *grads[2];
+  uint64_t before = clg_context_counters(ctx).launches;
+  ck_assert_int_eq(clg_grad(y, both, 2, grads, &o), CLG_OK);
+  ck_assert_uint_eq(clg_context_counters(ctx).launches - before, 1);
+  ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+  for (int i = 0; i < 6; i++) clg_tensor_unref(&t[i]);
+}
+END_TEST
+
 /* ---- values ---- */
 
 START_TEST(reductions_of_many_shapes) {
@@ -216,6 +258,7 @@ static void add_cases(Suite *suite) {
   suite_add_tcase(suite, c);
   tcase_add_loop_test(c, fused_activation_equals_two_ops, 0, 4);
   tcase_add_test(c, one_gradient_does_not_depend_on_the_other);
+  tcase_add_test(c, many_gradients_at_once_are_those_of_each);
   tcase_add_test(c, reductions_of_many_shapes);
   tcase_add_test(c, branches_not_taken_add_nothing);
   tcase_add_test(c, ties_share_evenly);

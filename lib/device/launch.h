@@ -46,9 +46,9 @@ typedef struct clg_at {
   size_t offset;
 } clg_at;
 
-/* Kernel arguments, in the kernel's order and of its types. A reduction has most: the result and the kept values, 10
- * tensors with 4 arguments each, 12 numbers, 7 sizes, and a mean's divisor: 64. */
-enum { CLG_ARGS_MOST = 66 };
+/* Kernel arguments, in the kernel's order and of its types. A map has most: 8 results and 10 tensors with 3 arguments
+ * each, 12 numbers and 2 sizes: 68. */
+enum { CLG_ARGS_MOST = 70 };
 typedef struct clg_args {
   int n; /* set it to 0 to begin: clearing the whole list would take longer than filling it */
   struct clg_arg {

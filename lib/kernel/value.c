@@ -62,7 +62,9 @@ void clg_layout_statements(clg_layout *l, clg_str *s) {
 }
 
 void clg_kernel_write_function(const clg_kernel_formula *f, clg_str *out) {
-  static const char *const many[] = {"*out0 = ", "*out1 = ", "*out2 = ", "*out3 = "}, *const one[] = {"return "};
+  static const char *const many[] = {"*out0 = ", "*out1 = ", "*out2 = ", "*out3 = ",
+                                     "*out4 = ", "*out5 = ", "*out6 = ", "*out7 = "},
+                           *const one[] = {"return "};
   clg_layout l = {.out = out};
   clg_str head = {0}, body = {0};
   for (int i = 0; i < f->n_out; i++) comment(f, i, &l);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TENSORS 16 /* results and inputs */
+#define TENSORS 18 /* results and inputs */
 #define NESTED  4  /* @if in @if */
 
 typedef struct writer {
@@ -236,7 +236,7 @@ static void store_all(writer *w, const char *arg) {
     store(w, 0, arg, NULL);
     return;
   }
-  static const char *const result[] = {"r0", "r1", "r2", "r3"};
+  static const char *const result[] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7"};
   clg_str declared = {0}, call = {0};
   clg_str_addf(&call, "%s_of(", w->f->name);
   arguments(w, arg, &call);

@@ -87,10 +87,11 @@ static uint32_t keeps(const clg_op_call *c) {
 }
 
 /* Gradient i by its kernel over in[], y, g. */
-static clg_status run_gradient(clg_op_call *c, int i, const clg_tensor *const *tensors, uint32_t dims) {
+static clg_status run_gradient(clg_op_call *c, int i, const clg_tensor *const *tensors) {
   const formula_attrs *a = c->attrs;
   clg_map_fn *fn = a->f->grad[i].fn;
-  clg_grad_place *to = clg_op_begin(c, i);
+  const uint32_t dims = stretched(c, i);
+  clg_grad_place *to = c->to[i].t ? &c->to[i] : clg_op_begin(c, i);
   if (!to) return clg_last_status(c->ctx);
   clg_status s =
       dims ? clg_map_reduce(fn, CLG_REDUCE_SUM, to->t, tensors, a->params, a->ndim, a->shape, dims, to->add, a->f->name)
@@ -98,7 +99,71 @@ static clg_status run_gradient(clg_op_call *c, int i, const clg_tensor *const *t
   return s == CLG_OK ? clg_op_end(c, i) : s;
 }
 
-/* A result y of the broadcast shape is used as it is: rows with a sum behind state their gradients without y. */
+/* Gradients that one kernel makes: as large as the result, and written, not added. Of equal ones that go to nodes the
+ * first serves all. */
+typedef struct joint {
+  uint32_t made;
+  int same_as[CLG_FORMULA_INPUTS];
+  clg_tensor *held[CLG_FORMULA_INPUTS]; /* for those that are the same */
+} joint;
+
+static void find_joint(const clg_op_call *c, joint *j) {
+  const formula_attrs *a = c->attrs;
+  j->made = 0;
+  for (int i = 0; i < c->n; i++) {
+    j->same_as[i] = i, j->held[i] = NULL;
+    if (!clg_op_wants(c, i) || a->f->grad[i].identity || stretched(c, i)) continue;
+    if (clg_expr_is_absent(clg_arena_of(c->ctx), a->f->grad[i].d)) continue; /* zeros, of no tensor */
+    for (int k = 0; k < i && c->node->edge[i].node; k++)
+      if ((j->made >> k & 1) && c->node->edge[k].node && a->f->grad[k].d == a->f->grad[i].d) j->same_as[i] = k;
+    if (j->same_as[i] == i) j->made |= 1u << i;
+  }
+}
+
+/* Into their places. Those that add to what is there are left alone, and a single one too. */
+static clg_status run_joint(clg_op_call *c, joint *j, const clg_tensor *const *tensors) {
+  const formula_attrs *a = c->attrs;
+  clg_tensor *to[CLG_FORMULA_INPUTS];
+  int n = 0;
+  find_joint(c, j);
+  for (int i = 0; (j->made & (j->made - 1)) && i < c->n; i++) {
+    if (!(j->made >> i & 1)) continue;
+    if (!clg_op_begin(c, i)) return clg_last_status(c->ctx);
+    if (c->to[i].add)
+      j->made &= ~(1u << i);
+    else
+      to[n++] = c->to[i].t;
+  }
+  if (n < 2) {
+    j->made = 0;
+    return CLG_OK;
+  }
+  for (int i = 0; i < c->n; i++) {
+    clg_tensor **held = &j->held[j->same_as[i]];
+    if (j->same_as[i] != i && !*held) *held = clg_tensor_ref(c->to[j->same_as[i]].t);
+  }
+  clg_map_fn *fn = clg_formula_joint(c->ctx, a->f, j->made);
+  return fn ? clg_map_run(fn, to, tensors, a->params, false, a->f->name) : clg_last_status(c->ctx);
+}
+
+/* In the order of the inputs, which is that of sums. A result y of the broadcast shape is used as it is: rows with a
+ * sum behind state their gradients without y. */
+static clg_status hand_on(clg_op_call *c, const joint *j, const clg_tensor *const *tensors) {
+  const formula_attrs *a = c->attrs;
+  clg_status s = CLG_OK;
+  for (int i = 0; s == CLG_OK && i < c->n; i++) {
+    if (!clg_op_wants(c, i)) continue;
+    clg_tensor *same = j->same_as[i] != i ? j->held[j->same_as[i]] : NULL;
+    if (j->made >> i & 1)
+      s = clg_op_end(c, i);
+    else if (same || (a->f->grad[i].identity && !stretched(c, i)))
+      s = clg_op_give(c, i, clg_tensor_ref(same ? same : (clg_tensor *)tensors[c->n + 1]));
+    else
+      s = run_gradient(c, i, tensors);
+  }
+  return s;
+}
+
 static clg_status backward(clg_op_call *c) {
   const formula_attrs *a = c->attrs;
   clg_tensor *g = a->dims ? clg_reduced_view(c->grad, a->dims, a->ndim, a->shape) : clg_tensor_ref(c->grad);
@@ -106,12 +171,10 @@ static clg_status backward(clg_op_call *c) {
   const clg_tensor *tensors[CLG_FORMULA_INPUTS + 2];
   for (int i = 0; i < c->n; i++) tensors[i] = c->in[i];
   tensors[c->n] = c->out[0], tensors[c->n + 1] = g;
-  clg_status s = CLG_OK;
-  for (int i = 0; s == CLG_OK && i < c->n; i++) {
-    if (!clg_op_wants(c, i)) continue;
-    uint32_t dims = stretched(c, i);
-    s = a->f->grad[i].identity && !dims ? clg_op_give(c, i, clg_tensor_ref(g)) : run_gradient(c, i, tensors, dims);
-  }
+  joint j;
+  clg_status s = run_joint(c, &j, tensors);
+  if (s == CLG_OK) s = hand_on(c, &j, tensors);
+  for (int i = 0; i < c->n; i++) clg_tensor_unref(&j.held[i]);
   clg_tensor_unref(&g);
   return s;
 }

@@ -14,6 +14,7 @@ typedef struct ops_state {
 static void formula_free(clg_formula *f) {
   if (!f) return;
   for (int i = 0; i < f->n_in; i++) formula_free(f->grad[i].recorded);
+  for (clg_joint_gradients *j = f->joint, *next; j; j = next) next = j->next, free(j);
   free(f->key);
   free(f->epilogue);
   free(f->gradient);
@@ -127,6 +128,35 @@ clg_formula *clg_formula_row(clg_context *ctx, clg_row_id id) {
   n.tensor[n.n_in + 1] = "g";
   clg_expr e = parse(ctx, r->text, &n, false, r->name);
   return s->row[id] = e ? compile(ctx, r->name, e, &n, r->grad) : NULL;
+}
+
+/* "mul_backward" of all inputs, else with the names of these. */
+static void name_joint(const clg_formula *f, uint32_t inputs, char name[GRADIENT_NAME]) {
+  int at = snprintf(name, GRADIENT_NAME, "%.40s_backward", f->name);
+  for (int i = 0; inputs != (1u << f->n_in) - 1 && i < f->n_in; i++)
+    if (inputs >> i & 1) at += snprintf(name + at, (size_t)(GRADIENT_NAME - at), "_%.5s", f->in[i]);
+}
+
+clg_map_fn *clg_formula_joint(clg_context *ctx, clg_formula *f, uint32_t inputs) {
+  clg_joint_gradients *j = f->joint;
+  while (j && j->inputs != inputs) j = j->next;
+  if (j) return j->fn;
+  clg_arena *a = clg_arena_of(ctx);
+  const char *in[CLG_FORMULA_INPUTS + 2];
+  memcpy(in, f->in, sizeof f->in);
+  in[f->n_in] = "y", in[f->n_in + 1] = "g";
+  clg_expr with_g[CLG_FORMULA_INPUTS];
+  int n = 0;
+  for (int i = 0; i < f->n_in; i++)
+    if (inputs >> i & 1) with_g[n++] = clg_expr_chain(a, clg_expr_var(a, "g"), f->grad[i].d);
+  char name[GRADIENT_NAME];
+  name_joint(f, inputs, name);
+  clg_map_fn *fn = clg_map_create(ctx, name, with_g, n, in, f->n_in + 2, f->param, f->n_param);
+  if (!fn || !(j = malloc(sizeof *j)))
+    return fn ? clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory") : NULL;
+  *j = (clg_joint_gradients){f->joint, inputs, fn};
+  f->joint = j;
+  return fn;
 }
 
 #define NAME_MAX_LENGTH 64

@@ -43,7 +43,14 @@ typedef struct clg_formula {
     struct clg_formula *recorded; /* g times it as a formula of its own, for gradients of gradients; made when needed */
     uint32_t inputs;              /* which of in[], y, g are recorded's inputs, in this order */
   } grad[CLG_FORMULA_INPUTS];
+  struct clg_joint_gradients *joint; /* several gradients by one kernel, as they were asked for together */
 } clg_formula;
+
+typedef struct clg_joint_gradients {
+  struct clg_joint_gradients *next;
+  uint32_t inputs; /* whose gradients, by bits; in their order */
+  clg_map_fn *fn;
+} clg_joint_gradients;
 
 clg_formula *clg_formula_row(clg_context *ctx, clg_row_id id); /* NULL with the error set */
 /* A user's formula; the names belong to tensors in[0..n_in) and numbers. */
@@ -70,6 +77,9 @@ clg_tensor *clg_formula_recorded_gradient(clg_formula *f, int i, clg_tensor *con
 /* Row `id` likewise; the usual case. */
 clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *params);
 
+/* The gradients of those inputs together, over in[], y, g: what they share is computed once, and each has the bits that
+ * it has alone. NULL with the error set. */
+clg_map_fn *clg_formula_joint(clg_context *ctx, clg_formula *f, uint32_t inputs);
 /* grad[i].recorded, made if need be. NULL with the error set. */
 clg_formula *clg_formula_recorded(clg_context *ctx, clg_formula *f, int i);
 /* The forward expression over other expressions: in[i] for tensor i, number[i] for number i. */

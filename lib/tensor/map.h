@@ -8,7 +8,7 @@
 
 /* At most this many tensors read, tensors written and numbers: keeps the arguments of every kernel under 1 KiB. */
 #define CLG_MAP_INPUTS  10
-#define CLG_MAP_OUTPUTS 4
+#define CLG_MAP_OUTPUTS 8
 #define CLG_MAP_PARAMS  12
 
 typedef enum clg_reduce_kind { CLG_REDUCE_SUM, CLG_REDUCE_MAX } clg_reduce_kind;
