@@ -49,7 +49,7 @@ clg_status clg_group_gather(clg_group *g, const void *mine, size_t bytes, void *
   if (g->status != CLG_OK) return clg_group_raise(g, op);
   if (bytes > INT32_MAX) return clg_raise(g->ctx, CLG_ERR_ARGUMENT, op, "more than 2^31 - 1 bytes of each rank");
   if (g->comm == MPI_COMM_NULL) {
-    for (int r = 0; r < g->size; r++) memcpy((char *)all + (size_t)r * bytes, mine, bytes);
+    for (int r = 0; bytes && r < g->size; r++) memcpy((char *)all + (size_t)r * bytes, mine, bytes);
     return CLG_OK;
   }
   int n = (int)bytes;
