@@ -17,7 +17,7 @@ unset LD_LIBRARY_PATH # what is installed must find the library as the README sa
 rpath="-Wl,-rpath,${lib%/*}"
 
 # shellcheck disable=SC2016
-sed -n '/^```c$/,/^```$/p' "$source/README.md" | sed '1d;$d' > "$prefix/example.c"
+sed -n '/^```c$/,/^```$/p' "$source/README.md" | sed '1d;/^```$/,$d' > "$prefix/example.c"
 cmp "$prefix/example.c" "$source/apps/example.c" || { echo "the README's example is not apps/example.c"; exit 1; }
 cp "$prefix/example.c" "$prefix/example.cpp"
 strict="-Wall -Wextra -Wpedantic -Werror"
@@ -28,8 +28,8 @@ cc -std=c11 $strict $cflags "$prefix/example.c" $libs "$rpath" -lm -o "$prefix/e
 c++ -std=c++20 $strict $cflags "$prefix/example.cpp" $libs "$rpath" -lm -o "$prefix/example_cpp"
 "$prefix/example_cpp"
 
-# The headers of MPI are no clean C.
-mpi_flags=$(pkg-config --cflags clgrad-mpi 2> /dev/null | sed "s,-I,-isystem ,g") || mpi_flags=""
+# The headers of MPI are no clean C, and lie outside the prefix.
+mpi_flags=$(PKG_CONFIG_SYSROOT_DIR='' pkg-config --cflags clgrad-mpi 2> /dev/null | sed "s,-I,-isystem ,g") || mpi_flags=""
 [ -z "$mpi_flags" ] || [ -n "$(find "$prefix" -name 'libclgrad-mpi.so.0.2')" ] || { echo "no libclgrad-mpi was installed"; exit 1; }
 find "$prefix" -path '*/include/clgrad/*.h' | while read -r header; do
   echo "#include <clgrad/${header##*/}>" > "$prefix/one.c"
