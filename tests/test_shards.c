@@ -202,6 +202,73 @@ START_TEST(what_is_missing_is_said) {
 }
 END_TEST
 
+/* ---- against one batch of all shards ---- */
+
+enum { SHARD = 3, BATCH = 8 * SHARD };
+
+/* Of the mean of squares of x W^T + b over [BATCH,OUT], in double; and what rounding may do: eps times the sum of the
+ * terms' sizes, once for each addition on the longest way. */
+static void reference(const float *x, const float *w, const float *b, double *grad, double *bound) {
+  const double eps = 0x1p-24, scale = 2.0 / (BATCH * OUT);
+  for (int o = 0; o < OUT; o++)
+    for (int i = 0; i <= IN; i++) {
+      double sum = 0, size = 0;
+      for (int r = 0; r < BATCH; r++) {
+        double y = b[o], of_y = fabs(y);
+        for (int k = 0; k < IN; k++)
+          y += (double)w[o * IN + k] * x[r * IN + k], of_y += fabs((double)w[o * IN + k] * x[r * IN + k]);
+        double by = i < IN ? x[r * IN + i] : 1;
+        sum += y * by, size += of_y * fabs(by);
+      }
+      int at = i < IN ? o * IN + i : OUT * IN + o;
+      grad[at] = scale * sum, bound[at] = eps * (BATCH + IN + 4) * scale * size;
+    }
+}
+
+static clg_tensor *mean_of_squares(clg_module *net, const float *x, int rows) {
+  clg_tensor *in = clg_tensor_create(ctx, 2, (int64_t[]){rows, IN}, x), *y = clg_forward(net, in);
+  clg_tensor_unref(&in);
+  return clg_mean(clg_square(y), NULL, 0, false);
+}
+
+static void within(clg_module *net, const double *want_of, const double *bound, const char *what) {
+  float g[OUT * IN + OUT];
+  ck_assert_int_eq(clg_module_read_grad(net, g), CLG_OK);
+  for (int i = 0; i < OUT * IN + OUT; i++)
+    ck_assert_msg(fabs(g[i] - want_of[i]) <= bound[i], "%s: gradient %d is %.9g, not %.9g +- %.2g", what, i,
+                  (double)g[i], want_of[i], bound[i]);
+}
+
+/* A wrong mean, or a sum for one, is off by factors. */
+START_TEST(shards_are_the_batch) {
+  clg_module *net = clg_linear_create(ctx, IN, OUT, true, NULL);
+  size_t n;
+  clg_tensor *const *p = clg_module_parameters(net, &n), *share = clg_tensor_create(ctx, 0, NULL, (float[]){0.125f});
+  float x[BATCH * IN], w[OUT * IN + OUT];
+  double grad[OUT * IN + OUT], bound[OUT * IN + OUT];
+  clg_tensor *all = clg_tensor_create(ctx, 2, (int64_t[]){BATCH, IN}, NULL);
+  ck_assert_int_eq(clg_randn_(all, 1, 2), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read(all, x), CLG_OK);
+  ck_assert_int_eq(clg_module_read(net, w), CLG_OK);
+  reference(x, w, w + OUT * IN, grad, bound);
+  clg_scope *scope = clg_scope_open(ctx);
+  ck_assert_int_eq(clg_backward(mean_of_squares(net, x, BATCH), NULL), CLG_OK);
+  within(net, grad, bound, "one batch");
+  clg_module_zero_grad(net);
+  clg_shard_sum *s = clg_shard_sum_create(ctx, p, n, 8);
+  for (int i = 0; i < 8; i++) {
+    const clg_backward_options how = {.grad = share};
+    ck_assert_int_eq(clg_backward(mean_of_squares(net, x + i * SHARD * IN, SHARD), &how), CLG_OK);
+    ck_assert_int_eq(clg_shard_sum_add(s), CLG_OK);
+  }
+  within(net, grad, bound, "eight shards");
+  ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+  clg_shard_sum_unref(&s);
+  clg_tensor_unref(&all), clg_tensor_unref(&share);
+  clg_module_unref(&net);
+}
+END_TEST
+
 /* ---- tracked tensors ---- */
 
 enum { STATS = 5 };
@@ -328,6 +395,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, parameters_are_added_as_they_come);
   tcase_add_test(c, what_is_missing_is_said);
   tcase_add_test(c, a_gradient_that_is_held_stays);
+  tcase_add_test(c, shards_are_the_batch);
   tcase_add_test(c, tracked_tensors_become_their_means);
   tcase_add_test(c, tracking_has_an_order);
   tcase_add_test(c, memory_is_log2_buffers);

@@ -22,6 +22,7 @@ void options_help(FILE *to) {
         "  --critic-steps N   wgan_gp: critic steps for one of the generator (default: 5)\n"
         "  --lambda N         wgan_gp: weight of the gradient penalty (default: 10)\n"
         "  --batch N          images a step (default: 128)\n"
+        "  --shards N         of a batch, which run one after the other: a power of two (default: 1)\n"
         "  --steps N          steps to train (default: one epoch; to compare, or on the ring, 1000; to compare dcgan\n"
         "                     or wgan_gp on images 200)\n"
         "  --epochs N         passes over the data instead\n"

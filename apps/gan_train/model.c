@@ -68,10 +68,8 @@ static clg_tensor **parameters_of(clg_module *network, clg_module *labels, size_
 
 static bool make_optimizers(gan *m) {
   clg_optim_options o = optimizer_of(m->spec.kind);
-  size_t n;
-  clg_tensor **of_g = parameters_of(m->g, m->g_labels, &n);
-  if (of_g) m->opt_g = clg_optim_create(m->ctx, of_g, n, &o);
-  free(of_g);
+  m->g_parameters = parameters_of(m->g, m->g_labels, &m->n_g_parameters);
+  if (m->g_parameters) m->opt_g = clg_optim_create(m->ctx, m->g_parameters, m->n_g_parameters, &o);
   m->d_parameters = parameters_of(m->d, m->d_labels, &m->n_d_parameters);
   if (m->d_parameters) m->opt_d = clg_optim_create(m->ctx, m->d_parameters, m->n_d_parameters, &o);
   return m->opt_g && m->opt_d;
@@ -89,17 +87,20 @@ bool gan_make(gan *m, clg_context *ctx, const model_spec *spec, bool checkpoint,
   int64_t shape[] = {spec->batch, 1};
   m->ones = clg_full(ctx, 2, shape, 1);
   m->zeros = clg_full(ctx, 2, shape, 0);
-  return m->ones && m->zeros;
+  if (spec->shards > 1) m->share = clg_tensor_create(ctx, 0, NULL, (float[]){1 / (float)spec->shards});
+  return m->ones && m->zeros && (spec->shards <= 1 || m->share);
 }
 
 void gan_free(gan *m) {
   clg_tensor_unref(&m->err_fake);
   clg_tensor_unref(&m->ones);
   clg_tensor_unref(&m->zeros);
+  clg_tensor_unref(&m->share);
   clg_optim_unref(&m->opt_g);
   clg_optim_unref(&m->opt_d);
   free(m->d_parameters);
-  m->d_parameters = NULL;
+  free(m->g_parameters);
+  m->d_parameters = m->g_parameters = NULL;
   clg_module_unref(&m->g_labels);
   clg_module_unref(&m->d_labels);
   clg_module_unref(&m->g);
@@ -148,6 +149,11 @@ int gan_item_shape(const gan *m, int64_t rows, int64_t shape[4]) {
 clg_tensor *const *gan_d_parameters(const gan *m, size_t *n) {
   *n = m->n_d_parameters;
   return m->d_parameters;
+}
+
+clg_tensor *const *gan_g_parameters(const gan *m, size_t *n) {
+  *n = m->n_g_parameters;
+  return m->g_parameters;
 }
 
 void gan_freeze_d(gan *m, bool frozen) {

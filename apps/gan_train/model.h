@@ -17,6 +17,7 @@ typedef struct model_spec {
   int64_t classes;                 /* of a conditional model; 0: it is not */
   int critic_steps;                /* discriminator steps for one of the generator */
   float lambda;                    /* weight of wgan_gp's penalty */
+  int64_t shards;                  /* of a batch, which is that of one shard if there are more than one */
 } model_spec;
 
 /* channels * height * width */
@@ -28,9 +29,11 @@ typedef struct gan {
   clg_module *g, *d;
   clg_module *g_labels, *d_labels; /* embeddings of a conditional model's labels, else NULL */
   clg_tensor **d_parameters;       /* [n_d_parameters] what opt_d trains; ours, the tensors are the modules' */
-  size_t n_d_parameters;
+  clg_tensor **g_parameters;
+  size_t n_d_parameters, n_g_parameters;
   clg_optim *opt_g, *opt_d;
   clg_tensor *ones, *zeros; /* the targets, [batch,1] */
+  clg_tensor *share;        /* 1/shards: of a mean over the batch, what one over a shard counts; NULL: 1 */
   /* The loss of the fake batch, as the variable of a loop keeps naming it: whatever graph it has lives until the name
    * is used again. */
   clg_tensor *err_fake;
@@ -57,8 +60,9 @@ const char *gan_loss_ratio(const gan *m);
 /* Writes the shape of `rows` items; returns the number of dimensions. */
 int gan_item_shape(const gan *m, int64_t rows, int64_t shape[4]);
 
-/* All that the discriminator's optimizer trains: borrowed. And requires_grad of it. */
+/* All that an optimizer trains: borrowed. And requires_grad of the discriminator's. */
 clg_tensor *const *gan_d_parameters(const gan *m, size_t *n);
+clg_tensor *const *gan_g_parameters(const gan *m, size_t *n);
 void gan_freeze_d(gan *m, bool frozen);
 
 /* Items from noise without a graph, in evaluation mode: out [n, features] host floats in [0,1]. Item i has label i

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_STEPS 10000000
-#define MAX_BATCH INT32_MAX
-#define MAX_WIDTH 65536
+#define MAX_STEPS  10000000
+#define MAX_BATCH  INT32_MAX
+#define MAX_WIDTH  65536
+#define MAX_SHARDS 1024
 
 enum {
   OPT_COMPARE = 256,
@@ -45,6 +46,7 @@ static const struct {
   size_t field;
 } numbers[] = {
     {"batch", 1, MAX_BATCH, offsetof(options, batch)},
+    {"shards", 1, MAX_SHARDS, offsetof(options, shards)},
     {"steps", 1, MAX_STEPS, offsetof(options, steps)},
     {"epochs", 1, MAX_STEPS, offsetof(options, epochs)},
     {"nz", 1, MAX_WIDTH, offsetof(options, nz)},
@@ -233,6 +235,15 @@ static bool complete_model(options *o, message *why) {
   return true;
 }
 
+static bool complete_shards(options *o, message *why) {
+  if (!o->shards) o->shards = 1;
+  if (o->shards & (o->shards - 1)) return fail(why, "--shards '%lld': want a power of two", (long long)o->shards);
+  if (o->batch % o->shards)
+    return fail(why, "batch %lld does not divide into %lld shards of one size", (long long)o->batch,
+                (long long)o->shards);
+  return true;
+}
+
 static bool complete(options *o, bool one, bool list, message *why) {
   if (one && (o->compare || list))
     return fail(why, "--variant runs one variant alone: to compare some, use --variants A,B");
@@ -240,7 +251,7 @@ static bool complete(options *o, bool one, bool list, message *why) {
   if (o->steps && o->epochs) return fail(why, "--steps and --epochs: give one of them");
   if (o->wide && (!o->compare || o->plan)) return fail(why, "--wide belongs to --compare and --variants");
   if (o->plan && o->device) return fail(why, "--plan opens no device: leave out --device");
-  if (!check_files(o, why) || !complete_model(o, why)) return false;
+  if (!check_files(o, why) || !complete_model(o, why) || !complete_shards(o, why)) return false;
   if (o->compare && !o->n_variants)
     for (int v = 0; v < VARIANT_COUNT; v++) o->variants[o->n_variants++] = (variant)v;
   if (!o->n_variants) o->variants[o->n_variants++] = VARIANT_DETACH;

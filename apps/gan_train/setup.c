@@ -21,6 +21,7 @@ data_options setup_data(const options *o) {
 static model_spec spec_of(const options *o, const data *d) {
   return (model_spec){.kind = o->model,
                       .batch = o->batch,
+                      .shards = o->shards,
                       .channels = d->channels,
                       .height = d->height,
                       .width = d->width,

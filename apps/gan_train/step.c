@@ -12,12 +12,12 @@
  *
  * Every part has a scope of its own, so that nothing lives longer than the loop needs it. What lies between the marks
  * [loop and loop] is what a report shows of each variant: report/loops_html.py puts the answers to s->how in. */
-#include "step.h"
 #include "one_stage.h"
 #include "penalty.h"
+#include "step_parts.h"
 
 /* How a variant's loop differs. */
-typedef struct manner {
+struct manner {
   bool cut;      /* D is shown fakes without their graph */
   bool no_grad;  /* which were made without one, for D's half */
   bool retain;   /* D's backward of the fakes keeps the graph */
@@ -27,7 +27,7 @@ typedef struct manner {
   bool frozen;   /* D's parameters require no gradient in G's half */
   bool stale;    /* G is judged by D's output of before D's step */
   bool from_d;   /* G's gradient at the fakes is made of D's, which judges them once */
-} manner;
+};
 
 static const manner manners[VARIANT_COUNT] = {
     [VARIANT_DETACH] = {.cut = true},
@@ -43,20 +43,21 @@ static const manner manners[VARIANT_COUNT] = {
     [VARIANT_STALE] = {.retain = true, .stale = true},
 };
 
-typedef struct step {
-  gan *m;
-  clg_context *ctx;
-  const manner *how;
-  float *losses;
-  clg_tensor *z, *real, *labels, *fake; /* ours; labels NULL when the model is not conditional */
-  clg_tensor *out_fake;                 /* stale's, ours: D's output of before its step */
-  bool serves_g;                        /* one_stage's D step is the last: its backward is G's too */
-  clg_tensor *fake_gradient;            /* and then ours: of G's loss */
-} step;
-
 /* What a report shows of the graph, before a backward or behind it. */
 static void look(const step *s, const char *when, clg_tensor *root) {
   if (s->m->watch) s->m->watch(s->m->watch_user, when, root);
+}
+
+/* A mean over the batch, of which this may be a shard. */
+static clg_status backward(const step *s, clg_tensor *root) {
+  clg_backward_options how = clg_backward_defaults();
+  how.grad = s->m->share;
+  return clg_backward(root, &how);
+}
+
+/* The backward that follows is the last one of its half: the sums of gradients may go ahead. */
+static void announce(const step *s, bool of_g) {
+  if (s->announce) s->announce(s->announce_user, of_g);
 }
 
 /* ---- what differs ---- */
@@ -83,6 +84,7 @@ static bool take_from_d(step *s, clg_tensor *shown, clg_tensor *out) {
 /* err_fake.backward(...) */
 static clg_status backward_fake(const step *s, clg_tensor *err_fake) {
   clg_backward_options how = clg_backward_defaults();
+  how.grad = s->m->share;
   how.retain_graph = s->how->retain;
   if (s->how->inputs) how.inputs = gan_d_parameters(s->m, &how.n_inputs);
   return clg_backward(err_fake, &how);
@@ -121,7 +123,7 @@ static bool learn_real(step *s, const float *images, const int32_t *labels) {
   clg_tensor *err_real = gan_loss(s->m, gan_judge(s->m, s->real, s->labels), true);
   clg_set_phase(s->ctx, "D real backward");
   look(s, "before D's backward of the real batch", err_real);
-  bool ok = clg_backward(err_real, NULL) == CLG_OK && clg_tensor_read_async(err_real, &s->losses[0]) == CLG_OK;
+  bool ok = backward(s, err_real) == CLG_OK && clg_tensor_read_async(err_real, &s->losses[0]) == CLG_OK;
   ok = clg_scope_close(scope) == CLG_OK && ok;
   if (!has_penalty(s)) clg_tensor_unref(&s->real);
   return ok;
@@ -156,6 +158,7 @@ static bool learn_fake(step *s) {
   clg_tensor *err_fake = gan_loss(s->m, out, false);
   clg_set_phase(s->ctx, "D fake backward");
   look(s, "before D's backward of the fake batch", err_fake);
+  if (!has_penalty(s)) announce(s, false);
   bool ok = backward_fake(s, err_fake) == CLG_OK && clg_tensor_read_async(err_fake, &s->losses[1]) == CLG_OK;
   look(s, "behind D's backward of the fake batch", err_fake);
   look(s, "behind it: the graph of the fakes", s->fake);
@@ -172,7 +175,8 @@ static bool learn_penalty(step *s) {
   clg_tensor *penalty = gradient_penalty(s->m, s->real, s->fake, s->labels);
   clg_set_phase(s->ctx, "D penalty backward");
   look(s, "before the penalty's backward", penalty);
-  bool ok = clg_backward(penalty, NULL) == CLG_OK;
+  announce(s, false);
+  bool ok = backward(s, penalty) == CLG_OK;
   clg_tensor_unref(&s->real);
   return clg_scope_close(scope) == CLG_OK && ok;
 }
@@ -183,19 +187,23 @@ static bool update(step *s, const char *phase, clg_optim *optimizer) {
 }
 
 /* [loop */
-static bool learn_discriminator(step *s, feed_batches batch) {
-  clg_optim_zero_grad(s->m->opt_d);
+static bool learn_both(step *s, feed_batches batch) {
   if (!learn_real(s, batch.images, batch.labels)) return false;
   if (!make_noise(s, batch.noise) || !generate(s, !s->how->no_grad)) return false;
   if (!learn_fake(s)) return false;
-  if (has_penalty(s) && !learn_penalty(s)) return false;
-  return update(s, "D step", s->m->opt_d);
+  return !has_penalty(s) || learn_penalty(s);
+}
+
+static bool learn_discriminator(step *s, feed_batches batch) {
+  clg_optim_zero_grad(s->m->opt_d);
+  return learn_both(s, batch) && update(s, "D step", s->m->opt_d);
 }
 
 /* one_stage: the rest of the chain rule, behind D. */
 static bool learn_generator_from_d(step *s) {
   clg_set_phase(s->ctx, "G backward");
   look(s, "before G's backward", s->fake);
+  announce(s, true);
   clg_backward_options how = clg_backward_defaults();
   how.grad = s->fake_gradient;
   return clg_backward(s->fake, &how) == CLG_OK;
@@ -208,10 +216,19 @@ static bool learn_generator(step *s) {
   clg_tensor *err_g = gan_loss(s->m, output_for_g(s), true);
   clg_set_phase(s->ctx, "G backward");
   look(s, "before G's backward", err_g);
-  bool ok = clg_backward(err_g, NULL) == CLG_OK && clg_tensor_read_async(err_g, &s->losses[2]) == CLG_OK;
+  bool ok = clg_tensor_read_async(err_g, &s->losses[2]) == CLG_OK;
+  announce(s, true);
+  ok = ok && backward(s, err_g) == CLG_OK;
   ok = clg_scope_close(scope) == CLG_OK && ok;
   if (s->how->frozen) gan_freeze_d(s->m, false);
   return ok;
+}
+/* loop] */
+
+/* [loop */
+static bool learn_g(step *s) {
+  if (s->how->again && !generate(s, true)) return false;
+  return s->how->from_d ? learn_generator_from_d(s) : learn_generator(s);
 }
 /* loop] */
 
@@ -234,20 +251,41 @@ static bool run_loop_body(step *s, feed_batches batches) {
     if (clg_scope_close(scope) != CLG_OK || !ok) return false;
   }
   if (!s->how->zero_top) clg_optim_zero_grad(s->m->opt_g);
-  if (s->how->again && !generate(s, true)) return false;
-  if (!(s->how->from_d ? learn_generator_from_d(s) : learn_generator(s))) return false;
-  return update(s, "G step", s->m->opt_g);
+  return learn_g(s) && update(s, "G step", s->m->opt_g);
 }
 /* loop] */
 
-clg_status gan_step(gan *m, variant v, feed_batches batches, uint64_t noise_seed, float losses[3]) {
-  step s = {.m = m, .ctx = m->ctx, .how = &manners[v], .losses = losses};
-  clg_scope *scope = clg_scope_open(m->ctx);
-  clg_set_seed(m->ctx, noise_seed, 0);
-  bool ok = run_loop_body(&s, batches);
-  clg_tensor *mine[] = {s.z, s.real, s.labels, s.fake, s.out_fake, s.fake_gradient};
-  for (size_t i = 0; i < sizeof mine / sizeof *mine; i++) clg_tensor_unref(&mine[i]);
+/* ---- a step, and its parts for shards.c ---- */
+
+step step_begin(gan *m, variant v, float *losses) {
+  return (step){.m = m, .ctx = m->ctx, .how = &manners[v], .losses = losses};
+}
+
+void step_end(step *s) {
+  clg_tensor **mine[] = {&s->z, &s->real, &s->labels, &s->fake, &s->out_fake, &s->fake_gradient};
+  for (size_t i = 0; i < sizeof mine / sizeof *mine; i++) clg_tensor_unref(mine[i]);
+}
+
+bool step_learn_d(step *s, feed_batches batches, int i, bool last) {
+  s->serves_g = s->how->from_d && last;
+  return learn_both(s, batch_of(&s->m->spec, batches, i));
+}
+
+bool step_learn_g(step *s) { return learn_g(s); }
+bool step_update(step *s, const char *phase, clg_optim *optimizer) { return update(s, phase, optimizer); }
+bool step_zeroes_top(variant v) { return manners[v].zero_top; }
+
+clg_status step_close(gan *m, clg_scope *scope, bool ok) {
   clg_status closed = clg_scope_close(scope);
   if (ok || closed != CLG_OK) return closed;
   return clg_last_status(m->ctx) != CLG_OK ? clg_last_status(m->ctx) : CLG_ERR_STATE;
+}
+
+clg_status gan_step(gan *m, variant v, feed_batches batches, uint64_t noise_seed, float losses[3]) {
+  step s = step_begin(m, v, losses);
+  clg_scope *scope = clg_scope_open(m->ctx);
+  clg_set_seed(m->ctx, noise_seed, 0);
+  bool ok = run_loop_body(&s, batches);
+  step_end(&s);
+  return step_close(m, scope, ok);
 }

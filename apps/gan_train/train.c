@@ -13,19 +13,31 @@
 /* Steps of a plan: the peaks of a step depend on what the step before left. */
 #define SETTLE_STEPS 3
 
+static bool in_shards(const training *t) { return t->setup->spec.shards > 1; }
+
+/* Of a shard's batch, and the feed of those that are ours. */
+static bool open_shards(training *t, message *why) {
+  const model_spec *spec = &t->model.spec;
+  shards_cut cut = {.n = (int)spec->shards, .first = 0, .mine = (int)spec->shards};
+  if (!in_shards(t)) return true;
+  feed_take_part(&t->feed, (size_t)(cut.first * spec->batch), (size_t)(cut.mine * spec->batch));
+  return shards_open(&t->shards, &t->model, t->r->v, cut, why);
+}
+
 bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx, message *why) {
-  const model_spec *spec = &setup->spec;
+  model_spec spec = setup->spec;
   *t = (training){.setup = setup, .r = r, .ctx = ctx};
   r->losses = calloc((size_t)setup->steps + 1, 3 * sizeof *r->losses); /* one more for train_recover */
   t->step_ms = calloc((size_t)setup->steps, sizeof *t->step_ms);
   if (!r->losses || !t->step_ms) return fail_no_memory(why);
-  if (!feed_open(&t->feed, setup->data, (size_t)spec->batch, (size_t)spec->critic_steps, setup->seed, why))
-    return false;
-  if (!gan_make(&t->model, ctx, spec, r->v == VARIANT_CHECKPOINT, setup->seed)) {
+  if (!feed_open(&t->feed, setup->data, (size_t)spec.batch, (size_t)spec.critic_steps, setup->seed, why)) return false;
+  if (in_shards(t)) spec.batch /= spec.shards;
+  if (!gan_make(&t->model, ctx, &spec, r->v == VARIANT_CHECKPOINT, setup->seed)) {
     r->status = clg_last_status(ctx);
     return fail(why, "%s", clg_last_error(ctx));
   }
   if (r->record) t->model.watch = graphs_look, t->model.watch_user = &r->record->graphs;
+  if (!open_shards(t, why)) return false;
   if (setup->resume && !state_load(&t->model, setup, &t->first, why)) return false;
   feed_seek(&t->feed, (uint64_t)t->first);
   t->batches = feed_next(&t->feed);
@@ -34,6 +46,7 @@ bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx
 
 void train_close(training *t) {
   clg_finish(t->ctx); /* it may still read our buffers */
+  shards_close(&t->shards);
   gan_free(&t->model);
   feed_close(&t->feed);
   free(t->step_ms);
@@ -51,9 +64,11 @@ static void note_error(result *r, clg_context *ctx, clg_status status) {
 static clg_status one_step(training *t, variant v, int64_t step) {
   float *losses = t->r->losses + 3 * step;
   uint64_t noise = random_mix(t->setup->seed, (uint64_t)(t->first + step));
-  clg_status status = gan_step(&t->model, v, t->batches, noise, losses);
+  clg_status status =
+      in_shards(t) ? shards_step(&t->shards, v, t->batches, noise) : gan_step(&t->model, v, t->batches, noise, losses);
   if (status == CLG_OK && step + 1 < t->setup->steps) t->batches = feed_next(&t->feed);
   clg_status finished = clg_finish(t->ctx);
+  if (in_shards(t)) shards_losses(&t->shards, losses);
   return status != CLG_OK ? status : finished;
 }
 

@@ -5,12 +5,14 @@
 #include "feed.h"
 #include "model.h"
 #include "run.h"
+#include "shards.h"
 
 typedef struct training {
   const run_setup *setup;
   result *r;
   clg_context *ctx; /* borrowed */
   gan model;
+  shards shards; /* where the batch has several */
   feed feed;
   feed_batches batches; /* of the next step */
   int64_t first;        /* steps taken before this run */

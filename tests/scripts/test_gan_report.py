@@ -262,11 +262,11 @@ def loops_are_code():
     names = [variant["name"] for variant in json.loads((folder / "page.json").read_text())["variants"]]
     assert list(loops) == names
     assert set(names) <= set(loops_html.torch_loops((root / "apps/gan_train/report/loops.py").read_text()))
-    begin = source.index("typedef struct step {")
+    begin = source.index("/* What a report shows of the graph")
     helpers = re.sub(r"^/\* \[loop \*/\n.*?^/\* loop\] \*/\n", "", source[begin:], flags=re.M | re.S)
     for name, loop in loops.items():
         assert "how->" not in loop and "TRUE" not in loop and "FALSE" not in loop, (name, loop)
-        helpers_first = source[source.index('#include "step.h"'):begin] + helpers[:helpers.index("clg_status gan_step")]
+        helpers_first = source[source.index('#include "one_stage.h"'):begin] + helpers[:helpers.index("/* ---- a step, and its parts")]
         (folder / "loop.c").write_text(helpers_first + loop + "\n")
         words = ["cc", "-std=c11", "-fsyntax-only", "-Werror=implicit", "-w", f"-I{root}/include", f"-I{root}/apps/gan_train", str(folder / "loop.c")]
         done = subprocess.run(words, capture_output=True, text=True, check=False)

@@ -27,6 +27,9 @@ RULES = [
     (r"\bif \(TRUE\) ", ""),
     (r"^ *s->serves_g = \w+;\n", ""),
     (r"^ *look\(s, .*\n", ""),
+    # Of shards alone.
+    (r"^ *(?:if \(!has_penalty\(s\)\) )?announce\(s, .*\n", ""),
+    (r"^ *how\.grad = s->m->share;\n", ""),
 ]
 
 
@@ -57,7 +60,7 @@ def without_unused(code):
 
 def c_loops(source):
     parts = re.findall(r"^/\* \[loop \*/\n(.*?)^/\* loop\] \*/\n", source, re.M | re.S)
-    names = FLAG.findall(source[:source.index("} manner;")])
+    names = FLAG.findall(source[:source.index("static const manner manners")])
     loops = {}
     for variant, row in ROW.findall(source):
         flags = {name: f".{name} = true" in row for name in names}
