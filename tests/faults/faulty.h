@@ -15,16 +15,18 @@
   X(mkstemp)                                                                                                           \
   X(fstat)                                                                                                             \
   X(lstat)                                                                                                             \
-  X(readlink) X(flock) X(fchmod) X(mkdir) /* files */                                                                  \
+  X(readlink)                                                                                                          \
+  X(flock) X(fchmod) X(mkdir) /* files */                                                                              \
       X(read) X(pread) X(fread) X(fgets) X(write) X(fwrite) X(fsync) X(fclose) X(rename) X(clGetPlatformIDs)           \
           X(clGetPlatformInfo) X(clGetDeviceIDs) X(clGetDeviceInfo) X(clGetCommandQueueInfo) X(clGetMemObjectInfo)     \
               X(clGetProgramInfo) X(clGetProgramBuildInfo) X(clGetKernelInfo) X(clGetKernelWorkGroupInfo)              \
                   X(clGetEventProfilingInfo) X(clGetEventInfo) X(clCreateContext) X(clCreateCommandQueue)              \
                       X(clCreateBuffer) X(clCreateProgramWithSource) X(clCreateProgramWithBinary) X(clBuildProgram)    \
                           X(clCreateKernel) X(clCreateKernelsInProgram) X(clRetainContext) X(clRetainCommandQueue)     \
-                              X(clRetainMemObject) X(clSetKernelArg) X(clEnqueueNDRangeKernel) X(clEnqueueReadBuffer)  \
-                                  X(clEnqueueWriteBuffer) X(clEnqueueCopyBuffer) X(clEnqueueMapBuffer) X(clEnqueueMarkerWithWaitList)        \
-                                      X(clFlush) X(clFinish) X(clWaitForEvents)
+                              X(clRetainMemObject) X(clRetainProgram) X(clSetKernelArg) X(clEnqueueNDRangeKernel)      \
+                                  X(clEnqueueReadBuffer) X(clEnqueueWriteBuffer) X(clEnqueueCopyBuffer)                \
+                                      X(clEnqueueMapBuffer) X(clEnqueueMarkerWithWaitList) X(clFlush) X(clFinish)      \
+                                          X(clWaitForEvents)
 
 typedef enum faulty_call {
 #define FAULTY_ENUM(name) FAULTY_##name,

@@ -89,6 +89,7 @@ cl_int clCreateKernelsInProgram(cl_program p, cl_uint n, cl_kernel *kernels, cl_
 RETAIN(clRetainContext, cl_context)
 RETAIN(clRetainCommandQueue, cl_command_queue)
 RETAIN(clRetainMemObject, cl_mem)
+RETAIN(clRetainProgram, cl_program)
 
 #define RELEASE(name, type)                                                                                            \
   cl_int name(type object) {                                                                                           \
