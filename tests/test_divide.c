@@ -1,6 +1,5 @@
 /* Division and square roots where the device's own are not rounded correctly: mended from ones that are some units off,
- * and (TEST_DIVIDE=long) all
- * work on top of that. */
+ * and (TEST_DIVIDE=long) all work on top of that. */
 #include "context.h"
 #include "device.h"
 #include "faults/work.h"

@@ -125,8 +125,8 @@ static inline void add_few(__global const float *g, __global const int *next, co
 }
 /* dx[o,k,:] (+)= sum over j of g[o,j,:] where index[j] == k, but for k == skip. */
 __kernel void index_rows_add(__global const float *g, const uint g_o, __global const int *lists, __global float *dx,
-                             const uint dx_o, const uint n, const uint m, const uint inner, const uint most,
-                             const uint share, const uint flags) {
+                             const uint dx_o, const uint n, const uint m, const uint most, const uint share,
+                             const uint inner, const uint flags) {
   const uint o = (uint)get_group_id(1);
   const bool add = flags & INDEX_ADD;
   g += g_o + (size_t)o * m * inner, dx += dx_o + (size_t)o * n * inner;

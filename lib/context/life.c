@@ -75,7 +75,7 @@ static clg_status open_on(clg_context **out, const clg_found *found, cl_context 
   if (o->share) clg_programs_share(ctx->programs, o->share->programs);
   const char *trace = traced_file();
   s = clg_queue_open(ctx, found->device, context, queue, o->profile || trace);
-  if (s == CLG_OK && !ctx->info.divides) ctx->info.divides = clg_divide_tested(ctx);
+  if (s == CLG_OK && !ctx->info.divides) ctx->info.divides = o->share ? o->share->info.divides : clg_divide_tested(ctx);
   if (s == CLG_OK) s = clg_product_open(ctx);
   if (s == CLG_OK && trace) begin_trace(ctx, trace);
   if (s == CLG_OK) {

@@ -33,9 +33,7 @@ static bool map(clg_pinned *p) {
 static bool allocate(clg_pinned *p) {
   clg_context *ctx = p->ctx;
   void *mem;
-  const uint64_t flags = CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR;
-  cl_int code = clg_driver_alloc(ctx, flags, p->bytes, &mem);
-  if (code != CL_SUCCESS && clg_pool_retry(ctx, code, op)) code = clg_driver_alloc(ctx, flags, p->bytes, &mem);
+  cl_int code = clg_driver_alloc(ctx, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, p->bytes, &mem, op);
   if (code != CL_SUCCESS) {
     if (!ctx->lost) clg_work_fail(ctx, op, "clCreateBuffer", code);
     return false;

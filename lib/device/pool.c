@@ -82,13 +82,19 @@ bool clg_pool_retry(clg_context *ctx, int code, const char *op) {
   return clg_queue_drain(ctx, op) == CLG_OK;
 }
 
-int clg_driver_alloc(clg_context *ctx, uint64_t flags, size_t capacity, void **mem) {
+static cl_int driver_alloc(clg_context *ctx, uint64_t flags, size_t capacity, void **mem) {
   *mem = NULL;
   uint64_t limit = ctx->pool->limit;
   if (limit && clg_memory(ctx).reserved + capacity > limit) return CL_MEM_OBJECT_ALLOCATION_FAILURE;
   if (!ctx->queue) return CL_SUCCESS;
   cl_int code = CL_SUCCESS;
   *mem = clCreateBuffer(ctx->queue->context, flags, capacity, NULL, &code);
+  return code;
+}
+
+int clg_driver_alloc(clg_context *ctx, uint64_t flags, size_t bytes, void **mem, const char *op) {
+  cl_int code = driver_alloc(ctx, flags, bytes, mem);
+  if (code != CL_SUCCESS && clg_pool_retry(ctx, code, op)) code = driver_alloc(ctx, flags, bytes, mem);
   return code;
 }
 
@@ -128,9 +134,7 @@ static clg_block *create(clg_context *ctx, size_t bytes, size_t capacity, clg_ro
   clg_block *b = calloc(1, sizeof *b);
   if (!b) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
   void *mem;
-  cl_int code = clg_driver_alloc(ctx, CL_MEM_READ_WRITE, capacity, &mem);
-  if (code != CL_SUCCESS && clg_pool_retry(ctx, code, op))
-    code = clg_driver_alloc(ctx, CL_MEM_READ_WRITE, capacity, &mem);
+  cl_int code = clg_driver_alloc(ctx, CL_MEM_READ_WRITE, capacity, &mem, op);
   b->mem = mem;
   if (code == CL_SUCCESS) {
     b->ctx = ctx;

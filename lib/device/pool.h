@@ -48,8 +48,9 @@ clg_status clg_block_read(clg_block *b, size_t offset, size_t bytes, void *host,
 clg_pool *clg_pool_create(uint64_t limit);
 void clg_pool_destroy(clg_context *ctx);
 clg_context *clg_block_context(const clg_block *b);
-/* A cl_mem of the driver's within the context's limit, or NULL in a plan; not in the books. Returns OpenCL's code. */
-int clg_driver_alloc(clg_context *ctx, uint64_t flags, size_t bytes, void **mem);
+/* A cl_mem of the driver's within the context's limit, or NULL in a plan; not in the books. For want of memory it is
+ * tried twice, as clg_pool_retry says. Returns OpenCL's code. */
+int clg_driver_alloc(clg_context *ctx, uint64_t flags, size_t bytes, void **mem, const char *op);
 /* After a failed call (an OpenCL error): true when it was for want of memory and the pool is now empty and the queue
  * drained, so that the call is worth one more try. */
 bool clg_pool_retry(clg_context *ctx, int code, const char *op);

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_BUCKET ((size_t)256 << 10)
-
 /* A tensor's place in the vector. */
 typedef struct place {
   clg_group_sum *sum;
@@ -125,7 +123,8 @@ static clg_status on_complete(void *user, clg_tensor *leaf) {
 
 /* Floats of the vector from `at` on, in buckets. */
 static void cut(clg_group_sum *s, size_t at, size_t n, bool of_host, uint64_t *sent) {
-  size_t most = (s->g->options.bucket_bytes ? s->g->options.bucket_bytes : DEFAULT_BUCKET) / sizeof(float);
+  const size_t asked = s->g->options.bucket_bytes;
+  size_t most = (asked ? asked : clg_group_defaults().bucket_bytes) / sizeof(float);
   if (!most) most = 1;
   for (size_t done = 0, part; done < n; done += part) {
     part = n - done < most ? n - done : most;

@@ -49,7 +49,7 @@ static bool has_kernel(const clg_op_call *c, const upsample_attrs *a) {
   return c->ctx->shape == CLG_SHAPE_CPU && (int64_t)a->scale[0] * a->scale[1] < MOST_TERMS;
 }
 
-/* `rows` are those of `to`, of `row` elements each; upsample_sum also takes whether it adds. */
+/* An item has `step` rows of `to`; upsample_sum also takes whether it adds. */
 static clg_status run_kernel(const clg_op_call *c, const upsample_attrs *a, bool sums, const clg_tensor *from,
                              const clg_tensor *to, bool add) {
   const int64_t width = a->small[a->ndim - 1], rows = to->numel / to->shape[a->ndim - 1];

@@ -80,22 +80,10 @@ static bool scatter_shapes(clg_op_call *c, clg_shape *out) {
 }
 
 /* On a CPU, a long column by lists. */
-static clg_status scatter_listed(const clg_op_call *c, int64_t n, int64_t m) {
-  const clg_tensor *g = c->in[IN_VALUES], *to = c->out[0];
-  const int64_t most = clg_index_most(n, m), share = clg_index_share(n, m, 1);
-  clg_block *lists = clg_index_lists(c->in[IN_INDEX], n, -1, to, c->op->name);
-  if (!lists) return clg_last_status(c->ctx);
-  clg_args args;
-  args.n = 0;
-  clg_args_tensors(&args, &g, 1, to);
-  clg_args_block(&args, lists);
-  clg_args_tensor(&args, to);
-  clg_args_sizes(&args, (int64_t[]){n, m, most, share}, 4);
-  clg_kernel *k = clg_kernel_get(c->ctx, "index_add.cl", NULL, "index_scatter_listed");
-  const size_t groups[3] = {most ? (size_t)CLG_CEIL_DIV(most, share) : 1, 1, 1};
-  const clg_status st = clg_launch_groups(c->ctx, k, c->op->name, &args, groups);
-  clg_block_unref(lists);
-  return st;
+static clg_status scatter_listed(const clg_op_call *c, int64_t n) {
+  clg_listed l;
+  clg_status s = clg_listed_begin(&l, c->in[IN_INDEX], n, 1, -1, c->in[IN_VALUES], c->out[0], c->op->name);
+  return s == CLG_OK ? clg_listed_launch(&l, c->ctx, "index_scatter_listed", 1, c->op->name) : s;
 }
 
 /* Columns of a stripe: half as many where that holds the sums of all n rows at once. */
@@ -111,7 +99,7 @@ static clg_status scatter_forward(clg_op_call *c) {
   const clg_axis s = clg_axis_of(a->sum.ndim, a->sum.dim, a->dim);
   const bool cpu = c->ctx->shape == CLG_SHAPE_CPU;
   const int64_t m = index->shape[a->dim];
-  if (cpu && s.outer == 1 && s.inner == 1 && s.n > INDEX_HELD) return scatter_listed(c, s.n, m);
+  if (cpu && s.outer == 1 && s.inner == 1 && s.n > INDEX_HELD) return scatter_listed(c, s.n);
   clg_args args;
   args.n = 0;
   clg_args_tensors(&args, (const clg_tensor *[]){c->in[IN_VALUES], index, to}, 3, to);

@@ -3,6 +3,7 @@
 #define CLG_OPS_INDEXING_H
 
 #include "ops/op.h"
+#include "tensor/args.h"
 
 /* False, with the error set, unless index is int32 and, where that is known without waiting for the device, all of it
  * is in [low, high]. */
@@ -14,12 +15,17 @@ clg_tensor *clg_gather_along(clg_tensor *x, clg_tensor *index, int dim);
 /* Its adjoint: g and index of one shape, summed into zeros of the shape. */
 clg_tensor *clg_scatter_along(clg_tensor *g, clg_tensor *index, int dim, const clg_input_shape *shape);
 
-/* On a CPU, for kernels of index_add.cl: lists of which indices in [0,n) but for `skip` (-1: none) are alike. A block to
- * unref; NULL with the error set. `spare` has a block. */
-clg_block *clg_index_lists(const clg_tensor *index, int64_t n, int skip, const clg_tensor *spare, const char *op);
-/* How many of n rows m indices have at most, and how many of those an item takes, with `inner` elements for each
- * index. */
-int64_t clg_index_most(int64_t n, int64_t m);
-int64_t clg_index_share(int64_t n, int64_t m, int64_t inner);
+/* On a CPU, a launch of a kernel of index_add.cl by lists of which indices are alike. */
+typedef struct clg_listed {
+  clg_block *lists;
+  clg_args args;
+  size_t pieces;
+} clg_listed;
+/* Lists the indices in [0,n) but for `skip` (-1: none), each with `inner` elements of g, and begins the arguments: g,
+ * lists, to, and the sizes that all such kernels take. The kernel's others are added to l->args, if it has any. */
+clg_status clg_listed_begin(clg_listed *l, const clg_tensor *index, int64_t n, int64_t inner, int skip,
+                            const clg_tensor *g, const clg_tensor *to, const char *op);
+/* `outer` times over the lists, which then go. */
+clg_status clg_listed_launch(clg_listed *l, clg_context *ctx, const char *kernel, int64_t outer, const char *op);
 
 #endif

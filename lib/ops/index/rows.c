@@ -1,5 +1,4 @@
 /* Index_select and embedding, and their adjoint that adds up: an index for every row. */
-#include "base/ceil_div.h"
 #include "kernel/constants.h"
 #include "ops/dims.h"
 #include "ops/index/indexing.h"
@@ -44,25 +43,15 @@ static clg_status read_forward(clg_op_call *c) {
 }
 
 /* On a CPU, where equal indices are listed first. */
-static clg_status add_listed(const clg_op_call *c, const clg_tensor *to, const clg_tensor *g, bool add) {
+static clg_status add_listed(const clg_op_call *c, const clg_axis *s, const clg_tensor *to, const clg_tensor *g,
+                             bool add) {
   const rows_attrs *a = c->attrs;
-  const clg_tensor *index = c->in[IN_INDEX];
-  const clg_axis s = clg_axis_of(to->ndim, to->shape, a->dim);
-  const int64_t m = index->numel, most = clg_index_most(s.n, m), share = clg_index_share(s.n, m, s.inner);
-  clg_block *lists = clg_index_lists(index, s.n, a->padding_index, to, c->op->name);
-  if (!lists) return clg_last_status(c->ctx);
-  clg_args args;
-  args.n = 0;
-  clg_args_tensors(&args, &g, 1, to);
-  clg_args_block(&args, lists);
-  clg_args_tensor(&args, to);
-  clg_args_sizes(&args, (int64_t[]){s.n, m, s.inner, most, share}, 5);
-  clg_args_u32(&args, add ? INDEX_ADD : 0);
-  const size_t groups[3] = {most ? (size_t)CLG_CEIL_DIV(most, share) : 1, (size_t)s.outer, 1};
-  clg_kernel *k = clg_kernel_get(c->ctx, "index_add.cl", NULL, "index_rows_add");
-  const clg_status st = clg_launch_groups(c->ctx, k, c->op->name, &args, groups);
-  clg_block_unref(lists);
-  return st;
+  clg_listed l;
+  clg_status st = clg_listed_begin(&l, c->in[IN_INDEX], s->n, s->inner, a->padding_index, g, to, c->op->name);
+  if (st != CLG_OK) return st;
+  clg_args_sizes(&l.args, &s->inner, 1);
+  clg_args_u32(&l.args, add ? INDEX_ADD : 0);
+  return clg_listed_launch(&l, c->ctx, "index_rows_add", s->outer, c->op->name);
 }
 
 /* to (+)= g by the index; contiguous all. */
@@ -72,7 +61,7 @@ static clg_status add_rows(const clg_op_call *c, clg_tensor *to, clg_tensor *g, 
   const clg_axis s = clg_axis_of(to->ndim, to->shape, a->dim);
   bool few = index->numel < s.n;
   if (!to->numel) return CLG_OK;
-  if (c->ctx->shape == CLG_SHAPE_CPU) return add_listed(c, to, g, add);
+  if (c->ctx->shape == CLG_SHAPE_CPU) return add_listed(c, &s, to, g, add);
   if (few && !add) {
     clg_status st = clg_map_run(clg_maps_of(c->ctx, CLG_MAP_FILL), &to, NULL, (float[]){0}, false, c->op->name);
     if (st != CLG_OK) return st;
