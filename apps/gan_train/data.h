@@ -45,10 +45,10 @@ typedef struct data_options {
   float point_scale; /* of the ring; 0: 1 */
 } data_options;
 
-/* A folder has train-images-idx3-ubyte[.gz] (and train-labels-idx1-ubyte[.gz]; "train-images.idx3-ubyte" is the same),
- * or PNG and JPEG files, either in it or in sub-folders that are the classes. */
 /* Whether that is the ring: named, or in the place of Fashion-MNIST. */
 bool data_is_ring(const data_options *o);
+/* A folder has train-images-idx3-ubyte[.gz] (and train-labels-idx1-ubyte[.gz]; "train-images.idx3-ubyte" is the same),
+ * or PNG and JPEG files, either in it or in sub-folders that are the classes. */
 bool data_open(data *d, const data_options *o, message *why);
 void data_close(data *d);
 /* Whether `path` is one of the files that a data set is read from, or would be one if it were there. */

@@ -11,15 +11,15 @@
 
 /* ---- opening ---- */
 
-static bool make_sum(shards *s, shards_sum *sum, clg_tensor *const *params, size_t n, bool tracks) {
+static bool make_sum(const shards *s, clg_shard_sum **sum, clg_tensor *const *params, size_t n, bool tracks) {
   clg_tensor *buffers[MOST_BUFFERS], *t;
   clg_module *const networks[] = {s->m->g, s->m->d};
   size_t n_buffers = 0;
   for (int k = 0; k < 2 && tracks; k++)
     for (size_t i = 0; n_buffers < MOST_BUFFERS && (t = clg_module_buffer(networks[k], i, NULL, 0)); i++)
       buffers[n_buffers++] = t;
-  sum->mine = clg_shard_sum_create(s->m->ctx, params, n, (size_t)s->cut.mine);
-  return sum->mine && clg_shard_sum_track(sum->mine, buffers, n_buffers) == CLG_OK;
+  *sum = clg_shard_sum_create(s->m->ctx, params, n, (size_t)s->n);
+  return *sum && clg_shard_sum_track(*sum, buffers, n_buffers) == CLG_OK;
 }
 
 /* What D's half leaves in G's gradients where nobody drops it. */
@@ -35,13 +35,13 @@ static bool make_polluting(shards *s) {
   return true;
 }
 
-bool shards_open(shards *s, gan *m, variant v, shards_cut cut, message *why) {
+bool shards_open(shards *s, gan *m, variant v, message *why) {
   size_t n_d, n_g;
   clg_tensor *const *of_d = gan_d_parameters(m, &n_d), *const *of_g = gan_g_parameters(m, &n_g);
-  *s = (shards){.m = m, .cut = cut, .n_losses = 3 * (size_t)cut.n};
-  s->losses = calloc(s->n_losses, sizeof *s->losses);
-  s->steps = calloc((size_t)cut.mine, sizeof *s->steps);
-  s->positions = calloc((size_t)cut.mine, sizeof *s->positions);
+  *s = (shards){.m = m, .n = (int)m->spec.shards};
+  s->losses = calloc((size_t)s->n, 3 * sizeof *s->losses);
+  s->steps = calloc((size_t)s->n, sizeof *s->steps);
+  s->positions = calloc((size_t)s->n, sizeof *s->positions);
   if (!s->losses || !s->steps || !s->positions) return fail_no_memory(why);
   clg_set_phase(m->ctx, "setup");
   bool ok = make_sum(s, &s->of_d, of_d, n_d, true) && make_sum(s, &s->of_g, of_g, n_g, true);
@@ -49,15 +49,13 @@ bool shards_open(shards *s, gan *m, variant v, shards_cut cut, message *why) {
   return ok || fail(why, "%s", clg_last_error(m->ctx));
 }
 
-static void drop_sum(shards_sum *sum) { clg_shard_sum_unref(&sum->mine); }
-
 void shards_close(shards *s) {
   size_t n = 0;
   if (s->kept) gan_g_parameters(s->m, &n);
   for (size_t i = 0; i < n; i++) clg_tensor_unref(&s->kept[i]);
-  drop_sum(&s->of_d);
-  drop_sum(&s->of_g);
-  drop_sum(&s->polluting);
+  clg_shard_sum_unref(&s->of_d);
+  clg_shard_sum_unref(&s->of_g);
+  clg_shard_sum_unref(&s->polluting);
   free(s->kept);
   free(s->losses);
   free(s->steps);
@@ -68,9 +66,8 @@ void shards_close(shards *s) {
 /* ---- a step ---- */
 
 /* A shard's own noise, from where it was. */
-static void turn_to(shards *s, int shard, uint64_t noise_seed) {
-  s->running = shard;
-  clg_set_seed(s->m->ctx, random_mix(noise_seed, (uint64_t)(s->cut.first + shard)), s->positions[shard]);
+static void turn_to(const shards *s, int shard, uint64_t noise_seed) {
+  clg_set_seed(s->m->ctx, random_mix(noise_seed, (uint64_t)shard), s->positions[shard]);
 }
 
 static void turn_from(shards *s, int shard) {
@@ -78,15 +75,15 @@ static void turn_from(shards *s, int shard) {
   clg_get_seed(s->m->ctx, &seed, &s->positions[shard]);
 }
 
-static bool add(const shards *s, shards_sum *sum, const char *phase) {
+static bool add(const shards *s, clg_shard_sum *sum, const char *phase) {
   clg_set_phase(s->m->ctx, phase);
-  return clg_shard_sum_add(sum->mine) == CLG_OK;
+  return clg_shard_sum_add(sum) == CLG_OK;
 }
 
 static bool one_d_half(shards *s, feed_batches batches, int shard, int i, bool last) {
   clg_scope *scope = clg_scope_open(s->m->ctx);
-  bool ok = step_learn_d(&s->steps[shard], batches, i * s->cut.mine + shard, last) && add(s, &s->of_d, "D sum");
-  if (ok && s->kept) ok = add(s, &s->polluting, "G sum");
+  bool ok = step_learn_d(&s->steps[shard], batches, i * s->n + shard, last) && add(s, s->of_d, "D sum");
+  if (ok && s->kept) ok = add(s, s->polluting, "G sum");
   return clg_scope_close(scope) == CLG_OK && ok;
 }
 
@@ -107,9 +104,9 @@ static bool keep(shards *s, bool back) {
 
 static bool learn_discriminator(shards *s, feed_batches batches, uint64_t noise_seed, int i, bool last) {
   clg_optim_zero_grad(s->m->opt_d);
-  bool ok = clg_shard_sum_begin(s->of_d.mine) == CLG_OK;
-  if (ok && s->kept) ok = clg_shard_sum_begin(s->polluting.mine) == CLG_OK;
-  for (int k = 0; ok && k < s->cut.mine; k++) {
+  bool ok = clg_shard_sum_begin(s->of_d) == CLG_OK;
+  if (ok && s->kept) ok = clg_shard_sum_begin(s->polluting) == CLG_OK;
+  for (int k = 0; ok && k < s->n; k++) {
     turn_to(s, k, noise_seed);
     ok = one_d_half(s, batches, k, i, last);
     turn_from(s, k);
@@ -120,10 +117,10 @@ static bool learn_discriminator(shards *s, feed_batches batches, uint64_t noise_
 
 static bool learn_generator(shards *s, uint64_t noise_seed) {
   clg_optim_zero_grad(s->m->opt_g);
-  bool ok = clg_shard_sum_begin(s->of_g.mine) == CLG_OK;
-  for (int k = 0; ok && k < s->cut.mine; k++) {
+  bool ok = clg_shard_sum_begin(s->of_g) == CLG_OK;
+  for (int k = 0; ok && k < s->n; k++) {
     turn_to(s, k, noise_seed);
-    ok = step_learn_g(&s->steps[k]) && add(s, &s->of_g, "G sum");
+    ok = step_learn_g(&s->steps[k]) && add(s, s->of_g, "G sum");
     step_end(&s->steps[k]);
   }
   if (ok && s->kept) ok = keep(s, true);
@@ -139,12 +136,12 @@ static bool run_loop_body(shards *s, feed_batches batches, uint64_t noise_seed) 
 }
 
 clg_status shards_step(shards *s, variant v, feed_batches batches, uint64_t noise_seed) {
-  memset(s->losses, 0, s->n_losses * sizeof *s->losses);
-  memset(s->positions, 0, (size_t)s->cut.mine * sizeof *s->positions);
-  for (int k = 0; k < s->cut.mine; k++) s->steps[k] = step_begin(s->m, v, s->losses + 3 * (s->cut.first + k));
+  memset(s->losses, 0, 3 * (size_t)s->n * sizeof *s->losses);
+  memset(s->positions, 0, (size_t)s->n * sizeof *s->positions);
+  for (int k = 0; k < s->n; k++) s->steps[k] = step_begin(s->m, v, s->losses + 3 * k);
   clg_scope *scope = clg_scope_open(s->m->ctx);
   bool ok = run_loop_body(s, batches, noise_seed);
-  for (int k = 0; k < s->cut.mine; k++) step_end(&s->steps[k]);
+  for (int k = 0; k < s->n; k++) step_end(&s->steps[k]);
   return step_close(s->m, scope, ok);
 }
 
@@ -153,5 +150,5 @@ static float tree(const float *values, int n) {
 }
 
 void shards_losses(const shards *s, float losses[3]) {
-  for (int k = 0; k < 3; k++) losses[k] = tree(s->losses + k, s->cut.n) / (float)s->cut.n;
+  for (int k = 0; k < 3; k++) losses[k] = tree(s->losses + k, s->n) / (float)s->n;
 }

@@ -16,12 +16,9 @@ static void describe(const run_setup *setup, char *text, size_t size) {
            ", data %016" PRIx64,
            model_name(s->kind), s->channels, s->height, s->width, s->nz, s->hidden, s->ngf, s->ndf, s->classes,
            s->critic_steps, (int)s->lambda, s->batch, setup->seed, setup->data_hash);
-}
-
-/* One shard is none, as before there were any. */
-static void describe_shards(const run_setup *setup, char *text, size_t size) {
+  /* One shard is none, as before there were any. */
   size_t n = strlen(text);
-  if (setup->spec.shards > 1 && n < size) snprintf(text + n, size - n, ", shards %" PRId64, setup->spec.shards);
+  if (s->shards > 1 && n < size) snprintf(text + n, size - n, ", shards %" PRId64, s->shards);
 }
 
 static void describe_tuning(const gan *m, char text[24]) {
@@ -37,7 +34,6 @@ static bool library_fails(gan *m, message *why) { return fail(why, "%s", clg_las
 clg_status state_save(gan *m, const run_setup *setup, int64_t step) {
   char run[1024], number[24];
   describe(setup, run, sizeof run);
-  describe_shards(setup, run, sizeof run);
   snprintf(number, sizeof number, "%" PRId64, step);
   clg_saver *s = clg_saver_create(m->ctx, setup->out->save);
   if (!s) return clg_last_status(m->ctx);
@@ -69,7 +65,6 @@ static bool check_run(const gan *m, const clg_loader *l, const run_setup *setup,
   char mine[1024], tuning[24];
   const char *run = clg_loader_metadata(l, "run");
   describe(setup, mine, sizeof mine);
-  describe_shards(setup, mine, sizeof mine);
   if (!run || !read_step(clg_loader_metadata(l, "step"), step))
     return fail(why, "%s: not a state that gan_train saved", setup->resume);
   if (strcmp(run, mine)) return fail(why, "%s is of another run: %.400s; this is %s", setup->resume, run, mine);

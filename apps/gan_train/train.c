@@ -15,15 +15,6 @@
 
 static bool in_shards(const training *t) { return t->setup->spec.shards > 1; }
 
-/* Of a shard's batch, and the feed of those that are ours. */
-static bool open_shards(training *t, message *why) {
-  const model_spec *spec = &t->model.spec;
-  shards_cut cut = {.n = (int)spec->shards, .first = 0, .mine = (int)spec->shards};
-  if (!in_shards(t)) return true;
-  feed_take_part(&t->feed, (size_t)(cut.first * spec->batch), (size_t)(cut.mine * spec->batch));
-  return shards_open(&t->shards, &t->model, t->r->v, cut, why);
-}
-
 bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx, message *why) {
   model_spec spec = setup->spec;
   *t = (training){.setup = setup, .r = r, .ctx = ctx};
@@ -37,7 +28,7 @@ bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx
     return fail(why, "%s", clg_last_error(ctx));
   }
   if (r->record) t->model.watch = graphs_look, t->model.watch_user = &r->record->graphs;
-  if (!open_shards(t, why)) return false;
+  if (in_shards(t) && !shards_open(&t->shards, &t->model, r->v, why)) return false;
   if (setup->resume && !state_load(&t->model, setup, &t->first, why)) return false;
   feed_seek(&t->feed, (uint64_t)t->first);
   t->batches = feed_next(&t->feed);

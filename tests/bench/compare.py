@@ -284,17 +284,23 @@ def markdown(folders, into):
         file.write(page)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+def usual_options(about, inputs):
+    """A parser of what such commands take; --markdown takes files of the kind `inputs`."""
+    parser = argparse.ArgumentParser(description=about.split("\n", maxsplit=1)[0])
     parser.add_argument("--isa", choices=list(HELD), default="native")
-    parser.add_argument("--only", choices=PIECES, action="append")
-    parser.add_argument("--rounds", type=int, help="of each piece (default: its own)")
     parser.add_argument("--python", default=os.environ.get("PYTHON", "/usr/bin/python3"))
     parser.add_argument("--build", default=os.path.join(HERE, "../../build"))
     parser.add_argument("--out")
-    parser.add_argument("--table", action="store_true", help="run nothing")
-    parser.add_argument("--markdown", nargs="+", metavar="DIR")
+    parser.add_argument("--markdown", nargs="+", metavar=inputs)
     parser.add_argument("--into", metavar="FILE")
+    return parser
+
+
+def main():
+    parser = usual_options(__doc__, "DIR")
+    parser.add_argument("--only", choices=PIECES, action="append")
+    parser.add_argument("--rounds", type=int, help="of each piece (default: its own)")
+    parser.add_argument("--table", action="store_true", help="run nothing")
     args = parser.parse_args()
     if args.markdown:
         markdown(args.markdown, args.into)

@@ -10,7 +10,6 @@ Cases are those of cases.h: operands in a cache (1 MB), in memory (64 MB) and of
 faster of which counts; medians. --cpu, for a machine that others use too: seconds that all threads ran, beside PyTorch's one. Figures are kept in --out (default BUILD/ops-ISA.json), and a run of some of the ops replaces these
 alone. --markdown puts tables in the place of FILE's behind <!-- ratios --> and <!-- ops -->, with columns for each file.
 """
-import argparse
 import json
 import math
 import os
@@ -21,7 +20,6 @@ import tempfile
 
 import compare
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 KEY = ("op", "case", "pass", "layout", "size")
 
 
@@ -119,20 +117,14 @@ def markdown(paths, into):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--isa", choices=list(compare.HELD), default="native")
+    parser = compare.usual_options(__doc__, "FILE")
     parser.add_argument("--only", action="append", help="ops or cases whose name contains it; =NAME: the op of that name")
     parser.add_argument("--size", action="append")
     parser.add_argument("--layout", action="append")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cpu", action="store_true", help="seconds that all threads ran")
-    parser.add_argument("--python", default=os.environ.get("PYTHON", "/usr/bin/python3"))
-    parser.add_argument("--build", default=os.path.join(HERE, "../../build"))
-    parser.add_argument("--out")
     parser.add_argument("--show", nargs="+", metavar="FILE")
     parser.add_argument("--below", type=float, help="show these alone")
-    parser.add_argument("--markdown", nargs="+", metavar="FILE")
-    parser.add_argument("--into", metavar="FILE")
     args = parser.parse_args()
     if args.markdown:
         markdown(args.markdown, args.into)
