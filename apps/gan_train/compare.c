@@ -110,4 +110,15 @@ const result *compare_ok(const comparison *c, variant v) {
   return NULL;
 }
 
+static bool same_losses(const result *a, const result *b) {
+  return a->steps_done == b->steps_done && !a->failed && !b->failed &&
+         !memcmp(a->losses, b->losses, 3 * (size_t)a->steps_done * sizeof *a->losses);
+}
+
+const result *compare_losses(const comparison *c, const result *r) {
+  for (int i = 0; r != &c->reference && &c->results[i] != r; i++)
+    if (same_losses(&c->results[i], r)) return &c->results[i];
+  return r;
+}
+
 const result *compare_sampled(const comparison *c) { return c->base ? c->base : &c->results[0]; }

@@ -23,6 +23,8 @@ void compare_free(comparison *c);
 bool compare_as_expected(const comparison *c);
 /* The result of v when it is among those that ran to their end, else NULL. */
 const result *compare_ok(const comparison *c, variant v);
+/* The first result with the losses of r, to the bit: r itself when it shares them with none before. */
+const result *compare_losses(const comparison *c, const result *r);
 /* The result whose samples are shown. */
 const result *compare_sampled(const comparison *c);
 

@@ -47,8 +47,11 @@ static json_t *phases_json(const result *r) {
   return phases;
 }
 
-static json_t *losses_json(const result *r) {
+/* Most variants have detach's: those of a thousand steps stand once. */
+static json_t *losses_json(const result *r, const comparison *c) {
   static const char *const names[] = {"d_real", "d_fake", "g"};
+  const result *first = compare_losses(c, r);
+  if (first != r) return json_pack("{s:s}", "as", variant_name(first->v));
   json_t *losses = json_object();
   for (int k = 0; k < 3; k++) {
     json_t *list = json_array();
@@ -101,7 +104,7 @@ static void add_predicted(json_t *to, const result *r) {
   json_object_set_new(to, "predicted_peak_reserved_bytes", bytes(r->predicted_reserved));
 }
 
-static void add_measured(json_t *to, const result *r) {
+static void add_measured(json_t *to, const result *r, const comparison *c) {
   const clg_memory_stats *m = &r->memory;
   json_object_set_new(to, "step_ms",
                       r->steps_done ? json_pack("{s:o, s:o, s:o, s:o, s:o}", "median", real(r->step_ms.median), "min",
@@ -122,7 +125,7 @@ static void add_measured(json_t *to, const result *r) {
   if (r->n_times) json_object_set_new(to, "times", times_json(r));
   json_object_set_new(to, "weights", weights_json(r));
   if (r->n_apart) json_object_set_new(to, "max_abs_diff_by_step", list_json(r->apart, r->n_apart));
-  json_object_set_new(to, "losses", losses_json(r));
+  json_object_set_new(to, "losses", losses_json(r, c));
 }
 
 static json_t *ring_json(const result *r, const data *d) {
@@ -138,11 +141,11 @@ static json_t *model_json(const model_spec *s) {
                    (json_int_t)s->classes, "critic_steps", s->critic_steps, "lambda", (int)s->lambda);
 }
 
-static json_t *variant_json(const result *r, const run_setup *setup, bool plan) {
+static json_t *variant_json(const result *r, const run_setup *setup, const comparison *c) {
   json_t *v = json_object();
   json_object_set_new(v, "name", json_string(variant_name(r->v)));
   json_object_set_new(v, "another_algorithm", json_boolean(variant_other_algorithm(r->v)));
-  if (plan) {
+  if (c->plan) {
     add_predicted(v, r);
     json_object_set_new(v, "predicted_peak_by_role", roles_json(&r->memory));
     json_object_set_new(v, "predicted_saved_share_of_peak", saved_share(&r->memory));
@@ -150,14 +153,14 @@ static json_t *variant_json(const result *r, const run_setup *setup, bool plan) 
   }
   json_object_set_new(v, "status", json_string(r->failed ? "error" : r->interrupted ? "interrupted" : "ok"));
   json_object_set_new(v, "error", r->failed ? json_text(r->error) : json_null());
-  add_measured(v, r);
+  add_measured(v, r, c);
   json_object_set_new(v, "ring", ring_json(r, setup->data));
   return v;
 }
 
 char *report_json(const comparison *c, const run_setup *setup, bool compact) {
   json_t *variants = json_array();
-  for (int i = 0; i < c->n; i++) json_array_append_new(variants, variant_json(&c->results[i], setup, c->plan));
+  for (int i = 0; i < c->n; i++) json_array_append_new(variants, variant_json(&c->results[i], setup, c));
   json_t *all =
       json_pack("{s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "version", clg_version(), "device",
                 device_json(&c->results[0].device), "model", model_name(setup->spec.kind), "sizes",
@@ -171,7 +174,7 @@ char *report_json(const comparison *c, const run_setup *setup, bool compact) {
     json_object_set_new(all, "timed_in_pairs", json_boolean(c->in_pairs));
   }
   if (all && c->base == &c->reference) {
-    json_t *reference = variant_json(c->base, setup, c->plan); /* detach's: the key says it */
+    json_t *reference = variant_json(c->base, setup, c); /* detach's: the key says it */
     json_object_del(reference, "name");
     json_object_set_new(all, "detach", reference);
   }

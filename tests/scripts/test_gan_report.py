@@ -18,6 +18,7 @@ import browser
 import gan_runs
 from test_gan_files import make_pictures
 
+FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
 SECTIONS = ["verdict", "variants", "timeline", "difference", "times", "graphs", "losses", "samples", "batches-section", "code", "raw"]
 # What would run or end an element, and a byte that is no text.
 HOSTILE = b"<script>document.title='run'</script>\"'&amp;<img src=x onerror=alert(1)>\xe4"
@@ -339,8 +340,8 @@ def timelines_can_be_pointed_at():
 
 
 def default_page_is_small():
-    """As long a run as the default's, of a model whose figures take as much room."""
-    make("--compare", "--steps", "1000")
+    """As long a run as the default's, of a model whose figures take as much room, and of its data where that is there."""
+    make("--compare", "--steps", "1000", data=("--data", "fashion-mnist" if FASHION.exists() else "ring"))
     assert (folder / "page.html").stat().st_size < 1_000_000
 
 

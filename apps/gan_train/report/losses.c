@@ -9,18 +9,13 @@ typedef struct group {
   size_t n;
 } group;
 
-static bool same_losses(const result *a, const result *b) {
-  return a->steps_done == b->steps_done && !a->failed && !b->failed &&
-         !memcmp(a->losses, b->losses, 3 * (size_t)a->steps_done * sizeof *a->losses);
-}
-
 static size_t group_results(const comparison *c, group groups[VARIANT_COUNT]) {
   size_t n = 0;
   for (int i = 0; i < c->n; i++) {
     const result *r = &c->results[i];
     if (!r->losses || !r->steps_done) continue;
     size_t k = 0;
-    while (k < n && !same_losses(groups[k].members[0], r)) k++;
+    while (k < n && groups[k].members[0] != compare_losses(c, r)) k++;
     if (k == n) groups[n++].n = 0;
     groups[k].members[groups[k].n++] = r;
   }
@@ -129,7 +124,7 @@ static void say_apart(html *h, const report *r) {
 static void put_loss(html *h, const report *r, const result *of, const char *name, int which) {
   char field[64], from[POINTER_ROOM];
   snprintf(field, sizeof field, "losses/%s/%lld", name, (long long)of->steps_done - 1);
-  report_pointer(from, r, of, field);
+  report_pointer(from, r, compare_losses(r->c, of), field);
   double value = (double)of->losses[3 * (of->steps_done - 1) + which];
   html_put(h, "<td>");
   html_figure(h, value, from, "%.4f", value);

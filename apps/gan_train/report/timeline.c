@@ -13,7 +13,7 @@
 #define BOTTOM 26
 #define LANE   16
 /* Columns that areas are drawn in: of more instants than that the fullest of each column shows. */
-#define COLUMNS 1200
+#define COLUMNS 600
 /* Height that areas are drawn in. */
 #define UNITS 2000
 /* Width of a letter of the lane. */
