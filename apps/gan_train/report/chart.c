@@ -10,12 +10,14 @@
 #define TOP    12
 #define BOTTOM 30
 #define TICKS  4
-/* Columns that a curve is drawn in: more values than that show as their least and largest. */
-#define COLUMNS 200
+/* Columns that a curve of more than twice as many values is drawn in: their means, before their spread. */
+#define COLUMNS 100
 
 typedef struct range {
   double low, high;
 } range;
+
+bool chart_sums_up(size_t n) { return n > 2 * COLUMNS; }
 
 static range range_of(const chart *c) {
   range y = {INFINITY, -INFINITY};
@@ -49,10 +51,6 @@ static size_t longest(const chart *c) {
   return n;
 }
 
-static double at_x(size_t i, size_t n) {
-  return LEFT + (n > 1 ? (double)i / (double)(n - 1) : 0.5) * (WIDTH - LEFT - RIGHT);
-}
-
 static double at_y(double value, range y) {
   return HEIGHT - BOTTOM - (value - y.low) / (y.high - y.low) * (HEIGHT - TOP - BOTTOM);
 }
@@ -71,26 +69,55 @@ static void draw_axes(html *h, const chart *c, range y) {
              c->first + (int64_t)n - 1);
 }
 
-static bool put_point(html *h, bool begun, double x, double value, range y) {
-  if (!isfinite(value)) return begun;
-  html_put(h, "%s%.1f %.1f", begun ? "L" : "M", x, at_y(value, y));
-  return true;
+static void put_point(html *h, bool *begun, double x, double value, range y) {
+  if (!isfinite(value)) return;
+  html_put(h, "%s%.1f %.1f", *begun ? "L" : "M", x, at_y(value, y));
+  *begun = true;
 }
 
+/* Of a column's values: least, mean and largest; NaN where none is a finite number. */
+typedef struct column {
+  double low, mean, high;
+} column;
+
+static column column_of(const chart_curve *curve, size_t k, size_t columns) {
+  column c = {NAN, 0, NAN};
+  size_t n = 0;
+  for (size_t i = k * curve->n / columns; i < (k + 1) * curve->n / columns; i++) {
+    double value = (double)curve->y[i * curve->stride];
+    if (!isfinite(value)) continue;
+    c.low = fmin(c.low, value), c.high = fmax(c.high, value);
+    c.mean += value;
+    n++;
+  }
+  c.mean = n ? c.mean / (double)n : NAN;
+  return c;
+}
+
+static double column_x(const chart_curve *curve, size_t k, size_t columns, size_t longest) {
+  double middle = ((double)k + 0.5) * (double)curve->n / (double)columns - 0.5;
+  return LEFT + (longest > 1 ? middle / (double)(longest - 1) : 0.5) * (WIDTH - LEFT - RIGHT);
+}
+
+/* Behind the means of many values, from the least to the largest of each column. */
+static void draw_band(html *h, const chart_curve *curve, size_t columns, size_t n, range y) {
+  bool begun = false;
+  html_put(h, "<path class=\"spread tone-%d\" d=\"", curve->tone);
+  for (size_t k = 0; k < columns; k++)
+    put_point(h, &begun, column_x(curve, k, columns, n), column_of(curve, k, columns).high, y);
+  for (size_t k = columns; k-- > 0;)
+    put_point(h, &begun, column_x(curve, k, columns, n), column_of(curve, k, columns).low, y);
+  html_put(h, "z\"/>");
+}
+
+static size_t columns_of(const chart_curve *curve) { return chart_sums_up(curve->n) ? COLUMNS : curve->n; }
+
 static void draw_curve(html *h, const chart_curve *curve, size_t n, range y) {
-  size_t stride = curve->stride, columns = curve->n > 2 * COLUMNS ? COLUMNS : curve->n;
+  size_t columns = columns_of(curve);
   bool begun = false;
   html_put(h, "<path class=\"curve tone-%d\" d=\"", curve->tone);
-  for (size_t k = 0; k < columns; k++) {
-    size_t from = k * curve->n / columns, to = (k + 1) * curve->n / columns, low = from, high = from;
-    for (size_t i = from; i < to; i++) {
-      if (curve->y[i * stride] < curve->y[low * stride]) low = i;
-      if (curve->y[i * stride] > curve->y[high * stride]) high = i;
-    }
-    size_t one = low < high ? low : high, other = low < high ? high : low;
-    begun = put_point(h, begun, at_x(one, n), (double)curve->y[one * stride], y);
-    if (other != one) begun = put_point(h, begun, at_x(other, n), (double)curve->y[other * stride], y);
-  }
+  for (size_t k = 0; k < columns; k++)
+    put_point(h, &begun, column_x(curve, k, columns, n), column_of(curve, k, columns).mean, y);
   html_put(h, "\"/>");
 }
 
@@ -102,6 +129,8 @@ void chart_draw(html *h, const chart *c) {
   html_put(h, "\">");
   draw_axes(h, c, y);
   /* The first lies on top. */
+  for (size_t k = c->n; k-- > 0;)
+    if (chart_sums_up(c->curves[k].n)) draw_band(h, &c->curves[k], columns_of(&c->curves[k]), longest(c), y);
   for (size_t k = c->n; k-- > 0;) draw_curve(h, &c->curves[k], longest(c), y);
   html_put(h, "</svg></figure>");
 }

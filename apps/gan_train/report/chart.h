@@ -26,7 +26,11 @@ typedef struct chart {
 /* 1, 2 or 5 times a power of ten, so that a few of them make the span. */
 double chart_tick_step(double span);
 
-/* A figure element. Values that are no finite numbers are left out. */
+/* Whether a curve of n values is one of means. */
+bool chart_sums_up(size_t n);
+
+/* A figure element. Values that are no finite numbers are left out. Of many the means of neighbours are drawn, and
+ * behind them how far they spread. */
 void chart_draw(html *h, const chart *c);
 
 #endif

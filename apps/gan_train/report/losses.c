@@ -27,6 +27,12 @@ static void put_names(html *h, const group *g) {
 }
 
 static void put_legend(html *h, const group *groups, size_t n) {
+  bool means = false;
+  for (size_t k = 0; k < n; k++) means = means || chart_sums_up((size_t)groups[k].members[0]->steps_done);
+  if (means)
+    html_put(h,
+             "<p class=\"note\">Lines are means of neighbouring steps; faint behind them are the least and the largest "
+             "of those.</p>");
   html_put(h, "<ul class=\"legend\">");
   for (size_t k = 0; k < n; k++) {
     html_put(h,

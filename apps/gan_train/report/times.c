@@ -70,7 +70,7 @@ static void put_cell(html *h, const report *r, const result *of, const char *pha
   html_figure(h, t->device_ms, from, "%.3f", t->device_ms);
   html_put(h, "<small>%.4g launch%s</small>", t->launches, t->launches > 0 && t->launches <= 1 ? "" : "es");
   if (t->waits > 0) html_put(h, "<small>%.4g wait%s</small>", t->waits, t->waits <= 1 ? "" : "s");
-  if (away > 0) html_put(h, "<small class=\"wrapped\">%.3f thrown away</small>", away);
+  if (away > 0) html_put(h, "<small class=\"wrapped\">%.3f thrown&nbsp;away</small>", away);
   html_put(h, "</td>");
 }
 
