@@ -2,6 +2,7 @@
  * and (TEST_DIVIDE=long) all work on top of that. */
 #include "context.h"
 #include "device.h"
+#include "device/divide.h"
 #include "faults/work.h"
 #include <math.h>
 
