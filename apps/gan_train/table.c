@@ -22,6 +22,7 @@ void table_heading(FILE *to, const comparison *c, const run_setup *setup) {
     fprintf(to, ", %lldx%lldx%lld, nz %lld, ngf %lld, ndf %lld", (long long)spec->width, (long long)spec->height,
             (long long)spec->channels, (long long)spec->nz, (long long)spec->ngf, (long long)spec->ndf);
   fprintf(to, ", batch %lld", (long long)spec->batch);
+  if (spec->shards > 1) fprintf(to, " in %lld shards", (long long)spec->shards);
   if (!c->plan) fprintf(to, ", steps %lld, seed %llu", (long long)setup->steps, (unsigned long long)setup->seed);
   fputs("\n\n", to);
 }

@@ -307,6 +307,23 @@ def batches_are_plans():
         assert 128 * (batch + 1) >= 2**31 or make(*plan, str(batch + 1))["variants"][0][reserved] > gib << 30, (gib, batch)
 
 
+def shards_are_told():
+    """A run in shards says so; batches are of as many shards, the run's own among them, and each is what a plan says."""
+    figures = make("--plan", "--variants", "detach,recompute", "--batch", "40", "--shards", "4")
+    _, texts = check_page(figures)
+    assert "batch 40 in 4 shards" in texts["verdict"] and "ran in 4 shards" in texts["code"] and "last shard" in texts["graphs"]
+    assert chromium.evaluate("document.getElementById('batch-size').textContent") == "40"
+    rows = chromium.evaluate("[...document.querySelectorAll('#batches tbody tr')].map(tr => [tr.cells[0], tr.querySelector('data')].map(c => Number(c.value ?? c.textContent)))")
+    sizes = [size for size, _ in rows]
+    assert sizes == sorted(set(sizes)) and sizes[:3] == [4, 8, 12] and sizes[-1] == 4096 and not any(size % 4 for size in sizes), sizes
+    peak = "predicted_peak_live_bytes"
+    assert dict(rows)[40] == figures["variants"][0][peak]
+    plan = ("--plan", "--variant", "detach", "--shards", "4", "--batch")
+    assert make(*plan, "12")["variants"][0][peak] == dict(rows)[12]
+    fits = chromium.evaluate("Number(document.querySelector('#fits tbody data').value)")
+    assert fits % 4 == 0 and make(*plan, str(fits))["variants"][0]["predicted_peak_reserved_bytes"] <= 4 << 30
+
+
 def timelines_add_up():
     pictures = folder / "pictures"
     make_pictures(pictures)
@@ -433,6 +450,7 @@ def main():
         readable_without_script,
         slider_moves,
         batches_are_plans,
+        shards_are_told,
         timelines_add_up,
         timelines_can_be_pointed_at,
         one_variant_and_plans,

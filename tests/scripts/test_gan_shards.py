@@ -52,6 +52,8 @@ def check_numbers():
     losses = {n: figures(*small, "--steps", "3", "--shards", n)["variants"][0]["losses"] for n in ("1", "2", "8")}
     assert figures(*small, "--steps", "3")["variants"][0]["losses"] == losses["1"], "one shard is none"
     assert losses["1"] != losses["2"] != losses["8"], "each shard has noise of its own"
+    status, out, err = run(*small, "--plan", "--compare", "--shards", "2")
+    assert status == 0 and b"batch 16 in 2 shards\n" in out, (out, err)
     for words, part in ((["--shards", "3"], "power of two"), (["--shards", "32"], "does not divide into 32 shards"), (["--shards", "0"], "whole number")):
         status, _, err = run(*small, *words)
         assert status == 2 and part in err[0], (words, status, err)

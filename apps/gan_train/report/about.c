@@ -82,9 +82,18 @@ static void put_model(html *h, const report *r) {
     html_put(h, "%lld&times;%lld&times;%lld, ", (long long)spec->width, (long long)spec->height,
              (long long)spec->channels);
   html_put(h, "batch %lld", (long long)spec->batch);
+  if (spec->shards > 1) html_put(h, " in %lld shards", (long long)spec->shards);
   if (!r->c->plan)
     html_put(h, ", %lld steps, seed %llu", (long long)r->setup->steps, (unsigned long long)r->setup->seed);
   html_put(h, "%s</dd>", r->setup->remat ? ", saved tensors as formulas (remat)" : "");
+}
+
+void section_shards(html *h, const report *r) {
+  if (r->setup->spec.shards <= 1) return;
+  html_put(h,
+           "<p class=\"note\">Here each batch ran in %lld shards: either half of the loop once a shard, one after the "
+           "other, and gradients summed before each step of an optimizer.</p>",
+           (long long)r->setup->spec.shards);
 }
 
 void section_about(html *h, const report *r) {

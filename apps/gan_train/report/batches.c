@@ -4,10 +4,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* 1, 2, 3, 4, 6, 8, 12, ... */
-#define SIZES     24
+/* 1, 2, 3, 4, 6, 8, 12, ... times the shards of a batch, and that of the run. */
+#define SIZES     25
 #define LAST_SIZE 4096
-/* Batches that are looked at for one that fits. */
+/* Of a shard, those that are looked at for one that fits. */
 #define LARGEST ((int64_t)1 << 30)
 
 static const unsigned limits[] = {4, 8, 16, 24}; /* GiB */
@@ -18,14 +18,19 @@ typedef struct planned {
   bool ok;
 } planned;
 
-static size_t list_sizes(int64_t to[SIZES]) {
-  size_t n = 0;
-  to[n++] = 1;
-  for (int64_t power = 2; power <= LAST_SIZE; power *= 2) {
+static size_t list_sizes(const report *r, int64_t to[SIZES]) {
+  size_t n = 0, at = 0;
+  int64_t own = r->setup->spec.batch;
+  to[n++] = r->setup->spec.shards;
+  for (int64_t power = 2 * to[0]; power <= LAST_SIZE; power *= 2) {
     to[n++] = power;
     if (power < LAST_SIZE) to[n++] = power / 2 * 3;
   }
-  return n;
+  while (at < n && to[at] < own) at++;
+  if (at < n && to[at] == own) return n;
+  memmove(to + at + 1, to + at, (n - at) * sizeof *to);
+  to[at] = own;
+  return n + 1;
 }
 
 static planned plan_of(html *h, const report *r, variant v, int64_t batch) {
@@ -48,15 +53,15 @@ static planned plan_of(html *h, const report *r, variant v, int64_t batch) {
   return p;
 }
 
-static bool fits(html *h, const report *r, variant v, int64_t batch, uint64_t limit, uint64_t *bytes) {
-  planned p = plan_of(h, r, v, batch);
+static bool fits(html *h, const report *r, variant v, int64_t of_shard, uint64_t limit, uint64_t *bytes) {
+  planned p = plan_of(h, r, v, of_shard * r->setup->spec.shards);
   *bytes = p.reserved;
   return p.ok && p.reserved <= limit;
 }
 
-/* The largest batch whose reserved memory keeps to the limit; 0: none does. Memory grows nearly in proportion, in
- * steps. */
-static int64_t largest_batch(html *h, const report *r, variant v, uint64_t limit) {
+/* The largest batch of a shard with which reserved memory keeps to the limit; 0: none does. Memory grows nearly in
+ * proportion, in steps. */
+static int64_t largest_of_shard(html *h, const report *r, variant v, uint64_t limit) {
   uint64_t first, last;
   if (!fits(h, r, v, 1, limit, &first)) return 0;
   fits(h, r, v, LAST_SIZE, limit, &last);
@@ -113,7 +118,7 @@ static void put_fits(html *h, const report *r) {
     if (!shown(&r->c->results[i])) continue;
     html_put(h, "<tr><th scope=\"row\">%s</th>", variant_name(v));
     for (size_t k = 0; k < N_LIMITS; k++) {
-      int64_t batch = largest_batch(h, r, v, (uint64_t)limits[k] << 30);
+      int64_t batch = largest_of_shard(h, r, v, (uint64_t)limits[k] << 30) * r->setup->spec.shards;
       if (batch)
         put_batch(h, batch);
       else
@@ -138,7 +143,7 @@ static void put_cell(html *h, planned p) {
 
 static void put_sizes(html *h, const report *r) {
   int64_t sizes[SIZES];
-  size_t n = list_sizes(sizes);
+  size_t n = list_sizes(r, sizes);
   html_put(h,
            "<details class=\"printed\"><summary>Peaks at %zu batch sizes</summary><div class=\"wide\" tabindex=\"0\" "
            "role=\"region\" aria-label=\"Peaks by batch size\"><table id=\"batches\"><caption>Peak of live memory, and "

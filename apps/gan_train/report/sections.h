@@ -26,6 +26,7 @@ extern const size_t report_part_count;
 void section_title(html *h, const report *r);
 void section_verdict(html *h, const report *r);
 void section_about(html *h, const report *r);
+void section_shards(html *h, const report *r);
 void section_variants(html *h, const report *r);
 void section_timeline(html *h, const report *r);
 void section_timeline_data(html *h, const report *r);
