@@ -74,7 +74,7 @@ static bool run_all(comparison *c, const options *o, const run_setup *setup, mes
   if (interrupted()) keep_what_ran(c);
   if (with_reference && !interrupted() && !rounds_run(c, setup, why)) return false;
   if (with_reference && setup->record && !interrupted()) apart_run(c, setup);
-  if (setup->record && !c->plan && !interrupted()) phases_measure(c, setup);
+  if (ranks_count() == 1 && setup->record && !c->plan && !interrupted()) phases_measure(c, setup);
   return true;
 }
 

@@ -9,7 +9,7 @@ static void shuffle(feed *f) {
 }
 
 bool feed_open(feed *f, const data *d, size_t batch, size_t per_step, uint64_t seed, message *why) {
-  *f = (feed){.d = d, .batch = batch, .per_step = per_step, .seed = seed};
+  *f = (feed){.d = d, .batch = batch, .part = batch, .per_step = per_step, .seed = seed};
   if (!d->count) return true;
   for (int i = 0; i < 2; i++) {
     f->buffers[i] = calloc(batch * per_step, d->features * sizeof(float));
@@ -33,6 +33,8 @@ void feed_close(feed *f) {
   *f = (feed){0};
 }
 
+void feed_take_part(feed *f, size_t first, size_t part) { f->first = first, f->part = part; }
+
 void feed_seek(feed *f, uint64_t steps) {
   if (!f->order) return;
   uint64_t batches = steps * f->per_step, per_epoch = f->d->count / f->batch;
@@ -52,8 +54,8 @@ feed_batches feed_next(feed *f) {
       f->epoch++;
       shuffle(f);
     }
-    data_gather(f->d, f->order + f->next, f->batch, images + i * f->batch * f->d->features,
-                labels ? labels + i * f->batch : NULL);
+    data_gather(f->d, f->order + f->next + f->first, f->part, images + i * f->part * f->d->features,
+                labels ? labels + i * f->part : NULL);
     f->next += f->batch;
   }
   return (feed_batches){.images = images, .labels = labels};

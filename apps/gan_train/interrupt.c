@@ -7,6 +7,8 @@ static const int asking[] = {SIGINT, SIGTERM, SIGHUP};
 enum { ASKING = sizeof asking / sizeof *asking };
 
 static volatile sig_atomic_t held, noted;
+static bool together; /* several processes end by `agreed` */
+static int agreed;
 
 static void on_signal(int number) {
   if (!held || noted) _exit(128 + number);
@@ -28,4 +30,11 @@ void interrupt_hold(bool hold) {
   if (!hold && noted) _exit(128 + noted);
 }
 
-int interrupted(void) { return noted; }
+int interrupt_noted(void) { return noted; }
+
+void interrupt_agree(int number) {
+  together = true;
+  agreed = number;
+}
+
+int interrupted(void) { return together ? agreed : noted; }

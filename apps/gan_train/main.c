@@ -1,5 +1,6 @@
 /* gan_train: trains a GAN and measures what detach() and its alternatives cost. */
 #include "interrupt.h"
+#include "ranks.h"
 #include "report/report.h"
 #include "report_json.h"
 #include "samples.h"
@@ -55,7 +56,7 @@ static void write_trace(outputs *out, const run_setup *setup, variant v) {
 
 /* The tables give way to a JSON report on standard output. */
 static void print_results(const options *o, const run_setup *setup, const comparison *c) {
-  if (o->json && !strcmp(o->json, "-")) return;
+  if (ranks_rank() || (o->json && !strcmp(o->json, "-"))) return;
   if (!o->compare && c->results[0].failed && !c->plan) return;
   table_heading(stdout, c, setup);
   if (c->plan)
@@ -92,6 +93,19 @@ static void tell_about(const data *d) {
             d->count + d->skipped, d->skip_why.text);
 }
 
+/* Rank 0 talks; what others would write it writes. */
+static void keep_silent(options *o) {
+  if (!ranks_rank()) return;
+  o->quiet = true;
+  o->json = o->report = o->samples = o->save = NULL;
+  o->samples_every = o->save_every = 0;
+}
+
+static bool wants_one_process(const options *o, message *why) {
+  if (ranks_count() == 1 || (!o->compare && !o->trace)) return true;
+  return fail(why, "%s measures one process: leave out mpirun", o->compare ? "--compare" : "--trace");
+}
+
 static bool open_and_train(const options *o, message *why) {
   data d;
   data_options how = setup_data(o);
@@ -101,8 +115,8 @@ static bool open_and_train(const options *o, message *why) {
   bool ok = outputs_open(&out, why);
   interrupt_hold(false);
   bool opened = ok && data_open(&d, &how, why);
-  if (opened) tell_about(&d);
-  ok = opened && train(o, &d, &out, why);
+  if (opened && !ranks_rank()) tell_about(&d);
+  ok = ranks_agree(opened, why) && train(o, &d, &out, why);
   if (opened) data_close(&d);
   outputs_close(&out);
   return ok ? !out.failed || fail(why, "not all outputs could be written") : false;
@@ -110,6 +124,7 @@ static bool open_and_train(const options *o, message *why) {
 
 static int run(const options *o, message *why) {
   bool ok = true;
+  if (ranks_rank() && (o->help || o->version)) return 0;
   if (o->help)
     options_help(stdout);
   else if (o->version)
@@ -118,14 +133,18 @@ static int run(const options *o, message *why) {
     ok = open_and_train(o, why);
   if (ok && (fflush(stdout) != 0 || ferror(stdout))) ok = fail(why, "cannot write to standard output");
   if (ok && interrupted()) fail(why, "%s: the run ended with the step that was begun", strsignal(interrupted()));
-  if (why->text[0]) message_print(why);
+  if (why->text[0] && !ranks_rank()) message_print(why);
   return !ok ? 1 : interrupted() ? 128 + interrupted() : 0;
 }
 
 int main(int argc, char **argv) {
   options o;
   message why = {""};
-  if (options_parse(&o, argc, argv, &why)) return run(&o, &why);
-  message_print(&why);
-  return 2;
+  bool ok = ranks_begin(&argc, &argv, &why);
+  ok = ok && options_parse(&o, argc, argv, &why) && wants_one_process(&o, &why);
+  if (ok) keep_silent(&o);
+  int status = ok ? run(&o, &why) : 2;
+  if (!ok && !ranks_rank()) message_print(&why);
+  ranks_end();
+  return status;
 }

@@ -47,6 +47,8 @@ static const struct {
 } numbers[] = {
     {"batch", 1, MAX_BATCH, offsetof(options, batch)},
     {"shards", 1, MAX_SHARDS, offsetof(options, shards)},
+    {"bucket", 0, 1 << 20, offsetof(options, bucket)},
+    {"rank-timeout", 0, 1000000, offsetof(options, rank_timeout)},
     {"steps", 1, MAX_STEPS, offsetof(options, steps)},
     {"epochs", 1, MAX_STEPS, offsetof(options, epochs)},
     {"nz", 1, MAX_WIDTH, offsetof(options, nz)},
@@ -236,7 +238,7 @@ static bool complete_model(options *o, message *why) {
 }
 
 static bool complete_shards(options *o, message *why) {
-  if (!o->shards) o->shards = 1;
+  if (!o->shards) return true;
   if (o->shards & (o->shards - 1)) return fail(why, "--shards '%lld': want a power of two", (long long)o->shards);
   if (o->batch % o->shards)
     return fail(why, "batch %lld does not divide into %lld shards of one size", (long long)o->batch,
@@ -275,7 +277,8 @@ static bool refuse(int code, char **argv, message *why) {
 }
 
 bool options_parse(options *o, int argc, char **argv, message *why) {
-  *o = (options){.words = argv, .model = MODEL_COUNT, .seed = 1, .shape = CLG_SHAPE_AUTO};
+  *o = (options){
+      .words = argv, .model = MODEL_COUNT, .seed = 1, .shape = CLG_SHAPE_AUTO, .bucket = 256, .rank_timeout = 60};
   struct option long_options[N_WORDS + N_NUMBERS + 1];
   list_options(long_options);
   bool one = false, list = false;

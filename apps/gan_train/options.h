@@ -26,8 +26,9 @@ typedef struct options {
   int64_t nz, lambda;           /* 0: as model and data want it */
   int64_t hidden, ngf, ndf, critic_steps;
   int64_t batch;
-  int64_t shards;        /* of a batch */
-  int64_t steps, epochs; /* 0: not given; at most one of them is */
+  int64_t shards;               /* of a batch; 0: as the ranks want it */
+  int64_t bucket, rank_timeout; /* KiB, 0: no overlap; seconds, 0: none */
+  int64_t steps, epochs;        /* 0: not given; at most one of them is */
   uint64_t seed;
   const char *device; /* NULL: the library's choice */
   clg_device_shape shape;

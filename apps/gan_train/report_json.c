@@ -128,6 +128,25 @@ static void add_measured(json_t *to, const result *r, const comparison *c) {
   json_object_set_new(to, "losses", losses_json(r, c));
 }
 
+static json_t *rank_json(const result_rank *k) {
+  return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "step_ms", real(k->step_ms), "gradient_bytes",
+                   number(k->gradient_bytes), "other_bytes", number(k->other_bytes), "communication_ms", real(k->ms),
+                   "exposed_ms", real(k->exposed_ms), "peak_live_bytes", bytes(k->peak_live), "peak_reserved_bytes",
+                   bytes(k->peak_reserved), "predicted_peak_live_bytes", bytes(k->predicted_live),
+                   "predicted_peak_reserved_bytes", bytes(k->predicted_reserved));
+}
+
+/* Bytes of all, times of one, and what each took. */
+static json_t *ranks_json(const result *r) {
+  result_rank all = result_of_ranks(r);
+  json_t *list = json_array();
+  for (int i = 0; i < r->n_ranks; i++) json_array_append_new(list, rank_json(&r->ranks[i]));
+  return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "count", r->n_ranks, "gradient_bytes_per_step",
+                   number(all.gradient_bytes), "other_bytes_per_step", number(all.other_bytes),
+                   "communication_ms_per_step", real(all.ms), "hidden_share",
+                   all.ms > 0 ? real(1 - all.exposed_ms / all.ms) : json_null(), "each", list);
+}
+
 static json_t *ring_json(const result *r, const data *d) {
   if (!d->is_ring || !r->samples) return json_null();
   ring_quality q = ring_judge(r->samples, r->n_samples);
@@ -154,6 +173,7 @@ static json_t *variant_json(const result *r, const run_setup *setup, const compa
   json_object_set_new(v, "status", json_string(r->failed ? "error" : r->interrupted ? "interrupted" : "ok"));
   json_object_set_new(v, "error", r->failed ? json_text(r->error) : json_null());
   add_measured(v, r, c);
+  if (r->ranks) json_object_set_new(v, "ranks", ranks_json(r));
   json_object_set_new(v, "ring", ring_json(r, setup->data));
   return v;
 }

@@ -9,11 +9,23 @@ void result_free(result *r) {
   free(r->losses);
   free(r->weights);
   free(r->samples);
+  free(r->ranks);
   free(r->apart);
   record_free(r->record);
   r->losses = r->weights = r->samples = NULL;
   r->apart = NULL;
   r->record = NULL;
+  r->ranks = NULL;
+}
+
+result_rank result_of_ranks(const result *r) {
+  result_rank all = {0};
+  for (int i = 0; i < r->n_ranks; i++) {
+    const result_rank *k = &r->ranks[i];
+    all.gradient_bytes += k->gradient_bytes, all.other_bytes += k->other_bytes;
+    all.ms += k->ms / r->n_ranks, all.exposed_ms += k->exposed_ms / r->n_ranks;
+  }
+  return all;
 }
 
 bool result_check(result *r, const char *what, const float *values, size_t n, int64_t step) {

@@ -19,6 +19,15 @@ typedef struct result_time {
   double device_ms, launches, waits; /* a step's */
 } result_time;
 
+/* What a rank took, a step's where it is not said otherwise. */
+typedef struct result_rank {
+  uint64_t peak_live, peak_reserved, predicted_live, predicted_reserved; /* of the training */
+  double gradient_bytes, other_bytes;                                    /* sent */
+  double ms, exposed_ms; /* of sums over the ranks; of these, while the device had nothing to do */
+  double step_ms;        /* median */
+  uint64_t weights;      /* a hash, at the end */
+} result_rank;
+
 typedef struct result {
   variant v;
   bool failed;    /* the run ended with `error` */
@@ -47,6 +56,8 @@ typedef struct result {
   uint64_t tuning;   /* hash of the table in use, or 0 */
   float *weights;    /* [n_weights], the generator's first; NULL after an error */
   size_t n_weights;
+  result_rank *ranks; /* [n_ranks]; NULL: one process */
+  int n_ranks;
   float *samples; /* [n_samples, features], or NULL */
   size_t n_samples;
   /* Against the reference, when there is one, both ran to the end, and both are the same algorithm. */
@@ -58,6 +69,8 @@ typedef struct result {
 } result;
 
 void result_free(result *r);
+/* Bytes of all ranks together, and their mean times; the rest is 0. */
+result_rank result_of_ranks(const result *r);
 /* Numbers that are none make r a failed run; `what` they are, and the step after which. Whether they are all finite. */
 bool result_check(result *r, const char *what, const float *values, size_t n, int64_t step);
 /* The largest of |a_i - b_i|; NaN where one is. */

@@ -1,6 +1,6 @@
 /* One variant in a context of its own. Owns the contexts. */
 #include "run.h"
-#include "train.h"
+#include "together.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +42,12 @@ static bool after_training(training *t, message *why) {
   return !r->n_samples || train_sample(t, r->n_samples, &r->samples, why);
 }
 
+/* The build callback, with the ranks that wait. */
+static void on_build(void *user, uint64_t done, const char *name) {
+  ranks_compiling(name != NULL);
+  building_note(user, done, name);
+}
+
 /* Trains in `ctx`, which is empty, and takes the figures. */
 static bool train_in(clg_context *ctx, const run_setup *setup, variant v, result *r, bool predict, message *why) {
   training t;
@@ -50,6 +56,8 @@ static bool train_in(clg_context *ctx, const run_setup *setup, variant v, result
   bool ok = train_open(&t, setup, r, ctx, why);
   if (ok) {
     ok = train_run(&t, predict, !predict && !setup->quiet, why) && after_training(&t, why);
+    if (ok && !r->failed) ok = together_end(&t, why);
+    if (!ok && t.team && !predict) ranks_give_up(clg_last_status(ctx), why->text);
   }
   r->programs = clg_context_counters(ctx).programs;
   r->memory.peak_reserved = clg_memory(ctx).peak_reserved; /* the context's whole life */
@@ -118,12 +126,13 @@ bool run_open(const run_setup *setup, building *compiling, clg_context **ctx, me
   clg_context_options options = clg_context_defaults();
   options.device = setup->share ? NULL : setup->device;
   options.share = setup->share;
+  options.nth = ranks_place();
   options.shape = setup->shape;
   options.profile = setup->profile;
   options.message = text;
   options.message_size = sizeof text;
   building_begin(compiling, !setup->quiet, 0);
-  options.build = building_note;
+  options.build = on_build;
   options.build_user = compiling;
   if (clg_context_create(ctx, &options) != CLG_OK) return fail(why, "%s", text);
   return tune(*ctx, setup, why);
@@ -134,13 +143,16 @@ bool run_variant(const run_setup *setup, variant v, result *r, message *why) {
   building compiling;
   result plan = {0};
   bool ok = run_open(setup, &compiling, &ctx, why);
-  if (!ctx) return false;
+  if (!ctx) return ranks_agree(false, why);
   ok = ok && run_plan(setup, v, ctx, &plan, why);
   compiling.total = plan.programs;
   r->v = v;
   r->device = *clg_context_device(ctx);
   r->predicted_live = plan.predicted_live, r->predicted_reserved = plan.predicted_reserved;
-  if (ok && fits(ctx, setup, r)) ok = train_in(ctx, setup, v, r, false, why);
+  bool room = ok && fits(ctx, setup, r);
+  if (ok && !room && ranks_count() > 1) ok = fail(why, "%s", r->error);
+  ok = ranks_agree(ok, why);
+  if (ok && room) ok = train_in(ctx, setup, v, r, false, why);
   r->record = plan.record;
   building_clear();
   clg_context_unref(&ctx);

@@ -7,6 +7,7 @@
 #include "message.h"
 #include "model.h"
 #include "output.h"
+#include "ranks.h"
 #include "result.h"
 
 typedef struct run_setup {
@@ -27,6 +28,7 @@ typedef struct run_setup {
   int64_t save_every;    /* steps; 0: the state afterwards alone */
   const char *resume;    /* file of the state to begin with; NULL: none */
   bool record;           /* a step of the plan: result.record; and its times on the device: result.times */
+  team_options team;
   bool quiet;
 } run_setup;
 

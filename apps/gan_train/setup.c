@@ -5,6 +5,8 @@
 
 /* What the losses of a run are kept for. */
 #define MAX_STEPS 10000000
+/* Of a batch that several ranks share. */
+#define RANKS_SHARDS 8
 
 data_options setup_data(const options *o) {
   return (data_options){.name = o->data,
@@ -45,16 +47,29 @@ static bool choose_steps(run_setup *setup, const options *o, const data *d, mess
   return setup->steps <= MAX_STEPS || fail(why, "%lld steps are more than %d", (long long)setup->steps, MAX_STEPS);
 }
 
+/* Of the batch, and for the ranks. */
+static bool choose_shards(run_setup *setup, message *why) {
+  model_spec *s = &setup->spec;
+  int ranks = ranks_count();
+  if (!s->shards) s->shards = ranks > 1 ? RANKS_SHARDS : 1;
+  if (s->shards % ranks)
+    return fail(why, "%d ranks do not share %d shards evenly: give a number of ranks that divides --shards", ranks,
+                (int)s->shards);
+  return s->batch % s->shards == 0 || fail(why, "batch %lld does not divide into %lld shards of one size",
+                                           (long long)s->batch, (long long)s->shards);
+}
+
 bool setup_make(run_setup *setup, const options *o, const data *d, outputs *out, message *why) {
   bool want_samples = o->samples || (o->report && !o->plan) || d->is_ring; /* points are judged */
   *setup = (run_setup){.data = d,
-                       .data_hash = o->save || o->resume ? data_hash(d) : 0,
+                       .data_hash = o->save || o->resume || ranks_count() > 1 ? data_hash(d) : 0,
                        .spec = spec_of(o, d),
                        .seed = o->seed,
                        .device = o->device,
                        .shape = o->shape,
                        .tuning = o->tuning,
                        .remat = o->remat,
+                       .team = {.timeout = (double)o->rank_timeout, .bucket_bytes = (size_t)o->bucket << 10},
                        .quiet = o->quiet,
                        .record = o->report,
                        .out = out,
@@ -64,5 +79,5 @@ bool setup_make(run_setup *setup, const options *o, const data *d, outputs *out,
                        .n_samples = want_samples ? samples_wanted(d) : 0};
   if (d->count && (uint64_t)o->batch > d->count)
     return fail(why, "batch %lld is larger than the data: %s has %zu items", (long long)o->batch, d->name, d->count);
-  return choose_steps(setup, o, d, why);
+  return choose_shards(setup, why) && choose_steps(setup, o, d, why);
 }

@@ -1,61 +1,85 @@
 /* The loop of step.c with each of its halves once a shard, and sums of gradients before each step of an optimizer. What
  * a shard does follows from seed, step and shard. */
 #include "shards.h"
+#include "interrupt.h"
 #include "random.h"
 #include "step_parts.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* Running statistics that a network of each kind may have. */
-#define MOST_BUFFERS 64
-
 /* ---- opening ---- */
 
-static bool make_sum(const shards *s, clg_shard_sum **sum, clg_tensor *const *params, size_t n, bool tracks) {
-  clg_tensor *buffers[MOST_BUFFERS], *t;
+typedef struct tensors {
+  clg_tensor *const *at;
+  size_t n;
+} tensors;
+
+static size_t list_buffers(const shards *s, clg_tensor **to) {
   clg_module *const networks[] = {s->m->g, s->m->d};
-  size_t n_buffers = 0;
-  for (int k = 0; k < 2 && tracks; k++)
-    for (size_t i = 0; n_buffers < MOST_BUFFERS && (t = clg_module_buffer(networks[k], i, NULL, 0)); i++)
-      buffers[n_buffers++] = t;
-  *sum = clg_shard_sum_create(s->m->ctx, params, n, (size_t)s->n);
-  return *sum && clg_shard_sum_track(*sum, buffers, n_buffers) == CLG_OK;
+  clg_tensor *t;
+  size_t n = 0;
+  for (int k = 0; k < 2; k++)
+    for (size_t i = 0; (t = clg_module_buffer(networks[k], i, NULL, 0)); i++, n++)
+      if (to) to[n] = t;
+  return n;
+}
+
+static bool make_sum(shards *s, shards_sum *sum, tensors params, tensors tracked, size_t n_host) {
+  sum->mine = clg_shard_sum_create(s->m->ctx, params.at, params.n, (size_t)s->cut.mine);
+  if (!sum->mine || clg_shard_sum_track(sum->mine, tracked.at, tracked.n) != CLG_OK) return false;
+  return team_sum_make(&sum->all, s->team, sum->mine, n_host ? s->losses : NULL, n_host) == CLG_OK;
 }
 
 /* What D's half leaves in G's gradients where nobody drops it. */
-static bool make_polluting(shards *s) {
-  size_t n;
-  clg_tensor *const *params = gan_g_parameters(s->m, &n);
-  s->kept = calloc(n, sizeof(clg_tensor *));
-  if (!s->kept || !make_sum(s, &s->polluting, params, n, false)) return false;
-  for (size_t i = 0; i < n; i++) {
-    s->kept[i] = clg_tensor_create(s->m->ctx, clg_tensor_ndim(params[i]), clg_tensor_shape(params[i]), NULL);
+static bool make_polluting(shards *s, tensors of_g) {
+  s->kept = calloc(of_g.n, sizeof(clg_tensor *));
+  if (!s->kept || !make_sum(s, &s->polluting, of_g, (tensors){NULL, 0}, 0)) return false;
+  for (size_t i = 0; i < of_g.n; i++) {
+    s->kept[i] = clg_tensor_create(s->m->ctx, clg_tensor_ndim(of_g.at[i]), clg_tensor_shape(of_g.at[i]), NULL);
     if (!s->kept[i]) return false;
   }
   return true;
 }
 
-bool shards_open(shards *s, gan *m, variant v, message *why) {
-  size_t n_d, n_g;
-  clg_tensor *const *of_d = gan_d_parameters(m, &n_d), *const *of_g = gan_g_parameters(m, &n_g);
-  *s = (shards){.m = m, .n = (int)m->spec.shards};
-  s->losses = calloc((size_t)s->n, 3 * sizeof *s->losses);
-  s->steps = calloc((size_t)s->n, sizeof *s->steps);
-  s->positions = calloc((size_t)s->n, sizeof *s->positions);
-  if (!s->losses || !s->steps || !s->positions) return fail_no_memory(why);
-  clg_set_phase(m->ctx, "setup");
-  bool ok = make_sum(s, &s->of_d, of_d, n_d, true) && make_sum(s, &s->of_g, of_g, n_g, true);
-  ok = ok && (!step_zeroes_top(v) || make_polluting(s));
-  return ok || fail(why, "%s", clg_last_error(m->ctx));
+/* Both halves move on the running statistics of both networks. */
+static bool make_sums(shards *s, variant v, tensors statistics) {
+  tensors of_d, of_g;
+  of_d.at = gan_d_parameters(s->m, &of_d.n);
+  of_g.at = gan_g_parameters(s->m, &of_g.n);
+  clg_set_phase(s->m->ctx, "setup");
+  return make_sum(s, &s->of_d, of_d, statistics, 0) && make_sum(s, &s->of_g, of_g, statistics, s->n_losses) &&
+         (!step_zeroes_top(v) || make_polluting(s, of_g));
+}
+
+bool shards_open(shards *s, gan *m, variant v, shards_cut cut, team *t, message *why) {
+  *s = (shards){.m = m, .cut = cut, .team = t, .n_losses = 4 * (size_t)cut.n};
+  s->losses = calloc(s->n_losses, sizeof *s->losses);
+  s->steps = calloc((size_t)cut.mine, sizeof *s->steps);
+  s->positions = calloc((size_t)cut.mine, sizeof *s->positions);
+  size_t n = list_buffers(s, NULL);
+  clg_tensor **statistics = calloc(n + 1, sizeof(clg_tensor *));
+  bool ok = s->losses && s->steps && s->positions && statistics;
+  if (ok) list_buffers(s, statistics);
+  if (ok)
+    ok = make_sums(s, v, (tensors){statistics, n}) || fail(why, "%s", clg_last_error(m->ctx));
+  else
+    fail_no_memory(why);
+  free(statistics);
+  return ok;
+}
+
+static void drop_sum(shards_sum *sum) {
+  team_sum_drop(&sum->all);
+  clg_shard_sum_unref(&sum->mine);
 }
 
 void shards_close(shards *s) {
   size_t n = 0;
   if (s->kept) gan_g_parameters(s->m, &n);
   for (size_t i = 0; i < n; i++) clg_tensor_unref(&s->kept[i]);
-  clg_shard_sum_unref(&s->of_d);
-  clg_shard_sum_unref(&s->of_g);
-  clg_shard_sum_unref(&s->polluting);
+  drop_sum(&s->of_d);
+  drop_sum(&s->of_g);
+  drop_sum(&s->polluting);
   free(s->kept);
   free(s->losses);
   free(s->steps);
@@ -66,8 +90,9 @@ void shards_close(shards *s) {
 /* ---- a step ---- */
 
 /* A shard's own noise, from where it was. */
-static void turn_to(const shards *s, int shard, uint64_t noise_seed) {
-  clg_set_seed(s->m->ctx, random_mix(noise_seed, (uint64_t)shard), s->positions[shard]);
+static void turn_to(shards *s, int shard, uint64_t noise_seed) {
+  s->running = shard;
+  clg_set_seed(s->m->ctx, random_mix(noise_seed, (uint64_t)(s->cut.first + shard)), s->positions[shard]);
 }
 
 static void turn_from(shards *s, int shard) {
@@ -75,15 +100,28 @@ static void turn_from(shards *s, int shard) {
   clg_get_seed(s->m->ctx, &seed, &s->positions[shard]);
 }
 
-static bool add(const shards *s, clg_shard_sum *sum, const char *phase) {
+/* The last backward of a half of the last shard comes: gradients may go out while it runs. An error is the scope's. */
+static void on_last_backward(void *user, bool of_g) {
+  shards *s = user;
+  if (s->running + 1 < s->cut.mine) return;
+  if (of_g) s->losses[3 * s->cut.n + ranks_rank()] = (float)interrupt_noted();
+  team_sum_start(of_g ? s->of_g.all : s->of_d.all);
+}
+
+static bool finish(const shards *s, shards_sum *sum, const char *phase) {
   clg_set_phase(s->m->ctx, phase);
-  return clg_shard_sum_add(sum) == CLG_OK;
+  return team_sum_finish(sum->all) == CLG_OK;
+}
+
+static bool add(const shards *s, shards_sum *sum, const char *phase) {
+  clg_set_phase(s->m->ctx, phase);
+  return clg_shard_sum_add(sum->mine) == CLG_OK;
 }
 
 static bool one_d_half(shards *s, feed_batches batches, int shard, int i, bool last) {
   clg_scope *scope = clg_scope_open(s->m->ctx);
-  bool ok = step_learn_d(&s->steps[shard], batches, i * s->n + shard, last) && add(s, s->of_d, "D sum");
-  if (ok && s->kept) ok = add(s, s->polluting, "G sum");
+  bool ok = step_learn_d(&s->steps[shard], batches, i * s->cut.mine + shard, last) && add(s, &s->of_d, "D sum");
+  if (ok && s->kept) ok = add(s, &s->polluting, "G sum");
   return clg_scope_close(scope) == CLG_OK && ok;
 }
 
@@ -104,25 +142,27 @@ static bool keep(shards *s, bool back) {
 
 static bool learn_discriminator(shards *s, feed_batches batches, uint64_t noise_seed, int i, bool last) {
   clg_optim_zero_grad(s->m->opt_d);
-  bool ok = clg_shard_sum_begin(s->of_d) == CLG_OK;
-  if (ok && s->kept) ok = clg_shard_sum_begin(s->polluting) == CLG_OK;
-  for (int k = 0; ok && k < s->n; k++) {
+  bool ok = clg_shard_sum_begin(s->of_d.mine) == CLG_OK;
+  if (ok && s->kept) ok = clg_shard_sum_begin(s->polluting.mine) == CLG_OK;
+  for (int k = 0; ok && k < s->cut.mine; k++) {
     turn_to(s, k, noise_seed);
     ok = one_d_half(s, batches, k, i, last);
     turn_from(s, k);
   }
-  if (ok && s->kept) ok = keep(s, false);
+  if (ok) ok = finish(s, &s->of_d, "D sum");
+  if (ok && s->kept) ok = finish(s, &s->polluting, "G sum") && keep(s, false);
   return ok && step_update(&s->steps[0], "D step", s->m->opt_d);
 }
 
 static bool learn_generator(shards *s, uint64_t noise_seed) {
   clg_optim_zero_grad(s->m->opt_g);
-  bool ok = clg_shard_sum_begin(s->of_g) == CLG_OK;
-  for (int k = 0; ok && k < s->n; k++) {
+  bool ok = clg_shard_sum_begin(s->of_g.mine) == CLG_OK;
+  for (int k = 0; ok && k < s->cut.mine; k++) {
     turn_to(s, k, noise_seed);
-    ok = step_learn_g(&s->steps[k]) && add(s, s->of_g, "G sum");
+    ok = step_learn_g(&s->steps[k]) && add(s, &s->of_g, "G sum");
     step_end(&s->steps[k]);
   }
+  if (ok) ok = finish(s, &s->of_g, "G sum");
   if (ok && s->kept) ok = keep(s, true);
   return ok && step_update(&s->steps[0], "G step", s->m->opt_g);
 }
@@ -136,12 +176,16 @@ static bool run_loop_body(shards *s, feed_batches batches, uint64_t noise_seed) 
 }
 
 clg_status shards_step(shards *s, variant v, feed_batches batches, uint64_t noise_seed) {
-  memset(s->losses, 0, 3 * (size_t)s->n * sizeof *s->losses);
-  memset(s->positions, 0, (size_t)s->n * sizeof *s->positions);
-  for (int k = 0; k < s->n; k++) s->steps[k] = step_begin(s->m, v, s->losses + 3 * k);
+  memset(s->losses, 0, s->n_losses * sizeof *s->losses);
+  memset(s->positions, 0, (size_t)s->cut.mine * sizeof *s->positions);
+  for (int k = 0; k < s->cut.mine; k++) {
+    s->steps[k] = step_begin(s->m, v, s->losses + 3 * (s->cut.first + k));
+    s->steps[k].announce = on_last_backward;
+    s->steps[k].announce_user = s;
+  }
   clg_scope *scope = clg_scope_open(s->m->ctx);
   bool ok = run_loop_body(s, batches, noise_seed);
-  for (int k = 0; k < s->n; k++) step_end(&s->steps[k]);
+  for (int k = 0; k < s->cut.mine; k++) step_end(&s->steps[k]);
   return step_close(s->m, scope, ok);
 }
 
@@ -150,5 +194,11 @@ static float tree(const float *values, int n) {
 }
 
 void shards_losses(const shards *s, float losses[3]) {
-  for (int k = 0; k < 3; k++) losses[k] = tree(s->losses + k, s->n) / (float)s->n;
+  for (int k = 0; k < 3; k++) losses[k] = tree(s->losses + k, s->cut.n) / (float)s->cut.n;
+}
+
+int shards_signal(const shards *s) {
+  float number = 0;
+  for (int r = 0; r < s->cut.n && !(number > 0); r++) number = s->losses[3 * s->cut.n + r];
+  return (int)number;
 }

@@ -55,6 +55,11 @@ static clg_status backward(const step *s, clg_tensor *root) {
   return clg_backward(root, &how);
 }
 
+/* The backward that follows is the last one of its half: the sums of gradients may go ahead. */
+static void announce(const step *s, bool of_g) {
+  if (s->announce) s->announce(s->announce_user, of_g);
+}
+
 /* ---- what differs ---- */
 
 /* [loop */
@@ -153,6 +158,7 @@ static bool learn_fake(step *s) {
   clg_tensor *err_fake = gan_loss(s->m, out, false);
   clg_set_phase(s->ctx, "D fake backward");
   look(s, "before D's backward of the fake batch", err_fake);
+  if (!has_penalty(s)) announce(s, false);
   bool ok = backward_fake(s, err_fake) == CLG_OK && clg_tensor_read_async(err_fake, &s->losses[1]) == CLG_OK;
   look(s, "behind D's backward of the fake batch", err_fake);
   look(s, "behind it: the graph of the fakes", s->fake);
@@ -169,6 +175,7 @@ static bool learn_penalty(step *s) {
   clg_tensor *penalty = gradient_penalty(s->m, s->real, s->fake, s->labels);
   clg_set_phase(s->ctx, "D penalty backward");
   look(s, "before the penalty's backward", penalty);
+  announce(s, false);
   bool ok = backward(s, penalty) == CLG_OK;
   clg_tensor_unref(&s->real);
   return clg_scope_close(scope) == CLG_OK && ok;
@@ -196,6 +203,7 @@ static bool learn_discriminator(step *s, feed_batches batch) {
 static bool learn_generator_from_d(step *s) {
   clg_set_phase(s->ctx, "G backward");
   look(s, "before G's backward", s->fake);
+  announce(s, true);
   clg_backward_options how = clg_backward_defaults();
   how.grad = s->fake_gradient;
   return clg_backward(s->fake, &how) == CLG_OK;
@@ -208,7 +216,9 @@ static bool learn_generator(step *s) {
   clg_tensor *err_g = gan_loss(s->m, output_for_g(s), true);
   clg_set_phase(s->ctx, "G backward");
   look(s, "before G's backward", err_g);
-  bool ok = backward(s, err_g) == CLG_OK && clg_tensor_read_async(err_g, &s->losses[2]) == CLG_OK;
+  bool ok = clg_tensor_read_async(err_g, &s->losses[2]) == CLG_OK;
+  announce(s, true);
+  ok = ok && backward(s, err_g) == CLG_OK;
   ok = clg_scope_close(scope) == CLG_OK && ok;
   if (s->how->frozen) gan_freeze_d(s->m, false);
   return ok;

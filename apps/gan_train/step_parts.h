@@ -15,6 +15,9 @@ typedef struct step {
   clg_tensor *out_fake;                 /* stale's, ours: D's output of before its step */
   bool serves_g;                        /* one_stage's D step is the last: its backward is G's too */
   clg_tensor *fake_gradient;            /* and then ours: of G's loss */
+  /* Told before the last backward of D's half, and of G's; NULL: nobody is. */
+  void (*announce)(void *user, bool of_g);
+  void *announce_user;
 } step;
 
 step step_begin(gan *m, variant v, float *losses);

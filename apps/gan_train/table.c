@@ -23,6 +23,7 @@ void table_heading(FILE *to, const comparison *c, const run_setup *setup) {
             (long long)spec->channels, (long long)spec->nz, (long long)spec->ngf, (long long)spec->ndf);
   fprintf(to, ", batch %lld", (long long)spec->batch);
   if (spec->shards > 1) fprintf(to, " in %lld shards", (long long)spec->shards);
+  if (ranks_count() > 1) fprintf(to, " on %d ranks", ranks_count());
   if (!c->plan) fprintf(to, ", steps %lld, seed %llu", (long long)setup->steps, (unsigned long long)setup->seed);
   fputs("\n\n", to);
 }
@@ -167,6 +168,13 @@ void table_plan(FILE *to, const comparison *c) {
   }
 }
 
+/* A step's. */
+static void ranks_line(FILE *to, const result *r) {
+  result_rank all = result_of_ranks(r);
+  fprintf(to, "%-10s %d send %.1f KiB of gradients; their sums take %.2f ms, %.0f%% of it while the device works\n",
+          "ranks", r->n_ranks, all.gradient_bytes / 1024, all.ms, all.ms > 0 ? 100 * (1 - all.exposed_ms / all.ms) : 0);
+}
+
 void table_single(FILE *to, const result *r, const run_setup *setup) {
   const float *last = r->losses + 3 * (r->steps_done - 1);
   const clg_memory_stats *m = &r->memory;
@@ -180,6 +188,7 @@ void table_single(FILE *to, const result *r, const run_setup *setup) {
   for (int role = 0; role < CLG_ROLE_COUNT; role++)
     fprintf(to, "%s %s %.2f", role ? "," : "", clg_role_name((clg_role)role), mib(m->peak_by_role[role]));
   fputs(" MiB\n", to);
+  if (r->ranks) ranks_line(to, r);
   if (setup->data->is_ring && r->samples) {
     ring_quality q = ring_judge(r->samples, r->n_samples);
     fprintf(to, "%-10s %d of %d modes covered, %.1f%% of %zu samples within %d sigma of one\n", "ring", q.modes,

@@ -7,6 +7,7 @@
 #include "samples.h"
 #include "state.h"
 #include "step.h"
+#include "together.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -15,7 +16,18 @@
 
 static bool in_shards(const training *t) { return t->setup->spec.shards > 1; }
 
-bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx, message *why) {
+/* Of a shard's batch, and the feed of those that are ours. */
+static bool open_shards(training *t, message *why) {
+  const model_spec *spec = &t->model.spec;
+  int n = (int)spec->shards, mine = n / ranks_count();
+  shards_cut cut = {.n = n, .first = ranks_rank() * mine, .mine = mine};
+  if (!in_shards(t)) return true;
+  feed_take_part(&t->feed, (size_t)(cut.first * spec->batch), (size_t)(cut.mine * spec->batch));
+  return shards_open(&t->shards, &t->model, t->r->v, cut, t->team, why);
+}
+
+/* What needs no other rank. */
+static bool open_alone(training *t, const run_setup *setup, result *r, clg_context *ctx, message *why) {
   model_spec spec = setup->spec;
   *t = (training){.setup = setup, .r = r, .ctx = ctx};
   r->losses = calloc((size_t)setup->steps + 1, 3 * sizeof *r->losses); /* one more for train_recover */
@@ -28,8 +40,13 @@ bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx
     return fail(why, "%s", clg_last_error(ctx));
   }
   if (r->record) t->model.watch = graphs_look, t->model.watch_user = &r->record->graphs;
-  if (in_shards(t) && !shards_open(&t->shards, &t->model, r->v, why)) return false;
-  if (setup->resume && !state_load(&t->model, setup, &t->first, why)) return false;
+  return !setup->resume || state_load(&t->model, setup, &t->first, why);
+}
+
+bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx, message *why) {
+  bool ok = open_alone(t, setup, r, ctx, why);
+  if (!clg_context_is_plan(ctx)) ok = ranks_agree(ok, why);
+  if (!ok || !together_begin(t, why) || !open_shards(t, why)) return false;
   feed_seek(&t->feed, (uint64_t)t->first);
   t->batches = feed_next(&t->feed);
   return true;
@@ -38,6 +55,7 @@ bool train_open(training *t, const run_setup *setup, result *r, clg_context *ctx
 void train_close(training *t) {
   clg_finish(t->ctx); /* it may still read our buffers */
   shards_close(&t->shards);
+  team_leave(&t->team);
   gan_free(&t->model);
   feed_close(&t->feed);
   free(t->step_ms);
@@ -162,6 +180,7 @@ static bool note_step(training *t, int64_t step, double ms, clg_counters *first,
   t->r->steps_done = step + 1;
   count_per_step(t->r, *first, clg_context_counters(t->ctx), step ? step : 1);
   if (step) return true;
+  if (t->setup->steps > 1) together_count(t);
   bool ok = note_g_gradient(t, why);
   *first = clg_context_counters(t->ctx); /* the first of several sets up the optimizers too */
   return ok;
@@ -182,6 +201,7 @@ bool train_run(training *t, bool until_settled, bool show_progress, message *why
     if (r->record) record_end(r->record, t->ctx);
     if (status != CLG_OK) {
       note_error(r, t->ctx, status);
+      if (t->team && !until_settled && !variant_must_fail(r->v)) ranks_give_up(status, r->error);
       break;
     }
     double now = clock_ms();
@@ -193,6 +213,7 @@ bool train_run(training *t, bool until_settled, bool show_progress, message *why
     bool still = until_settled && settled(t, step + 1, peaks, &quiet_steps);
     bool due = samples_due(t, step + 1) || (still && !shown);
     bool save = save_due(t, step + 1);
+    if (t->team && !until_settled) interrupt_agree(shards_signal(&t->shards));
     r->interrupted = !until_settled && interrupted() && step + 1 < t->setup->steps;
     if (due || save) progress_end(&bar);
     if (ok && (due || save)) ok = leave_files(t, step + 1, due, save, &first, why);

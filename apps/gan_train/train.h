@@ -12,7 +12,9 @@ typedef struct training {
   result *r;
   clg_context *ctx; /* borrowed */
   gan model;
-  shards shards; /* where the batch has several */
+  team *team;                 /* NULL: one process */
+  team_counters counted_from; /* what it had sent when the first step was over */
+  shards shards;              /* where the batch has several */
   feed feed;
   feed_batches batches; /* of the next step */
   int64_t first;        /* steps taken before this run */

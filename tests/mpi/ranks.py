@@ -29,7 +29,8 @@ def find(library):
 
 
 def run(mpirun, n, command, env=None, timeout=900):
-    """(exit status, standard output, standard error) of n ranks."""
+    """(exit status, standard output, standard error) of n ranks; 0: of one process, without mpirun."""
     everywhere = dict(os.environ, **ENVIRONMENT, **(env or {}))
-    done = subprocess.run([*mpirun, "-np", str(n), *command], env=everywhere, capture_output=True, text=True, timeout=timeout, check=False)
+    whole = [*mpirun, "-np", str(n), *command] if n else command
+    done = subprocess.run(whole, env=everywhere, capture_output=True, text=True, timeout=timeout, check=False)
     return done.returncode, done.stdout, done.stderr

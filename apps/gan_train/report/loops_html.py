@@ -28,6 +28,7 @@ RULES = [
     (r"^ *s->serves_g = \w+;\n", ""),
     (r"^ *look\(s, .*\n", ""),
     # Of shards alone.
+    (r"^ *(?:if \(!has_penalty\(s\)\) )?announce\(s, .*\n", ""),
     (r"^ *how\.grad = s->m->share;\n", ""),
 ]
 

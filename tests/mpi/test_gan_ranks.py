@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+"""gan_train on several ranks: the weights, losses and running statistics of one process, to the bit; bytes and memory as said; states
+that go on with another number of ranks; ranks that die or stop end the run, and what was saved is whole.
+
+usage: test_gan_ranks.py GAN_TRAIN REPLICA [every] [KILLS]
+
+"every": more variants with and without --remat, for more steps, on 1, 2, 4 and 8 ranks. KILLS: ranks that are killed.
+"""
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import ranks
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "scripts"))
+import gan_runs
+
+failures = []
+RING = ["--data", "ring", "--batch", "32", "--hidden", "32"]
+IMAGES = ["--data", "fashion-mnist", "--batch", "16"]
+MODELS = {
+    "mlp": [*RING, "--model", "mlp"],
+    "wgan_gp": [*RING, "--model", "wgan_gp", "--critic-steps", "2"],
+    "mlp of images": [*IMAGES, "--model", "mlp", "--hidden", "32"],
+    "dcgan": [*IMAGES, "--model", "dcgan", "--image-size", "8", "--ngf", "4", "--ndf", "4", "--conditional"],
+}
+SMALL = [*MODELS["mlp"], "--shards", "8", "--quiet"]
+# Variants, and numbers of ranks.
+SOME = {
+    "mlp": [("detach", (1, 4)), ("retain_graph", (2,)), ("inputs", (2,)), ("polluted", (2,)), ("one_stage", (2,))],
+    "wgan_gp": [("detach", (2,))],
+    "mlp of images": [("checkpoint", (2,))],
+    "dcgan": [("detach", (8,)), ("checkpoint --remat", (2,))],
+}
+EVERY = {
+    model: [(variant + remat, (1, 2, 4, 8)) for variant in ("detach", "retain_graph", "inputs", "checkpoint") for remat in ("", " --remat")]
+    for model in ("mlp of images", "dcgan")
+}
+
+
+def check(problems, what):
+    print("ok  " if not problems else "FAIL", what, *problems, flush=True)
+    failures.extend(problems)
+
+
+class Runs:
+    def __init__(self, program, mpirun, folder):
+        self.program, self.mpirun, self.folder = program, mpirun, folder
+
+    def path(self, name):
+        return str(self.folder / name)
+
+    def run(self, n, *words):
+        """Status, output, errors; n = 0: without mpirun."""
+        return ranks.run(self.mpirun, n, [self.program, *words])
+
+    def figures(self, n, *words):
+        """Of the variant, with the state as "state"; {} where the run failed."""
+        for name in ("figures.json", "state"):
+            (self.folder / name).unlink(missing_ok=True)
+        status, _, err = self.run(n, *words, "--json", self.path("figures.json"), "--save", self.path("state"))
+        if status:
+            print(err.strip()[:800])
+            return {}
+        found = json.loads((self.folder / "figures.json").read_text(encoding="utf-8"))["variants"][0]
+        return {**found, "state": (self.folder / "state").read_bytes()}
+
+    def state(self, n, *words):
+        return self.figures(n, *words).get("state")
+
+
+def gradient_bytes(state, network):
+    """Of the network's parameters, which are in the state beside running statistics."""
+    rows = gan_runs.read_state(state)[0].items()
+    mine = [row["data_offsets"] for name, row in rows if name.split(".")[0] in (network, network + "_labels") and "running" not in name]
+    return sum(end - begin for begin, end in mine)
+
+
+def figures_problems(its, n, gradient):
+    """What the ranks say of themselves."""
+    problems = []
+    if its["count"] != n or its["gradient_bytes_per_step"] != 2 * (n - 1) * gradient:
+        problems.append(f"{its['gradient_bytes_per_step']} bytes a step for gradients of {gradient}")
+    if not 0 <= its["hidden_share"] <= 1:
+        problems.append(f"hidden {its['hidden_share']}")
+    for r, each in enumerate(its["each"]):
+        for m in ("live", "reserved"):
+            if each[f"predicted_peak_{m}_bytes"] != each[f"peak_{m}_bytes"]:
+                problems.append(f"rank {r}'s {m} memory is not its plan's: {each}")
+    return problems
+
+
+def same_bits(runs, rows, steps):
+    for model, variants in rows.items():
+        if "fashion-mnist" in MODELS[model] and not pathlib.Path("/usr/share/datasets/fashion-mnist").is_dir():
+            continue
+        for variant, numbers in variants:
+            command = [*MODELS[model], "--shards", "8", "--steps", str(steps), "--quiet", "--variant", *variant.split()]
+            alone = runs.figures(0, *command)
+            for n in numbers:
+                found = runs.figures(n, *command)
+                problems = [f"{key}: others than one process's" for key in ("state", "losses") if not found or found.get(key) != alone.get(key)]
+                if found and n > 1:
+                    g, d = (gradient_bytes(runs.path("state"), network) for network in ("G", "D"))
+                    sums = g * (2 if variant == "polluted" else 1) + d * (2 if model == "wgan_gp" else 1)
+                    problems += figures_problems(found["ranks"], n, sums)
+                check(problems, f"{model} {variant}, {n} ranks")
+
+
+def states(runs):
+    whole = runs.state(4, *SMALL, "--steps", "8")
+    half = runs.path("half")
+    pathlib.Path(half).write_bytes(runs.state(4, *SMALL, "--steps", "4"))
+    for n in (0, 2, 8):
+        rest = runs.state(n, *SMALL, "--steps", "4", "--resume", half)
+        check([] if rest == whole else ["other bits"], f"a state of 4 ranks goes on, on {n or 'no'} ranks, as if nothing had been")
+    status, _, err = runs.run(2, *SMALL, "--shards", "4", "--steps", "4", "--resume", half)
+    check([] if status and err.count("shards 8") == 1 else [err], "another number of shards is one line")
+
+
+def outputs(runs):
+    """Rank 0 writes what one process would."""
+    page, picture = runs.path("page.html"), runs.path("picture.png")
+    status, out, err = runs.run(2, *SMALL[:-1], "--steps", "3", "--report", page, "--samples", picture)
+    problems = [] if status == 0 and out.count("8 shards on 2 ranks") == 1 else [out, err]
+    problems += [name for name in (page, picture) if not os.path.exists(name)]
+    check(problems, "2 ranks: a table, a page and a picture, once")
+
+
+def refusals(runs):
+    for n, words, line in (
+        (3, SMALL, "3 ranks do not share 8 shards"),
+        (2, [*SMALL, "--compare"], "--compare measures one process"),
+        (2, [*SMALL, "--no-such"], "unknown option"),
+        (2, ["--data", "/nonexistent", "--quiet"], "nonexistent"),
+        (2, [*SMALL, "--save", "/nonexistent/state"], "cannot write /nonexistent/state"),
+        (2, [*SMALL, "--variant", "naive"], "retain_graph"),
+    ):
+        status, _, err = runs.run(n, *words, "--steps", "2")
+        told_by = [text for text in err.splitlines() if text.startswith("gan_train:")]
+        check([] if status and len(told_by) == 1 and line in told_by[0] else [err], f"{n} ranks: \"{line}\"")
+
+
+# ---- ranks that die, and that stop ----
+
+def pids(program, mark):
+    """Of the ranks that were started with the mark in their environment."""
+    found = []
+    for p in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = pathlib.Path(f"/proc/{p}/cmdline").read_bytes().split(b"\0")
+            env = pathlib.Path(f"/proc/{p}/environ").read_bytes()
+        except OSError:
+            continue
+        if words[0].decode() == program and mark.encode() in env:
+            found.append(int(p))
+    return sorted(found)
+
+
+def hit(runs, kept, how, seconds, n, timeout):
+    """Ranks that train until one of them, some seconds behind the first save, is hit: status, errors, seconds that all took to end."""
+    mark = f"TEST_RANKS={os.getpid()}"
+    env = dict(os.environ, **ranks.ENVIRONMENT, TEST_RANKS=str(os.getpid()))
+    endless = ["--steps", "1000000", "--save-every", "10", "--save", str(kept), "--rank-timeout", str(timeout)]
+    job = subprocess.Popen([*runs.mpirun, "-np", str(n), runs.program, *SMALL, *endless], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        while not kept.exists() and job.poll() is None:
+            time.sleep(0.02)
+        time.sleep(seconds)
+        os.kill(random.choice(pids(runs.program, mark)), how)
+        begun = time.monotonic()
+        _, err = job.communicate(timeout=300)
+        return job.returncode, err, time.monotonic() - begun
+    finally:
+        if job.poll() is None:
+            job.kill()
+
+
+def resumes(runs, kept, n, seen, whole):
+    """From the state, with half of the ranks, to the bits of the run that nobody disturbed. Each step once."""
+    state, step = kept.read_bytes(), gan_runs.step_of(kept)
+    if seen.setdefault(step, state) != state:
+        return [f"step {step} has other bits than in the run before"]
+    if len(seen) > len(whole):
+        whole[step] = runs.state(0, *SMALL, "--steps", str(step + 3))
+        rest = runs.state(n // 2, *SMALL, "--steps", "3", "--resume", str(kept))
+        return [] if rest and rest == whole[step] else [f"from step {step} it ended elsewhere"]
+    return []
+
+
+def killed(runs, kills, n=2):
+    seen, whole, slowest = {}, {}, 0
+    for i in range(kills):
+        kept = runs.folder / f"kept{i}"
+        status, err, seconds = hit(runs, kept, signal.SIGKILL, random.uniform(0, 0.5), n, 60)
+        slowest = max(slowest, seconds)
+        problems = [] if status and err.strip() else [f"status {status}: {err}"]
+        check(problems + resumes(runs, kept, n, seen, whole), f"kill -9, instant {i}: all end, after {seconds:.1f} s")
+    print(f"{kills} kills, states of {len(seen)} steps; the slowest end took {slowest:.1f} s")
+
+
+def stopped(runs):
+    kept = runs.folder / "kept"
+    status, err, seconds = hit(runs, kept, signal.SIGSTOP, 0, 2, 5)
+    lines = [line for line in err.splitlines() if "has been silent for 5 seconds" in line]
+    check([] if status and len(lines) == 1 else [f"status {status}: {err}"], f"a rank that is stopped: all end, after {seconds:.1f} s")
+
+
+def main(program, replica, every, kills):
+    library = subprocess.run([replica, "version"], capture_output=True, text=True, check=True).stdout.strip()
+    mpirun = ranks.find(library)
+    print(library.splitlines()[0])
+    random.seed(9)
+    with tempfile.TemporaryDirectory() as name:
+        runs = Runs(program, mpirun, pathlib.Path(name))
+        if not every and not kills:
+            states(runs)
+            outputs(runs)
+            refusals(runs)
+            stopped(runs)
+        if every or not kills:
+            same_bits(runs, EVERY if every else SOME, 20 if every else 3)
+        killed(runs, kills or (0 if every else 2))
+    print(f"{len(failures)} failed")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    main(os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), "every" in sys.argv[3:], next((int(word) for word in sys.argv[3:] if word.isdigit()), 0))
