@@ -58,8 +58,8 @@ static void remember(cl_program p, unsigned long long hash) {
 
 CL_API_ENTRY cl_program CL_API_CALL clCreateProgramWithSource(cl_context ctx, cl_uint n, const char **texts,
                                                               const size_t *sizes, cl_int *code) {
-  cl_program (*next)(cl_context, cl_uint, const char **, const size_t *, cl_int *) =
-      (cl_program(*)(cl_context, cl_uint, const char **, const size_t *, cl_int *))dlsym(RTLD_NEXT, __func__);
+  cl_program (*next)(cl_context, cl_uint, const char **, const size_t *, cl_int *);
+  *(void **)&next = dlsym(RTLD_NEXT, __func__); /* as POSIX has it */
   cl_program p = next(ctx, n, texts, sizes, code);
   char *text = NULL;
   size_t size = 0;
@@ -79,16 +79,16 @@ CL_API_ENTRY cl_program CL_API_CALL clCreateProgramWithBinary(cl_context ctx, cl
                                                               const size_t *sizes, const unsigned char **binaries,
                                                               cl_int *status, cl_int *code) {
   cl_program (*next)(cl_context, cl_uint, const cl_device_id *, const size_t *, const unsigned char **, cl_int *,
-                     cl_int *) = (cl_program(*)(cl_context, cl_uint, const cl_device_id *, const size_t *,
-                                                const unsigned char **, cl_int *, cl_int *))dlsym(RTLD_NEXT, __func__);
+                     cl_int *);
+  *(void **)&next = dlsym(RTLD_NEXT, __func__);
   cl_program p = next(ctx, n, devices, sizes, binaries, status, code);
   if (p) remember(p, 0);
   return p;
 }
 
 CL_API_ENTRY cl_kernel CL_API_CALL clCreateKernel(cl_program p, const char *name, cl_int *code) {
-  cl_kernel (*next)(cl_program, const char *, cl_int *) =
-      (cl_kernel(*)(cl_program, const char *, cl_int *))dlsym(RTLD_NEXT, __func__);
+  cl_kernel (*next)(cl_program, const char *, cl_int *);
+  *(void **)&next = dlsym(RTLD_NEXT, __func__);
   cl_kernel k = next(p, name, code);
   pthread_mutex_lock(&lock);
   const source *s = sources;
