@@ -389,6 +389,26 @@ def policy_holds():
     assert len([text for text in chromium.complaints() if "Content Security Policy" in text]) >= 4, chromium.complaints()
 
 
+def raw_figures_are_saved():
+    """The button's file is the JSON."""
+    chromium.open(folder / "page.html")
+    saved = chromium.evaluate(
+        "new Promise(done => { URL.createObjectURL = blob => { blob.text().then(done); return 'blob:none'; };"
+        " HTMLAnchorElement.prototype.click = () => {}; document.getElementById('save-raw').click(); })"
+    )
+    assert json.loads(saved) == json.loads((folder / "page.json").read_text())
+
+
+def paper_shows_all():
+    """On paper are the tables, that of batch sizes too, the timelines, and no buttons."""
+    chromium.open(folder / "page.html")
+    chromium.evaluate("dispatchEvent(new Event('beforeprint'))")
+    chromium.call("Emulation.setEmulatedMedia", media="print")
+    shown = "[...document.querySelectorAll('%s')].map(e => e.checkVisibility())"
+    assert all(chromium.evaluate(shown % "#batches td, #table td, #timeline .timeline > svg")) and not any(chromium.evaluate(shown % "#save-raw"))
+    chromium.call("Emulation.setEmulatedMedia", media="")
+
+
 def readable_without_script():
     chromium.open(folder / "page.html", script=False)
     assert chromium.complaints() == []
@@ -447,6 +467,8 @@ def main():
         loops_are_code,
         tables_sort,
         policy_holds,
+        raw_figures_are_saved,
+        paper_shows_all,
         readable_without_script,
         slider_moves,
         batches_are_plans,

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Writes page.html as C: its text as byte arrays, and between them the functions that write what a run gave.
 
-In page.html {{style}} and {{script}} stand for the files style.css and script.js, {{code}} for what loops_html.py makes of step.c and
-loops.py, {{style-hash}} and {{script-hash}} for what a content
-security policy names them by, and {{NAME}} for the function section_NAME of sections.h.
+In page.html {{style}} stands for the style sheets, one behind the other, {{script}} for script.js, {{code}} for what loops_html.py makes
+of step.c and loops.py, {{style-hash}} and {{script-hash}} for what a content security policy names them by, and {{NAME}} for the function
+section_NAME of sections.h.
 
-usage: embed_page.py KERNELS_CL OUT.c page.html style.css script.js loops.py step.c
+usage: embed_page.py KERNELS_CL OUT.c page.html script.js loops.py step.c STYLE.css...
 """
 import base64
 import hashlib
@@ -20,11 +20,11 @@ def read(path):
     return pathlib.Path(path).read_text(encoding="ascii")
 
 
-def main(embed_folder, out, page, style, script, loops, step):
+def main(embed_folder, out, page, script, loops, step, *styles):
     sys.path.insert(0, embed_folder)
     from embed import array
 
-    known = {"style": read(style), "script": read(script), "code": loops_html.make(read(step), read(loops))}
+    known = {"style": "\n".join(map(read, styles)), "script": read(script), "code": loops_html.make(read(step), read(loops))}
     for stem in ("style", "script"):
         known[stem + "-hash"] = "sha256-" + base64.b64encode(hashlib.sha256(known[stem].encode()).digest()).decode()
     text = re.sub(r"\{\{([a-z-]+)\}\}", lambda m: known.get(m[1], m[0]), read(page))
@@ -42,6 +42,6 @@ def main(embed_folder, out, page, style, script, loops, step):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 8:
+    if len(sys.argv) < 8:
         sys.exit(__doc__)
     main(*sys.argv[1:])
