@@ -50,6 +50,13 @@ static clg_module *network(clg_context *ctx) {
   return clg_sequential_create(ctx, layers, sizeof layers / sizeof *layers);
 }
 
+/* Of the context: the others wait as long as kernels compile. */
+static void on_build(void *user, uint64_t done, const char *name) {
+  const work *w = user;
+  (void)done;
+  clg_group_compiling(w->group, name != NULL);
+}
+
 static bool make_sums(work *w, int shards) {
   size_t n, n_tracked = 0;
   clg_tensor *const *p = clg_module_parameters(w->net, &n), *tracked[8], *t;
@@ -214,6 +221,7 @@ int main(int argc, char **argv) {
     MPI_Comm_size(MPI_COMM_WORLD, &w.ranks);
   }
   clg_context_options device = clg_context_defaults();
+  device.build = on_build, device.build_user = &w;
   device.nth = w.ranks ? (size_t)clg_group_place(MPI_COMM_WORLD) : 0;
   bool plan = given(argc, argv, "plan", 0) > 0;
   if ((plan ? clg_context_create_plan(&w.ctx, NULL) : clg_context_create(&w.ctx, &device)) != CLG_OK)

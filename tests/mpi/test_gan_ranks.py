@@ -2,7 +2,7 @@
 """gan_train on several ranks: the weights, losses and running statistics of one process, to the bit; bytes and memory as said; states
 that go on with another number of ranks; ranks that die or stop end the run, and what was saved is whole.
 
-usage: test_gan_ranks.py GAN_TRAIN REPLICA [every] [KILLS]
+usage: test_gan_ranks.py GAN_TRAIN REPLICA WITNESS [every] [KILLS]
 
 "every": more variants with and without --remat, for more steps, on 1, 2, 4 and 8 ranks. KILLS: ranks that are killed.
 """
@@ -50,8 +50,8 @@ def check(problems, what):
 
 
 class Runs:
-    def __init__(self, program, mpirun, folder):
-        self.program, self.mpirun, self.folder = program, mpirun, folder
+    def __init__(self, program, witness, mpirun, folder):
+        self.program, self.witness, self.mpirun, self.folder = program, witness, mpirun, folder
 
     def path(self, name):
         return str(self.folder / name)
@@ -147,6 +147,20 @@ def refusals(runs):
         check([] if status and len(told_by) == 1 and line in told_by[0] else [err], f"{n} ranks: \"{line}\"")
 
 
+def witnessed(runs):
+    """Each rank between an independent witness and OpenCL: no object is left, and the peak is the one that its plan said."""
+    env = {"LD_PRELOAD": ":".join(filter(None, [runs.witness, os.environ.get("LD_PRELOAD")])), "CLWITNESS_OUT": runs.path("witness.%p")}
+    command = [runs.program, *SMALL, "--steps", "3", "--json", runs.path("figures.json")]
+    status, _, err = ranks.run(runs.mpirun, 4, command, env)
+    if status:
+        return check([err], "4 ranks and a witness")
+    each = json.loads((runs.folder / "figures.json").read_text(encoding="utf-8"))["variants"][0]["ranks"]["each"]
+    seen = [json.loads(path.read_text(encoding="utf-8")) for path in runs.folder.glob("witness.*")]
+    left = [(w["live_bytes"], w["live_objects"]) for w in seen if w["live_bytes"] or any(w["live_objects"].values())]
+    peaks, told = sorted(w["peak_bytes"] for w in seen), sorted(rank["predicted_peak_reserved_bytes"] for rank in each)
+    check(left + ([] if peaks == told else [f"peaks {peaks}, planned {told}"]), f"4 ranks and a witness: nothing left, peaks {peaks}")
+
+
 # ---- ranks that die, and that stop ----
 
 def pids(program, mark):
@@ -212,17 +226,18 @@ def stopped(runs):
     check([] if status and len(lines) == 1 else [f"status {status}: {err}"], f"a rank that is stopped: all end, after {seconds:.1f} s")
 
 
-def main(program, replica, every, kills):
+def main(program, replica, witness, every, kills):
     library = subprocess.run([replica, "version"], capture_output=True, text=True, check=True).stdout.strip()
     mpirun = ranks.find(library)
     print(library.splitlines()[0])
     random.seed(9)
     with tempfile.TemporaryDirectory() as name:
-        runs = Runs(program, mpirun, pathlib.Path(name))
+        runs = Runs(program, witness, mpirun, pathlib.Path(name))
         if not every and not kills:
             states(runs)
             outputs(runs)
             refusals(runs)
+            witnessed(runs)
             stopped(runs)
         if every or not kills:
             same_bits(runs, EVERY if every else SOME, 20 if every else 3)
@@ -232,6 +247,6 @@ def main(program, replica, every, kills):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
+    if len(sys.argv) < 4:
         sys.exit(__doc__)
-    main(os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), "every" in sys.argv[3:], next((int(word) for word in sys.argv[3:] if word.isdigit()), 0))
+    main(*map(os.path.abspath, sys.argv[1:4]), "every" in sys.argv[4:], next((int(word) for word in sys.argv[4:] if word.isdigit()), 0))
