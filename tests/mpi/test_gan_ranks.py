@@ -33,7 +33,7 @@ MODELS = {
 SMALL = [*MODELS["mlp"], "--shards", "8", "--quiet"]
 # Variants, and numbers of ranks.
 SOME = {
-    "mlp": [("detach", (1, 4)), ("retain_graph", (2,)), ("inputs", (2,)), ("polluted", (2,)), ("one_stage", (2,))],
+    "mlp": [("detach", (1, 4)), ("retain_graph --bucket 0", (2,)), ("inputs", (2,)), ("polluted", (2,)), ("one_stage", (2,))],
     "wgan_gp": [("detach", (2,))],
     "mlp of images": [("checkpoint", (2,))],
     "dcgan": [("detach", (8,)), ("checkpoint --remat", (2,))],
@@ -147,6 +147,13 @@ def refusals(runs):
         check([] if status and len(told_by) == 1 and line in told_by[0] else [err], f"{n} ranks: \"{line}\"")
 
 
+def other_mpirun(runs):
+    """Each process would be a whole training to itself."""
+    theirs = "PMI_SIZE" if "--oversubscribe" in runs.mpirun else "OMPI_COMM_WORLD_SIZE"
+    status, _, err = ranks.run(runs.mpirun, 0, [runs.program, *SMALL, "--steps", "2"], {theirs: "2"})
+    check([] if status and "2 ranks by the mpirun of another MPI" in err else [err], "the mpirun of another MPI")
+
+
 def witnessed(runs):
     """Each rank between an independent witness and OpenCL: no object is left, and the peak is the one that its plan said."""
     env = {"LD_PRELOAD": ":".join(filter(None, [runs.witness, os.environ.get("LD_PRELOAD")])), "CLWITNESS_OUT": runs.path("witness.%p")}
@@ -219,8 +226,19 @@ def killed(runs, kills, n=2):
     print(f"{kills} kills, states of {len(seen)} steps; the slowest end took {slowest:.1f} s")
 
 
+def interrupted(runs, n=2):
+    """A signal to one rank ends all of them behind the same step."""
+    kept = runs.folder / "kept"
+    kept.unlink(missing_ok=True)
+    status, err, _ = hit(runs, kept, signal.SIGTERM, 0.2, n, 60)
+    lines = [line for line in err.splitlines() if line.startswith("gan_train:")]
+    problems = [] if status == 128 + signal.SIGTERM and len(lines) == 1 and "ended with the step" in lines[0] else [f"status {status}: {err}"]
+    check(problems + resumes(runs, kept, n, {}, {}), "SIGTERM to one rank: all end behind one step")
+
+
 def stopped(runs):
     kept = runs.folder / "kept"
+    kept.unlink(missing_ok=True)
     status, err, seconds = hit(runs, kept, signal.SIGSTOP, 0, 2, 5)
     lines = [line for line in err.splitlines() if "has been silent for 5 seconds" in line]
     check([] if status and len(lines) == 1 else [f"status {status}: {err}"], f"a rank that is stopped: all end, after {seconds:.1f} s")
@@ -237,7 +255,9 @@ def main(program, replica, witness, every, kills):
             states(runs)
             outputs(runs)
             refusals(runs)
+            other_mpirun(runs)
             witnessed(runs)
+            interrupted(runs)
             stopped(runs)
         if every or not kills:
             same_bits(runs, EVERY if every else SOME, 20 if every else 3)
