@@ -16,6 +16,7 @@ import tempfile
 
 import browser
 import gan_runs
+import page_records
 from test_gan_files import make_pictures
 
 FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
@@ -124,40 +125,11 @@ def mistake_has_its_line(figures):
     assert f"{said[0][1]:.4g}" in row, row
 
 
-BYTES, ROLE, BEGIN, END = 0, 5, 6, 7
-
-
-def records_of_page():
-    page = (folder / "page.html").read_text()
-    return json.loads(re.search(r'<script type="application/json" id="records">(.*?)</script>', page, re.S)[1])
-
-
-def by_role(record, roles):
-    """Bytes by role at each instant, from the items and their changes of role."""
-    steps = [dict.fromkeys(roles, 0) for _ in range(record["events"] + 2)]
-    changes = {}
-    for event, of, role in record["roles"]:
-        changes.setdefault(of, []).append((event + 1, role))
-    for index, item in enumerate(record["items"]):
-        role = item[ROLE]
-        steps[item[BEGIN]][roles[role]] += item[BYTES]
-        for instant, other in sorted(changes.get(index, [])):
-            if item[BEGIN] < instant <= item[END]:
-                steps[instant][roles[role]] -= item[BYTES]
-                steps[instant][roles[other]] += item[BYTES]
-                role = other
-        steps[item[END] + 1][roles[role]] -= item[BYTES]
-    now = [steps[0]]
-    for step in steps[1:-1]:
-        now.append({role: now[-1][role] + step[role] for role in roles})
-    return now
-
-
 def check_records(figures, predicted=""):
-    records = records_of_page()
+    records = page_records.of_page(folder / "page.html")
     for variant in figures["variants"]:
         record = records["records"][variant["name"]]
-        now = by_role(record, records["roles"])
+        now = page_records.by_role(record, records["roles"])
         sums = [sum(roles.values()) for roles in now]
         assert max(sums) == variant[predicted + "peak_live_bytes"] == sums[record["peak"]], variant["name"]
         assert now[record["peak"]] == variant[predicted + "peak_by_role"], variant["name"]
@@ -324,6 +296,13 @@ def shards_are_told():
     assert fits % 4 == 0 and make(*plan, str(fits))["variants"][0]["predicted_peak_reserved_bytes"] <= 4 << 30
 
 
+def long_steps_have_a_page():
+    """Steps of more allocations than can be laid beside each other: the rest of the page is there."""
+    figures = make("--plan", "--variants", "detach,inputs", "--batch", "128", "--shards", "128")
+    _, texts = check_page(figures)
+    assert re.search(r"a step of \d{4,} allocations is too long", texts["difference"]), texts["difference"]
+
+
 def timelines_add_up():
     pictures = folder / "pictures"
     make_pictures(pictures)
@@ -473,6 +452,7 @@ def main():
         slider_moves,
         batches_are_plans,
         shards_are_told,
+        long_steps_have_a_page,
         timelines_add_up,
         timelines_can_be_pointed_at,
         one_variant_and_plans,

@@ -49,10 +49,12 @@ static bool is_passing(const record *a, const size_t *like, size_t i, size_t fir
   return true;
 }
 
+bool align_can(const record *a, const record *b) {
+  return a->n_items < UINT16_MAX && b->n_items < UINT16_MAX && (a->n_items + 1) * (b->n_items + 1) <= MOST;
+}
+
 aligned *align_records(const record *a, const record *b) {
-  size_t cells = (a->n_items + 1) * (b->n_items + 1);
-  if (a->n_items > UINT16_MAX || b->n_items > UINT16_MAX || cells > MOST) return NULL;
-  uint16_t *table = calloc(cells, sizeof *table);
+  uint16_t *table = calloc((a->n_items + 1) * (b->n_items + 1), sizeof *table);
   size_t *like = calloc(a->n_items + 1, sizeof *like);
   aligned *all = calloc(a->n_items + 1, sizeof *all);
   bool ok = table && like && all;

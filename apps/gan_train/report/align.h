@@ -11,8 +11,10 @@ typedef struct aligned {
 } aligned;
 
 /* One for each item of `a`. Likes are of one op, layer, phase, type and shape, in the same order in both (the longest
- * common subsequence); instants are each other's by the likes that are made around them. To be freed; NULL: no memory,
- * or more items than are compared. */
+ * common subsequence); instants are each other's by the likes that are made around them. To be freed; NULL: no
+ * memory. */
 aligned *align_records(const record *a, const record *b);
+/* Whether they are short enough for that. */
+bool align_can(const record *a, const record *b);
 
 #endif

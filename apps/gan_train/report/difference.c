@@ -17,6 +17,7 @@ typedef struct extra {
  * variant does work that detach does not do, is told. */
 typedef struct difference {
   const result *of;
+  bool too_long; /* to be compared */
   extra *extras; /* [n] those that pass last */
   size_t n, n_passing;
   uint64_t *bytes;   /* [n_events + 1][CLG_ROLE_COUNT], roles in timeline_order; of those that are drawn */
@@ -52,6 +53,8 @@ static void note_instant(difference *d, size_t i, size_t peak) {
 /* False: no memory. */
 static bool make(difference *d, const result *of, const record *base) {
   const record *step = of->record;
+  *d = (difference){.of = of, .too_long = !align_can(step, base)};
+  if (d->too_long) return true;
   aligned *beside = align_records(step, base);
   *d = (difference){.of = of, .extras = calloc(step->n_items + 1, sizeof *d->extras)};
   d->bytes = calloc(step->n_events + 1, CLG_ROLE_COUNT * sizeof *d->bytes);
@@ -153,6 +156,11 @@ static void put_panel(html *h, const report *r, const result *base, difference *
   char alt[256];
   const record *step = d->of->record;
   html_put(h, "<div class=\"panel panel-%s\">", variant_name(d->of->v));
+  if (d->too_long) {
+    html_put(h, "<p>Not shown: a step of %zu allocations is too long to be laid beside detach&rsquo;s.</p></div>",
+             step->n_items);
+    return;
+  }
   if (!d->n) {
     html_put(h, "<p>Nothing: whatever %s has alive, detach has alive beside it.</p></div>", variant_name(d->of->v));
     return;

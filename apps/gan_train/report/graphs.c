@@ -51,9 +51,10 @@ static void put_picture(html *h, const graph_picture *p) {
 void section_graphs(html *h, const report *r) {
   bool first = true;
   html_put(
-      h, "<p class=\"note\">What a backward has in front of it, from the first layer to the loss, and what each layer "
-         "keeps for it. Grey: released, so that no other backward can pass.%s</p>"
-         "<div class=\"choices\" role=\"radiogroup\" aria-label=\"Variant\">\n",
+      h,
+      "<p class=\"note\">What a backward has in front of it, from the first layer to the loss, and what each layer "
+      "keeps for it. Grey: released, so that no other backward can pass.%s</p>"
+      "<div class=\"choices\" role=\"radiogroup\" aria-label=\"Variant\">\n",
       r->setup->spec.shards > 1 ? " Of the last shard." : "");
   for (int i = 0; i < r->c->n; i++) {
     const char *name = variant_name(r->c->results[i].v);
