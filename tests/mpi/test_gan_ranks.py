@@ -194,7 +194,9 @@ def hit(runs, kept, how, seconds, n, timeout):
         while not kept.exists() and job.poll() is None:
             time.sleep(0.02)
         time.sleep(seconds)
-        os.kill(random.choice(pids(runs.program, mark)), how)
+        alive = pids(runs.program, mark)
+        assert alive, "the ranks ended by themselves: " + job.communicate()[1]
+        os.kill(random.choice(alive), how)
         begun = time.monotonic()
         _, err = job.communicate(timeout=300)
         return job.returncode, err, time.monotonic() - begun
