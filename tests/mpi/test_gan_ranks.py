@@ -31,6 +31,7 @@ MODELS = {
     "dcgan": [*IMAGES, "--model", "dcgan", "--image-size", "8", "--ngf", "4", "--ndf", "4", "--conditional"],
 }
 SMALL = [*MODELS["mlp"], "--shards", "8", "--quiet"]
+LAST = 100  # step of the run that nobody disturbs
 # Variants, and numbers of ranks.
 SOME = {
     "mlp": [("detach", (1, 4)), ("retain_graph --bucket 0", (2,)), ("inputs", (2,)), ("polluted", (2,)), ("one_stage", (2,))],
@@ -184,22 +185,29 @@ def pids(program, mark):
     return sorted(found)
 
 
-def hit(runs, kept, how, seconds, n, timeout):
-    """Ranks that train until one of them, some seconds behind the first save, is hit: status, errors, seconds that all took to end."""
+def wait_for_step(kept, step, job):
+    while job.poll() is None and not (kept.exists() and gan_runs.step_of(kept) >= step):
+        time.sleep(0.005)
+
+
+def hit(runs, kept, how, step, n, timeout):
+    """Ranks that train until one of them, when the state of a step is saved, is hit: status, all lines, seconds that all took to end."""
     mark = f"TEST_RANKS={os.getpid()}"
     env = dict(os.environ, **ranks.ENVIRONMENT, TEST_RANKS=str(os.getpid()))
-    endless = ["--steps", "1000000", "--save-every", "10", "--save", str(kept), "--rank-timeout", str(timeout)]
-    job = subprocess.Popen([*runs.mpirun, "-np", str(n), runs.program, *SMALL, *endless], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    endless = ["--steps", "1000000", "--save-every", "2", "--save", str(kept), "--rank-timeout", str(timeout)]
+    command = [*runs.mpirun, "-np", str(n), runs.program, *SMALL, *endless]
+    kept.unlink(missing_ok=True)
+    # Hydra tells of a rank that died on standard output.
+    job = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        while not kept.exists() and job.poll() is None:
-            time.sleep(0.02)
-        time.sleep(seconds)
+        wait_for_step(kept, step, job)
+        time.sleep(random.uniform(0, 0.02))
         alive = pids(runs.program, mark)
-        assert alive, "the ranks ended by themselves: " + job.communicate()[1]
+        assert alive, "the ranks ended by themselves: " + job.communicate()[0]
         os.kill(random.choice(alive), how)
         begun = time.monotonic()
-        _, err = job.communicate(timeout=300)
-        return job.returncode, err, time.monotonic() - begun
+        lines, _ = job.communicate(timeout=300)
+        return job.returncode, lines, time.monotonic() - begun
     finally:
         if job.poll() is None:
             job.kill()
@@ -208,42 +216,40 @@ def hit(runs, kept, how, seconds, n, timeout):
 def resumes(runs, kept, n, seen, whole):
     """From the state, with half of the ranks, to the bits of the run that nobody disturbed. Each step once."""
     state, step = kept.read_bytes(), gan_runs.step_of(kept)
-    if seen.setdefault(step, state) != state:
+    if seen.get(step, state) != state:
         return [f"step {step} has other bits than in the run before"]
-    if len(seen) > len(whole):
-        whole[step] = runs.state(0, *SMALL, "--steps", str(step + 3))
-        rest = runs.state(n // 2, *SMALL, "--steps", "3", "--resume", str(kept))
-        return [] if rest and rest == whole[step] else [f"from step {step} it ended elsewhere"]
+    if step not in seen and step < LAST:
+        rest = runs.state(n // 2, *SMALL, "--steps", str(LAST - step), "--resume", str(kept))
+        if rest != whole:
+            return [f"from step {step} it ended elsewhere"]
+    seen[step] = state
     return []
 
 
-def killed(runs, kills, n=2):
-    seen, whole, slowest = {}, {}, 0
+def killed(runs, whole, kills, n=2):
+    seen, slowest = {}, 0
     for i in range(kills):
-        kept = runs.folder / f"kept{i}"
-        status, err, seconds = hit(runs, kept, signal.SIGKILL, random.uniform(0, 0.5), n, 60)
+        kept = runs.folder / "kept"
+        status, lines, seconds = hit(runs, kept, signal.SIGKILL, random.randint(2, 60), n, 60)
         slowest = max(slowest, seconds)
-        problems = [] if status and err.strip() else [f"status {status}: {err}"]
+        problems = [] if status and lines.strip() else [f"status {status}: {lines}"]
         check(problems + resumes(runs, kept, n, seen, whole), f"kill -9, instant {i}: all end, after {seconds:.1f} s")
     print(f"{kills} kills, states of {len(seen)} steps; the slowest end took {slowest:.1f} s")
 
 
-def interrupted(runs, n=2):
+def interrupted(runs, whole, n=2):
     """A signal to one rank ends all of them behind the same step."""
     kept = runs.folder / "kept"
-    kept.unlink(missing_ok=True)
-    status, err, _ = hit(runs, kept, signal.SIGTERM, 0.2, n, 60)
-    lines = [line for line in err.splitlines() if line.startswith("gan_train:")]
-    problems = [] if status == 128 + signal.SIGTERM and len(lines) == 1 and "ended with the step" in lines[0] else [f"status {status}: {err}"]
-    check(problems + resumes(runs, kept, n, {}, {}), "SIGTERM to one rank: all end behind one step")
+    status, text, _ = hit(runs, kept, signal.SIGTERM, 20, n, 60)
+    lines = [line for line in text.splitlines() if line.startswith("gan_train:")]
+    problems = [] if status == 128 + signal.SIGTERM and len(lines) == 1 and "ended with the step" in lines[0] else [f"status {status}: {text}"]
+    check(problems + resumes(runs, kept, n, {}, whole), "SIGTERM to one rank: all end behind one step")
 
 
 def stopped(runs):
-    kept = runs.folder / "kept"
-    kept.unlink(missing_ok=True)
-    status, err, seconds = hit(runs, kept, signal.SIGSTOP, 0, 2, 5)
-    lines = [line for line in err.splitlines() if "has been silent for 5 seconds" in line]
-    check([] if status and len(lines) == 1 else [f"status {status}: {err}"], f"a rank that is stopped: all end, after {seconds:.1f} s")
+    status, text, seconds = hit(runs, runs.folder / "kept", signal.SIGSTOP, 2, 2, 5)
+    lines = [line for line in text.splitlines() if "has been silent for 5 seconds" in line]
+    check([] if status and len(lines) == 1 else [f"status {status}: {text}"], f"a rank that is stopped: all end, after {seconds:.1f} s")
 
 
 def main(program, replica, witness, every, kills):
@@ -253,17 +259,18 @@ def main(program, replica, witness, every, kills):
     random.seed(9)
     with tempfile.TemporaryDirectory() as name:
         runs = Runs(program, witness, mpirun, pathlib.Path(name))
+        whole = runs.state(0, *SMALL, "--steps", str(LAST))
         if not every and not kills:
             states(runs)
             outputs(runs)
             refusals(runs)
             other_mpirun(runs)
             witnessed(runs)
-            interrupted(runs)
+            interrupted(runs, whole)
             stopped(runs)
         if every or not kills:
             same_bits(runs, EVERY if every else SOME, 20 if every else 3)
-        killed(runs, kills or (0 if every else 2))
+        killed(runs, whole, kills or (0 if every else 2))
     print(f"{len(failures)} failed")
     sys.exit(1 if failures else 0)
 
