@@ -20,19 +20,18 @@
 
 #include "divide.clh"
 
-/* exp(-x) may overflow to infinity, which gives the right limit, 0. */
-static inline float clg_sigmoid(const float x) { return clg_div(1.0f, 1.0f + exp(-x)); }
-/* The devices' own may stop some units short of 1, which counts beside a factor that grows. Beyond these bounds float
- * has nothing nearer than 1. */
-static inline float clg_tanh(const float x) {
-  const float t = tanh(x);
-  return fabs(x) > 9.02f ? copysign(1.0f, x) : t;
-}
-static inline float clg_erf(const float x) {
-  const float t = erf(x);
-  return fabs(x) > 3.95f ? copysign(1.0f, x) : t;
-}
+/* Of functions in loops that are to become vectors, which a compiler may find too long. */
+#define CLG_INLINE static inline __attribute__((always_inline))
+
 static inline float clg_sign(const float x) { return (float)((x > 0.0f) - (x < 0.0f)); }
 /* NaN wins, unlike in fmin and fmax. */
 static inline float clg_min(const float a, const float b) { return a < b || a != a ? a : b; }
 static inline float clg_max(const float a, const float b) { return a > b || a != a ? a : b; }
+#if VW == 16
+static inline float16 clg_sign16(const float16 x) {
+  const float16 zero = 0.0f;
+  return x > zero ? (float16)(1.0f) : x < zero ? (float16)(-1.0f) : zero;
+}
+static inline float16 clg_min16(const float16 a, const float16 b) { return (a < b) | (a != a) ? a : b; }
+static inline float16 clg_max16(const float16 a, const float16 b) { return (a > b) | (a != a) ? a : b; }
+#endif

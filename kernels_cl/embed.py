@@ -3,7 +3,8 @@
 
 Each text but a template's (.clt) starts with a #line directive, so that build logs name the file, and ends with a NUL that `size`
 leaves out. A line #include "NAME" is replaced by that file, of the same folder, of this one or of lib: drivers have no include path.
-Sources are known by their base names, which differ. A condition may ask only for what the host defines or the text has defined, since
+Sources are known by their base names, which differ. A function of math/ (.clm) is written once and stands twice, for floats and, where
+VW is 16, for vectors; behind what it includes. A condition may ask only for what the host defines or the text has defined, since
 to a compiler a missing name is 0.
 """
 import os
@@ -20,6 +21,7 @@ def array(name, data):
 
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+MATH = os.path.join(HERE, "math")
 
 
 # What device/program.c defines, before common.cl and what that defines; compilers' own are asked for by defined().
@@ -27,7 +29,7 @@ GIVEN = {"CLG_CPU", "CLG_DIVIDES", "CLG_FMA", "CLG_FORM", "CLG_WANT", "REGISTER_
 
 
 def found(name, folder):
-    places = (os.path.join(place, name) for place in (folder, HERE, os.path.join(HERE, "..", "lib")))
+    places = (os.path.join(place, name) for place in (folder, HERE, MATH, os.path.join(HERE, "..", "lib")))
     return next((place for place in places if os.path.exists(place)), None) or sys.exit(f"{folder}: there is no {name}")
 
 
@@ -43,12 +45,33 @@ def check_conditions(path, text):
                 sys.exit(f"{path}: nobody defines {name}, which a condition asks for")
 
 
+def part_of_math(name):
+    with open(os.path.join(MATH, name), encoding="ascii") as file:
+        return file.read()
+
+
+def read_math(path, seen):
+    """What the function includes, then itself for each type, once in a program."""
+    base = os.path.basename(path)
+    guard = "CLG_MATH_" + os.path.splitext(base)[0].upper()
+    with open(path, encoding="ascii") as file:
+        lines = file.readlines()
+    includes = [re.match(r'#include "(.+)"$', line.rstrip()) for line in lines]
+    inner = b"".join(read(found(include[1], MATH), seen) for include in includes if include)
+    body = "".join("\n" if include else line for line, include in zip(lines, includes))
+    forms = [f'{part_of_math(name)}#line 1 "{base}"\n{body}'.encode() for name in ("floats.clh", "vectors.clh")]
+    start = f"#ifndef {guard}\n#define {guard}\n".encode()
+    return inner + start + forms[0] + b"#if VW == 16\n" + forms[1] + b"#endif\n#endif\n"
+
+
 def read(path, seen):
     """The file after a #line directive, its includes in place, each where it is first. One under a condition is for that alone."""
     if path in seen:
         return b""
     seen.add(path)
     base = os.path.basename(path)
+    if base.endswith(".clm"):
+        return read_math(path, seen)
     text = b"" if base.endswith(".clt") else f'#line 1 "{base}"\n'.encode()
     depth = 0
     with open(path, "rb") as file:
@@ -69,6 +92,8 @@ def main(out, *paths):
     for path in paths:
         base = os.path.basename(path)
         text = read(path, set())
+        if base.endswith(".clm"):
+            text += part_of_math("end.clh").encode()
         # A byte over 127 would not fit a char, and OpenCL C asks for ASCII outside comments.
         if any(byte > 127 or byte == 0 for byte in text):
             sys.exit(f"{path}: not plain ASCII")

@@ -9,7 +9,9 @@ static const struct {
 } prints[] = {
     {"x*sigmoid(1.702*x)", "x*sigmoid(1.702*x)"},
     {"0.5*x*(1 + erf(x*0.7071067811865476))", "0.5*x*(erf(0.7071067811865476*x) + 1)"},
-    {"max(x, 0) - x*y + log1p(exp(-abs(x)))", "max(x, 0) - x*y + log1p(exp(-abs(x)))"},
+    {"max(x, 0) - x*y + log1p(exp(-abs(x)))", "max(x, 0) - x*y + softplus(-abs(x))"},
+    {"log(1 + exp(2*x)) - log(exp(y) + 1)", "softplus(2*x) - softplus(y)"},
+    {"log(2 + exp(x)) + log(1 + exp(x) + y)", "log(exp(x) + 2) + log(exp(x) + 1 + y)"},
     {"x > 0 ? x : k*x", "x > 0 ? x : k*x"},
     {"x < y ? x <= 1 ? x : y : x >= y ? k : g", "x < y ? x <= 1 ? x : y : y <= x ? k : g"},
     {"(x < y ? x : y) + 1", "(x < y ? x : y) + 1"},
@@ -178,6 +180,8 @@ static const char *const smooth[] = {
     "tanh(x*y)",
     "sigmoid(x)",
     "sigmoid(k*x)",
+    "softplus(x)",
+    "softplus(k*x - y)",
     "erf(x)",
     "erf(x/y)",
     "sin(x)",
@@ -326,7 +330,7 @@ static const struct {
      "const float t0 = clg_max(x, -INFINITY);\nconst float t1 = clg_min(t0, INFINITY);\n"
      "const float t2 = NAN * t1;\nr = t2;\n"},
     {"exp(x)*exp(x) + exp(x)",
-     "const float t0 = exp(x);\nconst float t1 = t0 * t0;\nconst float t2 = t0 + t1;\nr = t2;\n"},
+     "const float t0 = clg_exp(x);\nconst float t1 = t0 * t0;\nconst float t2 = t0 + t1;\nr = t2;\n"},
 };
 
 static const struct {

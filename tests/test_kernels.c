@@ -70,12 +70,13 @@ static void array_free(array *a) {
 static const char *const epilogues[] = {NULL,
                                         "#define ACTIVATION(v) ((v) > 0.0f ? (v) : (v) * numbers.s0)\n"
                                         "#define ACTIVATION_VEC(v) ((v) > (float16)(0.0f) ? (v) : (v) * numbers.s0)\n",
-                                        "#define ACTIVATION(v) clg_sigmoid(v)\n"
+                                        "#define ACTIVATION(v) sigmoid(v)\n"
                                         "#define ACTIVATION_VEC(v) sigmoids(v)\n"
+                                        "inline float sigmoid(const float v) { return 1.0f / (1.0f + exp(-v)); }\n"
                                         "inline float16 sigmoids(const float16 v) {\n"
                                         "  float lane[16];\n"
                                         "  vstore16(v, 0, lane);\n"
-                                        "  for (int i = 0; i < 16; i++) lane[i] = clg_sigmoid(lane[i]);\n"
+                                        "  for (int i = 0; i < 16; i++) lane[i] = sigmoid(lane[i]);\n"
                                         "  return vload16(0, lane);\n"
                                         "}\n"};
 enum { PLAIN, LEAKY, SIGMOID };

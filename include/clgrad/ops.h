@@ -88,11 +88,13 @@ CLG_API clg_tensor *clg_dropout(clg_tensor *x, float p, bool training);
 /* Your own formula as one differentiable kernel, e.g. clg_map(ctx, "x*sigmoid(k*x)", in, 2) with
  * in = {{"x", x, 0}, {"k", NULL, 1.702f}}: a name is a tensor, or a number when the tensor is NULL.
  * Grammar: numbers, names, + - * /, unary -, < <= > >= == != inside c ? a : b, and
- * exp log log1p expm1 sqrt rsqrt tanh sigmoid erf sin cos pow(a,b) abs sign min(a,b) max(a,b) floor.
+ * exp exp2 expm1 log log2 log1p sqrt rsqrt tanh sigmoid softplus erf erfc sin cos pow(a,b) abs sign min(a,b) max(a,b)
+ * floor.
  * At most 8 tensors and 12 numbers. CLG_ERR_PARSE names the column.
  * The formula is computed as written, in float: what has only numbers is worked out beforehand, in double, and what
  * does nothing is left out where that holds for every float, infinite and NaN too, up to the sign of a zero (x + 0 is
- * x; 0*x and 0/x are NaN where they should be). A branch of c ? a : b that is not taken adds nothing to a gradient,
+ * x; 0*x and 0/x are NaN where they should be), and log(1 + exp(x)) and log1p(exp(x)) are softplus(x), which does not
+ * overflow. A branch of c ? a : b that is not taken adds nothing to a gradient,
  * whatever it would be. */
 typedef struct clg_map_input {
   const char *name;

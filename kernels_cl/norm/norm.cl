@@ -3,6 +3,8 @@
  * rare, and has no need to be fast. kept and red are the dimensions that stay and that go, innermost first; kept_s and
  * red_s the strides of x over them. With `part` > 0 part*y follows behind all y, which is finite for longer. Sums in
  * the second pass are compensated. */
+#include "log.clm"
+#include "pow.clm"
 #include "sums.clh"
 
 static inline int element(uint i, const uint8 dims, const int8 strides) {
@@ -17,8 +19,8 @@ static inline int element(uint i, const uint8 dims, const int8 strides) {
 /* Corrected for what 1/p loses, which counts beside a large logarithm: exactly, so by fma on every device. */
 static inline float root(const float v, const float p) {
   if (p == 2.0f) return clg_sqrt(v);
-  const float q = clg_div(1.0f, p), rest = clg_div(fma(-q, p, 1.0f), p), y = pow(v, q);
-  return y + y * (rest * log(v));
+  const float q = clg_div(1.0f, p), rest = clg_div(fma(-q, p, 1.0f), p), y = clg_pow(v, q);
+  return y + y * (rest * clg_log(v));
 }
 
 #define PUT(m, r)                                                                                                      \
@@ -55,7 +57,7 @@ static inline float root(const float v, const float p) {
       float t = 0.0f, lost = 0.0f;                                                                                     \
       for (uint i = v; inside && i < n; i += STEP) {                                                                   \
         const float q = clg_div(fabs(x[element(i, red, red_s)]), most);                                                \
-        const float term = (p == 2.0f ? q * q : pow(q, p)) - lost, next = t + term;                                    \
+        const float term = (p == 2.0f ? q * q : clg_pow(q, p)) - lost, next = t + term;                                    \
         lost = (next - t) - term;                                                                                      \
         t = next;                                                                                                      \
       }                                                                                                                \

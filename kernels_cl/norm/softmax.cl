@@ -1,6 +1,8 @@
 /* Softmax and log softmax of x [outer,n,inner] along the middle, and their gradients. Two shapes of work: rows (inner
  * == 1), a work-group each; columns, an item for VW neighbouring ones. What is left of a row is taken as a padded
  * vector, so that exp is called at one width. */
+#include "exp.clm"
+#include "log.clm"
 #include "sums.clh"
 
 #if VW == 16
@@ -81,7 +83,7 @@ static inline void put(__global float *p, const uint at, const uint n, const flo
 #define SOFTMAX_PUT(g, y, dx, at, n)                                                                                   \
   {                                                                                                                    \
     const VEC u = part(g, at, n, 0.0f), w = part(y, at, n, 0.0f);                                                      \
-    VEC d = logs ? u - exp(w) * sum : w * (u - sum);                                                                   \
+    VEC d = logs ? u - VEC_OF(clg_exp)(w) * sum : w * (u - sum);                                                       \
     if (flags & SOFTMAX_ADD) d += part(dx, at, n, 0.0f);                                                               \
     put(dx, at, n, d);                                                                                                 \
   }
@@ -98,13 +100,13 @@ __kernel void softmax_rows(__global const float *x, const uint x_o, __global flo
   float most, sum;
 #define LOGIT(j) part(x, j, n, -INFINITY)
   ROW_MAX(most, LOGIT)
-#define SHARE(j) exp(part(x, j, n, -INFINITY) - most)
+#define SHARE(j) VEC_OF(clg_exp)(part(x, j, n, -INFINITY) - most)
   ROW_SUM(sum, SHARE)
   if (flags & SOFTMAX_LOG) {
-    const float shift = log(sum);
+    const float shift = clg_log(sum);
     EACH_PART put(y, j, n, part(x, j, n, 0.0f) - most - shift);
   } else {
-    EACH_PART put(y, j, n, VEC_DIV(exp(part(x, j, n, 0.0f) - most), sum));
+    EACH_PART put(y, j, n, VEC_DIV(VEC_OF(clg_exp)(part(x, j, n, 0.0f) - most), sum));
   }
 }
 #endif
@@ -138,12 +140,12 @@ __kernel void softmax_columns(__global const float *x, const uint x_o, __global 
   y += y_o + first;
   VEC most = -INFINITY, sum;
   for (uint k = 0; k < n; k++) most = fmax(most, part(x + (size_t)k * inner, c, inner, 0.0f));
-#define SHARE_OF(k) exp(part(x + (size_t)(k)*inner, c, inner, 0.0f) - most)
+#define SHARE_OF(k) VEC_OF(clg_exp)(part(x + (size_t)(k)*inner, c, inner, 0.0f) - most)
   COLUMN_SUM(sum, SHARE_OF)
-  const VEC shift = log(sum);
+  const VEC shift = VEC_OF(clg_log)(sum);
   for (uint k = 0; k < n; k++) {
     const VEC v = part(x + (size_t)k * inner, c, inner, 0.0f) - most;
-    put(y + (size_t)k * inner, c, inner, flags & SOFTMAX_LOG ? v - shift : VEC_DIV(exp(v), sum));
+    put(y + (size_t)k * inner, c, inner, flags & SOFTMAX_LOG ? v - shift : VEC_DIV(VEC_OF(clg_exp)(v), sum));
   }
 }
 #endif

@@ -1,7 +1,10 @@
 /* Philox 4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11): a block of four numbers for each counter value, keyed by the
  * seed. An item has VW blocks, one a lane; all lanes are computed, so that a number's bits do not depend on how many
  * are asked for. */
+#include "cos.clm"
 #include "lanes.clh"
+#include "log.clm"
+#include "sin.clm"
 
 #if VW == 16
 #define UINTS             uint16
@@ -53,8 +56,8 @@ static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]
 /* Box-Muller: 1 - UNIT is in (0, 1], so that the logarithm is finite. */
 #define NORMAL                                                                                                         \
   for (int e = 0; e < 4; e += 2) {                                                                                     \
-    const VEC r = VEC_SQRT(-2.0f * log(1.0f - UNIT(u[e]))), p = 6.28318530717958648f * UNIT(u[e + 1]);                 \
-    v[e] = (a + b * (r * cos(p))) * scale, v[e + 1] = (a + b * (r * sin(p))) * scale;                                  \
+    const VEC r = VEC_SQRT(-2.0f * VEC_OF(clg_log)(1.0f - UNIT(u[e]))), p = 6.28318530717958648f * UNIT(u[e + 1]);         \
+    v[e] = (a + b * (r * VEC_OF(clg_cos)(p))) * scale, v[e + 1] = (a + b * (r * VEC_OF(clg_sin)(p))) * scale;                                  \
   }
 #if CLG_FORM(random_uniform)
 RANDOM(random_uniform, UNIFORM)

@@ -59,6 +59,7 @@ static clg_expr combine(clg_arena *a, clg_expr_op op, clg_expr x, clg_expr y) {
 
 /* ---- one rule a function ---- */
 
+#define LN2              0.6931471805599453
 #define TWO_OVER_ROOT_PI 1.1283791670955126
 /* Beyond it exp(-x*x) is less than any float, and what the next derivative multiplies it with may be infinite. */
 #define ERF_FLAT 10.3
@@ -74,13 +75,16 @@ static clg_expr slope(clg_arena *a, clg_expr_op op, clg_expr x, clg_expr n) {
   clg_expr unit = number(a, 1);
   switch (op) {
   case CLG_EX_EXP: return n;
+  case CLG_EX_EXP2: return clg_binary(a, CLG_EX_MUL, number(a, LN2), n);
   case CLG_EX_EXPM1: return clg_binary(a, CLG_EX_ADD, n, unit);
   case CLG_EX_SQRT: return clg_binary(a, CLG_EX_DIV, number(a, 0.5), n);
   case CLG_EX_RSQRT:
     return clg_binary(a, CLG_EX_MUL, clg_binary(a, CLG_EX_MUL, number(a, -0.5), n), clg_binary(a, CLG_EX_MUL, n, n));
   case CLG_EX_TANH: return clg_binary(a, CLG_EX_SUB, unit, clg_binary(a, CLG_EX_MUL, n, n));
   case CLG_EX_SIGMOID: return clg_binary(a, CLG_EX_MUL, n, clg_binary(a, CLG_EX_SUB, unit, n));
+  case CLG_EX_SOFTPLUS: return clg_unary(a, CLG_EX_SIGMOID, x);
   case CLG_EX_ERF: return erf_slope(a, x);
+  case CLG_EX_ERFC: return negative(a, erf_slope(a, x));
   case CLG_EX_SIN: return clg_unary(a, CLG_EX_COS, x);
   case CLG_EX_COS: return clg_unary(a, CLG_EX_NEG, clg_unary(a, CLG_EX_SIN, x));
   case CLG_EX_ABS: return clg_unary(a, CLG_EX_SIGN, x);
@@ -146,6 +150,7 @@ static clg_expr derive(clg_arena *a, clg_expr n, const clg_expr *d) {
   case CLG_EX_MIN:
   case CLG_EX_MAX: return extremum(a, k.op, x, y, dx, dy);
   case CLG_EX_LOG: return apply(a, dx, CLG_EX_DIV, x);
+  case CLG_EX_LOG2: return apply(a, dx, CLG_EX_DIV, clg_binary(a, CLG_EX_MUL, number(a, LN2), x));
   case CLG_EX_LOG1P: return apply(a, dx, CLG_EX_DIV, clg_binary(a, CLG_EX_ADD, number(a, 1), x));
   default: return clg_expr_chain(a, slope(a, k.op, x, n), dx);
   }

@@ -85,6 +85,8 @@ void clg_expr_emit(const clg_arena *a, const clg_expr *roots, const char *const 
   clg_walk_close(&w);
 }
 
+const char *clg_expr_call(clg_expr_op op) { return clg_op_rows[op].call; }
+
 /* Operators, and functions with the same bits on vectors, alone, and conditions as conditions alone. */
 static bool has_lanes(const clg_arena *a, const clg_walk *w, clg_expr root) {
   bool ok = !clg_op_is_condition(a->node[root].op);

@@ -31,14 +31,18 @@ typedef enum clg_expr_op {
   CLG_EX_NE,     /* conditions: 0 or 1; > and >= are parsed by swapping */
   CLG_EX_SELECT, /* c ? a : b */
   CLG_EX_EXP,
+  CLG_EX_EXP2,
   CLG_EX_LOG,
+  CLG_EX_LOG2,
   CLG_EX_LOG1P,
   CLG_EX_EXPM1,
   CLG_EX_SQRT,
   CLG_EX_RSQRT,
   CLG_EX_TANH,
   CLG_EX_SIGMOID,
+  CLG_EX_SOFTPLUS,
   CLG_EX_ERF,
+  CLG_EX_ERFC,
   CLG_EX_SIN,
   CLG_EX_COS,
   CLG_EX_POW,
@@ -82,6 +86,7 @@ clg_expr clg_expr_chain(clg_arena *a, clg_expr g, clg_expr d);
 /* Replaces every occurrence of the node `what` in `e`. */
 clg_expr clg_expr_replace(clg_arena *a, clg_expr e, clg_expr what, clg_expr with);
 bool clg_expr_mentions(const clg_arena *a, clg_expr e, const char *name); /* needs no memory */
+bool clg_expr_has(const clg_arena *a, clg_expr e, clg_expr_op op);        /* nor does this */
 
 /* Value on the host, in double; vars by name, NaN for those not named. For tests and constant folding of parameters. */
 double clg_expr_eval(const clg_arena *a, clg_expr e, const char *const *names, const double *values, size_t n);
@@ -89,13 +94,16 @@ double clg_expr_eval(const clg_arena *a, clg_expr e, const char *const *names, c
 /* Appends OpenCL C statements that compute roots[0..n) from float variables of the vars' names: "const float t0 = ...;"
  * for each node used, then results[i] ("r = ", "return "), the value and ";". Every node is one scalar float operation,
  * constants exact literals, so that the bits do not depend on what else is computed. Temporaries begin with `prefix`.
- * tanh, erf, sigmoid, sign, min and max are calls to clg_tanh and so on, which the kernel prelude defines. The text
- * depends on the formulas alone, not on what else the arena holds. */
+ * Functions are calls to clg_exp and so on (clg_expr_call), which the kernel's text defines in front. The text depends
+ * on the formulas alone, not on what else the arena holds. */
 void clg_expr_emit(const clg_arena *a, const clg_expr *roots, const char *const *results, size_t n, const char *prefix,
                    clg_str *out);
-/* One root likewise on 16 lanes: from float16 variables, and floats that the lanes share. False with nothing appended
- * where the formula calls a function, whose bits on vectors may differ, or takes a condition for a number. */
+/* One root likewise on 16 lanes: from float16 variables, and floats that the lanes share; functions are clg_exp16
+ * and so on. False with nothing appended where the formula calls a function of the device's, whose bits on vectors may
+ * differ, or takes a condition for a number. */
 bool clg_expr_emit_lanes(const clg_arena *a, clg_expr root, const char *result, const char *prefix, clg_str *out);
+/* The function that kernels call for an op: "clg_exp", or "fabs" of OpenCL C; NULL: there is none. */
+const char *clg_expr_call(clg_expr_op op);
 /* A readable formula, for messages and tests: "x*sigmoid(1.702*x)". Parses back to the same node, unless it is very
  * long or deep: then "..." stands for the rest. */
 void clg_expr_print(const clg_arena *a, clg_expr e, clg_str *out);

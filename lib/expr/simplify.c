@@ -1,5 +1,6 @@
 /* The constructor of operations: folds numbers and removes what does nothing. Nothing is reassociated, and apart from
- * the sign of a zero the bits are those of the formula as written: x - x, 0*x and 0/x stay, since they may be NaN. */
+ * the sign of a zero the bits are those of the formula as written: x - x, 0*x and 0/x stay, since they may be NaN. One
+ * pattern is a function of its own, which is more exact: softplus. */
 #include "expr/arena.h"
 #include <math.h>
 
@@ -17,14 +18,18 @@ double clg_expr_fold(clg_expr_op op, double x, double y, double z) {
   case CLG_EX_NE: return x != y;
   case CLG_EX_SELECT: return x != 0 ? y : z;
   case CLG_EX_EXP: return exp(x);
+  case CLG_EX_EXP2: return exp2(x);
   case CLG_EX_LOG: return log(x);
+  case CLG_EX_LOG2: return log2(x);
   case CLG_EX_LOG1P: return log1p(x);
   case CLG_EX_EXPM1: return expm1(x);
   case CLG_EX_SQRT: return sqrt(x);
   case CLG_EX_RSQRT: return 1 / sqrt(x);
   case CLG_EX_TANH: return tanh(x);
   case CLG_EX_SIGMOID: return 1 / (1 + exp(-x));
+  case CLG_EX_SOFTPLUS: return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
   case CLG_EX_ERF: return erf(x);
+  case CLG_EX_ERFC: return erfc(x);
   case CLG_EX_SIN: return sin(x);
   case CLG_EX_COS: return cos(x);
   case CLG_EX_POW: return pow(x, y);
@@ -133,6 +138,13 @@ static clg_expr power(clg_arena *a, clg_expr x, clg_expr y) {
   return keep(a, CLG_EX_POW, x, y, 0);
 }
 
+/* log(1 + exp(x)), which may overflow or lose all of exp(x), is softplus. */
+static clg_expr logarithm(clg_arena *a, clg_expr x) {
+  const clg_enode k = a->node[x];
+  bool softplus = k.op == CLG_EX_ADD && clg_expr_is_const(a, k.arg[0], 1) && is(a, k.arg[1], CLG_EX_EXP);
+  return softplus ? clg_unary(a, CLG_EX_SOFTPLUS, under(a, k.arg[1])) : keep(a, CLG_EX_LOG, x, 0, 0);
+}
+
 static clg_expr simplified(clg_arena *a, clg_expr_op op, clg_expr x, clg_expr y, clg_expr z) {
   switch (op) {
   case CLG_EX_ADD: return add(a, x, y);
@@ -149,6 +161,8 @@ static clg_expr simplified(clg_arena *a, clg_expr_op op, clg_expr x, clg_expr y,
     return keep_sorted(a, op, x, y);
   case CLG_EX_MIN:
   case CLG_EX_MAX: return x == y ? x : keep(a, op, x, y, 0);
+  case CLG_EX_LOG: return logarithm(a, x);
+  case CLG_EX_LOG1P: return is(a, x, CLG_EX_EXP) ? clg_unary(a, CLG_EX_SOFTPLUS, under(a, x)) : keep(a, op, x, 0, 0);
   case CLG_EX_ABS:
     if (is(a, x, CLG_EX_NEG)) return clg_unary(a, CLG_EX_ABS, under(a, x));
     return is(a, x, CLG_EX_ABS) ? x : keep(a, op, x, 0, 0);

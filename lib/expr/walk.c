@@ -70,19 +70,23 @@ clg_expr clg_expr_replace(clg_arena *a, clg_expr e, clg_expr what, clg_expr with
   return last;
 }
 
-/* Downwards from e, since operands are older: marks in the nodes, taken back on the way, need no memory. */
-bool clg_expr_mentions(const clg_arena *a, clg_expr e, const char *name) {
+/* Whether there is such a node, of this name if one is given. Downwards from e, since operands are older: marks in the
+ * nodes, taken back on the way, need no memory. */
+static bool has_node(const clg_arena *a, clg_expr e, clg_expr_op op, const char *name) {
   bool found = false;
   a->node[e].marked = e != 0;
   for (clg_expr i = e; i; i--) {
     clg_enode *k = &a->node[i];
     if (!k->marked) continue;
     k->marked = false;
-    found = found || (k->op == CLG_EX_VAR && !strcmp(k->name, name));
+    found = found || (k->op == op && (!name || !strcmp(k->name, name)));
     for (int j = 0; j < clg_op_rows[k->op].arity; j++) a->node[k->arg[j]].marked = true;
   }
   return found;
 }
+
+bool clg_expr_mentions(const clg_arena *a, clg_expr e, const char *name) { return has_node(a, e, CLG_EX_VAR, name); }
+bool clg_expr_has(const clg_arena *a, clg_expr e, clg_expr_op op) { return has_node(a, e, op, NULL); }
 
 static double value_of(const char *name, const char *const *names, const double *values, size_t n) {
   for (size_t i = 0; i < n; i++)

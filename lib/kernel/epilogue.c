@@ -22,7 +22,7 @@ static void by_lanes(const clg_kernel_formula *f, clg_layout *l) {
  * lane. */
 static void lanes(const clg_kernel_formula *f, clg_layout *l) {
   clg_str s = {0};
-  clg_str_addf(&s, "static inline float16 %s_lanes(", f->name);
+  clg_str_addf(&s, "CLG_INLINE float16 %s_lanes(", f->name);
   for (int i = 0; i < f->n_in; i++) clg_str_addf(&s, "%sconst float16 %s", i ? ", " : "", f->in[i]);
   for (int i = 0; i < f->n_number; i++) clg_str_addf(&s, ", const float %s", f->number[i]);
   clg_str_add(&s, ") {");

@@ -1,5 +1,7 @@
 /* A formula as a function: NAME_of(tensors.., numbers..). */
 #include "kernel/kernel.h"
+#include "kernel/sources.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,14 +63,29 @@ void clg_layout_statements(clg_layout *l, clg_str *s) {
   }
 }
 
+/* The sources of the functions that the formula calls. */
+static void functions(const clg_kernel_formula *f, clg_str *out) {
+  for (clg_expr_op op = 0; op <= CLG_EX_ABSENT; op++) {
+    const char *call = clg_expr_call(op);
+    if (!call || strncmp(call, "clg_", 4)) continue;
+    bool has = false;
+    for (int i = 0; i < f->n_out; i++) has = has || clg_expr_has(f->arena, f->out[i], op);
+    char name[40];
+    snprintf(name, sizeof name, "%s.clm", call + 4);
+    const clg_source *s = has ? clg_source_find(name) : NULL;
+    if (s) clg_str_add(out, s->text);
+  }
+}
+
 void clg_kernel_write_function(const clg_kernel_formula *f, clg_str *out) {
   static const char *const many[] = {"*out0 = ", "*out1 = ", "*out2 = ", "*out3 = ",
                                      "*out4 = ", "*out5 = ", "*out6 = ", "*out7 = "},
                            *const one[] = {"return "};
   clg_layout l = {.out = out};
   clg_str head = {0}, body = {0};
+  functions(f, out);
   for (int i = 0; i < f->n_out; i++) comment(f, i, &l);
-  clg_str_addf(&head, "static inline %s %s_of(", f->n_out > 1 ? "void" : "float", f->name);
+  clg_str_addf(&head, "CLG_INLINE %s %s_of(", f->n_out > 1 ? "void" : "float", f->name);
   parameters(f, &head);
   clg_str_add(&head, ") {");
   out->failed |= head.failed;

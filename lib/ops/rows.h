@@ -4,7 +4,7 @@
  * behind: those are the temporaries'. */
 
 /* Of an infinite logit that a target denies infinity, not a difference of two. */
-#define BCE "(x > 0 ? x*(1 - t) : -x*t) + log1p(exp(-abs(x)))"
+#define BCE "(x > 0 ? x*(1 - t) : -x*t) + softplus(-abs(x))"
 
 ROW(ADD, "add", "x + o", {"x", "o"}, {0}, {0})
 ROW(SUB, "sub", "x - o", {"x", "o"}, {0}, {0})
@@ -34,8 +34,8 @@ ROW(LEAKY_RELU_ANY, "leaky_relu", "x > 0 ? x : slope*x", {"x"}, {"slope"}, {0}) 
  * a 0 would meet a factor that overflows. */
 ROW(GELU, "gelu", "x > 15 ? x : (x < -15 ? 0 : 0.5*x*(1 + erf(x*0.7071067811865476)))", {"x"}, {0}, {0})
 ROW(SILU, "silu", "x > 104 ? x : (x < -104 ? 0 : x*sigmoid(x))", {"x"}, {0}, {0})
-ROW(MISH, "mish", "x > 20 ? x : (x < -104 ? 0 : x*tanh(log1p(exp(x))))", {"x"}, {0}, {0})
-ROW(SOFTPLUS, "softplus", "beta*x > threshold ? x : log1p(exp(beta*x))/beta", {"x"}, {"beta", "threshold"},
+ROW(MISH, "mish", "x > 20 ? x : (x < -104 ? 0 : x*tanh(softplus(x)))", {"x"}, {0}, {0})
+ROW(SOFTPLUS, "softplus", "beta*x > threshold ? x : softplus(beta*x)/beta", {"x"}, {"beta", "threshold"},
     {"beta*x > threshold ? 1 : sigmoid(beta*x)"})
 ROW(CLAMP, "clamp", "x < low ? low : (x > high ? high : x)", {"x"}, {"low", "high"}, {0})
 ROW(COPY, "contiguous", "x", {"x"}, {0}, {0})
@@ -77,7 +77,7 @@ ROW(NORM_P_GRADIENT, "norm", "x == 0 ? 0 : h*(sign(x)*pow(abs(x)/n, p - 1))", {"
 ROW(COUNTED, "counted", "w == 0 ? 0 : x*w", {"x", "w"}, {0}, {"w == 0 ? 0 : w", "x"})
 ROW(AFFINE, "affine", "x*a + b", {"x", "a", "b"}, {0}, {0})
 /* p is the weight of the positive targets. */
-ROW(BCE_LOGITS_POS, "bce_with_logits_loss", "(x > 0 ? x*(1 - t) : -x*(p*t)) + (1 + (p - 1)*t)*log1p(exp(-abs(x)))",
+ROW(BCE_LOGITS_POS, "bce_with_logits_loss", "(x > 0 ? x*(1 - t) : -x*(p*t)) + (1 + (p - 1)*t)*softplus(-abs(x))",
     {"x", "t", "p"}, {0}, {"(1 - t) - (1 + (p - 1)*t)*sigmoid(-x)"})
 ROW(BCE, "bce_loss", "-(t*max(log(x), -100) + (1 - t)*max(log1p(-x), -100))*s", {"x", "t"}, {"s"},
     {"(x - t)/max(x*(1 - x), 1e-12)*s", "(max(log1p(-x), -100) - max(log(x), -100))*s"})
