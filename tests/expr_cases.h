@@ -166,7 +166,11 @@ static const char *const smooth[] = {
     "x/x",
     "exp(x)",
     "exp(-x*x)",
+    "exp2(x)",
+    "exp2(k*x)",
     "log(x)",
+    "log2(x)",
+    "log2(2*x + y)",
     "log(2*x + y)",
     "log1p(x)",
     "log1p(x*y)",
@@ -184,6 +188,8 @@ static const char *const smooth[] = {
     "softplus(k*x - y)",
     "erf(x)",
     "erf(x/y)",
+    "erfc(x)",
+    "erfc(x/y)",
     "sin(x)",
     "cos(x)",
     "sin(x)*cos(y*x)",
@@ -232,6 +238,9 @@ static const struct {
     {"exp(-x)", "-exp(-x)"},
     {"expm1(x)", "expm1(x) + 1"},
     {"log(x)", "1/x"},
+    {"exp2(x)", "0.6931471805599453*exp2(x)"},
+    {"log2(x)", "1/(0.6931471805599453*x)"},
+    {"erfc(x)", "abs(x) > 10.3 ? 0 : -1.1283791670955126*exp(-(x*x))"},
     {"log1p(x)", "1/(x + 1)"},
     {"sqrt(x)", "0.5/sqrt(x)"},
     {"rsqrt(x)", "-0.5*rsqrt(x)*(rsqrt(x)*rsqrt(x))"},
@@ -324,7 +333,7 @@ static const struct {
     {"-abs(x) - -0.1", "const float t0 = fabs(x);\nconst float t1 = 0.1f - t0;\nr = t1;\n"},
     {"min(x, max(y, sign(floor(x))))", "const float t0 = floor(x);\nconst float t1 = clg_sign(t0);\n"
                                        "const float t2 = clg_max(y, t1);\nconst float t3 = clg_min(x, t2);\nr = t3;\n"},
-    {"pow(x, 3)/rsqrt(log1p(y))", "const float t0 = pow(x, 3.0f);\nconst float t1 = log1p(y);\n"
+    {"pow(x, 3)/rsqrt(log1p(y))", "const float t0 = clg_pow(x, 3.0f);\nconst float t1 = clg_log1p(y);\n"
                                   "const float t2 = clg_rsqrt(t1);\nconst float t3 = clg_div(t0, t2);\nr = t3;\n"},
     {"min(max(x, -1/0), 1/0)*(0/0)",
      "const float t0 = clg_max(x, -INFINITY);\nconst float t1 = clg_min(t0, INFINITY);\n"

@@ -57,7 +57,7 @@ static inline float root(const float v, const float p) {
       float t = 0.0f, lost = 0.0f;                                                                                     \
       for (uint i = v; inside && i < n; i += STEP) {                                                                   \
         const float q = clg_div(fabs(x[element(i, red, red_s)]), most);                                                \
-        const float term = (p == 2.0f ? q * q : clg_pow(q, p)) - lost, next = t + term;                                    \
+        const float term = (p == 2.0f ? q * q : clg_pow(q, p)) - lost, next = t + term;                                \
         lost = (next - t) - term;                                                                                      \
         t = next;                                                                                                      \
       }                                                                                                                \

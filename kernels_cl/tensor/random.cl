@@ -56,8 +56,9 @@ static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]
 /* Box-Muller: 1 - UNIT is in (0, 1], so that the logarithm is finite. */
 #define NORMAL                                                                                                         \
   for (int e = 0; e < 4; e += 2) {                                                                                     \
-    const VEC r = VEC_SQRT(-2.0f * VEC_OF(clg_log)(1.0f - UNIT(u[e]))), p = 6.28318530717958648f * UNIT(u[e + 1]);         \
-    v[e] = (a + b * (r * VEC_OF(clg_cos)(p))) * scale, v[e + 1] = (a + b * (r * VEC_OF(clg_sin)(p))) * scale;                                  \
+    const VEC r = VEC_SQRT(-2.0f * VEC_OF(clg_log)(1.0f - UNIT(u[e])));                                                \
+    const VEC p = 6.28318530717958648f * UNIT(u[e + 1]);                                                               \
+    v[e] = (a + b * (r * VEC_OF(clg_cos)(p))) * scale, v[e + 1] = (a + b * (r * VEC_OF(clg_sin)(p))) * scale;          \
   }
 #if CLG_FORM(random_uniform)
 RANDOM(random_uniform, UNIFORM)

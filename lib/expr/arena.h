@@ -9,8 +9,7 @@
 typedef struct clg_op_row {
   const char *text;
   int arity;
-  const char *call;  /* NULL: an operator */
-  const char *lanes; /* NULL: an operator, or none has the bits of `call` */
+  const char *call, *lanes; /* NULL: an operator */
 } clg_op_row;
 #define CLG_EXPR_OPS (CLG_EX_ABSENT + 1)
 extern const clg_op_row clg_op_rows[CLG_EXPR_OPS];

@@ -87,12 +87,11 @@ void clg_expr_emit(const clg_arena *a, const clg_expr *roots, const char *const 
 
 const char *clg_expr_call(clg_expr_op op) { return clg_op_rows[op].call; }
 
-/* Operators, and functions with the same bits on vectors, alone, and conditions as conditions alone. */
+/* Conditions as conditions alone. */
 static bool has_lanes(const clg_arena *a, const clg_walk *w, clg_expr root) {
   bool ok = !clg_op_is_condition(a->node[root].op);
   for (uint32_t i = 0; ok && i < w->n; i++) {
     const clg_enode *k = &a->node[w->node[i]];
-    ok = !clg_op_rows[k->op].call || clg_op_rows[k->op].lanes;
     for (int j = k->op == CLG_EX_SELECT; ok && j < clg_op_rows[k->op].arity; j++)
       ok = !clg_op_is_condition(a->node[k->arg[j]].op);
   }

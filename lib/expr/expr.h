@@ -98,9 +98,8 @@ double clg_expr_eval(const clg_arena *a, clg_expr e, const char *const *names, c
  * on the formulas alone, not on what else the arena holds. */
 void clg_expr_emit(const clg_arena *a, const clg_expr *roots, const char *const *results, size_t n, const char *prefix,
                    clg_str *out);
-/* One root likewise on 16 lanes: from float16 variables, and floats that the lanes share; functions are clg_exp16
- * and so on. False with nothing appended where the formula calls a function of the device's, whose bits on vectors may
- * differ, or takes a condition for a number. */
+/* One root likewise on 16 lanes: from float16 variables, and floats that the lanes share; functions are clg_exp16 and
+ * so on. False with nothing appended where the formula takes a condition for a number. */
 bool clg_expr_emit_lanes(const clg_arena *a, clg_expr root, const char *result, const char *prefix, clg_str *out);
 /* The function that kernels call for an op: "clg_exp", or "fabs" of OpenCL C; NULL: there is none. */
 const char *clg_expr_call(clg_expr_op op);

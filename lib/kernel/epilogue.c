@@ -18,9 +18,9 @@ static void by_lanes(const clg_kernel_formula *f, clg_layout *l) {
   clg_layout_line(l, "return r;");
 }
 
-/* On vectors by the same operators, or where the formula calls functions, whose vector forms have other bits, lane by
- * lane. */
-static void lanes(const clg_kernel_formula *f, clg_layout *l) {
+/* On vectors by the same operations, or where the formula takes a condition for a number, lane by lane. */
+void clg_kernel_write_lanes(const clg_kernel_formula *f, clg_str *out) {
+  clg_layout written = {.out = out}, *l = &written;
   clg_str s = {0};
   clg_str_addf(&s, "CLG_INLINE float16 %s_lanes(", f->name);
   for (int i = 0; i < f->n_in; i++) clg_str_addf(&s, "%sconst float16 %s", i ? ", " : "", f->in[i]);
@@ -53,8 +53,7 @@ static void macros(const clg_kernel_formula *f, const char *macro, clg_str *out)
 }
 
 void clg_kernel_write_epilogue(const clg_kernel_formula *f, bool gradient, clg_str *out) {
-  clg_layout l = {.out = out};
   clg_kernel_write_function(f, out);
-  lanes(f, &l);
+  clg_kernel_write_lanes(f, out);
   macros(f, gradient ? "ACTIVATION_GRADIENT" : "ACTIVATION", out);
 }

@@ -25,6 +25,10 @@ void clg_kernel_name(const char *op, clg_str *out);
 bool clg_kernel_is_plain(const clg_kernel_formula *f);
 void clg_kernel_write_function(const clg_kernel_formula *f, clg_str *out); /* in any case */
 void clg_kernel_write_value(const clg_kernel_formula *f, clg_str *out);
+/* Whether the formula calls a function with a branch, which keeps loops from becoming vectors; and appends the formula
+ * of one result on vectors of sixteen, NAME_lanes, behind the function. */
+bool clg_kernel_branches(const clg_kernel_formula *f);
+void clg_kernel_write_lanes(const clg_kernel_formula *f, clg_str *out);
 
 /* What a kernel's template asks for by @if. */
 typedef enum clg_kernel_trait {
@@ -34,6 +38,7 @@ typedef enum clg_kernel_trait {
   CLG_KERNEL_MAX = 8,   /* gathers the maximum instead of the sum */
   CLG_KERNEL_KEEP = 16, /* also stores the terms */
   CLG_KERNEL_MEAN = 32, /* divides the sum */
+  CLG_KERNEL_LANES = 64 /* has NAME_lanes, for elements that lie one behind the other */
 } clg_kernel_trait;
 
 typedef struct clg_kernel_form {
@@ -49,6 +54,7 @@ typedef struct clg_kernel_form {
  *   $value(i)                          the first result at position i
  *   $start $join(a, b) $take(total, rest, block) $total(total, rest)   how a reduction begins, adds and ends
  *   @element i                         statements that store all results at position i
+ *   @lanes i                           a statement that stores sixteen of one result from position i on
  *   @each LINE, @in LINE               LINE for each tensor, each input; $t is its name, $type its elements' type
  *   @still LINE                        LINE for each input that stays the same along the innermost dimension
  *   @at TEXT, @once TEXT               what the element of $t at $1 is; and of those that stay the same

@@ -77,6 +77,13 @@ static void functions(const clg_kernel_formula *f, clg_str *out) {
   }
 }
 
+bool clg_kernel_branches(const clg_kernel_formula *f) {
+  bool has = false;
+  for (int i = 0; i < f->n_out; i++)
+    has = has || clg_expr_has(f->arena, f->out[i], CLG_EX_SIN) || clg_expr_has(f->arena, f->out[i], CLG_EX_COS);
+  return has;
+}
+
 void clg_kernel_write_function(const clg_kernel_formula *f, clg_str *out) {
   static const char *const many[] = {"*out0 = ", "*out1 = ", "*out2 = ", "*out3 = ",
                                      "*out4 = ", "*out5 = ", "*out6 = ", "*out7 = "},

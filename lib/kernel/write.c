@@ -57,11 +57,8 @@ static bool has_trait(const writer *w, const char *name) {
   static const struct {
     const char *name;
     unsigned trait;
-  } all[] = {{"cpu", CLG_KERNEL_CPU},
-             {"unit", CLG_KERNEL_UNIT},
-             {"max", CLG_KERNEL_MAX},
-             {"keep", CLG_KERNEL_KEEP},
-             {"mean", CLG_KERNEL_MEAN}};
+  } all[] = {{"cpu", CLG_KERNEL_CPU},   {"unit", CLG_KERNEL_UNIT}, {"max", CLG_KERNEL_MAX},
+             {"keep", CLG_KERNEL_KEEP}, {"mean", CLG_KERNEL_MEAN}, {"lanes", CLG_KERNEL_LANES}};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (!strcmp(all[i].name, name)) return w->form->traits & all[i].trait;
   return false;
@@ -251,6 +248,38 @@ static void store_all(writer *w, const char *arg) {
   for (int i = 0; i < w->f->n_out; i++) store(w, i, arg, result[i]);
 }
 
+/* Where the first of sixteen elements is; or all of them, those that stay the same and those that do not. */
+static void address(const writer *w, int t, const char *arg, clg_str *out) {
+  clg_str_add(out, "&");
+  element(w, t, arg, out);
+}
+static void load_lanes(const writer *w, int t, const char *arg, clg_str *out) {
+  const bool still = t >= w->f->n_out && is_still(w, t);
+  clg_str_add(out, still ? "(float16)(" : "vload16(0, ");
+  if (still)
+    element(w, t, arg, out);
+  else
+    address(w, t, arg, out);
+  clg_str_add(out, ")");
+}
+
+static void store_lanes(writer *w, const char *arg) {
+  const clg_kernel_formula *f = w->f;
+  const char *comma = "";
+  clg_str s = {0};
+  clg_str_add(&s, "vstore16(");
+  if (w->form->traits & CLG_KERNEL_ADD) load_lanes(w, 0, arg, &s), clg_str_add(&s, " + ");
+  clg_str_addf(&s, "%s_lanes(", f->name);
+  for (int i = 0; i < f->n_in; i++, comma = ", ") clg_str_add(&s, comma), load_lanes(w, f->n_out + i, arg, &s);
+  for (int i = 0; i < f->n_number; i++, comma = ", ") clg_str_addf(&s, "%s%s", comma, w->number[i]);
+  clg_str_add(&s, "), 0, ");
+  address(w, 0, arg, &s);
+  clg_str_add(&s, ");");
+  w->layout.out->failed |= s.failed;
+  if (!s.failed) clg_layout_line(&w->layout, s.data);
+  clg_str_free(&s);
+}
+
 static void use(writer *w, char *text);
 
 /* A line that begins with "@" and is no condition. */
@@ -261,6 +290,7 @@ static void directive(writer *w, const char *verb, const char *rest, size_t n) {
   if (!strcmp(verb, "at")) snprintf(w->at, sizeof w->at, "%.*s", (int)sizeof w->at - 1, text);
   if (!strcmp(verb, "once")) snprintf(w->once, sizeof w->once, "%.*s", (int)sizeof w->once - 1, text);
   if (!strcmp(verb, "element")) store_all(w, text);
+  if (!strcmp(verb, "lanes")) store_lanes(w, text);
   const int first = strcmp(verb, "each") ? w->f->n_out : 0;
   const bool each = !first || !strcmp(verb, "in"), still = !strcmp(verb, "still");
   for (int t = first; (each || still) && t < tensors(w); t++)

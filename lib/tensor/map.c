@@ -208,7 +208,9 @@ static clg_kernel *get_kernel(const clg_map_fn *f, clg_map_form form, bool unit,
   static const char *const suffix[] = {"", "_strided", "_rows"}, *const sums[] = {"", "_add"};
   char name[CLG_FORMS][CLG_KERNEL_TEXT];
   clg_str text = {0};
+  const bool lanes = in_pieces(f) && formula.n_out == 1 && clg_kernel_branches(&formula);
   clg_kernel_write_value(&formula, &text);
+  if (lanes) clg_kernel_write_lanes(&formula, &text);
   for (clg_map_form i = 0; i < CLG_FORMS; i++) {
     const bool strided = i == CLG_STRIDED || i == CLG_STRIDED_ADD, add = i == CLG_FLAT_ADD || i == CLG_STRIDED_ADD;
     snprintf(name[i], sizeof name[i], "%s%s%s", formula.name, suffix[strided ? 1 + unit : 0], sums[add]);
@@ -217,6 +219,7 @@ static clg_kernel *get_kernel(const clg_map_fn *f, clg_map_form form, bool unit,
     if (in_pieces(f)) written.traits |= CLG_KERNEL_CPU;
     if (add) written.traits |= CLG_KERNEL_ADD;
     if (unit) written.traits |= CLG_KERNEL_UNIT, written.still = zero;
+    if (lanes && (unit || !strided)) written.traits |= CLG_KERNEL_LANES;
     clg_kernel_write(&formula, &written, &text);
   }
   clg_kernel *k = NULL;
