@@ -1,6 +1,6 @@
 /* The functions of kernels_cl/math: how far they are from double, that they never turn back where they should not,
- * their limits, and their bits, which are the same on every device. TEST_MATH=long takes all 2^32 floats; then, and
- * with =table, the greatest errors and the hashes are printed. */
+ * their limits, and their bits, which are the same on every device. TEST_MATH=strided takes one float of 61,
+ * =long all; then, and with =table, the greatest errors and the hashes are printed. */
 #include "base/str.h"
 #include "device/launch.h"
 #include "harness.h"
@@ -45,7 +45,9 @@ enum { FUNCTIONS = sizeof functions / sizeof *functions };
 /* ---- inputs: a chunk of them at a time, each greater than the one before, but where the sign changes ---- */
 
 enum { CHUNK = 1 << 22 };
-static bool is_long(void) { return getenv("TEST_MATH") && !strcmp(getenv("TEST_MATH"), "long"); }
+static bool is_set(const char *to) { return getenv("TEST_MATH") && !strcmp(getenv("TEST_MATH"), to); }
+static bool is_long(void) { return is_set("long"); }
+static bool is_sample(void) { return !is_long() && !is_set("strided"); }
 static bool prints(void) { return getenv("TEST_MATH") != NULL; }
 
 static float from_bits(uint32_t bits) {
@@ -66,8 +68,14 @@ static uint32_t sampled(uint32_t i) {
   uint32_t middle = (k - EDGE) * spread + (i * 2654435761u >> 8) % spread;
   return exponent << 23 | (k < EDGE ? k : k >= PER_EXPONENT - EDGE ? (1u << 23) - PER_EXPONENT + k : middle);
 }
-static uint64_t count(void) { return is_long() ? (uint64_t)1 << 32 : 512 * PER_EXPONENT; }
-static float input(uint64_t i) { return from_bits(is_long() ? (uint32_t)i : sampled((uint32_t)i)); }
+enum { SAMPLE = 512 * PER_EXPONENT, STRIDE = 61 };
+static uint64_t count(void) {
+  const uint64_t all = (uint64_t)1 << 32;
+  return is_sample() ? SAMPLE : is_long() ? all : all / STRIDE;
+}
+static float input(uint64_t i) {
+  return from_bits(is_sample() ? sampled((uint32_t)i) : (uint32_t)i * (is_long() ? 1 : STRIDE));
+}
 
 /* ---- checks ---- */
 
@@ -204,7 +212,7 @@ START_TEST(functions_are_exact) {
   double most = device->fma ? f->most : 2 * f->most;
   ck_assert_msg(r.worst <= most, "%s is off by %.2f units at %a", f->formula, r.worst, (double)r.at);
   ck_assert_msg(isnan(r.turns) || flushes, "%s turns back at %a", f->formula, (double)r.turns);
-  if (!device->fma || is_long()) return;
+  if (!device->fma || !is_sample()) return;
   ck_assert_msg(r.normal == f->normal, "%s has other bits", f->formula);
   ck_assert_msg(r.all == f->all || flushes, "%s has other bits where it is subnormal", f->formula);
 }
@@ -240,15 +248,15 @@ static void draw_pair(uint64_t i, float *x, float *w) {
 #define POW_ALL    0x72f75299a79330c3
 #define POW_NORMAL 0xaa0545c086e7b385
 START_TEST(powers_are_exact) {
-  enum { SAMPLE = 1 << 18, LONG = 1 << 30 };
-  const uint32_t size = is_long() ? CHUNK : SAMPLE;
+  const uint64_t pairs = (uint64_t)1 << (is_sample() ? 18 : is_long() ? 30 : 26);
+  const uint32_t size = (uint32_t)(is_sample() ? pairs : CHUNK);
   const bool flushes = flushes_subnormals();
   float *x = malloc(size * sizeof *x), *w = malloc(size * sizeof *w), *y = malloc(size * sizeof *y);
   ck_assert(x && w && y);
   result r = {0, 0, NAN, 14695981039346656037u, 14695981039346656037u};
   part p = {NULL, x, w, y, size, flushes, 0, 0};
   state = 1;
-  for (uint64_t from = 0; from < (is_long() ? LONG : SAMPLE); from += size) {
+  for (uint64_t from = 0; from < pairs; from += size) {
     for (uint32_t i = 0; i < size; i++) draw_pair(from + i, &x[i], &w[i]);
     compute("pow(x, w)", x, w, y, size);
     measure_all(&p);
@@ -263,7 +271,7 @@ START_TEST(powers_are_exact) {
            (unsigned long long)r.normal);
   const bool fma = clg_context_device(ctx)->fma;
   ck_assert_msg(p.worst <= (fma ? POW_MOST : 4), "pow is off by %.2f units at %a", p.worst, (double)p.at);
-  if (!fma || is_long()) return;
+  if (!fma || !is_sample()) return;
   ck_assert_msg(r.normal == POW_NORMAL, "pow has other bits");
   ck_assert_msg(r.all == POW_ALL || flushes, "pow has other bits where it is subnormal");
 }
@@ -271,7 +279,7 @@ END_TEST
 
 /* The form for vectors, which kernels of a CPU's shape call. */
 START_TEST(vectors_have_the_same_bits) {
-  if (is_long() || clg_vector_width(ctx) != 16) return;
+  if (!is_sample() || clg_vector_width(ctx) != 16) return;
   char name[20], file[30];
   snprintf(name, sizeof name, "%.*s", (int)strcspn(functions[_i].formula, "("), functions[_i].formula);
   snprintf(file, sizeof file, "%s.clm", name);
@@ -284,7 +292,7 @@ START_TEST(vectors_have_the_same_bits) {
       "  if (i < n) vstore16(clg_%s16(vload16(0, x + at + i)), 0, y + y_at + i);\n"
       "}\n",
       name);
-  enum { N = 512 * PER_EXPONENT };
+  enum { N = SAMPLE };
   float *x = malloc(N * sizeof *x), *y = malloc(N * sizeof *y), *z = malloc(N * sizeof *z);
   ck_assert(x && y && z && !source.failed);
   for (uint32_t i = 0; i < N; i++) x[i] = input(i);

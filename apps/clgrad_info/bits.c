@@ -74,6 +74,20 @@ static void arithmetic(run *r) {
   add_all(r, formula(r, in), in, 5);
 }
 
+/* All functions of formulas; what draws numbers by them; softmax. */
+static void functions(run *r) {
+  static const char *const formulas[] = {"exp(9*x)*sin(99*x) + expm1(x)*cos(1e6*x)",
+                                         "log(abs(x)) + log2(abs(x))*log1p(x) + pow(abs(x), 3*x)",
+                                         "tanh(3*x)*sigmoid(9*x) + softplus(9*x)*erf(2*x)", "exp2(20*x)*erfc(3*x)"};
+  for (size_t i = 0; i < sizeof formulas / sizeof *formulas; i++) {
+    clg_tensor *x = draw(r, S(5003));
+    add_all(r, clg_map(r->ctx, formulas[i], &(clg_map_input){"x", x, 0}, 1), &x, 1);
+  }
+  ADD(clg_softmax(in[0], 1), draw(r, S(37, 259)))
+  clg_set_seed(r->ctx, 7, 0);
+  add(r, clg_randn(r->ctx, S(5003)));
+}
+
 static void sums(run *r) {
   ADD(clg_sum(in[0], (int[]){1}, 1, false), draw(r, S(37, 1237)))
   ADD(clg_mean(in[0], (int[]){0}, 1, false), draw(r, S(1237, 37)))
@@ -125,6 +139,7 @@ static const struct {
   uint64_t cpu, gpu;
 } groups[BITS_GROUPS] = {
     {"arithmetic", arithmetic, 0x114ca7605bd65ad6, 0x114ca7605bd65ad6},
+    {"functions", functions, 0x62399ab8f7b7724a, 0x900e266b8a452b35},
     {"sums", sums, 0x89663238e208bbcc, 0x3fc4f17738a89b60},
     {"products", products, 0x6304ca70384dbcaf, 0x31e2ab964960e120},
     {"convolutions", convolutions, 0x0990699fb042ce62, 0xe1cc1a0f719bf81c},

@@ -4,7 +4,7 @@
 
 #include <clgrad/clgrad.h>
 
-enum { BITS_GROUPS = 6 };
+enum { BITS_GROUPS = 7 };
 
 typedef struct bits_result {
   bool ran;
