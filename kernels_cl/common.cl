@@ -18,6 +18,15 @@
 #define CLG_SIXTEEN
 #endif
 
+/* In a loop of a CPU's item that has come to p: what lies 2 KiB further will be wanted, if it is the buffer's. A core that
+ * computes more than it reads sees too few elements ahead, and its own guesses end with each page. PoCL's prefetch does
+ * nothing. */
+#if defined(__clang__) && !defined(__SPIR__)
+#define CLG_PREFETCH(p) __builtin_prefetch((const void *)((size_t)(p) + 2048))
+#else
+#define CLG_PREFETCH(p) prefetch((p) + 512, 16)
+#endif
+
 #include "divide.clh"
 
 /* Of functions in loops that are to become vectors, which a compiler may find too long. */
