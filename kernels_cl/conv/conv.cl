@@ -22,7 +22,7 @@
     }                                                                                                                  \
     for (uint p = 0; p < kn; p++, b += LANES) {                                                                        \
       const size_t at = step[p];                                                                                       \
-      EACH_OF(V, v) w[v] = REG_V(vload)(0, b + OF_PAIR(v * REGISTER_LANES, bs));                                       \
+      EACH_OF(V, v) w[v] = REG_OF(B_SPACE, b + OF_PAIR(v * REGISTER_LANES, bs));                                       \
       EACH_OF(PIECE_ROWS, i) {                                                                                         \
         const reg e = (reg)(from[i][at]);                                                                              \
         EACH_OF(V, v) s[i][v] = FMA(e, w[v], s[i][v]);                                                                 \
@@ -30,32 +30,34 @@
     }                                                                                                                  \
     PIECE_STORE(PIECE_ROWS, V, CONV_PAIR)                                                                              \
   }
-/* The same for `lanes` columns of the CONV_PAIR. */
-#if PIECE_COLS > LANES
-#define CONV_TILE(NAME, B_SPACE)                                                                                       \
-  CONV_PIECE(NAME##_pair, B_SPACE, PIECE_VECS)                                                                         \
-  CONV_PIECE(NAME##_half, B_SPACE, PIECE_VECS / 2)                                                                     \
-  static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float *b,     \
-                   const size_t bs, const uint kn, const bool first, const int lanes, float *part) {                   \
-    if (lanes > LANES)                                                                                                 \
-      NAME##_pair(patch, row, last, step, b, bs, kn, first, part);                                                     \
-    else                                                                                                               \
-      NAME##_half(patch, row, last, step, b, bs, kn, first, part);                                                     \
-  }
-#else
+/* The same for `rows` rows and `lanes` columns of the CONV_PAIR; a panel of b stays near while rows pass. */
+#define EACH_PIECE(NAME, WIDTH)                                                                                        \
+  for (int l = 0; l < lanes; l += WIDTH)                                                                               \
+    for (uint i = 0; i < rows; i += PIECE_ROWS)                                                                        \
+      NAME(patch, row + i, rows - 1 - i, step, b + OF_PAIR(l, bs), bs, kn, first, part + i * CONV_PAIR + l);
 #define CONV_TILE(NAME, B_SPACE)                                                                                       \
   CONV_PIECE(NAME##_piece, B_SPACE, PIECE_VECS)                                                                        \
-  static void NAME(const float *patch, const uint *row, const uint last, const uint *step, B_SPACE const float *b,     \
+  CONV_HALF(NAME, B_SPACE)                                                                                             \
+  static void NAME(const float *patch, const uint *row, const uint rows, const uint *step, B_SPACE const float *b,     \
                    const size_t bs, const uint kn, const bool first, const int lanes, float *part) {                   \
-    for (int l = 0; l < lanes; l += PIECE_COLS)                                                                        \
-      NAME##_piece(patch, row, last, step, b + OF_PAIR(l, bs), bs, kn, first, part + l);                               \
+    if (lanes <= PIECE_COLS - LANES) {                                                                                 \
+      EACH_PIECE(HALF_PIECE(NAME), PIECE_COLS - LANES)                                                                 \
+    } else {                                                                                                           \
+      EACH_PIECE(NAME##_piece, PIECE_COLS)                                                                             \
+    }                                                                                                                  \
   }
+#if PIECE_COLS > LANES
+#define CONV_HALF(NAME, B_SPACE) CONV_PIECE(NAME##_half, B_SPACE, PIECE_VECS / 2)
+#define HALF_PIECE(NAME)         NAME##_half
+#else
+#define CONV_HALF(NAME, B_SPACE)
+#define HALF_PIECE(NAME) NAME##_piece
 #endif
 CONV_TILE(tile_packed, __global)
 CONV_TILE(tile_side, __private)
 
 static void copy_row(__global const float *from, float *to, int n) {
-  for (; n >= 16; n -= 16, from += 16, to += 16) vstore16(vload16(0, from), 0, to);
+  for (; n >= 16; n -= 16, from += 16, to += 16) ((clg_at16 *)to)->v = CLG_LOAD16(from);
   if (n >= 8) {
     vstore8(vload8(0, from), 0, to);
     n -= 8, from += 8, to += 8;
@@ -167,23 +169,23 @@ static void put1(const sink k, const size_t at, const uint channel, const float 
   CONV_PUT(at, channel, v)
 }
 
-/* 16 pixels of 16 channels, of all the phases of a row: transposed, and two phases put in turn, so that they leave as
- * vectors. */
-static void finish_tile(const float *part, const sink k, const conv s, const int lanes, const int first, const int cols,
-                        const int ry, const size_t corner) {
+/* 16 pixels of 16 channels, of all the phases of a row, of which `along` pixels follow each other in memory:
+ * transposed, and two phases put in turn, so that they leave as vectors of `run`. */
+static void finish_tile(const float *part, const sink k, const conv s, const int lanes, const int first,
+                        const int along, const int run, const int ry, const size_t corner) {
   float line[2][LANES * LANES] __attribute__((aligned(64)));
   float16 v[2];
   const float2 numbers = k.numbers;
-  const int width = cols * s.out_sx, run = width % 16 == 0 ? 16 : width % 8 == 0 ? 8 : 4, runs = 16 * s.out_sx / run;
+  const int width = along * s.out_sx, runs = 16 * s.out_sx / run;
   size_t at[8];
   for (int i = 0, x = s.out_sx * first; i < runs; i++, x += run)
     at[i] = corner + (size_t)(x / width * s.out_sy + ry) * s.out_w + x % width;
   for (int h = 0; h < s.out_sx; h++)
     transpose_tile(part + (h * PART_ROWS + first) * CONV_PAIR, CONV_PAIR, LANES - 1, line[h]);
   for (int l = 0; l < lanes; l++) {
-    v[0] = vload16(l, line[0]);
+    v[0] = *(const float16 *)(line[0] + l * LANES);
     if (s.out_sx == 2) {
-      const float16 a = v[0], b = vload16(l, line[1]);
+      const float16 a = v[0], b = *(const float16 *)(line[1] + l * LANES);
       v[0] = (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7);
       v[1] = (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf);
     }
@@ -193,7 +195,7 @@ static void finish_tile(const float *part, const sink k, const conv s, const int
       __global float *to = k.out + k.out_o + (size_t)l * s.out_h * s.out_w + at[i];
       const float *from = (const float *)v + i * run;
       if (run == 16)
-        CLG_STORE16(vload16(0, from), to);
+        CLG_STORE16(LOAD16_OF(__private, from), to);
       else if (run == 8)
         vstore8(vload8(0, from), 0, to);
       else
@@ -205,19 +207,19 @@ static void finish_tile(const float *part, const sink k, const conv s, const int
 /* Stores the sums of `lanes` channels: part [phase][PART_ROWS][CONV_PAIR], outputs from (qy, qx) of each phase. */
 static void conv_finish(const float *part, const sink k, const conv s, const int lanes, const int rows, const int cols,
                         const int qy, const int qx) {
-  const int pixels = rows * cols;
-  bool whole = s.out_sx <= 2 && cols * s.out_sx % 4 == 0 && !(k.flags & CONV_ADD);
-  whole = whole && (qy + rows) * s.out_sy <= s.out_h && (qx + cols) * s.out_sx <= s.out_w;
+  const int pixels = rows * cols, along = s.out_sy * s.out_sx == 1 && cols == s.out_w ? pixels : cols;
+  bool whole = s.out_sx <= 2 && (along == pixels || along * s.out_sx % 4 == 0) && !(k.flags & CONV_ADD);
+  const int run = along == pixels || along * s.out_sx % 16 == 0 ? 16 : along * s.out_sx % 8 == 0 ? 8 : 4;
+  whole = whole && (qy + rows) * s.out_sy <= s.out_h && (qx + cols) * s.out_sx <= s.out_w && pixels >= 16;
   for (int ry = 0; ry < s.out_sy; ry++) {
     const float *from = part + (size_t)ry * s.out_sx * PART_ROWS * CONV_PAIR;
-    int first = 0;
-    for (; whole && first + 16 <= pixels; first += 16)
+    for (int i = 0; whole && i < pixels; i += 16)
       for (int l = 0; l < lanes; l += LANES) {
         const size_t corner = ((size_t)l * s.out_h + qy * s.out_sy) * s.out_w + qx * s.out_sx;
         const sink lower = {k.out, k.bias, k.out_o, k.bias_o + l, k.flags, k.numbers};
-        finish_tile(from + l, lower, s, min(lanes - l, LANES), first, cols, ry, corner);
+        finish_tile(from + l, lower, s, min(lanes - l, LANES), min(i, pixels - 16), along, run, ry, corner);
       }
-    for (int i = first; i < pixels; i++) {
+    for (int i = 0; !whole && i < pixels; i++) {
       const int oy = (qy + i / cols) * s.out_sy + ry;
       for (int rx = 0; oy < s.out_h && rx < s.out_sx; rx++) {
         const int ox = (qx + i % cols) * s.out_sx + rx;
@@ -266,10 +268,9 @@ __kernel void conv_gather(__global const float *in, const uint in_o, __global co
         __global const float *b =
             packed + (((size_t)g * panels + 2 * p) * panel + (size_t)start[f] * s.in_ch + c * nt) * LANES;
         const uint steps = nt * cn, *from = offset + start[f] * cn;
-        for (int i = 0; i < pixels; i += PIECE_ROWS)
-          for (uint q = 0; q < steps || q == 0; q += PANEL_K)
-            tile_packed(patch, pixel + i, pixels - 1 - i, from + q, b + q * LANES, panel, min(steps - q, PANEL_K),
-                        c + q == 0, lanes, sums + (f * PART_ROWS + i) * CONV_PAIR);
+        for (uint q = 0; q < steps || q == 0; q += PANEL_K)
+          tile_packed(patch, pixel, pixels, from + q, b + q * LANES, panel, min(steps - q, PANEL_K), c + q == 0, lanes,
+                      sums + f * PART_ROWS * CONV_PAIR);
       }
       const size_t channel = (size_t)g * s.out_ch + p * CONV_PAIR,
                    image = ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w;
@@ -332,7 +333,7 @@ __kernel void conv_few_channels(__global const float *in, const uint in_o, __glo
           for (const uint stop = min(count, p + PANEL_K); p < stop; p++) {
             const float16 e = (float16)(weight[p]);
             const size_t at = offset[p];
-            EACH_OF(FEW_TILE, i) sum[i] = FMA(vload16(0, from[i] + at), e, sum[i]);
+            EACH_OF(FEW_TILE, i) sum[i] = FMA(LOAD16_OF(__private, from[i] + at), e, sum[i]);
           }
           EACH_OF(FEW_TILE, i) all[i] += sum[i];
         }
@@ -399,9 +400,7 @@ __kernel void conv_wgrad(__global const float *in, const uint in_o, __global con
       for (int y = 0; y < rows; y++)
         for (int x = 0; x < cols; x++) pixel[pixels++] = (uint)(m * cn * plane + y * s.in_sy * s.patch_w + x * s.in_sx);
     }
-    for (int r = 0; r < taken; r += PIECE_ROWS)
-      tile_side(patch, offset + r, taken - 1 - r, pixel, side, CONV_PIXELS, pixels, b == b0, lanes,
-                part + r * CONV_PAIR);
+    tile_side(patch, offset, taken, pixel, side, CONV_PIXELS, pixels, b == b0, lanes, part);
   }
   for (int l = 0; l < lanes; l++) {
     __global float *to =

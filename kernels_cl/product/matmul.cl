@@ -73,7 +73,7 @@ static uint4 walk_start(uint4 start, const uint8 size, const uint8 a, const uint
     }                                                                                                                  \
     size_t at = 0;                                                                                                     \
     for (uint p = 0; p < kn; p++) {                                                                                    \
-      EACH_OF(PIECE_VECS, v) w[v] = REG_V(vload)(v, b);                                                                \
+      EACH_OF(PIECE_VECS, v) w[v] = REG_OF(B_SPACE, b + v * REGISTER_LANES);                                           \
       EACH_OF(TILE_ROWS, i) {                                                                                          \
         const reg e = (reg)(row[i][at]);                                                                               \
         EACH_OF(PIECE_VECS, v) s[i][v] = FMA(e, w[v], s[i][v]);                                                        \
@@ -186,7 +186,7 @@ static void pack_panel(__global const float *b, const size_t ps, const size_t cs
   if (width == TILE_COLS && cs == 1) {
     for (; p < kn; p++)
       _Pragma("unroll") for (uint l = 0; l < TILE_COLS; l += REGISTER_LANES)
-          REG_AT(panel + IN_PANEL(l) + p * PIECE_COLS) = REG_V(vload)(0, b + p * ps + l);
+          REG_AT(panel + IN_PANEL(l) + p * PIECE_COLS) = REG_OF(__global, b + p * ps + l);
   } else if (width == TILE_COLS && ps == 1) {
     p = kn / REGISTER_LANES * REGISTER_LANES;
     for (uint l = 0; l < TILE_COLS; l += REGISTER_LANES)
@@ -280,8 +280,8 @@ static void dots(__global const float *a, const uint a_rs, const uint rows, __gl
   }
   uint p = 0;
   for (; p + 16 <= k; p += 16) {
-    const float16 v = vload16(0, y + p);
-    EACH_OF(DOT_ROWS, i) s[i] = FMA(vload16(0, row[i] + p), v, s[i]);
+    const float16 v = CLG_LOAD16(y + p);
+    EACH_OF(DOT_ROWS, i) s[i] = FMA(CLG_LOAD16(row[i] + p), v, s[i]);
     if ((p + 16) % PANEL_K != 0) continue;
     EACH_OF(DOT_ROWS, i) {
       all[i] += s[i];
@@ -320,6 +320,7 @@ __kernel void product_dot(PRODUCT_ARGS) {
     }                                                                                                                  \
     EACH_OF(N, h) all[h] += s[h];                                                                                      \
   }
+#define ROW_LOAD16(h, p) CLG_LOAD16((p) + 16 * (h))
 /* A row of A against ROW_COLS columns of an untransposed B: for few rows. Group ids (columns, row). */
 __kernel void product_row(PRODUCT_ARGS) {
   PRODUCT_UNPACK
@@ -329,13 +330,13 @@ __kernel void product_row(PRODUCT_ARGS) {
   __global const float *x = a + a_o + (size_t)i * a_rs, *y = b + b_o;
   if (end - g == ROW_COLS) {
     for (uint j = g; j < end; j += 16 * WHOLE_VECS) {
-      ROW_SUMS(float16, WHOLE_VECS, vload16, j)
+      ROW_SUMS(float16, WHOLE_VECS, ROW_LOAD16, j)
       for (uint h = 0; h < WHOLE_VECS; h++) PUT16(all[h], 0, 16, i, j + 16 * h)
     }
   } else if (n >= 16) {
     for (uint j = g; j < end; j += 16) {
       const uint at = min(j, n - 16);
-      ROW_SUMS(float16, 1, vload16, at)
+      ROW_SUMS(float16, 1, ROW_LOAD16, at)
       PUT16(all[0], j - at, 16, i, at)
     }
   } else {
