@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fails on an #include that points upward or takes a private header, on one of MPI's outside its library, on an op that does what the engine does, on a driver's header
 outside the device and product rooms, on a statement of lib with two conditional operators or a comma in its return, on a file over 500
-lines, on a barrier beside WG_BARRIER, and on a test that is not run.
+lines, on a barrier beside WG_BARRIER, on a call of a function of the driver's that rounds, and on a test that is not run.
 
 usage: test_layers.py SOURCE_ROOT
 """
@@ -32,6 +32,11 @@ NOT_OURS_TO_SPLIT = {"tests/tools/clwitness.c"}
 # A library of its own, on the public headers alone.
 MPI = "mpi"
 OF_MPI = ("mpi.h", "clgrad/mpi.h")
+
+
+ROUNDED = re.compile(
+    r"\b((?:native_|half_)?(?:exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|pown|powr|sin|cos|tan|sincos|sinh|cosh|tanh|erf|erfc|tgamma|lgamma|"
+    r"rsqrt|recip|divide|hypot|cbrt|rootn|dot|length|normalize|mad|mix|smoothstep))\(")
 
 
 # What the first comment of a header may say: who includes it.
@@ -169,6 +174,10 @@ def check_kernels(path, complain):
     # C99's inline defines nothing that a call which is not inlined could reach.
     if re.search(r"^(?!static\b|.*\bstatic ).*\binline ", text, re.M):
         complain(path, "has an inline function that is not static")
+    # These of the driver's have other bits on every device: kernels_cl/math has ours.
+    code = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    for name in sorted(set(ROUNDED.findall(code))):
+        complain(path, f"calls the driver's {name}()")
 
 
 def sources(root, *suffixes):
@@ -191,7 +200,7 @@ def main(root):
         check_public(path, complain)
     for path in sources(root / "apps", ".c", ".h"):
         check_app(path, complain)
-    for path in sources(root / "kernels_cl", ".cl", ".clh", ".clt"):
+    for path in sources(root / "kernels_cl", ".cl", ".clh", ".clt", ".clm"):
         check_kernels(path, complain)
     for folder in ("lib", "include", "apps", "kernels_cl", "tests"):
         for path in sources(root / folder, ".c", ".h", ".cl", ".py", ".sh"):
