@@ -37,12 +37,12 @@ static const function functions[] = {
     {"expm1(x)", expm1, NULL, 1.5, RISES, 0xf1f8562478e28a5f, 0x5f8e144c7382ca93},
     {"log(x)", log, NULL, 1, RISES, 0xf380f97a4cf58c84, 0x8be134feb0bc0b3c},
     {"log2(x)", log2, NULL, 1.15, RISES, 0x865b1644aecc072b, 0xfa6813ac898e6365},
-    {"log1p(x)", log1p, NULL, 1.5, RISES, 0x4952c605959ae6dc, 0xa1b8054d2c886bb8},
+    {"log1p(x)", log1p, NULL, 1.6, RISES, 0x4952c605959ae6dc, 0xa1b8054d2c886bb8},
     {"tanh(x)", tanh, NULL, 1.4, RISES, 0xd957dfcc8e5edbc9, 0x20f369ac62566f85},
     {"sigmoid(x)", sigmoid, NULL, 1.9, RISES, 0xe45e96532e80a9b4, 0x30e03b1cf4e65b7e},
     {"softplus(x)", softplus, NULL, 1.7, RISES, 0x348bfa4c55845f6c, 0xc4213fbe211decf4},
     {"erf(x)", erf, NULL, 1.2, RISES, 0x020cda277360cf12, 0xee36a2aaf887033a},
-    {"erfc(x)", erfc, NULL, 2, ANYHOW, 0x8ef7f9e3284dea36, 0x9975082a90625fb9},
+    {"erfc(x)", erfc, NULL, 2, ANYHOW, 0xb1213cab95450845, 0xe9f43da89ce89f11},
     {"sin(x)", sin, NULL, 1.6, ANYHOW, 0xb09bc0eeec332267, 0x8df587aa28d80513},
     {"cos(x)", cos, NULL, 1.6, ANYHOW, 0x8de9dbdb926c5971, 0xd95823e0b7f4f28d},
     {"sqrt(x)", sqrt, NULL, EXACT, RISES, 0x81b2bec9b79ca159, 0x0cec60d888fd241e},
@@ -58,10 +58,13 @@ static const function of_pairs[] = {
 /* ---- inputs: a chunk of them at a time, each greater than the one before, but where the sign changes ---- */
 
 enum { CHUNK = 1 << 22 };
-static bool is_set(const char *to) { return getenv("TEST_MATH") && !strcmp(getenv("TEST_MATH"), to); }
-static bool is_long(void) { return is_set("long"); }
-static bool is_sample(void) { return !is_long() && !is_set("strided"); }
-static bool prints(void) { return getenv("TEST_MATH") != NULL; }
+static enum { SAMPLED, STRIDED, ALL } inputs;
+static bool prints;
+static void read_environment(void) {
+  const char *set = getenv("TEST_MATH");
+  prints = set != NULL;
+  inputs = !set ? SAMPLED : !strcmp(set, "long") ? ALL : !strcmp(set, "strided") ? STRIDED : SAMPLED;
+}
 
 static float from_bits(uint32_t bits) {
   float x;
@@ -84,23 +87,31 @@ static uint32_t sampled(uint32_t i) {
 enum { SAMPLE = 512 * PER_EXPONENT, STRIDE = 61 };
 static uint64_t count(void) {
   const uint64_t all = (uint64_t)1 << 32;
-  return is_sample() ? SAMPLE : is_long() ? all : all / STRIDE;
+  return inputs == SAMPLED ? SAMPLE : inputs == STRIDED ? all / STRIDE : all;
 }
 static float input(uint64_t i) {
-  return from_bits(is_sample() ? sampled((uint32_t)i) : (uint32_t)i * (is_long() ? 1 : STRIDE));
+  return from_bits(inputs == SAMPLED ? sampled((uint32_t)i) : (uint32_t)i * (inputs == STRIDED ? STRIDE : 1));
 }
 
 /* ---- checks ---- */
 
-/* How far y is from the number, in units of its last place; infinity where one is a number and the other is not. */
+/* How far y is from the number, in units of its last place; infinity where one is a number and the other is not. Most
+ * numbers take the first way, which has no calls: there are 2^32 of them. */
 static double units(float y, double want) {
+  uint64_t bits;
+  memcpy(&bits, &want, sizeof bits);
+  const int exponent = (int)(bits >> 52 & 0x7ff) - 1023;
+  if (exponent > -150 && exponent < 127 && fabsf(y) <= FLT_MAX) {
+    const uint64_t scale = (uint64_t)(1023 + 23 - (exponent < -126 ? -126 : exponent)) << 52;
+    double per_unit;
+    memcpy(&per_unit, &scale, sizeof per_unit);
+    return fabs(y - want) * per_unit;
+  }
   if (isnan(want) || isnan(y)) return isnan(want) && isnan(y) ? 0 : INFINITY;
   if ((float)want == y && isinf(y)) return 0;
   if (isinf(y) || isinf((float)want)) return INFINITY;
   if (want == 0) return y == 0 && !signbit(want) == !signbit(y) ? 0 : INFINITY;
-  int exponent;
-  frexp(want, &exponent);
-  return fabs(y - want) * ldexp(1, 24 - (exponent < -125 ? -125 : exponent));
+  return fabs(y - want) * ldexp(1, exponent < -126 ? 149 : 23 - exponent);
 }
 
 static bool is_subnormal(float x) { return x != 0 && fabsf(x) < 0x1p-126f; }
@@ -215,14 +226,14 @@ static result run(const function *f, bool flushes) {
 
 static void check(const function *f, const result *r, bool flushes) {
   const bool fma = clg_context_device(ctx)->fma;
-  if (prints())
+  if (prints)
     printf("%s: %.2f at %a, 0x%016llx, 0x%016llx\n", f->formula, r->worst, (double)r->at, (unsigned long long)r->all,
            (unsigned long long)r->normal);
   /* Without an fma polynomials round twice a step. */
   const double most = fma || f->most <= EXACT ? f->most : 2 * f->most;
   ck_assert_msg(r->worst <= most, "%s is off by %.2f units at %a", f->formula, r->worst, (double)r->at);
   ck_assert_msg(isnan(r->turns) || flushes, "%s turns back at %a", f->formula, (double)r->turns);
-  if (!fma || !is_sample()) return;
+  if (!fma || inputs != SAMPLED) return;
   ck_assert_msg(r->normal == f->normal, "%s has other bits", f->formula);
   ck_assert_msg(r->all == f->all || flushes, "%s has other bits where it is subnormal", f->formula);
 }
@@ -262,8 +273,8 @@ static void draw_pair(uint64_t i, float *x, float *w) {
 
 START_TEST(functions_of_pairs_are_exact) {
   const function *f = &of_pairs[_i];
-  const uint64_t pairs = (uint64_t)1 << (is_sample() ? 18 : is_long() ? 30 : 26);
-  const uint32_t size = (uint32_t)(is_sample() ? pairs : CHUNK);
+  const uint64_t pairs = (uint64_t)1 << (inputs == SAMPLED ? 18 : inputs == STRIDED ? 26 : 30);
+  const uint32_t size = (uint32_t)(inputs == SAMPLED ? pairs : CHUNK);
   const bool flushes = flushes_subnormals();
   float *x = malloc(size * sizeof *x), *w = malloc(size * sizeof *w), *y = malloc(size * sizeof *y);
   ck_assert(x && w && y);
@@ -287,7 +298,7 @@ END_TEST
 
 /* The form for vectors, which kernels of a CPU's shape call. */
 START_TEST(vectors_have_the_same_bits) {
-  if (!is_sample() || clg_vector_width(ctx) != 16) return;
+  if (inputs != SAMPLED || clg_vector_width(ctx) != 16) return;
   char name[20], file[30];
   snprintf(name, sizeof name, "%.*s", (int)strcspn(functions[_i].formula, "("), functions[_i].formula);
   snprintf(file, sizeof file, "%s.clm", name);
@@ -323,6 +334,7 @@ START_TEST(vectors_have_the_same_bits) {
 END_TEST
 
 static void add_cases(Suite *suite) {
+  read_environment();
   TCase *c = tcase_create("functions");
   share_context(c);
   tcase_add_loop_test(c, functions_are_exact, 0, FUNCTIONS);

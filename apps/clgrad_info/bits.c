@@ -139,7 +139,7 @@ static const struct {
   uint64_t cpu, gpu;
 } groups[BITS_GROUPS] = {
     {"arithmetic", arithmetic, 0x114ca7605bd65ad6, 0x114ca7605bd65ad6},
-    {"functions", functions, 0x62399ab8f7b7724a, 0x900e266b8a452b35},
+    {"functions", functions, 0xdf28a2dc2c686b77, 0xc3b2abf466c5a45c},
     {"sums", sums, 0x89663238e208bbcc, 0x3fc4f17738a89b60},
     {"products", products, 0x6304ca70384dbcaf, 0x31e2ab964960e120},
     {"convolutions", convolutions, 0x0990699fb042ce62, 0xe1cc1a0f719bf81c},
