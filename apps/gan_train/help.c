@@ -24,6 +24,7 @@ void options_help(FILE *to) {
         "  --batch N          images a step (default: 128)\n"
         "  --shards N         of a batch, which run one after the other: a power of two (default: 1, on several ranks "
         "8)\n"
+        "  --sync-batch-norm  dcgan: the statistics of the whole batch, not of each shard: shards run side by side\n"
         "  --bucket KIB       on several ranks: gradients go out in such pieces while backward runs (default: 256; 0: "
         "behind)\n"
         "  --rank-timeout S   a rank that is silent for so long ends the run (default: 60; 0: never)\n"

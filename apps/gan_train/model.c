@@ -66,13 +66,21 @@ static clg_tensor **parameters_of(clg_module *network, clg_module *labels, size_
   return all;
 }
 
+static bool list_parameters(gan *m) {
+  m->g_parameters = parameters_of(m->g, m->g_labels, &m->n_g_parameters);
+  m->d_parameters = parameters_of(m->d, m->d_labels, &m->n_d_parameters);
+  return m->g_parameters && m->d_parameters;
+}
+
 static bool make_optimizers(gan *m) {
   clg_optim_options o = optimizer_of(m->spec.kind);
-  m->g_parameters = parameters_of(m->g, m->g_labels, &m->n_g_parameters);
-  if (m->g_parameters) m->opt_g = clg_optim_create(m->ctx, m->g_parameters, m->n_g_parameters, &o);
-  m->d_parameters = parameters_of(m->d, m->d_labels, &m->n_d_parameters);
-  if (m->d_parameters) m->opt_d = clg_optim_create(m->ctx, m->d_parameters, m->n_d_parameters, &o);
+  m->opt_g = clg_optim_create(m->ctx, m->g_parameters, m->n_g_parameters, &o);
+  m->opt_d = clg_optim_create(m->ctx, m->d_parameters, m->n_d_parameters, &o);
   return m->opt_g && m->opt_d;
+}
+
+static bool checkpoint_networks(gan *m) {
+  return clg_module_checkpoint(m->g, 1) == CLG_OK && clg_module_checkpoint(m->d, 1) == CLG_OK;
 }
 
 bool gan_make(gan *m, clg_context *ctx, const model_spec *spec, bool checkpoint, uint64_t seed) {
@@ -81,14 +89,38 @@ bool gan_make(gan *m, clg_context *ctx, const model_spec *spec, bool checkpoint,
   clg_set_seed(ctx, seed, 0);
   make_networks(m);
   if (!make_parameters(m) || !name_networks(m)) return false;
-  if (checkpoint && (clg_module_checkpoint(m->g, 1) != CLG_OK || clg_module_checkpoint(m->d, 1) != CLG_OK))
-    return false;
-  if (!make_optimizers(m)) return false;
+  if ((checkpoint && !checkpoint_networks(m)) || !list_parameters(m) || !make_optimizers(m)) return false;
   int64_t shape[] = {spec->batch, 1};
   m->ones = clg_full(ctx, 2, shape, 1);
   m->zeros = clg_full(ctx, 2, shape, 0);
   if (spec->shards > 1) m->share = clg_tensor_create(ctx, 0, NULL, (float[]){1 / (float)spec->shards});
   return m->ones && m->zeros && (spec->shards <= 1 || m->share);
+}
+
+bool gan_make_twin(gan *twin, const gan *of, bool checkpoint) {
+  *twin = (gan){.ctx = of->ctx, .spec = of->spec};
+  gan *m = twin;
+  clg_set_phase(m->ctx, "setup");
+  make_networks(m);
+  clg_module *const mine[] = {m->g, m->d, m->g_labels, m->d_labels}, *const its[] = {of->g, of->d, of->g_labels,
+                                                                                     of->d_labels};
+  for (int i = 0; i < 4 && its[i]; i++)
+    if (clg_module_share(mine[i], its[i]) != CLG_OK) return false;
+  if ((checkpoint && !checkpoint_networks(m)) || !name_networks(m) || !list_parameters(m)) return false;
+  m->ones = clg_tensor_ref(of->ones);
+  m->zeros = clg_tensor_ref(of->zeros);
+  m->share = clg_tensor_ref(of->share);
+  return true;
+}
+
+void gan_meet(gan *m, const clg_meeting *meeting) {
+  clg_module_meet(m->g, meeting);
+  clg_module_meet(m->d, meeting);
+}
+
+void gan_zero_grad(const gan *m, bool of_g) {
+  size_t n = of_g ? m->n_g_parameters : m->n_d_parameters;
+  for (size_t i = 0; i < n; i++) clg_tensor_zero_grad(of_g ? m->g_parameters[i] : m->d_parameters[i]);
 }
 
 void gan_free(gan *m) {

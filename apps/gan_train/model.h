@@ -17,6 +17,7 @@ typedef struct model_spec {
   int64_t classes;                 /* of a conditional model; 0: it is not */
   int critic_steps;                /* discriminator steps for one of the generator */
   float lambda;                    /* weight of wgan_gp's penalty */
+  bool sync_batch_norm;            /* by the statistics of the batch, not of a shard */
   int64_t shards;                  /* of a batch, which is that of one shard if there are more than one */
 } model_spec;
 
@@ -46,6 +47,13 @@ typedef struct gan {
  * the error. gan_free takes a half-made or zeroed model too. */
 bool gan_make(gan *m, clg_context *ctx, const model_spec *spec, bool checkpoint, uint64_t seed);
 void gan_free(gan *m);
+/* For another shard of the batch that runs at the same time: networks with m's parameters, but gradients of their own,
+ * and no optimizers. */
+bool gan_make_twin(gan *twin, const gan *of, bool checkpoint);
+/* Where the batch norms of its networks meet those of other shards. */
+void gan_meet(gan *m, const clg_meeting *meeting);
+/* Drops the gradients of the generator, or else of the discriminator. */
+void gan_zero_grad(const gan *m, bool of_g);
 
 /* Noise z [N,nz] (and labels int32 [N], NULL when not conditional) -> items, shaped as gan_item_shape says. */
 clg_tensor *gan_generate(gan *m, clg_tensor *z, clg_tensor *labels);

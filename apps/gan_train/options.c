@@ -23,6 +23,7 @@ enum {
   OPT_DEVICE,
   OPT_PLAN,
   OPT_REMAT,
+  OPT_SYNC_BATCH_NORM,
   OPT_WIDE,
   OPT_SHAPE,
   OPT_TUNING,
@@ -75,6 +76,7 @@ static const struct option words[] = {
     {"device", required_argument, NULL, OPT_DEVICE},
     {"plan", no_argument, NULL, OPT_PLAN},
     {"remat", no_argument, NULL, OPT_REMAT},
+    {"sync-batch-norm", no_argument, NULL, OPT_SYNC_BATCH_NORM},
     {"wide", no_argument, NULL, OPT_WIDE},
     {"shape", required_argument, NULL, OPT_SHAPE},
     {"tuning", required_argument, NULL, OPT_TUNING},
@@ -175,6 +177,7 @@ static bool parse_option(options *o, int code, char *text, message *why) {
   case OPT_DEVICE: o->device = text; return true;
   case OPT_PLAN: o->plan = true; return true;
   case OPT_REMAT: o->remat = true; return true;
+  case OPT_SYNC_BATCH_NORM: o->sync_batch_norm = true; return true;
   case OPT_WIDE: o->wide = true; return true;
   case OPT_SHAPE: return parse_shape(o, text, why);
   case OPT_TUNING: return parse_file("tuning", text, &o->tuning, why);
@@ -238,6 +241,10 @@ static bool complete_model(options *o, message *why) {
 }
 
 static bool complete_shards(options *o, message *why) {
+  if (o->sync_batch_norm && o->model != MODEL_DCGAN)
+    return fail(why, "--sync-batch-norm belongs to --model dcgan: the others have no batch norm");
+  if (o->sync_batch_norm && o->trace)
+    return fail(why, "--trace cannot follow shards that take turns: leave out --sync-batch-norm");
   if (!o->shards) return true;
   if (o->shards & (o->shards - 1)) return fail(why, "--shards '%lld': want a power of two", (long long)o->shards);
   if (o->batch % o->shards)

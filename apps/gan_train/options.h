@@ -20,6 +20,7 @@ typedef struct options {
   bool compare;
   model_kind model; /* MODEL_COUNT while none is given: as the data wants it */
   const char *data; /* NULL: the first data set that is there */
+  bool sync_batch_norm;
   bool conditional;
   bool skip_unreadable;         /* pictures */
   int64_t image_size, channels; /* 0: as the data is */

@@ -40,6 +40,8 @@ void ranks_compiling(bool on);
 /* What follows gives CLG_OK for no team, and gathers its own. `host` is borrowed. */
 clg_status team_broadcast(team *t, clg_module *m);
 clg_status team_gather(team *t, const void *mine, size_t bytes, void *all);
+/* An op result: all ranks' `mine`, one behind the other. `mine` itself for no team. */
+clg_tensor *team_gather_tensor(team *t, clg_tensor *mine);
 clg_status team_sum_make(team_sum **out, team *t, clg_shard_sum *shards, float *host, size_t n_host);
 void team_sum_drop(team_sum **s);
 clg_status team_sum_start(team_sum *s);

@@ -17,8 +17,9 @@ static clg_group *working; /* of the training on a device that there is */
 bool ranks_begin(int *argc, char ***argv, message *why) {
   int level, told = launched_ranks();
   if (!told) return true; /* MPI takes a moment to start */
-  if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS) return fail(why, "MPI does not start");
+  if (MPI_Init_thread(argc, argv, MPI_THREAD_SERIALIZED, &level) != MPI_SUCCESS) return fail(why, "MPI does not start");
   begun = true;
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &count);
   if (count < told)
@@ -60,7 +61,8 @@ bool ranks_agree(bool ok, message *why) {
   if (count == 1) return ok;
   vote mine = {.ok = ok, .why = *why}, *all = calloc((size_t)count, sizeof *all);
   if (!all) ranks_give_up(CLG_ERR_HOST_MEMORY, "out of host memory");
-  MPI_Allgather(&mine, sizeof mine, MPI_BYTE, all, sizeof mine, MPI_BYTE, MPI_COMM_WORLD);
+  if (MPI_Allgather(&mine, sizeof mine, MPI_BYTE, all, sizeof mine, MPI_BYTE, MPI_COMM_WORLD) != MPI_SUCCESS)
+    ranks_give_up(CLG_ERR_STATE, "MPI_Allgather failed");
   for (int r = 0; r < count; r++) ok = ok && all[r].ok;
   if (!ok && !rank) blame(all, why);
   if (!ok && rank) *why = (message){""};
@@ -103,6 +105,8 @@ clg_status team_gather(team *t, const void *mine, size_t bytes, void *all) {
   memcpy(all, mine, bytes);
   return CLG_OK;
 }
+
+clg_tensor *team_gather_tensor(team *t, clg_tensor *mine) { return t ? clg_group_gather_tensor(t, mine) : mine; }
 
 clg_status team_sum_make(team_sum **out, team *t, clg_shard_sum *shards, float *host, size_t n_host) {
   *out = t ? clg_group_sum_create(t, shards, host, n_host) : NULL;

@@ -181,13 +181,13 @@ static json_t *variant_json(const result *r, const run_setup *setup, const compa
 char *report_json(const comparison *c, const run_setup *setup, bool compact) {
   json_t *variants = json_array();
   for (int i = 0; i < c->n; i++) json_array_append_new(variants, variant_json(&c->results[i], setup, c));
-  json_t *all =
-      json_pack("{s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "version", clg_version(), "device",
-                device_json(&c->results[0].device), "model", model_name(setup->spec.kind), "sizes",
-                model_json(&setup->spec), "data", json_text(setup->data->name), "skipped",
-                (json_int_t)setup->data->skipped, "batch", (json_int_t)setup->spec.batch, "steps",
-                (json_int_t)setup->steps, "seed", (json_int_t)setup->seed, "shards", (json_int_t)setup->spec.shards,
-                "remat", setup->remat, "tuning", tuning_json(c->results[0].tuning), "variants", variants);
+  json_t *all = json_pack(
+      "{s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:o}", "version", clg_version(), "device",
+      device_json(&c->results[0].device), "model", model_name(setup->spec.kind), "sizes", model_json(&setup->spec),
+      "data", json_text(setup->data->name), "skipped", (json_int_t)setup->data->skipped, "batch",
+      (json_int_t)setup->spec.batch, "steps", (json_int_t)setup->steps, "seed", (json_int_t)setup->seed, "shards",
+      (json_int_t)setup->spec.shards, "sync_batch_norm", setup->spec.sync_batch_norm, "remat", setup->remat, "tuning",
+      tuning_json(c->results[0].tuning), "variants", variants);
   if (all && c->base && !c->plan && !c->base->interrupted) {
     json_object_set_new(all, "summary", summary_json(c));
     json_object_set_new(all, "control", timing_json(&c->control));

@@ -24,6 +24,7 @@ static model_spec spec_of(const options *o, const data *d) {
   return (model_spec){.kind = o->model,
                       .batch = o->batch,
                       .shards = o->shards,
+                      .sync_batch_norm = o->sync_batch_norm,
                       .channels = d->channels,
                       .height = d->height,
                       .width = d->width,
@@ -52,6 +53,8 @@ static bool choose_shards(run_setup *setup, message *why) {
   model_spec *s = &setup->spec;
   int ranks = ranks_count();
   if (!s->shards) s->shards = ranks > 1 ? RANKS_SHARDS : 1;
+  if (s->sync_batch_norm && s->shards < 2)
+    return fail(why, "--sync-batch-norm is for a batch in several shards: give --shards N");
   if (s->shards % ranks)
     return fail(why, "%d ranks do not share %d shards evenly: give a number of ranks that divides --shards", ranks,
                 (int)s->shards);

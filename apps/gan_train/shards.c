@@ -1,5 +1,6 @@
 /* The loop of step.c with each of its halves once a shard, and sums of gradients before each step of an optimizer. What
- * a shard does follows from seed, step and shard. */
+ * a shard does follows from seed, step and shard; in lock step, from what shards tell each other too. Then each has
+ * leaves of its own, the last one the model's. */
 #include "shards.h"
 #include "interrupt.h"
 #include "random.h"
@@ -41,9 +42,10 @@ static bool make_polluting(shards *s, tensors of_g) {
   return true;
 }
 
-/* Both halves move on the running statistics of both networks. */
+/* Both halves move on the running statistics of both networks: in lock step, of every shard alike. */
 static bool make_sums(shards *s, variant v, tensors statistics) {
   tensors of_d, of_g;
+  if (s->together) statistics.n = 0;
   of_d.at = gan_d_parameters(s->m, &of_d.n);
   of_g.at = gan_g_parameters(s->m, &of_g.n);
   clg_set_phase(s->m->ctx, "setup");
@@ -51,8 +53,28 @@ static bool make_sums(shards *s, variant v, tensors statistics) {
          (!step_zeroes_top(v) || make_polluting(s, of_g));
 }
 
+static bool make_twins(shards *s, variant v, message *why) {
+  const int mine = s->cut.mine;
+  s->together = lockstep_open(s->m->ctx, s->team, mine, s->cut.n, why);
+  s->twins = calloc((size_t)mine, sizeof *s->twins);
+  if (!s->together) return false;
+  if (!s->twins) return fail_no_memory(why);
+  for (int k = 0; k < mine; k++) {
+    const clg_meeting meeting = lockstep_meeting(s->together, k);
+    bool last = k + 1 == mine;
+    if (!last && !gan_make_twin(&s->twins[k], s->m, v == VARIANT_CHECKPOINT))
+      return fail(why, "%s", clg_last_error(s->m->ctx));
+    gan_meet(last ? s->m : &s->twins[k], &meeting);
+  }
+  return true;
+}
+
+/* What the k-th of this process's shards trains. */
+static gan *model_of(const shards *s, int k) { return s->together && k + 1 < s->cut.mine ? &s->twins[k] : s->m; }
+
 bool shards_open(shards *s, gan *m, variant v, shards_cut cut, team *t, message *why) {
   *s = (shards){.m = m, .cut = cut, .team = t, .n_losses = 4 * (size_t)cut.n};
+  if (m->spec.sync_batch_norm && !make_twins(s, v, why)) return false;
   s->losses = calloc(s->n_losses, sizeof *s->losses);
   s->steps = calloc((size_t)cut.mine, sizeof *s->steps);
   s->positions = calloc((size_t)cut.mine, sizeof *s->positions);
@@ -80,6 +102,9 @@ void shards_close(shards *s) {
   drop_sum(&s->of_d);
   drop_sum(&s->of_g);
   drop_sum(&s->polluting);
+  for (int k = 0; s->twins && k < s->cut.mine; k++) gan_free(&s->twins[k]);
+  lockstep_close(&s->together);
+  free(s->twins);
   free(s->kept);
   free(s->losses);
   free(s->steps);
@@ -105,7 +130,7 @@ static void on_last_backward(void *user, bool of_g) {
   shards *s = user;
   if (s->running + 1 < s->cut.mine) return;
   if (of_g) s->losses[3 * s->cut.n + ranks_rank()] = (float)interrupt_noted();
-  team_sum_start(of_g ? s->of_g.all : s->of_d.all);
+  if (!s->together) team_sum_start(of_g ? s->of_g.all : s->of_d.all);
 }
 
 static bool finish(const shards *s, shards_sum *sum, const char *phase) {
@@ -113,16 +138,61 @@ static bool finish(const shards *s, shards_sum *sum, const char *phase) {
   return team_sum_finish(sum->all) == CLG_OK;
 }
 
-static bool add(const shards *s, shards_sum *sum, const char *phase) {
+static bool add(const shards *s, shards_sum *sum, clg_tensor *const *params, const char *phase) {
   clg_set_phase(s->m->ctx, phase);
-  return clg_shard_sum_add(sum->mine) == CLG_OK;
+  return clg_shard_sum_add_of(sum->mine, params) == CLG_OK;
 }
 
-static bool one_d_half(shards *s, feed_batches batches, int shard, int i, bool last) {
+/* What a half of the k-th shard left in its leaves. */
+static bool add_d_half(shards *s, int k) {
+  const gan *m = model_of(s, k);
+  bool ok = add(s, &s->of_d, m->d_parameters, "D sum");
+  return ok && (!s->kept || add(s, &s->polluting, m->g_parameters, "G sum"));
+}
+
+static bool add_g_half(shards *s, int k) { return add(s, &s->of_g, model_of(s, k)->g_parameters, "G sum"); }
+
+/* A half of the loop that every shard does. */
+typedef struct half {
+  shards *s;
+  feed_batches batches;
+  uint64_t noise_seed;
+  int i; /* D's: the i-th time in this step, */
+  bool last;
+} half;
+
+static bool one_d_half(void *user, int k) {
+  const half *h = user;
+  shards *s = h->s;
+  turn_to(s, k, h->noise_seed);
   clg_scope *scope = clg_scope_open(s->m->ctx);
-  bool ok = step_learn_d(&s->steps[shard], batches, i * s->cut.mine + shard, last) && add(s, &s->of_d, "D sum");
-  if (ok && s->kept) ok = add(s, &s->polluting, "G sum");
-  return clg_scope_close(scope) == CLG_OK && ok;
+  bool ok = step_learn_d(&s->steps[k], h->batches, h->i * s->cut.mine + k, h->last);
+  if (ok && !s->together) ok = add_d_half(s, k);
+  ok = clg_scope_close(scope) == CLG_OK && ok;
+  turn_from(s, k);
+  return ok;
+}
+
+static bool one_g_half(void *user, int k) {
+  const half *h = user;
+  shards *s = h->s;
+  turn_to(s, k, h->noise_seed);
+  bool ok = step_learn_g(&s->steps[k]) && (s->together || add_g_half(s, k));
+  step_end(&s->steps[k]);
+  return ok;
+}
+
+/* One shard after the other; in lock step sums come when all are done. */
+static bool run_half(half *h, bool (*work)(void *user, int k), bool (*add_half)(shards *s, int k)) {
+  shards *s = h->s;
+  bool ok = !s->together || lockstep_run(s->together, work, h);
+  for (int k = 0; ok && k < s->cut.mine; k++) ok = s->together ? add_half(s, k) : work(h, k);
+  return ok;
+}
+
+static void zero_grad(const shards *s, bool of_g) {
+  clg_optim_zero_grad(of_g ? s->m->opt_g : s->m->opt_d);
+  for (int k = 0; s->together && k + 1 < s->cut.mine; k++) gan_zero_grad(&s->twins[k], of_g);
 }
 
 /* kept += what is in G's gradients, which are dropped; or the other way round. */
@@ -140,46 +210,41 @@ static bool keep(shards *s, bool back) {
   return ok;
 }
 
-static bool learn_discriminator(shards *s, feed_batches batches, uint64_t noise_seed, int i, bool last) {
-  clg_optim_zero_grad(s->m->opt_d);
+static bool learn_discriminator(half *h) {
+  shards *s = h->s;
+  zero_grad(s, false);
   bool ok = clg_shard_sum_begin(s->of_d.mine) == CLG_OK;
   if (ok && s->kept) ok = clg_shard_sum_begin(s->polluting.mine) == CLG_OK;
-  for (int k = 0; ok && k < s->cut.mine; k++) {
-    turn_to(s, k, noise_seed);
-    ok = one_d_half(s, batches, k, i, last);
-    turn_from(s, k);
-  }
-  if (ok) ok = finish(s, &s->of_d, "D sum");
+  ok = ok && run_half(h, one_d_half, add_d_half) && finish(s, &s->of_d, "D sum");
   if (ok && s->kept) ok = finish(s, &s->polluting, "G sum") && keep(s, false);
-  return ok && step_update(&s->steps[0], "D step", s->m->opt_d);
+  return ok && step_update(&s->steps[s->cut.mine - 1], "D step", s->m->opt_d);
 }
 
-static bool learn_generator(shards *s, uint64_t noise_seed) {
-  clg_optim_zero_grad(s->m->opt_g);
-  bool ok = clg_shard_sum_begin(s->of_g.mine) == CLG_OK;
-  for (int k = 0; ok && k < s->cut.mine; k++) {
-    turn_to(s, k, noise_seed);
-    ok = step_learn_g(&s->steps[k]) && add(s, &s->of_g, "G sum");
-    step_end(&s->steps[k]);
-  }
+static bool learn_generator(half *h) {
+  shards *s = h->s;
+  zero_grad(s, true);
+  bool ok = clg_shard_sum_begin(s->of_g.mine) == CLG_OK && run_half(h, one_g_half, add_g_half);
   if (ok) ok = finish(s, &s->of_g, "G sum");
   if (ok && s->kept) ok = keep(s, true);
-  return ok && step_update(&s->steps[0], "G step", s->m->opt_g);
+  return ok && step_update(&s->steps[s->cut.mine - 1], "G step", s->m->opt_g);
 }
 
 static bool run_loop_body(shards *s, feed_batches batches, uint64_t noise_seed) {
+  half h = {.s = s, .batches = batches, .noise_seed = noise_seed};
   int times = s->m->spec.critic_steps;
-  if (s->kept) clg_optim_zero_grad(s->m->opt_g);
-  for (int i = 0; i < times; i++)
-    if (!learn_discriminator(s, batches, noise_seed, i, i + 1 == times)) return false;
-  return learn_generator(s, noise_seed);
+  if (s->kept) zero_grad(s, true);
+  for (h.i = 0; h.i < times; h.i++) {
+    h.last = h.i + 1 == times;
+    if (!learn_discriminator(&h)) return false;
+  }
+  return learn_generator(&h);
 }
 
 clg_status shards_step(shards *s, variant v, feed_batches batches, uint64_t noise_seed) {
   memset(s->losses, 0, s->n_losses * sizeof *s->losses);
   memset(s->positions, 0, (size_t)s->cut.mine * sizeof *s->positions);
   for (int k = 0; k < s->cut.mine; k++) {
-    s->steps[k] = step_begin(s->m, v, s->losses + 3 * (s->cut.first + k));
+    s->steps[k] = step_begin(model_of(s, k), v, s->losses + 3 * (s->cut.first + k));
     s->steps[k].announce = on_last_backward;
     s->steps[k].announce_user = s;
   }

@@ -1,10 +1,9 @@
-/* A step over a batch in shards: of a rank those that it owns, one after the other. The same bits whoever owns which.
- */
+/* A step over a batch in shards: of a rank those that it owns, one after the other, or in lock step. The same bits
+ * whoever owns which. */
 #ifndef GAN_SHARDS_H
 #define GAN_SHARDS_H
 
-#include "message.h"
-#include "ranks.h"
+#include "lockstep.h"
 #include "step.h"
 
 /* Which shards of a batch are this process's: first .. first + mine - 1 of n. */
@@ -20,6 +19,8 @@ typedef struct shards_sum {
 
 typedef struct shards {
   gan *m;
+  lockstep *together; /* with synchronised batch norm; NULL: one after the other */
+  gan *twins;         /* [mine], and then of m for all shards but the last; NULL else */
   shards_cut cut;
   team *team; /* borrowed; NULL: one process */
   shards_sum of_d, of_g;

@@ -18,7 +18,9 @@ static void describe(const run_setup *setup, char *text, size_t size) {
            s->critic_steps, (int)s->lambda, s->batch, setup->seed, setup->data_hash);
   /* One shard is none, as before there were any. */
   size_t n = strlen(text);
-  if (s->shards > 1 && n < size) snprintf(text + n, size - n, ", shards %" PRId64, s->shards);
+  if (s->shards > 1 && n < size)
+    snprintf(text + n, size - n, ", shards %" PRId64 "%s", s->shards,
+             s->sync_batch_norm ? ", synchronised batch norm" : "");
 }
 
 static void describe_tuning(const gan *m, char text[24]) {

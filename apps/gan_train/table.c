@@ -23,6 +23,7 @@ void table_heading(FILE *to, const comparison *c, const run_setup *setup) {
             (long long)spec->channels, (long long)spec->nz, (long long)spec->ngf, (long long)spec->ndf);
   fprintf(to, ", batch %lld", (long long)spec->batch);
   if (spec->shards > 1) fprintf(to, " in %lld shards", (long long)spec->shards);
+  if (spec->sync_batch_norm) fputs(", batch norm over all", to);
   if (ranks_count() > 1) fprintf(to, " on %d ranks", ranks_count());
   if (!c->plan) fprintf(to, ", steps %lld, seed %llu", (long long)setup->steps, (unsigned long long)setup->seed);
   fputs("\n\n", to);

@@ -125,6 +125,21 @@ typedef clg_tensor *(*clg_function)(void *user, clg_tensor *const *in, size_t n)
 CLG_API clg_tensor *clg_checkpoint(clg_context *ctx, clg_function fn, void *user, void (*drop)(void *user),
                                    clg_tensor *const *in, size_t n);
 
+/* Strands: several computations on one context that take turns, each at any place within it, a callback in the midst of
+ * its backward, say: shards of a batch that meet (clg_meeting). What a computation has open is its strand's: scopes,
+ * grad mode, random stream, phase, saved-tensor hooks, the backward or the segment that runs. The stacks that they run
+ * on, threads or coroutines, are the program's; one goes on at a time. Leaves that several backwards add to at the same
+ * time are each strand's own (clg_module_share). Errors are the context's. */
+typedef struct clg_strand clg_strand;
+/* With nothing open, grad mode on, and the random stream where the context's is. NULL on error. */
+CLG_API clg_strand *clg_strand_create(clg_context *ctx);
+/* From here on the context is at the strand's place, until it is left: then where it was before. CLG_ERR_STATE while it
+ * runs, and while a trace is written. Not one within another. */
+CLG_API clg_status clg_strand_enter(clg_strand *s);
+CLG_API void clg_strand_leave(clg_strand *s);
+/* Closes scopes that it left open. */
+CLG_API void clg_strand_destroy(clg_strand **s);
+
 #ifdef __cplusplus
 }
 #endif

@@ -13,12 +13,14 @@
  * otherwise.
  *
  * Threads: MPI is called by the thread that uses the context, which is to be the one that started MPI
- * (MPI_THREAD_FUNNELED is enough): by the calls below, and while the context waits for its device, by its idle callback
- * (clg_set_idle), which a group takes. No other thread is made.
+ * (MPI_THREAD_FUNNELED is enough; MPI_THREAD_SERIALIZED where strands have threads of their own): by the calls below,
+ * and while the context waits for its device, by its idle callback (clg_set_idle), which a group takes. No other thread
+ * is made.
  *
- * Errors: MPI's are returned, not aborted on. CLG_ERR_PEER: another rank gave up, is silent, or cannot be reached; the
- * context's line names it. A group that failed once fails always: what is left to do is to end the processes, with
- * MPI_Abort where others may still wait. Calls marked collective are made by all ranks, in the same order.
+ * Errors: MPI's are returned, not aborted on, whatever handler of errors the program has set, which stays.
+ * CLG_ERR_PEER: another rank gave up, is silent, or cannot be reached; the context's line names it. A group that failed
+ * once fails always: what is left to do is to end the processes, with MPI_Abort where others may still wait. Calls
+ * marked collective are made by all ranks, in the same order.
  *
  * A group over a plan context sends nothing: its sums take the memory that they would take, and leave numbers as they
  * are. */
@@ -34,7 +36,7 @@ extern "C" {
 #endif
 
 /* This process's place among those of `comm` on the same machine, from 0: for clg_context_options.nth, so that each
- * takes a device of its own where there are as many. Collective; blocks. -1: MPI failed. */
+ * takes a device of its own where there are as many. Collective; blocks. -1: MPI failed, or is not started. */
 CLG_API int clg_group_place(MPI_Comm comm);
 
 /* ---- groups ---- */
@@ -66,6 +68,9 @@ CLG_API clg_status clg_group_broadcast(clg_group *g, clg_module *m);
 /* Gathers `bytes` of each rank, in their order, at every one: all [size*bytes]. For figures and reports. Collective;
  * blocks. */
 CLG_API clg_status clg_group_gather(clg_group *g, const void *mine, size_t bytes, void *all);
+/* A new op result: the ranks' `mine`, one behind the other in the order of ranks, as one dimension. Each has as many
+ * elements, float32. For what shards tell each other (clg_meeting). Collective; blocks, but in a plan. */
+CLG_API clg_tensor *clg_group_gather_tensor(clg_group *g, clg_tensor *mine);
 
 /* To be called from clg_context_options.build: this rank is busy compiling, or done with it. */
 CLG_API void clg_group_compiling(clg_group *g, bool on);

@@ -34,8 +34,8 @@ CLG_API clg_module *clg_conv2d_create(clg_context *ctx, int64_t in, int64_t out,
 CLG_API clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t out, int64_t kh, int64_t kw,
                                                 bool bias, const clg_conv_options *options);
 /* Batch norm over the channels of [N,C,..], gamma 1 and beta 0; in train mode by the batch's statistics, whose running
- * averages (buffers running_mean, running_var) serve in eval mode. Of the options eps, momentum and act are looked at.
- */
+ * averages (buffers running_mean, running_var) serve in eval mode. Of the options eps, momentum, act and meeting are
+ * looked at. */
 CLG_API clg_module *clg_batch_norm_create(clg_context *ctx, int64_t channels, const clg_batch_norm_options *options);
 CLG_API clg_module *clg_max_pool2d_create(clg_context *ctx, int64_t kh, int64_t kw, const clg_pool_options *options);
 CLG_API clg_module *clg_avg_pool2d_create(clg_context *ctx, int64_t kh, int64_t kw, const clg_pool_options *options);
@@ -68,6 +68,15 @@ CLG_API clg_tensor *clg_forward(clg_module *m, clg_tensor *x);
 /* Train mode (on when made), for the module and everything in it; separate from grad mode. */
 CLG_API void clg_module_set_training(clg_module *m, bool on);
 CLG_API bool clg_module_training(const clg_module *m);
+
+/* Where batch norms of the module and of everything in it meet those of the batch's other shards, in train mode
+ * (copied; NULL: nowhere). */
+CLG_API void clg_module_meet(clg_module *m, const clg_meeting *meeting);
+/* m, an outermost module that is built as `of` is and not used yet, takes its parameters: the same storage, but leaves
+ * of its own, with gradients of its own, for another shard of the batch that runs at the same time. What changes the
+ * values changes them for both; buffers and requires_grad are each one's own. CLG_ERR_ARGUMENT if parameters differ in
+ * number or shape. */
+CLG_API clg_status clg_module_share(clg_module *m, clg_module *of);
 
 /* Parameters in PyTorch's order; the array and the tensors are borrowed. Makes them if need be; NULL on error. */
 CLG_API clg_tensor *const *clg_module_parameters(clg_module *m, size_t *n);

@@ -246,16 +246,28 @@ CLG_API clg_tensor *clg_group_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor 
 CLG_API clg_tensor *clg_instance_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta,
                                       const clg_norm_options *options);
 
+/* Where the shards of a batch, of one size, put their statistics together, wherever each runs (clg_strand,
+ * clgrad/mpi.h): each tells its own to all, and then every one computes with those of the whole batch, from the same
+ * numbers in the same order, so that results do not depend on where shards run. */
+typedef struct clg_meeting {
+  /* Given `mine`, what this shard tells (contiguous, borrowed), returns what all told, one behind the other in their
+   * order: contiguous, a new reference; NULL on error. All shards call it equally often. NULL: nobody meets. */
+  clg_tensor *(*gather)(void *user, clg_tensor *mine);
+  void *user; /* lives as long as graphs that were recorded with it */
+  size_t shards;
+} clg_meeting;
 /* x [N,C,..] -> the same, a channel c at a time:  act((x - mean)/sqrt(var + eps)*gamma + beta), gamma and beta [C] or
  * NULL (Ioffe and Szegedy 2015). Training: mean and biased variance over all but C, which needs more than one value a
  * channel; the running statistics [C], if given, change in place, running = (1 - momentum)*running + momentum*batch's
  * (the unbiased variance), but not when a checkpointed segment runs again. Evaluation: the running statistics, without
- * a gradient to them. */
+ * a gradient to them. With a meeting x is a shard, and the statistics (and the sums of gradients that backward makes of
+ * them) are those of the batch: shards meet once in forward and once in backward, in training; no create_graph. */
 typedef struct clg_batch_norm_options {
   clg_tensor *running_mean, *running_var; /* both or none */
   bool training;
   float momentum, eps;
   clg_act act;
+  const clg_meeting *meeting; /* copied; NULL: x is the batch */
 } clg_batch_norm_options;
 CLG_API clg_batch_norm_options clg_batch_norm_defaults(void); /* training, 0.1, 1e-5, none */
 CLG_API clg_tensor *clg_batch_norm(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta,

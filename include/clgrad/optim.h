@@ -87,6 +87,9 @@ CLG_API clg_status clg_shard_sum_begin(clg_shard_sum *s);
  * replaces by the sums, and the batch is over. Each parameter has a gradient in each shard (CLG_ERR_STATE). After an
  * error the next shard is the first again. */
 CLG_API clg_status clg_shard_sum_add(clg_shard_sum *s);
+/* The same of the gradients of params[0..n), which stand for the sum's parameters in this shard: where each shard has
+ * leaves of its own (clg_module_share). The last shard's are the sum's own. */
+CLG_API clg_status clg_shard_sum_add_of(clg_shard_sum *s, clg_tensor *const *params);
 /* In the last shard: puts the sum into the gradient of params[i] alone, from its post-accumulate hook, say, while other
  * gradients are still to come. clg_shard_sum_add then does the others. */
 CLG_API clg_status clg_shard_sum_add_one(clg_shard_sum *s, size_t i);

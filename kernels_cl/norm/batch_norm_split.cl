@@ -1,7 +1,8 @@
 /* Batch norm of x [N,C,S] where few channels are large: one is shared out in parts of `chunk` of its N*S values, and
  * three launches follow each other: sums of each part, their joining a channel, the values. A part is a work-group: one
  * item in vectors on a CPU, WG items on a GPU. Work-groups of WG; group ids (part, channel). What a part leaves lies in
- * work [2,parts,C]. The joining serves batch_norm_columns.cl too. */
+ * work [2,parts,C]. The joining serves batch_norm_columns.cl too, and with NORM_SHARDS a batch in shards, each a part:
+ * what they told lies in work [shards,3,C], before the mean its shift, and of sums in [shards,2,C]. */
 #include "batch_norm.clh"
 
 /* Runs BODY(V, LOAD, STORE) over the values [from, end) of the channel. */
@@ -72,6 +73,15 @@ __kernel void batch_norm_part(__global const float *x, const uint x_o, __global 
 }
 #endif
 
+#if CLG_FORM(batch_norm_shift)
+/* What the mean of a part is measured from. Global id: channel. */
+__kernel void batch_norm_shift(__global const float *x, const uint x_o, __global float *shift, const uint shift_o,
+                               const uint images, const uint channels, const uint size) {
+  const uint channel = (uint)get_global_id(0);
+  if (channel < channels) shift[shift_o + channel] = channel_shift(x + x_o, images, channels, size, channel);
+}
+#endif
+
 #define JOIN_START                                                                                                     \
   const uint first = (uint)get_global_id(0) * VW;                                                                      \
   if (first >= channels) return;                                                                                       \
@@ -79,17 +89,22 @@ __kernel void batch_norm_part(__global const float *x, const uint x_o, __global 
   work += work_o + first;
 
 #if CLG_FORM(batch_norm_join)
-/* mean and the sum of squares around it of the parts: as moments_join, in lanes. */
+/* mean, from the (first) shift on, and the sum of squares around it of the parts: as moments_join, in lanes. */
 static void parts_join(__global const float *work, const uint w, const uint parts, const uint channels,
-                       const uint count, const uint chunk, const float unit, float *mean, float *squares) {
+                       const uint count, const uint chunk, const bool shards, const float unit, float *mean,
+                       float *squares) {
+  __global const float *shift = work, *first_shift = work, *deviations = work + parts * channels;
+  const uint step = shards ? 3 * channels : channels;
+  if (shards) work += channels, deviations = work + channels;
   float mean_rest[VW], squares_rest[VW];
   for (uint l = 0; l < VW; l++) mean[l] = squares[l] = mean_rest[l] = squares_rest[l] = 0.0f;
-  for (uint p = 0; p < parts; p++, work += channels) {
+  for (uint p = 0; p < parts; p++, work += step, deviations += step, shift += step) {
     const float done = (float)(p * chunk), n = (float)min(chunk, count - p * chunk), share = clg_div(n, done + n),
                 spread = share * done;
     EACH_CHANNEL({
-      const float d = work[l] * unit - mean[l];
-      const float deviation = work[parts * channels + l] * unit;
+      const float from = shards ? shift[l] * unit - first_shift[l] * unit : 0.0f;
+      const float d = from + work[l] * unit - mean[l];
+      const float deviation = deviations[l] * unit;
       SUM_TAKE(float, mean[l], mean_rest[l], d *share)
       SUM_TAKE(float, squares[l], squares_rest[l], n *(deviation * deviation) + d * d * spread)
     })
@@ -112,18 +127,19 @@ __kernel void batch_norm_join(__global const float *x, const uint x_o, __global 
   running_mean += running_mean_o + first;
   running_var += running_var_o + first;
   const uint count = images * size;
+  const bool shards = flags & NORM_SHARDS;
   float means[VW], squares[VW], small_means[VW], small_squares[VW];
   bool again = false;
-  if (!(flags & NORM_EVAL)) parts_join(work, w, parts, channels, count, chunk, 1.0f, means, squares);
+  if (!(flags & NORM_EVAL)) parts_join(work, w, parts, channels, count, chunk, shards, 1.0f, means, squares);
   for (uint l = 0; l < w; l++) again = again || (!(flags & NORM_EVAL) && !clg_finite(squares[l]));
-  if (again) parts_join(work, w, parts, channels, count, chunk, MOMENTS_SMALL, small_means, small_squares);
+  if (again) parts_join(work, w, parts, channels, count, chunk, shards, MOMENTS_SMALL, small_means, small_squares);
   for (uint l = 0; l < w; l++) {
     float mu = running_mean[l], var = running_var[l], scale = clg_rsqrt(var + eps);
     if (!(flags & NORM_EVAL)) {
       const bool small = again && !clg_finite(squares[l]);
       const float unit = small ? MOMENTS_SMALL : 1.0f;
-      mu = moments_mean(small ? small_means[l] : means[l], channel_shift(x + x_o, images, channels, size, first + l),
-                        unit);
+      const float shift = shards ? work[l] : channel_shift(x + x_o, images, channels, size, first + l);
+      mu = moments_mean(small ? small_means[l] : means[l], shift, unit);
       var = clg_div(small ? small_squares[l] : squares[l], (float)count);
       scale = moments_rstd(var, eps, unit);
       var = clg_div(clg_div(var, unit), unit);
@@ -173,12 +189,14 @@ __kernel void batch_norm_join_sums(__global const float *work, const uint work_o
                                    __global float *dbeta, const uint dbeta_o, const uint parts, const uint channels,
                                    const uint flags) {
   JOIN_START
+  const bool shards = flags & NORM_SHARDS;
+  const uint step = shards ? 2 * channels : channels, second = shards ? channels : parts * channels;
   float sum_g[VW], sum_h[VW], rest_g[VW], rest_h[VW], block_g[VW], block_h[VW];
   for (uint l = 0; l < VW; l++) sum_g[l] = sum_h[l] = rest_g[l] = rest_h[l] = block_g[l] = block_h[l] = 0.0f;
-  for (uint p = 0; p < parts; p++, work += channels) {
+  for (uint p = 0; p < parts; p++, work += step) {
     EACH_CHANNEL({
       block_g[l] += work[l];
-      block_h[l] += work[parts * channels + l];
+      block_h[l] += work[second + l];
     })
     if (p % SUM_LONG != SUM_LONG - 1 && p + 1 < parts) continue;
     for (uint l = 0; l < VW; l++) {

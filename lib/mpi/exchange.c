@@ -59,3 +59,30 @@ clg_status clg_group_gather(clg_group *g, const void *mine, size_t bytes, void *
   if (status == CLG_OK) g->count.other_bytes += bytes * (size_t)(g->size - 1);
   return status == CLG_OK ? CLG_OK : clg_group_raise(g, op);
 }
+
+static clg_status gather_floats(clg_group *g, const clg_tensor *mine, clg_tensor *all) {
+  const size_t n = (size_t)clg_tensor_numel(mine);
+  float *host = malloc((n + 1) * ((size_t)g->size + 1) * sizeof *host), *of_all = host + n;
+  if (!host) return clg_raise(g->ctx, CLG_ERR_HOST_MEMORY, "group_gather", out_of_memory);
+  clg_status status = clg_tensor_read(mine, host);
+  if (status == CLG_OK) status = clg_group_gather(g, host, n * sizeof *host, of_all);
+  if (status == CLG_OK) status = clg_tensor_write(all, of_all);
+  if (g->status == CLG_OK) free(host); /* else MPI may still use it */
+  return status;
+}
+
+clg_tensor *clg_group_gather_tensor(clg_group *g, clg_tensor *mine) {
+  if (!g) return NULL;
+  if (!mine) {
+    clg_raise(g->ctx, CLG_ERR_ARGUMENT, "group_gather_tensor", "it was given NULL");
+    return NULL;
+  }
+  const int64_t n = clg_tensor_numel(mine) * g->size;
+  bool mode = clg_set_grad_mode(g->ctx, false);
+  clg_scope *scope = clg_scope_open(g->ctx);
+  clg_tensor *all = clg_empty(g->ctx, 1, &n);
+  if (all && n && !clg_context_is_plan(g->ctx) && gather_floats(g, mine, all) != CLG_OK) all = NULL;
+  all = clg_scope_close_with(scope, all);
+  clg_set_grad_mode(g->ctx, mode);
+  return all;
+}

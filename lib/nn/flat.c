@@ -81,21 +81,26 @@ static clg_status make_new(maker *k, clg_param *p) {
   return st;
 }
 
-static clg_status make_one(void *arg, clg_module *m, clg_param *p, const char *path) {
-  maker *k = arg;
-  clg_status s = p->tensor ? move_in(k, p->tensor) : make_new(k, p);
-  if (s != CLG_OK) return s;
+/* p, which has its tensor, is the next of the list. */
+static clg_status list_one(clg_flat *f, const clg_module *m, const clg_param *p, const char *path) {
   clg_str name = {0};
   clg_str_addf(&name, "%s%s", path, p->name);
   if (name.failed) {
     clg_str_free(&name);
     return clg_fail(m->ctx, CLG_ERR_HOST_MEMORY, m->cls->name, "out of host memory");
   }
-  k->flat->name[k->flat->n] = name.data;
-  k->flat->tensor[k->flat->n++] = p->tensor;
-  k->flat->numel += (size_t)p->tensor->numel;
-  k->at += clg_flat_padded(p->tensor->numel);
+  f->name[f->n] = name.data;
+  f->tensor[f->n++] = p->tensor;
+  f->numel += (size_t)p->tensor->numel;
   return CLG_OK;
+}
+
+static clg_status make_one(void *arg, clg_module *m, clg_param *p, const char *path) {
+  maker *k = arg;
+  clg_status s = p->tensor ? move_in(k, p->tensor) : make_new(k, p);
+  if (s == CLG_OK) s = list_one(k->flat, m, p, path);
+  if (s == CLG_OK) k->at += clg_flat_padded(p->tensor->numel);
+  return s;
 }
 
 static clg_tensor *zeros(clg_context *ctx, size_t floats, clg_role role, const char *op) {
@@ -111,10 +116,15 @@ void clg_flat_finish(clg_flat *f) {
   *f = (clg_flat){0};
 }
 
+static clg_status begin_flat(const clg_module *top, clg_flat *f, size_t n) {
+  f->tensor = calloc(n, sizeof *f->tensor);
+  f->name = calloc(n, sizeof *f->name);
+  if (f->tensor && f->name) return CLG_OK;
+  return clg_fail(top->ctx, CLG_ERR_HOST_MEMORY, top->cls->name, "out of host memory");
+}
+
 static clg_status fill_flat(clg_module *top, clg_flat *f, const totals *t) {
-  f->tensor = calloc(t->n, sizeof *f->tensor);
-  f->name = calloc(t->n, sizeof *f->name);
-  if (!f->tensor || !f->name) return clg_fail(top->ctx, CLG_ERR_HOST_MEMORY, top->cls->name, "out of host memory");
+  if (begin_flat(top, f, t->n) != CLG_OK) return clg_last_status(top->ctx);
   maker k = {.flat = f, .all = zeros(top->ctx, t->floats, CLG_ROLE_PARAMETER, "parameters")};
   if (!k.all) return clg_last_status(top->ctx);
   bool mode = clg_set_grad_mode(top->ctx, false);
@@ -173,6 +183,54 @@ clg_status clg_module_make(clg_module *m) {
   clg_status s = m->flat.n ? CLG_OK : make_parameters(m);
   if (s == CLG_OK && clg_grad_mode(m->ctx)) s = make_gradients(m);
   m->ctx->layer = around;
+  return s;
+}
+
+/* ---- parameters of another module ---- */
+
+typedef struct sharer {
+  const clg_flat *of;
+  clg_flat flat;
+} sharer;
+
+static clg_status share_one(void *arg, clg_module *m, clg_param *p, const char *path) {
+  sharer *k = arg;
+  const clg_tensor *t = k->flat.n < k->of->n ? k->of->tensor[k->flat.n] : NULL;
+  if (p->tensor || !t || t->ndim != p->ndim || memcmp(t->shape, p->shape, (size_t)p->ndim * sizeof *p->shape) != 0)
+    return clg_fail(m->ctx, CLG_ERR_ARGUMENT, "module_share", "%s%s is used already, or not as the other's", path,
+                    p->name);
+  p->tensor = clg_tensor_view(t->storage, t->offset, t->ndim, t->shape, t->stride);
+  if (!p->tensor) return clg_last_status(m->ctx);
+  clg_status s = clg_tensor_set_requires_grad(p->tensor, true);
+  return s == CLG_OK ? list_one(&k->flat, m, p, path) : s;
+}
+
+static clg_status drop_one(void *arg, clg_module *m, clg_param *p, const char *path) {
+  (void)arg, (void)m, (void)path;
+  clg_tensor_unref(&p->tensor);
+  return CLG_OK;
+}
+
+clg_status clg_module_share(clg_module *m, clg_module *of) {
+  static const char op[] = "module_share";
+  if (!m || !of) return clg_null(m ? m->ctx : of ? of->ctx : NULL, op);
+  if (m->ctx != of->ctx || m->owner || of->owner || m->flat.n)
+    return clg_fail(m->ctx, CLG_ERR_ARGUMENT, op, "it takes two outermost modules of one context, one not used yet");
+  clg_status s = clg_module_make(of);
+  totals t = {0, 0};
+  if (s == CLG_OK) s = walk(m, "", add_up, &t);
+  if (s == CLG_OK && t.n != of->flat.n)
+    s = clg_fail(m->ctx, CLG_ERR_ARGUMENT, op, "it has %zu parameters, the other %zu", t.n, of->flat.n);
+  if (s != CLG_OK || !t.n) return s;
+  sharer k = {.of = &of->flat};
+  s = begin_flat(m, &k.flat, t.n);
+  if (s == CLG_OK) s = walk(m, "", share_one, &k);
+  if (s == CLG_OK) {
+    m->flat = k.flat;
+    return CLG_OK;
+  }
+  walk(m, "", drop_one, NULL);
+  clg_flat_finish(&k.flat);
   return s;
 }
 

@@ -53,7 +53,13 @@ clg_module *clg_conv_transpose2d_create(clg_context *ctx, int64_t in, int64_t ou
 }
 
 static clg_tensor *batch_norm_forward(clg_module *m, clg_tensor *x, clg_act act) {
-  const clg_batch_norm_options o = {m->buffer[0].tensor, m->buffer[1].tensor, m->training, m->momentum, m->eps, act};
+  const clg_batch_norm_options o = {m->buffer[0].tensor,
+                                    m->buffer[1].tensor,
+                                    m->training,
+                                    m->momentum,
+                                    m->eps,
+                                    act,
+                                    m->meeting.gather ? &m->meeting : NULL};
   return clg_batch_norm(x, m->param[0].tensor, m->param[1].tensor, &o);
 }
 static const clg_module_class batch_norm_class = {.name = "batch_norm", .forward_act = batch_norm_forward};
@@ -76,6 +82,7 @@ clg_module *clg_batch_norm_create(clg_context *ctx, int64_t channels, const clg_
   if (!m || !clg_module_take_act(&m, o->act)) return NULL;
   m->eps = o->eps;
   m->momentum = o->momentum;
+  if (o->meeting) m->meeting = *o->meeting;
   m->param[0] = (clg_param){.name = "weight", .ndim = 1, .shape = {channels}, .value = 1};
   m->param[1] = (clg_param){.name = "bias", .ndim = 1, .shape = {channels}};
   m->n_params = 2;

@@ -76,6 +76,12 @@ void clg_module_set_training(clg_module *m, bool on) {
   for (size_t i = 0; i < m->n_layers; i++) clg_module_set_training(m->layer[i], on);
 }
 
+void clg_module_meet(clg_module *m, const clg_meeting *meeting) {
+  if (!m) return;
+  m->meeting = meeting ? *meeting : (clg_meeting){.gather = NULL};
+  for (size_t i = 0; i < m->n_layers; i++) clg_module_meet(m->layer[i], meeting);
+}
+
 bool clg_module_training(const clg_module *m) { return m && m->training; }
 
 /* A layer inside a Sequential answers with its own parameters, so they are counted from its own tree. */

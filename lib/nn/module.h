@@ -48,6 +48,7 @@ struct clg_module {
   clg_act act;         /* of an activation, or behind the layer */
   char *act_text;      /* act's formula */
   float eps, momentum; /* of a norm; of running statistics */
+  clg_meeting meeting; /* of a batch norm; gather is NULL: it meets nobody */
   int64_t size[2];     /* the kernel of a pool; an upsampling's scales */
   union {
     clg_conv_options conv;

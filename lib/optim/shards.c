@@ -7,6 +7,7 @@
 #include "optim/gradients.h"
 #include <clgrad/optim.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char op[] = "shard_sum";
 
@@ -223,14 +224,14 @@ clg_status clg_shard_sum_settle(clg_shard_sum *s) {
 
 /* ---- gradients ---- */
 
-/* The gradients that are not added yet, NULL for those that are. */
-static clg_tensor **gradients(const clg_shard_sum *s) {
+/* The gradients that are not added yet, NULL for those that are, of the shard's own parameters. */
+static clg_tensor **gradients(const clg_shard_sum *s, clg_tensor *const *params) {
   const list *l = &s->params;
   clg_tensor **g = calloc(l->n + 1, sizeof *g);
   if (!g) return clg_fail_object(s->ctx, CLG_ERR_HOST_MEMORY, op, "out of host memory");
   bool ok = true;
   for (size_t i = 0; ok && i < l->n; i++) {
-    clg_tensor *p = l->tensor[i];
+    clg_tensor *p = params[i];
     if (s->added[i]) continue;
     if (!clg_grad_finished(p))
       ok = clg_refuse(s->ctx, CLG_ERR_STATE, op,
@@ -261,20 +262,24 @@ static clg_status add_spans(const clg_shard_sum *s, clg_tensor *const *g) {
   return status;
 }
 
-static clg_status add_shard(clg_shard_sum *s) {
-  clg_tensor **g = check_begun(s) == CLG_OK ? gradients(s) : NULL;
+static clg_status add_shard(clg_shard_sum *s, clg_tensor *const *params) {
+  clg_tensor **g = check_begun(s) == CLG_OK ? gradients(s, params) : NULL;
   if (!g) return clg_last_status(s->ctx);
   clg_status status = s->n_levels ? add_spans(s, g) : CLG_OK;
   free(g);
   if (status == CLG_OK) status = take_all_tracked(s);
-  for (size_t i = 0; status == CLG_OK && !at_last(s) && i < s->params.n; i++) clg_grad_set(s->params.tensor[i], NULL);
+  for (size_t i = 0; status == CLG_OK && !at_last(s) && i < s->params.n; i++) clg_grad_set(params[i], NULL);
   return status;
 }
 
-clg_status clg_shard_sum_add(clg_shard_sum *s) {
-  if (!s) return clg_null(NULL, op);
+clg_status clg_shard_sum_add(clg_shard_sum *s) { return clg_shard_sum_add_of(s, s ? s->params.tensor : NULL); }
+
+clg_status clg_shard_sum_add_of(clg_shard_sum *s, clg_tensor *const *params) {
+  if (!s || !params) return clg_null(s ? s->ctx : NULL, op);
+  if (at_last(s) && params != s->params.tensor && memcmp(params, s->params.tensor, s->params.n * sizeof *params) != 0)
+    return clg_fail(s->ctx, CLG_ERR_ARGUMENT, op, "the last shard's parameters are those that the sum was made for");
   const clg_work before = clg_work_begin(s->ctx, CLG_BY_OPTIMIZER, op);
-  clg_status status = add_shard(s);
+  clg_status status = add_shard(s, params);
   clg_work_end(s->ctx, before);
   if (status == CLG_OK && !at_last(s))
     s->next++;

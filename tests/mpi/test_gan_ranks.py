@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ MODELS = {
     "wgan_gp": [*RING, "--model", "wgan_gp", "--critic-steps", "2"],
     "mlp of images": [*IMAGES, "--model", "mlp", "--hidden", "32"],
     "dcgan": [*IMAGES, "--model", "dcgan", "--image-size", "8", "--ngf", "4", "--ndf", "4", "--conditional"],
+    "dcgan, synchronised": [*IMAGES, "--model", "dcgan", "--image-size", "16", "--ngf", "4", "--ndf", "4", "--sync-batch-norm"],
 }
 SMALL = [*MODELS["mlp"], "--shards", "8", "--quiet"]
 LAST = 100  # step of the run that nobody disturbs
@@ -38,10 +40,11 @@ SOME = {
     "wgan_gp": [("detach", (2,))],
     "mlp of images": [("checkpoint", (2,))],
     "dcgan": [("detach", (8,)), ("checkpoint --remat", (2,))],
+    "dcgan, synchronised": [("detach", (1, 8)), ("checkpoint --remat", (2,))],
 }
 EVERY = {
     model: [(variant + remat, (1, 2, 4, 8)) for variant in ("detach", "retain_graph", "inputs", "checkpoint") for remat in ("", " --remat")]
-    for model in ("mlp of images", "dcgan")
+    for model in ("mlp of images", "dcgan", "dcgan, synchronised")
 }
 
 
@@ -125,13 +128,28 @@ def states(runs):
     check([] if status and err.count("shards 8") == 1 else [err], "another number of shards is one line")
 
 
+def page_problems(page, figures):
+    text = pathlib.Path(page).read_text(encoding="utf-8")
+    found = re.findall(r'<data value="([^"]*)" data-from="([^"]*/ranks/[^"]*)"', text)
+    problems = [] if len(found) == 2 + 2 * 7 and 'id="ranks-table"' in text else [f"{len(found)} figures"]
+    for value, pointer in found:
+        at = figures
+        for word in pointer.split("/")[1:]:
+            at = at[int(word)] if isinstance(at, list) else at[word]
+        if abs(float(value) - at) > 1e-6 * max(abs(at), 1e-9):
+            problems.append(f"{pointer}: {value}, not {at}")
+    return problems
+
+
 def outputs(runs):
     """Rank 0 writes what one process would."""
-    page, picture = runs.path("page.html"), runs.path("picture.png")
-    status, out, err = runs.run(2, *SMALL[:-1], "--steps", "3", "--report", page, "--samples", picture)
+    page, picture, figures = runs.path("page.html"), runs.path("picture.png"), runs.path("figures.json")
+    status, out, err = runs.run(2, *SMALL[:-1], "--steps", "3", "--report", page, "--samples", picture, "--json", figures)
     problems = [] if status == 0 and out.count("8 shards on 2 ranks") == 1 else [out, err]
     problems += [name for name in (page, picture) if not os.path.exists(name)]
     check(problems, "2 ranks: a table, a page and a picture, once")
+    if not problems:
+        check(page_problems(page, json.loads(pathlib.Path(figures).read_text(encoding="utf-8"))), "the page has the JSON's figures of ranks")
 
 
 def refusals(runs):

@@ -14,11 +14,13 @@ import gan_runs
 program = None
 folder = None
 OTHER = {"polluted", "one_stage", "naive", "stale"}
+DCGAN = ["--model", "dcgan", "--image-size", "16", "--ngf", "4", "--ndf", "4", "--batch", "16"]
 MODELS = {
     "mlp": ["--data", "ring", "--hidden", "32", "--batch", "16"],
     "mlp, remat": ["--data", "ring", "--hidden", "32", "--batch", "16", "--remat"],
     "wgan_gp": ["--model", "wgan_gp", "--data", "ring", "--hidden", "32", "--batch", "16", "--critic-steps", "2"],
     "dcgan": ["--model", "dcgan", "--image-size", "8", "--ngf", "4", "--ndf", "4", "--batch", "16", "--conditional"],
+    "dcgan, synchronised": [*DCGAN, "--sync-batch-norm"],
 }
 
 
@@ -59,6 +61,24 @@ def check_numbers():
         assert status == 2 and part in err[0], (words, status, err)
 
 
+def check_synchronised():
+    """The first loss of real images, whose batch norms know no noise, is the whole batch's; and what does not go together."""
+    first = {}
+    for name, words in {"whole": [], "shards": ["--shards", "4"], "synchronised": ["--shards", "4", "--sync-batch-norm"]}.items():
+        first[name] = figures(*DCGAN, "--steps", "2", *words, "--save", name)["variants"][0]["losses"]["d_real"][0]
+    assert abs(first["synchronised"] - first["whole"]) < 1e-6 < abs(first["shards"] - first["whole"]), first
+    for words, code, part in (
+        (["--resume", "shards", "--shards", "4", "--sync-batch-norm"], 1, "shards 4, synchronised batch norm"),
+        (["--resume", "synchronised", "--shards", "4"], 1, "shards 4, synchronised batch norm"),
+        (["--sync-batch-norm"], 2, "give --shards"),
+        (["--sync-batch-norm", "--shards", "4", "--trace", "trace"], 2, "--trace"),
+        (["--sync-batch-norm", "--shards", "4", "--model", "mlp"], 2, "no batch norm"),
+    ):
+        images = [] if "mlp" in words else DCGAN
+        status, _, err = run(*images, "--data", "fashion-mnist", "--steps", "2", *words)
+        assert status == code and len(err) == 1 and part in err[0], (words, status, err)
+
+
 def check_states():
     small = [*MODELS["mlp"], "--shards", "4"]
     whole = figures(*small, "--steps", "6", "--save", "whole")["variants"][0]["losses"]
@@ -78,6 +98,8 @@ def main():
         folder = pathlib.Path(name)
         check_numbers()
         check_states()
+        if pathlib.Path("/usr/share/datasets/fashion-mnist").is_dir():
+            check_synchronised()
         check_variants()
 
 

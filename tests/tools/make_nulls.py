@@ -13,7 +13,7 @@ OBJECTS = {
     "clg_context": "a_context()", "clg_tensor": "a_tensor()", "clg_module": "a_module()", "clg_optim": "an_optim()",
     "clg_scope": "clg_scope_open(a_context())", "clg_ema": "an_ema()", "clg_program": "a_program()", "clg_saver": "a_saver()",
     "clg_loader": "a_loader()", "clg_event": "clg_event_record(a_context())",
-    "clg_shard_sum": "a_shard_sum()", "clg_pinned": "clg_pinned_create(a_context(), 64)", "FILE": "stdout", "char": '"x"', "void": "NULL",
+    "clg_shard_sum": "a_shard_sum()", "clg_strand": "clg_strand_create(a_context())", "clg_pinned": "clg_pinned_create(a_context(), 64)", "FILE": "stdout", "char": '"x"', "void": "NULL",
 }
 NEEDS_DEVICE = ("a_saver()", "a_loader()")
 # What a missing first argument gives, where it is neither an error, nor NULL, nor nothing.
