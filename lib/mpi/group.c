@@ -1,4 +1,5 @@
 /* A group: its making and end, its failures, and how it waits. */
+#include "returning.h"
 #include "sum.h"
 #include "watch.h"
 #include <sched.h>
@@ -81,11 +82,15 @@ clg_status clg_group_wait(clg_group *g, MPI_Request *requests, int n, const char
 /* ---- groups ---- */
 
 int clg_group_place(MPI_Comm comm) {
+  clg_returning r;
   MPI_Comm node;
   int place = -1;
-  if (MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node) != MPI_SUCCESS) return -1;
-  if (MPI_Comm_rank(node, &place) != MPI_SUCCESS) place = -1;
-  MPI_Comm_free(&node);
+  if (clg_returning_begin(&r, comm)) return -1;
+  if (MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node) == MPI_SUCCESS) {
+    if (MPI_Comm_rank(node, &place) != MPI_SUCCESS) place = -1;
+    MPI_Comm_free(&node);
+  }
+  clg_returning_end(&r);
   return place;
 }
 
@@ -94,6 +99,9 @@ clg_group_options clg_group_defaults(void) {
 }
 
 static clg_status join(clg_group *g, MPI_Comm comm) {
+  int between = 0;
+  if (clg_group_check(g, MPI_Comm_test_inter(comm, &between), "MPI_Comm_test_inter") != CLG_OK) return g->status;
+  if (between) return clg_group_fail(g, CLG_ERR_ARGUMENT, "an intercommunicator has ranks of two groups");
   if (clg_group_check(g, MPI_Comm_rank(comm, &g->rank), "MPI_Comm_rank") != CLG_OK) return g->status;
   if (clg_group_check(g, MPI_Comm_size(comm, &g->size), "MPI_Comm_size") != CLG_OK) return g->status;
   if (g->size == 1 || clg_context_is_plan(g->ctx)) return CLG_OK;
@@ -113,7 +121,11 @@ clg_status clg_group_create(clg_group **out, clg_context *ctx, MPI_Comm comm, co
   g->options = options ? *options : clg_group_defaults();
   if (!(g->options.timeout >= 0))
     clg_group_fail(g, CLG_ERR_ARGUMENT, "a timeout of %g seconds is none", g->options.timeout);
+  clg_returning r = {.n = 0};
+  const char *why = g->status == CLG_OK ? clg_returning_begin(&r, comm) : NULL;
+  if (why) clg_group_fail(g, CLG_ERR_ARGUMENT, "%s", why);
   clg_status status = g->status == CLG_OK ? join(g, comm) : g->status;
+  clg_returning_end(&r);
   if (status == CLG_OK) {
     *out = g;
   } else {

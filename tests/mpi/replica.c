@@ -176,6 +176,56 @@ static int say_library(void) {
   return 0;
 }
 
+/* In the place of MPI's: fails as that would, by the communicator's handler of errors. */
+static bool dup_fails, split_fails;
+int MPI_Comm_dup(MPI_Comm comm, MPI_Comm *out) {
+  if (!dup_fails) return PMPI_Comm_dup(comm, out);
+  MPI_Comm_call_errhandler(comm, MPI_ERR_OTHER);
+  return MPI_ERR_OTHER;
+}
+int MPI_Comm_split_type(MPI_Comm comm, int type, int key, MPI_Info info, MPI_Comm *out) {
+  if (!split_fails) return PMPI_Comm_split_type(comm, type, key, info, out);
+  MPI_Comm_call_errhandler(comm, MPI_ERR_OTHER);
+  return MPI_ERR_OTHER;
+}
+
+static bool fails_with(clg_context *ctx, MPI_Comm comm, clg_status status, const char *part) {
+  clg_group *g = NULL;
+  bool ok = clg_group_create(&g, ctx, comm, NULL) == status && !g && strstr(clg_last_error(ctx), part);
+  if (!ok) printf("\"%s\" is not of \"%s\"\n", clg_last_error(ctx), part);
+  clg_clear_error(ctx);
+  return ok;
+}
+
+/* Two ranks. Errors of MPI's before there is a group: none ends the process, and the program's handler stays. */
+static int errors(void) {
+  clg_context *ctx = NULL;
+  clg_group *g = NULL;
+  MPI_Comm between;
+  MPI_Errhandler handler;
+  int rank;
+  if (clg_context_create(&ctx, NULL) != CLG_OK) return 1;
+  bool ok = clg_group_place(MPI_COMM_WORLD) == -1 && fails_with(ctx, MPI_COMM_WORLD, CLG_ERR_ARGUMENT, "not started");
+  MPI_Init(NULL, NULL);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  ok = fails_with(ctx, MPI_COMM_NULL, CLG_ERR_ARGUMENT, "MPI_COMM_NULL") && clg_group_place(MPI_COMM_NULL) == -1 && ok;
+  MPI_Intercomm_create(MPI_COMM_SELF, 0, MPI_COMM_WORLD, !rank, 1, &between);
+  ok = fails_with(ctx, between, CLG_ERR_ARGUMENT, "intercommunicator") && ok;
+  MPI_Comm_free(&between);
+  dup_fails = split_fails = true;
+  ok = fails_with(ctx, MPI_COMM_WORLD, CLG_ERR_PEER, "MPI_Comm_dup failed") && ok;
+  ok = clg_group_place(MPI_COMM_WORLD) == -1 && ok;
+  dup_fails = split_fails = false;
+  MPI_Comm_get_errhandler(MPI_COMM_WORLD, &handler);
+  ok = handler == MPI_ERRORS_ARE_FATAL && ok;
+  ok = clg_group_create(&g, ctx, MPI_COMM_WORLD, NULL) == CLG_OK && clg_group_size(g) == 2 && ok;
+  clg_group_unref(&g);
+  clg_context_unref(&ctx);
+  MPI_Finalize();
+  puts(ok ? "errors ok" : "errors WRONG");
+  return !ok;
+}
+
 /* Every function with NULL for each of its pointers: none crashes, none succeeds. */
 static int nulls(void) {
   clg_context *ctx = NULL;
@@ -192,6 +242,7 @@ static int nulls(void) {
   ok = ok && clg_group_broadcast(NULL, NULL) != CLG_OK && clg_group_broadcast(g, NULL) != CLG_OK;
   ok = ok && clg_group_gather(NULL, &host, 4, &host) != CLG_OK && clg_group_gather(g, NULL, 4, &host) != CLG_OK &&
        clg_group_gather(g, &host, 4, NULL) != CLG_OK && clg_group_gather(g, NULL, 0, NULL) == CLG_OK;
+  ok = ok && !clg_group_gather_tensor(NULL, NULL) && !clg_group_gather_tensor(g, NULL);
   clg_group_compiling(NULL, true), clg_group_give_up(NULL, "x"), clg_group_give_up(g, NULL);
   ok = ok && !clg_group_sum_create(NULL, shards, NULL, 0) && !clg_group_sum_create(g, NULL, NULL, 0) &&
        !clg_group_sum_create(g, shards, NULL, 1) && !clg_group_sum_ref(NULL);
@@ -211,6 +262,7 @@ int main(int argc, char **argv) {
   work w = {.ranks = (int)given(argc, argv, "ranks", 0)};
   if (argc == 2 && !strcmp(argv[1], "version")) return say_library();
   if (argc == 2 && !strcmp(argv[1], "nulls")) return nulls();
+  if (argc == 2 && !strcmp(argv[1], "errors")) return errors();
   int shards = (int)given(argc, argv, "shards", 8), steps = (int)given(argc, argv, "steps", 3);
   clg_group_options options = clg_group_defaults();
   options.bucket_bytes = (size_t)given(argc, argv, "bucket", (double)options.bucket_bytes);

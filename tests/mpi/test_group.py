@@ -69,6 +69,8 @@ def main(replica):
     planned(mpirun, replica)
     status, out, err = ranks.run(mpirun, 1, [replica, "nulls"])
     check(status == 0 and "nulls ok" in out, "NULL for each pointer" + ("" if status == 0 else f": {tidy(out, err)}"))
+    status, out, err = ranks.run(mpirun, 2, [replica, "errors"])
+    check(status == 0 and out.count("errors ok") == 2, "errors of MPI before there is a group" + ("" if status == 0 else f": {tidy(out, err)}"))
     one_line(mpirun, replica, 3, ["shards=12"], "power of two")
     one_line(mpirun, replica, 4, ["gives_up=2"], "rank 2: its cat is on the keyboard")
     one_line(mpirun, replica, 4, ["gives_up=0"], "rank 0: its cat is on the keyboard")
