@@ -83,6 +83,8 @@ static void put_model(html *h, const report *r) {
              (long long)spec->channels);
   html_put(h, "batch %lld", (long long)spec->batch);
   if (spec->shards > 1) html_put(h, " in %lld shards", (long long)spec->shards);
+  if (spec->sync_batch_norm) html_put(h, ", batch norm over all");
+  if (ranks_count() > 1) html_put(h, ", on %d ranks", ranks_count());
   if (!r->c->plan)
     html_put(h, ", %lld steps, seed %llu", (long long)r->setup->steps, (unsigned long long)r->setup->seed);
   html_put(h, "%s</dd>", r->setup->remat ? ", saved tensors as formulas (remat)" : "");
@@ -91,9 +93,10 @@ static void put_model(html *h, const report *r) {
 void section_shards(html *h, const report *r) {
   if (r->setup->spec.shards <= 1) return;
   html_put(h,
-           "<p class=\"note\">Here each batch ran in %lld shards: either half of the loop once a shard, one after the "
-           "other, and gradients summed before each step of an optimizer.</p>",
-           (long long)r->setup->spec.shards);
+           "<p class=\"note\">Here each batch ran in %lld shards: either half of the loop once a shard, %s, and "
+           "gradients summed before each step of an optimizer.</p>",
+           (long long)r->setup->spec.shards,
+           r->setup->spec.sync_batch_norm ? "side by side, each up to the next batch norm" : "one after the other");
 }
 
 void section_about(html *h, const report *r) {

@@ -33,6 +33,7 @@ void section_timeline_data(html *h, const report *r);
 void section_difference(html *h, const report *r);
 void section_batches(html *h, const report *r);
 void section_graphs(html *h, const report *r);
+void section_ranks(html *h, const report *r);
 void section_times(html *h, const report *r);
 void section_losses(html *h, const report *r);
 void section_samples(html *h, const report *r);
