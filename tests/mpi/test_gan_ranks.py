@@ -2,9 +2,10 @@
 """gan_train on several ranks: the weights, losses and running statistics of one process, to the bit; bytes and memory as said; states
 that go on with another number of ranks; ranks that die or stop end the run, and what was saved is whole.
 
-usage: test_gan_ranks.py GAN_TRAIN REPLICA WITNESS [every] [KILLS]
+usage: test_gan_ranks.py GAN_TRAIN REPLICA WITNESS [every] [KILLS [RANKS]]
 
-"every": more variants with and without --remat, for more steps, on 1, 2, 4 and 8 ranks. KILLS: ranks that are killed.
+"every": more variants with and without --remat, for more steps, on 1, 2, 4 and 8 ranks. KILLS: ranks that are killed, of RANKS (2)
+that train together; half as many go on.
 """
 import json
 import os
@@ -244,7 +245,7 @@ def resumes(runs, kept, n, seen, whole):
     return []
 
 
-def killed(runs, whole, kills, n=2):
+def killed(runs, whole, kills, n):
     seen, slowest = {}, 0
     for i in range(kills):
         kept = runs.folder / "kept"
@@ -252,7 +253,7 @@ def killed(runs, whole, kills, n=2):
         slowest = max(slowest, seconds)
         problems = [] if status and lines.strip() else [f"status {status}: {lines}"]
         check(problems + resumes(runs, kept, n, seen, whole), f"kill -9, instant {i}: all end, after {seconds:.1f} s")
-    print(f"{kills} kills, states of {len(seen)} steps; the slowest end took {slowest:.1f} s")
+    print(f"{kills} kills of {n} ranks, states of {len(seen)} steps; the slowest end took {slowest:.1f} s")
 
 
 def interrupted(runs, whole, n=2):
@@ -270,7 +271,7 @@ def stopped(runs):
     check([] if status and len(lines) == 1 else [f"status {status}: {text}"], f"a rank that is stopped: all end, after {seconds:.1f} s")
 
 
-def main(program, replica, witness, every, kills):
+def main(program, replica, witness, every, kills, of_ranks):
     library = subprocess.run([replica, "version"], capture_output=True, text=True, check=True).stdout.strip()
     mpirun = ranks.find(library)
     print(library.splitlines()[0])
@@ -288,7 +289,7 @@ def main(program, replica, witness, every, kills):
             stopped(runs)
         if every or not kills:
             same_bits(runs, EVERY if every else SOME, 20 if every else 3)
-        killed(runs, whole, kills or (0 if every else 2))
+        killed(runs, whole, kills or (0 if every else 2), of_ranks)
     print(f"{len(failures)} failed")
     sys.exit(1 if failures else 0)
 
@@ -296,4 +297,5 @@ def main(program, replica, witness, every, kills):
 if __name__ == "__main__":
     if len(sys.argv) < 4:
         sys.exit(__doc__)
-    main(*map(os.path.abspath, sys.argv[1:4]), "every" in sys.argv[4:], next((int(word) for word in sys.argv[4:] if word.isdigit()), 0))
+    numbers = [int(word) for word in sys.argv[4:] if word.isdigit()]
+    main(*map(os.path.abspath, sys.argv[1:4]), "every" in sys.argv[4:], *(numbers + [0, 2][len(numbers):])[:2])
