@@ -213,7 +213,8 @@ static clg_status drop_one(void *arg, clg_module *m, clg_param *p, const char *p
 
 clg_status clg_module_share(clg_module *m, clg_module *of) {
   static const char op[] = "module_share";
-  if (!m || !of) return clg_null(m ? m->ctx : of ? of->ctx : NULL, op);
+  const clg_module *given = m ? m : of;
+  if (!m || !of) return clg_null(given ? given->ctx : NULL, op);
   if (m->ctx != of->ctx || m->owner || of->owner || m->flat.n)
     return clg_fail(m->ctx, CLG_ERR_ARGUMENT, op, "it takes two outermost modules of one context, one not used yet");
   clg_status s = clg_module_make(of);
