@@ -48,6 +48,19 @@ static const conv_case cases[] = {
     {"two groups", 2, 2, 4, 6, {7, 8}, {3, 3}, {2, 1}, ONE, ONE, NONE},
     {"depthwise", 2, 6, 6, 12, {7, 8}, {3, 3}, ONE, ONE, ONE, NONE},
     {"three groups, stride 2", 2, 3, 9, 51, {6, 6}, {4, 4}, {2, 2}, ONE, ONE, NONE},
+    {"depthwise, stride 2", 3, 40, 40, 40, {9, 23}, {3, 3}, {2, 2}, ONE, ONE, NONE},
+    {"depthwise, stride 2, even sizes", 1, 5, 5, 5, {8, 36}, {4, 4}, {2, 2}, ONE, ONE, NONE},
+    {"depthwise, 16 wide", 1, 3, 3, 3, {5, 16}, {5, 3}, ONE, {2, 1}, ONE, NONE},
+    {"depthwise, 17 wide, dilation 2", 1, 3, 3, 3, {7, 17}, {3, 3}, ONE, {2, 2}, {2, 2}, NONE},
+    {"depthwise, planes past a patch", 2, 2, 2, 2, {115, 113}, {3, 3}, ONE, ONE, ONE, NONE},
+    {"depthwise, planes past a patch, stride 2", 1, 2, 2, 2, {129, 100}, {5, 3}, {2, 2}, {2, 0}, ONE, {0, 1}},
+    {"a row past a patch", 1, 1, 1, 1, {1, 13000}, {1, 3}, ONE, NONE, ONE, NONE},
+    {"one channel, 1x1", 2, 1, 1, 1, {6, 5}, ONE, ONE, NONE, ONE, NONE},
+    {"four to four in groups, stride 3", 2, 3, 12, 12, {10, 14}, {3, 3}, {3, 3}, ONE, ONE, {0, 1}},
+    {"four to three in groups, stride 1 and 2", 2, 2, 8, 6, {6, 19}, {3, 2}, {1, 2}, ONE, ONE, {0, 1}},
+    {"one to four in groups", 1, 4, 4, 16, {7, 9}, {3, 3}, ONE, ONE, ONE, NONE},
+    {"100 channels from two, stride 2", 1, 1, 2, 100, {20, 20}, {4, 4}, {2, 2}, ONE, ONE, NONE},
+    {"one column", 2, 3, 3, 3, {33, 1}, {3, 1}, ONE, {1, 0}, ONE, NONE},
     {"kernel larger than the image", 2, 1, 2, 3, {2, 3}, {5, 4}, ONE, {2, 1}, ONE, NONE},
     {"padding wider than the kernel", 2, 1, 2, 3, {3, 3}, {2, 2}, {2, 2}, {4, 3}, ONE, {1, 1}},
     {"one pixel", 3, 1, 4, 2, ONE, {3, 3}, ONE, ONE, ONE, NONE},
@@ -91,6 +104,10 @@ static const conv_case small[] = {
     {"rows of several blocks, stride 2", 1, 1, 1, 2, {21, 75}, {4, 3}, {2, 2}, {1, 1}, ONE, {1, 0}},
     {"channels of several chunks", 1, 1, 50, 34, {2, 3}, {7, 7}, ONE, {3, 3}, ONE, NONE},
     {"many channels, stride 2", 1, 1, 34, 40, {4, 6}, {8, 8}, {2, 2}, {3, 3}, ONE, NONE},
+    {"depthwise, stride 2", 1, 33, 33, 33, {3, 23}, {3, 3}, {2, 2}, ONE, ONE, NONE},
+    {"depthwise, planes past a patch", 1, 1, 1, 1, {5, 2500}, {3, 3}, ONE, ONE, ONE, NONE},
+    {"depthwise, planes past a patch, stride 2", 1, 1, 1, 1, {6, 2401}, {5, 3}, {2, 2}, {2, 0}, ONE, {0, 1}},
+    {"100 channels from two, stride 2", 1, 1, 2, 40, {36, 20}, {4, 4}, {2, 2}, ONE, ONE, NONE},
     {"a kernel of many taps", 1, 1, 1, 2, {18, 17}, {17, 16}, ONE, {1, 0}, ONE, NONE},
     {"a reach beyond the patch", 1, 1, 2, 3, {5, 7}, {3, 3}, {2, 1}, {60, 61}, {60, 61}, NONE},
 };
@@ -235,6 +252,30 @@ START_TEST(kernels) {
   for (int target = 0; target < CLG_CONV_OPERANDS; target++)
     for (int accumulate = 0; accumulate < 2; accumulate++)
       if (!test_interpreted(ctx) || (_i + target) % 2 == accumulate) check_kernel(c, target, accumulate);
+}
+END_TEST
+
+/* What is no finite number is in the sums of the taps that meet it alone: here of two, at the ends of rows. */
+START_TEST(infinite) {
+  const conv_case *c = &(conv_case){"infinite", 1, 1, 1, 1, {4, 18}, {3, 3}, ONE, NONE, ONE, NONE};
+  clg_conv_shape s = shape_of(c);
+  clg_conv_call call = {.ctx = ctx, .op = "test", .shape = &s, .output = CLG_CONV_W};
+  float *v[CLG_CONV_OPERANDS], got[9];
+  for (int i = 0; i < CLG_CONV_OPERANDS; i++) {
+    v[i] = random_floats(numel_of(&s, i));
+    if (i == X) v[i][17] = INFINITY, v[i][3 * 18] = NAN;
+    call.at[i] = framed(v[i], numel_of(&s, i), NAN);
+  }
+  ck_assert(clg_conv_run(&call) == CLG_OK);
+  ck_assert(clg_block_read(call.at[W].block, MARGIN * sizeof *got, sizeof got, got, true, "test") == CLG_OK);
+  for (int i = 0; i < 9; i++) ck_assert_msg(isfinite(got[i]) == (i != 2 && i != 6), "tap %d: %g", i, got[i]);
+  v[X][17] = v[X][3 * 18] = 0;
+  sums want = sums_of(9);
+  reference(&s, W, v[X], v[W], v[Y], want.v, want.size);
+  got[2] = (float)want.v[2], got[6] = (float)want.v[6];
+  compare(c->name, "w", got, &want);
+  sums_free(&want);
+  for (int i = 0; i < CLG_CONV_OPERANDS; i++) free(v[i]), clg_block_unref(call.at[i].block);
 }
 END_TEST
 
@@ -463,6 +504,7 @@ static void add_cases(Suite *suite) {
   share_context(t);
   tcase_set_timeout(t, 300);
   tcase_add_loop_test(t, kernels, 0, CASES);
+  tcase_add_test(t, infinite);
   tcase_add_loop_test(t, conv2d, 0, CASES);
   tcase_add_loop_test(t, conv_transpose2d, 0, CASES);
   tcase_add_test(t, batches);

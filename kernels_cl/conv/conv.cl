@@ -1,9 +1,7 @@
 /* Convolutions on a CPU: a work-item copies the piece of the input that its block of outputs reads, zeros around it,
  * into private memory (the patch). Taps are then offsets into it, and the sums a register-tiled product: some pixels
  * (or taps) by 32 channels. */
-#include "conv_shape.clh"
-#include "lanes.clh"
-#include "registers.clh"
+#include "conv_patch.clh"
 
 #define PART_ROWS (CONV_PIXELS + PIECE_ROWS) /* sums of a phase: the last piece may reach beyond it */
 
@@ -55,19 +53,6 @@
 #endif
 CONV_TILE(tile_packed, __global)
 CONV_TILE(tile_side, __private)
-
-static void copy_row(__global const float *from, float *to, int n) {
-  for (; n >= 16; n -= 16, from += 16, to += 16) ((clg_at16 *)to)->v = CLG_LOAD16(from);
-  if (n >= 8) {
-    vstore8(vload8(0, from), 0, to);
-    n -= 8, from += 8, to += 8;
-  }
-  if (n >= 4) {
-    vstore4(vload4(0, from), 0, to);
-    n -= 4, from += 4, to += 4;
-  }
-  for (; n > 0; n--) *to++ = *from++;
-}
 
 /* to[i][l] = from[l*ld + i] for LANES x LANES elements; rows l past `last` are like it. */
 #define TRANSPOSE_TILE(NAME, SPACE, PART)                                                                              \
@@ -151,24 +136,6 @@ static void tap_offsets(const conv s, const uint flags, uint *start, uint *at) {
   start[phase] = n;
 }
 
-/* Where results go, and what they pass through. */
-typedef struct sink {
-  __global float *out;
-  __global const float *bias;
-  size_t out_o, bias_o; /* of the first channel */
-  uint flags;
-  float2 numbers;
-} sink;
-
-static void put1(const sink k, const size_t at, const uint channel, const float v) {
-  __global float *out = k.out + k.out_o;
-  __global const float *bias = k.bias;
-  const size_t bias_o = k.bias_o;
-  const uint flags = k.flags;
-  const float2 numbers = k.numbers;
-  CONV_PUT(at, channel, v)
-}
-
 /* 16 pixels of 16 channels, of all the phases of a row, of which `along` pixels follow each other in memory:
  * transposed, and two phases put in turn, so that they leave as vectors of `run`. */
 static void finish_tile(const float *part, const sink k, const conv s, const int lanes, const int first,
@@ -186,8 +153,7 @@ static void finish_tile(const float *part, const sink k, const conv s, const int
     v[0] = *(const float16 *)(line[0] + l * LANES);
     if (s.out_sx == 2) {
       const float16 a = v[0], b = *(const float16 *)(line[1] + l * LANES);
-      v[0] = (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7);
-      v[1] = (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf);
+      v[0] = in_turn_low(a, b), v[1] = in_turn_high(a, b);
     }
     const float b = k.flags & CONV_BIAS ? k.bias[k.bias_o + l] : 0.0f;
     for (int h = 0; h < s.out_sx; h++) v[h] = ACT_VEC(v[h] + b);
@@ -276,72 +242,6 @@ __kernel void conv_gather(__global const float *in, const uint in_o, __global co
                    image = ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w;
       const sink k = {out, bias, out_o + image, bias_o + channel, flags, numbers};
       if (c + cn == s.in_ch) conv_finish(sums, k, s, lanes, rows, cols, qy, qx);
-    }
-  }
-}
-#endif
-
-#if CLG_FORM(conv_few_channels)
-/* Few output channels, inputs read at stride 1 along x: vectors of pixels instead of channels, `chunk` is all channels.
- * Group ids (block of an image, output channel, group). */
-#define FEW_TILE WHOLE_VECS /* vectors of pixels in registers */
-__kernel void conv_few_channels(__global const float *in, const uint in_o, __global const float *w, const uint w_o,
-                                __global float *out, const uint out_o, __global const float *bias, const uint bias_o,
-                                const float2 numbers, CONV_SHAPE) {
-  const conv s = conv_of(sa, sb, sc, sd);
-  const int block = (int)get_group_id(0), j = (int)get_group_id(1), g = (int)get_group_id(2), kk = s.k_h * s.k_w;
-  const int n = block / (s.blocks_y * s.blocks_x), plane = s.patch_h * s.patch_w;
-  const int qy = block / s.blocks_x % s.blocks_y * s.rows, qx = block % s.blocks_x * s.cols;
-  if (n >= s.batch || j >= s.out_ch || g >= s.groups) return;
-  const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), across = (cols + 15) / 16,
-            vectors = rows * across;
-  /* The last vector of a row may reach beyond it. */
-  float patch[CONV_PATCH + 16] __attribute__((aligned(64))), weight[CONV_OFFSETS];
-  float16 part[CONV_FEW_PIXELS / LANES];
-  uint offset[CONV_OFFSETS];
-  const size_t channel = (size_t)g * s.out_ch + j;
-  const sink k = {
-      out,   bias,   out_o + ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w, bias_o + channel,
-      flags, numbers};
-  fill_patch(in + in_o + ((size_t)n * s.groups + g) * s.in_ch * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y,
-             qx + s.min_x, s.in_ch, s.patch_h, s.patch_w, patch);
-  for (int i = s.in_ch * plane; i < s.in_ch * plane + 16; i++) patch[i] = 0.0f;
-  const size_t channels = flags & CONV_DGRAD ? (size_t)s.out_ch * kk : kk;
-  w += w_o + (flags & CONV_DGRAD ? (size_t)g * s.in_ch * s.out_ch + j : channel * s.in_ch) * kk;
-  for (int ry = 0; ry < min(s.out_sy, s.out_h); ry++) {
-    const taps ty = TAPS_Y(ry);
-    for (int rx = 0; rx < min(s.out_sx, s.out_w); rx++) {
-      const taps tx = TAPS_X(rx);
-      uint count = 0;
-      for (int i = 0; i < s.in_ch; i++)
-        for (int a = 0; a < ty.n; a++)
-          for (int b = 0; b < tx.n; b++) {
-            weight[count] = w[i * channels + (ty.first + a * ty.every) * s.k_w + tx.first + b * tx.every];
-            offset[count++] =
-                (uint)(i * plane + (ty.at + a * ty.step - s.min_y) * s.patch_w + tx.at + b * tx.step - s.min_x);
-          }
-      for (int v = 0; v < vectors; v += FEW_TILE) {
-        const float *from[FEW_TILE];
-        float16 sum[FEW_TILE], all[FEW_TILE];
-        EACH_OF(FEW_TILE, i) {
-          const int u = min(v + (int)i, vectors - 1);
-          from[i] = patch + u / across * s.in_sy * s.patch_w + u % across * 16;
-          all[i] = (float16)(0.0f);
-        }
-        for (uint p = 0; p < count;) {
-          EACH_OF(FEW_TILE, i) sum[i] = (float16)(0.0f);
-          for (const uint stop = min(count, p + PANEL_K); p < stop; p++) {
-            const float16 e = (float16)(weight[p]);
-            const size_t at = offset[p];
-            EACH_OF(FEW_TILE, i) sum[i] = FMA(LOAD16_OF(__private, from[i] + at), e, sum[i]);
-          }
-          EACH_OF(FEW_TILE, i) all[i] += sum[i];
-        }
-        EACH_OF(FEW_TILE, i) if (v + (int)i < vectors) part[v + i] = all[i];
-      }
-      for (int y = 0, oy = qy * s.out_sy + ry; y < rows && oy < s.out_h; y++, oy += s.out_sy)
-        for (int x = 0, ox = qx * s.out_sx + rx; x < cols && ox < s.out_w; x++, ox += s.out_sx)
-          put1(k, (size_t)oy * s.out_w + ox, 0, ((const float *)part)[y * across * 16 + x]);
     }
   }
 }

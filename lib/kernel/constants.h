@@ -27,19 +27,19 @@
 #define PRODUCT_BIAS    2u
 #define PRODUCT_SWAPPED 4u
 
-/* A CPU's item has blocks of CONV_PIXELS results of CONV_PAIR channels, or of CONV_FEW_PIXELS of one; of the input a
+/* A CPU's item has blocks of CONV_PIXELS results of CONV_PAIR channels, or CONV_FEW_SUMS sums of few; of the input a
  * patch of CONV_PATCH floats and CONV_OFFSETS channels x taps at a time; the sums of CONV_HELD phases x pairs, and no
  * more than CONV_PHASES phases. */
-#define CONV_ADD        1u
-#define CONV_BIAS       2u
-#define CONV_DGRAD      4u
-#define CONV_PAIR       32
-#define CONV_PIXELS     64
-#define CONV_FEW_PIXELS 1024
-#define CONV_PATCH      12288
-#define CONV_OFFSETS    2048
-#define CONV_PHASES     64
-#define CONV_HELD       16
+#define CONV_ADD      1u
+#define CONV_BIAS     2u
+#define CONV_DGRAD    4u
+#define CONV_PAIR     32
+#define CONV_PIXELS   64
+#define CONV_FEW_SUMS 8192
+#define CONV_PATCH    12288
+#define CONV_OFFSETS  2048
+#define CONV_PHASES   64
+#define CONV_HELD     16
 
 #define POOL_ADD         1u
 #define POOL_INCLUDE_PAD 2u

@@ -1,0 +1,165 @@
+/* How the kernels of convolutions cut their work. */
+#include "ops/conv/conv_plan.h"
+#include "base/ceil_div.h"
+#include "kernel/constants.h"
+
+enum {
+  ROW = 32,           /* most outputs of a row in a block */
+  WGRAD_TAPS = 256,   /* channels x taps of a weight gradient's item */
+  FEW_CHANNELS = 4,   /* most output channels of the kernel for few, and of both sides for weight gradients */
+  FEW_BLOCK = 256,    /* outputs of its blocks at least, */
+  FEW_TOGETHER = 8,   /* input channels that it holds together, */
+  FEW_WORK = 1 << 16, /* and multiplications of an item, of several groups if need be */
+  ITEMS = 32,         /* fewer leave compute units without work */
+  CHUNKS = 16,        /* most of a sum */
+  LONE_STRIDE = 8     /* of an axis with one output, where any stride gives the same */
+};
+
+static int min(int a, int b) { return a < b ? a : b; }
+static int max(int a, int b) { return a > b ? a : b; }
+static int64_t blocks_of(const clg_conv_plan *p) { return (int64_t)p->batch * p->blocks[0] * p->blocks[1]; }
+static int64_t phases_of(const clg_conv_plan *p) { return (int64_t)p->out_s[0] * p->out_s[1]; }
+
+static clg_conv_plan plan_of(const clg_conv_shape *c, bool dgrad) {
+  clg_conv_plan p = {.in_ch = c->c / c->groups, .out_ch = c->o / c->groups, .batch = c->batch, .groups = c->groups};
+  if (dgrad) p.in_ch = c->o / c->groups, p.out_ch = c->c / c->groups;
+  p.images = p.per = 1;
+  for (int a = 0; a < 2; a++) {
+    int stride = c->out[a] == 1 ? min(c->stride[a], LONE_STRIDE) : c->stride[a];
+    p.in[a] = dgrad ? c->out[a] : c->in[a];
+    p.out[a] = dgrad ? c->in[a] : c->out[a];
+    p.in_s[a] = dgrad ? 1 : stride;
+    p.out_s[a] = dgrad ? stride : 1;
+    p.q[a] = CLG_CEIL_DIV(p.out[a], p.out_s[a]);
+    p.k[a] = c->kernel[a], p.pad[a] = c->padding[a], p.dil[a] = c->dilation[a];
+  }
+  return p;
+}
+
+/* The range of offsets that the taps of all phases read at, along one axis. */
+static void tap_range(const clg_conv_plan *p, bool dgrad, int a, int *low, int *high) {
+  *low = -p->pad[a];
+  *high = (p->k[a] - 1) * p->dil[a] - p->pad[a];
+  if (!dgrad) return;
+  /* Tap t serves the phase r < stride with r + pad - t*dil = stride * offset, if there is one: offset is the quotient
+   * rounded up. */
+  int first = p->pad[a], last = p->pad[a] - (p->k[a] - 1) * p->dil[a], s = p->out_s[a];
+  *high = CLG_CEIL_DIV(first, s);
+  *low = CLG_CEIL_DIV(last, s);
+}
+
+/* What a block of rows x cols reads, where taps reach from p->min to `high`; and how many blocks there are. */
+static void set_patch(clg_conv_plan *p, const int high[2]) {
+  p->patch[0] = (p->rows - 1) * p->in_s[0] + high[0] - p->min[0] + 1;
+  p->patch[1] = (p->cols - 1) * p->in_s[1] + high[1] - p->min[1] + 1;
+  p->blocks[0] = CLG_CEIL_DIV(p->q[0], p->rows), p->blocks[1] = CLG_CEIL_DIV(p->q[1], p->cols);
+}
+
+/* Cuts q into blocks of at most `pixels`, rows of at most ROW, and the channels into chunks so that a patch fits.
+ * False: it does not. */
+static bool cut(clg_conv_plan *p, bool dgrad, int pixels) {
+  int high[2];
+  for (int a = 0; a < 2; a++) tap_range(p, dgrad, a, &p->min[a], &high[a]);
+  p->cols = CLG_CEIL_DIV(p->q[1], CLG_CEIL_DIV(p->q[1], min(ROW, pixels)));
+  p->rows = min(p->q[0], pixels / p->cols);
+  p->rows = CLG_CEIL_DIV(p->q[0], CLG_CEIL_DIV(p->q[0], p->rows));
+  for (;; p->rows = (p->rows + 1) / 2) {
+    set_patch(p, high);
+    int64_t plane = (int64_t)p->patch[0] * p->patch[1], taps = (int64_t)p->k[0] * p->k[1];
+    if (plane <= CONV_PATCH && taps <= CONV_OFFSETS) {
+      p->chunk = min(p->in_ch, min((int)(CONV_PATCH / plane), (int)(CONV_OFFSETS / taps)));
+      return true;
+    }
+    if (p->rows == 1) return false;
+  }
+}
+
+/* The same for the kernels for few channels: patches of `together` channels and sums, `held` for each output, fit, and
+ * where there is little work blocks are small. */
+static bool cut_few(clg_conv_plan *p, bool dgrad, int held, int together) {
+  const int64_t taps = (int64_t)p->k[0] * p->k[1];
+  int high[2];
+  for (int a = 0; a < 2; a++) tap_range(p, dgrad, a, &p->min[a], &high[a]);
+  p->rows = p->q[0], p->cols = p->q[1];
+  for (;;) {
+    set_patch(p, high);
+    const int64_t pitch = CLG_CEIL_DIV(p->patch[1], p->in_s[1]), h = CLG_CEIL_DIV(p->patch[0], p->in_s[0]);
+    const int64_t plane = p->in_s[0] * pitch * p->in_s[1] * h, sums = (p->rows - 1) * pitch + p->cols;
+    const bool fits = plane <= CONV_PATCH / together && CLG_CEIL_DIV(sums, LANES) * LANES <= CONV_FEW_SUMS / held;
+    const bool idle = blocks_of(p) * p->groups < ITEMS && p->rows > 1 && (int64_t)p->rows * p->cols > FEW_BLOCK;
+    if (fits && !idle) {
+      p->chunk = min(p->in_ch, min((int)(CONV_PATCH / plane), (int)(CONV_OFFSETS / taps)));
+      return p->chunk >= together;
+    }
+    if (p->rows == 1 && p->cols <= ROW) return false;
+    if (p->rows > 1)
+      p->rows = (p->rows + 1) / 2;
+    else
+      p->cols = (p->cols + 1) / 2;
+  }
+}
+
+static bool plan_few(clg_conv_plan *p, bool dgrad) {
+  const int64_t taps = (int64_t)p->k[0] * p->k[1], phases = phases_of(p);
+  if (p->out_ch > FEW_CHANNELS || phases > CONV_PHASES || taps > CONV_OFFSETS ||
+      !cut_few(p, dgrad, p->out_ch * (int)phases, min(p->in_ch, FEW_TOGETHER)))
+    return false;
+  const int64_t work = taps * p->rows * p->cols * p->in_ch * p->out_ch, items = blocks_of(p) * p->groups;
+  p->per = max(1, (int)(work < FEW_WORK ? FEW_WORK / work : 1));
+  p->per = max(1, (int)(items / ITEMS < p->per ? items / ITEMS : p->per));
+  p->per = CLG_CEIL_DIV(p->groups, CLG_CEIL_DIV(p->groups, p->per));
+  return true;
+}
+
+static bool plan_pairs(clg_conv_plan *p, bool dgrad) {
+  if (phases_of(p) > CONV_PHASES || !cut(p, dgrad, CONV_PIXELS)) return false;
+  int phases = (int)phases_of(p), pairs = CLG_CEIL_DIV(p->out_ch, CONV_PAIR);
+  int blocks = (int)blocks_of(p) * p->groups;
+  p->per = max(1, pairs / CLG_CEIL_DIV(ITEMS, blocks));
+  if (p->chunk == p->in_ch) return phases <= CONV_HELD;
+  p->per = min(p->per, CONV_HELD / phases); /* the sums of all of them wait for the next channels */
+  return p->per > 0;
+}
+
+clg_conv_kernel clg_conv_plan_gather(clg_conv_plan *p, const clg_conv_shape *shape, bool dgrad, bool cpu) {
+  *p = plan_of(shape, dgrad);
+  if (cpu && plan_few(p, dgrad)) return CLG_CONV_FEW;
+  return cpu && plan_pairs(p, dgrad) ? CLG_CONV_PAIRS : CLG_CONV_TILE;
+}
+
+/* ---- weight gradients ---- */
+
+static bool plan_few_wgrad(clg_conv_plan *p) {
+  const int64_t weights = (int64_t)p->k[0] * p->k[1] * p->in_ch * p->out_ch;
+  return p->in_ch <= FEW_CHANNELS && p->out_ch <= FEW_CHANNELS && weights <= CONV_FEW_SUMS / LANES &&
+         cut_few(p, false, p->out_ch, p->in_ch);
+}
+
+static bool plan_pairs_wgrad(clg_conv_plan *p) {
+  int taps = p->k[0] * p->k[1], positions = p->q[0] * p->q[1];
+  if (taps > CONV_OFFSETS || !cut(p, false, CONV_PIXELS)) return false;
+  p->chunk = min(p->chunk, max(1, WGRAD_TAPS / taps));
+  if (p->blocks[0] * p->blocks[1] == 1)
+    p->images = max(1, min(CONV_PIXELS / positions, CONV_PATCH / (p->chunk * p->patch[0] * p->patch[1])));
+  return true;
+}
+
+clg_conv_kernel clg_conv_plan_wgrad(clg_conv_plan *p, const clg_conv_shape *shape, bool cpu) {
+  *p = plan_of(shape, false);
+  if (cpu && p->batch && plan_few_wgrad(p)) return CLG_CONV_FEW;
+  return cpu && p->batch && plan_pairs_wgrad(p) ? CLG_CONV_PAIRS : CLG_CONV_TILE;
+}
+
+int clg_conv_plan_split(clg_conv_plan *p, clg_conv_kernel kernel) {
+  const int taps = p->k[0] * p->k[1];
+  int want = CHUNKS, min_units = 2, units = p->batch, items = p->groups; /* of the kernel for few */
+  if (kernel == CLG_CONV_PAIRS) {
+    units = CLG_CEIL_DIV(p->batch, p->images) * p->blocks[0] * p->blocks[1];
+    items = CLG_CEIL_DIV(p->out_ch, CONV_PAIR) * p->groups * CLG_CEIL_DIV(p->in_ch, p->chunk);
+  } else if (kernel == CLG_CONV_TILE) {
+    units = p->batch * p->q[0] * p->q[1], want *= 16, min_units = 256;
+    items = CLG_CEIL_DIV(p->in_ch * taps, TILE) * CLG_CEIL_DIV(p->out_ch, TILE) * p->groups;
+  }
+  p->per = max(1, CLG_CEIL_DIV(units, min(CLG_CEIL_DIV(want, items), max(1, units / min_units))));
+  return max(1, CLG_CEIL_DIV(units, p->per));
+}
