@@ -91,9 +91,9 @@ __kernel void conv_pack(__global const float *w, const uint w_o, __global float1
             lanes = min(s.out_ch - j0, LANES);
   if (g >= s.groups || i >= s.in_ch) return;
   const size_t stride = flags & CONV_DGRAD ? kk : (size_t)s.in_ch * kk;
-  w +=
-      w_o +
+  const size_t before_w =
       (flags & CONV_DGRAD ? ((size_t)g * s.in_ch + i) * s.out_ch + j0 : ((size_t)g * s.out_ch + j0) * s.in_ch + i) * kk;
+  w += w_o + before_w;
   packed += get_global_id(0) * s.in_ch * kk;
   uint place[CONV_OFFSETS], before = 0;
   for (int ry = 0; ry < s.out_sy; ry++) {
@@ -107,10 +107,12 @@ __kernel void conv_pack(__global const float *w, const uint w_o, __global float1
     }
   }
   int k = 0;
-  for (; lanes == LANES && k + 16 <= kk; k += 16) {
+  /* Sixteen taps at a time; those of the last may be fewer, if what is read behind them lies in w. */
+  const size_t room = (size_t)s.groups * s.out_ch * s.in_ch * kk - before_w;
+  for (; lanes == LANES && k + 4 <= kk && (LANES - 1) * stride + k + 16 <= room; k += 16) {
     float r[LANES * LANES] __attribute__((aligned(64)));
     transpose_planes(w + k, stride, LANES - 1, r);
-    for (uint t = 0; t < 16; t++) packed[place[k + t]] = vload16(t, r);
+    for (int t = 0; t < min(16, kk - k); t++) packed[place[k + t]] = *(const float16 *)(r + t * LANES);
   }
   for (; k < kk; k++) {
     float lane[LANES];
@@ -141,7 +143,6 @@ static void tap_offsets(const conv s, const uint flags, uint *start, uint *at) {
 static void finish_tile(const float *part, const sink k, const conv s, const int lanes, const int first,
                         const int along, const int run, const int ry, const size_t corner) {
   float line[2][LANES * LANES] __attribute__((aligned(64)));
-  float16 v[2];
   const float2 numbers = k.numbers;
   const int width = along * s.out_sx, runs = 16 * s.out_sx / run;
   size_t at[8];
@@ -150,22 +151,27 @@ static void finish_tile(const float *part, const sink k, const conv s, const int
   for (int h = 0; h < s.out_sx; h++)
     transpose_tile(part + (h * PART_ROWS + first) * CONV_PAIR, CONV_PAIR, LANES - 1, line[h]);
   for (int l = 0; l < lanes; l++) {
-    v[0] = *(const float16 *)(line[0] + l * LANES);
-    if (s.out_sx == 2) {
-      const float16 a = v[0], b = *(const float16 *)(line[1] + l * LANES);
-      v[0] = in_turn_low(a, b), v[1] = in_turn_high(a, b);
-    }
     const float b = k.flags & CONV_BIAS ? k.bias[k.bias_o + l] : 0.0f;
+    __global float *to = k.out + k.out_o + (size_t)l * s.out_h * s.out_w;
+    const float16 own = *(const float16 *)(line[0] + l * LANES);
+    if (s.out_sx == 1 && run == 16) {
+      CLG_STORE16(ACT_VEC(own + b), to + at[0]);
+      continue;
+    }
+    float16 v[2] = {own, own};
+    if (s.out_sx == 2) {
+      const float16 other = *(const float16 *)(line[1] + l * LANES);
+      v[0] = in_turn_low(own, other), v[1] = in_turn_high(own, other);
+    }
     for (int h = 0; h < s.out_sx; h++) v[h] = ACT_VEC(v[h] + b);
     for (int i = 0; i < runs; i++) {
-      __global float *to = k.out + k.out_o + (size_t)l * s.out_h * s.out_w + at[i];
       const float *from = (const float *)v + i * run;
       if (run == 16)
-        CLG_STORE16(LOAD16_OF(__private, from), to);
+        CLG_STORE16(LOAD16_OF(__private, from), to + at[i]);
       else if (run == 8)
-        vstore8(vload8(0, from), 0, to);
+        vstore8(vload8(0, from), 0, to + at[i]);
       else
-        vstore4(vload4(0, from), 0, to);
+        vstore4(vload4(0, from), 0, to + at[i]);
     }
   }
 }
@@ -197,15 +203,15 @@ static void conv_finish(const float *part, const sink k, const conv s, const int
 }
 
 #if CLG_FORM(conv_gather)
-/* fprop and dgrad. An item computes `per` pairs of panels for a block. Group ids (block of an image, slice of the
- * pairs, group). */
+/* fprop and dgrad. An item computes `per` pairs of panels for a block of an image, or `images` whole ones. Group ids
+ * (block, slice of the pairs, group). */
 __kernel void conv_gather(__global const float *in, const uint in_o, __global const float *packed, __global float *out,
                           const uint out_o, __global const float *bias, const uint bias_o, const float2 numbers,
                           CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int block = (int)get_group_id(0), g = (int)get_group_id(2), kk = s.k_h * s.k_w, phases = s.out_sy * s.out_sx;
-  const int n = block / (s.blocks_y * s.blocks_x), pairs = (s.out_ch + CONV_PAIR - 1) / CONV_PAIR,
-            panels = (s.out_ch + LANES - 1) / LANES;
+  const int n = block / (s.blocks_y * s.blocks_x) * s.images, images = min(s.images, s.batch - n),
+            pairs = (s.out_ch + CONV_PAIR - 1) / CONV_PAIR, panels = (s.out_ch + LANES - 1) / LANES;
   const int qy = block / s.blocks_x % s.blocks_y * s.rows, qx = block % s.blocks_x * s.cols;
   const int p0 = (int)get_group_id(1) * s.per, p1 = min(p0 + s.per, pairs), plane = s.patch_h * s.patch_w;
   if (n >= s.batch || p0 >= pairs || g >= s.groups) return;
@@ -213,14 +219,16 @@ __kernel void conv_gather(__global const float *in, const uint in_o, __global co
   float patch[CONV_PATCH] __attribute__((aligned(64)));
   float part[CONV_HELD * PART_ROWS * CONV_PAIR] __attribute__((aligned(64)));
   uint start[CONV_PHASES + 1], tap[CONV_OFFSETS], offset[CONV_OFFSETS], pixel[CONV_PIXELS];
-  for (int y = 0, i = 0; y < rows; y++)
-    for (int x = 0; x < cols; x++) pixel[i++] = (uint)(y * s.in_sy * s.patch_w + x * s.in_sx);
   tap_offsets(s, flags, start, tap);
   const size_t panel = (size_t)kk * s.in_ch;
   for (int c = 0; c < s.in_ch; c += s.chunk) {
     const int cn = min(s.chunk, s.in_ch - c);
-    fill_patch(in + in_o + (((size_t)n * s.groups + g) * s.in_ch + c) * s.in_h * s.in_w, s.in_h, s.in_w,
-               qy * s.in_sy + s.min_y, qx * s.in_sx + s.min_x, cn, s.patch_h, s.patch_w, patch);
+    for (int m = 0, i = 0; m < images; m++) {
+      fill_patch(in + in_o + (((size_t)(n + m) * s.groups + g) * s.in_ch + c) * s.in_h * s.in_w, s.in_h, s.in_w,
+                 qy * s.in_sy + s.min_y, qx * s.in_sx + s.min_x, cn, s.patch_h, s.patch_w, patch + m * cn * plane);
+      for (int y = 0; y < rows; y++)
+        for (int x = 0; x < cols; x++) pixel[i++] = (uint)(m * cn * plane + y * s.in_sy * s.patch_w + x * s.in_sx);
+    }
     for (int f = 0; f < phases; f++) {
       uint *to = offset + start[f] * cn;
       for (int i = 0; i < cn; i++)
@@ -235,13 +243,15 @@ __kernel void conv_gather(__global const float *in, const uint in_o, __global co
             packed + (((size_t)g * panels + 2 * p) * panel + (size_t)start[f] * s.in_ch + c * nt) * LANES;
         const uint steps = nt * cn, *from = offset + start[f] * cn;
         for (uint q = 0; q < steps || q == 0; q += PANEL_K)
-          tile_packed(patch, pixel, pixels, from + q, b + q * LANES, panel, min(steps - q, PANEL_K), c + q == 0, lanes,
-                      sums + f * PART_ROWS * CONV_PAIR);
+          tile_packed(patch, pixel, images * pixels, from + q, b + q * LANES, panel, min(steps - q, PANEL_K),
+                      c + q == 0, lanes, sums + f * PART_ROWS * CONV_PAIR);
       }
-      const size_t channel = (size_t)g * s.out_ch + p * CONV_PAIR,
-                   image = ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w;
-      const sink k = {out, bias, out_o + image, bias_o + channel, flags, numbers};
-      if (c + cn == s.in_ch) conv_finish(sums, k, s, lanes, rows, cols, qy, qx);
+      const size_t channel = (size_t)g * s.out_ch + p * CONV_PAIR, plane_out = (size_t)s.out_h * s.out_w;
+      for (int m = 0; m < images && c + cn == s.in_ch; m++) {
+        const size_t image = ((size_t)(n + m) * s.groups * s.out_ch + channel) * plane_out;
+        const sink k = {out, bias, out_o + image, bias_o + channel, flags, numbers};
+        conv_finish(sums + m * pixels * CONV_PAIR, k, s, lanes, rows, cols, qy, qx);
+      }
     }
   }
 }

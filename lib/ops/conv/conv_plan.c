@@ -10,6 +10,7 @@ enum {
   FEW_BLOCK = 256,    /* outputs of its blocks at least, */
   FEW_TOGETHER = 8,   /* input channels that it holds together, */
   FEW_WORK = 1 << 16, /* and multiplications of an item, of several groups if need be */
+  TOGETHER = 16,      /* input channels of several images */
   ITEMS = 32,         /* fewer leave compute units without work */
   CHUNKS = 16,        /* most of a sum */
   LONE_STRIDE = 8     /* of an axis with one output, where any stride gives the same */
@@ -17,7 +18,9 @@ enum {
 
 static int min(int a, int b) { return a < b ? a : b; }
 static int max(int a, int b) { return a > b ? a : b; }
-static int64_t blocks_of(const clg_conv_plan *p) { return (int64_t)p->batch * p->blocks[0] * p->blocks[1]; }
+int64_t clg_conv_plan_blocks(const clg_conv_plan *p) {
+  return (int64_t)CLG_CEIL_DIV(p->batch, p->images) * p->blocks[0] * p->blocks[1];
+}
 static int64_t phases_of(const clg_conv_plan *p) { return (int64_t)p->out_s[0] * p->out_s[1]; }
 
 static clg_conv_plan plan_of(const clg_conv_shape *c, bool dgrad) {
@@ -86,7 +89,8 @@ static bool cut_few(clg_conv_plan *p, bool dgrad, int held, int together) {
     const int64_t pitch = CLG_CEIL_DIV(p->patch[1], p->in_s[1]), h = CLG_CEIL_DIV(p->patch[0], p->in_s[0]);
     const int64_t plane = p->in_s[0] * pitch * p->in_s[1] * h, sums = (p->rows - 1) * pitch + p->cols;
     const bool fits = plane <= CONV_PATCH / together && CLG_CEIL_DIV(sums, LANES) * LANES <= CONV_FEW_SUMS / held;
-    const bool idle = blocks_of(p) * p->groups < ITEMS && p->rows > 1 && (int64_t)p->rows * p->cols > FEW_BLOCK;
+    const bool idle =
+        clg_conv_plan_blocks(p) * p->groups < ITEMS && p->rows > 1 && (int64_t)p->rows * p->cols > FEW_BLOCK;
     if (fits && !idle) {
       p->chunk = min(p->in_ch, min((int)(CONV_PATCH / plane), (int)(CONV_OFFSETS / taps)));
       return p->chunk >= together;
@@ -104,17 +108,26 @@ static bool plan_few(clg_conv_plan *p, bool dgrad) {
   if (p->out_ch > FEW_CHANNELS || phases > CONV_PHASES || taps > CONV_OFFSETS ||
       !cut_few(p, dgrad, p->out_ch * (int)phases, min(p->in_ch, FEW_TOGETHER)))
     return false;
-  const int64_t work = taps * p->rows * p->cols * p->in_ch * p->out_ch, items = blocks_of(p) * p->groups;
+  const int64_t work = taps * p->rows * p->cols * p->in_ch * p->out_ch, items = clg_conv_plan_blocks(p) * p->groups;
   p->per = max(1, (int)(work < FEW_WORK ? FEW_WORK / work : 1));
   p->per = max(1, (int)(items / ITEMS < p->per ? items / ITEMS : p->per));
   p->per = CLG_CEIL_DIV(p->groups, CLG_CEIL_DIV(p->groups, p->per));
   return true;
 }
 
+/* Several small images at a time, that weights are read for more than one; of no fewer than `channels` together. */
+static void take_images(clg_conv_plan *p, int channels) {
+  const int plane = p->patch[0] * p->patch[1];
+  if (p->blocks[0] * p->blocks[1] > 1) return;
+  p->images = max(1, min(CONV_PIXELS / (p->q[0] * p->q[1]), CONV_PATCH / (channels * plane)));
+  p->chunk = min(p->chunk, CONV_PATCH / (p->images * plane));
+}
+
 static bool plan_pairs(clg_conv_plan *p, bool dgrad) {
   if (phases_of(p) > CONV_PHASES || !cut(p, dgrad, CONV_PIXELS)) return false;
+  take_images(p, min(p->chunk, TOGETHER));
   int phases = (int)phases_of(p), pairs = CLG_CEIL_DIV(p->out_ch, CONV_PAIR);
-  int blocks = (int)blocks_of(p) * p->groups;
+  int blocks = (int)clg_conv_plan_blocks(p) * p->groups;
   p->per = max(1, pairs / CLG_CEIL_DIV(ITEMS, blocks));
   if (p->chunk == p->in_ch) return phases <= CONV_HELD;
   p->per = min(p->per, CONV_HELD / phases); /* the sums of all of them wait for the next channels */
@@ -136,11 +149,10 @@ static bool plan_few_wgrad(clg_conv_plan *p) {
 }
 
 static bool plan_pairs_wgrad(clg_conv_plan *p) {
-  int taps = p->k[0] * p->k[1], positions = p->q[0] * p->q[1];
+  int taps = p->k[0] * p->k[1];
   if (taps > CONV_OFFSETS || !cut(p, false, CONV_PIXELS)) return false;
   p->chunk = min(p->chunk, max(1, WGRAD_TAPS / taps));
-  if (p->blocks[0] * p->blocks[1] == 1)
-    p->images = max(1, min(CONV_PIXELS / positions, CONV_PATCH / (p->chunk * p->patch[0] * p->patch[1])));
+  take_images(p, p->chunk);
   return true;
 }
 
@@ -154,7 +166,7 @@ int clg_conv_plan_split(clg_conv_plan *p, clg_conv_kernel kernel) {
   const int taps = p->k[0] * p->k[1];
   int want = CHUNKS, min_units = 2, units = p->batch, items = p->groups; /* of the kernel for few */
   if (kernel == CLG_CONV_PAIRS) {
-    units = CLG_CEIL_DIV(p->batch, p->images) * p->blocks[0] * p->blocks[1];
+    units = (int)clg_conv_plan_blocks(p);
     items = CLG_CEIL_DIV(p->out_ch, CONV_PAIR) * p->groups * CLG_CEIL_DIV(p->in_ch, p->chunk);
   } else if (kernel == CLG_CONV_TILE) {
     units = p->batch * p->q[0] * p->q[1], want *= 16, min_units = 256;

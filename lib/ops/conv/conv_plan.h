@@ -20,6 +20,8 @@ typedef enum clg_conv_kernel { CLG_CONV_TILE, CLG_CONV_PAIRS, CLG_CONV_FEW } clg
  * or for few of them. */
 clg_conv_kernel clg_conv_plan_gather(clg_conv_plan *p, const clg_conv_shape *shape, bool dgrad, bool cpu);
 clg_conv_kernel clg_conv_plan_wgrad(clg_conv_plan *p, const clg_conv_shape *shape, bool cpu);
+/* Blocks of results of all images. */
+int64_t clg_conv_plan_blocks(const clg_conv_plan *p);
 /* How many chunks the sum over batch and positions is cut into; p->per: blocks of positions, positions or images of
  * each. */
 int clg_conv_plan_split(clg_conv_plan *p, clg_conv_kernel kernel);

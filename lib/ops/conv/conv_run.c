@@ -33,14 +33,14 @@ static void add_output(clg_args *l, const clg_conv_call *c, const clg_conv_plan 
 static clg_status launch(const clg_conv_call *c, const char *epilogue, const char *name, const clg_args *l, int64_t x,
                          int64_t y, int64_t z) {
   const size_t groups[3] = {(size_t)x, (size_t)y, (size_t)z};
-  const char *file = strstr(name, "_tile") ? "conv_tile.cl" : strstr(name, "_few") ? "conv_few.cl" : "conv.cl";
+  const char *file = strstr(name, "_few") ? "conv_few.cl" : "conv.cl";
+  if (strstr(name, "_tile")) file = "conv_tile.cl";
   return clg_launch_groups(c->ctx, clg_kernel_get(c->ctx, file, epilogue, name), c->op, l, groups);
 }
 
 /* ---- fprop and dgrad ---- */
 
 static clg_at input_of(const clg_conv_call *c) { return c->at[c->output == CLG_CONV_X ? CLG_CONV_Y : CLG_CONV_X]; }
-static int64_t blocks_of(const clg_conv_plan *k) { return (int64_t)k->batch * k->blocks[0] * k->blocks[1]; }
 
 /* Reads the weights as they are: "conv_tile" or "conv_few_channels". */
 static clg_status run_plain(const clg_conv_call *c, const clg_conv_plan *k, bool few) {
@@ -49,7 +49,8 @@ static clg_status run_plain(const clg_conv_call *c, const clg_conv_plan *k, bool
   clg_args_at(&l, input_of(c), c->at[c->output]);
   clg_args_at(&l, c->at[CLG_CONV_W], c->at[c->output]);
   add_output(&l, c, k);
-  if (few) return launch(c, c->epilogue, "conv_few_channels", &l, blocks_of(k), CLG_CEIL_DIV(k->groups, k->per), 1);
+  if (few)
+    return launch(c, c->epilogue, "conv_few_channels", &l, clg_conv_plan_blocks(k), CLG_CEIL_DIV(k->groups, k->per), 1);
   int64_t columns = (int64_t)k->batch * k->q[0] * k->q[1];
   int64_t phases = (int64_t)min(k->out_s[0], k->out[0]) * min(k->out_s[1], k->out[1]);
   return launch(c, c->epilogue, "conv_tile", &l, CLG_CEIL_DIV(columns, TILE), CLG_CEIL_DIV(k->out_ch, TILE) * k->groups,
@@ -73,7 +74,8 @@ static clg_status run_gather(const clg_conv_call *c, const clg_conv_plan *k) {
   clg_args_block(&l, packed);
   add_output(&l, c, k);
   const int pairs = CLG_CEIL_DIV(k->out_ch, CONV_PAIR);
-  if (s == CLG_OK) s = launch(c, c->epilogue, "conv_gather", &l, blocks_of(k), CLG_CEIL_DIV(pairs, k->per), k->groups);
+  if (s == CLG_OK)
+    s = launch(c, c->epilogue, "conv_gather", &l, clg_conv_plan_blocks(k), CLG_CEIL_DIV(pairs, k->per), k->groups);
   clg_block_unref(packed);
   return s;
 }
