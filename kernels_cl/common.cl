@@ -14,8 +14,10 @@
  * sixteen. */
 #ifdef __clang__
 #define CLG_SIXTEEN _Pragma("clang loop vectorize(assume_safety) vectorize_width(16)")
+#define CLG_FOUR    _Pragma("clang loop vectorize(assume_safety) vectorize_width(4)")
 #else
 #define CLG_SIXTEEN
+#define CLG_FOUR
 #endif
 
 /* In a loop of a CPU's item that has come to p: what lies 2 KiB further will be wanted, if it is the buffer's. A core that

@@ -5,8 +5,11 @@
 /* Lanes of a sum, and floats of a vector, on every CPU, whatever its registers. */
 #define LANES 16
 
-/* Elementwise kernels: elements of a CPU's item. Reductions: results of a CPU's wide stripe, and rows side by side. */
+/* Elementwise kernels: elements of a CPU's item; where inputs come in tiles of so many rows and columns, columns of an
+ * item. Reductions: results of a CPU's wide stripe, and rows side by side. */
 #define MAP_PIECE   2048u
+#define TURN_SIDE   16u
+#define TURN_PIECE  128u
 #define REDUCE_WIDE 4096
 #define REDUCE_ROWS 16
 
@@ -60,8 +63,10 @@
 #define NORM_ROW_WORK   1024u
 #define NORM_STRIPE     1024u
 
-#define SOFTMAX_LOG 1u
-#define SOFTMAX_ADD 2u
+/* Rows of a CPU's item where they are short enough to lie side by side. */
+#define SOFTMAX_LOG   1u
+#define SOFTMAX_ADD   2u
+#define SOFTMAX_SHORT 64u
 
 /* Kernels by index: elements of a CPU's item, and of its sums at a time. Least: minima. */
 #define INDEX_PIECE 1024u

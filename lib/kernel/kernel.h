@@ -44,7 +44,9 @@ typedef enum clg_kernel_trait {
 typedef struct clg_kernel_form {
   const char *file, *kernel; /* the template (a .clt of kernels_cl), the kernel's name */
   unsigned traits;
-  uint32_t still; /* tensors whose innermost stride is 0, by the bits of their numbers, the first input being n_out */
+  /* Tensors whose innermost stride is 0, or -1, and those that are read as tiles, by the bits of their numbers, the
+   * first input being n_out. */
+  uint32_t still, back, turned;
 } clg_kernel_form;
 
 /* Appends the kernel. Templates are OpenCL C line by line, with
@@ -55,9 +57,11 @@ typedef struct clg_kernel_form {
  *   $start $join(a, b) $take(total, rest, block) $total(total, rest)   how a reduction begins, adds and ends
  *   @element i                         statements that store all results at position i
  *   @lanes i                           a statement that stores sixteen of one result from position i on
- *   @each LINE, @in LINE               LINE for each tensor, each input; $t is its name, $type its elements' type
+ *   @each LINE, @in LINE               LINE for each tensor, each input; $t is its name, $type its elements' type,
+ *                                      $memory that with where they lie
  *   @still LINE                        LINE for each input that stays the same along the innermost dimension
- *   @at TEXT, @once TEXT               what the element of $t at $1 is; and of those that stay the same
+ *   @turned LINE, @straight LINE       LINE for each input that is read as tiles, each tensor that is not
+ *   @at TEXT, @back TEXT, @once TEXT   what the element of $t at $1 is; of those that run backwards, or stay the same
  *   @if TRAIT .. @else .. @end
  *   @use FILE | count | result         another template, which knows these as $count and $result
  * and are laid out by their braces. */

@@ -15,13 +15,14 @@ typedef struct writer {
   const char *text; /* the template */
   char kernel[3 * CLG_KERNEL_NAME];
   char tensor[TENSORS][CLG_KERNEL_NAME], number[TENSORS][CLG_KERNEL_NAME];
-  char at[100], once[100];      /* the element of $t at $1 */
-  char count[100], result[100]; /* what @use gives */
+  char at[100], back[100], once[100]; /* the element of $t at $1 */
+  char count[100], result[100];       /* what @use gives */
   clg_layout layout;
 } writer;
 
 static int tensors(const writer *w) { return w->f->n_out + w->f->n_in; }
 static bool is_still(const writer *w, int t) { return w->form->still >> t & 1; }
+static bool is_turned(const writer *w, int t) { return w->form->turned >> t & 1; }
 static const char *type_of(const writer *w) { return w->f->ints ? "int" : "float"; }
 
 /* Whether the template has a word that is `name`, or begins with it and "_". */
@@ -34,9 +35,22 @@ static bool has_word(const char *text, const char *name) {
   return false;
 }
 
+/* The same of the template and those that it uses. */
+static bool is_word(const char *text, const char *name) {
+  static const char word[] = "@use ";
+  bool is = has_word(text, name);
+  for (const char *at = text; !is && (at = strstr(at, word));) {
+    char file[CLG_KERNEL_NAME];
+    at += sizeof word - 1;
+    snprintf(file, sizeof file, "%.*s", (int)strcspn(at, " |\n"), at);
+    is = is_word(clg_source_find(file)->text, name);
+  }
+  return is;
+}
+
 /* A formula's name as a kernel's parameter: not what the kernel calls something of its own. */
 static void name_parameter(const writer *w, char to[CLG_KERNEL_NAME], const char *name) {
-  const bool ours = !strncmp(name, "out", 3) || has_word(w->text, name);
+  const bool ours = !strncmp(name, "out", 3) || is_word(w->text, name);
   snprintf(to, CLG_KERNEL_NAME, "%.*s%s", CLG_KERNEL_NAME - 2, name, ours ? "_" : "");
 }
 
@@ -69,7 +83,8 @@ static bool has_trait(const writer *w, const char *name) {
 static void substitute(const writer *w, const char *text, size_t n, int tensor, const char *arg, clg_str *out);
 
 static void element(const writer *w, int t, const char *arg, clg_str *out) {
-  const char *pattern = t >= w->f->n_out && is_still(w, t) ? w->once : w->at;
+  const char *pattern = w->form->back >> t & 1 ? w->back : w->at;
+  if (t >= w->f->n_out && is_still(w, t)) pattern = w->once;
   substitute(w, pattern, strlen(pattern), t, arg, out);
 }
 
@@ -143,6 +158,7 @@ static void parameters(const writer *w, const char *name, clg_str *out) {
 static void word(const writer *w, const char *name, int tensor, const char *arg, clg_str *out) {
   if (!strcmp(name, "t")) clg_str_add(out, w->tensor[tensor]);
   if (!strcmp(name, "type")) clg_str_add(out, type_of(w));
+  if (!strcmp(name, "memory")) clg_str_addf(out, "__global %s%s", tensor < w->f->n_out ? "" : "const ", type_of(w));
   if (!strcmp(name, "1")) clg_str_add(out, arg);
   if (!strcmp(name, "kernel")) clg_str_add(out, w->kernel);
   if (!strcmp(name, "start")) clg_str_add(out, has_trait(w, "max") ? "-INFINITY" : "0.0f");
@@ -282,19 +298,27 @@ static void store_lanes(writer *w, const char *arg) {
 
 static void use(writer *w, char *text);
 
+/* Whether the line behind @verb is written for tensor t. */
+static bool is_of(const writer *w, const char *verb, int t) {
+  if (!strcmp(verb, "each")) return true;
+  if (!strcmp(verb, "straight")) return !is_turned(w, t);
+  if (t < w->f->n_out) return false;
+  if (!strcmp(verb, "still")) return is_still(w, t);
+  return strcmp(verb, "turned") ? !strcmp(verb, "in") : is_turned(w, t);
+}
+
 /* A line that begins with "@" and is no condition. */
 static void directive(writer *w, const char *verb, const char *rest, size_t n) {
   char text[200];
   snprintf(text, sizeof text, "%.*s", (int)n, rest);
   if (!strcmp(verb, "use")) use(w, text);
   if (!strcmp(verb, "at")) snprintf(w->at, sizeof w->at, "%.*s", (int)sizeof w->at - 1, text);
+  if (!strcmp(verb, "back")) snprintf(w->back, sizeof w->back, "%.*s", (int)sizeof w->back - 1, text);
   if (!strcmp(verb, "once")) snprintf(w->once, sizeof w->once, "%.*s", (int)sizeof w->once - 1, text);
   if (!strcmp(verb, "element")) store_all(w, text);
   if (!strcmp(verb, "lanes")) store_lanes(w, text);
-  const int first = strcmp(verb, "each") ? w->f->n_out : 0;
-  const bool each = !first || !strcmp(verb, "in"), still = !strcmp(verb, "still");
-  for (int t = first; (each || still) && t < tensors(w); t++)
-    if (!still || is_still(w, t)) line(w, rest, n, t);
+  for (int t = 0; t < tensors(w); t++)
+    if (is_of(w, verb, t)) line(w, rest, n, t);
 }
 
 /* Whether the lines of each open @if are written. */

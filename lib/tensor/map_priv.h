@@ -1,4 +1,4 @@
-/* Shared by map.c and reduce.c: a compiled map and its argument lists. */
+/* Shared by map.c, map_run.c and reduce.c: a compiled map and its argument lists. */
 #ifndef CLG_TENSOR_MAP_PRIV_H
 #define CLG_TENSOR_MAP_PRIV_H
 
@@ -11,10 +11,17 @@ typedef enum clg_map_form { CLG_FLAT, CLG_STRIDED, CLG_FLAT_ADD, CLG_STRIDED_ADD
 /* CLG_REDUCE_SUM, CLG_REDUCE_MAX, a sum that keeps the values, and one that is divided: */
 enum { CLG_REDUCE_KEEP = 2, CLG_REDUCE_MEAN, CLG_REDUCTIONS };
 
-/* The strided kernels where every tensor's innermost stride is 1 or, by bit `zero` of its number, 0. */
+/* How a strided kernel goes through memory. Unit: every tensor's innermost stride is 1 or, by the bits of their numbers,
+ * 0 or -1, or 1 along the second dimension. */
+typedef struct clg_map_access {
+  bool unit;
+  uint32_t zero, back, turned;
+} clg_map_access;
+
+/* The strided kernels of one such access. */
 typedef struct clg_map_rows {
   struct clg_map_rows *next;
-  uint32_t zero;
+  clg_map_access access;
   clg_kernel *kernel[2]; /* strided, and adding */
 } clg_map_rows;
 
