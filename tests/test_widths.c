@@ -1,5 +1,5 @@
-/* Pooling, indices and norms at widths around those of vectors and blocks, and in few rows and many, against plain
- * loops: where kernels go over from 16 elements at a time to one. */
+/* Pooling, indices, norms and softmax at widths around those of vectors and blocks, and in few rows and many, against
+ * plain loops: where kernels go over from 16 elements at a time to one. */
 #include "harness.h"
 #include "shared_context.h"
 #include <clgrad/clgrad.h>
@@ -300,6 +300,43 @@ START_TEST(batch_norms) {
 }
 END_TEST
 
+/* ---- softmax ---- */
+
+/* Of rows of n, whose gradient is added to that of 2x; the logarithm's. */
+static void check_softmax(int64_t rows, int64_t n, bool logs) {
+  float *x = values(rows * n, 3), *g = values(rows * n, 4);
+  double *y = zeros(rows * n), *dx = zeros(rows * n);
+  for (int64_t r = 0; r < rows; r++) {
+    double sum = 0, weighted = 0;
+    for (int64_t i = r * n; i < (r + 1) * n; i++) sum += exp((double)x[i] * 9);
+    for (int64_t i = r * n; i < (r + 1) * n; i++) {
+      const double share = exp((double)x[i] * 9) / sum;
+      y[i] = logs ? log(share) : share, dx[i] = share, weighted += (logs ? 1 : share) * (double)g[i];
+    }
+    for (int64_t i = r * n; i < (r + 1) * n; i++)
+      dx[i] = 9 * (logs ? (double)g[i] - dx[i] * weighted : dx[i] * ((double)g[i] - weighted)) + 2 * (double)g[i];
+  }
+  char what[100];
+  snprintf(what, sizeof what, "%s of [%ld,%ld]", logs ? "log softmax" : "softmax", (long)rows, (long)n);
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *t = tensor(2, DIMS(rows, n), x), *up = tensor(2, DIMS(rows, n), g), *d;
+  clg_tensor *by = clg_mul_scalar(t, 9), *z = logs ? clg_log_softmax(by, 1) : clg_softmax(by, 1);
+  near(z, y, 4e-6, what);
+  gradients(clg_add(clg_mul_scalar(t, 2), z), up, &t, 1, &d);
+  near(d, dx, 1e-5, what);
+  ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+  free(x), free(g), free(y), free(dx);
+}
+START_TEST(softmax_of_rows) {
+  static const int ns[] = {1, 2, 3, 4, 5, 7, 8, 10, 12, 15, 16, 17, 31, 32, 33, 300, 0},
+                   counts[] = {1, 3, 15, 16, 17, 63, 64, 65, 150, 0};
+  EACH(n, ns) EACH(rows, counts) {
+    check_softmax(*rows, *n, false);
+    check_softmax(*rows, *n, true);
+  }
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("widths");
   share_context(c);
@@ -309,6 +346,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, extremes);
   tcase_add_test(c, layer_norms);
   tcase_add_test(c, batch_norms);
+  tcase_add_test(c, softmax_of_rows);
   suite_add_tcase(suite, c);
 }
 CHECK_MAIN("widths", add_cases)

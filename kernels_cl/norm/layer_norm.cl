@@ -2,15 +2,8 @@
  * local memory on a GPU, or some rows that its one item takes in vectors on a CPU. Work-groups of WG. Backward takes an
  * activation's derivative from its result y. */
 #include "activation.clh"
+#include "item_rows.clh"
 #include "moments.clh"
-
-/* The rows of a work-group. */
-#if CLG_CPU
-#define ITEM_ROWS       max(1u, NORM_ROW_WORK / n)
-#define EACH_ROW(group) for (uint row = (group)*ITEM_ROWS, last = min(rows, row + ITEM_ROWS); row < last; row++)
-#else
-#define EACH_ROW(group) const uint row = group;
-#endif
 
 /* Runs BODY over the row, V being VEC for whole vectors, then float for what is left. */
 #define ROW_VECTORS(BODY)                                                                                              \

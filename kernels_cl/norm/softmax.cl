@@ -1,9 +1,12 @@
-/* Softmax and log softmax of x [outer,n,inner] along the middle, and their gradients. Two shapes of work: rows (inner
- * == 1), a work-group each; columns, an item for VW neighbouring ones. What is left of a row is taken as a padded
- * vector, so that exp is called at one width. */
+/* Softmax and log softmax of x [outer,n,inner] along the middle, and their gradients. Three shapes of work: rows (inner
+ * == 1), a work-group each on a GPU, or some to a CPU's item; rows of at most LANES on a CPU, side by side; columns, an
+ * item for VW neighbouring ones. What is left of a row is taken as a padded vector, so that exp is called at one width.
+ */
 #include "exp.clm"
+#include "item_rows.clh"
 #include "log.clm"
 #include "sums.clh"
+#include "turn.clh"
 
 #if VW == 16
 static inline float16 part(__global const float *p, const uint at, const uint n, const float fill) {
@@ -89,44 +92,114 @@ static inline void put(__global float *p, const uint at, const uint n, const flo
   }
 
 #if CLG_FORM(softmax_rows)
-/* x, y [rows,n]. Group id: row. */
-__kernel void softmax_rows(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
-                           const uint flags) {
+/* x, y [rows,n]. Group ids: rows, or ITEM_ROWS of them. */
+__kernel void softmax_rows(__global const float *x_all, const uint x_o, __global float *y_all, const uint y_o,
+                           const uint n, const uint rows, const uint flags) {
   ROW_LOCAL
   const uint lane = (uint)get_local_id(0);
-  const size_t row = get_group_id(0) * (size_t)n;
-  x += x_o + row;
-  y += y_o + row;
-  float most, sum;
+  EACH_ROW((uint)get_group_id(0)) {
+    __global const float *x = x_all + x_o + (size_t)row * n;
+    __global float *y = y_all + y_o + (size_t)row * n;
+    float most, sum;
 #define LOGIT(j) part(x, j, n, -INFINITY)
-  ROW_MAX(most, LOGIT)
+    ROW_MAX(most, LOGIT)
 #define SHARE(j) VEC_OF(clg_exp)(part(x, j, n, -INFINITY) - most)
-  ROW_SUM(sum, SHARE)
-  if (flags & SOFTMAX_LOG) {
-    const float shift = clg_log(sum);
-    EACH_PART put(y, j, n, part(x, j, n, 0.0f) - most - shift);
-  } else {
-    EACH_PART put(y, j, n, VEC_DIV(VEC_OF(clg_exp)(part(x, j, n, 0.0f) - most), sum));
+    ROW_SUM(sum, SHARE)
+    if (flags & SOFTMAX_LOG) {
+      const float shift = clg_log(sum);
+      EACH_PART put(y, j, n, part(x, j, n, 0.0f) - most - shift);
+    } else {
+      EACH_PART put(y, j, n, VEC_DIV(VEC_OF(clg_exp)(part(x, j, n, 0.0f) - most), sum));
+    }
   }
 }
 #endif
 
 #if CLG_FORM(softmax_rows_backward)
-/* dx (+)= y * (g - sum(g * y)), or g - exp(y) * sum(g) for the logarithm. Group id: row. */
-__kernel void softmax_rows_backward(__global const float *g, const uint g_o, __global const float *y, const uint y_o,
-                                    __global float *dx, const uint dx_o, const uint n, const uint flags) {
+/* dx (+)= y * (g - sum(g * y)), or g - exp(y) * sum(g) for the logarithm. Group ids as there. */
+__kernel void softmax_rows_backward(__global const float *g_all, const uint g_o, __global const float *y_all,
+                                    const uint y_o, __global float *dx_all, const uint dx_o, const uint n,
+                                    const uint rows, const uint flags) {
   ROW_LOCAL
   const uint lane = (uint)get_local_id(0);
-  const size_t row = get_group_id(0) * (size_t)n;
-  g += g_o + row;
-  y += y_o + row;
-  dx += dx_o + row;
   const bool logs = flags & SOFTMAX_LOG;
-  float sum;
+  EACH_ROW((uint)get_group_id(0)) {
+    __global const float *g = g_all + g_o + (size_t)row * n, *y = y_all + y_o + (size_t)row * n;
+    __global float *dx = dx_all + dx_o + (size_t)row * n;
+    float sum;
 #define WEIGHTED(j) (logs ? part(g, j, n, 0.0f) : part(g, j, n, 0.0f) * part(y, j, n, 0.0f))
-  ROW_SUM(sum, WEIGHTED)
-  EACH_PART SOFTMAX_PUT(g, y, dx, j, n)
+    ROW_SUM(sum, WEIGHTED)
+    EACH_PART SOFTMAX_PUT(g, y, dx, j, n)
+  }
 }
+#endif
+
+#if CLG_CPU
+TURN(turn_in, float, __global, __private)
+TURN(turn_out, float, __private, __global)
+/* The rows of an item, LANES of them at a time. */
+#define EACH_SHORT                                                                                                     \
+  for (uint first = (uint)get_group_id(0) * SOFTMAX_SHORT, end = min(rows, first + SOFTMAX_SHORT); first < end;        \
+       first += LANES)
+/* Element j of the rows is v[j]. */
+#define SHORT_READ(v, p)                                                                                               \
+  VEC v[LANES];                                                                                                        \
+  const uint v##_rows = min(end - first, (uint)LANES);                                                                 \
+  if (v##_rows < LANES)                                                                                                   \
+    for (uint j = 0; j < n; j++) v[j] = 0.0f;                                                                          \
+  turn_in(p + (size_t)first * n, n, (float *)v, LANES, v##_rows, n);
+#define SHORT_WRITE(v, p) turn_out((const float *)v, LANES, p + (size_t)first * n, n, n, min(end - first, (uint)LANES));
+/* As clg_lanes_sum adds a row up that is padded by 0. */
+static VEC short_sum(VEC *v, const uint n) {
+  for (uint j = n; j < LANES; j++) v[j] = 0.0f;
+  for (uint j = 0; j < 8; j++) v[j] += v[j + 8];
+  for (uint j = 0; j < 4; j++) v[j] += v[j + 4];
+  return (v[0] + v[1]) + (v[2] + v[3]);
+}
+
+#if CLG_FORM(softmax_short)
+/* x, y [rows,n], n <= LANES. Group id: SOFTMAX_SHORT rows. */
+__kernel void softmax_short(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
+                            const uint rows, const uint flags) {
+  EACH_SHORT {
+    SHORT_READ(v, x + x_o)
+    VEC most = -INFINITY;
+    VEC term[LANES];
+    for (uint j = 0; j < n; j++) most = fmax(most, v[j]);
+    for (uint j = 0; j < n; j++) v[j] -= most, term[j] = VEC_OF(clg_exp)(v[j]);
+    if (flags & SOFTMAX_LOG) {
+      const VEC shift = VEC_OF(clg_log)(short_sum(term, n));
+      for (uint j = 0; j < n; j++) v[j] -= shift;
+    } else {
+      for (uint j = 0; j < n; j++) v[j] = term[j];
+      const VEC sum = short_sum(term, n);
+      for (uint j = 0; j < n; j++) v[j] = VEC_DIV(v[j], sum);
+    }
+    SHORT_WRITE(v, y + y_o)
+  }
+}
+#endif
+
+#if CLG_FORM(softmax_short_backward)
+/* As softmax_rows_backward. Group id: SOFTMAX_SHORT rows. */
+__kernel void softmax_short_backward(__global const float *g, const uint g_o, __global const float *y, const uint y_o,
+                                     __global float *dx, const uint dx_o, const uint n, const uint rows,
+                                     const uint flags) {
+  EACH_SHORT {
+    SHORT_READ(u, g + g_o)
+    SHORT_READ(w, y + y_o)
+    VEC term[LANES];
+    for (uint j = 0; j < n; j++) term[j] = flags & SOFTMAX_LOG ? u[j] : u[j] * w[j];
+    const VEC sum = 0.0f + short_sum(term, n);
+    for (uint j = 0; j < n; j++) u[j] = flags & SOFTMAX_LOG ? u[j] - VEC_OF(clg_exp)(w[j]) * sum : w[j] * (u[j] - sum);
+    if (flags & SOFTMAX_ADD) {
+      SHORT_READ(before, dx + dx_o)
+      for (uint j = 0; j < n; j++) u[j] += before[j];
+    }
+    SHORT_WRITE(u, dx + dx_o)
+  }
+}
+#endif
 #endif
 
 #if CLG_FORM(softmax_columns)

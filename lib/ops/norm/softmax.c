@@ -11,8 +11,8 @@ typedef struct softmax_attrs {
   bool logs;
 } softmax_attrs;
 
-/* kernel[0] for rows, kernel[1] for columns, over contiguous tensors list[0..count). */
-static clg_status launch(const clg_op_call *c, const char *const kernel[2], clg_tensor *const *list, int count,
+/* kernel[0] for rows, [1] for short ones on a CPU, [2] for columns, over contiguous tensors list[0..count). */
+static clg_status launch(const clg_op_call *c, const char *const kernel[3], clg_tensor *const *list, int count,
                          uint32_t flags) {
   const softmax_attrs *a = c->attrs;
   clg_tensor *x = list[0];
@@ -22,11 +22,14 @@ static clg_status launch(const clg_op_call *c, const char *const kernel[2], clg_
   clg_args args;
   args.n = 0;
   for (int i = 0; i < count; i++) clg_args_tensor(&args, list[i]);
-  clg_args_sizes(&args, (int64_t[]){s.n, s.inner}, rows ? 1 : 2);
+  clg_args_sizes(&args, (int64_t[]){s.n, rows ? s.outer : s.inner}, 2);
   clg_args_u32(&args, flags | (a->logs ? SOFTMAX_LOG : 0));
-  clg_kernel *k = clg_kernel_get(c->ctx, "softmax.cl", NULL, kernel[!rows]);
-  const size_t outer = (size_t)s.outer;
-  if (rows) return clg_launch_groups(c->ctx, k, c->op->name, &args, (size_t[3]){outer, 1, 1});
+  const bool cpu = c->ctx->shape == CLG_SHAPE_CPU, side_by_side = cpu && s.n <= LANES;
+  clg_kernel *k = clg_kernel_get(c->ctx, "softmax.cl", NULL, kernel[rows ? side_by_side : 2]);
+  const size_t outer = (size_t)s.outer, in_item = NORM_ROW_WORK / (size_t)s.n;
+  size_t share = cpu && in_item ? in_item : 1;
+  if (side_by_side) share = SOFTMAX_SHORT;
+  if (rows) return clg_launch_groups(c->ctx, k, c->op->name, &args, (size_t[3]){CLG_CEIL_DIV(outer, share), 1, 1});
   const int64_t stripes = CLG_CEIL_DIV(s.inner, clg_vector_width(c->ctx));
   return clg_launch(c->ctx, k, c->op->name, &args, (size_t[3]){(size_t)stripes, outer, 1}, NULL);
 }
@@ -38,12 +41,12 @@ static bool shapes(clg_op_call *c, clg_shape *out) {
 }
 
 static clg_status forward(clg_op_call *c) {
-  static const char *const kernel[] = {"softmax_rows", "softmax_columns"};
+  static const char *const kernel[] = {"softmax_rows", "softmax_short", "softmax_columns"};
   return launch(c, kernel, (clg_tensor *[]){c->in[0], c->out[0]}, 2, 0);
 }
 
 static clg_status backward(clg_op_call *c) {
-  static const char *const kernel[] = {"softmax_rows_backward", "softmax_columns_backward"};
+  static const char *const kernel[] = {"softmax_rows_backward", "softmax_short_backward", "softmax_columns_backward"};
   return launch(c, kernel, (clg_tensor *[]){c->grad, c->out[0], c->to[0].t}, 3, c->to[0].add ? SOFTMAX_ADD : 0);
 }
 
