@@ -59,7 +59,7 @@ typedef struct clg_kernel_form {
  *   @lanes i                           a statement that stores sixteen of one result from position i on
  *   @each LINE, @in LINE               LINE for each tensor, each input; $t is its name, $type its elements' type,
  *                                      $memory that with where they lie
- *   @still LINE                        LINE for each input that stays the same along the innermost dimension
+ *   @still LINE, @moving LINE          LINE for each input that stays the same along the innermost dimension, or not
  *   @turned LINE, @straight LINE       LINE for each input that is read as tiles, each tensor that is not
  *   @at TEXT, @back TEXT, @once TEXT   what the element of $t at $1 is; of those that run backwards, or stay the same
  *   @if TRAIT .. @else .. @end

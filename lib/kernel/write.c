@@ -304,6 +304,7 @@ static bool is_of(const writer *w, const char *verb, int t) {
   if (!strcmp(verb, "straight")) return !is_turned(w, t);
   if (t < w->f->n_out) return false;
   if (!strcmp(verb, "still")) return is_still(w, t);
+  if (!strcmp(verb, "moving")) return !is_still(w, t);
   return strcmp(verb, "turned") ? !strcmp(verb, "in") : is_turned(w, t);
 }
 

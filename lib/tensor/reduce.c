@@ -107,9 +107,11 @@ static const struct access {
                 {"reduce_rows.clt", "_rows", true},
                 {"reduce_wide.clt", "_columns_wide", true}};
 
+enum { ROWS = 4, WIDE };
+
 static int access_of(const plan *p) {
-  if (p->rows) return 4;
-  if (p->wide) return 5;
+  if (p->rows) return ROWS;
+  if (p->wide) return WIDE;
   return (p->inner ? 0 : 2) + p->unit;
 }
 
@@ -143,7 +145,8 @@ static clg_kernel *make_kernel(const clg_map_fn *f, int kind, const struct acces
   if (text.failed) {
     clg_fail(f->ctx, CLG_ERR_HOST_MEMORY, f->name, "out of host memory");
   } else {
-    k = clg_kernel_written(f->ctx, &(clg_written){"reduce.clh", name, text.data}, name);
+    const char *header = how == &accesses[ROWS] ? "reduce_rows.clh" : "reduce.clh";
+    k = clg_kernel_written(f->ctx, &(clg_written){header, name, text.data}, name);
   }
   clg_str_free(&text);
   return k;
