@@ -5,24 +5,37 @@
 #include "lanes.clh"
 #include "log.clm"
 #include "sin.clm"
+#include "turn.clh"
 
 #if VW == 16
 #define UINTS             uint16
 #define TO_FLOATS         convert_float16
 #define CARRY(low, first) as_uint16((low) < (first)) /* all bits where it wrapped */
-#define PUT(v, to)        vstore16(v, 0, to)
+/* Both halves of c * k by products of every other lane, which devices have; mul_hi may be made of products of sixteen
+ * bits. */
+#define LOW_HALF 0xFFFFFFFFul
+#define MULTIPLY(k, c, high, low)                                                                                      \
+  const ulong8 low##_all = as_ulong8(c), low##_even = (low##_all & LOW_HALF) * k, low##_odd = (low##_all >> 32) * k;   \
+  const UINTS low = as_uint16((low##_even & LOW_HALF) | (low##_odd << 32)),                                            \
+              high = as_uint16((low##_even >> 32) | (low##_odd & ~LOW_HALF));
+/* The four numbers of each block. */
+TURN(spread_float, float, __private, __global)
+TURN(spread_int, int, __private, __global)
+#define SPREAD(T, v, to) spread_##T((const T *)(v), VW, to, 4, 4, VW);
 #else
-#define UINTS             uint
-#define TO_FLOATS         convert_float
-#define CARRY(low, first) 0u
-#define PUT(v, to)        (*(to) = (v))
+#define UINTS                     uint
+#define TO_FLOATS                 convert_float
+#define CARRY(low, first)         0u
+#define MULTIPLY(k, c, high, low) const uint low = (uint)(k) * (c), high = mul_hi((uint)(k), c);
+#define SPREAD(T, v, to)                                                                                               \
+  for (uint e = 0; e < 4; e++) (to)[e] = (v)[e];
 #endif
 
 static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]) {
   UINTS c0 = low + LANE_NUMBERS(UINTS), c1 = high - CARRY(c0, (UINTS)(low)), c2 = 0, c3 = 0;
   for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
-    const UINTS h0 = mul_hi((UINTS)(0xD2511F53u), c0), l0 = 0xD2511F53u * c0;
-    const UINTS h1 = mul_hi((UINTS)(0xCD9E8D57u), c2), l1 = 0xCD9E8D57u * c2;
+    MULTIPLY(0xD2511F53ul, c0, h0, l0)
+    MULTIPLY(0xCD9E8D57ul, c2, h1, l1)
     c0 = h1 ^ c1 ^ k0, c1 = l1, c2 = h0 ^ c3 ^ k1, c3 = l0;
   }
   u[0] = c0, u[1] = c1, u[2] = c2, u[3] = c3;
@@ -42,12 +55,11 @@ static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]
     UINTS u[4];                                                                                                        \
     VEC v[4];                                                                                                          \
     philox((uint)at, (uint)(at >> 32), (uint)seed, (uint)(seed >> 32), u);                                             \
-    FOUR float lane[4 * VW];                                                                                           \
-    for (int e = 0; e < 4; e++) PUT(v[e], lane + e * VW);                                                              \
-    const size_t to = out_o + 4 * i;                                                                                   \
+    FOUR const size_t to = out_o + 4 * i;                                                                              \
     if (4 * (i + VW) <= n) { /* without a condition around each */                                                     \
-      for (uint e = 0; e < 4 * VW; e++) out_p[to + e] = lane[e % 4 * VW + e / 4];                                      \
+      SPREAD(float, v, out_p + to)                                                                                     \
     } else {                                                                                                           \
+      const float *lane = (const float *)v;                                                                            \
       for (uint e = 0; 4 * i + e < n; e++) out_p[to + e] = lane[e % 4 * VW + e / 4];                                   \
     }                                                                                                                  \
   }
@@ -73,11 +85,14 @@ __kernel void random_integers(__global int *out_p, const uint out_o, const uint 
   const size_t i = get_global_id(0) * VW;
   if (4 * i >= n) return;
   const ulong at = position + i;
-  UINTS u[4];
-  uint lane[4 * VW];
+  UINTS u[4], v[4];
   philox((uint)at, (uint)(at >> 32), (uint)seed, (uint)(seed >> 32), u);
-  for (int e = 0; e < 4; e++) PUT(mul_hi(u[e], (UINTS)(width)), lane + e * VW);
-  for (uint e = 0; e < 4 * VW && 4 * i + e < n; e++)
-    out_p[out_o + 4 * i + e] = (int)((uint)low + lane[e % 4 * VW + e / 4]);
+  for (int e = 0; e < 4; e++) v[e] = (uint)low + mul_hi(u[e], (UINTS)(width));
+  if (4 * (i + VW) <= n) {
+    SPREAD(int, v, out_p + out_o + 4 * i)
+  } else {
+    const int *lane = (const int *)v;
+    for (uint e = 0; 4 * i + e < n; e++) out_p[out_o + 4 * i + e] = lane[e % 4 * VW + e / 4];
+  }
 }
 #endif
