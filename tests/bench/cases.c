@@ -29,11 +29,18 @@ static op_shape elements(bench_layout layout, bool short_rows) {
   return layout == LAYOUT_STEPS ? (op_shape)S(FILL, 4 * last) : (op_shape)S(FILL);
 }
 
+/* The op's first row that computes something. */
+static const op_case *first_of(const op *o) {
+  const op_case *c = elementwise_cases.cases;
+  while (c->op != o || (c->attrs.act.formula && !strcmp(c->attrs.act.formula, "none"))) c++;
+  return c;
+}
+
 static bool elementwise_at(size_t *i, bench_case *out) {
   const op_list *each = &elementwise_cases;
   for (size_t k = 0; k < each->n; k++) {
     const op_case *c = &each->cases[k];
-    if (!c->op->each || (k && c->op == each->cases[k - 1].op)) continue;
+    if (!c->op->each || c != first_of(c->op)) continue;
     const bench_layout layouts = meets_parts(c->op->name) ? LAYOUTS : LAYOUT_FLAT + 1;
     for (bench_layout layout = LAYOUT_FLAT; layout < layouts; layout++) {
       for (bench_size size = SIZE_CACHE; size < (layout == LAYOUT_FLAT ? SIZE_ROWS : SIZES); size++) {
@@ -132,5 +139,8 @@ void bench_attrs_text(const op_attrs *a, char *out, size_t size) {
   add(&t, "dims=", v, OP_DIMS + 1); /* how many, then which */
   for (int d = 0; d < a->ndim; d++) v[d] = (double)a->shape[d];
   add(&t, "shape=", v, a->ndim);
-  if (a->act.formula && t.at < size) snprintf(out + t.at, size - t.at, "%sact=%s", t.at ? ";" : "", a->act.formula);
+  if (!a->act.formula || t.at >= size) return;
+  t.at += (size_t)snprintf(out + t.at, size - t.at, "%sact=%s", t.at ? ";" : "", a->act.formula);
+  for (size_t i = 0; i < sizeof a->act.numbers / sizeof *a->act.numbers && a->act.numbers[i] != 0; i++)
+    if (t.at < size) t.at += (size_t)snprintf(out + t.at, size - t.at, ",%.9g", (double)a->act.numbers[i]);
 }

@@ -7,7 +7,7 @@ usage: ops.py [--isa avx2] [--only OP]... [--size NAME]... [--layout NAME]... [-
 
 Cases are those of cases.h: operands in a cache (1 MB), in memory (64 MB) and of many short rows, dense and as parts of tensors
 (channels, heads, time steps), forward and backward. Rounds alternate between ours, PyTorch at one thread and PyTorch at all, the
-faster of which counts; medians. --cpu, for a machine that others use too: seconds that all threads ran, beside PyTorch's one. Figures are kept in --out (default BUILD/ops-ISA.json), and a run of some of the ops replaces these
+faster of which counts; medians. Forwards of views are not compared. --cpu, for a machine that others use too: seconds that all threads ran, beside PyTorch's one. Figures are kept in --out (default BUILD/ops-ISA.json), and a run of some of the ops replaces these
 alone. --markdown puts tables in the place of FILE's behind <!-- ratios --> and <!-- ops -->, with columns for each file.
 """
 import json
@@ -27,8 +27,20 @@ def key(row):
     return tuple(row[k] for k in KEY)
 
 
+# Views, of which the forward computes nothing: neither library touches an element.
+VIEWS = {"chunk", "expand", "narrow", "permute", "reshape", "slice", "split", "transpose", "unbind"}
+
+
+def is_view(row):
+    """Also a copy of what is whole already."""
+    whole = row["op"] == "contiguous" and row["layout"] == "flat"
+    return row["pass"] == "forward" and (row["op"] in VIEWS or whole)
+
+
 def ratio(row):
-    """PyTorch's time over ours; None: it has no such op."""
+    """PyTorch's time over ours; None: it has no such op, or there is nothing to compute."""
+    if is_view(row):
+        return None
     theirs = compare.library_times(row["peers_us"]).get("torch")
     return theirs / row["us"] if theirs else None
 

@@ -62,12 +62,14 @@ def operand(text):
 
 
 def attributes(text):
-    """Numbers, or tuples of them, by name."""
+    """Numbers, or tuples of them, by name; an activation's name with its numbers."""
     given = {}
     for pair in text.split(";") if text else []:
         name, value = pair.split("=")
-        numbers = [value] if name == "act" else [float(v) for v in value.split(",")]
-        given[name] = numbers[0] if len(numbers) == 1 and name != "shape" else tuple(numbers)
+        words = value.split(",")
+        act = words[:1] if name == "act" else []
+        numbers = act + [float(v) for v in words[len(act):]]
+        given[name] = numbers[0] if len(numbers) == 1 and name not in ("shape", "act") else tuple(numbers)
     return given
 
 

@@ -106,7 +106,7 @@ OPS = {
     "clamp_max": lambda a: lambda x: torch.clamp(x, max=a.get("high", 0)),
     "gelu_tanh": lambda a: lambda x: F.gelu(x, approximate="tanh"),
     "elu": lambda a: lambda x: F.elu(x, a["alpha"]),
-    "activate": lambda a: getattr(F, a["act"], None) or getattr(torch, a["act"]),
+    "activate": lambda a: lambda x: getattr(F, a["act"][0])(x, *a["act"][1:]),
     "to_int": lambda a: lambda x: x.to(torch.int32),
     "to_float": lambda a: lambda x: x.to(torch.float32),
     "dropout": lambda a: lambda x: F.dropout(x, a["p"], True),
