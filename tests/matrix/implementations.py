@@ -14,7 +14,8 @@ from place import Place, Unprepared, need, once
 OPS = {"kernels", "numbers", "tensor", "batches", "remat", "fused", "linear", "ops", "ops_edges", "ops_forms", "conv", "large", "views",
        "sums", "slices", "golden", "memory", "graph", "gradients", "nn", "optim", "checkpoint", "divide", "reproducible"}
 # An interpreter's time: hours for all.
-OCLGRIND = {f"{suite}-{shape}" for suite in ("kernels", "ops", "ops_edges", "ops_forms", "conv", "golden-ops", "golden-ops_double", "same_bits", "reproducible")
+OCLGRIND = {f"{suite}-{shape}" for suite in ("kernels", "ops", "ops_edges", "ops_forms", "conv", "golden-ops", "golden-ops_double", "math",
+                                             "same_bits", "same_weights-small", "reproducible")
             for shape in ("cpu", "gpu")} | {"linear-cpu"}
 # Of Debian 13: what the tests need, PoCL and rusticl.
 TRIXIE = ["gcc", "g++", "libc6-dev", "meson", "ninja-build", "pkg-config", "python3", "ocl-icd-opencl-dev", "libclblast-dev", "zlib1g-dev",
