@@ -445,6 +445,29 @@ START_TEST(parameters_reach_clblast_and_plans) {
 }
 END_TEST
 
+/* Of spans, panels and registers that are cut off. */
+START_TEST(tiles_have_the_same_bits) {
+  static const int64_t size[][3] = {{70, 76, 300}, {261, 545, 37}, {23, 40, 523},
+                                    {9, 8, 8},     {40, 16, 270},  {65, 11, 259}};
+  const int64_t m = size[_i / 4][0], n = size[_i / 4][1], k = size[_i / 4][2];
+  const bool ta = _i % 2, tb = _i / 2 % 2;
+  const clg_product_class class = {ta, tb, clg_size_class(m), clg_size_class(n), clg_size_class(k)};
+  clg_scope *scope = clg_scope_open(ctx);
+  clg_tensor *a = clg_randn(ctx, 2, (int64_t[]){ta ? k : m, ta ? m : k}),
+             *b = clg_randn(ctx, 2, (int64_t[]){tb ? n : k, tb ? k : n});
+  if (ta) a = clg_transpose(a, 0, 1);
+  if (tb) b = clg_transpose(b, 0, 1);
+  static const clg_product_kernel kernels[] = {CLG_PRODUCT_PANEL, CLG_PRODUCT_BLOCK, CLG_PRODUCT_DIRECT};
+  static float first[261 * 545], other[261 * 545];
+  for (int i = 0; i < (tb || n < 32 ? 2 : 3); i++) {
+    ck_assert_int_eq(clg_tuning_set(ctx, &class, kernels[i]), CLG_OK);
+    ck_assert_int_eq(clg_tensor_read(clg_matmul(a, b), i ? other : first), CLG_OK);
+    if (i) ck_assert(!memcmp(first, other, (size_t)(m * n) * sizeof *other));
+  }
+  ck_assert_int_eq(clg_scope_close(scope), CLG_OK);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *t = tcase_create("tuning");
   tcase_add_checked_fixture(t, open_all, close_all);
@@ -456,6 +479,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(t, foreign_files_are_refused);
   tcase_add_test(t, contexts_and_plans_take_the_variables_table);
   tcase_add_test(t, every_choice_gives_the_product);
+  tcase_add_loop_test(t, tiles_have_the_same_bits, 0, 6 * 4);
   tcase_add_test(t, a_batch_is_one_launch);
   tcase_add_test(t, parameters_that_do_not_fit_are_refused);
   tcase_add_test(t, parameters_reach_clblast_and_plans);

@@ -9,126 +9,10 @@
  * moves by offset.s(4+N) a batch; with PRODUCT_WALK it counts up to six dimensions of walk_size, the fastest first, in
  * which A, B and C move by walk_a, walk_b and walk_c. */
 
-/* Few arguments, since drivers take their time over each: strides are a_rs, a_ps, b_ps, b_cs, c_rs, c_cs, sizes m, n,
- * k, flags, the bits of the activation's first number, span, and those of its second. */
-#ifdef PRODUCT_WALK
-#define WALK_ARGS  , const uint8 walk_size, const uint8 walk_a, const uint8 walk_b, const uint8 walk_c
-#define WALK_START walk_start(offset.lo, walk_size, walk_a, walk_b, walk_c)
-#define WALK_DIM(N)                                                                                                    \
-  start += (uint4)(a.N, b.N, c.N, 0) * (rest % size.N);                                                                \
-  rest /= size.N;
-static uint4 walk_start(uint4 start, const uint8 size, const uint8 a, const uint8 b, const uint8 c) {
-  uint rest = get_group_id(2);
-  WALK_DIM(s0) WALK_DIM(s1) WALK_DIM(s2) WALK_DIM(s3) WALK_DIM(s4) WALK_DIM(s5) return start;
-}
-#else
-#define WALK_ARGS
-#define WALK_START offset.lo + offset.hi *(uint)get_group_id(2)
-#endif
-#define PRODUCT_ARGS                                                                                                   \
-  __global const float *a, __global const float *b, __global float *c, __global const float *bias, const uint8 offset, \
-      const uint8 strides, const uint8 sizes WALK_ARGS
-#define PRODUCT_UNPACK                                                                                                 \
-  const uint4 start = WALK_START;                                                                                      \
-  const uint a_o = start.s0, b_o = start.s1, c_o = start.s2, bias_o = start.s3;                                        \
-  const uint a_rs = strides.s0, a_ps = strides.s1, b_ps = strides.s2, b_cs = strides.s3, c_rs = strides.s4,            \
-             c_cs = strides.s5, m = sizes.s0, n = sizes.s1, k = sizes.s2, flags = sizes.s3, span = sizes.s5;           \
-  const float2 numbers = (float2)(as_float(sizes.s4), as_float(sizes.s6));
-
-#include "activation.clh"
-#include "kernel/constants.h"
-#include "sums.clh"
-
-/* C(i,j) from its sum v. */
-#define PRODUCT_PUT(i, j, v)                                                                                           \
-  {                                                                                                                    \
-    const size_t to = c_o + (size_t)(i)*c_rs + (size_t)(j)*c_cs;                                                       \
-    float put = (v);                                                                                                   \
-    if (flags & PRODUCT_ADD) put = c[to] + put;                                                                        \
-    if (flags & PRODUCT_BIAS) put += bias[bias_o + (flags & PRODUCT_SWAPPED ? (i) : (j))];                             \
-    c[to] = ACT_float(put);                                                                                            \
-  }
+#include "product.clh"
 
 #if CLG_CPU
-/* A work-item owns tiles of TILE_ROWS x TILE_COLS sums. Columns past the end repeat earlier ones and rows past the end
- * the last one; neither is stored. */
-#include "registers.clh"
-#define TILE_ROWS PIECE_ROWS
-#define PART_ROWS (BLOCK_ROWS + TILE_ROWS) /* of sums: the last tile may reach beyond the block */
-#define BLOCK_TILE                                                                                                     \
-  (PANEL_K * TILE_ROWS + 16) /* floats of a packed tile of A: no multiple of a page, whose lines share cache sets */
-/* Columns of a tile at a time; those of a packed panel lie together, so that they stay near while rows pass. */
-#define EACH_PIECE(h) for (uint h = 0; h < TILE_COLS; h += PIECE_COLS)
-
-/* part [TILE_ROWS][TILE_COLS], PIECE_COLS of it, = (first ? 0 : part) + A B over a panel of kn steps; `last` is the
- * last row that exists. */
-#define TILE_PIECE(NAME, A_SPACE, B_SPACE)                                                                             \
-  static void NAME(A_SPACE const float *a, const size_t rs, const size_t ps, const uint last, B_SPACE const float *b,  \
-                   const size_t bs, const uint kn, const bool first, float *part) {                                    \
-    A_SPACE const float *row[TILE_ROWS];                                                                               \
-    reg s[TILE_ROWS][PIECE_VECS], w[PIECE_VECS];                                                                       \
-    EACH_OF(TILE_ROWS, i) {                                                                                            \
-      row[i] = a + min(i, last) * rs;                                                                                  \
-      EACH_OF(PIECE_VECS, v) s[i][v] = (reg)(0.0f);                                                                    \
-    }                                                                                                                  \
-    size_t at = 0;                                                                                                     \
-    for (uint p = 0; p < kn; p++) {                                                                                    \
-      EACH_OF(PIECE_VECS, v) w[v] = REG_OF(B_SPACE, b + v * REGISTER_LANES);                                           \
-      EACH_OF(TILE_ROWS, i) {                                                                                          \
-        const reg e = (reg)(row[i][at]);                                                                               \
-        EACH_OF(PIECE_VECS, v) s[i][v] = FMA(e, w[v], s[i][v]);                                                        \
-      }                                                                                                                \
-      at += ps;                                                                                                        \
-      b += bs;                                                                                                         \
-    }                                                                                                                  \
-    PIECE_STORE(TILE_ROWS, PIECE_VECS, TILE_COLS)                                                                      \
-  }
-TILE_PIECE(piece_in_place, __global, __global)
-TILE_PIECE(piece_panel, __global, __private)
-TILE_PIECE(piece_block, __private, __private)
-
-/* Lanes from `skip` to `width` of sums v are C(i,j) on: the only place where a vector goes to C. */
-static void put16(float16 v, const uint skip, const uint width, const uint i, const uint j, __global float *c,
-                  const uint c_o, const uint c_rs, const uint c_cs, __global const float *bias, const uint bias_o,
-                  const uint flags, const float2 numbers) {
-  if (skip == 0 && width == 16 && c_cs == 1) {
-    __global float *to = c + c_o + (size_t)i * c_rs + j;
-    if (flags & PRODUCT_ADD) v = vload16(0, to) + v;
-    if (flags & PRODUCT_SWAPPED)
-      v = flags & PRODUCT_BIAS ? v + bias[bias_o + i] : v;
-    else if (flags & PRODUCT_BIAS)
-      v += vload16(0, bias + bias_o + j);
-    CLG_STORE16(ACT_VEC(v), to);
-  } else {
-    float lane[16];
-    vstore16(v, 0, lane);
-    for (uint l = skip; l < width; l++) PRODUCT_PUT(i, j + l, lane[l])
-  }
-}
-#define PUT16(v, skip, width, i, j) put16(v, skip, width, i, j, c, c_o, c_rs, c_cs, bias, bias_o, flags, numbers);
-
-/* Stores `rows` rows of sums at C(i0,j0), lanes from `skip` to `width`. */
-static void tile_finish(const float *part, const uint rows, const uint skip, const uint width, const uint i0,
-                        const uint j0, __global float *c, const uint c_o, const uint c_rs, const uint c_cs,
-                        __global const float *bias, const uint bias_o, const uint flags, const float2 numbers) {
-  if (skip == 0 && width == TILE_COLS && c_cs == 1) {
-    for (uint i = 0; i < rows; i++) {
-      PUT16(vload16(2 * i, part), 0, 16, i0 + i, j0)
-      PUT16(vload16(2 * i + 1, part), 0, 16, i0 + i, j0 + 16)
-    }
-  } else {
-    for (uint i = 0; i < rows; i++)
-      for (uint l = skip; l < width; l++) PRODUCT_PUT(i0 + i, j0 + l, part[i * TILE_COLS + l])
-  }
-}
-
-/* First column of panel `g`, moved left where it would pass the end; `skip` columns of it belong to the panel before.
- */
-#define PANEL_AT(g)                                                                                                    \
-  const uint j0 = n < TILE_COLS ? 0u : min((g)*TILE_COLS, n - TILE_COLS), skip = (g)*TILE_COLS - j0,                   \
-             width = min(n - j0, (uint)TILE_COLS);
-#define PANEL_FINISH(part, rows, i0)                                                                                   \
-  tile_finish(part, rows, skip, width, i0, j0, c, c_o, c_rs, c_cs, bias, bias_o, flags, numbers);
+#include "product_tiles.clh"
 
 /* The tile of rows from i0 in panel g, with B untransposed and read in place, n >= TILE_COLS. */
 #define DIRECT_TILE(i0, g)                                                                                             \
@@ -177,28 +61,6 @@ __kernel void product_two(__global const float *first_a, __global const float *f
 }
 #endif
 
-/* panel [piece][kn][PIECE_COLS] = B(p, j) for `width` columns, zeros behind them. A piece begins PANEL_K steps behind
- * the one before. */
-#define IN_PANEL(l) ((l) / PIECE_COLS * PIECE_COLS * PANEL_K + (l) % PIECE_COLS)
-static void pack_panel(__global const float *b, const size_t ps, const size_t cs, const uint kn, const uint width,
-                       float *panel) {
-  uint p = 0;
-  if (width == TILE_COLS && cs == 1) {
-    for (; p < kn; p++)
-      _Pragma("unroll") for (uint l = 0; l < TILE_COLS; l += REGISTER_LANES)
-          REG_AT(panel + IN_PANEL(l) + p * PIECE_COLS) = REG_OF(__global, b + p * ps + l);
-  } else if (width == TILE_COLS && ps == 1) {
-    p = kn / REGISTER_LANES * REGISTER_LANES;
-    for (uint l = 0; l < TILE_COLS; l += REGISTER_LANES)
-      for (uint q = 0; q < p; q += REGISTER_LANES)
-        transpose_in(b + q + l * cs, cs, REGISTER_LANES - 1, panel + IN_PANEL(l) + q * PIECE_COLS, PIECE_COLS);
-  }
-  for (; p < kn; p++) {
-    for (uint l = 0; l < width; l++) panel[IN_PANEL(l) + p * PIECE_COLS] = b[p * ps + l * cs];
-    for (uint l = width; l < TILE_COLS; l++) panel[IN_PANEL(l) + p * PIECE_COLS] = 0.0f;
-  }
-}
-
 #if CLG_FORM(product_panel)
 /* A panel of B, packed PANEL_K steps at a time, against `span` rows (<= PANEL_ROWS). Group ids
  * (span, panel). */
@@ -222,34 +84,21 @@ __kernel void product_panel(PRODUCT_ARGS) {
 }
 #endif
 
-/* tiles [][PANEL_K][TILE_ROWS], BLOCK_TILE apart: `rows` columns of a stored [k,m] matrix. */
-static void pack_tiles(__global const float *a, const size_t ps, const uint rows, const uint kn, float *tiles) {
-  for (uint p = 0; p < kn; p++, a += ps) {
-    float *to = tiles;
-    uint i = 0;
-    /* Eight at a time: the next step writes over what is not of the tile. */
-    for (; i + 8 <= rows; i += TILE_ROWS, to += BLOCK_TILE) vstore8(vload8(0, a + i), 0, to + p * TILE_ROWS);
-    for (; i + TILE_ROWS <= rows; i += TILE_ROWS, to += BLOCK_TILE)
-      for (uint l = 0; l < TILE_ROWS; l++) to[p * TILE_ROWS + l] = a[i + l];
-    for (uint l = 0; i + l < rows; l++) to[p * TILE_ROWS + l] = a[i + l];
-  }
-}
-
 #if CLG_FORM(product_block)
-/* A transposed, and so large that its rows lie too far apart to be read in place: blocks of both operands are packed,
- * and BLOCK_ROWS x BLOCK_COLS results are an item's. Group ids (block of rows, block of columns). */
+/* Both operands are packed in blocks, whose elements then lie together however far apart rows are: `span` rows (<=
+ * BLOCK_ROWS) x BLOCK_COLS results are an item's. Group ids (span, block of columns). */
 __kernel void product_block(PRODUCT_ARGS) {
   PRODUCT_UNPACK
-  const uint i0 = (uint)get_group_id(0) * BLOCK_ROWS, g0 = (uint)get_group_id(1) * (BLOCK_COLS / TILE_COLS);
+  const uint i0 = (uint)get_group_id(0) * span, g0 = (uint)get_group_id(1) * (BLOCK_COLS / TILE_COLS);
   if (i0 >= m || g0 * TILE_COLS >= n) return;
   float tiles[(BLOCK_ROWS + TILE_ROWS - 1) / TILE_ROWS * BLOCK_TILE] __attribute__((aligned(64)));
   float panel[PANEL_K * TILE_COLS] __attribute__((aligned(64)));
   float part[PART_ROWS * BLOCK_COLS] __attribute__((aligned(64)));
-  const uint rows = min(m - i0, (uint)BLOCK_ROWS);
+  const uint rows = min(m - i0, span);
   const uint end = min(g0 + BLOCK_COLS / TILE_COLS, (n + TILE_COLS - 1) / TILE_COLS);
   for (uint p = 0; p < k || p == 0; p += PANEL_K) {
     const uint kn = min(k - p, PANEL_K);
-    pack_tiles(a + a_o + i0 + (size_t)p * a_ps, a_ps, rows, kn, tiles);
+    pack_tiles(a + a_o + (size_t)i0 * a_rs + (size_t)p * a_ps, a_rs, a_ps, rows, kn, tiles);
     for (uint g = g0; g < end; g++) {
       PANEL_AT(g)
       pack_panel(b + b_o + (size_t)p * b_ps + (size_t)j0 * b_cs, b_ps, b_cs, kn, width, panel);

@@ -2,8 +2,9 @@
 #include "product/choice.h"
 #include "product/state.h"
 
-/* Rows of a product that needs no packed panels, and columns up to which dot products are faster than tiles. */
-enum { FEW_ROWS = 32, DOT_COLS = 16 };
+/* Rows of a product that needs no packed panels, columns up to which dot products are faster than tiles, and rows and
+ * columns of a product whose operands are worth packing both. */
+enum { FEW_ROWS = 32, DOT_COLS = 16, BLOCK_SIDE = 64 };
 
 /* Elements of an operand that a core keeps near: below, the matrix is read in place as fast as a packed copy. */
 #define CACHED (512u * 512)
@@ -57,21 +58,27 @@ bool clg_product_can(const clg_context *ctx, const clg_product *p, const clg_ope
   case CLG_PRODUCT_ROW: return !cpu || o->b_cs == 1;
   case CLG_PRODUCT_DIRECT: return cpu && o->b_cs == 1 && o->n >= TILE_COLS;
   case CLG_PRODUCT_PANEL: return cpu;
-  case CLG_PRODUCT_BLOCK: return cpu && o->a_rs == 1;
+  case CLG_PRODUCT_BLOCK: return cpu;
   case CLG_PRODUCT_TILE: return !cpu;
   case CLG_PRODUCT_CLBLAST: return !cpu && !p->own && p->k && !clg_product_state_of(ctx)->no_clblast;
   default: return false;
   }
 }
 
+/* Rows of A whose elements along k lie so far apart that a core does not keep near what it has read of them, or so many
+ * of them that they do not stay near either. */
+static bool wants_blocks(const clg_product *p, const clg_operands *o) {
+  if (o->a_ps != 1) return o->m >= BLOCK_SIDE && o->n >= BLOCK_SIDE && (uint64_t)p->k * o->a_ps >= CACHED / 4;
+  return o->m >= BLOCK_ROWS && o->n >= BLOCK_COLS && p->k >= 4 * PANEL_K;
+}
+
 static clg_product_kernel fixed_cpu(const clg_product *p, const clg_operands *o) {
   bool in_place = o->b_cs == 1;
   if (k_contiguous(o) && (o->m <= 4 || o->n <= DOT_COLS)) return CLG_PRODUCT_DOT;
   if (in_place && o->m <= 2) return CLG_PRODUCT_ROW;
+  if (wants_blocks(p, o)) return CLG_PRODUCT_BLOCK;
   if (in_place && o->n >= TILE_COLS && (o->m <= FEW_ROWS || (uint64_t)p->k * o->b_ps < CACHED))
     return CLG_PRODUCT_DIRECT;
-  if (o->a_ps != 1 && o->m >= 2 * BLOCK_ROWS && o->n >= BLOCK_COLS && (uint64_t)p->k * o->a_ps >= 4 * CACHED)
-    return CLG_PRODUCT_BLOCK;
   return CLG_PRODUCT_PANEL;
 }
 

@@ -6,7 +6,8 @@
 #include <string.h>
 
 enum {
-  PANEL_LEAST = 16, /* rows that are worth a packed panel of their own */
+  PANEL_LEAST = 16, /* rows that are worth a packed panel of their own, */
+  BLOCK_LEAST = 64, /* and packed panels of BLOCK_COLS columns */
   DOT_ROWS = 8      /* at least, of an item */
 };
 
@@ -53,12 +54,13 @@ static clg_status launch(clg_context *ctx, const clg_product *p, const clg_opera
   return clg_launch_groups(ctx, k, op, &args, all);
 }
 
-/* Rows that share one packed panel: all that fit, unless that leaves compute units without work. The bits do not depend
- * on it. */
-static uint32_t panel_span(const clg_context *ctx, const clg_product *p, const clg_operands *o) {
-  uint32_t span = PANEL_ROWS, want = 4 * (ctx->info.compute_units ? ctx->info.compute_units : 1);
-  uint64_t panels = (uint64_t)CLG_CEIL_DIV(o->n, TILE_COLS) * batch_count(p);
-  while (span > PANEL_LEAST && CLG_CEIL_DIV(o->m, span) * panels < want) span /= 2;
+/* Rows that share what is packed for `cols` columns: all that fit, unless that leaves compute units without work. The
+ * bits do not depend on it. */
+static uint32_t span_of(const clg_context *ctx, const clg_product *p, const clg_operands *o, uint32_t most,
+                        uint32_t least, uint32_t cols) {
+  uint32_t span = most, want = 4 * (ctx->info.compute_units ? ctx->info.compute_units : 1);
+  uint64_t across = (uint64_t)CLG_CEIL_DIV(o->n, cols) * batch_count(p);
+  while (span > least && CLG_CEIL_DIV(o->m, span) * across < want) span /= 2;
   return span;
 }
 
@@ -110,10 +112,11 @@ static clg_status run_cpu(clg_context *ctx, const clg_product *p, clg_operands o
     return launch(ctx, p, &o, "product_direct", 0,
                   (size_t[]){CLG_CEIL_DIV(o.m, tile_rows(ctx)), CLG_CEIL_DIV(o.n, TILE_COLS)}, false, op);
   case CLG_PRODUCT_BLOCK:
-    return launch(ctx, p, &o, "product_block", 0,
-                  (size_t[]){CLG_CEIL_DIV(o.m, BLOCK_ROWS), CLG_CEIL_DIV(o.n, BLOCK_COLS)}, false, op);
+    span = span_of(ctx, p, &o, BLOCK_ROWS, BLOCK_LEAST, BLOCK_COLS);
+    return launch(ctx, p, &o, "product_block", span, (size_t[]){CLG_CEIL_DIV(o.m, span), CLG_CEIL_DIV(o.n, BLOCK_COLS)},
+                  false, op);
   default:
-    span = panel_span(ctx, p, &o);
+    span = span_of(ctx, p, &o, PANEL_ROWS, PANEL_LEAST, TILE_COLS);
     return launch(ctx, p, &o, "product_panel", span, (size_t[]){CLG_CEIL_DIV(o.m, span), CLG_CEIL_DIV(o.n, TILE_COLS)},
                   false, op);
   }
