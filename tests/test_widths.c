@@ -133,6 +133,7 @@ START_TEST(pooling) {
   for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
     check_pool(&windows[i], 2, 9, 40, true);
     check_pool(&windows[i], 70, 9, 9, false); /* several pieces of rows */
+    check_pool(&windows[i], 37, 5, 5, false); /* of windows that are whole planes, too */
     check_pool(&windows[i], 1, 150, 70, false);
     check_pool(&windows[i], 2, 3, 1100, false);
   }

@@ -321,11 +321,25 @@ static inline float16 average_16(__global const float *x, const int p, const int
     SUM_ROW(float16, 0, KX, window_tap(x + i * W + j0 + at, at, window))
   return clg_div16(SUM_END(sum, rest), (float16)((float)DIVISOR(int, i0, j0)));
 }
+#include "pool_planes.clh"
+/* Of 16 planes each, or n where they are fewer. */
+static void average_planes(__global const float *x, __global float *y, const int n, const int H, const int W) {
+  const int8 window = (int8)(H, W, 1, 1, 0, 0, 1, 1);
+  float16 turned[PLANES_MOST], sum = 0.0f, rest = 0.0f;
+  planes_turn(x, H * W, min(n, LANES) - 1, (float *)turned);
+  for (int a = 0; a < KY; a++) SUM_ROW(float16, 0, KX, turned[a * W + at])
+  const float16 mean = clg_div16(SUM_END(sum, rest), (float16)((float)(H * W)));
+  STORE16(float, mean, y, n)
+}
 /* Of any. */
 static void average_lanes(__global const float *x, __global float *y, const windows w, const int n, const int H,
                           const int W, const int8 window, const uint flags) {
   const int16 first = w.plane + w.i * W + w.j, left = max(w.j, (int16)(0)), end = min(w.j + KX, (int16)(W));
   const bool whole = WINDOWS_WHOLE(w);
+  if (whole && KY == H && KX == W && W * H >= LANES && W * H <= PLANES_MOST) {
+    average_planes(x + w.plane.s0, y, n, H, W);
+    return;
+  }
   float16 sum = 0.0f, rest = 0.0f;
   for (int a = 0; whole && a < KY; a++) SUM_ROW(float16, 0, KX, READ16(x + a * W + at, first))
   for (int a = 0; !whole && a < KY; a++) {
