@@ -84,7 +84,7 @@ typedef struct clg_group_counters {
       gradient_bytes;   /* sent for sums of gradients: over all ranks 2*(size - 1) times the gradients' bytes a sum */
   uint64_t other_bytes; /* sent for all else */
   uint64_t sums;
-  double seconds;         /* of sums, from the first byte of each that was ready to go to its last that was there */
+  double seconds;         /* of sums, while any of their bytes were under way */
   double exposed_seconds; /* of these, while the device had nothing to do */
 } clg_group_counters;
 CLG_API clg_group_counters clg_group_counted(const clg_group *g);

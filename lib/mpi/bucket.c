@@ -62,20 +62,14 @@ void clg_bucket_start(clg_group *g, clg_bucket *b) {
   b->level = 0;
   b->handing_back = b->done = false;
   b->first[0] = 0, b->length[0] = b->n;
-  b->request[0] = b->request[1] = MPI_REQUEST_NULL;
   next(g, b);
 }
 
 bool clg_bucket_turn(clg_group *g, clg_bucket *b) {
-  bool moved = false;
-  for (int came = 1; g->status == CLG_OK && !b->done;) {
-    if (clg_group_check(g, MPI_Testall(2, b->request, &came, MPI_STATUSES_IGNORE), "MPI_Testall") != CLG_OK) break;
-    if (!came) break;
-    take(b);
-    next(g, b);
-    moved = true;
-  }
-  return moved;
+  if (b->done || b->request[0] != MPI_REQUEST_NULL || b->request[1] != MPI_REQUEST_NULL) return false;
+  take(b);
+  next(g, b);
+  return true;
 }
 
 bool clg_bucket_abandon(clg_bucket *b) {

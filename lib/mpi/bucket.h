@@ -16,12 +16,13 @@ typedef struct clg_bucket {
   int level;      /* steps done: halved so far, and then handed back */
   bool handing_back, done;
   size_t first[CLG_BUCKET_LEVELS + 1], length[CLG_BUCKET_LEVELS + 1]; /* what this rank has after so many halvings */
-  MPI_Request request[2];
+  MPI_Request *request; /* [2], of the caller, who tests those of many buckets at once */
 } clg_bucket;
 
 /* The first messages go out: data is this rank's part from here on, until done the sum. */
 void clg_bucket_start(clg_group *g, clg_bucket *b);
-/* Goes on as far as what came in allows; b->done at the end. Whether it did anything. */
+/* Goes on if its messages are through: both requests are MPI_REQUEST_NULL, as the caller's test left them; b->done at
+ * the end. Whether it did anything. */
 bool clg_bucket_turn(clg_group *g, clg_bucket *b);
 /* Ends its messages, where that is possible. False: MPI may still read `data`. */
 bool clg_bucket_abandon(clg_bucket *b);

@@ -9,6 +9,8 @@
 
 #define TIMEOUT      60
 #define BUCKET_BYTES ((size_t)256 << 10)
+/* Seconds: a context that waits takes less from one turn to the next. */
+#define BETWEEN_TURNS 1e-4
 
 double clg_group_clock(void) {
   struct timespec t;
@@ -46,24 +48,25 @@ bool clg_group_poll(clg_group *g) {
   return moved;
 }
 
-/* A context waits for its device. Its own threads may want the processor. */
+/* A context waits for its device. What came in is noted by any call of MPI, so that the sums see it. */
 static void while_the_device_works(void *user) {
   clg_group *g = user;
-  static _Thread_local unsigned idle;
-  bool moved = clg_group_poll(g);
+  if (clg_group_clock() - g->left > BETWEEN_TURNS) g->idle = 0; /* another wait */
   clg_watch_turn(g, false);
-  clg_group_rest(moved, &idle);
+  clg_group_rest(clg_group_poll(g), true, &g->idle);
+  g->left = clg_group_clock();
 }
 
-/* Others may run here. The first turns ask again at once: what is on its way within a machine takes microseconds. */
-void clg_group_rest(bool moved, unsigned *idle) {
-  enum { AT_ONCE = 20, LONGEST_US = 200 };
-  *idle = moved ? 0 : *idle + 1;
-  if (*idle <= AT_ONCE) {
+/* Others may run here. Where no device does, the first turns ask again at once: what is on its way within a machine
+ * takes microseconds. */
+void clg_group_rest(bool moved, bool beside_device, unsigned *idle) {
+  const unsigned at_once = beside_device ? 0 : 20, longest = beside_device ? 1000 : 200, before = *idle;
+  *idle = !moved ? before + 1 : beside_device ? before / 2 : 0;
+  if (*idle <= at_once) {
     sched_yield();
     return;
   }
-  unsigned us = *idle - AT_ONCE < LONGEST_US / 10 ? 10 * (*idle - AT_ONCE) : LONGEST_US;
+  unsigned us = *idle - at_once < longest / 10 ? 10 * (*idle - at_once) : longest;
   nanosleep(&(struct timespec){.tv_nsec = 1000L * (long)us}, NULL);
 }
 
@@ -74,7 +77,7 @@ clg_status clg_group_wait(clg_group *g, MPI_Request *requests, int n, const char
     if (clg_group_check(g, MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE), call) != CLG_OK || done) break;
     bool moved = clg_group_poll(g);
     clg_watch_turn(g, true);
-    clg_group_rest(moved, &idle);
+    clg_group_rest(moved, false, &idle);
   }
   return g->status;
 }

@@ -19,6 +19,8 @@ struct clg_group {
   clg_watch *watch;
   int next_tag;        /* of the next bucket that is made */
   clg_group_sum *sums; /* all there are, whose messages move on whenever the group is polled */
+  unsigned idle;       /* of the context's wait: turns in which nothing moved */
+  double left;         /* when its last turn ended */
   clg_status status;   /* of the first failure, after which nothing works */
   char why[480];
   clg_group_counters count;
@@ -36,8 +38,9 @@ clg_status clg_group_check(clg_group *g, int code, const char *call);
 
 /* A turn of whoever waits: what is under way moves on, ranks are heard. Whether anything did. */
 bool clg_group_poll(clg_group *g);
-/* Leaves the processor to others for a moment, a longer one the more often nothing moved; *idle counts that. */
-void clg_group_rest(bool moved, unsigned *idle);
+/* Leaves the processor to others for a moment, a longer one the more often nothing moved; *idle counts that. A device
+ * that works may be the very processor: beside it looks are fewer. */
+void clg_group_rest(bool moved, bool beside_device, unsigned *idle);
 /* Waits for the requests, and meanwhile polls. On failure they may still be under way. */
 clg_status clg_group_wait(clg_group *g, MPI_Request *requests, int n, const char *call);
 

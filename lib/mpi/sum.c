@@ -38,9 +38,12 @@ struct clg_group_sum {
   clg_pinned *pinned;
   float *data, *space;
   piece *piece;
+  MPI_Request *request;        /* [2*n_pieces] */
+  int *through;                /* room for as many */
   size_t n_pieces, first_open; /* those before it are done */
+  size_t under_way;
   bool started;
-  double begun; /* when the first bucket went out; 0: none did */
+  double since, seconds; /* when pieces came under way behind none; those before it that some were */
 };
 
 clg_group_sum *clg_sum_next(const clg_group_sum *s) { return s->next; }
@@ -52,19 +55,34 @@ static bool is_alone(const clg_group *g) { return g->comm == MPI_COMM_NULL; }
 
 static void start_piece(clg_group_sum *s, piece *p) {
   if (p->of_host) memcpy(s->data + p->at, s->host + (p->at - s->host_at), p->b.n * sizeof(float));
-  if (!(s->begun > 0)) s->begun = clg_group_clock();
+  if (!s->under_way++) s->since = clg_group_clock();
   p->running = true;
   clg_bucket_start(s->g, &p->b);
 }
 
+/* Of all pieces at once: each call of MPI's looks at every connection. */
+static void test(clg_group_sum *s) {
+  const int n = 2 * (int)(s->n_pieces - s->first_open);
+  int count;
+  if (s->under_way)
+    clg_group_check(s->g, MPI_Testsome(n, s->request + 2 * s->first_open, &count, s->through, MPI_STATUSES_IGNORE),
+                    "MPI_Testsome");
+}
+
+static bool turn_piece(clg_group_sum *s, piece *p) {
+  if (!p->running || !clg_bucket_turn(s->g, &p->b)) return false;
+  if (p->b.done && !--s->under_way) s->seconds += clg_group_clock() - s->since;
+  return true;
+}
+
 bool clg_sum_turn(clg_group_sum *s) {
   bool moved = false;
+  test(s);
   for (size_t i = s->first_open; i < s->n_pieces && s->g->status == CLG_OK; i++) {
     piece *p = &s->piece[i];
     bool starts = !p->running && p->ready && clg_event_done(p->ready);
     if (starts) start_piece(s, p);
-    if (p->running && !p->b.done) moved = clg_bucket_turn(s->g, &p->b) || moved;
-    moved = moved || starts;
+    moved = turn_piece(s, p) || starts || moved;
   }
   while (s->first_open < s->n_pieces && s->piece[s->first_open].running && s->piece[s->first_open].b.done)
     s->first_open++;
@@ -162,7 +180,9 @@ static bool make_buckets(clg_group_sum *s) {
   cut_all(s);
   for (size_t i = 0; i < s->n_pieces; i++) space += space_of(&s->piece[i]);
   s->space = malloc((space + 1) * sizeof *s->space);
-  return s->space;
+  s->request = calloc(2 * s->n_pieces + 1, sizeof *s->request);
+  s->through = calloc(2 * s->n_pieces + 1, sizeof *s->through);
+  return s->space && s->request && s->through;
 }
 
 static bool tags_last(clg_group_sum *s) {
@@ -179,6 +199,8 @@ static void place_buckets(clg_group_sum *s) {
     p->b.data = s->data + p->at;
     p->b.space = space;
     p->b.tag = s->g->next_tag++;
+    p->b.request = &s->request[2 * i];
+    p->b.request[0] = p->b.request[1] = MPI_REQUEST_NULL;
     space += space_of(p);
   }
 }
@@ -192,9 +214,9 @@ static void reset(clg_group_sum *s) {
   }
   for (size_t i = 0; i < s->n_params; i++) s->param[i].queued = false;
   for (size_t i = 0; i < s->n_tracked; i++) s->value[i].queued = false;
-  s->first_open = 0;
+  s->first_open = s->under_way = 0;
   s->started = false;
-  s->begun = 0;
+  s->seconds = 0;
 }
 
 /* A plan takes the same memory of the context, and sends nothing. */
@@ -276,6 +298,8 @@ void clg_group_sum_unref(clg_group_sum **sum) {
   reset(s);
   if (free_of_mpi) clg_pinned_unref(&s->pinned);
   if (free_of_mpi) free(s->space);
+  free(s->request);
+  free(s->through);
   free(s->piece);
   free(s->param);
   free(s->value);
@@ -291,12 +315,12 @@ static clg_status wait_for(clg_group_sum *s, bool all) {
   unsigned idle = 0;
   clg_watch_wait(s->g);
   for (bool open = true; open && s->g->status == CLG_OK;) {
-    bool moved = clg_group_poll(s->g);
     clg_watch_turn(s->g, true);
+    bool moved = clg_group_poll(s->g);
     open = false;
     for (size_t i = s->first_open; i < s->n_pieces && !open; i++)
       open = all || s->piece[i].ready ? !(s->piece[i].running && s->piece[i].b.done) : false;
-    if (open) clg_group_rest(moved, &idle);
+    if (open) clg_group_rest(moved, false, &idle);
   }
   return s->g->status;
 }
@@ -340,15 +364,15 @@ static clg_status wait_and_count(clg_group_sum *s, clg_event *end) {
   unsigned idle = 0;
   clg_watch_wait(g);
   while (g->status == CLG_OK && s->first_open < s->n_pieces) {
-    bool moved = clg_group_poll(g);
     clg_watch_turn(g, true);
+    bool moved = clg_group_poll(g);
     if (!(idle_since > 0) && clg_event_done(end)) idle_since = clg_group_clock();
-    if (s->first_open < s->n_pieces) clg_group_rest(moved, &idle);
+    if (s->first_open < s->n_pieces) clg_group_rest(moved, !(idle_since > 0), &idle);
   }
   if (g->status != CLG_OK) return clg_group_raise(g, "group_sum_finish");
-  double now = clg_group_clock(), from = idle_since > s->begun ? idle_since : s->begun;
+  double now = clg_group_clock(), from = idle_since > s->since ? idle_since : s->since;
   g->count.sums++;
-  g->count.seconds += now - s->begun;
+  g->count.seconds += s->seconds;
   if (idle_since > 0) g->count.exposed_seconds += now - from;
   return clg_event_wait(end);
 }

@@ -163,7 +163,7 @@ void clg_watch_give_up(clg_group *g, const char *line) {
   say_all(g, &w);
   for (double begun = clg_group_clock(); !all_said(g->watch) && clg_group_clock() - begun < PATIENCE;) {
     say_again(g);
-    clg_group_rest(false, &idle);
+    clg_group_rest(false, false, &idle);
   }
   clg_group_fail(g, CLG_ERR_PEER, "rank %d: %s", g->rank, line);
 }
@@ -200,7 +200,7 @@ static void wait_for_all(clg_group *g) {
   clg_watch_wait(g);
   while (g->status == CLG_OK && !(all_done(g->watch) && all_said(g->watch))) {
     clg_watch_turn(g, true);
-    clg_group_rest(false, &idle);
+    clg_group_rest(false, false, &idle);
   }
 }
 
