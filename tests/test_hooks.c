@@ -204,6 +204,29 @@ START_TEST(an_optimizer_steps_within) {
 }
 END_TEST
 
+/* Before the op queues what is left of its work, a convolution's for its input's gradient; once, of a sum too. */
+static clg_status note_launches(void *user, clg_tensor *t) {
+  *(uint64_t *)user = clg_context_counters(t->ctx).launches;
+  return CLG_OK;
+}
+START_TEST(ready_is_before_the_op_is_done) {
+  static told all;
+  uint64_t at = all.n = 0;
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *w = clg_randn(ctx, 4, (int64_t[]){3, 3, 3, 3}), *x = clg_randn(ctx, 4, (int64_t[]){2, 3, 6, 6}),
+             *y = leaf();
+  ck_assert_int_eq(clg_tensor_set_requires_grad(x, true) | clg_tensor_set_requires_grad(w, true), CLG_OK);
+  ck_assert(clg_tensor_add_ready_hook(w, note_launches, &at) && clg_tensor_add_ready_hook(y, listen, &all));
+  for (int i = 0; i < 2; i++) { /* the second time the op adds to the gradient that is there */
+    ck_assert_int_eq(clg_backward(total(clg_matmul(y, y)), NULL), CLG_OK);
+    ck_assert_int_eq(clg_backward(total(clg_conv2d(x, w, NULL, NULL)), NULL), CLG_OK);
+  }
+  ck_assert(at < clg_context_counters(ctx).launches && all.n == 2 && same_gradient(y, all.grad[1]));
+  ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+  clg_tensor_unref(&y);
+}
+END_TEST
+
 /* ---- its list, and its errors ---- */
 
 typedef struct once {
@@ -465,6 +488,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, told_at_once);
   tcase_add_test(c, told_once_or_not_at_all);
   tcase_add_test(c, an_optimizer_steps_within);
+  tcase_add_test(c, ready_is_before_the_op_is_done);
   tcase_add_test(c, hooks_come_go_and_fail);
   tcase_add_test(c, a_plan_tells_too);
   tcase_add_test(c, gradients_leave_as_they_are_complete);

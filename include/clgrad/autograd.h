@@ -82,6 +82,11 @@ CLG_API clg_status clg_tensor_remove_hook(clg_tensor *t, uint64_t id);
 typedef clg_status (*clg_post_accumulate_hook)(void *user, clg_tensor *leaf);
 CLG_API uint64_t clg_tensor_add_post_accumulate_hook(clg_tensor *leaf, clg_post_accumulate_hook hook, void *user);
 
+/* As a post-accumulate hook, but told earlier where that can be: as soon as the work that makes the gradient is queued,
+ * though the op that makes it may still have work to queue that reads the leaf, a convolution its input's gradient say.
+ * So the hook leaves the leaf as it is, and does not drop the gradient. For gradients that are to leave the device. */
+CLG_API uint64_t clg_tensor_add_ready_hook(clg_tensor *leaf, clg_post_accumulate_hook hook, void *user);
+
 /* Saved-tensor hooks: while pushed, each tensor that an op saves is handed to `pack`, which returns what to keep
  * instead; `unpack` gives a tensor of the same shape back (a new reference), once per use; `drop` frees what pack
  * returned. The innermost pair is used. Parameters and other leaves are packed too. `pack` sees results without their

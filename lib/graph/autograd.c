@@ -73,8 +73,8 @@ uint64_t clg_tensor_add_hook(clg_tensor *t, clg_tensor_hook hook, void *user) {
   return append(hooks_of(t), t->ctx, (clg_hook){.fn = hook, .user = user}, "tensor_add_hook");
 }
 
-uint64_t clg_tensor_add_post_accumulate_hook(clg_tensor *leaf, clg_post_accumulate_hook hook, void *user) {
-  static const char op[] = "tensor_add_post_accumulate_hook";
+static uint64_t append_accumulated(clg_tensor *leaf, clg_post_accumulate_hook hook, void *user, bool early,
+                                   const char *op) {
   if (!leaf || !hook) {
     clg_null(leaf ? leaf->ctx : NULL, op);
     return 0;
@@ -83,7 +83,16 @@ uint64_t clg_tensor_add_post_accumulate_hook(clg_tensor *leaf, clg_post_accumula
     clg_fail(leaf->ctx, CLG_ERR_GRAPH, op, "the tensor is not a leaf that requires grad");
     return 0;
   }
-  return append(&leaf->grad->accumulated_hooks, leaf->ctx, (clg_hook){.accumulated = hook, .user = user}, op);
+  const clg_hook made = {.accumulated = hook, .user = user, .early = early};
+  return append(&leaf->grad->accumulated_hooks, leaf->ctx, made, op);
+}
+
+uint64_t clg_tensor_add_post_accumulate_hook(clg_tensor *leaf, clg_post_accumulate_hook hook, void *user) {
+  return append_accumulated(leaf, hook, user, false, "tensor_add_post_accumulate_hook");
+}
+
+uint64_t clg_tensor_add_ready_hook(clg_tensor *leaf, clg_post_accumulate_hook hook, void *user) {
+  return append_accumulated(leaf, hook, user, true, "tensor_add_ready_hook");
 }
 
 static bool removed(clg_hook **at, uint64_t id) {

@@ -32,7 +32,9 @@ bool clg_flow_fits(const clg_tensor *grad, const clg_tensor *of, const char *op,
 clg_tensor *clg_flow_plain(clg_tensor *t);
 /* The gradient after its hooks; takes and returns a reference. */
 clg_tensor *clg_flow_hooks(clg_hook *const *list, clg_tensor *grad, const char *op);
-/* Tells the leaf's post-accumulate hooks. */
+/* Tells the leaf's ready hooks, or its post-accumulate hooks. */
+clg_status clg_flow_tell(clg_tensor *leaf, bool early);
+/* Both of them. */
 clg_status clg_flow_accumulated(clg_tensor *leaf);
 /* Adds a complete gradient to t's .grad; takes the reference. */
 clg_status clg_flow_accumulate(clg_tensor *t, clg_tensor *grad);

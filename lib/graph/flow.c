@@ -138,13 +138,14 @@ clg_status clg_flow_accumulate(clg_tensor *t, clg_tensor *grad) {
   return s;
 }
 
-clg_status clg_flow_accumulated(clg_tensor *leaf) {
+clg_status clg_flow_tell(clg_tensor *leaf, bool early) {
   clg_hook *const *list = &leaf->grad->accumulated_hooks;
   uint64_t last = 0, id = 0;
   for (const clg_hook *h = *list; h; h = h->next) last = h->id;
   clg_status s = CLG_OK;
   for (const clg_hook *h; s == CLG_OK && (h = next_hook(*list, id, last));) {
     id = h->id;
+    if (h->early != early) continue;
     const clg_callback call = clg_callback_begin(leaf->ctx);
     s = h->accumulated(h->user, leaf);
     clg_callback_end(call);
@@ -154,10 +155,15 @@ clg_status clg_flow_accumulated(clg_tensor *leaf) {
   return s;
 }
 
+clg_status clg_flow_accumulated(clg_tensor *leaf) {
+  clg_status s = clg_flow_tell(leaf, true);
+  return s == CLG_OK ? clg_flow_tell(leaf, false) : s;
+}
+
 clg_status clg_flow_settle(clg_backward_pass *pass, clg_tensor *leaf) {
   struct clg_autograd *a = leaf->grad;
   if (--a->pass.pending) return CLG_OK;
-  if (a->pass.direct) return clg_flow_accumulated(leaf);
+  if (a->pass.direct) return clg_flow_tell(leaf, false);
   if (!a->pass.sum) return CLG_OK;
   clg_tensor *g = clg_flow_hooks(&a->hooks, a->pass.sum, "backward");
   a->pass.sum = NULL;
@@ -210,7 +216,7 @@ clg_status clg_edge_end(clg_node *n, int input, clg_tensor *t) {
   } else {
     clg_grad_set(n->edge[input].leaf, t);
   }
-  return s;
+  return s == CLG_OK ? clg_flow_tell(n->edge[input].leaf, true) : s;
 }
 
 /* The sum so far where nobody else sees it. */

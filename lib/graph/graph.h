@@ -54,6 +54,7 @@ typedef struct clg_hook {
   uint64_t id;
   clg_tensor_hook fn;
   clg_post_accumulate_hook accumulated; /* in a list of such: instead of fn */
+  bool early;                           /* told when the gradient's work is queued */
   void *user;
   struct clg_hook *next;
 } clg_hook;

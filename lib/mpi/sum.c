@@ -233,7 +233,7 @@ static clg_status make(clg_group_sum *s) {
   place_buckets(s);
   reset(s);
   for (size_t i = 0; i < s->n_params; i++) {
-    s->param[i].hook = clg_tensor_add_post_accumulate_hook(s->params[i], on_complete, &s->param[i]);
+    s->param[i].hook = clg_tensor_add_ready_hook(s->params[i], on_complete, &s->param[i]);
     if (!s->param[i].hook) return clg_last_status(g->ctx);
   }
   s->next = g->sums;
