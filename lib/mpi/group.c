@@ -60,8 +60,11 @@ static void while_the_device_works(void *user) {
 /* Others may run here. Where no device does, the first turns ask again at once: what is on its way within a machine
  * takes microseconds. */
 void clg_group_rest(bool moved, bool beside_device, unsigned *idle) {
-  const unsigned at_once = beside_device ? 0 : 20, longest = beside_device ? 1000 : 200, before = *idle;
-  *idle = !moved ? before + 1 : beside_device ? before / 2 : 0;
+  const unsigned at_once = beside_device ? 0 : 20, longest = beside_device ? 2000 : 200;
+  if (!moved)
+    ++*idle;
+  else if (!beside_device)
+    *idle = 0;
   if (*idle <= at_once) {
     sched_yield();
     return;
