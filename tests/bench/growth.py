@@ -117,8 +117,7 @@ class Panel:
         return "\n".join(out)
 
 
-def drawing(panels):
-    columns = 3
+def drawing(panels, columns=3):
     rows = -(-len(panels) // columns)
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{columns * WIDTH}" height="{rows * HEIGHT}" '
            'font-family="sans-serif" font-size="11">', '<rect width="100%" height="100%" fill="white"/>']
