@@ -229,7 +229,7 @@ def show(args):
         if key.startswith(("compute", "link")):
             print(key, has[key])
     print(f"host {host_cost(has, min(int(k.split()[1]) for k in has if k.startswith('compute'))) * 1e9:.3f} ns a byte")
-    print("Mbit/s:ms  ranks  compute   step (model, off)      behind (model, off)   hidden: own, by wall, model     bytes a step")
+    print("Mbit/s:ms  ranks  compute   step (model, off)      behind (model, off)   hidden: own, by waits, by wall, model  bytes a step")
     for row in rows_of(has):
         c, r, b = row["compute"] * 1e3, row["run"], row["behind"]
         said, whole, waits = (x * 1e3 for x in row["model"])
@@ -237,9 +237,9 @@ def show(args):
         exact = r["bytes"] == 2 * (row["ranks"] - 1) * row["gradients"]
         behind = f"{b['ms']:8.1f} ({late:8.1f}, {100 * (late / b['ms'] - 1):+5.1f}%)" if b else " " * 26
         # Without overlap all of the sums' time is waited for: by how much of it is the step shorter?
-        by_wall = f"{(b['ms'] - r['ms']) / b['exposed_ms']:6.3f}" if b else "     -"
+        by = f"{1 - r['exposed_ms'] / b['exposed_ms']:6.3f} {(b['ms'] - r['ms']) / b['exposed_ms']:6.3f}" if b else "     -      -"
         print(f"{row['setting']:10s} {row['ranks']:4d} {c:9.1f}  {r['ms']:8.1f} ({said:8.1f}, {100 * (said / r['ms'] - 1):+5.1f}%)  {behind}  "
-              f"{r['hidden']:6.3f} {by_wall} {1 - waits / whole:6.3f}   {r['bytes']:.0f} {'exact' if exact else 'OTHERS THAN 2(R-1) GRADIENTS'}")
+              f"{r['hidden']:6.3f} {by} {1 - waits / whole:6.3f}   {r['bytes']:.0f} {'exact' if exact else 'OTHERS THAN 2(R-1) GRADIENTS'}")
 
 
 # ---- two ranks, two cores ----
