@@ -154,7 +154,7 @@ START_TEST(names_do_not_meet) {
   static const char *const in[] = {"count", "out"}, *const number[] = {"i"};
   clg_expr e = clg_expr_parse(a, "count*out + i", (const char *[]){"count", "out", "i"}, 3, NULL);
   const clg_kernel_formula f = {"f", a, &e, in, number, 1, 2, 1, false};
-  const clg_kernel_form form = {"map_flat.clt", "f", 0, 0};
+  const clg_kernel_form form = {.file = "map_flat.clt", .kernel = "f"};
   clg_str s = {0};
   clg_kernel_write(&f, &form, &s);
   ck_assert_ptr_nonnull(strstr(s.data, "out[out_at + i] = f_of(count_[count__at + i], out_[out__at + i], i_);"));

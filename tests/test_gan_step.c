@@ -103,10 +103,10 @@ START_TEST(pollution_is_pytorchs) {
 END_TEST
 
 static const model_spec specs[] = {
-    {MODEL_MLP, 16, 1, 8, 8, false, 8, 24, 0, 0, 0, 1, 0, 1},
-    {MODEL_MLP, 16, 1, 8, 8, false, 8, 24, 0, 0, 3, 1, 0, 1},
-    {MODEL_DCGAN, 6, 1, 16, 16, false, 8, 0, 4, 4, 0, 1, 0, 1},
-    {MODEL_WGAN_GP, 16, 1, 8, 8, false, 8, 24, 0, 0, 0, 1, 10, 1},
+    {MODEL_MLP, 16, 1, 8, 8, false, 8, 24, 0, 0, 0, 1, 0, 1, 0},
+    {MODEL_MLP, 16, 1, 8, 8, false, 8, 24, 0, 0, 3, 1, 0, 1, 0},
+    {MODEL_DCGAN, 6, 1, 16, 16, false, 8, 0, 4, 4, 0, 1, 0, 1, 0},
+    {MODEL_WGAN_GP, 16, 1, 8, 8, false, 8, 24, 0, 0, 0, 1, 10, 1, 0},
 };
 
 enum { SEED = 7, NOISE = 3, MOST_FEATURES = 16 * 16, MOST_BATCH = 16 };

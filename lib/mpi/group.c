@@ -60,7 +60,8 @@ static void while_the_device_works(void *user) {
 /* Others may run here. Where no device does, the first turns ask again at once: what is on its way within a machine
  * takes microseconds. */
 void clg_group_rest(bool moved, bool beside_device, unsigned *idle) {
-  const unsigned at_once = beside_device ? 0 : 20, longest = beside_device ? 2000 : 200;
+  const unsigned at_once = beside_device ? 0 : 20;
+  const unsigned longest = beside_device ? 2000 : 200;
   if (!moved)
     ++*idle;
   else if (!beside_device)
