@@ -70,7 +70,7 @@ def check_synchronised():
     for words, code, part in (
         (["--resume", "shards", "--shards", "4", "--sync-batch-norm"], 1, "shards 4, synchronised batch norm"),
         (["--resume", "synchronised", "--shards", "4"], 1, "shards 4, synchronised batch norm"),
-        (["--sync-batch-norm"], 2, "give --shards"),
+        (["--sync-batch-norm"], 1, "give --shards"),
         (["--sync-batch-norm", "--shards", "4", "--trace", "trace"], 2, "--trace"),
         (["--sync-batch-norm", "--shards", "4", "--model", "mlp"], 2, "no batch norm"),
     ):
