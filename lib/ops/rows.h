@@ -32,13 +32,13 @@ ROW(LEAKY_RELU, "leaky_relu", "x > 0 ? x : slope*x", {"x"}, {"slope"}, {"y > 0 ?
 ROW(LEAKY_RELU_ANY, "leaky_relu", "x > 0 ? x : slope*x", {"x"}, {"slope"}, {0}) /* slope <= 0 */
 /* Beyond the bounds of this and the next two each is x or 0 to the last bit, and so are their derivatives, in which
  * a 0 would meet a factor that overflows. */
-ROW(GELU, "gelu", "(x < -15 ? -15 : x)*(0.5*(1 + erf((x < -15 ? -15 : x)*0.7071067811865476)))", {"x"}, {0},
+ROW(GELU, "gelu", "x < -15 ? 0 : x*(0.5*(1 + erf(x*0.7071067811865476)))", {"x"}, {0},
     {"x > 15 ? 1 : (x < -15 ? 0 : 0.5*(1 + erf(x*0.7071067811865476)) + x*(0.3989422804014327*exp(-0.5*x*x)))"})
-ROW(SILU, "silu", "(x < -104 ? -104 : x)*sigmoid(x)", {"x"}, {0},
+ROW(SILU, "silu", "x < -104 ? 0 : x*sigmoid(x)", {"x"}, {0},
     {"x > 104 ? 1 : (x < -104 ? 0 : sigmoid(x) + x*(sigmoid(x)*(1 - sigmoid(x))))"})
 /* tanh(softplus(x)) = n/(n + 2) with n = exp(x)*(exp(x) + 2). */
 #define MISH_N "exp(x)*(exp(x) + 2)"
-ROW(MISH, "mish", "x > 20 ? x : (x < -104 ? -104 : x)*(" MISH_N "/(" MISH_N " + 2))", {"x"}, {0},
+ROW(MISH, "mish", "x > 20 ? x : (x < -104 ? 0 : x*(" MISH_N "/(" MISH_N " + 2)))", {"x"}, {0},
     {"x > 20 ? 1 : (x < -104 ? 0 : " MISH_N "/(" MISH_N " + 2) + x*(4*exp(x)*(exp(x) + 1)/((" MISH_N " + 2)*(" MISH_N
      " + 2))))"})
 ROW(SOFTPLUS, "softplus", "beta*x > threshold ? x : softplus(beta*x)/beta", {"x"}, {"beta", "threshold"},

@@ -34,8 +34,8 @@ def beside(line):
         return ROW
     if line.startswith("static double mish_of("):
         return renamed(re.sub(r"(return \(void\)n,) .*;", rf"\1 {DEFINITION};", line))
-    if '"mish", ' in line:
-        return renamed(re.sub(r'"x [^"]*"', FORMULA, line))
+    if line.startswith("ROW("):
+        return f'ROW(HARDSWISH, "hardswish", {FORMULA}, {{"x"}}, {{0}}, {{0}})\n'
     return renamed(re.sub(r"/\*.*\*/", "/* x*min(max(x + 3, 0), 6)/6 */", line))
 
 
@@ -45,10 +45,11 @@ def add(copy):
     for place in PLACES:
         root = copy / place
         for path in sorted(root.rglob("*.[ch]")) if root.is_dir() else [root]:
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            # A row is one line, however many it takes; what formulas are written by is none.
+            lines = re.findall(r"ROW\([^)\n].*?\)\n(?=\n|ROW|/\*|#|\Z)|[^\n]*\n", path.read_text(encoding="utf-8"), re.S)
             out = []
             for line in lines:
-                out += [line, beside(line)] if re.search("mish", line, re.I) else [line]
+                out += [line, beside(line)] if re.search("mish", line, re.I) and not line.startswith("#") else [line]
             if len(out) > len(lines):
                 path.write_text("".join(out), encoding="utf-8")
                 changed += len(out) - len(lines)
