@@ -38,9 +38,9 @@ ROW(SILU, "silu", "x < -104 ? 0 : x*sigmoid(x)", {"x"}, {0},
     {"x > 104 ? 1 : (x < -104 ? 0 : sigmoid(x) + x*(sigmoid(x)*(1 - sigmoid(x))))"})
 /* tanh(softplus(x)) = n/(n + 2) with n = exp(x)*(exp(x) + 2). */
 #define MISH_N "exp(x)*(exp(x) + 2)"
+#define MISH_T "tanh(softplus(x))" /* in derivatives, where it becomes 1 and its own 0 together */
 ROW(MISH, "mish", "x > 20 ? x : (x < -104 ? 0 : x*(" MISH_N "/(" MISH_N " + 2)))", {"x"}, {0},
-    {"x > 20 ? 1 : (x < -104 ? 0 : " MISH_N "/(" MISH_N " + 2) + x*(4*exp(x)*(exp(x) + 1)/((" MISH_N " + 2)*(" MISH_N
-     " + 2))))"})
+    {"x > 20 ? 1 : (x < -104 ? 0 : " MISH_T " + x*((1 - " MISH_T "*" MISH_T ")*sigmoid(x)))"})
 ROW(SOFTPLUS, "softplus", "beta*x > threshold ? x : softplus(beta*x)/beta", {"x"}, {"beta", "threshold"},
     {"beta*x > threshold ? 1 : sigmoid(beta*x)"})
 ROW(CLAMP, "clamp", "x < low ? low : (x > high ? high : x)", {"x"}, {"low", "high"}, {0})
@@ -108,5 +108,6 @@ ROW(LOGSUMEXP, "logsumexp", "m - m == 0 ? log(s) + m : log(s)", {"s", "m"}, {0},
 ROW(LOGSUMEXP_GRADIENT, "logsumexp", "h*exp(x - n)", {"h", "x", "n"}, {0}, {0})
 
 #undef MISH_N
+#undef MISH_T
 #undef BCE
 #undef ROW
