@@ -12,7 +12,7 @@ from place import Place, Unprepared, need, once
 
 # What computes. Other suites are about files, options, or the tree.
 OPS = {"kernels", "numbers", "tensor", "batches", "remat", "fused", "linear", "ops", "ops_edges", "ops_forms", "conv", "large", "views",
-       "sums", "slices", "golden", "memory", "graph", "gradients", "nn", "optim", "checkpoint", "divide", "reproducible"}
+       "sums", "slices", "golden", "memory", "graph", "gradients", "nn", "optim", "checkpoint", "divide", "math", "reproducible"}
 # An interpreter's time: hours for all.
 OCLGRIND = {f"{suite}-{shape}" for suite in ("kernels", "ops", "ops_edges", "ops_forms", "conv", "golden-ops", "golden-ops_double", "math",
                                              "same_bits", "same_weights-small", "reproducible")
