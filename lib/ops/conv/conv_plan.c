@@ -10,7 +10,6 @@ enum {
   FEW_BLOCK = 256,    /* outputs of its blocks at least, */
   FEW_TOGETHER = 8,   /* input channels that it holds together, */
   FEW_WORK = 1 << 16, /* and multiplications of an item, of several groups if need be */
-  TOGETHER = 16,      /* input channels of several images */
   ITEMS = 32,         /* fewer leave compute units without work */
   CHUNKS = 16,        /* most of a sum */
   LONE_STRIDE = 8     /* of an axis with one output, where any stride gives the same */
@@ -125,7 +124,10 @@ static void take_images(clg_conv_plan *p, int channels) {
 
 static bool plan_pairs(clg_conv_plan *p, bool dgrad) {
   if (phases_of(p) > CONV_PHASES || !cut(p, dgrad, CONV_PIXELS)) return false;
-  take_images(p, min(p->chunk, TOGETHER));
+  /* Whole panels of a sum, as products have them: sums of chunks are added one after the other. */
+  const int panel = CLG_CEIL_DIV((int)PANEL_K, p->k[0] * p->k[1]);
+  take_images(p, min(p->chunk, panel));
+  if (p->chunk < p->in_ch && p->chunk > panel) p->chunk -= p->chunk % panel;
   int phases = (int)phases_of(p), pairs = CLG_CEIL_DIV(p->out_ch, CONV_PAIR);
   int blocks = (int)clg_conv_plan_blocks(p) * p->groups;
   p->per = max(1, pairs / CLG_CEIL_DIV(ITEMS, blocks));
