@@ -1,6 +1,9 @@
 /* Prints a hash of what ops compute, values and gradients, a line each: test_bits.py compares those of machines whose
- * registers differ. Lines of products and convolutions alone begin with "sums". Sizes are odd, so that vectors, tiles,
- * panels and blocks have ends. Lines that begin with "row" are those of the op table, to second gradients. */
+ * registers differ. Sizes are odd, so that vectors, tiles, panels and blocks have ends. Lines that begin with "row" are
+ * those of the op table, to second gradients.
+ *
+ * usage: bits [products] [convolutions] [others] [table], all by default; lines of the first two alone begin with
+ * "sums" */
 #include "op_reference.h"
 #include <clgrad/clgrad.h>
 #include <stdio.h>
@@ -191,6 +194,12 @@ static void table(void) {
   for (size_t i = 0; i < op_case_count(); i++) row(op_case_at(i));
 }
 
+static bool is_wanted(const char *group, int argc, char **argv) {
+  for (int i = 1; i < argc; i++)
+    if (!strcmp(argv[i], group)) return true;
+  return argc == 1;
+}
+
 int main(int argc, char **argv) {
   static const struct {
     const char *name;
@@ -203,7 +212,7 @@ int main(int argc, char **argv) {
   if (clg_context_create(&ctx, &options) != CLG_OK) return fprintf(stderr, "%s\n", why), 1;
   printf("width %u\n", clg_context_device(ctx)->native_float_width);
   for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
-    if (argc < 2 || !strcmp(argv[1], groups[i].name)) groups[i].run();
+    if (is_wanted(groups[i].name, argc, argv)) groups[i].run();
   clg_context_unref(&ctx);
   return 0;
 }

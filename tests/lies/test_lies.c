@@ -1,5 +1,5 @@
 /* Devices with less: what liar.c makes of the one that is here. Each lie has a row: families of work come to the bits
- * of an honest device of the shape, or to the error of the row. Nothing is printed. TEST_LIES=long: all of the work. */
+ * of an honest device of the shape, or to the error of the row. Nothing is printed. */
 #include "../faults/work.h"
 #include "../harness.h"
 #include "liar.h"
@@ -55,11 +55,15 @@ static const lie works[] = {
     AS(GPU, "group=32"),
     AS(GPU, "kernel_group=1"),
     AS(GPU, "items=1x1x1"),
-};
-static const lie works_long[] = {
-    AS(GPU, "group=48"),       AS(GPU, "group=16"),        AS(GPU, "group=8"),
-    AS(GPU, "group=1"),        AS(GPU, "kernel_group=16"), AS(GPU, "kernel_group=8"),
-    AS(GPU, "kernel_group=7"), AS(GPU, "items=2x1x1"),     AS(GPU, "group=32,kernel_group=8"),
+    AS(GPU, "group=48"),
+    AS(GPU, "group=16"),
+    AS(GPU, "group=8"),
+    AS(GPU, "group=1"),
+    AS(GPU, "kernel_group=16"),
+    AS(GPU, "kernel_group=8"),
+    AS(GPU, "kernel_group=7"),
+    AS(GPU, "items=2x1x1"),
+    AS(GPU, "group=32,kernel_group=8"),
     AS(CPU, "kernel_group=1"),
 };
 
@@ -124,8 +128,6 @@ static clg_context *open_as(clg_device_shape shape) {
   return ctx;
 }
 
-static bool is_long(void) { return getenv("TEST_LIES") != NULL; }
-
 /* Rows that work-groups share, longer than those have items: what is noted depends on the order of each sum. */
 static void long_rows(clg_context *ctx, results *r) {
   clg_tensor *x = clg_randn(ctx, SHAPE(3, 1000)), *large = clg_mul_scalar(x, 1e30f);
@@ -136,12 +138,8 @@ static void long_rows(clg_context *ctx, results *r) {
   note(r, clg_matmul(clg_narrow(x, 0, 0, 1), clg_transpose(x, 0, 1)));
 }
 
-/* A few families use most kinds of kernels. */
 static const workload rows = {"rows", long_rows, false};
 static const workload *family(size_t i) { return i < workload_count ? &workloads[i] : &rows; }
-static bool is_wanted(const workload *w) {
-  return w == &rows || (is_long() ? !w->saves : !strcmp(w->name, "gan") || !strcmp(w->name, "images"));
-}
 
 /* What an honest device comes to, of either shape. Of CLBlast's products it has none, as those that are lied about. */
 static const results *right(const workload *w, clg_device_shape shape) {
@@ -162,7 +160,7 @@ static void expect_works(const lie *l) {
   static results got;
   for (size_t i = 0; i <= workload_count; i++) {
     const workload *w = family(i);
-    if (!is_wanted(w)) continue;
+    if (w->saves) continue;
     const results *want = right(w, l->shape == AUTO ? CPU : l->shape);
     listen();
     liar_tell(l->told);
@@ -257,8 +255,6 @@ static void with_free_shape(void (*expect)(const lie *), const lie *l) {
 
 START_TEST(a_device_with_less_works) { with_free_shape(expect_works, &works[_i]); }
 END_TEST
-START_TEST(a_device_with_still_less_works) { with_free_shape(expect_works, &works_long[_i]); }
-END_TEST
 START_TEST(what_is_lacking_is_named) { with_free_shape(expect_fails, &fails[_i]); }
 END_TEST
 START_TEST(local_memory_that_is_lacking_is_named) { with_free_shape(expect_as_told, &fails_of_local[_i]); }
@@ -306,7 +302,6 @@ static void add_cases(Suite *suite) {
   tcase_set_timeout(t, 3600);
   tcase_add_unchecked_fixture(t, work_files_make, work_files_remove);
   tcase_add_loop_test(t, a_device_with_less_works, 0, COUNT(works));
-  if (is_long()) tcase_add_loop_test(t, a_device_with_still_less_works, 0, COUNT(works_long));
   tcase_add_loop_test(t, what_is_lacking_is_named, 0, COUNT(fails));
   tcase_add_loop_test(t, local_memory_that_is_lacking_is_named, 0, COUNT(fails_of_local));
   tcase_add_test(t, every_question_may_fail);

@@ -32,9 +32,9 @@ def run(cpu, *words, **variables):
     return done.stdout
 
 
-def rows(cpu, start="", **variables):
-    """{op: hash} of those whose names begin so, and the device's width."""
-    lines = [line.rsplit(" ", 1) for line in run(cpu, bits, **variables).splitlines()]
+def rows(cpu, groups=(), start="", **variables):
+    """{op: hash} of those of these groups whose names begin so, and the device's width."""
+    lines = [line.rsplit(" ", 1) for line in run(cpu, bits, *groups, **variables).splitlines()]
     table = {name: value for name, value in lines if name.startswith(start) or name == "width"}
     return table.pop("width"), table
 
@@ -63,9 +63,10 @@ width, here = rows(None)
 older, there = rows("haswell")
 same(f"widths {width} and {older}", here, there)
 # Without fma, which older CPUs lack; what math functions return may differ there.
+sums = {"groups": ("products", "convolutions"), "start": "sums"}
+width, here = rows(None, **sums, CLGRAD_FMA="off")
 for cpu in ("ivybridge", "nehalem"):
-    width, here = rows(None, "sums", CLGRAD_FMA="off")
-    older, there = rows(cpu, "sums")
+    older, there = rows(cpu, **sums)
     same(f"without fma, widths {width} and {older}", here, there)
 with tempfile.TemporaryDirectory() as folder:
     make_pictures(folder)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Every entry of the kernel cache is damaged, in every way: a training gives the numbers of a run without a cache, says nothing, and
-waits for nobody.
+"""Every entry of the kernel cache is damaged: a training gives the numbers of a run without a cache, says nothing, and waits for nobody.
+In each round each entry in its own way, the next in the next; ROUNDS (2) of them, 8: every entry in every way.
 
-usage: test_cache_damage.py GAN_TRAIN
+usage: test_cache_damage.py GAN_TRAIN [ROUNDS]
 """
 import os
 import pathlib
@@ -60,7 +60,7 @@ def losses(program, folder, cache):
     return [line for line in out.decode().splitlines() if line.startswith("losses")]
 
 
-def main(program):
+def main(program, rounds):
     random.seed(5)
     folder = pathlib.Path(tempfile.mkdtemp())
     try:
@@ -69,20 +69,23 @@ def main(program):
         assert right and losses(program, folder, cache) == right
         whole = {path.name: path.read_bytes() for path in cache.iterdir()}
         assert whole, "nothing is cached"
-        for damage in KINDS:
+        assert len(whole) >= len(KINDS), "too few entries for every way"
+        for first in range(rounds):
             shutil.rmtree(cache)
             cache.mkdir(mode=0o700)
+            ways = {name: KINDS[(first + i) % len(KINDS)] for i, name in enumerate(sorted(whole))}
             for name, data in whole.items():
                 (cache / name).write_bytes(data)
                 (cache / name).chmod(0o600)
-                damage(cache / name, bytearray(data), list(whole.values()))
-            assert losses(program, folder, cache) == right, damage.__name__
-            print(f"{damage.__name__}: {len(whole)} entries")
+                ways[name](cache / name, bytearray(data), list(whole.values()))
+            said = ", ".join(f"{name}: {way.__name__}" for name, way in ways.items())
+            assert losses(program, folder, cache) == right, said
+            print(said)
     finally:
         shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    main(str(pathlib.Path(sys.argv[1]).resolve()))
+    main(str(pathlib.Path(sys.argv[1]).resolve()), int(sys.argv[2]) if len(sys.argv) == 3 else 2)
