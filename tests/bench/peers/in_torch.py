@@ -74,25 +74,26 @@ def attributes(text):
 
 
 def op(name, attrs, backward, operands, wanted):
+    """None: there is no such op, or its gradient is the caller's own memory, where ours is a copy: in a graph neither copies."""
     make = OPS.get(name)
     if make is None:
         return None
     fn, x = make(attributes(attrs)), [operand(text) for text in operands]
-    if name in ("where", "logical_and", "logical_or", "logical_xor", "logical_not"):
+    if name == "where":
         x[0] = x[0] != 0
-    if name.startswith("logical") and len(x) > 1:
-        x[1] = x[1] != 0
     if not backward:
         return no_grad(lambda: fn(*x))
     leaves = [t.detach().requires_grad_() for i, t in enumerate(x) if wanted >> i & 1]
     given = iter(leaves)
     y = fn(*(next(given) if wanted >> i & 1 else t for i, t in enumerate(x)))
     y = y[0] if isinstance(y, tuple) else y
-    g = torch.full_like(y, 0.5)
+    g = torch.full(y.shape, 0.5)
 
     def call():
         for leaf in leaves:
             leaf.grad = None
         y.backward(g, retain_graph=True)
 
-    return call
+    call()
+    own = g.untyped_storage().data_ptr()
+    return None if any(leaf.grad.untyped_storage().data_ptr() == own for leaf in leaves) else call
