@@ -130,6 +130,8 @@ static void others(void) {
       data(DIMS(19)))
   ROW("batch_norm of columns", clg_batch_norm(in[0], in[1], in[2], &batch), data(DIMS(301, 35)), data(DIMS(35)),
       data(DIMS(35)))
+  ROW("group_norm", clg_group_norm(in[0], in[1], in[2], 3, NULL), data(DIMS(19, 12, 7, 9)), data(DIMS(12)),
+      data(DIMS(12)))
   ROW("max_pool", clg_max_pool2d(in[0], 3, 2, &pool), data(DIMS(2, 5, 19, 23)))
   ROW("avg_pool", clg_avg_pool2d(in[0], 3, 2, &pool), data(DIMS(2, 5, 19, 23)))
   ROW("bce_with_logits", clg_bce_with_logits_loss(in[0], clg_sigmoid(clg_detach(in[0])), NULL), data(DIMS(4567)))

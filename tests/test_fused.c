@@ -99,6 +99,25 @@ static clg_tensor *layer_norm_beta(clg_tensor *const *t, clg_act act) {
   return scaled(layer_norm_of(x, NULL, t[2], act), t[1]);
 }
 
+static clg_tensor *group_norm_of(clg_tensor *x, clg_tensor *gamma, clg_tensor *beta, int groups, clg_act act) {
+  return behind(clg_group_norm(x, gamma, beta, groups, &(clg_norm_options){1e-5f, inside(act)}), act);
+}
+/* x [3,4,35], two groups of two channels. */
+static clg_tensor *group_norm(clg_tensor *const *t, clg_act act) {
+  clg_tensor *x = clg_reshape(t[0], 3, (int64_t[]){3, 4, 35});
+  return scaled(group_norm_of(x, some_of(t[1], 5, 4), some_of(t[1], 50, 4), 2, act), t[2]);
+}
+static clg_tensor *instance_norm(clg_tensor *const *t, clg_act act) {
+  clg_tensor *x = clg_reshape(t[0], 4, (int64_t[]){2, 6, 5, 7});
+  const clg_norm_options o = {1e-5f, inside(act)};
+  return scaled(scaled(behind(clg_instance_norm(x, NULL, NULL, &o), act), t[1]), t[2]);
+}
+/* One group, of [21,20] transposed, without gain. */
+static clg_tensor *group_norm_beta(clg_tensor *const *t, clg_act act) {
+  clg_tensor *x = clg_transpose(clg_reshape(t[0], 2, (int64_t[]){21, 20}), 0, 1);
+  return scaled(group_norm_of(x, NULL, some_of(t[1], 7, 21), 1, act), t[2]);
+}
+
 /* The result, the first gradients by recorded ops, the second ones, and those by kernels. */
 static void figures(body run, int a, bool fused, float out[FIGURES][LARGEST]) {
   clg_tensor *t[3], *g[3];
@@ -169,6 +188,13 @@ START_TEST(layer_norms) {
   same("layer_norm without gamma and beta", layer_norm_plain, false);
   same("layer_norm without beta", layer_norm_gamma, false);
   same("layer_norm without gamma", layer_norm_beta, false);
+}
+END_TEST
+
+START_TEST(group_norms) {
+  same("group_norm", group_norm, false);
+  same("instance_norm", instance_norm, false);
+  same("group_norm without gamma", group_norm_beta, false);
 }
 END_TEST
 
@@ -438,6 +464,7 @@ static void add_cases(Suite *suite) {
   share_context(c);
   tcase_add_test(c, convolutions);
   tcase_add_test(c, batch_norms);
+  tcase_add_test(c, group_norms);
   tcase_add_test(c, unknown_activations);
   tcase_add_test(c, layers_with_activations);
   tcase_add_test(c, which_formulas_fuse);

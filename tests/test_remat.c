@@ -43,6 +43,15 @@ static clg_tensor *batch_norm(clg_tensor **t) {
   h = clg_leaky_relu(clg_batch_norm(h, t[CHANNEL_GAMMA], t[CHANNEL_BETA], &o), 0.2f);
   return end(clg_conv2d(h, t[KERNEL], NULL, NULL));
 }
+static clg_tensor *in_groups(clg_tensor **t, int groups, clg_tensor *beta) {
+  const clg_norm_options o = {1e-5f, {"leaky_relu", {0.2f}}};
+  clg_tensor *h = clg_conv2d(t[IMAGES], t[KERNEL], NULL, NULL);
+  h = clg_group_norm(h, t[CHANNEL_GAMMA], beta, groups, &o);
+  return end(clg_conv2d(h, t[KERNEL], NULL, NULL));
+}
+static clg_tensor *one_group(clg_tensor **t) { return in_groups(t, 1, t[CHANNEL_BETA]); }
+static clg_tensor *two_groups(clg_tensor **t) { return in_groups(t, 2, t[CHANNEL_BETA]); }
+static clg_tensor *four_groups(clg_tensor **t) { return in_groups(t, 4, NULL); }
 static clg_tensor *activations(clg_tensor **t) {
   clg_tensor *h = norm(t, clg_matmul(t[X], t[W1]));
   return end(clg_matmul(clg_silu(clg_gelu(h)), t[W2]));
@@ -66,20 +75,24 @@ static clg_tensor *two_norms(clg_tensor **t) {
   return end(clg_matmul(norm(t, norm(t, clg_matmul(t[X], t[W1]))), t[W2]));
 }
 
-/* Rows [6], an image [2,4,3,5] = 120, [6,8] = 48; means and rstds 6 + 6 or 4 + 4. `end` saves its input: a product, or
- * a norm. */
+/* Rows [6], an image [2,4,3,5] = 120, [6,8] = 48; means and rstds 6 + 6 or 4 + 4, or of groups. `end` saves its input:
+ * a product, or a norm. */
 static const struct {
   const char *name;
   clg_tensor *(*model)(clg_tensor **t);
   int plain, remade;
+  bool of_images;
 } models[] = {
-    {"layer_norm", layer_norm, 48 + 12 + 48 + 48, 48 + 12 + 48},
-    {"batch_norm", batch_norm, 120 + 8 + 120 + 120, 120 + 8 + 120},
-    {"activations", activations, 48 + 12 + 48 + 48 + 48 + 48, 48 + 12 + 48},
-    {"residual", residual, 48 + 12 + 48 + 48 + 48 + 48, 48 + 12 + 48},
-    {"views", through_views, 48 + 12 + 48 + 48 + 48, 48 + 12 + 48 + 48},
-    {"long_chain", long_chain, 48 + 12 + 13 * 48 + 48, 0},
-    {"two_norms", two_norms, 48 + 12 + 48 + 12 + 48 + 48, 48 + 12 + 12 + 48},
+    {"layer_norm", layer_norm, 48 + 12 + 48 + 48, 48 + 12 + 48, false},
+    {"batch_norm", batch_norm, 120 + 8 + 120 + 120, 120 + 8 + 120, true},
+    {"activations", activations, 48 + 12 + 48 + 48 + 48 + 48, 48 + 12 + 48, false},
+    {"residual", residual, 48 + 12 + 48 + 48 + 48 + 48, 48 + 12 + 48, false},
+    {"views", through_views, 48 + 12 + 48 + 48 + 48, 48 + 12 + 48 + 48, false},
+    {"long_chain", long_chain, 48 + 12 + 13 * 48 + 48, 0, false},
+    {"one_group", one_group, 120 + 4 + 120 + 120, 120 + 4 + 120, true},
+    {"two_groups", two_groups, 120 + 8 + 120 + 120, 120 + 8 + 120, true},
+    {"four_groups", four_groups, 120 + 16 + 120 + 120, 120 + 16 + 120, true},
+    {"two_norms", two_norms, 48 + 12 + 48 + 12 + 48 + 48, 48 + 12 + 12 + 48, false},
 };
 enum { MODELS = sizeof models / sizeof *models };
 
@@ -101,7 +114,8 @@ static uint64_t go(int m, way how, bool remat, float out[LEAVES][LARGEST]) {
   clg_tensor *y = models[m].model(t);
   uint64_t saved = clg_memory(ctx).saved;
   clg_backward_options o = clg_backward_defaults();
-  clg_tensor *inputs[] = {m == 1 ? t[KERNEL] : t[W1], m == 1 ? t[CHANNEL_GAMMA] : t[GAMMA]};
+  clg_tensor *rows[] = {t[W1], t[GAMMA]}, *images[] = {t[KERNEL], t[CHANNEL_GAMMA]},
+             **inputs = models[m].of_images ? images : rows;
   if (how == RETAIN) {
     o.retain_graph = true;
     ck_assert_int_eq(clg_backward(y, &o), CLG_OK);

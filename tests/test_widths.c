@@ -236,19 +236,23 @@ END_TEST
 
 /* ---- norms ---- */
 
-/* The norm of `groups` of numbers: element k of group i is number first(i) + step*k; gamma and beta of element k, or
- * with `by_group` of the group. Sets y, dx, dgamma, dbeta. */
+/* The norm of `groups` of numbers; gamma and beta of element k, or in batch norm of the group, or in group norm, which
+ * has several groups an image and `size` elements a channel, of the channel. Sets y, dx, dgamma, dbeta. */
 typedef struct norm_case {
   int64_t groups, n, outer_step, run,
       run_step; /* element k: k / run * run_step + k % run, from group * outer_step on */
-  bool by_group;
+  enum { LAYER, BATCH, GROUP } kind;
+  int64_t an_image, size;
 } norm_case;
+static int64_t parameter_of(const norm_case *c, int64_t group, int64_t k) {
+  return c->kind == LAYER ? k : c->kind == BATCH ? group : group % c->an_image * (c->n / c->size) + k / c->size;
+}
 static void norm_reference(const norm_case *c, const float *x, const float *g, const float *gamma, const float *beta,
                            double *const out[4]) {
   for (int64_t i = 0; i < c->groups; i++) {
     double mean = 0, var = 0, sum = 0, sum_hat = 0;
 #define AT(k)    (i * c->outer_step + (k) / c->run * c->run_step + (k) % c->run)
-#define PARAM(k) (c->by_group ? i : (k))
+#define PARAM(k) parameter_of(c, i, k)
     for (int64_t k = 0; k < c->n; k++) mean += x[AT(k)] / (double)c->n;
     for (int64_t k = 0; k < c->n; k++) var += pow(x[AT(k)] - mean, 2) / (double)c->n;
     double rstd = 1 / sqrt(var + (double)1e-5f);
@@ -262,19 +266,27 @@ static void norm_reference(const norm_case *c, const float *x, const float *g, c
       out[1][AT(k)] = rstd * ((double)g[AT(k)] * gamma[PARAM(k)] - sum - (x[AT(k)] - mean) * rstd * sum_hat);
   }
 }
+static clg_tensor *normalised(const norm_case *c, clg_tensor *const *t) {
+  return c->kind == LAYER   ? clg_layer_norm(t[0], t[1], t[2], NULL)
+         : c->kind == BATCH ? clg_batch_norm(t[0], t[1], t[2], NULL)
+                            : clg_group_norm(t[0], t[1], t[2], (int)c->an_image, NULL);
+}
 static void check_norm(const norm_case *c, int ndim, const int64_t *shape) {
-  int64_t all = c->groups * c->n, params = c->by_group ? c->groups : c->n;
+  static const char *const names[] = {"layer", "batch", "group"};
+  int64_t all = c->groups * c->n, params = shape[c->kind == LAYER ? ndim - 1 : 1];
   char what[100];
-  snprintf(what, sizeof what, "%s norm of %ld groups of %ld", c->by_group ? "batch" : "layer", (long)c->groups,
-           (long)c->n);
+  snprintf(what, sizeof what, "%s norm of %ld groups of %ld, %ld in each image, planes of %ld", names[c->kind],
+           (long)c->groups, (long)c->n, (long)c->an_image, (long)c->size);
   float *v[4] = {values(all, 8), values(all, 9), values(params, 10), values(params, 11)};
   double *want[4] = {zeros(all), zeros(all), zeros(params), zeros(params)};
   norm_reference(c, v[0], v[1], v[2], v[3], want);
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *t[3] = {tensor(ndim, shape, v[0]), tensor(1, &params, v[2]), tensor(1, &params, v[3])}, *d[3];
-  clg_tensor *y = c->by_group ? clg_batch_norm(t[0], t[1], t[2], NULL) : clg_layer_norm(t[0], t[1], t[2], NULL);
+  clg_tensor *y = normalised(c, t);
   near(y, want[0], 2e-5, what);
-  gradients(y, tensor(ndim, shape, v[1]), t, 3, d);
+  gradients(clg_add(y, normalised(c, t)), tensor(ndim, shape, v[1]), t, 3, d); /* written, then added to */
+  for (int64_t i = 0; i < all; i++) want[1][i] *= 2;
+  for (int64_t i = 0; i < 2 * params; i++) want[2 + i / params][i % params] *= 2;
   for (int i = 0; i < 3; i++) near(d[i], want[1 + i], c->n < 4 ? 2e-2 : 4e-5, what); /* of two numbers: 1/sqrt(eps) */
   ck_assert_int_eq(clg_scope_close(s), CLG_OK);
   for (int i = 0; i < 4; i++) free(v[i]), free(want[i]);
@@ -283,21 +295,37 @@ static const int norm_widths[] = {1, 15, 16, 17, 31, 33, 63, 65, 100, 255, 257, 
                  norm_rows[] = {1, 2, 17, 40, 300, 0};
 START_TEST(layer_norms) {
   EACH(n, norm_widths)
-  EACH(rows, norm_rows) check_norm(&(norm_case){*rows, *n, *n, *n, *n, false}, 2, DIMS(*rows, *n));
-  check_norm(&(norm_case){3, 9000, 9000, 9000, 9000, false}, 2, DIMS(3, 9000));
-  check_norm(&(norm_case){70, 1100, 1100, 1100, 1100, false}, 2, DIMS(70, 1100));
+  EACH(rows, norm_rows) check_norm(&(norm_case){*rows, *n, *n, *n, *n, LAYER, 0, 0}, 2, DIMS(*rows, *n));
+  check_norm(&(norm_case){3, 9000, 9000, 9000, 9000, LAYER, 0, 0}, 2, DIMS(3, 9000));
+  check_norm(&(norm_case){70, 1100, 1100, 1100, 1100, LAYER, 0, 0}, 2, DIMS(70, 1100));
 }
 END_TEST
 START_TEST(batch_norms) {
   EACH(channels, norm_widths)
   EACH(images, norm_rows) {
     if (*images == 1) continue;
-    check_norm(&(norm_case){*channels, *images, 1, 1, *channels, true}, 2, DIMS(*images, *channels));
+    check_norm(&(norm_case){*channels, *images, 1, 1, *channels, BATCH, 0, 0}, 2, DIMS(*images, *channels));
   }
-  check_norm(&(norm_case){520, 520, 1, 1, 520, true}, 2, DIMS(520, 520)); /* in parts */
+  check_norm(&(norm_case){520, 520, 1, 1, 520, BATCH, 0, 0}, 2, DIMS(520, 520)); /* in parts */
   EACH(size, norm_widths)
-  check_norm(&(norm_case){3, 5 * *size, *size, *size, 3 * *size, true}, 3, DIMS(5, 3, *size));
-  check_norm(&(norm_case){2, 3 * 50001, 50001, 50001, 2 * 50001, true}, 3, DIMS(3, 2, 50001));
+  check_norm(&(norm_case){3, 5 * *size, *size, *size, 3 * *size, BATCH, 0, 0}, 3, DIMS(5, 3, *size));
+  check_norm(&(norm_case){2, 3 * 50001, 50001, 50001, 2 * 50001, BATCH, 0, 0}, 3, DIMS(3, 2, 50001));
+}
+END_TEST
+
+/* Planes of fewer elements than a vector, and of more than a block; channels that several groups share; as many images
+ * as are summed in several parts. */
+static void check_groups(int64_t images, int64_t groups, int64_t of, int64_t size) {
+  const int64_t n = of * size;
+  check_norm(&(norm_case){images * groups, n, n, n, n, GROUP, groups, size}, 3, DIMS(images, groups * of, size));
+}
+START_TEST(group_norms) {
+  static const int64_t of[][3] = {{1, 1, 1}, {3, 2, 3}, {40, 2, 2}, {17, 3, 1}, {2, 1, 20}, {300, 2, 3}};
+  for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+    EACH(size, norm_widths) check_groups(of[i][0], of[i][1], of[i][2], *size);
+  check_groups(3, 2, 2, 9000);
+  check_groups(2, 50, 1, 1100);
+  check_groups(5, 1, 700, 1);
 }
 END_TEST
 
@@ -347,6 +375,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, extremes);
   tcase_add_test(c, layer_norms);
   tcase_add_test(c, batch_norms);
+  tcase_add_test(c, group_norms);
   tcase_add_test(c, softmax_of_rows);
   suite_add_tcase(suite, c);
 }

@@ -2,66 +2,13 @@
  * local memory on a GPU, or some rows that its one item takes in vectors on a CPU. Work-groups of WG. Backward takes an
  * activation's derivative from its result y. */
 #include "activation.clh"
-#include "item_rows.clh"
-#include "moments.clh"
-
-/* Runs BODY over the row, V being VEC for whole vectors, then float for what is left. */
-#define ROW_VECTORS(BODY)                                                                                              \
-  for (uint j = lane * VW; j + VW <= n; j += WG * VW) BODY
-#define ROW_REST(BODY)                                                                                                 \
-  if (VW > 1)                                                                                                          \
-    for (uint j = n / VW * VW; j < n; j++) BODY
+#include "rows.clh"
 
 /* z, the gradient before the activation. */
 #define NORM_Z(V, LOAD) ACT_GRADIENT_##V(LOAD(y + j), LOAD(g + j))
 
-/* Two sums over the row, of terms V first, second that TERMS declares from LOAD and j. */
-#if VW == 16
-#define ROW_LOCAL
-#define ROW_SUMS(TERMS, first_sum, second_sum)                                                                         \
-  {                                                                                                                    \
-    const uint whole = n / VW * VW;                                                                                    \
-    VEC total_a = 0.0f, total_b = 0.0f, rest_a = 0.0f, rest_b = 0.0f;                                                  \
-    float left_a = 0.0f, left_b = 0.0f;                                                                                \
-    uint j = 0;                                                                                                        \
-    while (j < whole) {                                                                                                \
-      const bool begins = j == 0;                                                                                      \
-      VEC block_a = 0.0f, block_b = 0.0f;                                                                              \
-      for (const uint stop = min(whole, j + SUM_LONG * VW); j < stop; j += VW) {                                       \
-        TERMS(VEC, VLOAD)                                                                                              \
-        block_a += first;                                                                                              \
-        block_b += second;                                                                                             \
-      }                                                                                                                \
-      if (begins) { /* the first block is the total */                                                                 \
-        total_a = block_a, total_b = block_b;                                                                          \
-        continue;                                                                                                      \
-      }                                                                                                                \
-      SUM_TAKE(VEC, total_a, rest_a, block_a)                                                                          \
-      SUM_TAKE(VEC, total_b, rest_b, block_b)                                                                          \
-    }                                                                                                                  \
-    for (; j < n; j++) {                                                                                               \
-      TERMS(float, LOAD1)                                                                                              \
-      left_a += first, left_b += second;                                                                               \
-    }                                                                                                                  \
-    first_sum = clg_lanes_sum(total_a) + left_a, second_sum = clg_lanes_sum(total_b) + left_b;                         \
-    if (n >= (SUM_LONG + 1) * VW) { /* one block alone has no rest */                                                  \
-      first_sum = clg_sum_end(first_sum, clg_lanes_sum(rest_a));                                                       \
-      second_sum = clg_sum_end(second_sum, clg_lanes_sum(rest_b));                                                     \
-    }                                                                                                                  \
-  }
-#else
-#define ROW_LOCAL GROUP_SUMS_LOCAL
-#define ROW_LOOP(FIRST, STEP, TERMS)                                                                                   \
-  for (uint j = FIRST; j < n; j += STEP) {                                                                             \
-    TERMS(float, LOAD1)                                                                                                \
-    GROUP_ADD(0, first) GROUP_ADD(1, second)                                                                           \
-  }
-#define ROW_SUMS(TERMS, first_sum, second_sum) GROUP_SUMS(ROW_LOOP, TERMS, first_sum, second_sum)
-#endif
-
 /* y = act((x - mean) * rstd * gamma + beta); mean and rstd [rows] are kept for backward. */
 #if CLG_FORM(norm_forward)
-#define SHORT_ROW 256 /* of which two passes cost less than joining blocks */
 __kernel void norm_forward(__global const float *x_all, const uint x_o, __global const float *gamma, const uint gamma_o,
                            __global const float *beta, const uint beta_o, __global float *y_all, const uint y_o,
                            __global float *mean, const uint mean_o, __global float *rstd, const uint rstd_o,
@@ -75,46 +22,7 @@ __kernel void norm_forward(__global const float *x_all, const uint x_o, __global
   EACH_ROW((uint)get_group_id(0)) {
     __global const float *x = x_all + (size_t)row * n;
     __global float *y = y_all + (size_t)row * n;
-    const float shift = MOMENTS_SHIFT(x, n);
-    float mean_from = 0.0f, squares = 0.0f, unit = 1.0f;
-    for (;; unit = MOMENTS_SMALL) {
-#if VW == 16
-      if (n < SHORT_ROW) {
-#define NORM_FROM(V, LOAD) FMA(LOAD(x + j), (V)(unit), (V)(-shift * unit))
-        VEC sum = 0.0f, around = 0.0f;
-        float left = 0.0f, left_around = 0.0f;
-        ROW_VECTORS(sum += NORM_FROM(VEC, VLOAD);)
-        ROW_REST(left += NORM_FROM(float, LOAD1);)
-        mean_from = clg_div(clg_lanes_sum(sum) + left, (float)n);
-        ROW_VECTORS({
-          const VEC d = NORM_FROM(VEC, VLOAD) - mean_from;
-          around = FMA(d, d, around);
-        })
-        ROW_REST({
-          const float d = NORM_FROM(float, LOAD1) - mean_from;
-          left_around = FMA(d, d, left_around);
-        })
-        squares = clg_lanes_sum(around) + left_around;
-      } else {
-        moments all = moments_of(0.0f, 0.0f, 0.0f);
-        for (uint done = 0; done < n; done += MOMENTS_BLOCK)
-          all = moments_add(all, x + done, min(n - done, MOMENTS_BLOCK), shift, unit);
-        all = moments_end(all);
-        mean_from = all.mean, squares = all.squares;
-      }
-#else
-      /* A second pass over the row: the difference of mean squares would cancel. It also corrects the mean. */
-      float sum, around;
-#define NORM_FROM(V, LOAD)   const V first = MOMENTS_FROM(LOAD(x + j), shift, unit), second = 0.0f;
-      ROW_SUMS(NORM_FROM, sum, squares)
-      around = clg_div(sum, (float)n);
-#define NORM_AROUND(V, LOAD) const V first = MOMENTS_FROM(LOAD(x + j), shift, unit) - around, second = first * first;
-      ROW_SUMS(NORM_AROUND, sum, squares)
-      mean_from = around + clg_div(sum, (float)n);
-#endif
-      if (unit < 1.0f || clg_finite(squares)) break; /* they are not where the mean is not */
-    }
-    const float mu = moments_mean(mean_from, shift, unit), scale = moments_rstd(clg_div(squares, (float)n), eps, unit);
+    ROW_MOMENTS(x, n, eps, mu, scale)
 #define NORM_Y(V, LOAD, STORE)                                                                                         \
   {                                                                                                                    \
     V v = (LOAD(x + j) - mu) * scale;                                                                                  \
@@ -122,12 +30,12 @@ __kernel void norm_forward(__global const float *x_all, const uint x_o, __global
     if (flags & NORM_BETA) v += LOAD(beta + j);                                                                        \
     STORE(ACT_##V(v), y + j);                                                                                          \
   }
-    ROW_VECTORS(NORM_Y(VEC, VLOAD, VSTORE))
+    ROW_VECTORS(n, NORM_Y(VEC, VLOAD, VSTORE))
     if (VW > 1 && n > VW && n % VW) { /* some elements again */
       const uint j = n - VW;
       NORM_Y(VEC, VLOAD, VSTORE)
     } else {
-      ROW_REST(NORM_Y(float, LOAD1, STORE1))
+      ROW_REST(n, NORM_Y(float, LOAD1, STORE1))
     }
     if (lane == 0) {
       mean[mean_o + row] = mu;
@@ -302,11 +210,11 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
     const float mu = mean[row], scale = rstd[row];                                                                     \
     const uint has = FLAGS;                                                                                            \
     float mean_h, mean_hat;                                                                                            \
-    ROW_SUMS(NORM_H_TERMS, mean_h, mean_hat)                                                                           \
+    ROW_SUMS(n, NORM_H_TERMS, mean_h, mean_hat)                                                                        \
     mean_h = clg_div(mean_h, (float)n);                                                                                \
     mean_hat = clg_div(mean_hat, (float)n);                                                                            \
-    ROW_VECTORS(NORM_DX(VEC, VLOAD, VSTORE))                                                                           \
-    ROW_REST(NORM_DX(float, LOAD1, STORE1))                                                                            \
+    ROW_VECTORS(n, NORM_DX(VEC, VLOAD, VSTORE))                                                                        \
+    ROW_REST(n, NORM_DX(float, LOAD1, STORE1))                                                                         \
   }
 
 /* Both do not depend on each other, so they are one launch. The first `column_groups` work-groups: an item has a stripe
@@ -344,34 +252,5 @@ __kernel void norm_backward(__global const float *g_all, __global const float *x
 #endif
     BACKWARD_ROWS(flags)
   }
-}
-#endif
-
-/* Adds up the chunks' parts [chunks,n]. Global id: column. */
-#if CLG_FORM(norm_parts)
-#define PARTS_TAKE(part)                                                                                               \
-  SUM_TAKE(float, total_##part, rest_##part, block_##part)                                                             \
-  block_##part = 0.0f;
-__kernel void norm_parts(__global const float *part_gamma, const uint part_gamma_o, __global const float *part_beta,
-                         const uint part_beta_o, __global float *dgamma, const uint dgamma_o, __global float *dbeta,
-                         const uint dbeta_o, const uint chunks, const uint n, const uint flags) {
-  const size_t j = get_global_id(0);
-  if (j >= n) return;
-  part_gamma += part_gamma_o + j;
-  part_beta += part_beta_o + j;
-  float total_gamma = 0.0f, total_beta = 0.0f, rest_gamma = 0.0f, rest_beta = 0.0f, block_gamma = 0.0f,
-        block_beta = 0.0f;
-  for (uint c = 0; c < chunks; c++) {
-    block_gamma += part_gamma[(size_t)c * n];
-    block_beta += part_beta[(size_t)c * n];
-    if (c % SUM_LONG != SUM_LONG - 1) continue;
-    PARTS_TAKE(gamma)
-    PARTS_TAKE(beta)
-  }
-  PARTS_TAKE(gamma)
-  PARTS_TAKE(beta)
-  const float sum_gamma = clg_sum_end(total_gamma, rest_gamma), sum_beta = clg_sum_end(total_beta, rest_beta);
-  dgamma += dgamma_o, dbeta += dbeta_o;
-  NORM_PUT(float, LOAD1, STORE1, sum_gamma, sum_beta, j)
 }
 #endif

@@ -35,6 +35,12 @@ clg_tensor *clg_fused_act_compose(const clg_fused_act *act, clg_tensor *y, clg_t
   return clg_formula_recorded_gradient(act->formula, 0, (clg_tensor *[]){NULL, y, g}, act->numbers);
 }
 
+clg_tensor *clg_fused_act_compose_from(const clg_fused_act *act, clg_tensor *v, clg_tensor *g) {
+  if (!act->formula) return g;
+  clg_tensor *y = v ? clg_formula_apply(act->formula, &v, act->numbers, 0, false) : NULL;
+  return y ? clg_formula_recorded_gradient(act->formula, 0, (clg_tensor *[]){v, y, g}, act->numbers) : NULL;
+}
+
 clg_expr clg_fused_act_recompute(clg_recompute *r, const clg_fused_act *act, clg_expr v) {
   if (!act->formula || !v) return v;
   clg_expr number[CLG_EPILOGUE_NUMBERS];

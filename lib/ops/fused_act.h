@@ -43,6 +43,8 @@ clg_tensor *clg_fused_act_backward(const clg_fused_act *act, clg_tensor *y, clg_
                                    const char *op);
 /* The same by recorded ops: an op result. */
 clg_tensor *clg_fused_act_compose(const clg_fused_act *act, clg_tensor *y, clg_tensor *g);
+/* From its argument v instead of its result. */
+clg_tensor *clg_fused_act_compose_from(const clg_fused_act *act, clg_tensor *v, clg_tensor *g);
 /* The activation, if there is one, of v in a formula. 0: the formula can't be written. */
 clg_expr clg_fused_act_recompute(clg_recompute *r, const clg_fused_act *act, clg_expr v);
 

@@ -85,16 +85,6 @@ static clg_status backward(clg_op_call *c) { return c->in[IN_X]->numel ? clg_bat
 
 /* ---- by recorded ops ---- */
 
-/* The gradient before the activation. */
-static clg_tensor *before_activation(const clg_op_call *c, clg_tensor *xhat) {
-  const clg_batch_attrs *a = c->attrs;
-  clg_tensor *x = c->in[IN_X], *v = xhat;
-  if (c->in[IN_GAMMA]) v = clg_mul(v, clg_over_dim(c->in[IN_GAMMA], x, 1));
-  if (c->in[IN_BETA]) v = clg_add(v, clg_over_dim(c->in[IN_BETA], x, 1));
-  clg_tensor *y = v ? clg_formula_apply(a->act.formula, &v, a->act.numbers, 0, false) : NULL;
-  return y ? clg_formula_recorded_gradient(a->act.formula, 0, (clg_tensor *[]){v, y, c->grad}, a->act.numbers) : NULL;
-}
-
 static void compose(clg_op_call *c, clg_tensor **d) {
   const clg_batch_attrs *a = c->attrs;
   if (a->training && a->meeting.gather) {
@@ -107,15 +97,13 @@ static void compose(clg_op_call *c, clg_tensor **d) {
     if (k != 1) dims[count++] = k;
   clg_tensor *mean = clg_over_dim(c->out[OUT_MEAN], x, 1), *rstd = clg_over_dim(c->out[OUT_RSTD], x, 1), *xhat;
   xhat = a->training ? clg_normalise(x, mean, rstd, dims, count, a->eps, &rstd) : clg_mul(clg_sub(x, mean), rstd);
-  clg_tensor *g = a->act.formula ? before_activation(c, xhat) : c->grad;
+  clg_tensor *g = clg_fused_act_compose_from(
+      &a->act, a->act.formula ? clg_norm_affine(xhat, gamma, c->in[IN_BETA]) : NULL, c->grad);
   if (clg_op_wants(c, IN_GAMMA)) d[IN_GAMMA] = clg_sum(clg_mul(g, xhat), dims, count, false);
   if (clg_op_wants(c, IN_BETA)) d[IN_BETA] = clg_sum(g, dims, count, false);
   if (!clg_op_wants(c, IN_X)) return;
   clg_tensor *h = gamma ? clg_mul(g, clg_over_dim(gamma, x, 1)) : g;
-  if (a->training)
-    h = clg_sub(clg_sub(h, clg_mean(h, dims, count, true)),
-                clg_mul(xhat, clg_mean(clg_mul(h, xhat), dims, count, true)));
-  d[IN_X] = clg_mul(rstd, h);
+  d[IN_X] = a->training ? clg_normalised_gradient(h, xhat, rstd, dims, count) : clg_mul(rstd, h);
 }
 
 /* A saved [C] along dimension 1 of the result. */

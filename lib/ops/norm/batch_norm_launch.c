@@ -4,6 +4,7 @@
 #include "base/ceil_div.h"
 #include "kernel/constants.h"
 #include "ops/norm/batch_norm.h"
+#include "ops/norm/norm_parts.h"
 #include "tensor/args.h"
 
 static const char *const whole = "batch_norm.cl", *const in_columns = "batch_norm_columns.cl",
@@ -303,10 +304,7 @@ clg_status clg_batch_norm_forward(clg_op_call *c) {
 clg_status clg_batch_norm_backward(clg_op_call *c) {
   batch b;
   if (!begin(&b, c)) return clg_last_status(c->ctx);
-  for (int i = 0; i < GRADS; i++) {
-    if (c->to[i].t) b.flags |= (uint32_t)NORM_WANT_X << i;
-    if (c->to[i].t && c->to[i].add) b.flags |= (uint32_t)NORM_ADD_X << i;
-  }
+  b.flags |= clg_norm_wanted(c);
   if (b.shards) return backward_shards(&b);
   return b.parted ? backward_parts(&b) : backward_whole(&b);
 }

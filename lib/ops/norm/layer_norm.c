@@ -9,6 +9,7 @@
 #include "base/ceil_div.h"
 #include "kernel/constants.h"
 #include "ops/dims.h"
+#include "ops/norm/norm_parts.h"
 #include "ops/norm/normalise.h"
 #include "tensor/args.h"
 #include <clgrad/ops.h>
@@ -129,21 +130,6 @@ static clg_status run_backward(const clg_op_call *c, const clg_at sums[2], const
   return clg_launch_groups(c->ctx, k, c->op->name, &args, groups);
 }
 
-/* The gradients of gamma and beta from the sums of chunks. */
-static clg_status add_chunks(const clg_op_call *c, const clg_at sums[2], uint32_t chunks, uint32_t flags) {
-  const clg_at to[] = {clg_tensor_place(c->to[IN_GAMMA].t), clg_tensor_place(c->to[IN_BETA].t)};
-  const clg_at any = sums[0].block ? sums[0] : sums[1];
-  const uint32_t n = width_of(c->grad);
-  clg_args args;
-  args.n = 0;
-  for (int i = 0; i < 4; i++) clg_args_at(&args, i < 2 ? sums[i] : to[i - 2], any);
-  clg_args_u32(&args, chunks);
-  clg_args_u32(&args, n);
-  clg_args_u32(&args, flags);
-  const size_t global[3] = {n, 1, 1};
-  return clg_launch(c->ctx, kernel_of(c->ctx, NULL, "norm_parts"), c->op->name, &args, global, NULL);
-}
-
 static clg_status backward(clg_op_call *c) {
   const clg_grad_place *dx = &c->to[IN_X], *dgamma = &c->to[IN_GAMMA], *dbeta = &c->to[IN_BETA];
   const uint32_t rows = rows_of(c->grad), n = width_of(c->grad);
@@ -158,7 +144,7 @@ static clg_status backward(clg_op_call *c) {
   const clg_at to[] = {clg_tensor_place(dgamma->t), clg_tensor_place(dbeta->t)};
   split s = {.width = 1, .chunk = 1};
   if (!n || (!asked && !dx->t)) return CLG_OK;
-  if (!rows) return asked ? add_chunks(c, to, 0, asked | adds) : CLG_OK;
+  if (!rows) return asked ? clg_norm_parts(c, to, 0, n, asked | adds) : CLG_OK;
   if (asked) s = split_sums(c->ctx, rows, n);
   if (s.chunks <= 1) return run_backward(c, to, &s, flags | adds);
   const size_t all = (size_t)s.chunks * n;
@@ -166,7 +152,7 @@ static clg_status backward(clg_op_call *c) {
   if (!work) return clg_last_status(c->ctx);
   const clg_at sums[] = {{work, 0}, {work, all}};
   clg_status status = run_backward(c, sums, &s, flags);
-  if (status == CLG_OK) status = add_chunks(c, sums, s.chunks, asked | adds);
+  if (status == CLG_OK) status = clg_norm_parts(c, sums, s.chunks, n, asked | adds);
   clg_block_unref(work);
   return status;
 }
@@ -195,9 +181,7 @@ static void compose(clg_op_call *c, clg_tensor **d) {
     d[i] = x->ndim > 1 ? clg_sum(each, rows, x->ndim - 1, false) : each;
   }
   if (!clg_op_wants(c, IN_X)) return;
-  clg_tensor *h = gamma ? clg_mul(g, gamma) : g;
-  d[IN_X] = clg_mul(
-      rstd, clg_sub(clg_sub(h, clg_mean(h, last, 1, true)), clg_mul(xhat, clg_mean(clg_mul(h, xhat), last, 1, true))));
+  d[IN_X] = clg_normalised_gradient(gamma ? clg_mul(g, gamma) : g, xhat, rstd, last, 1);
 }
 
 /* As norm_forward computes it. */
