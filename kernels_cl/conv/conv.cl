@@ -3,8 +3,6 @@
  * (or taps) by 32 channels. */
 #include "conv_patch.clh"
 
-#define PART_ROWS (CONV_PIXELS + PIECE_ROWS) /* sums of a phase: the last piece may reach beyond it */
-
 /* part [PIECE_ROWS][CONV_PAIR], V vectors of it, = (first ? 0 : part) + patch[row[i] + step[p]] * b[p] over a panel of
  * kn steps. A step of b is LANES floats, and those of the second panel are `bs` steps behind. Rows past `last` are like
  * it, and stored too. */
@@ -82,42 +80,50 @@ static void fill_patch(__global const float *in, const int in_h, const int in_w,
 }
 
 #if CLG_FORM(conv_pack)
-/* packed [group][panel of 16 output channels][phase][input channel][tap][16], zeros in lanes that do not exist. Global
- * ids (panel of a group, input channel). */
+/* packed [group][panel of 16 output channels][phase][input channel][tap][16], zeros in lanes that do not exist. Group
+ * ids (CONV_PACKED input channels, panel of a group): neighbours read on where the one before stopped. */
 __kernel void conv_pack(__global const float *w, const uint w_o, __global float16 *packed, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
-  const int panels = (s.out_ch + LANES - 1) / LANES, i = (int)get_global_id(1), kk = s.k_h * s.k_w;
-  const int g = (int)get_global_id(0) / panels, j0 = (int)get_global_id(0) % panels * LANES,
+  const int panels = (s.out_ch + LANES - 1) / LANES, i0 = (int)get_group_id(0) * CONV_PACKED, kk = s.k_h * s.k_w;
+  const int g = (int)get_group_id(1) / panels, j0 = (int)get_group_id(1) % panels * LANES,
             lanes = min(s.out_ch - j0, LANES);
-  if (g >= s.groups || i >= s.in_ch) return;
+  if (g >= s.groups || i0 >= s.in_ch) return;
   const size_t stride = flags & CONV_DGRAD ? kk : (size_t)s.in_ch * kk;
-  const size_t before_w =
-      (flags & CONV_DGRAD ? ((size_t)g * s.in_ch + i) * s.out_ch + j0 : ((size_t)g * s.out_ch + j0) * s.in_ch + i) * kk;
-  w += w_o + before_w;
-  packed += get_global_id(0) * s.in_ch * kk;
-  uint place[CONV_OFFSETS], before = 0;
+  packed += get_group_id(1) * s.in_ch * kk;
+  uint place[CONV_OFFSETS], step[CONV_OFFSETS], before = 0; /* of a tap of channel 0, and from channel to channel */
   for (int ry = 0; ry < s.out_sy; ry++) {
     const taps ty = TAPS_Y(ry);
     for (int rx = 0; rx < s.out_sx; rx++) {
       const taps tx = TAPS_X(rx);
-      uint to = before * s.in_ch + (uint)(i * ty.n * tx.n);
+      uint to = before * s.in_ch;
       before += ty.n * tx.n;
       for (int a = 0; a < ty.n; a++)
-        for (int b = 0; b < tx.n; b++) place[(ty.first + a * ty.every) * s.k_w + tx.first + b * tx.every] = to++;
+        for (int b = 0; b < tx.n; b++) {
+          const int k = (ty.first + a * ty.every) * s.k_w + tx.first + b * tx.every;
+          place[k] = to++;
+          step[k] = ty.n * tx.n;
+        }
     }
   }
-  int k = 0;
-  /* Sixteen taps at a time; those of the last may be fewer, if what is read behind them lies in w. */
-  const size_t room = (size_t)s.groups * s.out_ch * s.in_ch * kk - before_w;
-  for (; lanes == LANES && k + 4 <= kk && (LANES - 1) * stride + k + 16 <= room; k += 16) {
-    float r[LANES * LANES] __attribute__((aligned(64)));
-    transpose_planes(w + k, stride, LANES - 1, r);
-    for (int t = 0; t < min(16, kk - k); t++) packed[place[k + t]] = *(const float16 *)(r + t * LANES);
-  }
-  for (; k < kk; k++) {
-    float lane[LANES];
-    for (int l = 0; l < LANES; l++) lane[l] = l < lanes ? w[l * stride + k] : 0.0f;
-    packed[place[k]] = vload16(0, lane);
+  for (int i = i0; i < min(i0 + CONV_PACKED, s.in_ch); i++) {
+    const size_t before_w =
+        (flags & CONV_DGRAD ? ((size_t)g * s.in_ch + i) * s.out_ch + j0 : ((size_t)g * s.out_ch + j0) * s.in_ch + i) *
+        kk;
+    __global const float *from = w + w_o + before_w;
+    int k = 0;
+    /* Sixteen taps at a time; those of the last may be fewer, if what is read behind them lies in w. */
+    const size_t room = (size_t)s.groups * s.out_ch * s.in_ch * kk - before_w;
+    for (; lanes == LANES && k + 4 <= kk && (LANES - 1) * stride + k + 16 <= room; k += 16) {
+      float r[LANES * LANES] __attribute__((aligned(64)));
+      transpose_planes(from + k, stride, LANES - 1, r);
+      for (int t = k; t < min(k + 16, kk); t++)
+        packed[place[t] + (uint)i * step[t]] = *(const float16 *)(r + (t - k) * LANES);
+    }
+    for (; k < kk; k++) {
+      float lane[LANES];
+      for (int l = 0; l < LANES; l++) lane[l] = l < lanes ? from[l * stride + k] : 0.0f;
+      packed[place[k] + (uint)i * step[k]] = vload16(0, lane);
+    }
   }
 }
 #endif
@@ -140,7 +146,7 @@ static void tap_offsets(const conv s, const uint flags, uint *start, uint *at) {
 
 /* 16 pixels of 16 channels, of all the phases of a row, of which `along` pixels follow each other in memory:
  * transposed, and two phases put in turn, so that they leave as vectors of `run`. */
-static void finish_tile(const float *part, const sink k, const conv s, const int lanes, const int first,
+static void finish_tile(const float *part, const int held, const sink k, const conv s, const int lanes, const int first,
                         const int along, const int run, const int ry, const size_t corner) {
   float line[2][LANES * LANES] __attribute__((aligned(64)));
   const float2 numbers = k.numbers;
@@ -149,7 +155,7 @@ static void finish_tile(const float *part, const sink k, const conv s, const int
   for (int i = 0, x = s.out_sx * first; i < runs; i++, x += run)
     at[i] = corner + (size_t)(x / width * s.out_sy + ry) * s.out_w + x % width;
   for (int h = 0; h < s.out_sx; h++)
-    transpose_tile(part + (h * PART_ROWS + first) * CONV_PAIR, CONV_PAIR, LANES - 1, line[h]);
+    transpose_tile(part + (h * held + first) * CONV_PAIR, CONV_PAIR, LANES - 1, line[h]);
   for (int l = 0; l < lanes; l++) {
     const float b = k.flags & CONV_BIAS ? k.bias[k.bias_o + l] : 0.0f;
     __global float *to = k.out + k.out_o + (size_t)l * s.out_h * s.out_w;
@@ -176,26 +182,26 @@ static void finish_tile(const float *part, const sink k, const conv s, const int
   }
 }
 
-/* Stores the sums of `lanes` channels: part [phase][PART_ROWS][CONV_PAIR], outputs from (qy, qx) of each phase. */
-static void conv_finish(const float *part, const sink k, const conv s, const int lanes, const int rows, const int cols,
-                        const int qy, const int qx) {
+/* Stores the sums of `lanes` channels: part [phase][held][CONV_PAIR], outputs from (qy, qx) of each phase. */
+static void conv_finish(const float *part, const int held, const sink k, const conv s, const int lanes, const int rows,
+                        const int cols, const int qy, const int qx) {
   const int pixels = rows * cols, along = s.out_sy * s.out_sx == 1 && cols == s.out_w ? pixels : cols;
   bool whole = s.out_sx <= 2 && (along == pixels || along * s.out_sx % 4 == 0) && !(k.flags & CONV_ADD);
   const int run = along == pixels || along * s.out_sx % 16 == 0 ? 16 : along * s.out_sx % 8 == 0 ? 8 : 4;
   whole = whole && (qy + rows) * s.out_sy <= s.out_h && (qx + cols) * s.out_sx <= s.out_w && pixels >= 16;
   for (int ry = 0; ry < s.out_sy; ry++) {
-    const float *from = part + (size_t)ry * s.out_sx * PART_ROWS * CONV_PAIR;
+    const float *from = part + (size_t)ry * s.out_sx * held * CONV_PAIR;
     for (int i = 0; whole && i < pixels; i += 16)
       for (int l = 0; l < lanes; l += LANES) {
         const size_t corner = ((size_t)l * s.out_h + qy * s.out_sy) * s.out_w + qx * s.out_sx;
         const sink lower = {k.out, k.bias, k.out_o, k.bias_o + l, k.flags, k.numbers};
-        finish_tile(from + l, lower, s, min(lanes - l, LANES), min(i, pixels - 16), along, run, ry, corner);
+        finish_tile(from + l, held, lower, s, min(lanes - l, LANES), min(i, pixels - 16), along, run, ry, corner);
       }
     for (int i = 0; !whole && i < pixels; i++) {
       const int oy = (qy + i / cols) * s.out_sy + ry;
       for (int rx = 0; oy < s.out_h && rx < s.out_sx; rx++) {
         const int ox = (qx + i % cols) * s.out_sx + rx;
-        const float *sum = from + (rx * PART_ROWS + i) * CONV_PAIR;
+        const float *sum = from + (rx * held + i) * CONV_PAIR;
         for (int l = 0; ox < s.out_w && l < lanes; l++) put1(k, ((size_t)l * s.out_h + oy) * s.out_w + ox, l, sum[l]);
       }
     }
@@ -217,10 +223,11 @@ __kernel void conv_gather(__global const float *in, const uint in_o, __global co
   if (n >= s.batch || p0 >= pairs || g >= s.groups) return;
   const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), pixels = rows * cols;
   float patch[CONV_PATCH] __attribute__((aligned(64)));
-  float part[CONV_HELD * PART_ROWS * CONV_PAIR] __attribute__((aligned(64)));
+  float part[CONV_SUMS] __attribute__((aligned(64)));
   uint start[CONV_PHASES + 1], tap[CONV_OFFSETS], offset[CONV_OFFSETS], pixel[CONV_PIXELS];
   tap_offsets(s, flags, start, tap);
   const size_t panel = (size_t)kk * s.in_ch;
+  const int held = s.images * s.rows * s.cols + PIECE_ROWS; /* the last piece may reach beyond a phase's sums */
   for (int c = 0; c < s.in_ch; c += s.chunk) {
     const int cn = min(s.chunk, s.in_ch - c);
     for (int m = 0, i = 0; m < images; m++) {
@@ -236,21 +243,25 @@ __kernel void conv_gather(__global const float *in, const uint in_o, __global co
     }
     for (int p = p0; p < p1; p++) {
       const int lanes = min(CONV_PAIR, s.out_ch - p * CONV_PAIR);
-      float *sums = part + (s.chunk < s.in_ch ? (p - p0) * phases * PART_ROWS * CONV_PAIR : 0);
+      float *sums = part + (s.chunk < s.in_ch ? (p - p0) * phases * held * CONV_PAIR : 0);
       for (int f = 0; f < phases; f++) {
         const uint nt = start[f + 1] - start[f];
         __global const float *b =
             packed + (((size_t)g * panels + 2 * p) * panel + (size_t)start[f] * s.in_ch + c * nt) * LANES;
-        const uint steps = nt * cn, *from = offset + start[f] * cn;
-        for (uint q = 0; q < steps || q == 0; q += PANEL_K)
-          tile_packed(patch, pixel, images * pixels, from + q, b + q * LANES, panel, min(steps - q, PANEL_K),
-                      c + q == 0, lanes, sums + f * PART_ROWS * CONV_PAIR);
+        const uint steps = nt * cn, whole = nt * s.panel, *from = offset + start[f] * cn;
+        uint q = 0;
+        do {
+          const uint kn = steps ? min(min(steps - q, whole - q % whole), PANEL_K) : 0;
+          tile_packed(patch, pixel, images * pixels, from + q, b + q * LANES, panel, kn, c + q == 0, lanes,
+                      sums + f * held * CONV_PAIR);
+          q += kn;
+        } while (q < steps);
       }
       const size_t channel = (size_t)g * s.out_ch + p * CONV_PAIR, plane_out = (size_t)s.out_h * s.out_w;
       for (int m = 0; m < images && c + cn == s.in_ch; m++) {
         const size_t image = ((size_t)(n + m) * s.groups * s.out_ch + channel) * plane_out;
         const sink k = {out, bias, out_o + image, bias_o + channel, flags, numbers};
-        conv_finish(sums + m * pixels * CONV_PAIR, k, s, lanes, rows, cols, qy, qx);
+        conv_finish(sums + m * pixels * CONV_PAIR, held, k, s, lanes, rows, cols, qy, qx);
       }
     }
   }

@@ -4,8 +4,10 @@
 #include "kernel/constants.h"
 
 enum {
-  ROW = 32,           /* most outputs of a row in a block */
-  WGRAD_TAPS = 256,   /* channels x taps of a weight gradient's item */
+  ROW = 32,                          /* most outputs of a row in a block */
+  SPARE_ROWS = PIECE_ROWS_OF(LANES), /* sums that the last piece of a block may reach beyond it */
+  PIXELS = 64,                       /* outputs of a block where there is little work, and of weight gradients */
+  WGRAD_TAPS = 256,                  /* channels x taps of a weight gradient's item */
   FEW_CHANNELS = 4,   /* most output channels of the kernel for few, and of both sides for weight gradients */
   FEW_BLOCK = 256,    /* outputs of its blocks at least, */
   FEW_TOGETHER = 8,   /* input channels that it holds together, */
@@ -57,9 +59,9 @@ static void set_patch(clg_conv_plan *p, const int high[2]) {
   p->blocks[0] = CLG_CEIL_DIV(p->q[0], p->rows), p->blocks[1] = CLG_CEIL_DIV(p->q[1], p->cols);
 }
 
-/* Cuts q into blocks of at most `pixels`, rows of at most ROW, and the channels into chunks so that a patch fits.
- * False: it does not. */
-static bool cut(clg_conv_plan *p, bool dgrad, int pixels) {
+/* Cuts q into blocks of at most `pixels`, rows of at most ROW, so that a patch of `together` channels fits if rows need
+ * not be shorter for it, and the channels into chunks. False: no patch fits. */
+static bool cut(clg_conv_plan *p, bool dgrad, int pixels, int together) {
   int high[2];
   for (int a = 0; a < 2; a++) tap_range(p, dgrad, a, &p->min[a], &high[a]);
   p->cols = CLG_CEIL_DIV(p->q[1], CLG_CEIL_DIV(p->q[1], min(ROW, pixels)));
@@ -68,7 +70,7 @@ static bool cut(clg_conv_plan *p, bool dgrad, int pixels) {
   for (;; p->rows = (p->rows + 1) / 2) {
     set_patch(p, high);
     int64_t plane = (int64_t)p->patch[0] * p->patch[1], taps = (int64_t)p->k[0] * p->k[1];
-    if (plane <= CONV_PATCH && taps <= CONV_OFFSETS) {
+    if (plane <= CONV_PATCH / (p->rows > 1 ? together : 1) && taps <= CONV_OFFSETS) {
       p->chunk = min(p->in_ch, min((int)(CONV_PATCH / plane), (int)(CONV_OFFSETS / taps)));
       return true;
     }
@@ -115,31 +117,54 @@ static bool plan_few(clg_conv_plan *p, bool dgrad) {
 }
 
 /* Several small images at a time, that weights are read for more than one; of no fewer than `channels` together. */
-static void take_images(clg_conv_plan *p, int channels) {
+static void take_images(clg_conv_plan *p, int pixels, int channels) {
   const int plane = p->patch[0] * p->patch[1];
   if (p->blocks[0] * p->blocks[1] > 1) return;
-  p->images = max(1, min(CONV_PIXELS / (p->q[0] * p->q[1]), CONV_PATCH / (channels * plane)));
+  p->images = max(1, min(pixels / (p->q[0] * p->q[1]), CONV_PATCH / (channels * plane)));
+  p->images = CLG_CEIL_DIV(p->batch, CLG_CEIL_DIV(p->batch, p->images));
   p->chunk = min(p->chunk, CONV_PATCH / (p->images * plane));
 }
 
-static bool plan_pairs(clg_conv_plan *p, bool dgrad) {
-  if (phases_of(p) > CONV_PHASES || !cut(p, dgrad, CONV_PIXELS)) return false;
-  /* Whole panels of a sum, as products have them: sums of chunks are added one after the other. */
-  const int panel = CLG_CEIL_DIV((int)PANEL_K, p->k[0] * p->k[1]);
-  take_images(p, min(p->chunk, panel));
-  if (p->chunk < p->in_ch && p->chunk > panel) p->chunk -= p->chunk % panel;
-  int phases = (int)phases_of(p), pairs = CLG_CEIL_DIV(p->out_ch, CONV_PAIR);
-  int blocks = (int)clg_conv_plan_blocks(p) * p->groups;
+/* Most taps of a phase along one axis. */
+static int phase_taps(const clg_conv_plan *p, int a) {
+  int every = 1;
+  while (every < p->k[a] && (int64_t)every * p->dil[a] % p->out_s[a]) every++;
+  return CLG_CEIL_DIV(p->k[a], every);
+}
+
+/* Blocks of at most `pixels` outputs. A sum is made in panels of so many channels that no phase has more than PANEL_K
+ * steps of them, however many an item holds: several panels, unless a row's patch is too large. */
+static bool plan_pairs(clg_conv_plan *p, bool dgrad, int pixels) {
+  const int phases = (int)phases_of(p), pairs = CLG_CEIL_DIV(p->out_ch, CONV_PAIR);
+  p->panel = max(1, (int)PANEL_K / (phase_taps(p, 0) * phase_taps(p, 1)));
+  const int together = min(p->in_ch, p->panel);
+  if (!cut(p, dgrad, pixels, together)) return false;
+  take_images(p, pixels, min(p->chunk, together));
+  if (p->chunk < p->in_ch && p->chunk > p->panel) p->chunk -= p->chunk % p->panel;
+  const int sums = (p->images * p->rows * p->cols + SPARE_ROWS) * phases * CONV_PAIR;
+  const int blocks = (int)clg_conv_plan_blocks(p) * p->groups;
   p->per = max(1, pairs / CLG_CEIL_DIV(ITEMS, blocks));
-  if (p->chunk == p->in_ch) return phases <= CONV_HELD;
-  p->per = min(p->per, CONV_HELD / phases); /* the sums of all of them wait for the next channels */
-  return p->per > 0;
+  if (p->chunk < p->in_ch) p->per = min(p->per, CONV_SUMS / sums); /* which wait for the next channels */
+  if (p->per) p->per = CLG_CEIL_DIV(pairs, CLG_CEIL_DIV(pairs, p->per));
+  return p->per && sums <= CONV_SUMS;
+}
+
+/* As large as they may be while there is work for all. */
+static bool plan_blocks(clg_conv_plan *p, bool dgrad) {
+  const clg_conv_plan whole = *p;
+  if (phases_of(p) > CONV_PHASES) return false;
+  for (int pixels = CONV_PIXELS;; pixels = max(PIXELS, pixels / 2)) {
+    *p = whole;
+    const bool fits = plan_pairs(p, dgrad, pixels);
+    const int64_t work = clg_conv_plan_blocks(p) * p->groups * CLG_CEIL_DIV(p->out_ch, CONV_PAIR);
+    if ((fits && work >= ITEMS) || pixels == PIXELS) return fits;
+  }
 }
 
 clg_conv_kernel clg_conv_plan_gather(clg_conv_plan *p, const clg_conv_shape *shape, bool dgrad, bool cpu) {
   *p = plan_of(shape, dgrad);
   if (cpu && plan_few(p, dgrad)) return CLG_CONV_FEW;
-  return cpu && plan_pairs(p, dgrad) ? CLG_CONV_PAIRS : CLG_CONV_TILE;
+  return cpu && plan_blocks(p, dgrad) ? CLG_CONV_PAIRS : CLG_CONV_TILE;
 }
 
 /* ---- weight gradients ---- */
@@ -152,9 +177,9 @@ static bool plan_few_wgrad(clg_conv_plan *p) {
 
 static bool plan_pairs_wgrad(clg_conv_plan *p) {
   int taps = p->k[0] * p->k[1];
-  if (taps > CONV_OFFSETS || !cut(p, false, CONV_PIXELS)) return false;
+  if (taps > CONV_OFFSETS || !cut(p, false, PIXELS, 1)) return false;
   p->chunk = min(p->chunk, max(1, WGRAD_TAPS / taps));
-  take_images(p, p->chunk);
+  take_images(p, PIXELS, p->chunk);
   return true;
 }
 

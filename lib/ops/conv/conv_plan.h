@@ -10,7 +10,7 @@ typedef struct clg_conv_plan {
   int32_t in_ch, out_ch, in[2], out[2], q[2];
   int32_t in_s[2], out_s[2], k[2], pad[2];
   int32_t dil[2], rows, cols, chunk, per, batch, groups;
-  int32_t min[2], patch[2], blocks[2], images, spare;
+  int32_t min[2], patch[2], blocks[2], images, panel;
 } clg_conv_plan;
 _Static_assert(sizeof(clg_conv_plan) == 4 * 8 * sizeof(int32_t), "four int8");
 

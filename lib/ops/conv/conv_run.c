@@ -68,7 +68,7 @@ static clg_status run_gather(const clg_conv_call *c, const clg_conv_plan *k) {
   clg_args_at(&l, c->at[CLG_CONV_W], c->at[CLG_CONV_W]);
   clg_args_block(&l, packed);
   add_shape(&l, k, flags_of(c));
-  clg_status s = launch(c, NULL, "conv_pack", &l, vectors, k->in_ch, 1);
+  clg_status s = launch(c, NULL, "conv_pack", &l, CLG_CEIL_DIV(k->in_ch, CONV_PACKED), vectors, 1);
   l.n = 0;
   clg_args_at(&l, input_of(c), c->at[c->output]);
   clg_args_block(&l, packed);
