@@ -45,6 +45,7 @@ static const function functions[] = {
     {"erfc(x)", erfc, NULL, 2, ANYHOW, 0xb1213cab95450845, 0xe9f43da89ce89f11},
     {"sin(x)", sin, NULL, 1.6, ANYHOW, 0xb09bc0eeec332267, 0x8df587aa28d80513},
     {"cos(x)", cos, NULL, 1.6, ANYHOW, 0x8de9dbdb926c5971, 0xd95823e0b7f4f28d},
+    {"floor(x)", floor, NULL, EXACT, RISES, 0xc5f47430bee2dc45, 0x0d376891027e1c45},
     {"sqrt(x)", sqrt, NULL, EXACT, RISES, 0x81b2bec9b79ca159, 0x0cec60d888fd241e},
     {"rsqrt(x)", rsqrt, NULL, 1.5, ANYHOW, 0x1c1cc8f2263d0d51, 0x3a1b88a5983942b2},
     {"1/x", reciprocal, NULL, EXACT, ANYHOW, 0xe142fc522a064dea, 0xb5e568bc39c6b300},

@@ -37,7 +37,7 @@ const clg_op_row clg_op_rows[CLG_EXPR_OPS] = {
     [CLG_EX_SIGN] = {"sign", 1, "clg_sign", "clg_sign16"},
     [CLG_EX_MIN] = {"min", 2, "clg_min", "clg_min16"},
     [CLG_EX_MAX] = {"max", 2, "clg_max", "clg_max16"},
-    [CLG_EX_FLOOR] = {"floor", 1, "floor", "floor"},
+    [CLG_EX_FLOOR] = {"floor", 1, "clg_floor", "clg_floor16"},
     [CLG_EX_ABSENT] = {"", 0, NULL, NULL},
 };
 

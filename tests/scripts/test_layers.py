@@ -36,7 +36,7 @@ OF_MPI = ("mpi.h", "clgrad/mpi.h")
 
 ROUNDED = re.compile(
     r"\b((?:native_|half_)?(?:exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|pown|powr|sin|cos|tan|sincos|sinh|cosh|tanh|erf|erfc|tgamma|lgamma|"
-    r"rsqrt|recip|divide|hypot|cbrt|rootn|dot|length|normalize|mad|mix|smoothstep))\(")
+    r"rsqrt|recip|floor|ceil|round|rint|trunc|fract|fmod|remainder|divide|hypot|cbrt|rootn|dot|length|normalize|mad|mix|smoothstep))\(")
 
 
 # What the first comment of a header may say: who includes it.
