@@ -20,14 +20,15 @@
 #define CLG_FOUR
 #endif
 
-/* In a loop of a CPU's item that has come to p: what lies 2 KiB further will be wanted, if it is the buffer's. A core that
- * computes more than it reads sees too few elements ahead, and its own guesses end with each page. PoCL's prefetch does
- * nothing. */
+/* In a loop of a CPU's item that has come to p: what lies `ahead` floats further will be wanted, if it is the buffer's. A
+ * core that computes more than it reads sees too few elements ahead, and its own guesses end with each page. PoCL's
+ * prefetch does nothing. */
 #if defined(__clang__) && !defined(__SPIR__)
-#define CLG_PREFETCH(p) __builtin_prefetch((const void *)((size_t)(p) + 2048))
+#define CLG_PREFETCH_AT(p, ahead) __builtin_prefetch((const void *)((size_t)(p) + sizeof(float) * (ahead)))
 #else
-#define CLG_PREFETCH(p) prefetch((p) + 512, 16)
+#define CLG_PREFETCH_AT(p, ahead) prefetch((p) + (ahead), 16)
 #endif
+#define CLG_PREFETCH(p) CLG_PREFETCH_AT(p, 512)
 
 #include "divide.clh"
 
