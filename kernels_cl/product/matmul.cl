@@ -96,21 +96,20 @@ __kernel void product_block(PRODUCT_ARGS) {
   float part[PART_ROWS * BLOCK_COLS] __attribute__((aligned(64)));
   const uint rows = min(m - i0, span);
   const uint end = min(g0 + BLOCK_COLS / TILE_COLS, (n + TILE_COLS - 1) / TILE_COLS);
+  const uint held = k > PANEL_K ? PART_ROWS * TILE_COLS : 0; /* the sums of all columns wait for further steps */
   for (uint p = 0; p < k || p == 0; p += PANEL_K) {
     const uint kn = min(k - p, PANEL_K);
     pack_tiles(a + a_o + (size_t)i0 * a_rs + (size_t)p * a_ps, a_rs, a_ps, rows, kn, tiles);
     for (uint g = g0; g < end; g++) {
       PANEL_AT(g)
+      float *sums = part + (g - g0) * held;
       pack_panel(b + b_o + (size_t)p * b_ps + (size_t)j0 * b_cs, b_ps, b_cs, kn, width, panel);
       EACH_PIECE(h)
       for (uint i = 0; i < rows; i += TILE_ROWS)
         piece_block(tiles + i / TILE_ROWS * BLOCK_TILE, 1, TILE_ROWS, rows - 1 - i, panel + IN_PANEL(h), PIECE_COLS, kn,
-                    p == 0, part + ((g - g0) * PART_ROWS + i) * TILE_COLS + h);
+                    p == 0, sums + i * TILE_COLS + h);
+      if (p + kn == k) PANEL_FINISH(sums, rows, i0)
     }
-  }
-  for (uint g = g0; g < end; g++) {
-    PANEL_AT(g)
-    PANEL_FINISH(part + (g - g0) * PART_ROWS * TILE_COLS, rows, i0)
   }
 }
 #endif

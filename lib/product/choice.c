@@ -6,7 +6,8 @@
  * columns of a product whose operands are worth packing both. */
 enum { FEW_ROWS = 32, DOT_COLS = 16, BLOCK_SIDE = 64 };
 
-/* Elements of an operand that a core keeps near: below, the matrix is read in place as fast as a packed copy. */
+/* Elements of an operand that a core keeps near: below, the matrix is read in place as fast as a packed copy that no
+ * more than PANEL_ROWS rows share. */
 #define CACHED (512u * 512)
 
 /* On a GPU, multiplications of a product below which a batch is one launch of ours: a device that CLBlast's kernels
@@ -77,7 +78,7 @@ static clg_product_kernel fixed_cpu(const clg_product *p, const clg_operands *o)
   if (k_contiguous(o) && (o->m <= 4 || o->n <= DOT_COLS)) return CLG_PRODUCT_DOT;
   if (in_place && o->m <= 2) return CLG_PRODUCT_ROW;
   if (wants_blocks(p, o)) return CLG_PRODUCT_BLOCK;
-  if (in_place && o->n >= TILE_COLS && (o->m <= FEW_ROWS || (uint64_t)p->k * o->b_ps < CACHED))
+  if (in_place && o->n >= TILE_COLS && (o->m <= FEW_ROWS || (o->m <= PANEL_ROWS && (uint64_t)p->k * o->b_ps < CACHED)))
     return CLG_PRODUCT_DIRECT;
   return CLG_PRODUCT_PANEL;
 }
