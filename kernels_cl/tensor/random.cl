@@ -1,45 +1,22 @@
-/* Philox 4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11): a block of four numbers for each counter value, keyed by the
- * seed. An item has VW blocks, one a lane; all lanes are computed, so that a number's bits do not depend on how many
- * are asked for. */
+/* Random numbers by Philox. An item has VW blocks, one a lane; all lanes are computed, so that a number's bits do not
+ * depend on how many are asked for. */
 #include "cos.clm"
-#include "lanes.clh"
 #include "log.clm"
+#include "philox.clh"
 #include "sin.clm"
 #include "turn.clh"
 
-#if VW == 16
-#define UINTS             uint16
-#define TO_FLOATS         convert_float16
-#define CARRY(low, first) as_uint16((low) < (first)) /* all bits where it wrapped */
-/* Both halves of c * k by products of every other lane, which devices have; mul_hi may be made of products of sixteen
- * bits. */
-#define LOW_HALF 0xFFFFFFFFul
-#define MULTIPLY(k, c, high, low)                                                                                      \
-  const ulong8 low##_all = as_ulong8(c), low##_even = (low##_all & LOW_HALF) * k, low##_odd = (low##_all >> 32) * k;   \
-  const UINTS low = as_uint16((low##_even & LOW_HALF) | (low##_odd << 32)),                                            \
-              high = as_uint16((low##_even >> 32) | (low##_odd & ~LOW_HALF));
 /* The four numbers of each block. */
+#if VW == 16
+#define TO_FLOATS convert_float16
 TURN(spread_float, float, __private, __global)
 TURN(spread_int, int, __private, __global)
 #define SPREAD(T, v, to) spread_##T((const T *)(v), VW, to, 4, 4, VW);
 #else
-#define UINTS                     uint
-#define TO_FLOATS                 convert_float
-#define CARRY(low, first)         0u
-#define MULTIPLY(k, c, high, low) const uint low = (uint)(k) * (c), high = mul_hi((uint)(k), c);
+#define TO_FLOATS convert_float
 #define SPREAD(T, v, to)                                                                                               \
   for (uint e = 0; e < 4; e++) (to)[e] = (v)[e];
 #endif
-
-static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]) {
-  UINTS c0 = low + LANE_NUMBERS(UINTS), c1 = high - CARRY(c0, (UINTS)(low)), c2 = 0, c3 = 0;
-  for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
-    MULTIPLY(0xD2511F53ul, c0, h0, l0)
-    MULTIPLY(0xCD9E8D57ul, c2, h1, l1)
-    c0 = h1 ^ c1 ^ k0, c1 = l1, c2 = h0 ^ c3 ^ k1, c3 = l0;
-  }
-  u[0] = c0, u[1] = c1, u[2] = c2, u[3] = c3;
-}
 
 /* 24 bits: [0, 1) in steps that float holds exactly, whatever the rounding. */
 #define UNIT(u) (TO_FLOATS((u) >> 8) * 5.9604644775390625e-8f)
@@ -54,7 +31,7 @@ static void philox(const uint low, const uint high, uint k0, uint k1, UINTS u[4]
     const ulong at = position + i;                                                                                     \
     UINTS u[4];                                                                                                        \
     VEC v[4];                                                                                                          \
-    philox((uint)at, (uint)(at >> 32), (uint)seed, (uint)(seed >> 32), u);                                             \
+    philox(at, 0, seed, u);                                                                                            \
     FOUR const size_t to = out_o + 4 * i;                                                                              \
     if (4 * (i + VW) <= n) { /* without a condition around each */                                                     \
       SPREAD(float, v, out_p + to)                                                                                     \
@@ -86,7 +63,7 @@ __kernel void random_integers(__global int *out_p, const uint out_o, const uint 
   if (4 * i >= n) return;
   const ulong at = position + i;
   UINTS u[4], v[4];
-  philox((uint)at, (uint)(at >> 32), (uint)seed, (uint)(seed >> 32), u);
+  philox(at, 0, seed, u);
   for (int e = 0; e < 4; e++) v[e] = (uint)low + mul_hi(u[e], (UINTS)(width));
   if (4 * (i + VW) <= n) {
     SPREAD(int, v, out_p + out_o + 4 * i)

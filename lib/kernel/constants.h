@@ -13,6 +13,9 @@
 #define REDUCE_WIDE 4096
 #define REDUCE_ROWS 16
 
+/* Elements that LANES blocks of random numbers decide on. */
+#define DROPOUT_RUN 128
+
 /* Sums of products run in panels of PANEL_K steps. Work-groups share tiles of TILE x TILE results. On a CPU tiles have
  * PIECE_ROWS_OF its registers' floats rows and TILE_COLS columns; PANEL_ROWS rows at most share a packed panel, a
  * packed block has BLOCK_ROWS x BLOCK_COLS results, and an item that has a row ROW_COLS of it. */

@@ -64,8 +64,6 @@ ROW(ELU, "elu", "x > 0 ? x : alpha*expm1(x)", {"x"}, {"alpha"}, {0})
 ROW(POW, "pow", "pow(x, o)", {"x", "o"}, {0}, {0})
 ROW(SCALAR_POW, "scalar_pow", "pow(b, x)", {"x"}, {"b"}, {0})
 ROW(WHERE, "where", "c != 0 ? x : o", {"c", "x", "o"}, {0}, {0})
-/* u is uniform in [0,1); k is 1/(1 - p), or 0 for p = 1. */
-ROW(DROPOUT, "dropout", "u >= p ? x*k : 0", {"x", "u"}, {"p", "k"}, {0})
 ROW(MEAN_FROM, "mean", "(x - f)*s", {"x", "f"}, {"s"}, {0})
 /* The mean of squares may be finite where a square is not. */
 ROW(VAR, "var", "(x - f - mu)*s*(x - f - mu)", {"x", "f", "mu"}, {"s"}, {0})

@@ -112,7 +112,7 @@ EACH(map_in_place, changed(c->ctx, clg_map_(target_of(x), "x*o + 1", (clg_map_in
 static void dropped(const op_attrs *a, const op_array *in, op_array *out) {
   *out = in[0];
   for (int64_t i = 0; i < array_count(out); i++)
-    out->v[i] = a->evaluates ? in->v[i] : op_random_unit(i) < a->p ? 0 : in->v[i] / (1 - (double)a->p);
+    out->v[i] = a->evaluates ? in->v[i] : op_random_of_dropout(i) < a->p ? 0 : in->v[i] / (1 - (double)a->p);
 }
 OP(dropout, (clg_set_seed(c->ctx, OP_SEED, OP_POSITION), clg_dropout(x, a->p, !a->evaluates)), .whole = dropped,
    .linear = true)
@@ -192,6 +192,9 @@ static const op_case cases[] = {
     {&op_map, NULL, {FEW, S(5)}, -1, 1},
     {&op_map_in_place, NULL, {FEW, S(5)}, -1, 1},
     {&op_dropout, NULL, {FEW}, -1, 1, {.p = 0.4f}},
+    {&op_dropout, "where half a number ties, and is kept", {FEW}, -1, 1, {.p = 0xCE33p-17f}},
+    {&op_dropout, "where half a number ties, and is dropped", {FEW}, -1, 1, {.p = 0xFE8Dp-17f}},
+    {&op_dropout, "of more elements than numbers come at once", {S(3, 131)}, -1, 1, {.p = 0.25f}},
     {&op_dropout, "in evaluation", {FEW}, -1, 1, {.p = 0.4f, .evaluates = true}},
 };
 const op_list elementwise_cases = OP_LIST(cases);

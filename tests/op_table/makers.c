@@ -3,10 +3,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Number i of the stream, 32 bits: lane i%4 of block position + i/4 (Salmon, Moraes, Dror, Shaw 2011). */
-static uint32_t philox(uint64_t seed, uint64_t position, int64_t i) {
+/* Number i of the stream, 32 bits: lane i%4 of block position + i/4 (Salmon, Moraes, Dror, Shaw 2011). `further`: of
+ * blocks beside these. */
+static uint32_t philox_of(uint64_t seed, uint64_t position, uint32_t further, int64_t i) {
   uint64_t at = position + (uint64_t)i / 4;
-  uint32_t c[4] = {(uint32_t)at, (uint32_t)(at >> 32), 0, 0}, k[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+  uint32_t c[4] = {(uint32_t)at, (uint32_t)(at >> 32), further, 0}, k[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
   for (int round = 0; round < 10; round++) {
     uint64_t p = 0xD2511F53ull * c[0], q = 0xCD9E8D57ull * c[2];
     uint32_t next[4] = {(uint32_t)(q >> 32) ^ c[1] ^ k[0], (uint32_t)q, (uint32_t)(p >> 32) ^ c[3] ^ k[1], (uint32_t)p};
@@ -14,6 +15,16 @@ static uint32_t philox(uint64_t seed, uint64_t position, int64_t i) {
     k[0] += 0x9E3779B9u, k[1] += 0xBB67AE85u;
   }
   return c[i % 4];
+}
+static uint32_t philox(uint64_t seed, uint64_t position, int64_t i) { return philox_of(seed, position, 0, i); }
+/* Sixteen bits of a number, then as many of a further one: 128 elements have four numbers each of 16 blocks. */
+double op_random_of_dropout(int64_t i) {
+  uint32_t bits = 0;
+  for (uint32_t further = 0; further < 2; further++) {
+    uint32_t number = philox_of(OP_SEED, OP_POSITION, further, (i / 128 * 16 + i % 16) * 4 + i % 128 / 32);
+    bits = bits << 16 | (i / 16 % 2 ? number >> 16 : number & 0xFFFF);
+  }
+  return bits * 0x1p-32;
 }
 double op_random_unit(int64_t i) { return (philox(OP_SEED, OP_POSITION, i) >> 8) * 0x1p-24; }
 

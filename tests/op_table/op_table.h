@@ -190,6 +190,7 @@ void op_define(const op *o, const op_attrs *a, const op_array *in, op_array *out
 /* Where calls that draw numbers begin, and the numbers in [0,1) from there on. */
 enum { OP_SEED = 5, OP_POSITION = 3 };
 double op_random_unit(int64_t i);
+double op_random_of_dropout(int64_t i);
 /* An activation by its definition: see clg_activate. */
 #define OP_SWISH "shift + x*sigmoid(k*x)" /* of two numbers */
 double op_activation(clg_act act, double x);
