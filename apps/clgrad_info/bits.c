@@ -142,7 +142,7 @@ static const struct {
     {"functions", functions, 0xdf28a2dc2c686b77, 0xc3b2abf466c5a45c},
     {"sums", sums, 0x89663238e208bbcc, 0x3fc4f17738a89b60},
     {"products", products, 0x6304ca70384dbcaf, 0x31e2ab964960e120},
-    {"convolutions", convolutions, 0x0990699fb042ce62, 0xe1cc1a0f719bf81c},
+    {"convolutions", convolutions, 0xebb307ebd3003b9c, 0xe1cc1a0f719bf81c},
     {"norms", norms, 0xcf116e7bf2df75e3, 0x41e3a3a10ae1aedd},
     {"training", training, 0x2faad9710686c232, 0xf128b6ed8a2f8ad2},
 };

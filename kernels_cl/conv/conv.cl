@@ -285,16 +285,18 @@ static void pixels_to_rows(__global const float *from, const size_t plane, const
 }
 
 #if CLG_FORM(conv_wgrad)
-/* Weight gradient of `chunk` channels of x and a pair of panels of y, summed over `per` blocks into out
- * [chunk][O][C/groups][kh*kw]. A block has positions of `images` images. Group ids (pair of a group, chunk of channels,
- * chunk of blocks). */
+/* Weight gradient of `chunk` channels of x and `panel` pairs of panels of y, summed over `per` blocks into out
+ * [chunk][O][C/groups][kh*kw]. A block has positions of `images` images. Group ids (pairs of a group, chunk of
+ * channels, chunk of blocks). */
 __kernel void conv_wgrad(__global const float *in, const uint in_o, __global const float *g_y, const uint g_o,
                          __global float *out, const uint out_o, CONV_SHAPE) {
   const conv s = conv_of(sa, sb, sc, sd);
-  const int pairs = (s.out_ch + CONV_PAIR - 1) / CONV_PAIR, g = (int)get_group_id(0) / pairs,
-            j0 = (int)get_group_id(0) % pairs * CONV_PAIR;
+  const int pairs = (s.out_ch + CONV_PAIR - 1) / CONV_PAIR, slices = (pairs + s.panel - 1) / s.panel,
+            g = (int)get_group_id(0) / slices, p0 = (int)get_group_id(0) % slices * s.panel,
+            p1 = min(p0 + s.panel, pairs);
   const int c = (int)get_group_id(1) * s.chunk, cn = min(s.chunk, s.in_ch - c), kk = s.k_h * s.k_w, taken = cn * kk;
-  const int plane = s.patch_h * s.patch_w, lanes = min(CONV_PAIR, s.out_ch - j0), across = s.blocks_y * s.blocks_x;
+  const int held = taken + PIECE_ROWS; /* the last piece may reach beyond a pair's sums */
+  const int plane = s.patch_h * s.patch_w, across = s.blocks_y * s.blocks_x;
   const int blocks = (s.batch + s.images - 1) / s.images * across, b0 = (int)get_group_id(2) * s.per,
             b1 = min(b0 + s.per, blocks);
   if (g >= s.groups || cn <= 0) return;
@@ -308,25 +310,32 @@ __kernel void conv_wgrad(__global const float *in, const uint in_o, __global con
   for (int b = b0; b < b1; b++) {
     const int n0 = b / across * s.images, images = min(s.images, s.batch - n0);
     const int qy = b / s.blocks_x % s.blocks_y * s.rows, qx = b % s.blocks_x * s.cols;
-    const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx);
-    int pixels = 0;
-    for (int m = 0; m < images; m++) {
-      const size_t image = (size_t)(n0 + m) * s.groups + g;
-      fill_patch(in + in_o + (image * s.in_ch + c) * s.in_h * s.in_w, s.in_h, s.in_w, qy * s.in_sy + s.min_y,
-                 qx * s.in_sx + s.min_x, cn, s.patch_h, s.patch_w, patch + m * cn * plane);
-      __global const float *from = g_y + g_o + (image * s.out_ch + j0) * s.out_h * s.out_w + (size_t)qy * s.out_w + qx;
-      for (int l = 0; l < lanes; l += LANES, from += (size_t)LANES * s.out_h * s.out_w)
-        pixels_to_rows(from, (size_t)s.out_h * s.out_w, min(lanes - l, LANES), rows, cols, s.out_w,
-                       side + l * CONV_PIXELS + pixels * LANES);
+    const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), pixels = rows * cols;
+    for (int m = 0, i = 0; m < images; m++) {
+      fill_patch(in + in_o + (((size_t)(n0 + m) * s.groups + g) * s.in_ch + c) * s.in_h * s.in_w, s.in_h, s.in_w,
+                 qy * s.in_sy + s.min_y, qx * s.in_sx + s.min_x, cn, s.patch_h, s.patch_w, patch + m * cn * plane);
       for (int y = 0; y < rows; y++)
-        for (int x = 0; x < cols; x++) pixel[pixels++] = (uint)(m * cn * plane + y * s.in_sy * s.patch_w + x * s.in_sx);
+        for (int x = 0; x < cols; x++) pixel[i++] = (uint)(m * cn * plane + y * s.in_sy * s.patch_w + x * s.in_sx);
     }
-    tile_side(patch, offset, taken, pixel, side, CONV_PIXELS, pixels, b == b0, lanes, part);
+    for (int p = p0; p < p1; p++) {
+      const int lanes = min(CONV_PAIR, s.out_ch - p * CONV_PAIR);
+      const size_t plane_y = (size_t)s.out_h * s.out_w;
+      for (int m = 0; m < images; m++) {
+        __global const float *from = g_y + g_o +
+                                     (((size_t)(n0 + m) * s.groups + g) * s.out_ch + p * CONV_PAIR) * plane_y +
+                                     (size_t)qy * s.out_w + qx;
+        for (int l = 0; l < lanes; l += LANES, from += LANES * plane_y)
+          pixels_to_rows(from, plane_y, min(lanes - l, LANES), rows, cols, s.out_w,
+                         side + l * CONV_PIXELS + m * pixels * LANES);
+      }
+      tile_side(patch, offset, taken, pixel, side, CONV_PIXELS, images * pixels, b == b0, lanes,
+                part + (p - p0) * held * CONV_PAIR);
+    }
   }
-  for (int l = 0; l < lanes; l++) {
+  for (int j = p0 * CONV_PAIR; j < min(p1 * CONV_PAIR, s.out_ch); j++) {
     __global float *to =
-        out + out_o + (((size_t)get_group_id(2) * s.groups + g) * s.out_ch + j0 + l) * s.in_ch * kk + (size_t)c * kk;
-    const float *sum = part + l;
+        out + out_o + (((size_t)get_group_id(2) * s.groups + g) * s.out_ch + j) * s.in_ch * kk + (size_t)c * kk;
+    const float *sum = part + (j / CONV_PAIR - p0) * held * CONV_PAIR + j % CONV_PAIR;
     for (int r = 0; r < taken; r++) to[r] = flags & CONV_ADD ? to[r] + sum[r * CONV_PAIR] : sum[r * CONV_PAIR];
   }
 }

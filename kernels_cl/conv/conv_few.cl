@@ -46,59 +46,104 @@ static void part_row(__global const float *from, const int n, const int c, const
 }
 /* The patch of a channel from (y0, x0) of its plane; what lies outside is left as it is. */
 static void part_plane(__global const float *in, const conv s, const few f, const int y0, const int x0, float *patch) {
-  const int left = clamp(-x0, 0, s.patch_w), right = clamp(s.in_w - x0, left, s.patch_w);
+  const int left = clamp(-x0, 0, s.patch_w), n = clamp(s.in_w - x0, left, s.patch_w) - left;
   const int top = clamp(-y0, 0, s.patch_h), bottom = clamp(s.in_h - y0, top, s.patch_h);
-  for (int r = top; r < bottom; r++)
-    part_row(in + (size_t)(y0 + r) * s.in_w + x0 + left, right - left, left, s.in_sx, f.h * f.pitch,
-             patch + few_at(s, f, r, 0));
+  in += (ptrdiff_t)(y0 + top) * s.in_w + x0 + left;
+  if (s.in_sy == 1 && s.in_sx == 1) {
+    patch += top * f.pitch + left;
+    for (int r = top; r < bottom; r++, in += s.in_w, patch += f.pitch) copy_row(in, patch, n);
+  } else {
+    for (int r = top; r < bottom; r++, in += s.in_w)
+      part_row(in, n, left, s.in_sx, f.h * f.pitch, patch + few_at(s, f, r, 0));
+  }
 }
 static void clear(float *to, const int n) {
   for (int i = 0; i < n; i++) to[i] = 0.0f;
 }
 
 #if CLG_FORM(conv_few_channels)
-/* N vectors of sums from v on of a panel of kn steps. */
-#define FEW_SUMS(N)                                                                                                    \
-  for (; v + N <= vectors; v += N) {                                                                                   \
-    float16 s[N];                                                                                                      \
-    EACH_OF(N, i) s[i] = (float16)(0.0f);                                                                              \
-    for (uint p = 0; p < kn; p++) {                                                                                    \
-      const float16 e = (float16)(weight[p]);                                                                          \
-      const float *from = patch + offset[p] + v * LANES;                                                               \
-      EACH_OF(N, i) s[i] = FMA(LOAD16_OF(__private, from + i * LANES), e, s[i]);                                       \
-    }                                                                                                                  \
-    EACH_OF(N, i) sums[v + i] = first ? s[i] : sums[v + i] + s[i];                                                     \
-  }
-static void few_panel(const float *patch, const uint *offset, const float *weight, const uint kn, const bool first,
-                      const int vectors, float16 *sums) {
-  int v = 0;
-  FEW_SUMS(FEW_TILE)
-  FEW_SUMS(1)
-}
+/* Vectors of sums at once of a tile of CONV_FEW_ROWS channels. */
+#if REGISTER_LANES == 16
+#define FEW_TILE_VECS 4
+#else
+#define FEW_TILE_VECS 1
+#endif
 
+/* N vectors of sums from v on of ROWS channels, of which `rows` exist, over a panel of kn steps. */
+#define FEW_SUMS(SPACE, ROWS, N)                                                                                       \
+  for (; v + N <= vectors; v += N) {                                                                                   \
+    SPACE const float *weight[ROWS];                                                                                   \
+    float16 s[ROWS][N], x[N];                                                                                          \
+    EACH_OF(ROWS, r) {                                                                                                 \
+      weight[r] = w + min(r, rows - 1) * ld;                                                                           \
+      EACH_OF(N, i) s[r][i] = (float16)(0.0f);                                                                         \
+    }                                                                                                                  \
+    for (uint p = 0; p < kn; p++) {                                                                                    \
+      const float *from = patch + offset[p] + v * LANES;                                                               \
+      EACH_OF(N, i) x[i] = LOAD16_OF(__private, from + i * LANES);                                                     \
+      EACH_OF(ROWS, r) {                                                                                               \
+        const float16 e = (float16)(weight[r][p]);                                                                     \
+        EACH_OF(N, i) s[r][i] = FMA(x[i], e, s[r][i]);                                                                 \
+      }                                                                                                                \
+    }                                                                                                                  \
+    EACH_OF(ROWS, r) {                                                                                                 \
+      float16 *to = sums + r * apart + v;                                                                              \
+      if (r < rows) EACH_OF(N, i) to[i] = first ? s[r][i] : to[i] + s[r][i];                                           \
+    }                                                                                                                  \
+  }
+/* sums [rows][apart], `vectors` of each, from weights [rows][ld]. */
+#define FEW_PANEL(NAME, SPACE)                                                                                         \
+  static void NAME(const float *patch, const uint *offset, SPACE const float *w, const uint ld, uint rows,             \
+                   const uint kn, const bool first, const int vectors, const uint apart, float16 *sums) {              \
+    if (rows > 2) {                                                                                                    \
+      int v = 0;                                                                                                       \
+      FEW_SUMS(SPACE, CONV_FEW_ROWS, FEW_TILE_VECS)                                                                    \
+      FEW_SUMS(SPACE, CONV_FEW_ROWS, 1)                                                                                \
+      return;                                                                                                          \
+    }                                                                                                                  \
+    for (; rows; rows--, w += ld, sums += apart) {                                                                     \
+      int v = 0;                                                                                                       \
+      FEW_SUMS(SPACE, 1, WHOLE_VECS)                                                                                   \
+      FEW_SUMS(SPACE, 1, WHOLE_VECS / 2)                                                                               \
+      FEW_SUMS(SPACE, 1, 1)                                                                                            \
+    }                                                                                                                  \
+  }
+FEW_PANEL(few_panel, __global)
+FEW_PANEL(few_panel_own, __private)
+
+static float16 finished(const sink k, const float16 v) {
+  const float2 numbers = k.numbers;
+  return ACT_VEC(k.flags & CONV_BIAS ? v + k.bias[k.bias_o] : v);
+}
 /* n <= 16 values of a row, which begin at `at`. */
 static void put16(const sink k, const size_t at, const int n, float16 v) {
   __global float *to = k.out + k.out_o + at;
-  const float2 numbers = k.numbers;
-  float lane[LANES];
+  float lane[LANES] __attribute__((aligned(64)));
   if (k.flags & CONV_ADD) {
     for (int l = 0; l < LANES; l++) lane[l] = l < n ? to[l] : 0.0f;
     v = LOAD16_OF(__private, lane) + v;
   }
-  if (k.flags & CONV_BIAS) v += k.bias[k.bias_o];
-  v = ACT_VEC(v);
+  v = finished(k, v);
   if (n == LANES) {
     CLG_STORE16(v, to);
     return;
   }
-  ((clg_at16 *)lane)->v = v;
+  *(float16 *)lane = v;
   for (int l = 0; l < n; l++) to[l] = lane[l];
 }
-/* A row of `cols` sums of each phase along x, `apart` from one to the next, becomes a row of n results. */
-static void put_row(const sink k, const size_t at, const float *sums, const int apart, const int phases, const int cols,
-                    const int n) {
-  if (phases == 1) {
-    const int last = n < LANES || k.flags & CONV_ADD ? n : n - LANES; /* where the last vector begins */
+/* A row of `cols` sums of each phase along x, `apart` from one to the next, becomes a row of n results. The last vector
+ * of a row covers some of the one before. */
+static void put_row(const sink k, const size_t at, const float *sums, const int apart, const int phases, const int n) {
+  __global float *to = k.out + k.out_o + at;
+  const bool add = k.flags & CONV_ADD;
+  if (phases == 1 && n >= 8 && n < LANES && !add) {
+    vstore8(finished(k, LOAD16_OF(__private, sums)).lo, 0, to);
+    vstore8(finished(k, LOAD16_OF(__private, sums + n - 8)).lo, 0, to + n - 8);
+  } else if (phases == 1 && n >= 4 && n < 8 && !add) {
+    vstore4(finished(k, LOAD16_OF(__private, sums)).lo.lo, 0, to);
+    vstore4(finished(k, LOAD16_OF(__private, sums + n - 4)).lo.lo, 0, to + n - 4);
+  } else if (phases == 1) {
+    const int last = n < LANES || add ? n : n - LANES;
     for (int x = 0; x < n; x += LANES) {
       const int first = min(x, last);
       put16(k, at + first, min(n - first, LANES), LOAD16_OF(__private, sums + first));
@@ -114,7 +159,8 @@ static void put_row(const sink k, const size_t at, const float *sums, const int 
   }
 }
 
-/* `per` groups; `chunk` channels at a time. Group ids (block of an image, groups). */
+/* `per` groups; CONV_FEW_ROWS output channels at a time, and `chunk` input channels: all of them where there are more
+ * output channels. Group ids (block of an image, groups). */
 __kernel void conv_few_channels(__global const float *in, const uint in_o, __global const float *w, const uint w_o,
                                 __global float *out, const uint out_o, __global const float *bias, const uint bias_o,
                                 const float2 numbers, CONV_SHAPE) {
@@ -125,7 +171,7 @@ __kernel void conv_few_channels(__global const float *in, const uint in_o, __glo
   const int qy = block / s.blocks_x % s.blocks_y * s.rows, qx = block % s.blocks_x * s.cols;
   const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx);
   const few f = few_of(s, rows, cols);
-  float patch[CONV_PATCH + FEW_SLACK] __attribute__((aligned(64))), weight[CONV_OFFSETS];
+  float patch[CONV_PATCH + FEW_SLACK] __attribute__((aligned(64))), weight[CONV_FEW_ROWS * CONV_OFFSETS];
   float16 sums[CONV_FEW_SUMS / LANES + 2];
   uint start[CONV_PHASES + 1], tap[CONV_OFFSETS], which[CONV_OFFSETS], offset[CONV_OFFSETS];
   uint taps_n = 0;
@@ -142,41 +188,47 @@ __kernel void conv_few_channels(__global const float *in, const uint in_o, __glo
   start[phases] = taps_n;
   clear(patch, s.chunk * f.plane + FEW_SLACK);
   for (int g = g0; g < g1; g++) {
-    for (int c = 0; c < s.in_ch; c += s.chunk) {
-      const int cn = min(s.chunk, s.in_ch - c);
-      for (int i = 0; i < cn; i++)
-        part_plane(in + in_o + (((size_t)n * s.groups + g) * s.in_ch + c + i) * s.in_h * s.in_w, s, f,
-                   qy * s.in_sy + s.min_y, qx * s.in_sx + s.min_x, patch + i * f.plane);
-      for (int j = 0; j < s.out_ch; j++)
+    for (int j = 0; j < s.out_ch; j += CONV_FEW_ROWS) {
+      const int together = min(s.out_ch - j, CONV_FEW_ROWS);
+      for (int c = 0; c < s.in_ch; c += s.chunk) {
+        const int cn = min(s.chunk, s.in_ch - c);
+        for (int i = 0; i < cn && j == 0; i++)
+          part_plane(in + in_o + (((size_t)n * s.groups + g) * s.in_ch + c + i) * s.in_h * s.in_w, s, f,
+                     qy * s.in_sy + s.min_y, qx * s.in_sx + s.min_x, patch + i * f.plane);
         for (int ph = 0; ph < phases; ph++) {
-          const uint nt = start[ph + 1] - start[ph];
-          uint count = 0;
-          for (int i = 0; i < cn; i++) {
-            __global const float *from = w + w_o +
-                                         (flags & CONV_DGRAD ? ((size_t)g * s.in_ch + c + i) * s.out_ch + j
-                                                             : ((size_t)g * s.out_ch + j) * s.in_ch + c + i) *
-                                             kk;
-            for (uint t = start[ph]; t < start[ph + 1]; t++) {
-              weight[count] = from[which[t]];
-              offset[count++] = (uint)(i * f.plane) + tap[t];
-            }
+          const uint nt = start[ph + 1] - start[ph], count = nt * cn;
+          uint *at = offset + start[ph] * cn;
+          if ((j == 0 && g == g0) || s.chunk < s.in_ch)
+            for (int i = 0; i < cn; i++)
+              for (uint t = 0; t < nt; t++) at[i * nt + t] = (uint)(i * f.plane) + tap[start[ph] + t];
+          if (flags & CONV_DGRAD)
+            for (int r = 0; r < together; r++)
+              for (int i = 0; i < cn; i++) {
+                __global const float *from = w + w_o + (((size_t)g * s.in_ch + c + i) * s.out_ch + j + r) * kk;
+                for (uint t = 0; t < nt; t++) weight[r * count + i * nt + t] = from[which[start[ph] + t]];
+              }
+          __global const float *own = w + w_o + (((size_t)g * s.out_ch + j) * s.in_ch + c) * kk;
+          for (uint p = 0; p < count || (p == 0 && c == 0); p += PANEL_K) {
+            const uint kn = min(count - p, PANEL_K), apart = (uint)(phases * f.vectors);
+            float16 *to = sums + ph * f.vectors;
+            if (flags & CONV_DGRAD)
+              few_panel_own(patch, at + p, weight + p, count, together, kn, c + p == 0, f.vectors, apart, to);
+            else
+              few_panel(patch, at + p, own + p, s.in_ch * kk, together, kn, c + p == 0, f.vectors, apart, to);
           }
-          float16 *to = sums + (j * phases + ph) * f.vectors;
-          for (uint p = 0; p < count || (p == 0 && c == 0); p += PANEL_K)
-            few_panel(patch, offset + p, weight + p, min(nt * cn - p, PANEL_K), c + p == 0, f.vectors, to);
         }
-    }
-    for (int j = 0; j < s.out_ch; j++) {
-      const size_t channel = (size_t)g * s.out_ch + j;
-      const sink k = {
-          out,   bias,   out_o + ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w, bias_o + channel,
-          flags, numbers};
-      for (int y = 0; y < rows * s.out_sy; y++) {
-        const int oy = qy * s.out_sy + y, ox = qx * s.out_sx;
-        const float *row = (const float *)(sums + (j * phases + y % s.out_sy * s.out_sx) * f.vectors);
-        if (oy < s.out_h)
-          put_row(k, (size_t)oy * s.out_w + ox, row + y / s.out_sy * f.pitch, f.vectors * LANES, s.out_sx, cols,
-                  min(cols * s.out_sx, s.out_w - ox));
+      }
+      for (int r = 0; r < together; r++) {
+        const size_t channel = (size_t)g * s.out_ch + j + r;
+        const sink k = {
+            out,   bias,   out_o + ((size_t)n * s.groups * s.out_ch + channel) * s.out_h * s.out_w, bias_o + channel,
+            flags, numbers};
+        const int width = min(cols * s.out_sx, s.out_w - qx * s.out_sx);
+        for (int ry = 0; ry < s.out_sy; ry++) {
+          const float *row = (const float *)(sums + (r * phases + ry * s.out_sx) * f.vectors);
+          for (int oy = qy * s.out_sy + ry; oy < min((qy + rows) * s.out_sy, s.out_h); oy += s.out_sy, row += f.pitch)
+            put_row(k, (size_t)oy * s.out_w + qx * s.out_sx, row, f.vectors * LANES, s.out_sx, width);
+        }
       }
     }
   }

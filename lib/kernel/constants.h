@@ -34,8 +34,8 @@
 #define PRODUCT_SWAPPED 4u
 
 /* A CPU's item has blocks of CONV_PIXELS results of CONV_PAIR channels, CONV_SUMS sums of them, or CONV_FEW_SUMS of
- * few; of the input a patch of CONV_PATCH floats and CONV_OFFSETS channels x taps at a time; no more than CONV_PHASES
- * phases. Weights are packed CONV_PACKED input channels at a time. */
+ * CONV_FEW_ROWS at a time; of the input a patch of CONV_PATCH floats and CONV_OFFSETS channels x taps at a time; no
+ * more than CONV_PHASES phases. Weights are packed CONV_PACKED input channels at a time. */
 #define CONV_ADD      1u
 #define CONV_BIAS     2u
 #define CONV_DGRAD    4u
@@ -43,6 +43,7 @@
 #define CONV_PIXELS   128
 #define CONV_SUMS     65536
 #define CONV_FEW_SUMS 8192
+#define CONV_FEW_ROWS 4
 #define CONV_PATCH    12288
 #define CONV_OFFSETS  2048
 #define CONV_PHASES   64

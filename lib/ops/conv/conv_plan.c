@@ -8,13 +8,14 @@ enum {
   SPARE_ROWS = PIECE_ROWS_OF(LANES), /* sums that the last piece of a block may reach beyond it */
   PIXELS = 64,                       /* outputs of a block where there is little work, and of weight gradients */
   WGRAD_TAPS = 256,                  /* channels x taps of a weight gradient's item */
-  FEW_CHANNELS = 4,   /* most output channels of the kernel for few, and of both sides for weight gradients */
-  FEW_BLOCK = 256,    /* outputs of its blocks at least, */
-  FEW_TOGETHER = 8,   /* input channels that it holds together, */
-  FEW_WORK = 1 << 16, /* and multiplications of an item, of several groups if need be */
-  ITEMS = 32,         /* fewer leave compute units without work */
-  CHUNKS = 16,        /* most of a sum */
-  LONE_STRIDE = 8     /* of an axis with one output, where any stride gives the same */
+  FEW_CHANNELS = 4,                  /* most on both sides of the weight gradient of few */
+  FEW_STEPS = 64,                    /* of a sum, up to which more outputs than CONV_FEW_ROWS have the kernel for few */
+  FEW_BLOCK = 256,                   /* outputs of its blocks at least, */
+  FEW_TOGETHER = 8,                  /* input channels that it holds together, */
+  FEW_WORK = 1 << 16,                /* and multiplications of an item, of several groups if need be */
+  ITEMS = 32,                        /* fewer leave compute units without work */
+  CHUNKS = 16,                       /* most of a sum */
+  LONE_STRIDE = 8                    /* of an axis with one output, where any stride gives the same */
 };
 
 static int min(int a, int b) { return a < b ? a : b; }
@@ -104,10 +105,20 @@ static bool cut_few(clg_conv_plan *p, bool dgrad, int held, int together) {
   }
 }
 
+/* More outputs than CONV_FEW_ROWS pay if the kernel for pairs would leave lanes without work, or spend its time on
+ * weights and results; weights of dgrad lie apart from each other. */
+static bool wants_few(const clg_conv_plan *p, bool dgrad) {
+  const int64_t steps = (int64_t)p->k[0] * p->k[1] * p->in_ch / phases_of(p);
+  if (p->out_ch <= CONV_FEW_ROWS) return true;
+  if (p->out_ch < LANES) return steps <= 2 * PANEL_K;
+  return !dgrad && steps <= FEW_STEPS && p->k[0] >= p->in_s[0] && p->k[1] >= p->in_s[1];
+}
+
 static bool plan_few(clg_conv_plan *p, bool dgrad) {
   const int64_t taps = (int64_t)p->k[0] * p->k[1], phases = phases_of(p);
-  if (p->out_ch > FEW_CHANNELS || phases > CONV_PHASES || taps > CONV_OFFSETS ||
-      !cut_few(p, dgrad, p->out_ch * (int)phases, min(p->in_ch, FEW_TOGETHER)))
+  const int together = p->out_ch <= CONV_FEW_ROWS ? min(p->in_ch, FEW_TOGETHER) : p->in_ch;
+  if (!wants_few(p, dgrad) || phases > CONV_PHASES || taps > CONV_OFFSETS ||
+      !cut_few(p, dgrad, min(p->out_ch, CONV_FEW_ROWS) * (int)phases, together))
     return false;
   const int64_t work = taps * p->rows * p->cols * p->in_ch * p->out_ch, items = clg_conv_plan_blocks(p) * p->groups;
   p->per = max(1, (int)(work < FEW_WORK ? FEW_WORK / work : 1));
@@ -176,10 +187,11 @@ static bool plan_few_wgrad(clg_conv_plan *p) {
 }
 
 static bool plan_pairs_wgrad(clg_conv_plan *p) {
-  int taps = p->k[0] * p->k[1];
-  if (taps > CONV_OFFSETS || !cut(p, false, PIXELS, 1)) return false;
+  const int taps = p->k[0] * p->k[1], pairs = CLG_CEIL_DIV(p->out_ch, CONV_PAIR);
+  if (taps > CONV_OFFSETS || !cut(p, false, CONV_PIXELS, 1)) return false;
   p->chunk = min(p->chunk, max(1, WGRAD_TAPS / taps));
-  take_images(p, PIXELS, p->chunk);
+  take_images(p, CONV_PIXELS, p->chunk);
+  p->panel = max(1, min(pairs, CONV_OFFSETS / (p->chunk * taps + SPARE_ROWS)));
   return true;
 }
 
@@ -199,6 +211,12 @@ int clg_conv_plan_split(clg_conv_plan *p, clg_conv_kernel kernel) {
     units = p->batch * p->q[0] * p->q[1], want *= 16, min_units = 256;
     items = CLG_CEIL_DIV(p->in_ch * taps, TILE) * CLG_CEIL_DIV(p->out_ch, TILE) * p->groups;
   }
-  p->per = max(1, CLG_CEIL_DIV(units, min(CLG_CEIL_DIV(want, items), max(1, units / min_units))));
+  const int chunks = min(CLG_CEIL_DIV(want, items), max(1, units / min_units));
+  p->per = max(1, CLG_CEIL_DIV(units, chunks));
+  if (kernel == CLG_CONV_PAIRS) { /* as many pairs an item as leave work for all */
+    const int pairs = CLG_CEIL_DIV(p->out_ch, CONV_PAIR), others = items / pairs * CLG_CEIL_DIV(units, p->per);
+    p->panel = min(p->panel, max(1, pairs / CLG_CEIL_DIV(ITEMS, others)));
+    p->panel = CLG_CEIL_DIV(pairs, CLG_CEIL_DIV(pairs, p->panel));
+  }
   return max(1, CLG_CEIL_DIV(units, p->per));
 }

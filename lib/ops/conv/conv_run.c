@@ -98,7 +98,7 @@ static clg_status launch_wgrad(const clg_conv_call *c, const clg_conv_plan *k, c
   add_shape(&l, k, flags);
   if (kernel == CLG_CONV_FEW) return launch(c, NULL, "conv_few_wgrad", &l, k->groups, chunks, 1);
   if (kernel == CLG_CONV_PAIRS)
-    return launch(c, NULL, "conv_wgrad", &l, CLG_CEIL_DIV(k->out_ch, CONV_PAIR) * k->groups,
+    return launch(c, NULL, "conv_wgrad", &l, CLG_CEIL_DIV(CLG_CEIL_DIV(k->out_ch, CONV_PAIR), k->panel) * k->groups,
                   CLG_CEIL_DIV(k->in_ch, k->chunk), chunks);
   return launch(c, NULL, "conv_wgrad_tile", &l, CLG_CEIL_DIV(k->in_ch * k->k[0] * k->k[1], TILE),
                 CLG_CEIL_DIV(k->out_ch, TILE) * k->groups, chunks);
