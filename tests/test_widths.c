@@ -331,24 +331,27 @@ END_TEST
 
 /* ---- softmax ---- */
 
-/* Of rows of n, whose gradient is added to that of 2x; the logarithm's. */
-static void check_softmax(int64_t rows, int64_t n, bool logs) {
-  float *x = values(rows * n, 3), *g = values(rows * n, 4);
-  double *y = zeros(rows * n), *dx = zeros(rows * n);
-  for (int64_t r = 0; r < rows; r++) {
+/* Along the middle of [outer,n,inner], of 9x, with a gradient that is added to that of 2x; the logarithm's. */
+static void check_softmax(int64_t outer, int64_t n, int64_t inner, bool logs) {
+  const int64_t all = outer * n * inner;
+  float *x = values(all, 3), *g = values(all, 4);
+  double *y = zeros(all), *dx = zeros(all);
+  for (int64_t r = 0; r < outer * inner; r++) {
+    const int64_t first = r / inner * n * inner + r % inner, end = first + n * inner;
     double sum = 0, weighted = 0;
-    for (int64_t i = r * n; i < (r + 1) * n; i++) sum += exp((double)x[i] * 9);
-    for (int64_t i = r * n; i < (r + 1) * n; i++) {
+    for (int64_t i = first; i < end; i += inner) sum += exp((double)x[i] * 9);
+    for (int64_t i = first; i < end; i += inner) {
       const double share = exp((double)x[i] * 9) / sum;
       y[i] = logs ? log(share) : share, dx[i] = share, weighted += (logs ? 1 : share) * (double)g[i];
     }
-    for (int64_t i = r * n; i < (r + 1) * n; i++)
+    for (int64_t i = first; i < end; i += inner)
       dx[i] = 9 * (logs ? (double)g[i] - dx[i] * weighted : dx[i] * ((double)g[i] - weighted)) + 2 * (double)g[i];
   }
   char what[100];
-  snprintf(what, sizeof what, "%s of [%ld,%ld]", logs ? "log softmax" : "softmax", (long)rows, (long)n);
+  snprintf(what, sizeof what, "%s of [%ld,%ld,%ld]", logs ? "log softmax" : "softmax", (long)outer, (long)n,
+           (long)inner);
   clg_scope *s = clg_scope_open(ctx);
-  clg_tensor *t = tensor(2, DIMS(rows, n), x), *up = tensor(2, DIMS(rows, n), g), *d;
+  clg_tensor *t = tensor(3, DIMS(outer, n, inner), x), *up = tensor(3, DIMS(outer, n, inner), g), *d;
   clg_tensor *by = clg_mul_scalar(t, 9), *z = logs ? clg_log_softmax(by, 1) : clg_softmax(by, 1);
   near(z, y, 4e-6, what);
   gradients(clg_add(clg_mul_scalar(t, 2), z), up, &t, 1, &d);
@@ -360,8 +363,16 @@ START_TEST(softmax_of_rows) {
   static const int ns[] = {1, 2, 3, 4, 5, 7, 8, 10, 12, 15, 16, 17, 31, 32, 33, 300, 0},
                    counts[] = {1, 3, 15, 16, 17, 63, 64, 65, 150, 0};
   EACH(n, ns) EACH(rows, counts) {
-    check_softmax(*rows, *n, false);
-    check_softmax(*rows, *n, true);
+    check_softmax(*rows, *n, 1, false);
+    check_softmax(*rows, *n, 1, true);
+  }
+}
+END_TEST
+START_TEST(softmax_of_columns) {
+  static const int ns[] = {1, 5, 16, 17, 40, 0}, widths[] = {2, 15, 16, 17, 48, 63, 64, 65, 130, 0};
+  EACH(n, ns) EACH(inner, widths) for (int64_t outer = 1; outer < 4; outer += 2) {
+    check_softmax(outer, *n, *inner, false);
+    check_softmax(outer, *n, *inner, true);
   }
 }
 END_TEST
@@ -377,6 +388,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, batch_norms);
   tcase_add_test(c, group_norms);
   tcase_add_test(c, softmax_of_rows);
+  tcase_add_test(c, softmax_of_columns);
   suite_add_tcase(suite, c);
 }
 CHECK_MAIN("widths", add_cases)

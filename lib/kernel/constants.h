@@ -68,10 +68,11 @@
 #define NORM_ROW_WORK   1024u
 #define NORM_STRIPE     1024u
 
-/* Rows of a CPU's item where they are short enough to lie side by side. */
-#define SOFTMAX_LOG   1u
-#define SOFTMAX_ADD   2u
-#define SOFTMAX_SHORT 64u
+/* Of a CPU's item rows where they are short enough to lie side by side, and columns. */
+#define SOFTMAX_LOG    1u
+#define SOFTMAX_ADD    2u
+#define SOFTMAX_SHORT  64u
+#define SOFTMAX_STRIPE 64u
 
 /* Kernels by index: elements of a CPU's item, and of its sums at a time. Least: minima. */
 #define INDEX_PIECE 1024u

@@ -30,8 +30,8 @@ static clg_status launch(const clg_op_call *c, const char *const kernel[3], clg_
   size_t share = cpu && in_item ? in_item : 1;
   if (side_by_side) share = SOFTMAX_SHORT;
   if (rows) return clg_launch_groups(c->ctx, k, c->op->name, &args, (size_t[3]){CLG_CEIL_DIV(outer, share), 1, 1});
-  const int64_t stripes = CLG_CEIL_DIV(s.inner, clg_vector_width(c->ctx));
-  return clg_launch(c->ctx, k, c->op->name, &args, (size_t[3]){(size_t)stripes, outer, 1}, NULL);
+  const size_t stripes = CLG_CEIL_DIV((size_t)s.inner, cpu ? SOFTMAX_STRIPE : 1), one[3] = {1, 1, 1};
+  return clg_launch(c->ctx, k, c->op->name, &args, (size_t[3]){stripes, outer, 1}, cpu ? one : NULL);
 }
 
 static bool shapes(clg_op_call *c, clg_shape *out) {
