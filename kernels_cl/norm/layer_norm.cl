@@ -71,6 +71,47 @@ __kernel void norm_forward(__global const float *x_all, const uint x_o, __global
     SUM_TAKE(V, all_t, more_t, t)                                                                                      \
   }
 
+/* dx of a row. */
+#define NORM_H(V, LOAD)                                                                                                \
+  const V hat = (LOAD(x + j) - mu) * scale;                                                                            \
+  V h = NORM_Z(V, LOAD);                                                                                               \
+  if (has & NORM_GAMMA) h *= LOAD(gamma + j);
+#define NORM_H_TERMS(V, LOAD) NORM_H(V, LOAD) const V first = h, second = h * hat;
+#define NORM_DX(V, LOAD, STORE)                                                                                        \
+  {                                                                                                                    \
+    NORM_H(V, LOAD)                                                                                                    \
+    V d = scale * (h - mean_h - hat * mean_hat);                                                                       \
+    if (has & NORM_ADD_X) d += LOAD(dx + j);                                                                           \
+    STORE(d, dx + j);                                                                                                  \
+  }
+#define BACKWARD_ROW                                                                                                   \
+  {                                                                                                                    \
+    __global const float *g = g_all + (size_t)row * n, *x = x_all + (size_t)row * n, *y = y_all + (size_t)row * n;     \
+    __global float *dx = dx_all + (size_t)row * n;                                                                     \
+    const float mu = mean[row], scale = rstd[row];                                                                     \
+    float mean_h, mean_hat;                                                                                            \
+    ROW_SUMS(n, NORM_H_TERMS, mean_h, mean_hat)                                                                        \
+    mean_h = clg_div(mean_h, (float)n);                                                                                \
+    mean_hat = clg_div(mean_hat, (float)n);                                                                            \
+    ROW_VECTORS(n, NORM_DX(VEC, VLOAD, VSTORE))                                                                        \
+    ROW_REST(n, NORM_DX(float, LOAD1, STORE1))                                                                         \
+  }
+#if CLG_CPU
+static void norm_rows(__global const float *g_all, __global const float *x_all, __global const float *y_all,
+                      __global const float *gamma, __global const float *mean, __global const float *rstd,
+                      __global float *dx_all, const uint first, const uint end, const uint n, const uint flags,
+                      const float2 numbers) {
+  const uint lane = 0;
+  if ((flags & (NORM_GAMMA | NORM_ADD_X)) == NORM_GAMMA) { /* known flags leave no branch in the loops */
+    const uint has = NORM_GAMMA;
+    for (uint row = first; row < end; row++) BACKWARD_ROW
+  } else {
+    const uint has = flags;
+    for (uint row = first; row < end; row++) BACKWARD_ROW
+  }
+}
+#endif
+
 /* Column sums over rows [first,end): dgamma (+)= sum z * xhat, dbeta (+)= sum z, those that flags ask for; all pointers
  * are at the column. */
 static void norm_column(__global const float *g, __global const float *x, __global const float *y,
@@ -150,11 +191,13 @@ static void stripe_store(const stripe *p, __global float *dgamma, __global float
   }
 }
 
-/* The same of `w` <= NORM_STRIPE neighbouring columns from j0 on. */
+/* The same of `w` <= NORM_STRIPE neighbouring columns from j0 on. With NORM_ROWS, which wants all of more than one
+ * vector, dx too: of each block of rows before their sums, for which they are near then. */
 static void norm_columns(__global const float *g, __global const float *x, __global const float *y,
-                         __global const float *mean, __global const float *rstd, __global float *dgamma,
-                         __global float *dbeta, const uint first, const uint end, const uint j0, const uint w,
-                         const uint n, const uint flags, const float2 numbers) {
+                         __global const float *gamma, __global const float *mean, __global const float *rstd,
+                         __global float *dx, __global float *dgamma, __global float *dbeta, const uint first,
+                         const uint end, const uint j0, const uint w, const uint n, const uint flags,
+                         const float2 numbers) {
   if (j0 + w < VW) {
     for (uint c = 0; c < w; c++)
       norm_column(g + c, x + c, y + c, mean, rstd, dgamma + c, dbeta + c, first, end, 1, n, flags, numbers);
@@ -168,6 +211,8 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
     const uint done = (i - first) % SUM_LONG;
     rows = n >= 2048 && i + 4 <= end ? 4 : 1;
     const bool opens = done == 0, ends = done + rows == SUM_LONG || i + rows == end, begins = i - first < SUM_LONG;
+    if (opens && (flags & NORM_ROWS))
+      norm_rows(g, x, y, gamma, mean + i, rstd + i, dx + (size_t)i * n, 0, min(SUM_LONG, end - i), n, flags, numbers);
     /* Flags that are known leave no branch in most rows' loops. */
 #define ADD_AS(ADD)                                                                                                    \
   if (opens && !ends) {                                                                                                \
@@ -186,36 +231,9 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
   stripe_store(&p, dgamma, dbeta, flags);
 }
 #else
-#define norm_columns(g, x, y, mean, rstd, dgamma, dbeta, first, end, j0, w, n, flags, numbers)                         \
+#define norm_columns(g, x, y, gamma, mean, rstd, dx, dgamma, dbeta, first, end, j0, w, n, flags, numbers)              \
   norm_column(g, x, y, mean, rstd, dgamma, dbeta, first, end, w, n, flags, numbers)
 #endif
-
-/* The rows of a work-group, behind the groups of columns. */
-#define NORM_H(V, LOAD)                                                                                                \
-  const V hat = (LOAD(x + j) - mu) * scale;                                                                            \
-  V h = NORM_Z(V, LOAD);                                                                                               \
-  if (has & NORM_GAMMA) h *= LOAD(gamma + j);
-#define NORM_H_TERMS(V, LOAD) NORM_H(V, LOAD) const V first = h, second = h * hat;
-#define NORM_DX(V, LOAD, STORE)                                                                                        \
-  {                                                                                                                    \
-    NORM_H(V, LOAD)                                                                                                    \
-    V d = scale * (h - mean_h - hat * mean_hat);                                                                       \
-    if (has & NORM_ADD_X) d += LOAD(dx + j);                                                                           \
-    STORE(d, dx + j);                                                                                                  \
-  }
-#define BACKWARD_ROWS(FLAGS)                                                                                           \
-  EACH_ROW(row_group) {                                                                                                \
-    __global const float *g = g_all + (size_t)row * n, *x = x_all + (size_t)row * n, *y = y_all + (size_t)row * n;     \
-    __global float *dx = dx_all + (size_t)row * n;                                                                     \
-    const float mu = mean[row], scale = rstd[row];                                                                     \
-    const uint has = FLAGS;                                                                                            \
-    float mean_h, mean_hat;                                                                                            \
-    ROW_SUMS(n, NORM_H_TERMS, mean_h, mean_hat)                                                                        \
-    mean_h = clg_div(mean_h, (float)n);                                                                                \
-    mean_hat = clg_div(mean_hat, (float)n);                                                                            \
-    ROW_VECTORS(n, NORM_DX(VEC, VLOAD, VSTORE))                                                                        \
-    ROW_REST(n, NORM_DX(float, LOAD1, STORE1))                                                                         \
-  }
 
 /* Both do not depend on each other, so they are one launch. The first `column_groups` work-groups: an item has a stripe
  * of `width` columns and a chunk of rows; with several chunks the results are parts [chunks,n] for norm_parts. The
@@ -241,16 +259,16 @@ __kernel void norm_backward(__global const float *g_all, __global const float *x
     /* Known by number too: PoCL runs items without rows through loops that others have. */
     const uint w = first < rows ? min(width, n - j0) : 0;
     if (first < rows)
-      norm_columns(g_all + j0, x_all + j0, y_all + j0, mean, rstd, dgamma + part, dbeta + part, first,
+      norm_columns(g_all + j0, x_all + j0, y_all + j0, gamma, mean, rstd, dx_all, dgamma + part, dbeta + part, first,
                    min(rows, first + chunk), j0, w, n, flags, numbers);
   } else {
-#if CLG_CPU /* known flags leave no branch in the loops */
-    if ((flags & (NORM_GAMMA | NORM_ADD_X)) == NORM_GAMMA) {
-      BACKWARD_ROWS(NORM_GAMMA)
-      return;
-    }
+#if CLG_CPU
+    const uint from = row_group * ITEM_ROWS;
+    norm_rows(g_all, x_all, y_all, gamma, mean, rstd, dx_all, from, min(rows, from + ITEM_ROWS), n, flags, numbers);
+#else
+    const uint has = flags;
+    EACH_ROW(row_group) BACKWARD_ROW
 #endif
-    BACKWARD_ROWS(flags)
   }
 }
 #endif

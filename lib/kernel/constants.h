@@ -65,6 +65,7 @@
 #define NORM_ADD_GAMMA  256u
 #define NORM_ADD_BETA   512u
 #define NORM_SHARDS     1024u /* of a batch, which are its parts */
+#define NORM_ROWS       2048u /* of layer norm, by those that sum columns */
 #define NORM_ROW_WORK   1024u
 #define NORM_STRIPE     1024u
 

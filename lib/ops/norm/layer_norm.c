@@ -126,7 +126,7 @@ static clg_status run_backward(const clg_op_call *c, const clg_at sums[2], const
   clg_args_packed(&args, offsets);
   clg_args_u32(&args, (uint32_t)at[8].offset);
   clg_args_packed(&args, sizes);
-  const size_t groups[3] = {columns + (dx ? row_groups(g) : 0), 1, 1};
+  const size_t groups[3] = {columns + (dx && !(flags & NORM_ROWS) ? row_groups(g) : 0), 1, 1};
   return clg_launch_groups(c->ctx, k, c->op->name, &args, groups);
 }
 
@@ -147,6 +147,8 @@ static clg_status backward(clg_op_call *c) {
   if (!rows) return asked ? clg_norm_parts(c, to, 0, n, asked | adds) : CLG_OK;
   if (asked) s = split_sums(c->ctx, rows, n);
   if (s.chunks <= 1) return run_backward(c, to, &s, flags | adds);
+  /* Whole rows are read once. */
+  if (c->ctx->shape == CLG_SHAPE_CPU && dx->t && s.stripes == 1 && n > LANES) flags |= NORM_ROWS;
   const size_t all = (size_t)s.chunks * n;
   clg_block *work = clg_block_alloc(c->ctx, 2 * all * sizeof(float), CLG_ROLE_WORKSPACE, c->op->name);
   if (!work) return clg_last_status(c->ctx);
