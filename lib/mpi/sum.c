@@ -1,9 +1,8 @@
 /* Sums of gradients over the ranks. Each has a vector in pinned memory: first the tensors that shards track, then the
- * host's floats, then gradients, the last parameter's first, as backward completes them. The vector is cut into
- * buckets; one goes out as soon as the device has copied all of it, and comes back to the device in
- * clg_group_sum_finish. */
+ * host's floats, then gradients, the last parameter's first, as backward completes them. Its pieces go out as soon as
+ * the device has copied them, and come back to the device in clg_group_sum_finish. */
 #include "sum.h"
-#include "bucket.h"
+#include "pieces.h"
 #include "watch.h"
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +16,6 @@ typedef struct place {
   uint64_t hook; /* a parameter's; 0: none */
 } place;
 
-typedef struct piece {
-  clg_bucket b;
-  size_t at;        /* of the vector */
-  size_t missing;   /* floats of it that no read is queued for */
-  clg_event *ready; /* when they are read; NULL: not all are queued */
-  bool of_host, running;
-} piece;
-
 struct clg_group_sum {
   uint32_t refs;
   clg_group *g;
@@ -36,14 +27,9 @@ struct clg_group_sum {
   size_t host_at;
   float *host; /* the program's */
   clg_pinned *pinned;
-  float *data, *space;
-  piece *piece;
-  MPI_Request *request;        /* [2*n_pieces] */
-  int *through;                /* room for as many */
-  size_t n_pieces, first_open; /* those before it are done */
-  size_t under_way;
+  float *data; /* the vector */
+  clg_pieces pieces;
   bool started;
-  double since, seconds; /* when pieces came under way behind none; those before it that some were */
 };
 
 clg_group_sum *clg_sum_next(const clg_group_sum *s) { return s->next; }
@@ -51,75 +37,22 @@ clg_group_sum *clg_sum_next(const clg_group_sum *s) { return s->next; }
 /* Whether there is anybody to send to. */
 static bool is_alone(const clg_group *g) { return g->comm == MPI_COMM_NULL; }
 
-/* ---- moving on ---- */
-
-static void start_piece(clg_group_sum *s, piece *p) {
-  if (p->of_host) memcpy(s->data + p->at, s->host + (p->at - s->host_at), p->b.n * sizeof(float));
-  if (!s->under_way++) s->since = clg_group_clock();
-  p->running = true;
-  clg_bucket_start(s->g, &p->b);
-}
-
-/* Of all pieces at once: each call of MPI's looks at every connection. */
-static void test(clg_group_sum *s) {
-  const int n = 2 * (int)(s->n_pieces - s->first_open);
-  int count;
-  if (s->under_way)
-    clg_group_check(s->g, MPI_Testsome(n, s->request + 2 * s->first_open, &count, s->through, MPI_STATUSES_IGNORE),
-                    "MPI_Testsome");
-}
-
-static bool turn_piece(clg_group_sum *s, piece *p) {
-  if (!p->running || !clg_bucket_turn(s->g, &p->b)) return false;
-  if (p->b.done && !--s->under_way) s->seconds += clg_group_clock() - s->since;
-  return true;
-}
-
-bool clg_sum_turn(clg_group_sum *s) {
-  bool moved = false;
-  test(s);
-  for (size_t i = s->first_open; i < s->n_pieces && s->g->status == CLG_OK; i++) {
-    piece *p = &s->piece[i];
-    bool starts = !p->running && p->ready && clg_event_done(p->ready);
-    if (starts) start_piece(s, p);
-    moved = turn_piece(s, p) || starts || moved;
-  }
-  while (s->first_open < s->n_pieces && s->piece[s->first_open].running && s->piece[s->first_open].b.done)
-    s->first_open++;
-  return moved;
-}
+bool clg_sum_turn(clg_group_sum *s) { return clg_pieces_turn(&s->pieces); }
 
 /* ---- from the device ---- */
-
-/* [at, at + n) of the vector is on its way, when the queue is as far as it is now. */
-static clg_status note_queued(clg_group_sum *s, size_t at, size_t n) {
-  clg_event *event = NULL;
-  clg_status status = CLG_OK;
-  for (size_t i = 0; status == CLG_OK && i < s->n_pieces; i++) {
-    piece *p = &s->piece[i];
-    size_t from = p->at > at ? p->at : at, to = p->at + p->b.n;
-    if (to > at + n) to = at + n;
-    if (from >= to || (p->missing -= to - from)) continue;
-    if (!event) event = clg_event_record(s->g->ctx);
-    if (!event) status = clg_last_status(s->g->ctx);
-    p->ready = clg_event_ref(event);
-  }
-  clg_event_unref(&event);
-  return status;
-}
 
 static clg_status queue_place(clg_group_sum *s, place *p, const clg_tensor *t) {
   p->queued = true;
   if (!p->n) return CLG_OK;
   clg_status status = clg_tensor_read_async(t, s->data + p->at);
-  return status == CLG_OK ? note_queued(s, p->at, p->n) : status;
+  return status == CLG_OK ? clg_pieces_queued(&s->pieces, p->at, p->n) : status;
 }
 
 static clg_status queue_values(clg_group_sum *s) {
   clg_status status = CLG_OK;
   for (size_t i = 0; status == CLG_OK && i < s->n_tracked; i++)
     if (!s->value[i].queued) status = queue_place(s, &s->value[i], s->tracked[i]);
-  return status == CLG_OK && s->n_host ? note_queued(s, s->host_at, s->n_host) : status;
+  return status == CLG_OK && s->n_host ? clg_pieces_queued(&s->pieces, s->host_at, s->n_host) : status;
 }
 
 static clg_status queue_gradient(clg_group_sum *s, size_t i) {
@@ -139,26 +72,6 @@ static clg_status on_complete(void *user, clg_tensor *leaf) {
 
 /* ---- making ---- */
 
-/* Floats of the vector from `at` on, in buckets. */
-static void cut(clg_group_sum *s, size_t at, size_t n, bool of_host, uint64_t *sent) {
-  const size_t asked = s->g->options.bucket_bytes;
-  size_t most = (asked ? asked : clg_group_defaults().bucket_bytes) / sizeof(float);
-  if (!most) most = 1;
-  for (size_t done = 0, part; done < n; done += part) {
-    part = n - done < most ? n - done : most;
-    if (s->piece) s->piece[s->n_pieces] = (piece){.at = at + done, .of_host = of_host, .b = {.n = part, .sent = sent}};
-    s->n_pieces++;
-  }
-}
-
-static void cut_all(clg_group_sum *s) {
-  clg_group_counters *count = &s->g->count;
-  s->n_pieces = 0;
-  cut(s, 0, s->host_at, false, &count->other_bytes);
-  cut(s, s->host_at, s->n_host, true, &count->other_bytes);
-  cut(s, s->host_at + s->n_host, s->n_floats - s->host_at - s->n_host, false, &count->gradient_bytes);
-}
-
 static void lay_out(clg_group_sum *s) {
   size_t at = 0;
   for (size_t i = 0; i < s->n_tracked; at += s->value[i++].n)
@@ -170,53 +83,20 @@ static void lay_out(clg_group_sum *s) {
   s->n_floats = at;
 }
 
-static size_t space_of(const piece *p) { return (p->b.n + 1) / 2; }
-
-static bool make_buckets(clg_group_sum *s) {
-  size_t space = 0;
-  cut_all(s);
-  s->piece = calloc(s->n_pieces + 1, sizeof *s->piece);
-  if (!s->piece) return false;
-  cut_all(s);
-  for (size_t i = 0; i < s->n_pieces; i++) space += space_of(&s->piece[i]);
-  s->space = malloc((space + 1) * sizeof *s->space);
-  s->request = calloc(2 * s->n_pieces + 1, sizeof *s->request);
-  s->through = calloc(2 * s->n_pieces + 1, sizeof *s->through);
-  return s->space && s->request && s->through;
-}
-
-static bool tags_last(clg_group_sum *s) {
-  int *most = NULL, given = 0;
-  MPI_Comm_get_attr(s->g->comm, MPI_TAG_UB, &most, &given);
-  size_t last = (size_t)s->g->next_tag + s->n_pieces;
-  return given && last <= (size_t)*most;
-}
-
-static void place_buckets(clg_group_sum *s) {
-  float *space = s->space;
-  for (size_t i = 0; i < s->n_pieces; i++) {
-    piece *p = &s->piece[i];
-    p->b.data = s->data + p->at;
-    p->b.space = space;
-    p->b.tag = s->g->next_tag++;
-    p->b.request = &s->request[2 * i];
-    p->b.request[0] = p->b.request[1] = MPI_REQUEST_NULL;
-    space += space_of(p);
-  }
+static bool cut(clg_group_sum *s) {
+  clg_group_counters *count = &s->g->count;
+  const size_t gradients_at = s->host_at + s->n_host;
+  return clg_pieces_cut(&s->pieces, 0, s->host_at, NULL, &count->other_bytes) &&
+         clg_pieces_cut(&s->pieces, s->host_at, s->n_host, s->host, &count->other_bytes) &&
+         clg_pieces_cut(&s->pieces, gradients_at, s->n_floats - gradients_at, NULL, &count->gradient_bytes);
 }
 
 /* As before a batch. */
 static void reset(clg_group_sum *s) {
-  for (size_t i = 0; i < s->n_pieces; i++) {
-    clg_event_unref(&s->piece[i].ready);
-    s->piece[i].missing = s->piece[i].b.n;
-    s->piece[i].running = false;
-  }
+  clg_pieces_reset(&s->pieces);
   for (size_t i = 0; i < s->n_params; i++) s->param[i].queued = false;
   for (size_t i = 0; i < s->n_tracked; i++) s->value[i].queued = false;
-  s->first_open = s->under_way = 0;
   s->started = false;
-  s->seconds = 0;
 }
 
 /* A plan takes the same memory of the context, and sends nothing. */
@@ -227,11 +107,9 @@ static clg_status make(clg_group_sum *s) {
   if (!s->pinned) return clg_last_status(g->ctx);
   s->data = clg_pinned_data(s->pinned);
   if (is_alone(g)) return CLG_OK;
-  if (!make_buckets(s)) return clg_raise(g->ctx, CLG_ERR_HOST_MEMORY, "group_sum", "out of host memory");
-  if (!tags_last(s))
-    return clg_raise(g->ctx, CLG_ERR_ARGUMENT, "group_sum", "MPI has no tags for so many buckets: make them larger");
-  place_buckets(s);
-  reset(s);
+  if (!cut(s)) return clg_raise(g->ctx, CLG_ERR_HOST_MEMORY, "group_sum", "out of host memory");
+  clg_status status = clg_pieces_place(&s->pieces, s->data);
+  if (status != CLG_OK) return status;
   for (size_t i = 0; i < s->n_params; i++) {
     s->param[i].hook = clg_tensor_add_ready_hook(s->params[i], on_complete, &s->param[i]);
     if (!s->param[i].hook) return clg_last_status(g->ctx);
@@ -254,6 +132,7 @@ clg_group_sum *clg_group_sum_create(clg_group *g, clg_shard_sum *shards, float *
   clg_group_sum *s = calloc(1, sizeof *s);
   if (!s) return refuse(g, CLG_ERR_HOST_MEMORY, "out of host memory");
   *s = (clg_group_sum){.refs = 1, .g = clg_group_ref(g), .shards = clg_shard_sum_ref(shards)};
+  s->pieces.g = g;
   s->host = host, s->n_host = n_host;
   s->params = clg_shard_sum_params(shards, &s->n_params);
   s->tracked = clg_shard_sum_tracked(shards, &s->n_tracked);
@@ -274,14 +153,6 @@ clg_group_sum *clg_group_sum_ref(clg_group_sum *s) {
   return s;
 }
 
-/* What MPI may still read of a group that failed stays. */
-static bool abandon(clg_group_sum *s) {
-  bool all = true;
-  for (size_t i = 0; i < s->n_pieces; i++)
-    if (s->piece[i].running && !s->piece[i].b.done) all = clg_bucket_abandon(&s->piece[i].b) && all;
-  return all;
-}
-
 void clg_group_sum_unref(clg_group_sum **sum) {
   if (!sum || !*sum) return;
   clg_group_sum *s = *sum;
@@ -294,13 +165,7 @@ void clg_group_sum_unref(clg_group_sum **sum) {
     }
   for (size_t i = 0; s->param && i < s->n_params; i++)
     if (s->param[i].hook) clg_tensor_remove_hook(s->params[i], s->param[i].hook);
-  bool free_of_mpi = abandon(s);
-  reset(s);
-  if (free_of_mpi) clg_pinned_unref(&s->pinned);
-  if (free_of_mpi) free(s->space);
-  free(s->request);
-  free(s->through);
-  free(s->piece);
+  if (clg_pieces_drop(&s->pieces)) clg_pinned_unref(&s->pinned);
   free(s->param);
   free(s->value);
   clg_shard_sum_unref(&s->shards);
@@ -310,16 +175,14 @@ void clg_group_sum_unref(clg_group_sum **sum) {
 
 /* ---- a batch ---- */
 
-/* Also what an earlier batch began that came to no end: it did on all ranks. */
-static clg_status wait_for(clg_group_sum *s, bool all) {
+/* For what an earlier batch began that came to no end: it did on all ranks. */
+static clg_status wait_for_begun(clg_group_sum *s) {
   unsigned idle = 0;
   clg_watch_wait(s->g);
   for (bool open = true; open && s->g->status == CLG_OK;) {
     clg_watch_turn(s->g, true);
     bool moved = clg_group_poll(s->g);
-    open = false;
-    for (size_t i = s->first_open; i < s->n_pieces && !open; i++)
-      open = all || s->piece[i].ready ? !(s->piece[i].running && s->piece[i].b.done) : false;
+    open = clg_pieces_open(&s->pieces, true);
     if (open) clg_group_rest(moved, false, &idle);
   }
   return s->g->status;
@@ -330,8 +193,8 @@ clg_status clg_group_sum_start(clg_group_sum *s) {
   if (!s) return CLG_ERR_ARGUMENT;
   clg_group *g = s->g;
   clg_status status = clg_shard_sum_settle(s->shards);
-  if (status != CLG_OK || !s->n_pieces) return status;
-  if (s->started && wait_for(s, false) == CLG_OK) reset(s);
+  if (status != CLG_OK || !s->pieces.n) return status;
+  if (s->started && wait_for_begun(s) == CLG_OK) reset(s);
   if (g->status != CLG_OK) return clg_group_raise(g, op);
   s->started = g->options.bucket_bytes > 0;
   return s->started ? queue_values(s) : CLG_OK;
@@ -363,16 +226,16 @@ static clg_status wait_and_count(clg_group_sum *s, clg_event *end) {
   double idle_since = 0;
   unsigned idle = 0;
   clg_watch_wait(g);
-  while (g->status == CLG_OK && s->first_open < s->n_pieces) {
+  while (g->status == CLG_OK && clg_pieces_open(&s->pieces, false)) {
     clg_watch_turn(g, true);
     bool moved = clg_group_poll(g);
     if (!(idle_since > 0) && clg_event_done(end)) idle_since = clg_group_clock();
-    if (s->first_open < s->n_pieces) clg_group_rest(moved, !(idle_since > 0), &idle);
+    if (clg_pieces_open(&s->pieces, false)) clg_group_rest(moved, !(idle_since > 0), &idle);
   }
   if (g->status != CLG_OK) return clg_group_raise(g, "group_sum_finish");
-  double now = clg_group_clock(), from = idle_since > s->since ? idle_since : s->since;
+  double now = clg_group_clock(), from = idle_since > s->pieces.since ? idle_since : s->pieces.since;
   g->count.sums++;
-  g->count.seconds += s->seconds;
+  g->count.seconds += s->pieces.seconds;
   if (idle_since > 0) g->count.exposed_seconds += now - from;
   return clg_event_wait(end);
 }
@@ -383,7 +246,7 @@ clg_status clg_group_sum_finish(clg_group_sum *s) {
   clg_group *g = s->g;
   if (clg_shard_sum_next(s->shards))
     return clg_raise(g->ctx, CLG_ERR_STATE, op, "this rank's shards are not all added: clg_shard_sum_add comes first");
-  if (!s->n_pieces) return CLG_OK;
+  if (!s->pieces.n) return CLG_OK;
   if (g->status != CLG_OK) return clg_group_raise(g, op);
   clg_status status = queue_rest(s);
   clg_event *end = status == CLG_OK ? clg_event_record(g->ctx) : NULL;
