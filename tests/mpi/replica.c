@@ -1,4 +1,4 @@
-/* A rank of a small training, for test_group.py: prints, from rank 0, what must not depend on the number of ranks, and
+/* A rank of small trainings, for test_group.py: prints, from rank 0, what must not depend on the number of ranks, and
  * what each rank counted. Arguments are NAME=NUMBER; without "ranks" it runs alone, MPI untouched. "version" alone asks
  * for the library of MPI. */
 #include <clgrad/clgrad.h>
@@ -157,6 +157,7 @@ static bool report(work *w, uint64_t losses) {
   return true;
 }
 
+/* All but the context. */
 static void drop(work *w) {
   clg_finish(w->ctx);
   clg_tensor_unref(&w->gradient);
@@ -165,7 +166,33 @@ static void drop(work *w) {
   clg_optim_unref(&w->optim);
   clg_module_unref(&w->net);
   clg_group_unref(&w->group);
-  clg_context_unref(&w->ctx);
+}
+
+/* One training, in a group of its own. */
+static int train(work *w, const clg_group_options *options, int shards, int argc, char **argv) {
+  const int steps = (int)given(argc, argv, "steps", 3);
+  if (!make(w, options, MPI_COMM_WORLD, shards)) return fails(w, "make");
+  uint64_t losses = 1;
+  for (int step = 0; step < steps; step++) {
+    if (step == 2) misbehave(w, argc, argv);
+    if (!run_step(w, step)) return fails(w, "step");
+    losses = hash(w->losses, (size_t)shards * sizeof *w->losses, losses);
+  }
+  if (!report(w, losses)) return fails(w, "report");
+  drop(w);
+  return 0;
+}
+
+/* A training with each of these buckets: without a group they are alike. */
+static int train_in_buckets(work *w, clg_group_options options, int shards, int argc, char **argv) {
+  static const size_t bytes[] = {0, 4, 1000, 256 << 10};
+  int failed = 0;
+  for (size_t i = 0; !failed && i < sizeof bytes / sizeof *bytes; i++) {
+    options.bucket_bytes = bytes[i];
+    if (!w->rank) printf("%s %zu\n", clg_context_is_plan(w->ctx) ? "plan" : "bucket", bytes[i]);
+    failed = train(w, &options, shards, argc, argv);
+  }
+  return failed;
 }
 
 static int say_library(void) {
@@ -256,16 +283,17 @@ static int nulls(void) {
   return !ok;
 }
 
-/* shards, steps: of a batch; to train. plan: on no device. bucket, timeout: the group's options. stops, gives_up: the
- * rank that stops itself, or gives up, in step 2; compiles: the one that says it compiles, for twice the timeout. */
+/* shards, steps: of a batch; to train. timeout: the group's. buckets=1: a training with each of several buckets, on the
+ * device and then in a plan. stops, gives_up: the rank that stops itself, or gives up, in step 2; compiles: the one
+ * that says it compiles, for twice the timeout. */
 int main(int argc, char **argv) {
   work w = {.ranks = (int)given(argc, argv, "ranks", 0)};
   if (argc == 2 && !strcmp(argv[1], "version")) return say_library();
   if (argc == 2 && !strcmp(argv[1], "nulls")) return nulls();
   if (argc == 2 && !strcmp(argv[1], "errors")) return errors();
-  int shards = (int)given(argc, argv, "shards", 8), steps = (int)given(argc, argv, "steps", 3);
+  const int shards = (int)given(argc, argv, "shards", 8);
+  const bool buckets = given(argc, argv, "buckets", 0) > 0;
   clg_group_options options = clg_group_defaults();
-  options.bucket_bytes = (size_t)given(argc, argv, "bucket", (double)options.bucket_bytes);
   options.timeout = given(argc, argv, "timeout", options.timeout);
   if (w.ranks) {
     MPI_Init(&argc, &argv);
@@ -275,18 +303,13 @@ int main(int argc, char **argv) {
   clg_context_options device = clg_context_defaults();
   device.build = on_build, device.build_user = &w;
   device.nth = w.ranks ? (size_t)clg_group_place(MPI_COMM_WORLD) : 0;
-  bool plan = given(argc, argv, "plan", 0) > 0;
-  if ((plan ? clg_context_create_plan(&w.ctx, NULL) : clg_context_create(&w.ctx, &device)) != CLG_OK)
-    return fails(&w, "context");
-  if (!make(&w, &options, MPI_COMM_WORLD, shards)) return fails(&w, "make");
-  uint64_t losses = 1;
-  for (int step = 0; step < steps; step++) {
-    if (step == 2) misbehave(&w, argc, argv);
-    if (!run_step(&w, step)) return fails(&w, "step");
-    losses = hash(w.losses, (size_t)shards * sizeof *w.losses, losses);
+  int failed = 0;
+  for (int plan = 0; !failed && plan <= buckets; plan++) {
+    if ((plan ? clg_context_create_plan(&w.ctx, NULL) : clg_context_create(&w.ctx, &device)) != CLG_OK)
+      return fails(&w, "context");
+    failed = buckets ? train_in_buckets(&w, options, shards, argc, argv) : train(&w, &options, shards, argc, argv);
+    clg_context_unref(&w.ctx);
   }
-  if (!report(&w, losses)) return fails(&w, "report");
-  drop(&w);
-  if (w.ranks) MPI_Finalize();
-  return 0;
+  if (!failed && w.ranks) MPI_Finalize();
+  return failed;
 }

@@ -2,11 +2,15 @@
 """gan_train on several ranks: the weights, losses and running statistics of one process, to the bit; bytes and memory as said; states
 that go on with another number of ranks; ranks that die or stop end the run, and what was saved is whole.
 
-usage: test_gan_ranks.py GAN_TRAIN REPLICA WITNESS [every] [KILLS [RANKS]]
+usage: test_gan_ranks.py GAN_TRAIN REPLICA WITNESS [every | defaults [batch=N]] [KILLS [RANKS]]
 
-"every": more variants with and without --remat, for more steps, on 1, 2, 4 and 8 ranks. KILLS: ranks that are killed, of RANKS (2)
-that train together; half as many go on.
+"every": more variants, for more steps. "defaults": gan_train's own sizes, all variants on all numbers of ranks, which takes hours of a
+core; a smaller batch takes less. KILLS: ranks that are killed, of RANKS (2) that train together; half as many go on. Of the bits, only
+the runs are made whose name the expression $TEST_PART finds.
 """
+import concurrent.futures
+import functools
+import hashlib
 import json
 import os
 import pathlib
@@ -35,16 +39,21 @@ MODELS = {
 }
 SMALL = [*MODELS["mlp"], "--shards", "8", "--quiet"]
 LAST = 100  # step of the run that nobody disturbs
-# Variants, and numbers of ranks.
+# Of these every variant has the bits of "detach", and with --remat the same.
+SAME = ("detach", "retain_graph", "inputs", "checkpoint")
+# Variants, and numbers of ranks. A start of a rank takes longer than its steps: in "some" 4 shards are enough for ranks of one and of
+# several, and in "every" each variant meets two numbers of ranks.
 SOME = {
-    "mlp": [("detach", (1, 4)), ("retain_graph --bucket 0", (2,)), ("inputs", (2,)), ("polluted", (2,)), ("one_stage", (2,))],
+    "mlp": [("retain_graph --bucket 0", (2,)), ("inputs", (4,)), ("checkpoint", (2,)), ("polluted", (2,)), ("one_stage", (2,))],
     "wgan_gp": [("detach", (2,))],
-    "mlp of images": [("checkpoint", (2,))],
-    "dcgan": [("detach", (8,)), ("checkpoint --remat", (2,))],
-    "dcgan, synchronised": [("detach", (1, 8)), ("checkpoint --remat", (2,))],
+    "dcgan": [("checkpoint --remat", (2,))],
+    "dcgan, synchronised": [("detach", (4,)), ("checkpoint --remat", (1, 2))],
 }
 EVERY = {
-    model: [(variant + remat, (1, 2, 4, 8)) for variant in ("detach", "retain_graph", "inputs", "checkpoint") for remat in ("", " --remat")]
+    model: [
+        ("detach", (1, 2, 4, 8)), ("retain_graph", (2,)), ("inputs", (4,)), ("checkpoint", (8,)),
+        ("detach --remat", (2,)), ("retain_graph --remat", (8,)), ("inputs --remat", (2,)), ("checkpoint --remat", (4,)),
+    ]
     for model in ("mlp of images", "dcgan", "dcgan, synchronised")
 }
 
@@ -101,30 +110,44 @@ def figures_problems(its, n, gradient):
     return problems
 
 
-def same_bits(runs, rows, steps):
+def defaults(batch):
+    """The models of gan_train's own sizes, and their rows."""
+    models = {"mlp": [], "dcgan": [], "dcgan, synchronised": ["--sync-batch-norm"]}
+    named = {name + f" of batch {batch}": ["--data", "fashion-mnist", "--model", name.split(",")[0], "--batch", batch, *more] for name, more in models.items()}
+    return named, {name: [(variant + remat, (8, 2, 0, 1, 4)) for remat in ("", " --remat") for variant in SAME] for name in named}
+
+
+def same_bits(runs, rows, steps, shards=8):
+    """Rows: of each model its variants, and the numbers of ranks."""
+    references = {}
     for model, variants in rows.items():
         if "fashion-mnist" in MODELS[model] and not pathlib.Path("/usr/share/datasets/fashion-mnist").is_dir():
             continue
         for variant, numbers in variants:
-            command = [*MODELS[model], "--shards", "8", "--steps", str(steps), "--quiet", "--variant", *variant.split()]
-            alone = runs.figures(0, *command)
+            command = [*MODELS[model], "--shards", str(shards), "--steps", str(steps), "--quiet", "--variant"]
+            alike = "detach" if variant.split()[0] in SAME else variant
             for n in numbers:
-                found = runs.figures(n, *command)
+                what = f"{model} {variant}, {n or 'no'} ranks"
+                if not re.search(os.environ.get("TEST_PART", ""), what):
+                    continue
+                if (model, alike) not in references:
+                    references[model, alike] = runs.figures(0, *command, *alike.split())
+                alone, found = references[model, alike], runs.figures(n, *command, *variant.split())
                 problems = [f"{key}: others than one process's" for key in ("state", "losses") if not found or found.get(key) != alone.get(key)]
                 if found and n > 1:
                     g, d = (gradient_bytes(runs.path("state"), network) for network in ("G", "D"))
                     sums = g * (2 if variant == "polluted" else 1) + d * (2 if model == "wgan_gp" else 1)
                     problems += figures_problems(found["ranks"], n, sums)
-                check(problems, f"{model} {variant}, {n} ranks")
+                check(problems, f"{what}: {hashlib.md5(found.get('state', b'')).hexdigest()}")
 
 
 def states(runs):
-    whole = runs.state(4, *SMALL, "--steps", "8")
+    whole = runs.state(0, *SMALL, "--steps", "8")
     half = runs.path("half")
-    pathlib.Path(half).write_bytes(runs.state(4, *SMALL, "--steps", "4"))
-    for n in (0, 2, 8):
+    pathlib.Path(half).write_bytes(runs.state(2, *SMALL, "--steps", "4"))
+    for n in (0, 4):
         rest = runs.state(n, *SMALL, "--steps", "4", "--resume", half)
-        check([] if rest == whole else ["other bits"], f"a state of 4 ranks goes on, on {n or 'no'} ranks, as if nothing had been")
+        check([] if rest == whole else ["other bits"], f"a state of 2 ranks goes on, on {n or 'no'} ranks, as if nothing had been")
     status, _, err = runs.run(2, *SMALL, "--shards", "4", "--steps", "4", "--resume", half)
     check([] if status and err.count("shards 8") == 1 else [err], "another number of shards is one line")
 
@@ -174,18 +197,18 @@ def other_mpirun(runs):
     check([] if status and "2 ranks by the mpirun of another MPI" in err else [err], "the mpirun of another MPI")
 
 
-def witnessed(runs):
+def witnessed(runs, n=2):
     """Each rank between an independent witness and OpenCL: no object is left, and the peak is the one that its plan said."""
     env = {"LD_PRELOAD": ":".join(filter(None, [runs.witness, os.environ.get("LD_PRELOAD")])), "CLWITNESS_OUT": runs.path("witness.%p")}
     command = [runs.program, *SMALL, "--steps", "3", "--json", runs.path("figures.json")]
-    status, _, err = ranks.run(runs.mpirun, 4, command, env)
+    status, _, err = ranks.run(runs.mpirun, n, command, env)
     if status:
-        return check([err], "4 ranks and a witness")
+        return check([err], f"{n} ranks and a witness")
     each = json.loads((runs.folder / "figures.json").read_text(encoding="utf-8"))["variants"][0]["ranks"]["each"]
     seen = [json.loads(path.read_text(encoding="utf-8")) for path in runs.folder.glob("witness.*")]
     left = [(w["live_bytes"], w["live_objects"]) for w in seen if w["live_bytes"] or any(w["live_objects"].values())]
     peaks, told = sorted(w["peak_bytes"] for w in seen), sorted(rank["predicted_peak_reserved_bytes"] for rank in each)
-    check(left + ([] if peaks == told else [f"peaks {peaks}, planned {told}"]), f"4 ranks and a witness: nothing left, peaks {peaks}")
+    check(left + ([] if peaks == told else [f"peaks {peaks}, planned {told}"]), f"{n} ranks and a witness: nothing left, peaks {peaks}")
 
 
 # ---- ranks that die, and that stop ----
@@ -204,6 +227,11 @@ def pids(program, mark):
     return sorted(found)
 
 
+@functools.cache
+def undisturbed(runs):
+    return runs.state(0, *SMALL, "--steps", str(LAST))
+
+
 def wait_for_step(kept, step, job):
     while job.poll() is None and not (kept.exists() and gan_runs.step_of(kept) >= step):
         time.sleep(0.005)
@@ -211,8 +239,8 @@ def wait_for_step(kept, step, job):
 
 def hit(runs, kept, how, step, n, timeout):
     """Ranks that train until one of them, when the state of a step is saved, is hit: status, all lines, seconds that all took to end."""
-    mark = f"TEST_RANKS={os.getpid()}"
-    env = dict(os.environ, **ranks.ENVIRONMENT, TEST_RANKS=str(os.getpid()))
+    mark = f"TEST_RANKS={kept}"
+    env = dict(os.environ, **ranks.ENVIRONMENT, TEST_RANKS=str(kept))
     endless = ["--steps", "1000000", "--save-every", "2", "--save", str(kept), "--rank-timeout", str(timeout)]
     command = [*runs.mpirun, "-np", str(n), runs.program, *SMALL, *endless]
     kept.unlink(missing_ok=True)
@@ -245,7 +273,8 @@ def resumes(runs, kept, n, seen, whole):
     return []
 
 
-def killed(runs, whole, kills, n):
+def killed(runs, kills, n):
+    whole = undisturbed(runs)
     seen, slowest = {}, 0
     for i in range(kills):
         kept = runs.folder / "kept"
@@ -256,40 +285,52 @@ def killed(runs, whole, kills, n):
     print(f"{kills} kills of {n} ranks, states of {len(seen)} steps; the slowest end took {slowest:.1f} s")
 
 
-def interrupted(runs, whole, n=2):
+def interrupted(runs, n=2):
     """A signal to one rank ends all of them behind the same step."""
     kept = runs.folder / "kept"
     status, text, _ = hit(runs, kept, signal.SIGTERM, 20, n, 60)
     lines = [line for line in text.splitlines() if line.startswith("gan_train:")]
     problems = [] if status == 128 + signal.SIGTERM and len(lines) == 1 and "ended with the step" in lines[0] else [f"status {status}: {text}"]
-    check(problems + resumes(runs, kept, n, {}, whole), "SIGTERM to one rank: all end behind one step")
+    check(problems + resumes(runs, kept, n, {}, undisturbed(runs)), "SIGTERM to one rank: all end behind one step")
 
 
 def stopped(runs):
-    status, text, seconds = hit(runs, runs.folder / "kept", signal.SIGSTOP, 2, 2, 5)
+    status, text, seconds = hit(runs, runs.folder / "of the stopped", signal.SIGSTOP, 2, 2, 5)
     lines = [line for line in text.splitlines() if "has been silent for 5 seconds" in line]
     check([] if status and len(lines) == 1 else [f"status {status}: {text}"], f"a rank that is stopped: all end, after {seconds:.1f} s")
 
 
-def main(program, replica, witness, every, kills, of_ranks):
+def some(runs):
+    states(runs)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        sleeps = pool.submit(stopped, runs)
+        outputs(runs)
+        refusals(runs)
+        other_mpirun(runs)
+        sleeps.result()
+    witnessed(runs)
+    interrupted(runs)
+    same_bits(runs, SOME, 3, 4)
+
+
+def main(program, replica, witness, mode, batch, kills, of_ranks):
     library = subprocess.run([replica, "version"], capture_output=True, text=True, check=True).stdout.strip()
     mpirun = ranks.find(library)
     print(library.splitlines()[0])
     random.seed(9)
     with tempfile.TemporaryDirectory() as name:
         runs = Runs(program, witness, mpirun, pathlib.Path(name))
-        whole = runs.state(0, *SMALL, "--steps", str(LAST))
-        if not every and not kills:
-            states(runs)
-            outputs(runs)
-            refusals(runs)
-            other_mpirun(runs)
-            witnessed(runs)
-            interrupted(runs, whole)
-            stopped(runs)
-        if every or not kills:
-            same_bits(runs, EVERY if every else SOME, 20 if every else 3)
-        killed(runs, whole, kills or (0 if every else 2), of_ranks)
+        if mode == "defaults":
+            models, rows = defaults(batch)
+            MODELS.update(models)
+            same_bits(runs, rows, 20)
+        elif mode == "every":
+            same_bits(runs, EVERY, 20)
+        elif not kills:
+            some(runs)
+            kills = 2
+        if kills:
+            killed(runs, kills, of_ranks)
     print(f"{len(failures)} failed")
     sys.exit(1 if failures else 0)
 
@@ -297,5 +338,8 @@ def main(program, replica, witness, every, kills, of_ranks):
 if __name__ == "__main__":
     if len(sys.argv) < 4:
         sys.exit(__doc__)
-    numbers = [int(word) for word in sys.argv[4:] if word.isdigit()]
-    main(*map(os.path.abspath, sys.argv[1:4]), "every" in sys.argv[4:], *(numbers + [0, 2][len(numbers):])[:2])
+    words = sys.argv[4:]
+    numbers = [int(word) for word in words if word.isdigit()]
+    mode = next((word for word in words if word in ("every", "defaults")), None)
+    batch = next((word.split("=")[1] for word in words if word.startswith("batch=")), "128")
+    main(*map(os.path.abspath, sys.argv[1:4]), mode, batch, *(numbers + [0, 2][len(numbers):])[:2])
