@@ -8,21 +8,20 @@
 #define CHANNEL_OF(c)                                                                                                  \
   const float gain = flags & NORM_GAMMA ? gamma[c] : 1.0f, offset = flags & NORM_BETA ? beta[c] : -0.0f;
 #if VW == 16
+#define CHANNEL_EACH(BODY)                                                                                             \
+  uint j = k * size;                                                                                                   \
+  for (; j + VW <= end; j += VW) BODY(VEC, VLOAD, VSTORE)                                                              \
+  for (; j < end; j++) BODY(float, LOAD1, STORE1)
+#else
+#define CHANNEL_EACH(BODY)                                                                                             \
+  for (uint j = k * size + lane; j < end; j += WG) BODY(float, LOAD1, STORE1)
+#endif
 #define ROW_EACH(BODY)                                                                                                 \
   for (uint k = 0; k < of; k++) {                                                                                      \
-    CHANNEL_OF(row % groups * of + k)                                                                                  \
+    CHANNEL_OF(group * of + k)                                                                                         \
     const uint end = (k + 1) * size;                                                                                   \
-    uint j = k * size;                                                                                                 \
-    for (; j + VW <= end; j += VW) BODY(VEC, VLOAD, VSTORE)                                                            \
-    for (; j < end; j++) BODY(float, LOAD1, STORE1)                                                                    \
+    CHANNEL_EACH(BODY)                                                                                                 \
   }
-#else
-#define ROW_EACH(BODY)                                                                                                 \
-  for (uint j = lane; j < n; j += WG) {                                                                                \
-    CHANNEL_OF(row % groups * of + j / size)                                                                           \
-    BODY(float, LOAD1, STORE1)                                                                                         \
-  }
-#endif
 /* (x - mean) * rstd, and what an activation is given. */
 #define HAT(LOAD) ((LOAD(x + j) - mu) * scale)
 #define GIVEN(h)  ((h)*gain + offset)
@@ -45,6 +44,7 @@ __kernel void group_norm_forward(__global const float *x_all, const uint x_o, __
   EACH_ROW((uint)get_group_id(0)) {
     __global const float *x = x_all + (size_t)row * n;
     __global float *y = y_all + (size_t)row * n;
+    const uint group = row % groups;
     ROW_MOMENTS(x, n, eps, mu, scale)
     ROW_EACH(PUT_Y)
     if (lane == 0) {
