@@ -331,7 +331,7 @@ static const struct {
     {"(x == y) + 1", "const int t0 = x == y;\nconst float t1 = 1.0f + (float)t0;\nr = t1;\n"},
     {"x <= y", "const int t0 = x <= y;\nr = (float)t0;\n"},
     {"-abs(x) - -0.1", "const float t0 = fabs(x);\nconst float t1 = 0.1f - t0;\nr = t1;\n"},
-    {"min(x, max(y, sign(floor(x))))", "const float t0 = floor(x);\nconst float t1 = clg_sign(t0);\n"
+    {"min(x, max(y, sign(floor(x))))", "const float t0 = clg_floor(x);\nconst float t1 = clg_sign(t0);\n"
                                        "const float t2 = clg_max(y, t1);\nconst float t3 = clg_min(x, t2);\nr = t3;\n"},
     {"pow(x, 3)/rsqrt(log1p(y))", "const float t0 = clg_pow(x, 3.0f);\nconst float t1 = clg_log1p(y);\n"
                                   "const float t2 = clg_rsqrt(t1);\nconst float t3 = clg_div(t0, t2);\nr = t3;\n"},
