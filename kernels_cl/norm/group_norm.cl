@@ -29,28 +29,14 @@
 /* y = act((x - mean) * rstd * gamma + beta); mean and rstd [N,groups] are kept for backward. */
 #if CLG_FORM(group_norm_forward)
 #define PUT_Y(V, LOAD, STORE) STORE(ACT_##V(GIVEN(HAT(LOAD))), y + j);
-__kernel void group_norm_forward(__global const float *x_all, const uint x_o, __global const float *gamma,
-                                 const uint gamma_o, __global const float *beta, const uint beta_o,
-                                 __global float *y_all, const uint y_o, __global float *mean, const uint mean_o,
-                                 __global float *rstd, const uint rstd_o, const uint rows, const uint groups,
-                                 const uint of, const uint size, const float eps, const uint flags,
-                                 const float2 numbers) {
-  ROW_LOCAL
-  const uint lane = (uint)get_local_id(0), n = of * size;
-  x_all += x_o;
-  y_all += y_o;
-  gamma += gamma_o;
-  beta += beta_o;
+__kernel void group_norm_forward(ROW_TENSORS, const uint rows, const uint groups, const uint of, const uint size,
+                                 const float eps, const uint flags, const float2 numbers) {
+  ROW_UNPACK
+  const uint n = of * size;
   EACH_ROW((uint)get_group_id(0)) {
-    __global const float *x = x_all + (size_t)row * n;
-    __global float *y = y_all + (size_t)row * n;
     const uint group = row % groups;
-    ROW_MOMENTS(x, n, eps, mu, scale)
+    ROW_OPEN(n, eps)
     ROW_EACH(PUT_Y)
-    if (lane == 0) {
-      mean[mean_o + row] = mu;
-      rstd[rstd_o + row] = scale;
-    }
   }
 }
 #endif

@@ -9,20 +9,11 @@
 
 /* y = act((x - mean) * rstd * gamma + beta); mean and rstd [rows] are kept for backward. */
 #if CLG_FORM(norm_forward)
-__kernel void norm_forward(__global const float *x_all, const uint x_o, __global const float *gamma, const uint gamma_o,
-                           __global const float *beta, const uint beta_o, __global float *y_all, const uint y_o,
-                           __global float *mean, const uint mean_o, __global float *rstd, const uint rstd_o,
-                           const uint rows, const uint n, const float eps, const uint flags, const float2 numbers) {
-  ROW_LOCAL
-  const uint lane = (uint)get_local_id(0);
-  x_all += x_o;
-  y_all += y_o;
-  gamma += gamma_o;
-  beta += beta_o;
+__kernel void norm_forward(ROW_TENSORS, const uint rows, const uint n, const float eps, const uint flags,
+                           const float2 numbers) {
+  ROW_UNPACK
   EACH_ROW((uint)get_group_id(0)) {
-    __global const float *x = x_all + (size_t)row * n;
-    __global float *y = y_all + (size_t)row * n;
-    ROW_MOMENTS(x, n, eps, mu, scale)
+    ROW_OPEN(n, eps)
 #define NORM_Y(V, LOAD, STORE)                                                                                         \
   {                                                                                                                    \
     V v = (LOAD(x + j) - mu) * scale;                                                                                  \
@@ -36,10 +27,6 @@ __kernel void norm_forward(__global const float *x_all, const uint x_o, __global
       NORM_Y(VEC, VLOAD, VSTORE)
     } else {
       ROW_REST(n, NORM_Y(float, LOAD1, STORE1))
-    }
-    if (lane == 0) {
-      mean[mean_o + row] = mu;
-      rstd[rstd_o + row] = scale;
     }
   }
 }

@@ -217,7 +217,7 @@ __kernel void softmax_short_backward(__global const float *g, const uint g_o, __
 #define STRIPE         (SOFTMAX_STRIPE / LANES)
 #define EACH_VECTOR(q) _Pragma("unroll") for (uint q = 0; q < STRIPE; q++) if (c + q * VW < inner)
 /* Of p what the eighth row from here on will read, where a column has more rows than a core looks ahead. */
-#define AHEAD(p, q) CLG_PREFETCH((p) + 8 * (size_t)inner + c + (q)*VW - 512);
+#define AHEAD(p, q) CLG_PREFETCH_AT((p) + c + (q)*VW, 8 * (size_t)inner);
 #else
 #define STRIPE         1
 #define EACH_VECTOR(q) for (uint q = 0; q < STRIPE; q++)

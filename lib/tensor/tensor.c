@@ -86,12 +86,15 @@ int64_t clg_tensor_dim(const clg_tensor *t, int dim) {
   return d < 0 || d >= t->ndim ? -1 : t->shape[d];
 }
 
-bool clg_tensor_is_contiguous(const clg_tensor *t) {
-  if (!t) return false;
+bool clg_is_contiguous(int ndim, const int64_t *shape, const int64_t *stride) {
   int64_t step = 1;
-  for (int i = t->ndim; i-- > 0; step *= t->shape[i])
-    if (t->shape[i] != 1 && t->stride[i] != step) return t->numel == 0;
+  for (int i = ndim; i-- > 0; step *= shape[i])
+    if (shape[i] != 1 && stride[i] != step) return false;
   return true;
+}
+
+bool clg_tensor_is_contiguous(const clg_tensor *t) {
+  return t && (clg_is_contiguous(t->ndim, t->shape, t->stride) || t->numel == 0);
 }
 
 bool clg_tensor_shares_storage(const clg_tensor *a, const clg_tensor *b) { return a && b && a->storage == b->storage; }

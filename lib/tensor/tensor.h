@@ -66,6 +66,8 @@ static inline clg_tensor *clg_tensor_like(const clg_tensor *t, const char *op) {
 }
 /* A tensor over a storage (referenced). `stride` NULL: contiguous. */
 clg_tensor *clg_tensor_view(clg_storage *s, size_t offset, int ndim, const int64_t *shape, const int64_t *stride);
+/* Whether elements follow each other in memory, the last dimension's closest. */
+bool clg_is_contiguous(int ndim, const int64_t *shape, const int64_t *stride);
 /* A contiguous tensor of t's elements: t itself with one more reference, or a copy. */
 clg_tensor *clg_tensor_packed(clg_tensor *t, const char *op);
 /* src for an in-place change of dst: src itself with one more reference, or a copy where it is another view of the same

@@ -28,7 +28,7 @@ def find(library):
     sys.exit(SKIPPED)
 
 
-def run(mpirun, n, command, env=None, timeout=3600):
+def run(mpirun, n, command, env=None, timeout=900):
     """(exit status, standard output, standard error) of n ranks; 0: of one process, without mpirun."""
     everywhere = dict(os.environ, **ENVIRONMENT, **(env or {}))
     whole = [*mpirun, "-np", str(n), *command] if n else command

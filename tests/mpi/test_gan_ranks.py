@@ -64,15 +64,15 @@ def check(problems, what):
 
 
 class Runs:
-    def __init__(self, program, witness, mpirun, folder):
-        self.program, self.witness, self.mpirun, self.folder = program, witness, mpirun, folder
+    def __init__(self, program, witness, mpirun, folder, timeout):
+        self.program, self.witness, self.mpirun, self.folder, self.timeout = program, witness, mpirun, folder, timeout
 
     def path(self, name):
         return str(self.folder / name)
 
     def run(self, n, *words):
         """Status, output, errors; n = 0: without mpirun."""
-        return ranks.run(self.mpirun, n, [self.program, *words])
+        return ranks.run(self.mpirun, n, [self.program, *words], timeout=self.timeout)
 
     def figures(self, n, *words):
         """Of the variant, with the state as "state"; {} where the run failed."""
@@ -197,7 +197,7 @@ def other_mpirun(runs):
     check([] if status and "2 ranks by the mpirun of another MPI" in err else [err], "the mpirun of another MPI")
 
 
-def witnessed(runs, n=2):
+def witnessed(runs, n=4):
     """Each rank between an independent witness and OpenCL: no object is left, and the peak is the one that its plan said."""
     env = {"LD_PRELOAD": ":".join(filter(None, [runs.witness, os.environ.get("LD_PRELOAD")])), "CLWITNESS_OUT": runs.path("witness.%p")}
     command = [runs.program, *SMALL, "--steps", "3", "--json", runs.path("figures.json")]
@@ -319,7 +319,7 @@ def main(program, replica, witness, mode, batch, kills, of_ranks):
     print(library.splitlines()[0])
     random.seed(9)
     with tempfile.TemporaryDirectory() as name:
-        runs = Runs(program, witness, mpirun, pathlib.Path(name))
+        runs = Runs(program, witness, mpirun, pathlib.Path(name), 3600 if mode == "defaults" else 900)
         if mode == "defaults":
             models, rows = defaults(batch)
             MODELS.update(models)

@@ -79,7 +79,7 @@ def at_once(mpirun, replica):
     for n, words, line in (
         (3, ["shards=12"], "power of two"),
         (4, ["gives_up=2"], "rank 2: its cat is on the keyboard"),
-        (2, ["gives_up=0"], "rank 0: its cat is on the keyboard"),
+        (4, ["gives_up=0"], "rank 0: its cat is on the keyboard"),
     ):
         words = [f"ranks={n}", *words]
         one_line(ranks.run(mpirun, n, [replica, *words]), n, words, line)

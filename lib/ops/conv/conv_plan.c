@@ -6,7 +6,7 @@
 enum {
   ROW = 32,                          /* most outputs of a row in a block */
   SPARE_ROWS = PIECE_ROWS_OF(LANES), /* sums that the last piece of a block may reach beyond it */
-  PIXELS = 64,                       /* outputs of a block where there is little work, and of weight gradients */
+  PIXELS = 64,                       /* outputs of a block where there is little work */
   WGRAD_TAPS = 256,                  /* channels x taps of a weight gradient's item */
   FEW_CHANNELS = 4,                  /* most on both sides of the weight gradient of few */
   FEW_STEPS = 64,                    /* of a sum, up to which more outputs than CONV_FEW_ROWS have the kernel for few */

@@ -174,13 +174,6 @@ typedef struct reads {
   bool split;
 } reads;
 
-static bool contiguous(const clg_saved *x) {
-  int64_t expected = 1;
-  bool ok = true;
-  for (int k = x->ndim; k-- > 0; expected *= x->shape[k]) ok = ok && (x->shape[k] == 1 || x->stride[k] == expected);
-  return ok;
-}
-
 static bool find_reads(clg_recompute *r, const clg_saved *x, int64_t groups, reads *to) {
   const int64_t of = x->shape[1] / groups;
   *to = (reads){.row = {groups, of == 1}, .channel = {0, 1}, .split = groups > 1 && of > 1};
@@ -189,7 +182,8 @@ static bool find_reads(clg_recompute *r, const clg_saved *x, int64_t groups, rea
   for (int k = 2; k < x->ndim; k++) size *= x->shape[k];
   *to = (reads){
       .row = {groups, 1}, .channel = {0, of, 1}, .own = {groups * of * size, of * size, size, 1}, .split = true};
-  return contiguous(x) && clg_recompute_shape(r, 4, (int64_t[]){x->shape[0], groups, of, size});
+  return clg_is_contiguous(x->ndim, x->shape, x->stride) &&
+         clg_recompute_shape(r, 4, (int64_t[]){x->shape[0], groups, of, size});
 }
 
 /* As group_norm_forward computes it. */

@@ -131,30 +131,25 @@ static clg_status run_backward(const clg_op_call *c, const clg_at sums[2], const
 }
 
 static clg_status backward(clg_op_call *c) {
-  const clg_grad_place *dx = &c->to[IN_X], *dgamma = &c->to[IN_GAMMA], *dbeta = &c->to[IN_BETA];
-  const uint32_t rows = rows_of(c->grad), n = width_of(c->grad);
-  uint32_t asked = 0, adds = 0;
-  if (dgamma->t) asked |= NORM_WANT_GAMMA;
-  if (dbeta->t) asked |= NORM_WANT_BETA;
-  if (dgamma->add) adds |= NORM_ADD_GAMMA;
-  if (dbeta->add) adds |= NORM_ADD_BETA;
-  uint32_t flags = asked;
+  const uint32_t rows = rows_of(c->grad), n = width_of(c->grad), adds = NORM_ADD_GAMMA | NORM_ADD_BETA,
+                 wanted = clg_norm_wanted(c), asked = wanted & (NORM_WANT_GAMMA | NORM_WANT_BETA);
+  uint32_t flags = wanted;
   if (c->in[IN_GAMMA]) flags |= NORM_GAMMA;
-  if (dx->add) flags |= NORM_ADD_X;
-  const clg_at to[] = {clg_tensor_place(dgamma->t), clg_tensor_place(dbeta->t)};
+  const clg_at to[] = {clg_tensor_place(c->to[IN_GAMMA].t), clg_tensor_place(c->to[IN_BETA].t)};
   split s = {.width = 1, .chunk = 1};
-  if (!n || (!asked && !dx->t)) return CLG_OK;
-  if (!rows) return asked ? clg_norm_parts(c, to, 0, n, asked | adds) : CLG_OK;
+  if (!n || !wanted) return CLG_OK;
+  if (!rows) return asked ? clg_norm_parts(c, to, 0, n, wanted) : CLG_OK;
   if (asked) s = split_sums(c->ctx, rows, n);
-  if (s.chunks <= 1) return run_backward(c, to, &s, flags | adds);
+  if (s.chunks <= 1) return run_backward(c, to, &s, flags);
+  flags &= ~adds;
   /* Whole rows are read once. */
-  if (c->ctx->shape == CLG_SHAPE_CPU && dx->t && s.stripes == 1 && n > LANES) flags |= NORM_ROWS;
+  if (c->ctx->shape == CLG_SHAPE_CPU && wanted & NORM_WANT_X && s.stripes == 1 && n > LANES) flags |= NORM_ROWS;
   const size_t all = (size_t)s.chunks * n;
   clg_block *work = clg_block_alloc(c->ctx, 2 * all * sizeof(float), CLG_ROLE_WORKSPACE, c->op->name);
   if (!work) return clg_last_status(c->ctx);
   const clg_at sums[] = {{work, 0}, {work, all}};
   clg_status status = run_backward(c, sums, &s, flags);
-  if (status == CLG_OK) status = clg_norm_parts(c, sums, s.chunks, n, asked | adds);
+  if (status == CLG_OK) status = clg_norm_parts(c, sums, s.chunks, n, wanted);
   clg_block_unref(work);
   return status;
 }
