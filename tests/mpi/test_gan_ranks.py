@@ -2,10 +2,10 @@
 """gan_train on several ranks: the weights, losses and running statistics of one process, to the bit; bytes and memory as said; states
 that go on with another number of ranks; ranks that die or stop end the run, and what was saved is whole.
 
-usage: test_gan_ranks.py GAN_TRAIN REPLICA WITNESS [every | defaults [batch=N]] [KILLS [RANKS]]
+usage: test_gan_ranks.py GAN_TRAIN REPLICA WITNESS [every | whole | defaults [batch=N]] [KILLS [RANKS]]
 
-"every": more variants, for more steps. "defaults": gan_train's own sizes, all variants on all numbers of ranks, which takes hours of a
-core; a smaller batch takes less. KILLS: ranks that are killed, of RANKS (2) that train together; half as many go on. Of the bits, only
+"every": more variants, for more steps. "whole": all of these on all numbers of ranks. "defaults": so too, of gan_train's own sizes, which
+takes hours of a core; a smaller batch takes less. KILLS: ranks that are killed, of RANKS (2) that train together; half as many go on. Of the bits, only
 the runs are made whose name the expression $TEST_PART finds.
 """
 import concurrent.futures
@@ -110,11 +110,16 @@ def figures_problems(its, n, gradient):
     return problems
 
 
+def everywhere(models):
+    """Rows of all variants on all numbers of ranks."""
+    return {name: [(variant + remat, (8, 2, 0, 1, 4)) for remat in ("", " --remat") for variant in SAME] for name in models}
+
+
 def defaults(batch):
-    """The models of gan_train's own sizes, and their rows."""
+    """The models of gan_train's own sizes."""
     models = {"mlp": [], "dcgan": [], "dcgan, synchronised": ["--sync-batch-norm"]}
-    named = {name + f" of batch {batch}": ["--data", "fashion-mnist", "--model", name.split(",")[0], "--batch", batch, *more] for name, more in models.items()}
-    return named, {name: [(variant + remat, (8, 2, 0, 1, 4)) for remat in ("", " --remat") for variant in SAME] for name in named}
+    images = ["--data", "fashion-mnist", "--batch", batch]
+    return {f"{name} of batch {batch}": [*images, "--model", name.split(",")[0], *more] for name, more in models.items()}
 
 
 def same_bits(runs, rows, steps, shards=8):
@@ -321,9 +326,10 @@ def main(program, replica, witness, mode, batch, kills, of_ranks):
     with tempfile.TemporaryDirectory() as name:
         runs = Runs(program, witness, mpirun, pathlib.Path(name), 3600 if mode == "defaults" else 900)
         if mode == "defaults":
-            models, rows = defaults(batch)
-            MODELS.update(models)
-            same_bits(runs, rows, 20)
+            MODELS.update(defaults(batch))
+            same_bits(runs, everywhere(defaults(batch)), 20)
+        elif mode == "whole":
+            same_bits(runs, everywhere(EVERY), 20)
         elif mode == "every":
             same_bits(runs, EVERY, 20)
         elif not kills:
@@ -340,6 +346,6 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     words = sys.argv[4:]
     numbers = [int(word) for word in words if word.isdigit()]
-    mode = next((word for word in words if word in ("every", "defaults")), None)
+    mode = next((word for word in words if word in ("every", "whole", "defaults")), None)
     batch = next((word.split("=")[1] for word in words if word.startswith("batch=")), "128")
     main(*map(os.path.abspath, sys.argv[1:4]), mode, batch, *(numbers + [0, 2][len(numbers):])[:2])
