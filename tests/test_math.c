@@ -1,6 +1,7 @@
 /* The functions of kernels_cl/math: how far they are from double, that they never turn back where they should not,
  * their limits, and their bits, which are the same on every device. TEST_MATH=strided takes one float of 61,
- * =long all; then, and with =table, the greatest errors and the hashes are printed. */
+ * =long all; then, and with =table, the greatest errors and the hashes are printed. =bits takes all, and leaves the errors
+ * out, which take most of the time. */
 #include "base/str.h"
 #include "device/launch.h"
 #include "harness.h"
@@ -60,11 +61,12 @@ static const function of_pairs[] = {
 
 enum { CHUNK = 1 << 22 };
 static enum { SAMPLED, STRIDED, ALL } inputs;
-static bool prints;
+static bool prints, measures;
 static void read_environment(void) {
   const char *set = getenv("TEST_MATH");
   prints = set != NULL;
-  inputs = !set ? SAMPLED : !strcmp(set, "long") ? ALL : !strcmp(set, "strided") ? STRIDED : SAMPLED;
+  measures = !set || strcmp(set, "bits");
+  inputs = !set ? SAMPLED : !measures || !strcmp(set, "long") ? ALL : !strcmp(set, "strided") ? STRIDED : SAMPLED;
 }
 
 static float from_bits(uint32_t bits) {
@@ -217,7 +219,7 @@ static result run(const function *f, bool flushes) {
     p.n = (uint32_t)(count() - from < size ? count() - from : size);
     for (uint32_t i = 0; i < p.n; i++) x[i] = input(from + i);
     compute(f->formula, x, NULL, y, p.n);
-    measure_all(&p);
+    if (measures) measure_all(&p);
     follow(f, x, y, p.n, &last, &r);
   }
   r.worst = p.worst, r.at = p.at;
@@ -303,7 +305,7 @@ START_TEST(functions_of_pairs_are_exact) {
   for (uint64_t from = 0; from < pairs; from += size) {
     for (uint32_t i = 0; i < size; i++) draw_pair(from + i, &x[i], &w[i]);
     compute(f->formula, x, w, y, size);
-    measure_all(&p);
+    if (measures) measure_all(&p);
     for (uint32_t i = 0; i < size; i++) {
       r.all = mix(r.all, to_bits(y[i]));
       if (!is_subnormal(x[i]) && !is_subnormal(w[i]) && !is_subnormal(y[i])) r.normal = mix(r.normal, to_bits(y[i]));
