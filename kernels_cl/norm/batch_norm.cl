@@ -42,14 +42,15 @@ __kernel void batch_norm_forward(FORWARD_ARGS) {
   /* With NORM_EVAL the sums are empty. */
   const uint summed = flags & NORM_EVAL ? 0 : images;
   const float count = (float)images * (float)size, shift = channel_shift(x, images, channels, size, channel);
-  float unit = 1.0f, mean_from, squares;
-  for (;; unit = MOMENTS_SMALL) {
+  MOMENTS_UNIT(shift)
+  float mean_from, squares;
+  for (;; MOMENTS_SHRINK(shift)) {
 #if VW == 16
     moments all = moments_of(0.0f, 0.0f, 0.0f);
     for (uint i = 0; size >= LEAST_BLOCK && i < summed; i++)
       for (uint from = 0; from < size; from += MOMENTS_BLOCK)
         all = moments_add(all, x + ((size_t)i * channels + channel) * size + from, min(size - from, MOMENTS_BLOCK),
-                          shift, unit);
+                          unit, origin);
     all = moments_end(all);
     mean_from = all.mean, squares = all.squares;
     if (size < LEAST_BLOCK) {

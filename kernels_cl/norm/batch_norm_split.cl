@@ -47,13 +47,14 @@ __kernel void batch_norm_part(__global const float *x, const uint x_o, __global 
   x += x_o;
   work += work_o;
   const float count = (float)(end - from), shift = channel_shift(x, images, channels, size, channel);
-  float unit = 1.0f, mean, squares;
-  for (;; unit = MOMENTS_SMALL) {
+  MOMENTS_UNIT(shift)
+  float mean, squares;
+  for (;; MOMENTS_SHRINK(shift)) {
 #if VW == 16
     moments all = moments_of(0.0f, 0.0f, 0.0f);
     for (uint e = from; e < end;) {
       PART_RUN(e)
-      all = moments_add(all, x + base, len, shift, unit);
+      all = moments_add(all, x + base, len, unit, origin);
       e += len;
     }
     all = moments_end(all);
