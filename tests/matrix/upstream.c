@@ -55,6 +55,27 @@ static const struct test_case {
      "  }\n"
      "}",
      .items = 64, .n = 1, .in = {1}, .want = 1},
+    {"scaled_shift", "a compiler for AVX2 fails at a product in a loop that has a barrier",
+     "__kernel void t(__global float *out, __global const float *in, const uint n) {\n"
+     "  __local float part[64];\n"
+     "  const uint lane = (uint)get_local_id(0);\n"
+     "  const float a = in[0], b = in[n - 1], c = in[n / 2], low = a < b ? a : b, high = a < b ? b : a;\n"
+     "  const float shift = c < low ? low : c > high ? high : c;\n"
+     "  float unit = 1, sum;\n"
+     "  for (;; unit = 0.5f) {\n"
+     "    float left = 0;\n"
+     "    for (uint j = lane; j < n; j += 64) {\n"
+     "      const float d = fma(in[j], unit, -shift * unit);\n"
+     "      left += d * d;\n"
+     "    }\n"
+     "    part[lane] = left;\n"
+     "    barrier(CLK_LOCAL_MEM_FENCE);\n"
+     "    sum = part[0];\n"
+     "    if (unit < 1 || sum < 100) break;\n"
+     "  }\n"
+     "  if (lane == 0) out[0] = sum;\n"
+     "}",
+     .items = 64, .n = 3, .in = {1, 2, 4}, .want = 1},
     {"reordered_sum", "a sum is made in another order than the loop's",
      "#pragma OPENCL FP_CONTRACT OFF\n"
      "__kernel void t(__global float *out, __global const float *in, const uint n) {\n"
