@@ -23,6 +23,8 @@ static const index_case cases[] = {
     {"long columns", 2, 9000, 1, 3000, 9000, true},
     {"one long column", 1, 20000, 1, 9000, 20000, true},
     {"one long column, two places of it often", 1, 9000, 1, 700, 2, true},
+    {"one of each column", 3, 9, 40, 1, 9, true},
+    {"one of each column, some of none", 2, 9, 37, 1, 12, true},
     {"stripes", 3, 30, 37, 100, 30, true},
     {"stripes of few rows", 2, 5, 20, 10, 5, true},
     {"stripes of more rows than are held", 1, 1100, 17, 300, 1100, true},

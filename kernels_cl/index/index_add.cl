@@ -246,6 +246,26 @@ __kernel void index_scatter(__global const float *g, const uint g_o, __global co
 }
 #endif
 
+#if CLG_FORM(index_scatter_one)
+/* y[l] = 0 + g[l] where index[l] == k, else 0. */
+static inline void put_equal(__global const float *g, __global const int *index, __global float *y, const int k,
+                             const uint len) {
+  uint l = 0;
+  for (; l + 16 <= len; l += 16) {
+    const float16 v = CLG_LOAD16(g + l) + 0.0f;
+    CLG_STORE16(vload16(0, index + l) == k ? v : (float16)(0.0f), y + l);
+  }
+  for (; l < len; l++) y[l] = index[l] == k ? g[l] + 0.0f : 0.0f;
+}
+/* dx[o,k,i] = g[o,i] where index[o,i] == k: of one index a column. `total` elements of dx, which are written in order. */
+__kernel void index_scatter_one(__global const float *g, const uint g_o, __global const int *index, const uint index_o,
+                                __global float *dx, const uint dx_o, const uint n, const uint inner,
+                                const uint total) {
+  g += g_o, index += index_o, dx += dx_o;
+  EACH_RUN(n, inner, put_equal(g + (size_t)o * inner + i, index + (size_t)o * inner + i, dx + e, (int)j, len);)
+}
+#endif
+
 #else
 
 #if CLG_FORM(index_scatter)

@@ -86,6 +86,17 @@ static clg_status scatter_listed(const clg_op_call *c, int64_t n) {
   return s == CLG_OK ? clg_listed_launch(&l, c->ctx, "index_scatter_listed", 1, c->op->name) : s;
 }
 
+/* On a CPU, rows of columns that have one index each. */
+static clg_status scatter_one(const clg_op_call *c, const clg_axis *s) {
+  const clg_tensor *to = c->out[0];
+  clg_args args;
+  args.n = 0;
+  clg_args_tensors(&args, (const clg_tensor *[]){c->in[IN_VALUES], c->in[IN_INDEX], to}, 3, to);
+  clg_args_sizes(&args, (int64_t[]){s->n, s->inner, to->numel}, 3);
+  clg_kernel *k = clg_kernel_get(c->ctx, "index_add.cl", NULL, "index_scatter_one");
+  return clg_launch_pieces(c->ctx, k, c->op->name, &args, to->numel, INDEX_PIECE);
+}
+
 /* Columns of a stripe: half as many where that holds the sums of all n rows at once. */
 static int64_t stripe_width(int64_t n) {
   const bool half = n * LANES > INDEX_HELD && n * LANES / 2 <= INDEX_HELD;
@@ -100,6 +111,7 @@ static clg_status scatter_forward(clg_op_call *c) {
   const bool cpu = c->ctx->shape == CLG_SHAPE_CPU;
   const int64_t m = index->shape[a->dim];
   if (cpu && s.outer == 1 && s.inner == 1 && s.n > INDEX_HELD) return scatter_listed(c, s.n);
+  if (cpu && m == 1 && s.inner >= LANES) return scatter_one(c, &s);
   clg_args args;
   args.n = 0;
   clg_args_tensors(&args, (const clg_tensor *[]){c->in[IN_VALUES], index, to}, 3, to);
