@@ -2,6 +2,10 @@
  * 0), WG (the work-group size of kernels that share work) and VW (the vector width of a work-item). */
 #pragma OPENCL FP_CONTRACT OFF
 
+#if defined(CLG_DECLARES)
+#include "declared.clh"
+#endif
+
 /* Contraction is written out where it is fast, so that the same formula has the same bits in every kernel. */
 #if CLG_FMA
 #define FMA(a, b, c) fma(a, b, c)

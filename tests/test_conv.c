@@ -3,9 +3,11 @@
  */
 #include "base/context.h"
 #include "conv_cases.h"
+#include "device/program.h"
 #include "harness.h"
 #include "ops/conv/conv.h"
 #include "shared_context.h"
+#include "undeclared.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -419,6 +421,7 @@ static void add_cases(Suite *suite) {
   tcase_add_loop_test(t, conv_transpose2d, 0, CASES);
   tcase_add_loop_test(t, batches, 0, sizeof batch_cases / sizeof *batch_cases);
   tcase_add_test(t, errors);
+  tcase_add_test(t, what_kernels_call_is_declared);
   suite_add_tcase(suite, t);
 }
 CHECK_MAIN("conv", add_cases)

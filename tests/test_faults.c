@@ -2,6 +2,8 @@
  * told to. */
 #define _GNU_SOURCE
 #include "device.h"
+#include "device/devices.h"
+#include "device/program.h"
 #include <clgrad/nn.h>
 #include <dlfcn.h>
 #include <unistd.h>
@@ -175,6 +177,21 @@ START_TEST(a_wait_that_looks_fails_alike) {
 }
 END_TEST
 
+/* What calls more than declared.clh has is built with the driver's declarations, where those are left out at first. */
+START_TEST(what_declares_too_little_is_built_in_full) {
+  clg_context *ctx = open_default();
+  const bool late = clg_compiles_late(ctx);
+  char source[sizeof scale_source + 100];
+  ck_assert_ptr_nonnull(scale_kernel(ctx));
+  ck_assert(!clg_programs_need_header(ctx->programs));
+  snprintf(source, sizeof source, "%s__kernel void far(__global float *x) { *x = hypot(*x, %ld.0f); }", scale_source,
+           (long)getpid());
+  ck_assert_ptr_nonnull(clg_kernel_get(ctx, "random.cl", source, "far"));
+  ck_assert(clg_programs_need_header(ctx->programs) == late);
+  close_clean(&ctx);
+}
+END_TEST
+
 /* Want of memory and troubles of the device pass; only a source that does not compile is remembered as such. */
 START_TEST(a_build_that_failed_is_tried_again) {
   static const struct {
@@ -242,6 +259,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(t, a_failed_wait_loses_the_context);
   tcase_add_test(t, a_wait_that_looks_fails_alike);
   tcase_add_test(t, a_build_that_failed_is_tried_again);
+  tcase_add_test(t, what_declares_too_little_is_built_in_full);
   tcase_add_test(t, a_module_that_failed_midway_is_not_made);
   suite_add_tcase(suite, t);
 }

@@ -1,6 +1,8 @@
 /* Adding by index, in the forms that kernels differ in: few rows and many, wide and narrow, more than an item holds the
  * sums of, long lists of one index, indices that no row has; beside sums in double. */
+#include "device/program.h"
 #include "op_check.h"
+#include "undeclared.h"
 #include <stdlib.h>
 
 /* x [outer,n,inner], and m indices: a row each (index_select along 1), or one for each column (gather along 1). */
@@ -97,6 +99,7 @@ static void add_cases(Suite *suite) {
   share_context(c);
   tcase_set_timeout(c, 0);
   tcase_add_loop_test(c, gradients_are_the_sums_of_what_was_read, 0, CASES);
+  tcase_add_test(c, what_kernels_call_is_declared);
   suite_add_tcase(suite, c);
 }
 CHECK_MAIN("indices", add_cases)

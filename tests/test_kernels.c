@@ -2,10 +2,12 @@
  * tiles, any leading dimension and offset, and nothing written outside the result. The shape comes from $CLGRAD_SHAPE.
  */
 #include "device/launch.h"
+#include "device/program.h"
 #include "harness.h"
 #include "ops/norm/layer_norm.h"
 #include "product/product.h"
 #include "shared_context.h"
+#include "undeclared.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -483,6 +485,7 @@ static void add_cases(Suite *suite) {
   tcase_set_timeout(norm, 300);
   tcase_add_test(norm, norms);
   tcase_add_test(norm, norms_need_no_parameters);
+  tcase_add_test(norm, what_kernels_call_is_declared);
   suite_add_tcase(suite, norm);
 }
 CHECK_MAIN("kernels", add_cases)

@@ -4,9 +4,11 @@
  * out, which take most of the time. */
 #include "base/str.h"
 #include "device/launch.h"
+#include "device/program.h"
 #include "harness.h"
 #include "kernel/sources.h"
 #include "shared_context.h"
+#include "undeclared.h"
 #include <float.h>
 #include <math.h>
 #include <pthread.h>
@@ -362,6 +364,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, sines_near_zero_are_exact);
   tcase_add_loop_test(c, functions_of_pairs_are_exact, 0, sizeof of_pairs / sizeof *of_pairs);
   tcase_add_loop_test(c, vectors_have_the_same_bits, 0, NAMED);
+  tcase_add_test(c, what_kernels_call_is_declared);
   suite_add_tcase(suite, c);
   tcase_set_timeout(c, 0);
 }

@@ -1,7 +1,9 @@
 /* The op table: each row's values, and first and second gradients, against its definition in double; operands one
  * behind the other, stepped, transposed, expanded. $TEST_OPS=long: every layout for second gradients too; a program for
  * each is what costs. $CLGRAD_TEST_CASE, part of a row's name or =op, leaves everything else out. */
+#include "device/program.h"
 #include "op_run.h"
+#include "undeclared.h"
 
 static bool is_long(void) {
   const char *which = getenv("TEST_OPS");
@@ -174,5 +176,6 @@ static void add_cases(Suite *suite) {
   for (size_t k = 0; k < sizeof checks / sizeof *checks; k++)
     for (size_t i = 0; i < op_case_count(); i++)
       if (is_wanted(op_case_at(i))) tcase_add_loop_test(t, checks[k], (int)i, (int)i + 1);
+  tcase_add_test(t, what_kernels_call_is_declared);
 }
 CHECK_MAIN("ops", add_cases)

@@ -15,6 +15,8 @@
 static const char *build_options(const clg_context *ctx) {
   return ctx->queue->rounds ? BUILD_OPTIONS " -cl-fp32-correctly-rounded-divide-sqrt" : BUILD_OPTIONS;
 }
+/* Clang's opencl-c.h, which PoCL reads before each program, keeps to this guard: declared.clh stands for it. */
+#define WITHOUT_HEADER " -D_OPENCL_H_ -DCLG_DECLARES"
 
 typedef struct program {
   struct program *next; /* in its bucket */
@@ -32,6 +34,7 @@ typedef struct program {
 struct clg_programs {
   program *bucket[BUCKETS];
   clg_shared *shared;
+  bool need_header; /* one did not build without it */
 };
 
 clg_programs *clg_programs_create(void) {
@@ -40,6 +43,8 @@ clg_programs *clg_programs_create(void) {
   free(all);
   return NULL;
 }
+
+bool clg_programs_need_header(const clg_programs *all) { return all->need_header; }
 
 void clg_programs_share(clg_programs *all, const clg_programs *from) {
   clg_shared_unref(all->shared);
@@ -136,6 +141,22 @@ static void platform_version(clg_context *ctx, char *to, size_t size) {
     to[0] = 0;
 }
 
+/* Without the header where that may be and does. */
+static cl_int compile(clg_context *ctx, cl_program p, const char *file) {
+  const char *options = build_options(ctx);
+  clg_programs *all = ctx->programs;
+  const bool tries = clg_compiles_late(ctx) && !all->need_header && strcmp(file, user_source.name);
+  if (tries) {
+    char without[200];
+    snprintf(without, sizeof without, "%s" WITHOUT_HEADER, options);
+    const cl_int code = clBuildProgram(p, 1, &ctx->queue->device, without, NULL, NULL);
+    if (code != CL_BUILD_PROGRAM_FAILURE) return code;
+  }
+  const cl_int code = clBuildProgram(p, 1, &ctx->queue->device, options, NULL, NULL);
+  all->need_header = all->need_header || (tries && code == CL_SUCCESS);
+  return code;
+}
+
 /* NULL with a problem where the source is at fault: it stays so. Else the error is raised, and another try may do. */
 static cl_program build(clg_context *ctx, const clg_part *parts, const char *file, char **problem) {
   const char *texts[SOURCE_PARTS];
@@ -145,7 +166,7 @@ static cl_program build(clg_context *ctx, const clg_part *parts, const char *fil
   cl_program p = clCreateProgramWithSource(ctx->queue->context, SOURCE_PARTS, texts, sizes, &code);
   if (code == CL_SUCCESS) {
     clg_program_compiles(ctx, file);
-    code = clBuildProgram(p, 1, &ctx->queue->device, build_options(ctx), NULL, NULL);
+    code = compile(ctx, p, file);
     clg_program_compiles(ctx, NULL);
     if (code == CL_SUCCESS) {
       ctx->counters.builds++;

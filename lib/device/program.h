@@ -20,6 +20,8 @@ clg_programs *clg_programs_create(void);
 void clg_programs_destroy(clg_programs *programs);
 /* The two build each program once. Before any is built in the first. */
 void clg_programs_share(clg_programs *programs, const clg_programs *from);
+/* Whether declared.clh lacks something that a program calls. */
+bool clg_programs_need_header(const clg_programs *programs);
 /* Puts what was built from source into the disk cache. When the context ends, since a driver may take long over the
  * binary. */
 void clg_programs_save(clg_context *ctx);
