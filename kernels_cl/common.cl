@@ -19,13 +19,16 @@
 #ifdef __clang__
 #define CLG_SIXTEEN _Pragma("clang loop vectorize(assume_safety) vectorize_width(16)")
 #define CLG_FOUR    _Pragma("clang loop vectorize(assume_safety) vectorize_width(4)")
+/* In front of a loop inside of such a one. */
+#define CLG_UNROLL _Pragma("unroll")
 #else
 #define CLG_SIXTEEN
 #define CLG_FOUR
+#define CLG_UNROLL
 #endif
 
-/* In a loop of a CPU's item that has come to p: what lies `ahead` floats further will be wanted, if it is the buffer's. A
- * core that computes more than it reads sees too few elements ahead, and its own guesses end with each page. PoCL's
+/* In a loop of a CPU's item that has come to p: what lies `ahead` floats further will be wanted, if it is the buffer's.
+ * A core that computes more than it reads sees too few elements ahead, and its own guesses end with each page. PoCL's
  * prefetch does nothing. */
 #if defined(__clang__) && !defined(__SPIR__)
 #define CLG_PREFETCH_AT(p, ahead) __builtin_prefetch((const void *)((size_t)(p) + sizeof(float) * (ahead)))

@@ -25,6 +25,8 @@ void clg_kernel_name(const char *op, clg_str *out);
 bool clg_kernel_is_plain(const clg_kernel_formula *f);
 void clg_kernel_write_function(const clg_kernel_formula *f, clg_str *out); /* in any case */
 void clg_kernel_write_value(const clg_kernel_formula *f, clg_str *out);
+/* Whether the formula calls functions that have sources of their own: a term of it is no small matter. */
+bool clg_kernel_calls(const clg_kernel_formula *f);
 /* Whether the formula calls a function with a branch, which keeps loops from becoming vectors; and appends the formula
  * of one result on vectors of sixteen, NAME_lanes, behind the function. */
 bool clg_kernel_branches(const clg_kernel_formula *f);
@@ -62,7 +64,7 @@ typedef struct clg_kernel_form {
  *   @still LINE, @moving LINE          LINE for each input that stays the same along the innermost dimension, or not
  *   @turned LINE, @straight LINE       LINE for each input that is read as tiles, each tensor that is not
  *   @at TEXT, @back TEXT, @once TEXT   what the element of $t at $1 is; of those that run backwards, or stay the same
- *   @if TRAIT .. @else .. @end
+ *   @if TRAIT .. @else .. @end         a trait of the form; or "calls", what clg_kernel_calls says
  *   @use FILE | count | result         another template, which knows these as $count and $result
  * and are laid out by their braces. */
 void clg_kernel_write(const clg_kernel_formula *f, const clg_kernel_form *form, clg_str *out);

@@ -63,18 +63,28 @@ void clg_layout_statements(clg_layout *l, clg_str *s) {
   }
 }
 
-/* The sources of the functions that the formula calls. */
+/* The source of the function that an op of the formula calls, if it has one. */
+static const clg_source *function(const clg_kernel_formula *f, clg_expr_op op) {
+  const char *call = clg_expr_call(op);
+  if (!call || strncmp(call, "clg_", 4)) return NULL;
+  bool has = false;
+  for (int i = 0; i < f->n_out; i++) has = has || clg_expr_has(f->arena, f->out[i], op);
+  char name[40];
+  snprintf(name, sizeof name, "%s.clm", call + 4);
+  return has ? clg_source_find(name) : NULL;
+}
+
 static void functions(const clg_kernel_formula *f, clg_str *out) {
   for (clg_expr_op op = 0; op <= CLG_EX_ABSENT; op++) {
-    const char *call = clg_expr_call(op);
-    if (!call || strncmp(call, "clg_", 4)) continue;
-    bool has = false;
-    for (int i = 0; i < f->n_out; i++) has = has || clg_expr_has(f->arena, f->out[i], op);
-    char name[40];
-    snprintf(name, sizeof name, "%s.clm", call + 4);
-    const clg_source *s = has ? clg_source_find(name) : NULL;
+    const clg_source *s = function(f, op);
     if (s) clg_str_add(out, s->text);
   }
+}
+
+bool clg_kernel_calls(const clg_kernel_formula *f) {
+  bool calls = false;
+  for (clg_expr_op op = 0; op <= CLG_EX_ABSENT; op++) calls = calls || function(f, op);
+  return calls;
 }
 
 bool clg_kernel_branches(const clg_kernel_formula *f) {

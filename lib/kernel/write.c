@@ -73,6 +73,7 @@ static bool has_trait(const writer *w, const char *name) {
     unsigned trait;
   } all[] = {{"cpu", CLG_KERNEL_CPU},   {"unit", CLG_KERNEL_UNIT}, {"max", CLG_KERNEL_MAX},
              {"keep", CLG_KERNEL_KEEP}, {"mean", CLG_KERNEL_MEAN}, {"lanes", CLG_KERNEL_LANES}};
+  if (!strcmp(name, "calls")) return clg_kernel_calls(w->f);
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (!strcmp(all[i].name, name)) return w->form->traits & all[i].trait;
   return false;
