@@ -67,6 +67,9 @@ has table '^clgrad-tuning 1$'
 has table '^end [0-9a-f]\{16\}$'
 hash=$(sed -n 's/^end //p' "$work/table")
 has measured.json "\"hash\": \"$hash\""
+has measured.json '"products": \[$'
+has measured.json '"convolutions": \[$'
+has measured.json '"output": "w"'
 
 # ---- gan_train with it ----
 train() { "$gan_train" --data ring --model mlp --batch 32 --steps 6 --quiet --json "$@"; }

@@ -1,11 +1,11 @@
-/* Convolutions: a table of shapes feeds each of the three kernels alone, between canaries and NaNs, and then the
- * recorded ops: values, gradients, gradients of gradients and a third order, against sums in double. Then error paths.
- */
+/* Convolutions: a table of shapes feeds each of the three kernels alone, between canaries and NaNs, by the fixed choice
+ * and by all others, and then the recorded ops: values, gradients, gradients of gradients and a third order, against
+ * sums in double. Then error paths. */
 #include "base/context.h"
 #include "conv_cases.h"
 #include "device/program.h"
 #include "harness.h"
-#include "ops/conv/conv.h"
+#include "ops/conv/conv_plan.h"
 #include "shared_context.h"
 #include "undeclared.h"
 #include <math.h>
@@ -335,6 +335,56 @@ START_TEST(conv_transpose2d) {
 }
 END_TEST
 
+/* ---- other choices of kernels ---- */
+
+static int class_of(const clg_conv_shape *s, int target) {
+  return clg_conv_class(&(clg_conv_sizes){.output = (clg_conv_operand)target,
+                                          .taps = s->kernel[0] * s->kernel[1],
+                                          .stride = s->stride[0] > s->stride[1] ? s->stride[0] : s->stride[1],
+                                          .in = s->c,
+                                          .out = s->o,
+                                          .pixels = s->out[0] * s->out[1]});
+}
+
+static clg_conv_kernel taken(const clg_conv_shape *s, int target, clg_conv_kernel wanted) {
+  const bool cpu = ctx->shape == CLG_SHAPE_CPU;
+  clg_conv_plan p;
+  if (wanted == CLG_CONV_PRODUCT && clg_conv_is_pixelwise(s)) return wanted;
+  return target == W ? clg_conv_plan_wgrad(&p, s, cpu, wanted) : clg_conv_plan_gather(&p, s, target == X, cpu, wanted);
+}
+
+/* Kernels where the fixed choice is another; what a kernel cannot do is left to that. */
+START_TEST(choices) {
+  const conv_case *c = case_of(_i);
+  const clg_conv_shape s = shape_of(c);
+  random_state = 30u + (uint32_t)_i;
+  if (left_out(c) || s.groups > 1 || ctx->info.reproducible) return;
+  for (int target = 0; target < CLG_CONV_OPERANDS; target++)
+    for (int k = 1; k < CLG_CONV_KERNELS; k++) {
+      const clg_conv_kernel kernel = (clg_conv_kernel)k, fixed = taken(&s, target, CLG_CONV_FIXED);
+      const clg_conv_kernel takes = taken(&s, target, kernel);
+      ck_assert(takes == kernel || takes == fixed);
+      if (takes == fixed) continue;
+      ck_assert_int_eq(clg_tuning_set_conv(ctx, class_of(&s, target), kernel), CLG_OK);
+      for (int accumulate = 0; accumulate < 2; accumulate++) check_kernel(c, target, accumulate);
+    }
+  clg_tuning_clear(ctx);
+}
+END_TEST
+
+/* With a bias, and all orders. */
+START_TEST(pixelwise_products) {
+  static const conv_case c = {"1x1", 3, 1, 5, 19, {5, 4}, ONE, ONE, NONE, ONE, NONE};
+  const clg_conv_shape s = shape_of(&c);
+  if (ctx->info.reproducible) return;
+  for (int target = 0; target < CLG_CONV_OPERANDS; target++)
+    ck_assert_int_eq(clg_tuning_set_conv(ctx, class_of(&s, target), CLG_CONV_PRODUCT), CLG_OK);
+  random_state = 70u;
+  check_op(&c, _i, _i);
+  clg_tuning_clear(ctx);
+}
+END_TEST
+
 /* However the work is cut, an image has the same bits alone and in a batch, of which items take several and fewer
  * channels of each. */
 static const conv_case batch_cases[] = {
@@ -419,6 +469,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(t, infinite);
   tcase_add_loop_test(t, conv2d, 0, CASES);
   tcase_add_loop_test(t, conv_transpose2d, 0, CASES);
+  tcase_add_loop_test(t, choices, 0, CASES);
+  tcase_add_loop_test(t, pixelwise_products, 0, 2);
   tcase_add_loop_test(t, batches, 0, sizeof batch_cases / sizeof *batch_cases);
   tcase_add_test(t, errors);
   tcase_add_test(t, what_kernels_call_is_declared);

@@ -1,5 +1,5 @@
-/* Tables of choices for products: in files and damaged files, and every choice in turn on products of all classes; and
- * CLBlast's parameters. */
+/* Tables of choices for products and convolutions: in files and damaged files, and every choice in turn on products of
+ * all classes; and CLBlast's parameters. */
 #include "context.h"
 #include "harness.h"
 #include "replaces.h"
@@ -61,6 +61,9 @@ static void fill(clg_context *to) {
     clg_product_kernel k = (clg_product_kernel)(i % CLG_PRODUCT_KERNELS);
     if (clg_product_kernel_serves(to, k, &c)) ck_assert_int_eq(clg_tuning_set(to, &c, k), CLG_OK);
   }
+  for (int i = 0, k; i < CLG_CONV_CLASSES; i++)
+    if (k = i % CLG_CONV_KERNELS, clg_conv_kernel_serves(to, (clg_conv_kernel)k, i))
+      ck_assert_int_eq(clg_tuning_set_conv(to, i, (clg_conv_kernel)k), CLG_OK);
 }
 
 START_TEST(a_table_comes_back_as_it_was) {
@@ -79,6 +82,8 @@ START_TEST(a_table_comes_back_as_it_was) {
       clg_product_class c = class_of(i);
       ck_assert_int_eq(clg_tuning_get(to, &c), clg_tuning_get(from, &c));
     }
+    for (int i = 0; i < CLG_CONV_CLASSES; i++)
+      ck_assert_int_eq(clg_tuning_get_conv(to, i), clg_tuning_get_conv(from, i));
     clg_product_class c = {0};
     ck_assert_int_eq(clg_tuning_set(to, &c, CLG_PRODUCT_ROW), CLG_OK);
     ck_assert_uint_ne(clg_tuning_hash(to), hash);
@@ -134,6 +139,7 @@ START_TEST(damaged_files_are_refused) {
   for (int i = 0; i < C; i++)
     ck_assert_int_eq(clg_tuning_set(ctx, &(clg_product_class){i % 2, i / 2 % 2, 4 - i, i, 2}, CLG_PRODUCT_PANEL),
                      CLG_OK);
+  ck_assert_int_eq(clg_tuning_set_conv(ctx, 1799, CLG_CONV_FEW), CLG_OK);
   ck_assert_int_eq(clg_tuning_save(ctx, path), CLG_OK);
   uint64_t hash = clg_tuning_hash(ctx);
   size_t n = get();
@@ -203,7 +209,12 @@ START_TEST(foreign_files_are_refused) {
                                       "product\n",
                                       "product \n",
                                       "product n\n",
-                                      "product nn\n"};
+                                      "product nn\n",
+                                      "conv y 0 0 0 0 0 tile\n",
+                                      "conv z 0 0 0 0 0 few\n",
+                                      "conv y 0 2 0 0 0 few\n",
+                                      "conv y 0 0 0 0 few\n",
+                                      "conv y 0 0 0 0 0 few\nproduct nn 0 0 0 row\n"};
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
     put_table(NULL, NULL, "cpu", lines[i]);
     expect_refusal(hash, lines[i]);

@@ -94,8 +94,7 @@ static bool find_threshold(const options *o, findings *f) {
 }
 
 bool tune_clblast(const options *o, findings *out) {
-  *out = (findings){
-      .serves = o->shape != CLG_SHAPE_CPU && o->parts & ~(unsigned)PART_PRODUCTS, .best = {-1, -1}, .gain = {1, 1}};
+  *out = (findings){.serves = o->shape != CLG_SHAPE_CPU && o->parts & PART_CLBLAST, .best = {-1, -1}, .gain = {1, 1}};
   if (out->serves && o->parts & PART_XGEMM && !tune_kernel(o, CLG_CLBLAST_XGEMM, out)) return false;
   if (out->serves && o->parts & PART_DIRECT && !tune_kernel(o, CLG_CLBLAST_XGEMM_DIRECT, out)) return false;
   return !out->serves || !(o->parts & PART_THRESHOLD) || find_threshold(o, out);

@@ -76,10 +76,11 @@ static trial_state try_product(clg_context *ctx, prepared *p, int64_t k) {
 
 /* Seconds of the best round; negative on an error. `limit`: not measured further if slower; 0: none. */
 static double seconds(clg_context *ctx, prepared *p, int rounds, double limit) {
-  double t = round_of(ctx, p->a, p->b, 1), best = 0;
+  const work w = {.a = p->a, .b = p->b, .output = CLG_CONV_OPERANDS};
+  double t = round_of(ctx, &w, 1), best = 0;
   int calls = t > 0 && t < ROUND ? (int)(ROUND / (t + 1e-6)) + 1 : 1;
   for (int i = 0; t >= 0 && i < rounds; i++) {
-    t = round_of(ctx, p->a, p->b, calls);
+    t = round_of(ctx, &w, calls);
     best = least(best, t);
     if (i && (t > LONG || (limit > 0 && best > limit))) break;
   }

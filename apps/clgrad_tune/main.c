@@ -1,5 +1,5 @@
-/* clgrad_tune: measures on a device which kernel is the fastest for each class of matrix products, and with which
- * parameters CLBlast's are, and stores the table that $CLGRAD_TUNING and gan_train --tuning take. */
+/* clgrad_tune: measures on a device which kernel is the fastest for each class of matrix products and convolutions, and
+ * with which parameters CLBlast's are, and stores the table that $CLGRAD_TUNING and gan_train --tuning take. */
 #include "tune.h"
 #include <errno.h>
 #include <getopt.h>
@@ -13,16 +13,15 @@
 
 static void help(void) {
   printf("Usage: clgrad_tune [OPTION]... FILE\n"
-         "Measures which kernel is the fastest for each class of matrix products on a device, and writes the table to\n"
-         "FILE. On the shape of a GPU it first tries other parameters for CLBlast's kernels. Interrupted, it leaves "
-         "FILE as\n"
-         "it was. A FILE that is no table is not replaced. Use it with CLGRAD_TUNING=FILE or gan_train --tuning\n"
-         "FILE.\n\n"
+         "Measures which kernel is the fastest for each class of matrix products and convolutions on a device, and\n"
+         "writes the table to FILE. On the shape of a GPU it first tries other parameters for CLBlast's kernels.\n"
+         "Interrupted, it leaves FILE as it was. A FILE that is no table is not replaced. Use it with\n"
+         "CLGRAD_TUNING=FILE or gan_train --tuning FILE.\n\n"
          "  --device SEL      gpu, cpu, PLATFORM:DEVICE, or part of a name (see clgrad_info)\n"
          "  --shape cpu|gpu   how kernels are written (default: as the device is)\n"
          "  --rounds N        measurements of each kernel, of which the best counts (default: 7)\n"
-         "  --only PART       xgemm, direct (two kernels of CLBlast), threshold (between them), or products (the "
-         "classes)\n"
+         "  --only PART       xgemm, direct (two kernels of CLBlast), threshold (between them), products or\n"
+         "                    convolutions (the classes of each)\n"
          "  --candidates N    sets of parameters to try for each of CLBlast's kernels (default: all)\n"
          "  --quick           few candidates, few rounds\n"
          "  --json            write all measurements as JSON\n"
@@ -40,13 +39,14 @@ static bool parse_count(const char *option, const char *word, int *out) {
 }
 
 static bool parse_only(const char *word, unsigned *parts) {
-  static const char *const name[] = {"xgemm", "direct", "threshold", "products"};
-  for (unsigned i = 0; i < 4; i++)
+  static const char *const name[] = {"xgemm", "direct", "threshold", "products", "convolutions"};
+  for (unsigned i = 0; i < 5; i++)
     if (!strcmp(word, name[i])) {
       *parts = 1u << i;
       return true;
     }
-  fprintf(stderr, "clgrad_tune: unknown part '%s': there are xgemm, direct, threshold and products\n", word);
+  fprintf(stderr, "clgrad_tune: unknown part '%s': there are xgemm, direct, threshold, products and convolutions\n",
+          word);
   return false;
 }
 
@@ -139,7 +139,7 @@ static bool run(const options *o) {
   clg_context *ctx = open_context(o);
   if (!ctx) return false;
   bool ok = clg_tuning_set(ctx, &(clg_product_class){0}, CLG_PRODUCT_FIXED) == CLG_OK && use_findings(ctx, &found) &&
-            (!(o->parts & PART_PRODUCTS) || tune_classes(ctx, rows, o)) && clg_tuning_save(ctx, o->file) == CLG_OK;
+            tune_classes(ctx, rows, o) && clg_tuning_save(ctx, o->file) == CLG_OK;
   if (ok && o->json)
     ok = print_json(ctx, rows, &found, o->file);
   else if (ok)

@@ -1,4 +1,4 @@
-/* Products and their times. */
+/* Products, convolutions and their times. */
 #include "tune.h"
 #include <stdio.h>
 #include <time.h>
@@ -14,11 +14,22 @@ clg_tensor *operand(clg_context *ctx, int64_t rows, int64_t columns, bool transp
   return transposed ? clg_transpose(t, 0, 1) : t;
 }
 
-double round_of(clg_context *ctx, clg_tensor *a, clg_tensor *b, int calls) {
+static void call(const work *w) {
+  const clg_backward_options back = {.grad = w->gradient, .retain_graph = true};
+  clg_tensor *gradient;
+  switch (w->output) {
+  case CLG_CONV_X: clg_conv_transpose2d(w->a, w->b, NULL, &w->options); return;
+  case CLG_CONV_W: clg_grad(w->a, &w->b, 1, &gradient, &back); return;
+  case CLG_CONV_Y: clg_conv2d(w->a, w->b, NULL, &w->options); return;
+  default: clg_matmul(w->a, w->b);
+  }
+}
+
+double round_of(clg_context *ctx, const work *w, int calls) {
   double start = now();
   for (int i = 0; i < calls; i++) {
     clg_scope *scope = clg_scope_open(ctx);
-    clg_matmul(a, b);
+    call(w);
     if (clg_scope_close(scope) != CLG_OK) return -1;
   }
   return clg_finish(ctx) == CLG_OK ? (now() - start) / calls : -1;

@@ -14,11 +14,6 @@ void progress_end(const options *o) {
 
 /* ---- text ---- */
 
-static void name_class(const clg_product_class *c, char *to, size_t size) {
-  snprintf(to, size, "%c%c %lld x %lld x %lld", "nt"[c->ta], "nt"[c->tb], (long long)clg_size_class_typical(c->m),
-           (long long)clg_size_class_typical(c->n), (long long)clg_size_class_typical(c->k));
-}
-
 static const char *const states[] = {"not tried", "broken off", "measured", "does not fit", "refused", "wrong product"};
 
 static int count(const findings *f, int kernel, trial_state state) {
@@ -54,22 +49,27 @@ static void print_clblast(const findings *f) {
     printf("CLBlast's Xgemm from where it did\n");
 }
 
+static void print_classes(const row *rows, int n, const char *what) {
+  int better = 0, measured = 0;
+  for (int i = 0; i < n; i++) {
+    const row *r = &rows[i];
+    measured += r->seconds[FIXED] > 0;
+    if (!r->best) continue;
+    char name[64];
+    row_name(r, name, sizeof name);
+    if (!better++) printf("%-28s %12s %12s %7s  %s\n", what, "fixed us", "tuned us", "gain", "kernel");
+    printf("%-28s %12.1f %12.1f %7.2f  %s\n", name, r->seconds[FIXED] * 1e6, r->seconds[r->best] * 1e6,
+           r->seconds[FIXED] / r->seconds[r->best], row_kernel_name(r, r->best));
+  }
+  if (measured) printf("%d of %d measured classes get another kernel than the fixed one\n", better, measured);
+}
+
 void print_text(const clg_context *ctx, const row *rows, const findings *f) {
   const clg_device_info *d = clg_context_device(ctx);
   printf("%s, driver %s, %s shape\n", d->name, d->driver, d->shape == CLG_SHAPE_CPU ? "cpu" : "gpu");
   print_clblast(f);
-  int better = 0, measured = 0;
-  for (int i = 0; i < CLASSES; i++) {
-    const row *r = &rows[i];
-    measured += r->seconds[0] > 0;
-    if (!r->best) continue;
-    char name[64];
-    name_class(&r->c, name, sizeof name);
-    if (!better++) printf("%-24s %12s %12s %7s  %s\n", "product (M x N x K)", "fixed us", "tuned us", "gain", "kernel");
-    printf("%-24s %12.1f %12.1f %7.2f  %s\n", name, r->seconds[0] * 1e6, r->seconds[r->best] * 1e6,
-           r->seconds[0] / r->seconds[r->best], clg_product_kernel_name(r->best));
-  }
-  if (measured) printf("%d of %d measured classes get another kernel than the fixed one\n", better, measured);
+  print_classes(rows, PRODUCT_CLASSES, "product (M x N x K)");
+  print_classes(rows + PRODUCT_CLASSES, CLG_CONV_CLASSES, "convolution");
 }
 
 /* ---- JSON ---- */
@@ -101,28 +101,43 @@ static json_t *json_clblast(const findings *f) {
                    f->min_indirect ? json_integer(f->min_indirect) : json_null());
 }
 
-static json_t *json_row(const row *r) {
-  json_t *us = json_object();
-  for (int k = 0; k < CLG_PRODUCT_KERNELS; k++)
-    if (r->seconds[k] > 0)
-      json_object_set_new(us, clg_product_kernel_name((clg_product_kernel)k), json_real(r->seconds[k] * 1e6));
-  return json_pack("{s:b, s:b, s:I, s:I, s:I, s:s, s:o}", "ta", (int)r->c.ta, "tb", (int)r->c.tb, "m",
-                   (json_int_t)clg_size_class_typical(r->c.m), "n", (json_int_t)clg_size_class_typical(r->c.n), "k",
-                   (json_int_t)clg_size_class_typical(r->c.k), "kernel", clg_product_kernel_name(r->best),
-                   "microseconds", us);
+static json_t *json_product(const clg_product_class *c) {
+  return json_pack("{s:b, s:b, s:I, s:I, s:I}", "ta", (int)c->ta, "tb", (int)c->tb, "m",
+                   (json_int_t)clg_size_class_typical(c->m), "n", (json_int_t)clg_size_class_typical(c->n), "k",
+                   (json_int_t)clg_size_class_typical(c->k));
+}
+
+static json_t *json_conv(int conv) {
+  static const char *const output[] = {[CLG_CONV_X] = "x", [CLG_CONV_W] = "w", [CLG_CONV_Y] = "y"};
+  const clg_conv_sizes s = clg_conv_class_typical(conv);
+  return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "output", output[s.output], "taps", (json_int_t)s.taps, "stride",
+                   (json_int_t)s.stride, "in", (json_int_t)s.in, "out", (json_int_t)s.out, "pixels",
+                   (json_int_t)s.pixels);
+}
+
+static json_t *json_rows(const row *rows, int n) {
+  json_t *list = json_array();
+  for (const row *r = rows; r < rows + n; r++) {
+    if (r->seconds[FIXED] <= 0) continue;
+    json_t *us = json_object(), *one = r->kind == PART_PRODUCTS ? json_product(&r->product) : json_conv(r->conv);
+    for (int k = 0; k < row_kernels(r); k++)
+      if (r->seconds[k] > 0) json_object_set_new(us, row_kernel_name(r, k), json_real(r->seconds[k] * 1e6));
+    json_object_set_new(one, "kernel", json_string(row_kernel_name(r, r->best)));
+    json_object_set_new(one, "microseconds", us);
+    json_array_append_new(list, one);
+  }
+  return list;
 }
 
 bool print_json(const clg_context *ctx, const row *rows, const findings *f, const char *file) {
   const clg_device_info *d = clg_context_device(ctx);
-  json_t *list = json_array();
   char hash[24];
   snprintf(hash, sizeof hash, "%016llx", (unsigned long long)clg_tuning_hash(ctx));
-  for (int i = 0; i < CLASSES; i++)
-    if (rows[i].seconds[0] > 0) json_array_append_new(list, json_row(&rows[i]));
-  json_t *all = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:o, s:o}", "version", clg_version(), "platform",
+  json_t *all = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o}", "version", clg_version(), "platform",
                           json_text(d->platform), "device", json_text(d->name), "driver", json_text(d->driver), "shape",
                           d->shape == CLG_SHAPE_CPU ? "cpu" : "gpu", "file", json_text(file), "hash", hash, "clblast",
-                          json_clblast(f), "products", list);
+                          json_clblast(f), "products", json_rows(rows, PRODUCT_CLASSES), "convolutions",
+                          json_rows(rows + PRODUCT_CLASSES, CLG_CONV_CLASSES));
   bool ok = all && json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) == 0;
   printf("\n");
   json_decref(all);

@@ -11,11 +11,20 @@
 /* Seconds of a round, if one call is shorter. */
 #define ROUND 0.002
 /* Seconds of a call after which one round will do. */
-#define LONG    0.02
-#define CLASSES (4 * CLG_SIZE_CLASSES * CLG_SIZE_CLASSES * CLG_SIZE_CLASSES)
+#define LONG            0.02
+#define PRODUCT_CLASSES (4 * CLG_SIZE_CLASSES * CLG_SIZE_CLASSES * CLG_SIZE_CLASSES)
+#define CLASSES         (PRODUCT_CLASSES + CLG_CONV_CLASSES)
 
 /* What to tune; of CLBlast: each of its kernels, and where the one begins and the other ends. */
-typedef enum part { PART_XGEMM = 1, PART_DIRECT = 2, PART_THRESHOLD = 4, PART_PRODUCTS = 8, PART_ALL = 15 } part;
+typedef enum part {
+  PART_XGEMM = 1,
+  PART_DIRECT = 2,
+  PART_THRESHOLD = 4,
+  PART_CLBLAST = 7,
+  PART_PRODUCTS = 8,
+  PART_CONVOLUTIONS = 16,
+  PART_ALL = 31
+} part;
 typedef struct options {
   const char *device, *file;
   clg_device_shape shape;
@@ -34,8 +43,15 @@ typedef struct product_case {
 } product_case;
 /* A stored [rows,columns], or [columns,rows] seen transposed. */
 clg_tensor *operand(clg_context *ctx, int64_t rows, int64_t columns, bool transposed);
+/* What is called: a b, or the convolution of the two that computes `output`: of a weight's gradient a is the result and
+ * b the weight. */
+typedef struct work {
+  clg_tensor *a, *b, *gradient;
+  clg_conv_operand output; /* CLG_CONV_OPERANDS: a product */
+  clg_conv_options options;
+} work;
 /* Seconds a call; negative on an error. */
-double round_of(clg_context *ctx, clg_tensor *a, clg_tensor *b, int calls);
+double round_of(clg_context *ctx, const work *w, int calls);
 double least(double a, double b); /* of those that are not 0 */
 clg_context *open_context(const options *o);
 
@@ -91,13 +107,27 @@ bool trials_job(clg_context *ctx, const options *o, volatile job *j);
 /* Where copies begin to pay, with the trials' parameters. */
 bool threshold_job(clg_context *ctx, const options *o, volatile job *j);
 
+/* ---- rows.c ---- */
+
+enum { MOST_KERNELS = CLG_PRODUCT_KERNELS, FIXED = 0 };
+_Static_assert((int)CLG_CONV_KERNELS <= (int)MOST_KERNELS, "room for both");
+typedef struct row {
+  part kind; /* PART_PRODUCTS or PART_CONVOLUTIONS */
+  clg_product_class product;
+  int conv;
+  double seconds[MOST_KERNELS]; /* 0: not measured */
+  int best;
+} row;
+int row_kernels(const row *r);
+const char *row_kernel_name(const row *r, int kernel);
+bool row_serves(const clg_context *ctx, const row *r, int kernel);
+bool row_choose(clg_context *ctx, const row *r, int kernel);
+void row_name(const row *r, char *to, size_t size);
+/* The operands live in the scope that is open. */
+bool row_prepare(clg_context *ctx, const row *r, work *w);
+
 /* ---- classes.c ---- */
 
-typedef struct row {
-  clg_product_class c;
-  double seconds[CLG_PRODUCT_KERNELS]; /* 0: not measured */
-  clg_product_kernel best;
-} row;
 bool tune_classes(clg_context *ctx, row *rows, const options *o);
 
 /* ---- show.c ---- */

@@ -1,5 +1,5 @@
-/* Tables of which kernel a matrix product takes, and with which parameters CLBlast's run, measured for a device by
- * clgrad_tune.
+/* Tables of which kernel a matrix product or a convolution takes, and with which parameters CLBlast's run, measured for a
+ * device by clgrad_tune.
  *
  * Without a table the choice is fixed, so that runs repeat bit for bit; with one they repeat with the same table, whose
  * hash goes beside results. A table is used only when asked for: clg_tuning_load, or $CLGRAD_TUNING, which names a file
@@ -8,7 +8,7 @@
  *
  * A product C[M,N] = A B over K falls into a class by whether A and B are transposed and by the size class of each of
  * M, N and K. A kernel that cannot do one of a class's products (by its alignment or strides, say) leaves it to the
- * fixed choice. */
+ * fixed choice; so do convolutions. */
 #ifndef CLGRAD_TUNING_H
 #define CLGRAD_TUNING_H
 
@@ -54,6 +54,48 @@ CLG_API clg_status clg_tuning_set(clg_context *ctx, const clg_product_class *c, 
 CLG_API void clg_tuning_clear(clg_context *ctx);
 /* Of all that is in the table, its device too; 0: no table is in use. */
 CLG_API uint64_t clg_tuning_hash(const clg_context *ctx);
+
+/* ---- convolutions ---- */
+
+/* y[n,o] = sum over c of x[n,c] * w[o,c], whichever of the three is computed from the others. */
+typedef enum clg_conv_operand {
+  CLG_CONV_X, /* the gradient of conv2d's input; conv_transpose2d */
+  CLG_CONV_W, /* the weight's gradient */
+  CLG_CONV_Y, /* conv2d; the gradient of conv_transpose2d's input */
+  CLG_CONV_OPERANDS
+} clg_conv_operand;
+
+typedef enum clg_conv_kernel {
+  CLG_CONV_FIXED,   /* the choice without a table */
+  CLG_CONV_TILE,    /* GPU shape: tiles in local memory */
+  CLG_CONV_PAIRS,   /* CPU shape: vectors of channels */
+  CLG_CONV_FEW,     /* CPU shape: vectors of pixels, for few channels */
+  CLG_CONV_PRODUCT, /* 1x1, stride 1, no padding: matrix products, by their own choice */
+  CLG_CONV_KERNELS
+} clg_conv_kernel;
+
+/* What the class of a convolution goes by. Those in groups are in none: they have the fixed choice. */
+typedef struct clg_conv_sizes {
+  clg_conv_operand output; /* which is computed */
+  int64_t taps;            /* height times width of the kernel: 1; to 25; above */
+  int64_t stride;          /* the larger one: 1; above */
+  int64_t in, out;         /* channels of x and of y: to 4; 16; 64; 256; above */
+  int64_t pixels;          /* of a channel of y: to 64; 256; 1024; above */
+} clg_conv_sizes;
+#define CLG_CONV_CLASSES 1800
+
+/* "pairs"; "" for a number that is none. */
+CLG_API const char *clg_conv_kernel_name(clg_conv_kernel kernel);
+/* From 0 to CLG_CONV_CLASSES - 1; -1 for sizes that are none. */
+CLG_API int clg_conv_class(const clg_conv_sizes *sizes);
+/* The sizes to measure a class at: of squares, and of odd kernels, which are padded by half of them. */
+CLG_API clg_conv_sizes clg_conv_class_typical(int conv_class);
+/* Whether the kernel runs on the context's shape of device, can do the class's convolutions at their typical sizes, and
+ * is another than the fixed choice's there. */
+CLG_API bool clg_conv_kernel_serves(const clg_context *ctx, clg_conv_kernel kernel, int conv_class);
+/* As those of products. */
+CLG_API clg_conv_kernel clg_tuning_get_conv(const clg_context *ctx, int conv_class);
+CLG_API clg_status clg_tuning_set_conv(clg_context *ctx, int conv_class, clg_conv_kernel kernel);
 
 /* ---- CLBlast's own parameters, on the GPU shape ----
  *

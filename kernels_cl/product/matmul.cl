@@ -269,7 +269,7 @@ __kernel void product_finish(__global float *c, const uint c_o, const uint c_rs,
   if (j >= n || i >= m) return;
   const size_t to = c_o + (size_t)i * c_rs + j;
   float s = c[to];
-  if (flags & PRODUCT_BIAS) s += bias[bias_o + j];
+  if (flags & PRODUCT_BIAS) s += bias[bias_o + (flags & PRODUCT_SWAPPED ? i : j)];
   c[to] = ACT_float(s);
 }
 #endif

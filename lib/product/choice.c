@@ -33,7 +33,7 @@ clg_operands clg_operands_of(const clg_product *p) {
   if (p->ta) o.a_rs = 1, o.a_ps = p->a_ld;
   if (p->tb) o.b_ps = 1, o.b_cs = p->b_ld;
   if (p->accumulate) o.flags |= PRODUCT_ADD;
-  if (p->bias) o.flags |= PRODUCT_BIAS;
+  if (p->bias) o.flags |= p->bias_of_rows ? PRODUCT_BIAS | PRODUCT_SWAPPED : PRODUCT_BIAS;
   return o;
 }
 

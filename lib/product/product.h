@@ -26,6 +26,7 @@ typedef struct clg_product {
   uint32_t a_ld, b_ld, c_ld;
   clg_block *bias; /* NULL: none */
   size_t bias_offset;
+  bool bias_of_rows; /* it is [m] */
   bool accumulate;
   /* OpenCL C that defines ACTIVATION(v) (kernel/kernel.h): the same text as the elementwise kernel's, so that both give
    * the same bits. NULL: none. */

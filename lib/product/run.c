@@ -143,7 +143,7 @@ static clg_status run_clblast_one(clg_context *ctx, const clg_product *p, const 
   clg_args_u32(&args, p->m);
   clg_args_u32(&args, p->n);
   clg_args_at(&args, bias, c);
-  clg_args_u32(&args, p->bias ? PRODUCT_BIAS : 0);
+  clg_args_u32(&args, clg_operands_of(p).flags);
   clg_args_f32x2(&args, p->numbers);
   const size_t global[3] = {p->n, p->m, 1};
   return clg_launch(ctx, kernel, op, &args, global, NULL);

@@ -1,4 +1,4 @@
-/* The table of kernels for products that a context has, and its files. */
+/* The table of kernels that a context has, and its files. */
 #include "product/table.h"
 #include "base/file.h"
 #include "base/output.h"
@@ -14,15 +14,17 @@
 
 static clg_tuning *table_of(const clg_context *ctx) { return clg_product_state_of(ctx)->tuning; }
 
-static bool is_class(const clg_product_class *c) {
-  return c && c->m >= 0 && c->m < CLG_SIZE_CLASSES && c->n >= 0 && c->n < CLG_SIZE_CLASSES && c->k >= 0 &&
-         c->k < CLG_SIZE_CLASSES;
+static int get(const clg_context *ctx, clg_tuning_of of, int class) {
+  const clg_tuning *t = ctx ? table_of(ctx) : NULL;
+  return t && class >= 0 && class < clg_tuning_kinds[of].classes ? t->kernel[of][class] : 0;
 }
 
 clg_product_kernel clg_tuning_get(const clg_context *ctx, const clg_product_class *c) {
-  const clg_tuning *t = ctx ? table_of(ctx) : NULL;
-  if (!t || !is_class(c)) return CLG_PRODUCT_FIXED;
-  return (clg_product_kernel)t->kernel[c->ta][c->tb][c->m][c->n][c->k];
+  return (clg_product_kernel)get(ctx, CLG_TUNING_PRODUCT, clg_tuning_class_of_product(c));
+}
+
+clg_conv_kernel clg_tuning_get_conv(const clg_context *ctx, int class) {
+  return (clg_conv_kernel)get(ctx, CLG_TUNING_CONV, class);
 }
 
 static clg_status no_memory(clg_context *ctx, const char *op) {
@@ -52,16 +54,25 @@ static clg_status make(clg_context *ctx, const char *op) {
   return s;
 }
 
-clg_status clg_tuning_set(clg_context *ctx, const clg_product_class *c, clg_product_kernel kernel) {
-  if (!ctx) return CLG_ERR_ARGUMENT;
-  if (!is_class(c) || !clg_tuning_serves(kernel, ctx->shape))
-    return clg_fail(ctx, CLG_ERR_ARGUMENT, "tuning_set",
-                    "no such class of products, or kernel on this shape of device");
-  clg_status s = make(ctx, "tuning_set");
+static clg_status set(clg_context *ctx, clg_tuning_of of, int class, int kernel, const char *op) {
+  if (class < 0 || class >= clg_tuning_kinds[of].classes || !clg_tuning_serves(of, kernel, ctx->shape))
+    return clg_fail(ctx, CLG_ERR_ARGUMENT, op, "no such class of %ss, or kernel on this shape of device",
+                    of == CLG_TUNING_PRODUCT ? "product" : "convolution");
+  clg_status s = make(ctx, op);
   if (s != CLG_OK) return s;
   clg_tuning *t = table_of(ctx);
-  t->kernel[c->ta][c->tb][c->m][c->n][c->k] = (uint8_t)kernel;
-  return clg_tuning_rehash(t) ? CLG_OK : no_memory(ctx, "tuning_set");
+  t->kernel[of][class] = (uint8_t)kernel;
+  return clg_tuning_rehash(t) ? CLG_OK : no_memory(ctx, op);
+}
+
+clg_status clg_tuning_set(clg_context *ctx, const clg_product_class *c, clg_product_kernel kernel) {
+  if (!ctx) return CLG_ERR_ARGUMENT;
+  return set(ctx, CLG_TUNING_PRODUCT, clg_tuning_class_of_product(c), (int)kernel, "tuning_set");
+}
+
+clg_status clg_tuning_set_conv(clg_context *ctx, int class, clg_conv_kernel kernel) {
+  if (!ctx) return CLG_ERR_ARGUMENT;
+  return set(ctx, CLG_TUNING_CONV, class, (int)kernel, "tuning_set_conv");
 }
 
 void clg_tuning_clear(clg_context *ctx) {

@@ -1,5 +1,5 @@
-/* Tuning tables, in both shapes, and devices' profiles, with products that use them. The first byte: the shape, whether
- * a right hash is put behind the text, whether the table is dropped. */
+/* Tuning tables, in both shapes, and devices' profiles, with products and a convolution that use them. The first byte:
+ * the shape, whether a right hash is put behind the text, whether the table is dropped. */
 #include "base/str.h"
 #include "fuzz.h"
 
@@ -8,6 +8,8 @@ static clg_context *plan[2];
 static void multiply(clg_context *ctx) {
   clg_scope *s = clg_scope_open(ctx);
   clg_matmul(clg_full(ctx, 2, (const int64_t[]){16, 128}, 1), clg_full(ctx, 2, (const int64_t[]){128, 160}, 1));
+  clg_conv2d(clg_full(ctx, 4, (const int64_t[]){2, 3, 7, 7}, 1), clg_full(ctx, 4, (const int64_t[]){5, 3, 1, 1}, 1),
+             NULL, NULL);
   clg_scope_close(s);
   fuzz_clear(ctx);
 }

@@ -11,8 +11,7 @@
 #define CLG_OPS_CONV_CONV_H
 
 #include "device/launch.h"
-
-typedef enum clg_conv_operand { CLG_CONV_X, CLG_CONV_W, CLG_CONV_Y, CLG_CONV_OPERANDS } clg_conv_operand;
+#include <clgrad/tuning.h>
 
 /* Sizes of the three, all positive but the batch; [0] is y, [1] is x. */
 typedef struct clg_conv_shape {
@@ -33,8 +32,21 @@ typedef struct clg_conv_call {
   float numbers[2];
 } clg_conv_call;
 
-/* Queues it. Workspace (packed weights, partial sums) depends on the shapes and the shape of the device alone. Errors
- * are those of clg_launch and clg_block_alloc, raised on the context. */
+/* Queues it. Workspace (packed weights, partial sums) depends on the shapes, the shape of the device and the context's
+ * table of choices (clgrad/tuning.h) alone; where it is a product, as product.h says. Errors are those of clg_launch and
+ * clg_block_alloc, raised on the context. */
 clg_status clg_conv_run(const clg_conv_call *call);
+
+/* The choice of the context's table: conv_choice.c. */
+clg_conv_kernel clg_conv_wanted(const clg_conv_call *call);
+
+/* ---- conv_product.c: convolutions that are matrix products ---- */
+
+/* The kernel covers the image: one product. */
+bool clg_conv_is_product(const clg_conv_call *call);
+clg_status clg_conv_run_product(const clg_conv_call *call);
+/* The kernel is one pixel that goes over all of them: a product an image. */
+bool clg_conv_is_pixelwise(const clg_conv_shape *shape);
+clg_status clg_conv_run_pixelwise(const clg_conv_call *call);
 
 #endif

@@ -117,7 +117,7 @@ static bool wants_few(const clg_conv_plan *p, bool dgrad) {
 static bool plan_few(clg_conv_plan *p, bool dgrad) {
   const int64_t taps = (int64_t)p->k[0] * p->k[1], phases = phases_of(p);
   const int together = p->out_ch <= CONV_FEW_ROWS ? min(p->in_ch, FEW_TOGETHER) : p->in_ch;
-  if (!wants_few(p, dgrad) || phases > CONV_PHASES || taps > CONV_OFFSETS ||
+  if (phases > CONV_PHASES || taps > CONV_OFFSETS ||
       !cut_few(p, dgrad, min(p->out_ch, CONV_FEW_ROWS) * (int)phases, together))
     return false;
   const int64_t work = taps * p->rows * p->cols * p->in_ch * p->out_ch, items = clg_conv_plan_blocks(p) * p->groups;
@@ -172,18 +172,21 @@ static bool plan_blocks(clg_conv_plan *p, bool dgrad) {
   }
 }
 
-clg_conv_kernel clg_conv_plan_gather(clg_conv_plan *p, const clg_conv_shape *shape, bool dgrad, bool cpu) {
+clg_conv_kernel clg_conv_plan_gather(clg_conv_plan *p, const clg_conv_shape *shape, bool dgrad, bool cpu,
+                                     clg_conv_kernel wanted) {
   *p = plan_of(shape, dgrad);
-  if (cpu && plan_few(p, dgrad)) return CLG_CONV_FEW;
-  return cpu && plan_blocks(p, dgrad) ? CLG_CONV_PAIRS : CLG_CONV_TILE;
+  if (!cpu) return CLG_CONV_TILE;
+  if (wanted == CLG_CONV_PAIRS)
+    return plan_blocks(p, dgrad) ? wanted : clg_conv_plan_gather(p, shape, dgrad, cpu, CLG_CONV_FIXED);
+  if ((wanted == CLG_CONV_FEW || wants_few(p, dgrad)) && plan_few(p, dgrad)) return CLG_CONV_FEW;
+  return plan_blocks(p, dgrad) ? CLG_CONV_PAIRS : CLG_CONV_TILE;
 }
 
 /* ---- weight gradients ---- */
 
 static bool plan_few_wgrad(clg_conv_plan *p) {
   const int64_t weights = (int64_t)p->k[0] * p->k[1] * p->in_ch * p->out_ch;
-  return p->in_ch <= FEW_CHANNELS && p->out_ch <= FEW_CHANNELS && weights <= CONV_FEW_SUMS / LANES &&
-         cut_few(p, false, p->out_ch, p->in_ch);
+  return weights <= CONV_FEW_SUMS / LANES && cut_few(p, false, p->out_ch, p->in_ch);
 }
 
 static bool plan_pairs_wgrad(clg_conv_plan *p) {
@@ -195,10 +198,14 @@ static bool plan_pairs_wgrad(clg_conv_plan *p) {
   return true;
 }
 
-clg_conv_kernel clg_conv_plan_wgrad(clg_conv_plan *p, const clg_conv_shape *shape, bool cpu) {
+clg_conv_kernel clg_conv_plan_wgrad(clg_conv_plan *p, const clg_conv_shape *shape, bool cpu, clg_conv_kernel wanted) {
   *p = plan_of(shape, false);
-  if (cpu && p->batch && plan_few_wgrad(p)) return CLG_CONV_FEW;
-  return cpu && p->batch && plan_pairs_wgrad(p) ? CLG_CONV_PAIRS : CLG_CONV_TILE;
+  if (!cpu || !p->batch) return CLG_CONV_TILE;
+  const bool few = p->in_ch <= FEW_CHANNELS && p->out_ch <= FEW_CHANNELS;
+  if (wanted == CLG_CONV_PAIRS)
+    return plan_pairs_wgrad(p) ? wanted : clg_conv_plan_wgrad(p, shape, cpu, CLG_CONV_FIXED);
+  if ((wanted == CLG_CONV_FEW || few) && plan_few_wgrad(p)) return CLG_CONV_FEW;
+  return plan_pairs_wgrad(p) ? CLG_CONV_PAIRS : CLG_CONV_TILE;
 }
 
 int clg_conv_plan_split(clg_conv_plan *p, clg_conv_kernel kernel) {

@@ -14,12 +14,11 @@ typedef struct clg_conv_plan {
 } clg_conv_plan;
 _Static_assert(sizeof(clg_conv_plan) == 4 * 8 * sizeof(int32_t), "four int8");
 
-typedef enum clg_conv_kernel { CLG_CONV_TILE, CLG_CONV_PAIRS, CLG_CONV_FEW } clg_conv_kernel;
-
-/* The kernel of a shape, and its plan: that of any device, or one of a CPU's, for a pair of panels of output channels
- * or for few of them. */
-clg_conv_kernel clg_conv_plan_gather(clg_conv_plan *p, const clg_conv_shape *shape, bool dgrad, bool cpu);
-clg_conv_kernel clg_conv_plan_wgrad(clg_conv_plan *p, const clg_conv_shape *shape, bool cpu);
+/* The kernel of a shape, and its plan: that of any device (tile), or one of a CPU's, for a pair of panels of output
+ * channels or for few of them. The wanted one if it can, else by the fixed choice. */
+clg_conv_kernel clg_conv_plan_gather(clg_conv_plan *p, const clg_conv_shape *shape, bool dgrad, bool cpu,
+                                     clg_conv_kernel wanted);
+clg_conv_kernel clg_conv_plan_wgrad(clg_conv_plan *p, const clg_conv_shape *shape, bool cpu, clg_conv_kernel wanted);
 /* Blocks of results of all images. */
 int64_t clg_conv_plan_blocks(const clg_conv_plan *p);
 /* How many chunks the sum over batch and positions is cut into; p->per: blocks of positions, positions or images of

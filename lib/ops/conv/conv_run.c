@@ -3,7 +3,6 @@
 #include "base/ceil_div.h"
 #include "kernel/constants.h"
 #include "ops/conv/conv_plan.h"
-#include "product/product.h"
 #include <string.h>
 
 static int min(int a, int b) { return a < b ? a : b; }
@@ -80,9 +79,10 @@ static clg_status run_gather(const clg_conv_call *c, const clg_conv_plan *k) {
   return s;
 }
 
-static clg_status run_fprop_dgrad(const clg_conv_call *c) {
+static clg_status run_fprop_dgrad(const clg_conv_call *c, clg_conv_kernel wanted) {
   clg_conv_plan k;
-  clg_conv_kernel kernel = clg_conv_plan_gather(&k, c->shape, c->output == CLG_CONV_X, c->ctx->shape == CLG_SHAPE_CPU);
+  clg_conv_kernel kernel =
+      clg_conv_plan_gather(&k, c->shape, c->output == CLG_CONV_X, c->ctx->shape == CLG_SHAPE_CPU, wanted);
   return kernel == CLG_CONV_PAIRS ? run_gather(c, &k) : run_plain(c, &k, kernel == CLG_CONV_FEW);
 }
 
@@ -118,9 +118,9 @@ static clg_status add_chunks(const clg_conv_call *c, clg_block *parts, clg_at ou
 }
 
 /* Where there are few weights the sum is cut; the chunks' sums are added in order. */
-static clg_status run_wgrad(const clg_conv_call *c) {
+static clg_status run_wgrad(const clg_conv_call *c, clg_conv_kernel wanted) {
   clg_conv_plan k;
-  const clg_conv_kernel kernel = clg_conv_plan_wgrad(&k, c->shape, c->ctx->shape == CLG_SHAPE_CPU);
+  const clg_conv_kernel kernel = clg_conv_plan_wgrad(&k, c->shape, c->ctx->shape == CLG_SHAPE_CPU, wanted);
   const int taps = k.k[0] * k.k[1], chunks = clg_conv_plan_split(&k, kernel);
   uint32_t flags = c->accumulate ? CONV_ADD : 0;
   if (chunks == 1) return launch_wgrad(c, &k, kernel, c->at[CLG_CONV_W], 1, flags);
@@ -133,39 +133,10 @@ static clg_status run_wgrad(const clg_conv_call *c) {
   return s;
 }
 
-/* ---- a matrix product where the kernel covers the image and y is one pixel ---- */
-
-static bool is_product(const clg_conv_call *c) {
-  const clg_conv_shape *s = c->shape;
-  bool whole = s->groups == 1 && s->batch > 0 && !(c->output == CLG_CONV_X && c->bias.block);
-  for (int a = 0; a < 2; a++)
-    whole = whole && s->out[a] == 1 && !s->padding[a] && s->kernel[a] == s->in[a] &&
-            (s->dilation[a] == 1 || s->kernel[a] == 1);
-  return whole;
-}
-
-/* x [n,k], w [o,k], y [n,o]: y = x w^T, x = y w, w = y^T x. */
-static clg_status run_product(const clg_conv_call *c) {
-  const clg_conv_shape *s = c->shape;
-  const uint32_t n = (uint32_t)s->batch, o = (uint32_t)s->o, k = (uint32_t)(s->c * s->in[0] * s->in[1]);
-  const uint32_t rows[] = {[CLG_CONV_X] = n, [CLG_CONV_W] = o, [CLG_CONV_Y] = n},
-                 cols[] = {[CLG_CONV_X] = k, [CLG_CONV_W] = k, [CLG_CONV_Y] = o},
-                 inner[] = {[CLG_CONV_X] = o, [CLG_CONV_W] = n, [CLG_CONV_Y] = k};
-  const clg_conv_operand out = c->output, a = out == CLG_CONV_Y ? CLG_CONV_X : CLG_CONV_Y;
-  const clg_conv_operand b = out == CLG_CONV_W ? CLG_CONV_X : CLG_CONV_W;
-  clg_product p = {.ta = out == CLG_CONV_W, .tb = out == CLG_CONV_Y};
-  p.m = rows[out], p.n = cols[out], p.k = inner[out];
-  p.a = c->at[a].block, p.a_offset = c->at[a].offset, p.a_ld = cols[a];
-  p.b = c->at[b].block, p.b_offset = c->at[b].offset, p.b_ld = cols[b];
-  p.c = c->at[out].block, p.c_offset = c->at[out].offset, p.c_ld = cols[out];
-  p.bias = c->bias.block, p.bias_offset = c->bias.offset;
-  p.accumulate = c->accumulate, p.epilogue = c->epilogue;
-  memcpy(p.numbers, c->numbers, sizeof p.numbers);
-  return clg_product_run(c->ctx, &p, c->op);
-}
-
 clg_status clg_conv_run(const clg_conv_call *c) {
   if (!c->shape->batch && c->output != CLG_CONV_W) return CLG_OK;
-  if (is_product(c)) return run_product(c);
-  return c->output == CLG_CONV_W ? run_wgrad(c) : run_fprop_dgrad(c);
+  if (clg_conv_is_product(c)) return clg_conv_run_product(c);
+  const clg_conv_kernel wanted = clg_conv_wanted(c);
+  if (wanted == CLG_CONV_PRODUCT && clg_conv_is_pixelwise(c->shape)) return clg_conv_run_pixelwise(c);
+  return c->output == CLG_CONV_W ? run_wgrad(c, wanted) : run_fprop_dgrad(c, wanted);
 }
