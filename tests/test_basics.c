@@ -70,6 +70,46 @@ START_TEST(aranges_are_pytorchs) {
 }
 END_TEST
 
+START_TEST(aranges_are_rounded_once) {
+  static const struct range {
+    double start, step;
+    int n;
+  } cases[] = {
+      {0, 1, 5000},
+      {-3, 7, 2100},
+      {16777211, 1, 40},
+      {2147480000, 3, 1000},
+      {-2147483647, 1, 50},
+      {2147483647, -2e6, 1000},
+      {2147483640, 1, 20},
+      {1e12, 0.5, 30},
+      {0.25, -0.125, 1030},
+      {0x1p-63, 0x1p-66, 90},
+      {0x1p-140, 0x1p-145, 40},
+      {0x1p62, 0x1p58, 100},
+      {-0.0, 1, 3},
+      {-0.0, -1, 3},
+      {0, -1, 3},
+      {-2, 1, 5},
+      {0.1, 0.1, 70},
+      {1, 1e-9, 10},
+      {0x1p70, 1, 3},
+      {-0x1p30, 0x1p21 + 1, 1000},
+  };
+  for (int r = 0; r < (int)(sizeof cases / sizeof *cases); r++) {
+    const struct range *c = cases + r;
+    clg_scope *s = clg_scope_open(ctx);
+    clg_tensor *t = clg_arange(ctx, c->start, c->start + (c->n - 0.5) * c->step, c->step);
+    float found[5000], want[5000];
+    ck_assert(t && clg_tensor_numel(t) <= c->n);
+    for (int i = 0; i < clg_tensor_numel(t); i++) want[i] = (float)(c->start + (double)i * c->step);
+    ck_assert_int_eq(clg_tensor_read(t, found), CLG_OK);
+    ck_assert_msg(!memcmp(found, want, (size_t)clg_tensor_numel(t) * sizeof *want), "from %g by %g", c->start, c->step);
+    ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+  }
+}
+END_TEST
+
 START_TEST(random_integers_fill_their_range) {
   clg_scope *s = clg_scope_open(ctx);
   enum { N = 4001, LOW = -3, HIGH = 4 };
@@ -312,6 +352,7 @@ static void add_cases(Suite *suite) {
   tcase_set_timeout(c, 0);
   tcase_add_test(c, makers_fill);
   tcase_add_test(c, aranges_are_pytorchs);
+  tcase_add_test(c, aranges_are_rounded_once);
   tcase_add_test(c, random_integers_fill_their_range);
   tcase_add_test(c, conditions_are_one_or_zero);
   tcase_add_test(c, conditions_have_no_gradient);

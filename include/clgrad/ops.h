@@ -17,7 +17,8 @@ CLG_API clg_tensor *clg_ones(clg_context *ctx, int ndim, const int64_t *shape);
 CLG_API clg_tensor *clg_full(clg_context *ctx, int ndim, const int64_t *shape, float value);
 CLG_API clg_tensor *clg_eye(clg_context *ctx, int64_t rows, int64_t columns); /* 1 on the diagonal, else 0 */
 /* start + i*step, worked out in double, for i from 0 on as long as it has not reached stop: ceil((stop - start)/step)
- * elements. A step of 0 or away from stop is an error. Copied from the host. */
+ * elements. A step of 0 or away from stop is an error. Copied from the host unless all are integers of 31 bits times
+ * one power of two. */
 CLG_API clg_tensor *clg_arange(clg_context *ctx, double start, double stop, double step);
 /* As clg_rand_, clg_randn_ (mean 0, deviation 1) and clg_randint_ (int32) would fill them. */
 CLG_API clg_tensor *clg_rand(clg_context *ctx, int ndim, const int64_t *shape, float low, float high);

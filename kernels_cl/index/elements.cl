@@ -1,5 +1,14 @@
-/* Elements by what they are or where they lie: casts, labels, triangles. */
+/* Elements by what they are or where they lie: ranges, casts, labels, triangles. */
 #include "index_runs.clh"
+
+#if CLG_FORM(element_range)
+/* y[e] = unit * (first + e*step), a power of two times an integer of 32 bits, however large e*step is. */
+__kernel void element_range(__global float *y, const uint y_o, const int first, const int step, const float unit,
+                            const uint n) {
+  y += y_o;
+  EACH_ELEMENT(n, y[e] = unit * (float)as_int((uint)first + e * (uint)step);)
+}
+#endif
 
 #if CLG_FORM(element_to_float)
 __kernel void element_to_float(__global const int *x, const uint x_o, __global float *y, const uint y_o, const uint n) {

@@ -1,5 +1,7 @@
 /* Makers of data. */
 #include "graph/graph.h"
+#include "kernel/constants.h"
+#include "tensor/args.h"
 #include <clgrad/ops.h>
 #include <math.h>
 #include <stdlib.h>
@@ -46,7 +48,40 @@ clg_tensor *clg_eye(clg_context *ctx, int64_t rows, int64_t columns) {
   return made(t, s);
 }
 
-/* On the host, in double, so that no rounding adds up and every device has the same numbers. */
+/* Numbers start + i*step, i < n, that are a power of two times integers of 32 bits. */
+typedef struct range {
+  int32_t start, step;
+  float unit;
+} range;
+
+/* Whether they are, far from where a float ends: what double makes of each is exact then, and so is its one rounding.
+ */
+static bool range_of(double start, double step, int64_t n, range *out) {
+  enum { BITS = 31, FEWEST = -64, MOST = 64 };
+  int exponent;
+  frexp(fmax(fabs(start), fmax(fabs(step), fabs(start + (double)n * step))), &exponent);
+  if (exponent < FEWEST || exponent > MOST || (start == 0 && signbit(start))) return false;
+  const double unit = ldexp(1, exponent - BITS), from = start / unit, by = step / unit;
+  if (!(fabs(from) <= INT32_MAX && fabs(by) <= INT32_MAX) || from != rint(from) || by != rint(by)) return false;
+  *out = (range){(int32_t)from, (int32_t)by, (float)unit};
+  return true;
+}
+
+static clg_status put_range(clg_tensor *t, const range *r) {
+  if (!t->numel) return CLG_OK;
+  clg_args args;
+  args.n = 0;
+  clg_args_tensor(&args, t);
+  clg_args_i32(&args, r->start);
+  clg_args_i32(&args, r->step);
+  clg_args_f32(&args, r->unit);
+  clg_args_u32(&args, (uint32_t)t->numel);
+  clg_kernel *k = clg_kernel_get(t->ctx, "elements.cl", NULL, "element_range");
+  return clg_launch_pieces(t->ctx, k, "arange", &args, t->numel, INDEX_PIECE);
+}
+
+/* In double, so that no rounding adds up and every device has the same numbers: on the host, unless a device has them
+ * without. */
 clg_tensor *clg_arange(clg_context *ctx, double start, double stop, double step) {
   if (!ctx) return clg_null_object(NULL, "arange");
   const double steps = ceil((stop - start) / step);
@@ -54,6 +89,11 @@ clg_tensor *clg_arange(clg_context *ctx, double start, double stop, double step)
     return clg_fail_object(ctx, CLG_ERR_ARGUMENT, "arange", "steps of %g do not lead from %g to %g", step, start, stop);
   if (steps > INT32_MAX) return clg_fail_object(ctx, CLG_ERR_SHAPE, "arange", "%.15g elements are 2^31 or more", steps);
   const int64_t n = (int64_t)steps;
+  range r;
+  if (range_of(start, step, n, &r)) {
+    clg_tensor *t = data(ctx, 1, &n, "arange");
+    return t ? made(t, put_range(t, &r)) : NULL;
+  }
   float *values = malloc((size_t)(n ? n : 1) * sizeof *values);
   if (!values) return clg_fail_object(ctx, CLG_ERR_HOST_MEMORY, "arange", "out of host memory");
   for (int64_t i = 0; i < n; i++) values[i] = (float)(start + (double)i * step);
