@@ -6,6 +6,13 @@
 #include "declared.clh"
 #endif
 
+/* Of a function that is compiled once for all its callers, where it is a kernel's text on PoCL. */
+#if defined(CLG_DECLARES)
+#define CLG_APART static __attribute__((noinline))
+#else
+#define CLG_APART static
+#endif
+
 /* Contraction is written out where it is fast, so that the same formula has the same bits in every kernel. */
 #if CLG_FMA
 #define FMA(a, b, c) fma(a, b, c)

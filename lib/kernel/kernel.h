@@ -55,6 +55,7 @@ typedef struct clg_kernel_form {
  *   $kernel                            the kernel's name
  *   $outputs $inputs $steps $numbers   its parameters: tensors with offsets (NAME, NAME_at), strides (NAME_step)
  *   $ranges $keep $sizes $by           and a reduction's: strides (NAME_step, NAME_along), where terms go, the divisor
+ *   $group0 $group1 $group2 $global0   ids of the work-group, of the item
  *   $value(i)                          the first result at position i
  *   $start $join(a, b) $take(total, rest, block) $total(total, rest)   how a reduction begins, adds and ends
  *   @element i                         statements that store all results at position i

@@ -17,6 +17,7 @@ typedef struct writer {
   char tensor[TENSORS][CLG_KERNEL_NAME], number[TENSORS][CLG_KERNEL_NAME];
   char at[100], back[100], once[100]; /* the element of $t at $1 */
   char count[100], result[100];       /* what @use gives */
+  clg_str head;                       /* of a kernel that is written apart */
   clg_layout layout;
 } writer;
 
@@ -156,6 +157,18 @@ static void parameters(const writer *w, const char *name, clg_str *out) {
   if (!strcmp(name, "by") && has_trait(w, "mean")) clg_str_add(out, ", const float by");
 }
 
+/* $group0, $global0: on a CPU a group is one item. */
+static void place(const writer *w, const char *name, clg_str *out) {
+  const bool global = !strncmp(name, "global", 6);
+  if (!global && strncmp(name, "group", 5)) return;
+  const char *number = name + (global ? 6 : 5);
+  if (has_trait(w, "cpu")) {
+    clg_str_addf(out, "clg_group%s", number);
+  } else {
+    clg_str_addf(out, "get_%s_id(%s)", global ? "global" : "group", number);
+  }
+}
+
 static void word(const writer *w, const char *name, int tensor, const char *arg, clg_str *out) {
   if (!strcmp(name, "t")) clg_str_add(out, w->tensor[tensor]);
   if (!strcmp(name, "type")) clg_str_add(out, type_of(w));
@@ -166,6 +179,7 @@ static void word(const writer *w, const char *name, int tensor, const char *arg,
   if (!strcmp(name, "count")) clg_str_add(out, w->count);
   if (!strcmp(name, "result")) clg_str_add(out, w->result);
   parameters(w, name, out);
+  place(w, name, out);
 }
 
 /* The end of the arguments that begin at `text`, behind a parenthesis; and where each of up to three ends. */
@@ -221,11 +235,47 @@ static void substitute(const writer *w, const char *text, size_t n, int tensor, 
 
 /* ---- lines ---- */
 
+/* A CPU's kernel is written as a function, which the kernel calls: PoCL compiles a kernel's own text three times over,
+ * in forms of which it runs one. */
+static void open_apart(writer *w, const char *head) {
+  clg_str s = {0};
+  const char *list = strchr(head, '(');
+  clg_str_add(&w->head, head);
+  clg_str_addf(&s, "CLG_APART void %s_apart%.*s, ", w->kernel, (int)strcspn(list, ")"), list);
+  clg_str_add(&s, "const size_t clg_group0, const size_t clg_group1, const size_t clg_group2) {");
+  w->layout.out->failed |= s.failed || w->head.failed;
+  if (!s.failed) clg_layout_line(&w->layout, s.data);
+  clg_str_free(&s);
+}
+
+static void close_apart(writer *w) {
+  clg_str s = {0};
+  clg_str_addf(&s, "%s_apart(", w->kernel);
+  for (const char *at = strchr(w->head.data, '('); *at != ')';) {
+    const char *end = at + 1 + strcspn(at + 1, ",)"), *name = end;
+    while (isalnum((unsigned char)name[-1]) || name[-1] == '_') name--;
+    clg_str_addf(&s, "%.*s, ", (int)(end - name), name);
+    at = end;
+  }
+  clg_str_add(&s, "get_group_id(0), get_group_id(1), get_group_id(2));");
+  w->layout.out->failed |= s.failed;
+  if (!s.failed) {
+    clg_layout_line(&w->layout, "");
+    clg_layout_line(&w->layout, w->head.data), clg_layout_line(&w->layout, s.data), clg_layout_line(&w->layout, "}");
+  }
+  clg_str_free(&s);
+}
+
 static void line(writer *w, const char *text, size_t n, int tensor) {
+  static const char kernel[] = "__kernel void ";
   clg_str s = {0};
   substitute(w, text, n, tensor, "", &s);
   w->layout.out->failed |= s.failed;
-  if (!s.failed) clg_layout_line(&w->layout, s.data ? s.data : "");
+  if (!s.failed && s.data && has_trait(w, "cpu") && !strncmp(s.data, kernel, sizeof kernel - 1)) {
+    open_apart(w, s.data);
+  } else if (!s.failed) {
+    clg_layout_line(&w->layout, s.data ? s.data : "");
+  }
   clg_str_free(&s);
 }
 
@@ -393,4 +443,6 @@ void clg_kernel_write(const clg_kernel_formula *f, const clg_kernel_form *form, 
   name_all(&w);
   if (out->len) clg_layout_line(&w.layout, "");
   follow(&w, w.text);
+  if (w.head.data && !out->failed) close_apart(&w);
+  clg_str_free(&w.head);
 }
