@@ -173,7 +173,7 @@ static void word(const writer *w, const char *name, int tensor, const char *arg,
   if (!strcmp(name, "t")) clg_str_add(out, w->tensor[tensor]);
   if (!strcmp(name, "type")) clg_str_add(out, type_of(w));
   if (!strcmp(name, "memory")) clg_str_addf(out, "__global %s%s", tensor < w->f->n_out ? "" : "const ", type_of(w));
-  if (!strcmp(name, "1")) clg_str_add(out, arg);
+  if (!strcmp(name, "1")) clg_str_addf(out, strchr(arg, ' ') ? "(%s)" : "%s", arg);
   if (!strcmp(name, "kernel")) clg_str_add(out, w->kernel);
   if (!strcmp(name, "start")) clg_str_add(out, has_trait(w, "max") ? "-INFINITY" : "0.0f");
   if (!strcmp(name, "count")) clg_str_add(out, w->count);
