@@ -2,12 +2,9 @@
  * 0), WG (the work-group size of kernels that share work) and VW (the vector width of a work-item). */
 #pragma OPENCL FP_CONTRACT OFF
 
+/* CLG_DECLARES: on PoCL. CLG_APART: of a function that is compiled once for all its callers, a kernel's text there. */
 #if defined(CLG_DECLARES)
 #include "declared.clh"
-#endif
-
-/* Of a function that is compiled once for all its callers, where it is a kernel's text on PoCL. */
-#if defined(CLG_DECLARES)
 #define CLG_APART static __attribute__((noinline))
 #else
 #define CLG_APART static

@@ -3,13 +3,14 @@
 #include "product/product.h"
 #include <string.h>
 
-/* Sizes, and how rows follow each other, are left to the caller. */
-static clg_product product_of(const clg_conv_call *c, clg_conv_operand a, clg_conv_operand b) {
+/* The output as a b, of operands with so many rows and columns each; the sum over `inner`. */
+static clg_product product_of(const clg_conv_call *c, clg_conv_operand a, clg_conv_operand b, const uint32_t *rows,
+                              const uint32_t *cols, uint32_t inner) {
   const clg_conv_operand out = c->output;
-  clg_product p = {.accumulate = c->accumulate, .epilogue = c->epilogue};
-  p.a = c->at[a].block, p.a_offset = c->at[a].offset;
-  p.b = c->at[b].block, p.b_offset = c->at[b].offset;
-  p.c = c->at[out].block, p.c_offset = c->at[out].offset;
+  clg_product p = {.m = rows[out], .n = cols[out], .k = inner, .accumulate = c->accumulate, .epilogue = c->epilogue};
+  p.a = c->at[a].block, p.a_offset = c->at[a].offset, p.a_ld = cols[a];
+  p.b = c->at[b].block, p.b_offset = c->at[b].offset, p.b_ld = cols[b];
+  p.c = c->at[out].block, p.c_offset = c->at[out].offset, p.c_ld = cols[out];
   p.bias = c->bias.block, p.bias_offset = c->bias.offset;
   memcpy(p.numbers, c->numbers, sizeof p.numbers);
   return p;
@@ -35,10 +36,8 @@ clg_status clg_conv_run_product(const clg_conv_call *c) {
                  inner[] = {[CLG_CONV_X] = o, [CLG_CONV_W] = n, [CLG_CONV_Y] = k};
   const clg_conv_operand out = c->output, a = out == CLG_CONV_Y ? CLG_CONV_X : CLG_CONV_Y;
   const clg_conv_operand b = out == CLG_CONV_W ? CLG_CONV_X : CLG_CONV_W;
-  clg_product p = product_of(c, a, b);
+  clg_product p = product_of(c, a, b, rows, cols, inner[out]);
   p.ta = out == CLG_CONV_W, p.tb = out == CLG_CONV_Y;
-  p.m = rows[out], p.n = cols[out], p.k = inner[out];
-  p.a_ld = cols[a], p.b_ld = cols[b], p.c_ld = cols[out];
   return clg_product_run(c->ctx, &p, c->op);
 }
 
@@ -60,10 +59,8 @@ clg_status clg_conv_run_pixelwise(const clg_conv_call *c) {
                  image[] = {[CLG_CONV_X] = k * plane, [CLG_CONV_W] = 0, [CLG_CONV_Y] = o * plane};
   const clg_conv_operand out = c->output, a = out == CLG_CONV_W ? CLG_CONV_Y : CLG_CONV_W;
   const clg_conv_operand b = out == CLG_CONV_X ? CLG_CONV_Y : CLG_CONV_X;
-  clg_product p = product_of(c, a, b);
+  clg_product p = product_of(c, a, b, rows, cols, inner[out]);
   p.ta = out == CLG_CONV_X, p.tb = out == CLG_CONV_W;
-  p.m = rows[out], p.n = cols[out], p.k = inner[out];
-  p.a_ld = cols[a], p.b_ld = cols[b], p.c_ld = cols[out];
   p.bias_of_rows = true;
   if (out != CLG_CONV_W) {
     p.batch = (clg_product_batch){1, {(uint32_t)s->batch}, {{image[a]}, {image[b]}, {image[out]}}};
