@@ -175,7 +175,7 @@ static bool plan_blocks(clg_conv_plan *p, bool dgrad) {
 clg_conv_kernel clg_conv_plan_gather(clg_conv_plan *p, const clg_conv_shape *shape, bool dgrad, bool cpu,
                                      clg_conv_kernel wanted) {
   *p = plan_of(shape, dgrad);
-  if (!cpu) return CLG_CONV_TILE;
+  if (!cpu || !p->batch) return CLG_CONV_TILE;
   if (wanted == CLG_CONV_PAIRS)
     return plan_blocks(p, dgrad) ? wanted : clg_conv_plan_gather(p, shape, dgrad, cpu, CLG_CONV_FIXED);
   if ((wanted == CLG_CONV_FEW || wants_few(p, dgrad)) && plan_few(p, dgrad)) return CLG_CONV_FEW;
