@@ -366,7 +366,8 @@ START_TEST(choices) {
       ck_assert(takes == kernel || takes == fixed);
       if (takes == fixed) continue;
       ck_assert_int_eq(clg_tuning_set_conv(ctx, class_of(&s, target), kernel), CLG_OK);
-      for (int accumulate = 0; accumulate < 2; accumulate++) check_kernel(c, target, accumulate);
+      for (int accumulate = 0; accumulate < 2; accumulate++)
+        if (!test_interpreted(ctx) || (_i + target + k) % 2 == accumulate) check_kernel(c, target, accumulate);
     }
   clg_tuning_clear(ctx);
 }
