@@ -148,13 +148,17 @@ static void check_kernel(const conv_case *c, int target, bool accumulate) {
   for (int i = 0; i < CLG_CONV_OPERANDS; i++) free(v[i]), clg_block_unref(call.at[i].block);
 }
 
+/* Written and added to; interpreted, one of them, by turns. */
+static void check_both(const conv_case *c, int target, int turn) {
+  for (int accumulate = 0; accumulate < 2; accumulate++)
+    if (!test_interpreted(ctx) || turn % 2 == accumulate) check_kernel(c, target, accumulate);
+}
+
 START_TEST(kernels) {
   const conv_case *c = case_of(_i);
   random_state = 5u + (uint32_t)_i;
   if (left_out(c)) return;
-  for (int target = 0; target < CLG_CONV_OPERANDS; target++)
-    for (int accumulate = 0; accumulate < 2; accumulate++)
-      if (!test_interpreted(ctx) || (_i + target) % 2 == accumulate) check_kernel(c, target, accumulate);
+  for (int target = 0; target < CLG_CONV_OPERANDS; target++) check_both(c, target, _i + target);
 }
 END_TEST
 
@@ -366,8 +370,7 @@ START_TEST(choices) {
       ck_assert(takes == kernel || takes == fixed);
       if (takes == fixed) continue;
       ck_assert_int_eq(clg_tuning_set_conv(ctx, class_of(&s, target), kernel), CLG_OK);
-      for (int accumulate = 0; accumulate < 2; accumulate++)
-        if (!test_interpreted(ctx) || (_i + target + k) % 2 == accumulate) check_kernel(c, target, accumulate);
+      check_both(c, target, _i + target + k);
     }
   clg_tuning_clear(ctx);
 }

@@ -72,11 +72,6 @@ static void read_environment(void) {
   inputs = !set ? SAMPLED : !measures || !strcmp(set, "long") ? ALL : !strcmp(set, "strided") ? STRIDED : SAMPLED;
 }
 
-static bool left_out(const function *f) {
-  const char *part = getenv("CLGRAD_TEST_CASE");
-  return part && !strstr(f->formula, part);
-}
-
 static float from_bits(uint32_t bits) {
   float x;
   memcpy(&x, &bits, sizeof x);
@@ -250,7 +245,7 @@ static void check(const function *f, const result *r, bool flushes) {
 }
 
 START_TEST(functions_are_exact) {
-  if (left_out(&functions[_i])) return;
+  if (!test_is_wanted(functions[_i].formula)) return;
   const bool flushes = flushes_subnormals();
   const result r = run(&functions[_i], flushes);
   check(&functions[_i], &r, flushes);
@@ -303,7 +298,7 @@ static void draw_pair(uint64_t i, float *x, float *w) {
 
 START_TEST(functions_of_pairs_are_exact) {
   const function *f = &of_pairs[_i];
-  if (left_out(f)) return;
+  if (!test_is_wanted(f->formula)) return;
   const uint64_t pairs = (uint64_t)1 << (inputs == SAMPLED ? 18 : inputs == STRIDED ? 26 : 30);
   const uint32_t size = (uint32_t)(inputs == SAMPLED ? pairs : CHUNK);
   const bool flushes = flushes_subnormals();

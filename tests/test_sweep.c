@@ -18,10 +18,6 @@ static void open_context(void) {
   least = config & CL_FP_DENORM ? 0x1p-149 : (double)FLT_MIN;
 }
 static void close_context(void) { test_context_close(&ctx); }
-static bool wanted(const char *name) {
-  const char *part = getenv("CLGRAD_TEST_CASE");
-  return !part || strstr(name, part);
-}
 
 static const float points[] = {0,     1e-45f, -1e-45f, 1e-20f, -1e-20f, 0.5f,  -0.5f, 1,        -1,        3,    -3,
                                5,     -5,     9,       -9,     9.5f,    -9.5f, 10.5f, -10.5f,   12,        -12,  14.5f,
@@ -52,7 +48,7 @@ START_TEST(unary_ops) {
   const unary *u = &unaries[_i];
   static const char *const what[] = {"value", "gradient", "second gradient", "recorded gradient"};
   float got[4][POINTS] = {{0}};
-  if (!wanted(u->name)) return;
+  if (!test_is_wanted(u->name)) return;
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = leaf(1, (int64_t[]){POINTS}, points), *y = u->op(x), *g = NULL,
              *ones = clg_full(ctx, 1, (int64_t[]){POINTS}, 1);
@@ -98,7 +94,7 @@ START_TEST(binary_ops) {
   static const char *const what[] = {"value",          "gradient of x",       "gradient of o", "second gradient of x",
                                      "mixed gradient", "second gradient of o"};
   static float x[PAIRS], o[PAIRS], got[6][PAIRS];
-  if (!wanted(b->name)) return;
+  if (!test_is_wanted(b->name)) return;
   int64_t n = 0;
   int m = b->all ? POINTS : FINITE;
   for (int i = 0; i < m; i++)
@@ -170,7 +166,7 @@ static bool is_flushed(float v) { return fabs((double)v) < (double)FLT_MIN && le
 
 START_TEST(conditions_of_all_pairs) {
   static float got[POINTS][POINTS];
-  if (!wanted(conditions[_i].name)) return;
+  if (!test_is_wanted(conditions[_i].name)) return;
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = leaf(2, (int64_t[]){POINTS, 1}, points), *o = leaf(1, (int64_t[]){POINTS}, points);
   clg_tensor *y = conditions[_i].op(clg_expand(x, 2, (int64_t[]){POINTS, POINTS}), o);
@@ -239,7 +235,7 @@ static const struct {
 
 START_TEST(norms) {
   float p = orders[_i].p, y[ROWS], g[ROWS][WIDE];
-  if (!wanted(orders[_i].name)) return;
+  if (!test_is_wanted(orders[_i].name)) return;
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = leaf(2, (int64_t[]){ROWS, WIDE}, &rows[0][0]), *n = clg_norm(x, p, (int[]){1}, 1, false);
   read_all(n, y);
@@ -268,7 +264,7 @@ START_TEST(norms_of_much) {
   static const float scale[] = {1, 1e25f, 1e-30f, 0};
   enum { MUCH = 100003 };
   static float v[MUCH];
-  for (size_t k = 0; wanted("norm") && k < sizeof scale / sizeof *scale; k++)
+  for (size_t k = 0; test_is_wanted("norm") && k < sizeof scale / sizeof *scale; k++)
     for (int64_t n = 999; n <= MUCH; n += MUCH - 999) {
       double want = 0;
       for (int i = 0; i < n; i++) v[i] = scale[k] * (float)(i % 100 - 50), want += (double)v[i] * (double)v[i];
@@ -286,7 +282,7 @@ END_TEST
 /* Along memory, across it and over all: norm takes strides of its own. */
 START_TEST(norms_of_views) {
   float v[2 * 3 * 4], got[12];
-  if (!wanted("norm")) return;
+  if (!test_is_wanted("norm")) return;
   for (int i = 0; i < 24; i++) v[i] = (float)(i + 1) * 1e25f;
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 3, (int64_t[]){2, 3, 4}, v), *t = clg_permute(x, (int[]){2, 0, 1}, 3);
@@ -311,7 +307,7 @@ END_TEST
 
 START_TEST(softmax_and_its_logarithm) {
   float y[2][ROWS][WIDE], g[2][ROWS][WIDE], u[ROWS][WIDE];
-  if (!wanted("softmax")) return;
+  if (!test_is_wanted("softmax")) return;
   for (int i = 0; i < ROWS * WIDE; i++) u[i / WIDE][i % WIDE] = (float)(i * 7 % 5 - 2);
   for (int logs = 0; logs < 2; logs++) {
     clg_scope *s = clg_scope_open(ctx);
@@ -347,7 +343,7 @@ END_TEST
 
 START_TEST(extremes_and_means) {
   float y[3][ROWS], g[3][ROWS][WIDE];
-  if (!wanted("extremes")) return;
+  if (!test_is_wanted("extremes")) return;
   for (int k = 0; k < 3; k++) {
     clg_scope *s = clg_scope_open(ctx);
     clg_tensor *x = leaf(2, (int64_t[]){ROWS, WIDE}, &rows[0][0]);
@@ -386,7 +382,7 @@ START_TEST(bce_of_probabilities) {
   static const float p[] = {0, 1e-45f, 1e-38f, 1e-20f, 0.25f, 0.5f, 0.99999994f, 1};
   enum { N = 3 * sizeof p / sizeof *p };
   float x[N], t[N], y[N], g[2][N];
-  if (!wanted("bce_loss")) return;
+  if (!test_is_wanted("bce_loss")) return;
   for (int i = 0; i < N; i++) x[i] = p[i / 3], t[i] = (float)(i % 3) / 2;
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *tx = leaf(1, (int64_t[]){N}, x), *tt = leaf(1, (int64_t[]){N}, t), *l = clg_bce_loss(tx, tt, EACH);
@@ -406,7 +402,7 @@ END_TEST
 START_TEST(cross_entropy_of_classes) {
   float y[ROWS], g[ROWS][WIDE];
   int32_t label[ROWS];
-  if (!wanted("cross_entropy")) return;
+  if (!test_is_wanted("cross_entropy")) return;
   for (int r = 0; r < ROWS; r++) label[r] = r % WIDE;
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = leaf(2, (int64_t[]){ROWS, WIDE}, &rows[0][0]),

@@ -10,10 +10,6 @@
 static clg_context *ctx;
 static void open_context(void) { ctx = test_context_open(); }
 static void close_context(void) { test_context_close(&ctx); }
-static bool wanted(const char *name) {
-  const char *part = getenv("CLGRAD_TEST_CASE");
-  return !part || strstr(name, part);
-}
 #define S(...) ((int64_t[]){__VA_ARGS__})
 #define D(...) ((int[]){__VA_ARGS__})
 
@@ -328,7 +324,7 @@ static int check_row(int k, int r, int n, int order) {
 START_TEST(rows_of_all_ranges) {
   static const int lengths[] = {7, MOST};
   int bad = 0;
-  if (!wanted(ops[_i].name)) return;
+  if (!test_is_wanted(ops[_i].name)) return;
   for (int l = 0; l < 2; l++) {
     const int n = lengths[l], m = ops[_i].f((hyper[MOST]){{0}}, n, (hyper[MOST]){{0}});
     for (int r = 0; r < ROWS; r++) {

@@ -4,15 +4,10 @@
 #include "harness.h"
 #include "ranges.h"
 #include <float.h>
-#include <string.h>
 
 static clg_context *ctx;
 static void open_context(void) { ctx = test_context_open(); }
 static void close_context(void) { test_context_close(&ctx); }
-static bool wanted(const char *name) {
-  const char *part = getenv("CLGRAD_TEST_CASE");
-  return !part || strstr(name, part);
-}
 static void read_all(clg_tensor *t, float *out) {
   ck_assert_msg(t != NULL, "%s", clg_last_error(ctx));
   ck_assert_int_eq(clg_tensor_read(t, out), CLG_OK);
@@ -87,7 +82,7 @@ START_TEST(optimizers) {
   float w[STRENGTHS], ones[STRENGTHS];
   const double lr = 0.01;
   const int64_t n = STRENGTHS;
-  if (!wanted(rules[_i].name)) return;
+  if (!test_is_wanted(rules[_i].name)) return;
   for (int i = 0; i < STRENGTHS; i++) ones[i] = 1;
   clg_tensor *p = leaf(n, ones), *g = clg_tensor_create(ctx, 1, &n, strengths);
   clg_optim_options o = clg_optim_defaults(rules[_i].kind);
@@ -142,7 +137,7 @@ START_TEST(clipping_by_norm) {
   float v[BOTH], got[BOTH];
   double squares = 0;
   int bad = 0;
-  if (!wanted("clip")) return;
+  if (!test_is_wanted("clip")) return;
   fill(_i, BOTH, 0, v);
   for (int i = 0; i < BOTH; i++) squares += pow((double)v[i], 2);
   const double norm = sqrt(squares), scale = fmin(1, 0.5 / (norm + 1e-6));
@@ -168,7 +163,7 @@ END_TEST
 
 START_TEST(clipping_by_value) {
   float v[BOTH], got[BOTH];
-  if (!wanted("clip")) return;
+  if (!test_is_wanted("clip")) return;
   fill(_i, BOTH, 0, v);
   clg_scope *s = clg_scope_open(ctx);
   give_gradients(v);
