@@ -2,10 +2,11 @@
  * 0), WG (the work-group size of kernels that share work) and VW (the vector width of a work-item). */
 #pragma OPENCL FP_CONTRACT OFF
 
-/* CLG_DECLARES: on PoCL. CLG_APART: of a function that is compiled once for all its callers, a kernel's text there. */
+/* CLG_DECLARES: on PoCL. CLG_APART: of a function that is compiled once for all its callers, a kernel's text there; its
+ * vectors may be whole registers, as a kernel's may, where Clang keeps other functions to half of AVX-512's. */
 #if defined(CLG_DECLARES)
 #include "declared.clh"
-#define CLG_APART static __attribute__((noinline))
+#define CLG_APART static __attribute__((noinline, min_vector_width(512)))
 #else
 #define CLG_APART static
 #endif
