@@ -45,7 +45,8 @@ static bool elementwise_at(size_t *i, bench_case *out) {
     for (bench_layout layout = LAYOUT_FLAT; layout < layouts; layout++) {
       for (bench_size size = SIZE_CACHE; size < (layout == LAYOUT_FLAT ? SIZE_ROWS : SIZES); size++) {
         if ((*i)--) continue;
-        *out = (bench_case){{.op = c->op, .what = "each element", .attrs = c->attrs}, layout, size};
+        *out = (bench_case){
+            {.op = c->op, .what = "each element", .attrs = c->attrs, .low = c->low, .high = c->high}, layout, size};
         const unsigned all = (1u << op_inputs(c)) - 1;
         for (int n = 0; n < op_inputs(c); n++) out->c.in[n] = elements(layout, size == SIZE_ROWS);
         if (!c->op->detached) out->c.grads = all & ~c->op->fixed;

@@ -14,16 +14,16 @@ static clg_tensor *labels(clg_context *ctx, const op_shape *s, int classes) {
   return t;
 }
 
-/* Uniform in (0.05, 0.95), which every op of the table takes. */
-static clg_tensor *uniform(clg_context *ctx, int ndim, const int64_t *dim) {
-  clg_tensor *t = clg_tensor_create(ctx, ndim, dim, NULL);
-  if (t) clg_rand_(t, 0.05f, 0.95f);
+static clg_tensor *uniform(const op_job *j, int ndim, const int64_t *dim) {
+  clg_tensor *t = clg_tensor_create(j->ctx, ndim, dim, NULL);
+  if (t) clg_rand_(t, j->low, j->high);
   return t;
 }
 
 /* Of this shape, as part of what the layout says. */
-static clg_tensor *laid_out(clg_context *ctx, const op_shape *s, bench_layout layout) {
-  if (layout == LAYOUT_FLAT || s->ndim < 2) return uniform(ctx, s->ndim, s->dim);
+static clg_tensor *laid_out(const op_job *j, const op_shape *s) {
+  const bench_layout layout = j->layout;
+  if (layout == LAYOUT_FLAT || s->ndim < 2) return uniform(j, s->ndim, s->dim);
   op_shape whole = *s;
   const int64_t rows = s->dim[0], n = s->dim[1];
   if (layout == LAYOUT_CHANNELS) whole.dim[1] *= 2;
@@ -32,8 +32,8 @@ static clg_tensor *laid_out(clg_context *ctx, const op_shape *s, bench_layout la
     memmove(whole.dim + 1, s->dim, (size_t)s->ndim * sizeof *s->dim);
     whole.ndim++, whole.dim[0] = rows, whole.dim[1] = 4;
   }
-  clg_tensor *base = uniform(ctx, whole.ndim, whole.dim), *part = NULL;
-  clg_scope *scope = clg_scope_open(ctx);
+  clg_tensor *base = uniform(j, whole.ndim, whole.dim), *part = NULL;
+  clg_scope *scope = clg_scope_open(j->ctx);
   if (layout == LAYOUT_CHANNELS) part = clg_narrow(base, 1, 0, n);
   if (layout == LAYOUT_HEADS) part = clg_transpose(base, 1, 2);
   if (layout == LAYOUT_STEPS) {
@@ -57,7 +57,7 @@ static clg_tensor *operand(const op_job *j, int i, int64_t floats) {
   op_shape s = j->c->in[i];
   fill(s.dim, s.ndim, floats, i ? clg_tensor_dim(j->in[0], 0) : 0);
   if (j->c->op->integers >> i & 1) return labels(j->ctx, &s, j->c->below);
-  clg_tensor *t = laid_out(j->ctx, &s, j->layout);
+  clg_tensor *t = laid_out(j, &s);
   if (t && j->pass != PASS_FORWARD && (j->c->grads >> i & 1)) clg_tensor_set_requires_grad(t, true);
   return t;
 }
@@ -69,6 +69,8 @@ static clg_tensor *called(const op_job *j) {
 
 bool op_job_begin(clg_context *ctx, op_job *j, const bench_case *b, op_pass pass, int64_t floats) {
   *j = (op_job){.ctx = ctx, .c = &b->c, .layout = b->layout, .pass = pass, .n_in = op_inputs(&b->c)};
+  j->low = b->c.low, j->high = b->c.high;
+  if (j->low == j->high) j->low = 0.05f, j->high = 0.95f; /* which every op takes */
   for (int i = 0; i < j->n_in; i++)
     if (b->c.in[i].present && !(j->in[i] = operand(j, i, floats))) return false;
   j->attrs = b->c.attrs;
@@ -101,7 +103,7 @@ bool op_job_call(const op_job *j) {
   return clg_scope_close(scope) == CLG_OK;
 }
 
-/* Shapes with what is not dense and float: "32,64<10" of integers, "32,64@steps". */
+/* Shapes with their values: "32,64~-2,2" of floats, "32,64<10" of integers; what is not dense: "32,64~-2,2@steps". */
 void op_job_text(const op_job *j, char *out, size_t size) {
   char attrs[256];
   size_t at = 0;
@@ -112,7 +114,10 @@ void op_job_text(const op_job *j, char *out, size_t size) {
     ADD("%s", i ? ";" : "");
     for (int d = 0; j->in[i] && d < clg_tensor_ndim(j->in[i]); d++)
       ADD("%s%lld", d ? "," : "", (long long)clg_tensor_dim(j->in[i], d));
-    if (j->c->op->integers >> i & 1) ADD("<%d", j->c->below);
+    if (j->c->op->integers >> i & 1)
+      ADD("<%d", j->c->below);
+    else
+      ADD("~%.9g,%.9g", (double)j->low, (double)j->high);
     if (j->layout != LAYOUT_FLAT && j->c->in[i].ndim > 1) ADD("@%s", bench_layouts[j->layout]);
   }
   ADD("|%u", j->pass == PASS_BACKWARD ? j->c->grads : 0);

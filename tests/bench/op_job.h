@@ -11,6 +11,7 @@ typedef struct op_job {
   const op_case *c;
   bench_layout layout;
   op_pass pass;
+  float low, high; /* of operands' values */
   int n_in;
   op_attrs attrs;
   op_call call;

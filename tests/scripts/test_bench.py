@@ -51,7 +51,7 @@ def peers_arrive(folder):
     check("who they are", out["peers"] == {k: "made up" for k in ("fast-1", "fast-2", "mortal-1")}, out["peers"])
     check("times", rows["relu"]["peers_us"] == {"fast-1": 250000, "fast-2": 125000}, rows["relu"])
     check("an op that they do not know", rows["neg"]["peers_us"] == {}, rows["neg"])
-    check("the work in words", "asked op relu||forward|262144|0\n" in done.stderr, done.stderr)
+    check("the work in words", "asked op relu||forward|262144~-2,2|0\n" in done.stderr, done.stderr)
     check("one that died is named", "mortal-1 has ended" in done.stderr, done.stderr)
 
 

@@ -76,7 +76,11 @@ def op(name, attrs, backward, operands, _):
     fn = jnp.matmul if name == "matmul" else ROWS.get(name)
     if fn is None or attrs or any(c in text for text in operands for c in "<@"):
         return None
-    x = [uniform(*(int(n) for n in text.split(","))) for text in operands]
+    x = []
+    for text in operands:
+        dims, _, between = text.partition("~")
+        low, high = map(float, between.split(","))
+        x.append(jax.random.uniform(jax.random.key(0), [int(n) for n in dims.split(",")], minval=low, maxval=high))
     if not backward:
         return of(fn, *x)
     g = jnp.full_like(jax.jit(fn)(*x), 0.5)

@@ -41,17 +41,19 @@ def no_grad(run):
     return call
 
 
-def uniform(shape):
-    return torch.rand(shape) * 0.9 + 0.05
-
-
 def operand(text):
-    """"32,64", "32,64<10" of integers, "32,64@steps" of a part of another tensor: op_job.c."""
+    """"32,64~-2,2" of floats between these, "32,64<10" of integers, "32,64~-2,2@steps" of a part of another tensor: op_job.c."""
     dims, _, layout = text.partition("@")
     dims, _, below = dims.partition("<")
+    dims, _, between = dims.partition("~")
     shape = [int(n) for n in dims.split(",") if n]
     if below:
         return torch.randint(int(below), shape)
+    low, high = map(float, between.split(","))
+
+    def uniform(dims):
+        return torch.empty(dims).uniform_(low, high)
+
     if layout == "channels":
         return uniform([shape[0], 2 * shape[1], *shape[2:]])[:, :shape[1]]
     if layout == "heads":
