@@ -10,6 +10,23 @@
 #else
 #define CLG_APART static
 #endif
+/* In front of the body of a long kernel, with its parameters and, again, their names, both in brackets: for a CPU PoCL
+ * compiles it as such a function, which the kernel calls. It asks for its group by CLG_GROUP and, in one, its item by
+ * CLG_LANE. */
+#if defined(CLG_DECLARES) && CLG_CPU
+#define CLG_GROUP(dim) clg_group##dim
+#define CLG_LANE       0u
+#define CLG_LIST(...)  __VA_ARGS__
+#define CLG_GROUPS     const size_t clg_group0, const size_t clg_group1, const size_t clg_group2
+#define CLG_KERNEL(NAME, PARAMS, NAMES)                                                                                \
+  CLG_APART void NAME##_apart(CLG_GROUPS, CLG_LIST PARAMS);                                                            \
+  __kernel void NAME PARAMS { NAME##_apart(get_group_id(0), get_group_id(1), get_group_id(2), CLG_LIST NAMES); }       \
+  CLG_APART void NAME##_apart(CLG_GROUPS, CLG_LIST PARAMS)
+#else
+#define CLG_GROUP(dim)                  get_group_id(dim)
+#define CLG_LANE                        (uint) get_local_id(0)
+#define CLG_KERNEL(NAME, PARAMS, NAMES) __kernel void NAME PARAMS
+#endif
 
 /* Contraction is written out where it is fast, so that the same formula has the same bits in every kernel. */
 #if CLG_FMA

@@ -25,7 +25,7 @@ MATH = os.path.join(HERE, "math")
 
 
 # What device/program.c defines, before common.cl and what that defines; compilers' own are asked for by defined().
-GIVEN = {"CLG_CPU", "CLG_DIVIDES", "CLG_FMA", "CLG_FORM", "CLG_WANT", "REGISTER_LANES", "VW", "WG"}
+GIVEN = {"CLG_CPU", "CLG_DIVIDES", "CLG_FMA", "CLG_WANT", "REGISTER_LANES", "VW", "WG"}
 
 
 def found(name, folder):
@@ -40,7 +40,7 @@ def check_conditions(path, text):
         if directive and directive[1] == "define":
             known.add(re.match(r"\w+", directive[2])[0])
         elif directive:
-            asked = re.sub(r"defined\(\w+\)|/\*.*?\*/|CLG_(FORM|WANT)\(\w+\)", "", directive[2])
+            asked = re.sub(r"defined\(\w+\)|/\*.*?\*/|CLG_WANT\(\w+\)", "", directive[2])
             for name in set(re.findall(r"[A-Za-z_]\w*", asked)) - known:
                 sys.exit(f"{path}: nobody defines {name}, which a condition asks for")
 
@@ -100,8 +100,8 @@ def main(out, *paths):
         check_conditions(path, text.decode())
         name = "source_" + re.sub(r"\W", "_", base)
         arrays.append(array(name, text + b"\0"))
-        wants, forms = (str(mark in text).lower() for mark in (b"#if CLG_WANT(", b"#if CLG_FORM("))
-        rows.append(f'  {{"{base}", {name}, sizeof {name} - 1, {wants}, {forms}}},')
+        wants = str(b"#if CLG_WANT(" in text).lower()
+        rows.append(f'  {{"{base}", {name}, sizeof {name} - 1, {wants}}},')
     with open(out, "w", encoding="ascii") as file:
         file.write('#include "kernel/sources.h"\n\n' + "\n\n".join(arrays) + "\n\n")
         file.write("const clg_source clg_sources_cl[] = {\n" + "\n".join(rows) + "\n};\n")

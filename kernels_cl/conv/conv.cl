@@ -79,17 +79,17 @@ static void fill_patch(__global const float *in, const int in_h, const int in_w,
   }
 }
 
-#if CLG_FORM(conv_pack)
+#if CLG_WANT(conv_pack)
 /* packed [group][panel of 16 output channels][phase][input channel][tap][16], zeros in lanes that do not exist. Group
  * ids (CONV_PACKED input channels, panel of a group): neighbours read on where the one before stopped. */
-__kernel void conv_pack(__global const float *w, const uint w_o, __global float16 *packed, CONV_SHAPE) {
+CLG_KERNEL(conv_pack, (__global const float *w, const uint w_o, __global float16 *packed, CONV_SHAPE),
+           (w, w_o, packed, CONV_SHAPE_NAMES)) {
   const conv s = conv_of(sa, sb, sc, sd);
-  const int panels = (s.out_ch + LANES - 1) / LANES, i0 = (int)get_group_id(0) * CONV_PACKED, kk = s.k_h * s.k_w;
-  const int g = (int)get_group_id(1) / panels, j0 = (int)get_group_id(1) % panels * LANES,
-            lanes = min(s.out_ch - j0, LANES);
+  const int panels = (s.out_ch + LANES - 1) / LANES, i0 = (int)CLG_GROUP(0) * CONV_PACKED, kk = s.k_h * s.k_w;
+  const int g = (int)CLG_GROUP(1) / panels, j0 = (int)CLG_GROUP(1) % panels * LANES, lanes = min(s.out_ch - j0, LANES);
   if (g >= s.groups || i0 >= s.in_ch) return;
   const size_t stride = flags & CONV_DGRAD ? kk : (size_t)s.in_ch * kk;
-  packed += get_group_id(1) * s.in_ch * kk;
+  packed += CLG_GROUP(1) * s.in_ch * kk;
   uint place[CONV_OFFSETS], step[CONV_OFFSETS], before = 0; /* of a tap of channel 0, and from channel to channel */
   for (int ry = 0; ry < s.out_sy; ry++) {
     const taps ty = TAPS_Y(ry);
@@ -208,18 +208,19 @@ static void conv_finish(const float *part, const int held, const sink k, const c
   }
 }
 
-#if CLG_FORM(conv_gather)
+#if CLG_WANT(conv_gather)
 /* fprop and dgrad. An item computes `per` pairs of panels for a block of an image, or `images` whole ones. Group ids
  * (block, slice of the pairs, group). */
-__kernel void conv_gather(__global const float *in, const uint in_o, __global const float *packed, __global float *out,
-                          const uint out_o, __global const float *bias, const uint bias_o, const float2 numbers,
-                          CONV_SHAPE) {
+CLG_KERNEL(conv_gather,
+           (__global const float *in, const uint in_o, __global const float *packed, __global float *out,
+            const uint out_o, __global const float *bias, const uint bias_o, const float2 numbers, CONV_SHAPE),
+           (in, in_o, packed, out, out_o, bias, bias_o, numbers, CONV_SHAPE_NAMES)) {
   const conv s = conv_of(sa, sb, sc, sd);
-  const int block = (int)get_group_id(0), g = (int)get_group_id(2), kk = s.k_h * s.k_w, phases = s.out_sy * s.out_sx;
+  const int block = (int)CLG_GROUP(0), g = (int)CLG_GROUP(2), kk = s.k_h * s.k_w, phases = s.out_sy * s.out_sx;
   const int n = block / (s.blocks_y * s.blocks_x) * s.images, images = min(s.images, s.batch - n),
             pairs = (s.out_ch + CONV_PAIR - 1) / CONV_PAIR, panels = (s.out_ch + LANES - 1) / LANES;
   const int qy = block / s.blocks_x % s.blocks_y * s.rows, qx = block % s.blocks_x * s.cols;
-  const int p0 = (int)get_group_id(1) * s.per, p1 = min(p0 + s.per, pairs), plane = s.patch_h * s.patch_w;
+  const int p0 = (int)CLG_GROUP(1) * s.per, p1 = min(p0 + s.per, pairs), plane = s.patch_h * s.patch_w;
   if (n >= s.batch || p0 >= pairs || g >= s.groups) return;
   const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx), pixels = rows * cols;
   float patch[CONV_PATCH] __attribute__((aligned(64)));
@@ -284,20 +285,21 @@ static void pixels_to_rows(__global const float *from, const size_t plane, const
   }
 }
 
-#if CLG_FORM(conv_wgrad)
+#if CLG_WANT(conv_wgrad)
 /* Weight gradient of `chunk` channels of x and `panel` pairs of panels of y, summed over `per` blocks into out
  * [chunk][O][C/groups][kh*kw]. A block has positions of `images` images. Group ids (pairs of a group, chunk of
  * channels, chunk of blocks). */
-__kernel void conv_wgrad(__global const float *in, const uint in_o, __global const float *g_y, const uint g_o,
-                         __global float *out, const uint out_o, CONV_SHAPE) {
+CLG_KERNEL(conv_wgrad,
+           (__global const float *in, const uint in_o, __global const float *g_y, const uint g_o, __global float *out,
+            const uint out_o, CONV_SHAPE),
+           (in, in_o, g_y, g_o, out, out_o, CONV_SHAPE_NAMES)) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int pairs = (s.out_ch + CONV_PAIR - 1) / CONV_PAIR, slices = (pairs + s.panel - 1) / s.panel,
-            g = (int)get_group_id(0) / slices, p0 = (int)get_group_id(0) % slices * s.panel,
-            p1 = min(p0 + s.panel, pairs);
-  const int c = (int)get_group_id(1) * s.chunk, cn = min(s.chunk, s.in_ch - c), kk = s.k_h * s.k_w, taken = cn * kk;
+            g = (int)CLG_GROUP(0) / slices, p0 = (int)CLG_GROUP(0) % slices * s.panel, p1 = min(p0 + s.panel, pairs);
+  const int c = (int)CLG_GROUP(1) * s.chunk, cn = min(s.chunk, s.in_ch - c), kk = s.k_h * s.k_w, taken = cn * kk;
   const int held = taken + PIECE_ROWS; /* the last piece may reach beyond a pair's sums */
   const int plane = s.patch_h * s.patch_w, across = s.blocks_y * s.blocks_x;
-  const int blocks = (s.batch + s.images - 1) / s.images * across, b0 = (int)get_group_id(2) * s.per,
+  const int blocks = (s.batch + s.images - 1) / s.images * across, b0 = (int)CLG_GROUP(2) * s.per,
             b1 = min(b0 + s.per, blocks);
   if (g >= s.groups || cn <= 0) return;
   float patch[CONV_PATCH] __attribute__((aligned(64)));
@@ -334,7 +336,7 @@ __kernel void conv_wgrad(__global const float *in, const uint in_o, __global con
   }
   for (int j = p0 * CONV_PAIR; j < min(p1 * CONV_PAIR, s.out_ch); j++) {
     __global float *to =
-        out + out_o + (((size_t)get_group_id(2) * s.groups + g) * s.out_ch + j) * s.in_ch * kk + (size_t)c * kk;
+        out + out_o + (((size_t)CLG_GROUP(2) * s.groups + g) * s.out_ch + j) * s.in_ch * kk + (size_t)c * kk;
     const float *sum = part + (j / CONV_PAIR - p0) * held * CONV_PAIR + j % CONV_PAIR;
     for (int r = 0; r < taken; r++) to[r] = flags & CONV_ADD ? to[r] + sum[r * CONV_PAIR] : sum[r * CONV_PAIR];
   }

@@ -61,7 +61,7 @@ static void clear(float *to, const int n) {
   for (int i = 0; i < n; i++) to[i] = 0.0f;
 }
 
-#if CLG_FORM(conv_few_channels)
+#if CLG_WANT(conv_few_channels)
 /* Vectors of sums at once of a tile of CONV_FEW_ROWS channels. */
 #if REGISTER_LANES == 16
 #define FEW_TILE_VECS 4
@@ -161,12 +161,13 @@ static void put_row(const sink k, const size_t at, const float *sums, const int 
 
 /* `per` groups; CONV_FEW_ROWS output channels at a time, and `chunk` input channels: all of them where there are more
  * output channels. Group ids (block of an image, groups). */
-__kernel void conv_few_channels(__global const float *in, const uint in_o, __global const float *w, const uint w_o,
-                                __global float *out, const uint out_o, __global const float *bias, const uint bias_o,
-                                const float2 numbers, CONV_SHAPE) {
+CLG_KERNEL(conv_few_channels,
+           (__global const float *in, const uint in_o, __global const float *w, const uint w_o, __global float *out,
+            const uint out_o, __global const float *bias, const uint bias_o, const float2 numbers, CONV_SHAPE),
+           (in, in_o, w, w_o, out, out_o, bias, bias_o, numbers, CONV_SHAPE_NAMES)) {
   const conv s = conv_of(sa, sb, sc, sd);
-  const int block = (int)get_group_id(0), n = block / (s.blocks_y * s.blocks_x), kk = s.k_h * s.k_w;
-  const int g0 = (int)get_group_id(1) * s.per, g1 = min(g0 + s.per, s.groups), phases = s.out_sy * s.out_sx;
+  const int block = (int)CLG_GROUP(0), n = block / (s.blocks_y * s.blocks_x), kk = s.k_h * s.k_w;
+  const int g0 = (int)CLG_GROUP(1) * s.per, g1 = min(g0 + s.per, s.groups), phases = s.out_sy * s.out_sx;
   if (n >= s.batch) return;
   const int qy = block / s.blocks_x % s.blocks_y * s.rows, qx = block % s.blocks_x * s.cols;
   const int rows = min(s.rows, s.q_h - qy), cols = min(s.cols, s.q_w - qx);
@@ -235,7 +236,7 @@ __kernel void conv_few_channels(__global const float *in, const uint in_o, __glo
 }
 #endif
 
-#if CLG_FORM(conv_few_wgrad)
+#if CLG_WANT(conv_few_wgrad)
 static bool is_finite(const float v) { return v - v == 0.0f; }
 /* total [N] from tap t on += the products of a channel's patch and of gradients in rows of its pitch, 0 between them,
  * each lane's own. */
@@ -270,11 +271,13 @@ static void few_dots_within(const float *patch, const float16 *g, const uint *ta
 
 /* Weight gradient of a group, few channels on both sides, summed over `per` images into out
  * [chunk][O][C/groups][kh*kw]. Group ids (group, chunk of images). */
-__kernel void conv_few_wgrad(__global const float *in, const uint in_o, __global const float *g_y, const uint g_o,
-                             __global float *out, const uint out_o, CONV_SHAPE) {
+CLG_KERNEL(conv_few_wgrad,
+           (__global const float *in, const uint in_o, __global const float *g_y, const uint g_o, __global float *out,
+            const uint out_o, CONV_SHAPE),
+           (in, in_o, g_y, g_o, out, out_o, CONV_SHAPE_NAMES)) {
   const conv s = conv_of(sa, sb, sc, sd);
-  const int g = (int)get_group_id(0), kk = s.k_h * s.k_w, n0 = (int)get_group_id(1) * s.per,
-            n1 = min(n0 + s.per, s.batch), all = s.out_ch * s.in_ch * kk;
+  const int g = (int)CLG_GROUP(0), kk = s.k_h * s.k_w, n0 = (int)CLG_GROUP(1) * s.per, n1 = min(n0 + s.per, s.batch),
+            all = s.out_ch * s.in_ch * kk;
   if (g >= s.groups) return;
   float patch[CONV_PATCH + FEW_SLACK] __attribute__((aligned(64)));
   float16 side[CONV_FEW_SUMS / LANES + 2], total[CONV_FEW_SUMS / LANES];
@@ -313,7 +316,7 @@ __kernel void conv_few_wgrad(__global const float *in, const uint in_o, __global
     for (int t = 0; t < all; t++) finite = finite && is_finite(clg_lanes_sum(total[t]));
     within = !within;
   } while (!finite && within);
-  out += out_o + ((size_t)get_group_id(1) * s.groups + g) * all;
+  out += out_o + ((size_t)CLG_GROUP(1) * s.groups + g) * all;
   for (int t = 0; t < all; t++) {
     const float sum = clg_lanes_sum(total[t]);
     out[t] = flags & CONV_ADD ? out[t] + sum : sum;

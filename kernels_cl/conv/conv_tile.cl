@@ -25,7 +25,7 @@ static float load_in(__global const float *in, const uint in_o, WG_LOCAL const p
   return is ? v : 0.0f;
 }
 
-#if CLG_FORM(conv_tile)
+#if CLG_WANT(conv_tile)
 /* Rows: output channels. Columns: the outputs of a phase of all images. Group ids (tile of columns, tile of rows and
  * group, phase that has an output). */
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
@@ -83,7 +83,7 @@ conv_tile(__global const float *in, const uint in_o, __global const float *w, co
 }
 #endif
 
-#if CLG_FORM(conv_wgrad_tile)
+#if CLG_WANT(conv_wgrad_tile)
 /* Weight gradient. Rows: channels of y. Columns: channels of x and taps. The sum over `per` of all images' positions
  * goes to out [chunk][O][C/groups][kh*kw]. Group ids (tile of columns, tile of rows and group, chunk). */
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void conv_wgrad_tile(__global const float *in, const uint in_o,
@@ -128,7 +128,7 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void conv_wgrad_tile(__
 }
 #endif
 
-#if CLG_FORM(conv_parts)
+#if CLG_WANT(conv_parts)
 /* out[i] (+)= the sum of parts [chunks][n], in their order. */
 __kernel void conv_parts(__global const float *parts, __global float *out, const uint out_o, const uint n,
                          const uint chunks, const uint flags) {

@@ -113,7 +113,7 @@ static inline float16 read_within(__global const float *p, const int16 at, const
 #define POOL_WINDOWS(WHOLE, LANES, ELEMENT) POOL_EACH(OH, OW, , ELEMENT)
 #endif
 
-#if CLG_FORM(pool_max)
+#if CLG_WANT(pool_max)
 /* BEST and AT, of type V and N, of the first maximum in a window's row from `first` on, or of TAP(first, b). */
 #define MAX_TAKE(V, N, v, at_v)                                                                                        \
   {                                                                                                                    \
@@ -195,7 +195,7 @@ __kernel void pool_max(__global const float *x, const uint x_o, __global float *
 }
 #endif
 
-#if CLG_FORM(pool_pick)
+#if CLG_WANT(pool_pick)
 /* y = x at the index of each window; 0 where that is -1. */
 static inline float pick_at(__global const float *x, const int at) {
   const float v = x[max(at, 0)]; /* in range either way, since compilers may read ahead of a branch */
@@ -263,7 +263,7 @@ static inline int last_window(const int i, const int s, const int p, const int n
 #define POOL_BANDS(BAND, ELEMENT) POOL_EACH(H, W, , ELEMENT)
 #endif
 
-#if CLG_FORM(pool_unpick)
+#if CLG_WANT(pool_unpick)
 /* *dx (+)= the sum of g over the windows whose index is element (i,j) of the plane. */
 static inline void unpick_at(__global const float *g, __global float *dx, __global const int *index, const int i,
                              const int j, POOL_SHAPE, const uint flags) {
@@ -303,7 +303,7 @@ __kernel void pool_unpick(__global const float *g, const uint g_o, __global floa
                             : min((from) + (k), (T)(n)) - max(from, (T)(0)))
 #define DIVISOR(T, i0, j0) (CLIPPED(T, i0, KY, H, PY) * CLIPPED(T, j0, KX, W, PX))
 
-#if CLG_FORM(pool_average)
+#if CLG_WANT(pool_average)
 static inline float average_at(__global const float *x, const int p, const int q, const int H, const int W,
                                const int8 window, const uint flags) {
   const int i0 = p * SY - PY, j0 = q * SX - PX;
@@ -360,7 +360,7 @@ __kernel void pool_average(__global const float *x, const uint x_o, __global flo
 }
 #endif
 
-#if CLG_FORM(pool_spread)
+#if CLG_WANT(pool_spread)
 /* *dx (+)= the sum of g over the windows that cover element (i,j), each divided as in pool_average. */
 static inline void spread_at(__global const float *g, __global float *dx, const int i, const int j, POOL_SHAPE,
                              const uint flags) {

@@ -2,7 +2,7 @@
  * what it writes, `rows` in all. */
 #include "lanes.clh"
 
-#if CLG_FORM(upsample_repeat)
+#if CLG_WANT(upsample_repeat)
 /* to[0..W*SX) = each of x[0..W) SX times. */
 static inline void repeat_row(__global const float *x, __global float *to, const int W, const int SX) {
   int j = 0;
@@ -33,7 +33,7 @@ __kernel void upsample_repeat(__global const float *x, const uint x_o, __global 
 }
 #endif
 
-#if CLG_FORM(upsample_sum)
+#if CLG_WANT(upsample_sum)
 /* Sums are in the order of reductions, whose ranges these were: fewer than 16 terms one by one, of more each sixteen
  * into 16 lanes, which join as a tree, and what is left one by one. The host sees to it that they are fewer than
  * SUM_SPAN. */

@@ -1,7 +1,7 @@
 /* Elements by what they are or where they lie: ranges, casts, labels, triangles. */
 #include "index_runs.clh"
 
-#if CLG_FORM(element_range)
+#if CLG_WANT(element_range)
 /* y[e] = unit * (first + e*step), a power of two times an integer of 32 bits, however large e*step is. */
 __kernel void element_range(__global float *y, const uint y_o, const int first, const int step, const float unit,
                             const uint n) {
@@ -10,14 +10,14 @@ __kernel void element_range(__global float *y, const uint y_o, const int first, 
 }
 #endif
 
-#if CLG_FORM(element_to_float)
+#if CLG_WANT(element_to_float)
 __kernel void element_to_float(__global const int *x, const uint x_o, __global float *y, const uint y_o, const uint n) {
   x += x_o, y += y_o;
   EACH_ELEMENT(n, y[e] = (float)x[e];)
 }
 #endif
 
-#if CLG_FORM(element_to_int)
+#if CLG_WANT(element_to_int)
 /* Towards 0; what no integer holds becomes the nearest, and NaN 0, which not every driver makes of it. */
 __kernel void element_to_int(__global const float *x, const uint x_o, __global int *y, const uint y_o, const uint n) {
   x += x_o, y += y_o;
@@ -25,7 +25,7 @@ __kernel void element_to_int(__global const float *x, const uint x_o, __global i
 }
 #endif
 
-#if CLG_FORM(element_one_hot)
+#if CLG_WANT(element_one_hot)
 /* y[j,c] = 1 where label[j] == c, else 0; `total` elements of y. */
 static inline void one_hot(__global const int *label, __global float *y, const int c, const uint classes,
                            const uint len) {
@@ -38,7 +38,7 @@ __kernel void element_one_hot(__global const int *label, const uint label_o, __g
 }
 #endif
 
-#if CLG_FORM(element_triangle)
+#if CLG_WANT(element_triangle)
 /* y[o,r,c] = x[o,r,c] where c - r is at most k, or with `upper` at least; else 0. x, y [outer,rows,columns] of `total`
  * elements, floats or integers: words are copied. */
 static inline void triangle(__global const uint *x, __global uint *y, const uint r, const uint c, const uint columns,
@@ -56,7 +56,7 @@ __kernel void element_triangle(__global const uint *x, const uint x_o, __global 
 }
 #endif
 
-#if CLG_FORM(element_weights)
+#if CLG_WANT(element_weights)
 /* The weight of each label: 0 for `ignore` and outside [0,classes), else weight[label], or 1 without weights. */
 static inline float weight_of(const int k, __global const float *weight, const uint classes, const int ignore,
                               const uint weighted) {

@@ -3,7 +3,7 @@
 #include "index_runs.clh"
 #include "lanes.clh"
 
-#if CLG_FORM(index_gather)
+#if CLG_WANT(index_gather)
 /* y[l] = x[index[l], l] of a run; `pitch` is from one element of it to the next in x. */
 static inline void gather(__global const float *x, __global const int *index, __global float *y, const uint n,
                           const uint inner, const uint pitch, const uint len) {
@@ -34,7 +34,7 @@ __kernel void index_gather(__global const float *x, const uint x_o, __global con
 }
 #endif
 
-#if CLG_FORM(index_rows)
+#if CLG_WANT(index_rows)
 /* y[0..len) = x[0..len), or 0. */
 static inline void copy_words(__global const uint *x, __global uint *y, const uint len, const bool reads) {
   uint l = 0;
@@ -82,7 +82,7 @@ __kernel void index_rows(__global const uint *x, const uint x_o, __global const 
 }
 #endif
 
-#if CLG_FORM(index_extreme)
+#if CLG_WANT(index_extreme)
 /* best and its position `at` with v at position k, which comes later, in them; NaN wins. Types V, and N of integers. */
 #define EXTREME_TAKE(V, N, best, at, v, k)                                                                             \
   {                                                                                                                    \

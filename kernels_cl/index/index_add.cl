@@ -6,7 +6,7 @@
 
 #if CLG_CPU
 
-#if CLG_FORM(index_lists)
+#if CLG_WANT(index_lists)
 /* Of the rows that an index in [0,n) but for `skip` has: row[t], with the js of row t in order, from head[t] on by
  * next[j], -1 behind the last. `lists` is head [n], next [m], row [most], how many; `most` the less of n and m. */
 __kernel void index_lists(__global const int *index, const uint index_o, __global int *lists, const uint n,
@@ -55,7 +55,7 @@ static inline void zero_run(__global float *to, const size_t n) {
   for (size_t i = 0; i < n; i++) to[i] = 0.0f;
 }
 
-#if CLG_FORM(index_rows_add)
+#if CLG_WANT(index_rows_add)
 #define SPREAD 1024u /* columns at a time */
 /* A block: the sums over the `count` rows j[] of g [.,inner] of w columns, from first[] on, or from 0. They begin the
  * total, or are taken into it. */
@@ -161,7 +161,7 @@ static inline float held_done(const held_sum s) {
   return clg_sum_end(all.x, all.y);
 }
 
-#if CLG_FORM(index_scatter_listed)
+#if CLG_WANT(index_scatter_listed)
 static inline float scatter_list(__global const float *g, __global const int *next, const int first) {
   held_sum sum = (held_sum)(0.0f);
   for (int j = first; j >= 0; j = next[j]) sum = held_add(sum, (uint)j, g[j]);
@@ -176,7 +176,7 @@ __kernel void index_scatter_listed(__global const float *g, const uint g_o, __gl
 }
 #endif
 
-#if CLG_FORM(index_scatter)
+#if CLG_WANT(index_scatter)
 /* A stripe of w columns at dx, of rows [k,k + rows). */
 static inline void scatter_stripe(__global const float *g, __global const int *index, __global float *dx, const uint k,
                                   const uint rows, const uint m, const uint inner, const uint w) {
@@ -246,7 +246,7 @@ __kernel void index_scatter(__global const float *g, const uint g_o, __global co
 }
 #endif
 
-#if CLG_FORM(index_scatter_one)
+#if CLG_WANT(index_scatter_one)
 /* y[l] = 0 + g[l] where index[l] == k, else 0. */
 static inline void put_equal(__global const float *g, __global const int *index, __global float *y, const int k,
                              const uint len) {
@@ -268,7 +268,7 @@ __kernel void index_scatter_one(__global const float *g, const uint g_o, __globa
 
 #else
 
-#if CLG_FORM(index_scatter)
+#if CLG_WANT(index_scatter)
 static inline float of_equal(const int i, const int k, const float v) { return i == k ? v : 0.0f; }
 /* dx[o,k,i] = sum over j of g[o,j,i] where index[o,j,i] == k; `total` elements of dx. */
 __kernel void index_scatter(__global const float *g, const uint g_o, __global const int *index, const uint index_o,
@@ -329,7 +329,7 @@ static inline void add_rows(__global const float *g, __global const int *index, 
   }
 }
 
-#if CLG_FORM(index_rows_scatter)
+#if CLG_WANT(index_rows_scatter)
 /* dx[o,k,:] (+)= sum over j of g[o,j,:] where index[j] == k, but for k == skip: few rows. Group ids: k, o. */
 __kernel void index_rows_scatter(__global const float *g, const uint g_o, __global const int *index, const uint index_o,
                                  __global float *dx, const uint dx_o, const uint n, const uint m, const uint inner,
@@ -340,7 +340,7 @@ __kernel void index_rows_scatter(__global const float *g, const uint g_o, __glob
 }
 #endif
 
-#if CLG_FORM(index_rows_scatter_few)
+#if CLG_WANT(index_rows_scatter_few)
 static inline bool any_before(__global const int *index, const int k, const uint j) {
   for (uint before = 0; before < j; before++)
     if (index[before] == k) return true;

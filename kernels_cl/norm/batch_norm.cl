@@ -27,14 +27,14 @@
 #define CHANNEL_SUMS(BODY, first, second) GROUP_SUMS(CHANNEL_LOOP, BODY, first, second)
 #endif
 
-#if CLG_FORM(batch_norm_forward)
+#if CLG_WANT(batch_norm_forward)
 #define LEAST_BLOCK 256 /* where joining costs little beside the sums */
 /* y = (x - mean) * rstd * gamma + beta; mean and rstd [C] are kept for backward. Statistics of the batch, or with
  * NORM_EVAL the running ones. With NORM_UPDATE the running ones move by `momentum` towards the batch's (variance times
  * `unbias`). */
-__kernel void batch_norm_forward(FORWARD_ARGS) {
+CLG_KERNEL(batch_norm_forward, (FORWARD_ARGS), (FORWARD_NAMES)) {
   SUMS_LOCAL
-  const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
+  const uint lane = CLG_LANE, channel = (uint)CLG_GROUP(0);
   x += x_o;
   y += y_o;
   running_mean += running_mean_o + channel;
@@ -79,12 +79,12 @@ __kernel void batch_norm_forward(FORWARD_ARGS) {
 }
 #endif
 
-#if CLG_FORM(batch_norm_backward)
+#if CLG_WANT(batch_norm_backward)
 /* With xhat = (x - mean) * rstd: dbeta (+)= sum(g), dgamma (+)= sum(g * xhat), and dx (+)= gamma * rstd * (g - mean(g)
  * - xhat * mean(g * xhat)), or gamma * rstd * g with NORM_EVAL: those that flags want. */
-__kernel void batch_norm_backward(BACKWARD_ARGS) {
+CLG_KERNEL(batch_norm_backward, (BACKWARD_ARGS), (BACKWARD_NAMES)) {
   SUMS_LOCAL
-  const uint lane = (uint)get_local_id(0), channel = (uint)get_group_id(0);
+  const uint lane = CLG_LANE, channel = (uint)CLG_GROUP(0);
   g += g_o;
   x += x_o;
   dx += dx_o;

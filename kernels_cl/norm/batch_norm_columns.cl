@@ -54,7 +54,7 @@
   const uint w = min(channels - first, (uint)VW);
 #define COLUMN_G(V, LOAD) ACT_GRADIENT_##V((LOAD(x + at) - LANE_##V(mu)) * LANE_##V(a) + LANE_##V(b), LOAD(g + at))
 
-#if CLG_FORM(batch_norm_columns_forward)
+#if CLG_WANT(batch_norm_columns_forward)
 __kernel void batch_norm_columns_forward(FORWARD_ARGS) {
   COLUMN_START
   x += x_o;
@@ -105,7 +105,7 @@ __kernel void batch_norm_columns_forward(FORWARD_ARGS) {
 }
 #endif
 
-#if CLG_FORM(batch_norm_columns_backward)
+#if CLG_WANT(batch_norm_columns_backward)
 __kernel void batch_norm_columns_backward(BACKWARD_ARGS) {
   COLUMN_START
   g += g_o;
@@ -198,7 +198,7 @@ __kernel void batch_norm_columns_backward(BACKWARD_ARGS) {
 /* The launch behind the sums goes backwards, since what was read last is still near. */
 #define FROM_THE_LAST (uint)(get_global_size(1) - 1 - get_global_id(1))
 
-#if CLG_FORM(batch_norm_columns_part)
+#if CLG_WANT(batch_norm_columns_part)
 __kernel void batch_norm_columns_part(__global const float *x, const uint x_o, __global float *work, const uint work_o,
                                       const uint images, const uint channels, const uint size, const uint chunk) {
   STRIPE_START((uint)get_global_id(1))
@@ -250,7 +250,7 @@ __kernel void batch_norm_columns_part(__global const float *x, const uint x_o, _
 }
 #endif
 
-#if CLG_FORM(batch_norm_columns_apply)
+#if CLG_WANT(batch_norm_columns_apply)
 __kernel void batch_norm_columns_apply(__global float *y, const uint y_o, CHANNEL_ARGS) {
   STRIPE_START(FROM_THE_LAST)
   x += x_o;
@@ -262,7 +262,7 @@ __kernel void batch_norm_columns_apply(__global float *y, const uint y_o, CHANNE
 }
 #endif
 
-#if CLG_FORM(batch_norm_columns_part_sums)
+#if CLG_WANT(batch_norm_columns_part_sums)
 __kernel void batch_norm_columns_part_sums(__global const float *g, const uint g_o, __global float *work,
                                            const uint work_o, CHANNEL_ARGS) {
   STRIPE_START((uint)get_global_id(1))
@@ -291,7 +291,7 @@ __kernel void batch_norm_columns_part_sums(__global const float *g, const uint g
 }
 #endif
 
-#if CLG_FORM(batch_norm_columns_gradient)
+#if CLG_WANT(batch_norm_columns_gradient)
 __kernel void batch_norm_columns_gradient(__global const float *g, const uint g_o, __global const float *sums,
                                           const uint sums_o, __global float *dx, const uint dx_o, CHANNEL_ARGS) {
   STRIPE_START(FROM_THE_LAST)

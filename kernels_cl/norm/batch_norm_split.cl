@@ -38,7 +38,7 @@
 #define BACKWARDS                                                                                                      \
   PART_START((uint)(get_num_groups(0) - 1 - get_group_id(0)), (uint)(get_num_groups(1) - 1 - get_group_id(1)))
 
-#if CLG_FORM(batch_norm_part)
+#if CLG_WANT(batch_norm_part)
 /* Of each part the mean, from the channel's shift on, and the deviation. */
 __kernel void batch_norm_part(__global const float *x, const uint x_o, __global float *work, const uint work_o,
                               const uint images, const uint channels, const uint size, const uint chunk) {
@@ -74,7 +74,7 @@ __kernel void batch_norm_part(__global const float *x, const uint x_o, __global 
 }
 #endif
 
-#if CLG_FORM(batch_norm_shift)
+#if CLG_WANT(batch_norm_shift)
 /* What the mean of a part is measured from. Global id: channel. */
 __kernel void batch_norm_shift(__global const float *x, const uint x_o, __global float *shift, const uint shift_o,
                                const uint images, const uint channels, const uint size) {
@@ -89,7 +89,7 @@ __kernel void batch_norm_shift(__global const float *x, const uint x_o, __global
   const uint w = min(channels - first, (uint)VW);                                                                      \
   work += work_o + first;
 
-#if CLG_FORM(batch_norm_join)
+#if CLG_WANT(batch_norm_join)
 /* mean, from the (first) shift on, and the sum of squares around it of the parts: as moments_join, in lanes. */
 static void parts_join(__global const float *work, const uint w, const uint parts, const uint channels,
                        const uint count, const uint chunk, const bool shards, const float unit, float *mean,
@@ -157,7 +157,7 @@ __kernel void batch_norm_join(__global const float *x, const uint x_o, __global 
   const float mu = mean[mean_o + channel], scale = rstd[rstd_o + channel];                                             \
   const float a = FACTOR_OF(scale, channel), b = OFFSET_OF(channel);
 
-#if CLG_FORM(batch_norm_apply)
+#if CLG_WANT(batch_norm_apply)
 __kernel void batch_norm_apply(__global float *y, const uint y_o, CHANNEL_ARGS) {
   BACKWARDS
   CHANNEL_START
@@ -166,7 +166,7 @@ __kernel void batch_norm_apply(__global float *y, const uint y_o, CHANNEL_ARGS) 
 }
 #endif
 
-#if CLG_FORM(batch_norm_part_sums)
+#if CLG_WANT(batch_norm_part_sums)
 /* Sums of g and of g * xhat of each part. */
 __kernel void batch_norm_part_sums(__global const float *g, const uint g_o, __global float *work, const uint work_o,
                                    CHANNEL_ARGS) {
@@ -183,7 +183,7 @@ __kernel void batch_norm_part_sums(__global const float *g, const uint g_o, __gl
 }
 #endif
 
-#if CLG_FORM(batch_norm_join_sums)
+#if CLG_WANT(batch_norm_join_sums)
 /* dgamma and dbeta as batch_norm_backward, and sums [2,C]: of g, of g * xhat. Global id: VW channels. */
 __kernel void batch_norm_join_sums(__global const float *work, const uint work_o, __global float *sums,
                                    const uint sums_o, __global float *dgamma, const uint dgamma_o,
@@ -219,7 +219,7 @@ __kernel void batch_norm_join_sums(__global const float *work, const uint work_o
 }
 #endif
 
-#if CLG_FORM(batch_norm_gradient)
+#if CLG_WANT(batch_norm_gradient)
 __kernel void batch_norm_gradient(__global const float *g, const uint g_o, __global const float *sums,
                                   const uint sums_o, __global float *dx, const uint dx_o, CHANNEL_ARGS) {
   BACKWARDS

@@ -18,7 +18,7 @@
 #endif
 #define ROW_EACH(BODY)                                                                                                 \
   for (uint k = 0; k < of; k++) {                                                                                      \
-    CHANNEL_OF(group * of + k)                                                                                         \
+    CHANNEL_OF(group *of + k)                                                                                          \
     const uint end = (k + 1) * size;                                                                                   \
     CHANNEL_EACH(BODY)                                                                                                 \
   }
@@ -27,13 +27,15 @@
 #define GIVEN(h)  ((h)*gain + offset)
 
 /* y = act((x - mean) * rstd * gamma + beta); mean and rstd [N,groups] are kept for backward. */
-#if CLG_FORM(group_norm_forward)
+#if CLG_WANT(group_norm_forward)
 #define PUT_Y(V, LOAD, STORE) STORE(ACT_##V(GIVEN(HAT(LOAD))), y + j);
-__kernel void group_norm_forward(ROW_TENSORS, const uint rows, const uint groups, const uint of, const uint size,
-                                 const float eps, const uint flags, const float2 numbers) {
+CLG_KERNEL(group_norm_forward,
+           (ROW_TENSORS, const uint rows, const uint groups, const uint of, const uint size, const float eps,
+            const uint flags, const float2 numbers),
+           (ROW_NAMES, rows, groups, of, size, eps, flags, numbers)) {
   ROW_UNPACK
   const uint n = of * size;
-  EACH_ROW((uint)get_group_id(0)) {
+  EACH_ROW((uint)CLG_GROUP(0)) {
     const uint group = row % groups;
     ROW_OPEN(n, eps)
     ROW_EACH(PUT_Y)
@@ -41,7 +43,7 @@ __kernel void group_norm_forward(ROW_TENSORS, const uint rows, const uint groups
 }
 #endif
 
-#if CLG_FORM(group_norm_backward)
+#if CLG_WANT(group_norm_backward)
 /* z, the gradient before the activation, and the sums of z and z * xhat over a run of one channel. */
 #define Z(V, LOAD, h)    ACT_GRADIENT_##V(GIVEN(h), LOAD(g + j))
 #define Z_TERMS(V, LOAD) const V hat = HAT(LOAD), first = Z(V, LOAD, hat), second = first * hat;
@@ -55,17 +57,18 @@ __kernel void group_norm_forward(ROW_TENSORS, const uint rows, const uint groups
 /* A work-group has `span` groups of `chunk` images. With z and h = z * gamma: dx (+)= rstd * (h - mean(h) - xhat *
  * mean(h * xhat)), and of each channel the sums over its images of z * xhat and z, into dgamma and dbeta [chunks,C],
  * or added to these: those that flags want. Group ids (span, chunk). */
-__kernel void group_norm_backward(__global const float *g_all, const uint g_o, __global const float *x_all,
-                                  const uint x_o, __global const float *gamma, const uint gamma_o,
-                                  __global const float *beta, const uint beta_o, __global const float *mean,
-                                  const uint mean_o, __global const float *rstd, const uint rstd_o,
-                                  __global float *dx_all, const uint dx_o, __global float *dgamma, const uint dgamma_o,
-                                  __global float *dbeta, const uint dbeta_o, const uint images, const uint groups,
-                                  const uint of, const uint size, const uint span, const uint chunk, const uint flags,
-                                  const float2 numbers) {
+CLG_KERNEL(group_norm_backward,
+           (__global const float *g_all, const uint g_o, __global const float *x_all, const uint x_o,
+            __global const float *gamma, const uint gamma_o, __global const float *beta, const uint beta_o,
+            __global const float *mean, const uint mean_o, __global const float *rstd, const uint rstd_o,
+            __global float *dx_all, const uint dx_o, __global float *dgamma, const uint dgamma_o, __global float *dbeta,
+            const uint dbeta_o, const uint images, const uint groups, const uint of, const uint size, const uint span,
+            const uint chunk, const uint flags, const float2 numbers),
+           (g_all, g_o, x_all, x_o, gamma, gamma_o, beta, beta_o, mean, mean_o, rstd, rstd_o, dx_all, dx_o, dgamma,
+            dgamma_o, dbeta, dbeta_o, images, groups, of, size, span, chunk, flags, numbers)) {
   ROW_LOCAL
-  const uint lane = (uint)get_local_id(0), part = (uint)get_group_id(1), n = of * size;
-  const uint first_group = (uint)get_group_id(0) * span, end_group = min(groups, first_group + span);
+  const uint lane = CLG_LANE, part = (uint)CLG_GROUP(1), n = of * size;
+  const uint first_group = (uint)CLG_GROUP(0) * span, end_group = min(groups, first_group + span);
   const uint first_image = part * chunk, end_image = min(images, first_image + chunk);
   g_all += g_o;
   x_all += x_o;

@@ -86,7 +86,7 @@ static inline void put(__global float *p, const uint at, const uint n, const flo
     put(dx, at, n, d);                                                                                                 \
   }
 
-#if CLG_FORM(softmax_rows)
+#if CLG_WANT(softmax_rows)
 /* SHARE(j), whole vectors of which a CPU keeps in y meanwhile. */
 #if VW == 16
 static inline float16 keep(__global float *y, const uint at, const uint n, const float16 v) {
@@ -100,11 +100,13 @@ static inline float16 keep(__global float *y, const uint at, const uint n, const
 #define KEPT       SHARE
 #endif
 /* x, y [rows,n]. Group ids: rows, or ITEM_ROWS of them. */
-__kernel void softmax_rows(__global const float *x_all, const uint x_o, __global float *y_all, const uint y_o,
-                           const uint n, const uint rows, const uint flags) {
+CLG_KERNEL(softmax_rows,
+           (__global const float *x_all, const uint x_o, __global float *y_all, const uint y_o, const uint n,
+            const uint rows, const uint flags),
+           (x_all, x_o, y_all, y_o, n, rows, flags)) {
   ROW_LOCAL
-  const uint lane = (uint)get_local_id(0);
-  EACH_ROW((uint)get_group_id(0)) {
+  const uint lane = CLG_LANE;
+  EACH_ROW((uint)CLG_GROUP(0)) {
     __global const float *x = x_all + x_o + (size_t)row * n;
     __global float *y = y_all + y_o + (size_t)row * n;
     const uint room = (rows - row) * n;
@@ -124,15 +126,16 @@ __kernel void softmax_rows(__global const float *x_all, const uint x_o, __global
 }
 #endif
 
-#if CLG_FORM(softmax_rows_backward)
+#if CLG_WANT(softmax_rows_backward)
 /* dx (+)= y * (g - sum(g * y)), or g - exp(y) * sum(g) for the logarithm. Group ids as there. */
-__kernel void softmax_rows_backward(__global const float *g_all, const uint g_o, __global const float *y_all,
-                                    const uint y_o, __global float *dx_all, const uint dx_o, const uint n,
-                                    const uint rows, const uint flags) {
+CLG_KERNEL(softmax_rows_backward,
+           (__global const float *g_all, const uint g_o, __global const float *y_all, const uint y_o,
+            __global float *dx_all, const uint dx_o, const uint n, const uint rows, const uint flags),
+           (g_all, g_o, y_all, y_o, dx_all, dx_o, n, rows, flags)) {
   ROW_LOCAL
-  const uint lane = (uint)get_local_id(0);
+  const uint lane = CLG_LANE;
   const bool logs = flags & SOFTMAX_LOG;
-  EACH_ROW((uint)get_group_id(0)) {
+  EACH_ROW((uint)CLG_GROUP(0)) {
     __global const float *g = g_all + g_o + (size_t)row * n, *y = y_all + y_o + (size_t)row * n;
     __global float *dx = dx_all + dx_o + (size_t)row * n;
     const uint room = (rows - row) * n;
@@ -167,7 +170,7 @@ static VEC short_sum(VEC *v, const uint n) {
   return (v[0] + v[1]) + (v[2] + v[3]);
 }
 
-#if CLG_FORM(softmax_short)
+#if CLG_WANT(softmax_short)
 /* x, y [rows,n], n <= LANES. Group id: SOFTMAX_SHORT rows. */
 __kernel void softmax_short(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
                             const uint rows, const uint flags) {
@@ -190,7 +193,7 @@ __kernel void softmax_short(__global const float *x, const uint x_o, __global fl
 }
 #endif
 
-#if CLG_FORM(softmax_short_backward)
+#if CLG_WANT(softmax_short_backward)
 /* As softmax_rows_backward. Group id: SOFTMAX_SHORT rows. */
 __kernel void softmax_short_backward(__global const float *g, const uint g_o, __global const float *y, const uint y_o,
                                      __global float *dx, const uint dx_o, const uint n, const uint rows,
@@ -247,7 +250,7 @@ __kernel void softmax_short_backward(__global const float *g, const uint g_o, __
   const uint c = (uint)get_global_id(0) * (STRIPE * VW);                                                               \
   const size_t first = get_global_id(1) * (size_t)n * inner;
 
-#if CLG_FORM(softmax_columns)
+#if CLG_WANT(softmax_columns)
 /* x, y [outer,n,inner]. Global ids: stripe of columns, outer. */
 __kernel void softmax_columns(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
                               const uint inner, const uint flags) {
@@ -277,7 +280,7 @@ __kernel void softmax_columns(__global const float *x, const uint x_o, __global 
 }
 #endif
 
-#if CLG_FORM(softmax_columns_backward)
+#if CLG_WANT(softmax_columns_backward)
 /* As softmax_rows_backward. Global ids: stripe of columns, outer. */
 __kernel void softmax_columns_backward(__global const float *g, const uint g_o, __global const float *y, const uint y_o,
                                        __global float *dx, const uint dx_o, const uint n, const uint inner,

@@ -28,25 +28,28 @@
 
 #define DIRECT_TILES(m, n) (((m) + TILE_ROWS - 1) / TILE_ROWS * (((n) + TILE_COLS - 1) / TILE_COLS))
 
-#if CLG_FORM(product_direct)
+#if CLG_WANT(product_direct)
 /* Group ids (tile of rows, panel). */
-__kernel void product_direct(PRODUCT_ARGS) {
+PRODUCT_KERNEL(product_direct) {
   PRODUCT_UNPACK
-  const uint i0 = (uint)get_group_id(0) * TILE_ROWS, g = (uint)get_group_id(1);
+  const uint i0 = (uint)CLG_GROUP(0) * TILE_ROWS, g = (uint)CLG_GROUP(1);
   DIRECT_TILE(i0, g)
 }
 #endif
 
-#if CLG_FORM(product_two)
+#if CLG_WANT(product_two)
 /* Two products that do not depend on each other, for what a launch costs; the second may be empty. Offsets are those of
  * a, b, c, and flags; sizes are a_rs, a_ps, b_ps, c_rs, c_cs, m, n, k. Group ids run down the tiles of rows, then along
  * the panels, of the first and then of the second. */
-__kernel void product_two(__global const float *first_a, __global const float *first_b, __global float *first_c,
-                          const uint8 first_offset, const uint8 first_sizes, __global const float *second_a,
-                          __global const float *second_b, __global float *second_c, const uint8 second_offset,
-                          const uint8 second_sizes) {
+CLG_KERNEL(product_two,
+           (__global const float *first_a, __global const float *first_b, __global float *first_c,
+            const uint8 first_offset, const uint8 first_sizes, __global const float *second_a,
+            __global const float *second_b, __global float *second_c, const uint8 second_offset,
+            const uint8 second_sizes),
+           (first_a, first_b, first_c, first_offset, first_sizes, second_a, second_b, second_c, second_offset,
+            second_sizes)) {
   const uint tiles = DIRECT_TILES(first_sizes.s5, first_sizes.s6);
-  const bool second = get_group_id(0) >= tiles;
+  const bool second = CLG_GROUP(0) >= tiles;
   __global const float *a = second ? second_a : first_a, *b = second ? second_b : first_b, *bias = a;
   __global float *c = second ? second_c : first_c;
   const uint8 offset = second ? second_offset : first_offset;
@@ -55,18 +58,18 @@ __kernel void product_two(__global const float *first_a, __global const float *f
              a_ps = sizes.s1, b_ps = sizes.s2, c_rs = sizes.s3, c_cs = sizes.s4, m = sizes.s5, n = sizes.s6,
              k = sizes.s7;
   const float2 numbers = (float2)(0.0f);
-  const uint id = (uint)get_group_id(0) - (second ? tiles : 0), down = DIRECT_TILES(m, 1);
+  const uint id = (uint)CLG_GROUP(0) - (second ? tiles : 0), down = DIRECT_TILES(m, 1);
   const uint i0 = id % down * TILE_ROWS, g = id / down;
   DIRECT_TILE(i0, g)
 }
 #endif
 
-#if CLG_FORM(product_panel)
+#if CLG_WANT(product_panel)
 /* A panel of B, packed PANEL_K steps at a time, against `span` rows (<= PANEL_ROWS). Group ids
  * (span, panel). */
-__kernel void product_panel(PRODUCT_ARGS) {
+PRODUCT_KERNEL(product_panel) {
   PRODUCT_UNPACK
-  const uint i0 = (uint)get_group_id(0) * span, g = (uint)get_group_id(1);
+  const uint i0 = (uint)CLG_GROUP(0) * span, g = (uint)CLG_GROUP(1);
   if (i0 >= m || g * TILE_COLS >= n) return;
   PANEL_AT(g)
   float panel[PANEL_K * TILE_COLS] __attribute__((aligned(64)));
@@ -84,12 +87,12 @@ __kernel void product_panel(PRODUCT_ARGS) {
 }
 #endif
 
-#if CLG_FORM(product_block)
+#if CLG_WANT(product_block)
 /* Both operands are packed in blocks, whose elements then lie together however far apart rows are: `span` rows (<=
  * BLOCK_ROWS) x BLOCK_COLS results are an item's. Group ids (span, block of columns). */
-__kernel void product_block(PRODUCT_ARGS) {
+PRODUCT_KERNEL(product_block) {
   PRODUCT_UNPACK
-  const uint i0 = (uint)get_group_id(0) * span, g0 = (uint)get_group_id(1) * (BLOCK_COLS / TILE_COLS);
+  const uint i0 = (uint)CLG_GROUP(0) * span, g0 = (uint)CLG_GROUP(1) * (BLOCK_COLS / TILE_COLS);
   if (i0 >= m || g0 * TILE_COLS >= n) return;
   float tiles[(BLOCK_ROWS + TILE_ROWS - 1) / TILE_ROWS * BLOCK_TILE] __attribute__((aligned(64)));
   float panel[PANEL_K * TILE_COLS] __attribute__((aligned(64)));
@@ -114,7 +117,7 @@ __kernel void product_block(PRODUCT_ARGS) {
 }
 #endif
 
-#if CLG_FORM(product_dot)
+#if CLG_WANT(product_dot)
 /* Dot products of rows that both run along k: DOT_ROWS rows of A against one column of B, `span` such rows an item.
  * Group ids (span, column). */
 #define DOT_ROWS WHOLE_VECS
@@ -141,9 +144,9 @@ static void dots(__global const float *a, const uint a_rs, const uint rows, __gl
   for (; p < k; p++)
     for (uint i = 0; i < DOT_ROWS; i++) sum[i] = FMA(row[i][p], y[p], sum[i]);
 }
-__kernel void product_dot(PRODUCT_ARGS) {
+PRODUCT_KERNEL(product_dot) {
   PRODUCT_UNPACK
-  const uint first = (uint)get_group_id(0) * span, j = (uint)get_group_id(1);
+  const uint first = (uint)CLG_GROUP(0) * span, j = (uint)CLG_GROUP(1);
   if (first >= m || j >= n) return;
   const uint last = first + min(m - first, span);
   for (uint i0 = first; i0 < last; i0 += DOT_ROWS) {
@@ -155,7 +158,7 @@ __kernel void product_dot(PRODUCT_ARGS) {
 }
 #endif
 
-#if CLG_FORM(product_row)
+#if CLG_WANT(product_row)
 /* all [N] of the sums of the columns from `first` on, each of type V. */
 #define ROW_SUMS(V, N, LOAD, first)                                                                                    \
   V s[N], all[N];                                                                                                      \
@@ -170,9 +173,9 @@ __kernel void product_dot(PRODUCT_ARGS) {
   }
 #define ROW_LOAD16(h, p) CLG_LOAD16((p) + 16 * (h))
 /* A row of A against ROW_COLS columns of an untransposed B: for few rows. Group ids (columns, row). */
-__kernel void product_row(PRODUCT_ARGS) {
+PRODUCT_KERNEL(product_row) {
   PRODUCT_UNPACK
-  const uint i = (uint)get_group_id(1), g = (uint)get_group_id(0) * ROW_COLS;
+  const uint i = (uint)CLG_GROUP(1), g = (uint)CLG_GROUP(0) * ROW_COLS;
   if (i >= m || g >= n) return;
   const uint end = g + min(n - g, (uint)ROW_COLS);
   __global const float *x = a + a_o + (size_t)i * a_rs, *y = b + b_o;
@@ -200,7 +203,7 @@ __kernel void product_row(PRODUCT_ARGS) {
 #else
 #include "tile.clh"
 
-#if CLG_FORM(product_tile)
+#if CLG_WANT(product_tile)
 /* Group ids (panel, tile of rows). */
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODUCT_ARGS) {
   PRODUCT_UNPACK
@@ -223,7 +226,7 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_tile(PRODU
 }
 #endif
 
-#if CLG_FORM(product_dot)
+#if CLG_WANT(product_dot)
 /* Both operands run along k: a work-group a result. Group ids (row, column). */
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_dot(PRODUCT_ARGS) {
   PRODUCT_UNPACK
@@ -244,7 +247,7 @@ __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void product_dot(PRODUC
 }
 #endif
 
-#if CLG_FORM(product_row)
+#if CLG_WANT(product_row)
 /* One row or few: an item a result. Global ids (column, row). */
 __kernel void product_row(PRODUCT_ARGS) {
   PRODUCT_UNPACK
@@ -261,7 +264,7 @@ __kernel void product_row(PRODUCT_ARGS) {
 }
 #endif
 
-#if CLG_FORM(product_finish)
+#if CLG_WANT(product_finish)
 /* What follows a product that another library computed: C is f(C + bias). Global ids (column, row). */
 __kernel void product_finish(__global float *c, const uint c_o, const uint c_rs, const uint m, const uint n,
                              __global const float *bias, const uint bias_o, const uint flags, const float2 numbers) {

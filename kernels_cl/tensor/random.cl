@@ -8,12 +8,14 @@
 
 /* The four numbers of each block. */
 #if VW == 16
-#define TO_FLOATS convert_float16
+#define TO_FLOATS    convert_float16
+#define RANDOM_APART CLG_APART
 TURN(spread_float, float, __private, __global)
 TURN(spread_int, int, __private, __global)
 #define SPREAD(T, v, to) spread_##T((const T *)(v), VW, to, 4, 4, VW);
 #else
-#define TO_FLOATS convert_float
+#define TO_FLOATS    convert_float
+#define RANDOM_APART static
 #define SPREAD(T, v, to)                                                                                               \
   for (uint e = 0; e < 4; e++) (to)[e] = (v)[e];
 #endif
@@ -23,10 +25,11 @@ TURN(spread_int, int, __private, __global)
 
 /* out[4i..4i+3] of n elements from counter block position + i; one item a VW blocks. a, b: low and width, none above
  * `most`; or mean and deviation; both times `scale`. */
+#define RANDOM_ARGS                                                                                                    \
+  __global float *out_p, const uint out_o, const uint n, const ulong seed, const ulong position, const float a,        \
+      const float b, const float most, const float scale
 #define RANDOM(NAME, FOUR)                                                                                             \
-  __kernel void NAME(__global float *out_p, const uint out_o, const uint n, const ulong seed, const ulong position,    \
-                     const float a, const float b, const float most, const float scale) {                              \
-    const size_t i = get_global_id(0) * VW;                                                                            \
+  RANDOM_APART void NAME##_at(const size_t i, RANDOM_ARGS) {                                                           \
     if (4 * i >= n) return;                                                                                            \
     const ulong at = position + i;                                                                                     \
     UINTS u[4];                                                                                                        \
@@ -39,6 +42,9 @@ TURN(spread_int, int, __private, __global)
       const float *lane = (const float *)v;                                                                            \
       for (uint e = 0; 4 * i + e < n; e++) out_p[to + e] = lane[e % 4 * VW + e / 4];                                   \
     }                                                                                                                  \
+  }                                                                                                                    \
+  __kernel void NAME(RANDOM_ARGS) {                                                                                    \
+    NAME##_at(get_global_id(0) * VW, out_p, out_o, n, seed, position, a, b, most, scale);                              \
   }
 #define UNIFORM                                                                                                        \
   for (int e = 0; e < 4; e++) v[e] = min((a + b * UNIT(u[e])) * scale, (VEC)(most));
@@ -49,13 +55,13 @@ TURN(spread_int, int, __private, __global)
     const VEC p = 6.28318530717958648f * UNIT(u[e + 1]);                                                               \
     v[e] = (a + b * (r * VEC_OF(clg_cos)(p))) * scale, v[e + 1] = (a + b * (r * VEC_OF(clg_sin)(p))) * scale;          \
   }
-#if CLG_FORM(random_uniform)
+#if CLG_WANT(random_uniform)
 RANDOM(random_uniform, UNIFORM)
 #endif
-#if CLG_FORM(random_normal)
+#if CLG_WANT(random_normal)
 RANDOM(random_normal, NORMAL)
 #endif
-#if CLG_FORM(random_integers)
+#if CLG_WANT(random_integers)
 /* The same with integers from `low` on, `width` of them: the high half of a product. */
 __kernel void random_integers(__global int *out_p, const uint out_o, const uint n, const ulong seed,
                               const ulong position, const int low, const uint width) {

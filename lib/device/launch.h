@@ -12,8 +12,7 @@ typedef struct clg_kernel clg_kernel;
  * is: common.cl, prelude, file. Every program gets the macros CLG_CPU (1 or 0), WG (work-group size of the shared
  * kernels: 1 on a CPU, 64 on a GPU) and VW (vector width: 16 on a CPU, 1 on a GPU). Found by content; callers keep the
  * pointer, which lives as long as the context. Where the file puts #if CLG_WANT(kernel) around each of its kernels, a
- * program has that one kernel alone, which spares the driver the others; #if CLG_FORM(kernel) is for short kernels,
- * which a driver that compiles at the first launch gets all at once. NULL with the context's error when it does not
+ * program has that one kernel alone, which spares the driver the others. NULL with the context's error when it does not
  * build. In a plan nothing is built. */
 clg_kernel *clg_kernel_get(clg_context *ctx, const char *file, const char *prelude, const char *name);
 

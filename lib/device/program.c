@@ -210,12 +210,8 @@ static bool make_key(clg_context *ctx, const program *p, key *k) {
   bool cpu = ctx->shape == CLG_SHAPE_CPU;
   int used = snprintf(k->macros, sizeof k->macros, "#define CLG_FMA %d\n#define CLG_DIVIDES %d\n", d->fma, d->divides);
   if (!p->label) {
-    const char *form = clg_compiles_late(ctx) ? "1" : "CLG_WANT(kernel)", *only = p->only;
-    if (!*only) only = "all";
     used += snprintf(k->macros + used, sizeof k->macros - (size_t)used,
-                     "#define CLG_WANT(kernel) CLG_WANT_##kernel\n#define CLG_FORM(kernel) %s\n#define CLG_WANT_%.100s "
-                     "1\n",
-                     form, only);
+                     "#define CLG_WANT(kernel) CLG_WANT_##kernel\n#define CLG_WANT_%.100s 1\n", *p->only ? p->only : "all");
   }
   if (has_shape(source))
     snprintf(k->macros + used, sizeof k->macros - (size_t)used, "#define CLG_CPU %d\n#define WG %u\n#define VW %u\n",
@@ -271,11 +267,6 @@ void clg_programs_save(clg_context *ctx) {
     }
 }
 
-/* Whether a program has one kernel of the source, since most drivers take long over each, wanted or not. */
-static bool is_split(const clg_context *ctx, const clg_source *s) {
-  return s->wants || (s->forms && !clg_compiles_late(ctx));
-}
-
 /* What a program is made of: a source with a prelude before it or, where there is a label, with text behind it. */
 typedef struct recipe {
   const clg_source *source;
@@ -300,7 +291,7 @@ static program *make_program(clg_context *ctx, const recipe *r, const char *only
 }
 
 static program *find_program(clg_context *ctx, const recipe *r, const char *name, size_t group) {
-  const char *only = !r->label && is_split(ctx, r->source) ? name : "";
+  const char *only = !r->label && r->source->wants ? name : "";
   unsigned long long hash = clg_hash(CLG_HASH_START, r->text, strlen(r->text));
   hash = clg_hash(hash, only, strlen(only));
   program **bucket = &ctx->programs->bucket[hash % BUCKETS];

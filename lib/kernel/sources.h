@@ -9,7 +9,7 @@ typedef struct clg_source {
   const char *name; /* "matmul.cl" */
   const char *text; /* `size` bytes and a NUL; but for a template (.clt) they start with a #line directive */
   size_t size;
-  bool wants, forms; /* it has kernels under #if CLG_WANT(..), under #if CLG_FORM(..) */
+  bool wants; /* it has kernels under #if CLG_WANT(..) */
 } clg_source;
 extern const clg_source clg_sources_cl[];
 extern const size_t clg_sources_cl_count;

@@ -17,7 +17,6 @@ typedef struct writer {
   char tensor[TENSORS][CLG_KERNEL_NAME], number[TENSORS][CLG_KERNEL_NAME];
   char at[100], back[100], once[100]; /* the element of $t at $1 */
   char count[100], result[100];       /* what @use gives */
-  clg_str head;                       /* of a kernel that is written apart */
   clg_layout layout;
 } writer;
 
@@ -163,7 +162,7 @@ static void place(const writer *w, const char *name, clg_str *out) {
   if (!global && strncmp(name, "group", 5)) return;
   const char *number = name + (global ? 6 : 5);
   if (has_trait(w, "cpu")) {
-    clg_str_addf(out, "clg_group%s", number);
+    clg_str_addf(out, "CLG_GROUP(%s)", number);
   } else {
     clg_str_addf(out, "get_%s_id(%s)", global ? "global" : "group", number);
   }
@@ -235,48 +234,31 @@ static void substitute(const writer *w, const char *text, size_t n, int tensor, 
 
 /* ---- lines ---- */
 
-/* A CPU's kernel is written as a function, which the kernel calls: PoCL compiles a kernel's own text three times over,
- * in forms of which it runs one. */
-static void open_apart(writer *w, const char *head) {
-  clg_str s = {0};
-  const char *list = strchr(head, '(');
-  clg_str_add(&w->head, head);
-  clg_str_addf(&s, "CLG_APART void %s_apart%.*s, ", w->kernel, (int)strcspn(list, ")"), list);
-  clg_str_add(&s, "const size_t clg_group0, const size_t clg_group1, const size_t clg_group2) {");
-  w->layout.out->failed |= s.failed || w->head.failed;
-  if (!s.failed) clg_layout_line(&w->layout, s.data);
-  clg_str_free(&s);
-}
-
-static void close_apart(writer *w) {
-  clg_str s = {0};
-  clg_str_addf(&s, "%s_apart(", w->kernel);
-  for (const char *at = strchr(w->head.data, '('); *at != ')';) {
-    const char *end = at + 1 + strcspn(at + 1, ",)"), *name = end;
+/* The first line of a CPU's kernel, `head` being that of any: with the names of its parameters once more. */
+static void kernel_line(const char *head, clg_str *out) {
+  const char *list = strchr(head, '('), *end = list + strcspn(list, ")");
+  const int kernel = (int)strlen("__kernel void ");
+  clg_str_addf(out, "CLG_KERNEL(%.*s, %.*s), (", (int)(list - head) - kernel, head + kernel, (int)(end - list), list);
+  for (const char *at = list; *at != ')';) {
+    const char *stop = at + 1 + strcspn(at + 1, ",)"), *name = stop;
     while (isalnum((unsigned char)name[-1]) || name[-1] == '_') name--;
-    clg_str_addf(&s, "%.*s, ", (int)(end - name), name);
-    at = end;
+    clg_str_addf(out, "%s%.*s", at == list ? "" : ", ", (int)(stop - name), name);
+    at = stop;
   }
-  clg_str_add(&s, "get_group_id(0), get_group_id(1), get_group_id(2));");
-  w->layout.out->failed |= s.failed;
-  if (!s.failed) {
-    clg_layout_line(&w->layout, "");
-    clg_layout_line(&w->layout, w->head.data), clg_layout_line(&w->layout, s.data), clg_layout_line(&w->layout, "}");
-  }
-  clg_str_free(&s);
+  clg_str_add(out, ")) {");
 }
 
 static void line(writer *w, const char *text, size_t n, int tensor) {
   static const char kernel[] = "__kernel void ";
-  clg_str s = {0};
+  clg_str s = {0}, first = {0};
   substitute(w, text, n, tensor, "", &s);
-  w->layout.out->failed |= s.failed;
-  if (!s.failed && s.data && has_trait(w, "cpu") && !strncmp(s.data, kernel, sizeof kernel - 1)) {
-    open_apart(w, s.data);
-  } else if (!s.failed) {
-    clg_layout_line(&w->layout, s.data ? s.data : "");
-  }
+  const bool apart = !s.failed && s.data && has_trait(w, "cpu") && !strncmp(s.data, kernel, sizeof kernel - 1);
+  if (apart) kernel_line(s.data, &first);
+  const clg_str *l = apart ? &first : &s;
+  w->layout.out->failed |= s.failed || first.failed;
+  if (!w->layout.out->failed) clg_layout_line(&w->layout, l->data ? l->data : "");
   clg_str_free(&s);
+  clg_str_free(&first);
 }
 
 static void store(writer *w, int t, const char *arg, const char *what) {
@@ -443,6 +425,4 @@ void clg_kernel_write(const clg_kernel_formula *f, const clg_kernel_form *form, 
   name_all(&w);
   if (out->len) clg_layout_line(&w.layout, "");
   follow(&w, w.text);
-  if (w.head.data && !out->failed) close_apart(&w);
-  clg_str_free(&w.head);
 }
