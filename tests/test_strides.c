@@ -124,6 +124,23 @@ static void check_branches(int64_t rows, int64_t columns) {
 START_TEST(formulas_with_branches) { check_sizes(check_branches); }
 END_TEST
 
+/* Rows that lie apart, in two dimensions that do not join: sums and maxima of them have the bits of their copy's. */
+static void check_reduced(int64_t rows, int64_t columns) {
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *x = clg_mul_scalar(counted(4, DIMS(2, rows, 3, columns), 1), 1.0f / 3);
+  clg_tensor *view = clg_transpose(x, 1, 2), *copy = clg_contiguous(view);
+  const int last[] = {-1};
+  clg_tensor *(*const reductions[])(clg_tensor *, const int *, int, bool) = {clg_sum, clg_mean, clg_amax};
+  for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++) {
+    float *got = host(reductions[i](view, last, 1, false)), *want = host(reductions[i](copy, last, 1, false));
+    ck_assert_mem_eq(got, want, (size_t)(6 * rows) * sizeof *got);
+    free(got), free(want);
+  }
+  ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+}
+START_TEST(reduced_rows) { check_sizes(check_reduced); }
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("strides");
   share_context(c);
@@ -132,6 +149,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, permuted_inputs);
   tcase_add_test(c, flipped_inputs);
   tcase_add_test(c, formulas_with_branches);
+  tcase_add_test(c, reduced_rows);
   suite_add_tcase(suite, c);
 }
 CHECK_MAIN("strides", add_cases)

@@ -17,7 +17,7 @@ enum { SEVERAL = 1024, IN_CACHE = 1 << 18, ROW_WORK = 4096, SHORT = 64 };
 typedef struct plan {
   clg_loop kept, red;
   bool inner, unit, wide; /* the range runs along memory; tensors have stride 1 or 0 there; wide stripes */
-  bool rows;              /* short rows side by side */
+  bool rows;              /* short rows side by side, several together along the first of `kept` */
   uint32_t zero;          /* those of stride 0, by bit 1 + their number */
   uint32_t n_out, n_red, chunks, chunk;
   uint32_t line;  /* results that lie side by side if they are contiguous */
@@ -40,7 +40,7 @@ static void choose_share(plan *p, bool cpu) {
   if (cpu && !p->inner) p->share = large ? min(CLG_CEIL_DIV(p->line, LANES) * LANES, REDUCE_WIDE) : LANES;
   if (cpu && p->inner && p->n_red < ROW_WORK && p->n_out > ONE_PASS / ROW_WORK)
     p->share = CLG_CEIL_DIV(ROW_WORK, p->n_red);
-  p->rows = p->inner && p->share > 1 && p->n_red <= SHORT && p->unit && p->red.ndim == 1 && p->kept.ndim == 1;
+  p->rows = p->inner && p->share > 1 && p->n_red <= SHORT && p->unit && p->red.ndim == 1 && row_of(p) >= REDUCE_ROWS;
   if (p->rows) p->share = CLG_CEIL_DIV(p->share, REDUCE_ROWS) * REDUCE_ROWS;
 }
 
