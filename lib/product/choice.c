@@ -4,7 +4,7 @@
 
 /* Rows of a product that needs no packed panels, columns up to which dot products are faster than tiles, and rows and
  * columns of a product whose operands are worth packing both. */
-enum { FEW_ROWS = 32, DOT_COLS = 16, BLOCK_SIDE = 64 };
+enum { FEW_ROWS = 32, DOT_COLS = 7, BLOCK_SIDE = 64 };
 
 /* Elements of an operand that a core keeps near: below, the matrix is read in place as fast as a packed copy that no
  * more than PANEL_ROWS rows share. */
