@@ -15,6 +15,8 @@ ROW(MINIMUM, "minimum", "min(x, o)", {"x", "o"}, {0}, {0})
 ROW(ADD_SCALAR, "add_scalar", "x + s", {"x"}, {"s"}, {0})
 ROW(MUL_SCALAR, "mul_scalar", "x*s", {"x"}, {"s"}, {0})
 ROW(POW_SCALAR, "pow", "pow(x, p)", {"x"}, {"p"}, {"p == 0 ? 0 : p*pow(x, p - 1)"})
+ROW(POW_2, "pow", "pow(x, 2)", {"x"}, {0}, {0})
+ROW(POW_3, "pow", "x*x*x", {"x"}, {0}, {"3*(x*x)"})
 ROW(NEG, "neg", "-x", {"x"}, {0}, {0})
 ROW(ABS, "abs", "abs(x)", {"x"}, {0}, {0})
 ROW(EXP, "exp", "exp(x)", {"x"}, {0}, {0})
@@ -62,7 +64,8 @@ ROW(GELU_TANH, "gelu_tanh", "x > 11 ? x : (x < -11 ? 0 : x*sigmoid(1.59576912160
     {0}, {0})
 ROW(ELU, "elu", "x > 0 ? x : alpha*expm1(x)", {"x"}, {"alpha"}, {0})
 ROW(POW, "pow", "pow(x, o)", {"x", "o"}, {0}, {0})
-ROW(SCALAR_POW, "scalar_pow", "pow(b, x)", {"x"}, {"b"}, {0})
+/* For b == 0 the result is infinite where x is negative, and 1 or 0 elsewhere. */
+ROW(SCALAR_POW, "scalar_pow", "pow(b, x)", {"x"}, {"b"}, {"b == 0 ? (y <= 1 ? 0 : y*log(b)) : y*log(b)"})
 ROW(WHERE, "where", "c != 0 ? x : o", {"c", "x", "o"}, {0}, {0})
 ROW(MEAN_FROM, "mean", "(x - f)*s", {"x", "f"}, {"s"}, {0})
 /* The mean of squares may be finite where a square is not. */

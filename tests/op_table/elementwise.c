@@ -140,6 +140,8 @@ static const op_case cases[] = {
     {&op_mul_scalar, NULL, {FEW}, -1, 1, {.scalar = -2}},
     {&op_pow, NULL, {FEW}, 0.5f, 2, {.exponent = 1.5f}},
     {&op_pow, "0", {FEW}, 0.5f, 2, {.exponent = 0}, POINTS({{0}, 1, {0}})},
+    {&op_pow, "2", {FEW}, -2, 2, {.exponent = 2}, POINTS({{0}, 0, {0}}, {{-INFINITY}, INFINITY, {-INFINITY}})},
+    {&op_pow, "3", {FEW}, -2, 2, {.exponent = 3}, POINTS({{0}, 0, {0}}, {{-INFINITY}, -INFINITY, {INFINITY}})},
     {&op_neg, NULL, {FEW}, -1, 1},
     {&op_abs, NULL, {FEW}, -1, 1, POINTS({{0}, 0, {0}})},
     {&op_exp, NULL, {FEW}, -1, 1},
