@@ -379,6 +379,14 @@ static void spread_band(__global const float *g, __global float *dx, const int p
                         POOL_SHAPE, const uint flags) {
   POOL_SIZES
   const int i0 = p * SY - PY;
+  if (OW == 1) { /* whose columns lie side by side; those of whole rows, one behind the other */
+    const float v = clg_div(g[p], (float)DIVISOR(int, i0, -PX));
+    const int left = max(-PX, 0), width = min(KX - PX, W) - left, top = max(i0, r0), rows = min(i0 + KY, r1) - top;
+    const int runs = width == W ? min(rows, 1) : rows, len = width == W ? rows * W : width;
+    for (int i = 0; i < runs; i++)
+      for (int l = 0; l < len; l++) dx[(top - r0 + i) * W + left + l] += v;
+    return;
+  }
   float v[SPREAD_RUN];
   for (int q = 0; q < OW; q += SPREAD_RUN) {
     const int n = min(SPREAD_RUN, OW - q), j0 = q * SX - PX;

@@ -54,7 +54,7 @@ static uint32_t tasks_of(const plan *p) {
 static void choose_chunks(plan *p, bool cpu) {
   uint32_t tasks = p->inner ? CLG_CEIL_DIV(p->n_out, p->share) : p->n_out / p->line * CLG_CEIL_DIV(p->line, p->share);
   uint32_t want = cpu ? 64 : 4096, min_chunk = 32;
-  if (p->inner) want = 1024, min_chunk = 2048;
+  if (p->inner) want = cpu && (uint64_t)p->n_out * p->n_red <= IN_CACHE ? 32 : 1024, min_chunk = 2048;
   p->chunks = 1;
   if ((uint64_t)p->n_out * p->n_red > ONE_PASS && tasks < want && p->n_red >= 2 * min_chunk)
     p->chunks = min(p->n_red / min_chunk, want / tasks);
