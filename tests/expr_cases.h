@@ -328,6 +328,7 @@ static const struct {
     {"x*sigmoid(1.702*x)",
      "const float t0 = 1.702f * x;\nconst float t1 = clg_sigmoid(t0);\nconst float t2 = x * t1;\nr = t2;\n"},
     {"x > 0 ? x : k*x", "const int t0 = 0.0f < x;\nconst float t1 = k * x;\nconst float t2 = t0 ? x : t1;\nr = t2;\n"},
+    {"x == y ? 1 : 0", "const int t0 = x == y;\nconst float t1 = (float)t0;\nr = t1;\n"},
     {"(x == y) + 1", "const int t0 = x == y;\nconst float t1 = 1.0f + (float)t0;\nr = t1;\n"},
     {"x <= y", "const int t0 = x <= y;\nr = (float)t0;\n"},
     {"-abs(x) - -0.1", "const float t0 = fabs(x);\nconst float t1 = 0.1f - t0;\nr = t1;\n"},

@@ -32,8 +32,20 @@ static bool spreads(const emitter *m, const clg_enode *k, int i) {
   return m->lanes && alike && clg_op_is_leaf(m->a->node[k->arg[i]].op);
 }
 
+/* 1 or 0 is a number made of the condition. As a choice compilers for AVX-512 load the 1 under a mask, and while no lane
+ * wants it its page is not there: each load then takes hundreds of cycles to find that it is no fault. */
+static bool is_indicator(const emitter *m, const clg_enode *k) {
+  return k->op == CLG_EX_SELECT && !m->lanes && clg_expr_is_const(m->a, k->arg[1], 1) &&
+         clg_expr_is_const(m->a, k->arg[2], 0);
+}
+
 static void operation(emitter *m, const clg_enode *k) {
   const clg_op_row *row = &clg_op_rows[k->op];
+  if (is_indicator(m, k)) {
+    clg_str_add(m->out, "(float)");
+    operand(m, k->arg[0], true);
+    return;
+  }
   bool infix = !row->call && row->arity == 2;
   if (row->call) clg_str_addf(m->out, "%s(", m->lanes ? row->lanes : row->call);
   if (k->op == CLG_EX_NEG) clg_str_add(m->out, "-");
