@@ -72,7 +72,7 @@ void clg_pieces_reset(clg_pieces *p) {
     p->piece[i].running = false;
   }
   p->first_open = p->under_way = 0;
-  p->seconds = 0;
+  p->seconds = p->until = 0;
 }
 
 bool clg_pieces_drop(clg_pieces *p) {
@@ -125,7 +125,7 @@ static void test(clg_pieces *p) {
 
 static bool move(clg_pieces *p, clg_piece *one) {
   if (!one->running || !clg_bucket_turn(p->g, &one->b)) return false;
-  if (one->b.done && !--p->under_way) p->seconds += clg_group_clock() - p->since;
+  if (one->b.done && !--p->under_way) p->until = clg_group_clock(), p->seconds += p->until - p->since;
   return true;
 }
 

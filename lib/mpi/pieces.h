@@ -15,7 +15,8 @@ typedef struct clg_pieces {
   size_t under_way;
   MPI_Request *request;  /* [2*n] */
   int *through;          /* room for as many */
-  double since, seconds; /* when pieces came under way behind none; those before it that some were */
+  double since, until;   /* the last time that some were under way; `until` when that has ended */
+  double seconds;        /* of all such times that have */
 } clg_pieces;
 
 /* Floats of the vector from `at` on become pieces. host: they are copied from there when they go out; NULL: the device

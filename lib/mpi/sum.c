@@ -233,10 +233,10 @@ static clg_status wait_and_count(clg_group_sum *s, clg_event *end) {
     if (clg_pieces_open(&s->pieces, false)) clg_group_rest(moved, !(idle_since > 0), &idle);
   }
   if (g->status != CLG_OK) return clg_group_raise(g, "group_sum_finish");
-  double now = clg_group_clock(), from = idle_since > s->pieces.since ? idle_since : s->pieces.since;
+  const double from = idle_since > s->pieces.since ? idle_since : s->pieces.since;
   g->count.sums++;
   g->count.seconds += s->pieces.seconds;
-  if (idle_since > 0) g->count.exposed_seconds += now - from;
+  if (idle_since > 0 && from < s->pieces.until) g->count.exposed_seconds += s->pieces.until - from;
   return clg_event_wait(end);
 }
 
