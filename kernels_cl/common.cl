@@ -24,7 +24,7 @@
   CLG_APART void NAME##_apart(CLG_GROUPS, CLG_LIST PARAMS)
 #else
 #define CLG_GROUP(dim)                  get_group_id(dim)
-#define CLG_LANE                        (uint) get_local_id(0)
+#define CLG_LANE                        (uint)get_local_id(0)
 #define CLG_KERNEL(NAME, PARAMS, NAMES) __kernel void NAME PARAMS
 #endif
 

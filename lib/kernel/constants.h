@@ -8,8 +8,6 @@
 /* Elementwise kernels: elements of a CPU's item; where inputs come in tiles of so many rows and columns, columns of an
  * item. Reductions: results of a CPU's wide stripe, and rows side by side. */
 #define MAP_PIECE   2048u
-#define MAP_SHORT   256u
-#define MAP_AHEAD   16
 #define TURN_SIDE   16u
 #define TURN_PIECE  128u
 #define REDUCE_WIDE 4096

@@ -18,7 +18,8 @@ clg_tensor *clg_minimum(clg_tensor *x, clg_tensor *o) { return two(CLG_ROW_MINIM
 clg_tensor *clg_add_scalar(clg_tensor *x, float s) { return one(CLG_ROW_ADD_SCALAR, x, &s); }
 clg_tensor *clg_mul_scalar(clg_tensor *x, float s) { return one(CLG_ROW_MUL_SCALAR, x, &s); }
 clg_tensor *clg_pow_scalar(clg_tensor *x, float p) {
-  return one(p == 2 ? CLG_ROW_POW_2 : p == 3 ? CLG_ROW_POW_3 : CLG_ROW_POW_SCALAR, x, &p);
+  if (p == 2) return one(CLG_ROW_POW_2, x, NULL);
+  return p == 3 ? one(CLG_ROW_POW_3, x, NULL) : one(CLG_ROW_POW_SCALAR, x, &p);
 }
 clg_tensor *clg_neg(clg_tensor *x) { return one(CLG_ROW_NEG, x, NULL); }
 clg_tensor *clg_abs(clg_tensor *x) { return one(CLG_ROW_ABS, x, NULL); }

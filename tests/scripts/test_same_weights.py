@@ -14,7 +14,7 @@ import tempfile
 WANT = {
     ("cpu",): "39186e8ba79edde7",
     ("gpu",): "ea194ed78a9ce2b0",
-    ("cpu", "small"): "382659fd30ef72e9",
+    ("cpu", "small"): "0900d475f0e7b9cb",
     ("gpu", "small"): "b8728308d4b7e821",
 }
 SMALL = ["--hidden", "16", "--batch", "8"]
