@@ -234,11 +234,10 @@ static void substitute(const writer *w, const char *text, size_t n, int tensor, 
 
 /* ---- lines ---- */
 
-/* The first line of a CPU's kernel, `head` being that of any: with the names of its parameters once more. */
+/* The first line of a CPU's kernel, of "NAME(PARAMETERS) {": with the names of its parameters once more. */
 static void kernel_line(const char *head, clg_str *out) {
   const char *list = strchr(head, '('), *end = list + strcspn(list, ")");
-  const int kernel = (int)strlen("__kernel void ");
-  clg_str_addf(out, "CLG_KERNEL(%.*s, %.*s), (", (int)(list - head) - kernel, head + kernel, (int)(end - list), list);
+  clg_str_addf(out, "CLG_KERNEL(%.*s, %.*s), (", (int)(list - head), head, (int)(end - list), list);
   for (const char *at = list; *at != ')';) {
     const char *stop = at + 1 + strcspn(at + 1, ",)"), *name = stop;
     while (isalnum((unsigned char)name[-1]) || name[-1] == '_') name--;
@@ -253,7 +252,7 @@ static void line(writer *w, const char *text, size_t n, int tensor) {
   clg_str s = {0}, first = {0};
   substitute(w, text, n, tensor, "", &s);
   const bool apart = !s.failed && s.data && has_trait(w, "cpu") && !strncmp(s.data, kernel, sizeof kernel - 1);
-  if (apart) kernel_line(s.data, &first);
+  if (apart) kernel_line(s.data + sizeof kernel - 1, &first);
   const clg_str *l = apart ? &first : &s;
   w->layout.out->failed |= s.failed || first.failed;
   if (!w->layout.out->failed) clg_layout_line(&w->layout, l->data ? l->data : "");

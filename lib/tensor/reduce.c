@@ -32,10 +32,12 @@ static uint32_t product(const clg_loop *l) {
 
 static uint32_t min(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
+static uint64_t terms(const plan *p) { return (uint64_t)p->n_out * p->n_red; }
+
 static uint32_t row_of(const plan *p) { return p->kept.ndim ? (uint32_t)p->kept.dim[0] : 1; }
 
 static void choose_share(plan *p, bool cpu) {
-  bool large = (uint64_t)p->n_out * p->n_red > IN_CACHE;
+  bool large = terms(p) > IN_CACHE;
   p->share = 1;
   if (cpu && !p->inner) p->share = large ? min(CLG_CEIL_DIV(p->line, LANES) * LANES, REDUCE_WIDE) : LANES;
   if (cpu && p->inner && p->n_red < ROW_WORK && p->n_out > ONE_PASS / ROW_WORK)
@@ -54,9 +56,9 @@ static uint32_t tasks_of(const plan *p) {
 static void choose_chunks(plan *p, bool cpu) {
   uint32_t tasks = p->inner ? CLG_CEIL_DIV(p->n_out, p->share) : p->n_out / p->line * CLG_CEIL_DIV(p->line, p->share);
   uint32_t want = cpu ? 64 : 4096, min_chunk = 32;
-  if (p->inner) want = cpu && (uint64_t)p->n_out * p->n_red <= IN_CACHE ? 32 : 1024, min_chunk = 2048;
+  if (p->inner) want = cpu && terms(p) <= IN_CACHE ? 32 : 1024, min_chunk = 2048;
   p->chunks = 1;
-  if ((uint64_t)p->n_out * p->n_red > ONE_PASS && tasks < want && p->n_red >= 2 * min_chunk)
+  if (terms(p) > ONE_PASS && tasks < want && p->n_red >= 2 * min_chunk)
     p->chunks = min(p->n_red / min_chunk, want / tasks);
   p->chunk = CLG_CEIL_DIV(p->n_red, p->chunks);
   p->chunks = CLG_CEIL_DIV(p->n_red, p->chunk);

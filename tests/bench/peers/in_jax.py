@@ -19,8 +19,8 @@ def wait(result):
     jax.block_until_ready(result)
 
 
-def uniform(*shape):
-    return jax.random.uniform(jax.random.key(0), shape, minval=0.05, maxval=0.95)
+def uniform(*shape, low=0.05, high=0.95):
+    return jax.random.uniform(jax.random.key(0), shape, minval=low, maxval=high)
 
 
 def of(fn, *operands):
@@ -80,7 +80,7 @@ def op(name, attrs, backward, operands, _):
     for text in operands:
         dims, _, between = text.partition("~")
         low, high = map(float, between.split(","))
-        x.append(jax.random.uniform(jax.random.key(0), [int(n) for n in dims.split(",")], minval=low, maxval=high))
+        x.append(uniform(*map(int, dims.split(",")), low=low, high=high))
     if not backward:
         return of(fn, *x)
     g = jnp.full_like(jax.jit(fn)(*x), 0.5)
