@@ -153,8 +153,9 @@ START_TEST(far_from_zero) {
   for (int64_t k = 0; k < 2 && has_gradient(t.c, 0); k++) {
     one[0].ndim = 0, one[0].v[0] = t.in[0].v[k];
     double want = first_reference(&single, one, t.u, 0, 0);
-    ck_assert_msg(near(got.first[0][k], want, allowed(t.c, 1)), "%s: the gradient at %g is %g, by definition %g",
-                  t.title, t.in[0].v[k], (double)got.first[0][k], want);
+    /* a difference of two infinities says nothing; a point of the row does */
+    ck_assert_msg(isnan(want) || near(got.first[0][k], want, allowed(t.c, 1)),
+                  "%s: the gradient at %g is %g, by definition %g", t.title, t.in[0].v[k], (double)got.first[0][k], want);
   }
 }
 END_TEST

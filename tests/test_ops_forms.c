@@ -162,22 +162,6 @@ START_TEST(branches_not_taken_add_nothing) {
 }
 END_TEST
 
-/* 0^x, whose derivative log(0)*0^x is taken as 0 where x is not negative. */
-START_TEST(powers_of_zero) {
-  const float at[] = {-1, 0, 2, NAN}, value[] = {INFINITY, 1, 0, NAN}, gradient[] = {-INFINITY, 0, 0, NAN};
-  float got[4];
-  clg_tensor *x = clg_tensor_create(ctx, 1, (int64_t[]){4}, at);
-  clg_tensor_set_requires_grad(x, true);
-  clg_tensor *y = clg_scalar_pow(0, x), *sum = clg_sum(y, NULL, 0, false);
-  ck_assert_int_eq(clg_tensor_read(y, got), CLG_OK);
-  for (int i = 0; i < 4; i++) ck_assert(isnan(value[i]) ? isnan(got[i]) : got[i] == value[i]);
-  ck_assert_int_eq(clg_backward(sum, NULL), CLG_OK);
-  ck_assert_int_eq(clg_tensor_read(clg_tensor_grad(x), got), CLG_OK);
-  for (int i = 0; i < 4; i++) ck_assert(isnan(gradient[i]) ? isnan(got[i]) : got[i] == gradient[i]);
-  clg_tensor_unref(&sum), clg_tensor_unref(&y), clg_tensor_unref(&x);
-}
-END_TEST
-
 START_TEST(ties_share_evenly) {
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 1, (int64_t[]){4}, (float[]){2, 1, 2, 2});
@@ -277,7 +261,6 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, many_gradients_at_once_are_those_of_each);
   tcase_add_test(c, reductions_of_many_shapes);
   tcase_add_test(c, branches_not_taken_add_nothing);
-  tcase_add_test(c, powers_of_zero);
   tcase_add_test(c, ties_share_evenly);
   tcase_add_test(c, empty_tensors_flow_through);
   tcase_add_test(c, bad_arguments_are_refused);

@@ -174,6 +174,8 @@ static const op_case cases[] = {
     {&op_elu, NULL, {FEW}, -2, 2, {.alpha = 0.7f}, POINTS({{0}, 0, {0.7f}})},
     {&op_pow_tensor, NULL, {FEW, S(5)}, 0.5f, 2},
     {&op_scalar_pow, NULL, {FEW}, -2, 2, {.base = 2}},
+    {&op_scalar_pow, "of 0", {FEW}, 0.5f, 2, {.base = 0},
+     POINTS({{-1}, INFINITY, {-INFINITY}}, {{0}, 1, {0}}, {{2}, 0, {0}}, {{NAN}, NAN, {NAN}})},
     {&op_where, NULL, {S(5), FEW, S(3, 1)}, -1, 1, POINTS({{0, NAN, 2}, 2, {0, 0, 1}}, {{NAN, 3, 2}, 3, {0, 1, 0}})},
     {&op_activate, "none", {FEW}, -2, 2},
     {&op_activate, "softplus", {FEW}, -2, 2, {.act = {"softplus", {3, 20}}}},
