@@ -10,20 +10,27 @@
 #else
 #define CLG_APART static
 #endif
-/* In front of the body of a long kernel, with its parameters and, again, their names, both in brackets: for a CPU PoCL
- * compiles it as such a function, which the kernel calls. It asks for its group by CLG_GROUP and, in one, its item by
- * CLG_LANE. */
+/* "CLG_KERNEL void NAME(PARAMETERS)", to which embed.py adds the parameters' names: a long kernel, which PoCL compiles
+ * for a CPU as such a function, which the kernel calls. It asks for its group by CLG_GROUP, its item by CLG_ITEM, of
+ * all, or where a group of a CPU has one item, CLG_LANE, of its group. */
 #if defined(CLG_DECLARES) && CLG_CPU
 #define CLG_GROUP(dim) clg_group##dim
+#define CLG_ITEM(dim)  clg_item##dim
 #define CLG_LANE       0u
 #define CLG_LIST(...)  __VA_ARGS__
-#define CLG_GROUPS     const size_t clg_group0, const size_t clg_group1, const size_t clg_group2
+#define CLG_PLACE                                                                                                      \
+  const size_t clg_group0, const size_t clg_group1, const size_t clg_group2, const size_t clg_item0,                   \
+      const size_t clg_item1
 #define CLG_KERNEL(NAME, PARAMS, NAMES)                                                                                \
-  CLG_APART void NAME##_apart(CLG_GROUPS, CLG_LIST PARAMS);                                                            \
-  __kernel void NAME PARAMS { NAME##_apart(get_group_id(0), get_group_id(1), get_group_id(2), CLG_LIST NAMES); }       \
-  CLG_APART void NAME##_apart(CLG_GROUPS, CLG_LIST PARAMS)
+  CLG_APART void NAME##_apart(CLG_PLACE, CLG_LIST PARAMS);                                                             \
+  __kernel void NAME PARAMS {                                                                                          \
+    NAME##_apart(get_group_id(0), get_group_id(1), get_group_id(2), get_global_id(0), get_global_id(1),                \
+                 CLG_LIST NAMES);                                                                                      \
+  }                                                                                                                    \
+  CLG_APART void NAME##_apart(CLG_PLACE, CLG_LIST PARAMS)
 #else
 #define CLG_GROUP(dim)                  get_group_id(dim)
+#define CLG_ITEM(dim)                   get_global_id(dim)
 #define CLG_LANE                        (uint)get_local_id(0)
 #define CLG_KERNEL(NAME, PARAMS, NAMES) __kernel void NAME PARAMS
 #endif

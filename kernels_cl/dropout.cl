@@ -34,10 +34,10 @@ static inline int least_of(const int16 v) {
 
 /* y[i] (+)= x[i] * k, or 0 with a probability of (high * 2^16 + low) / 2^32, over n elements, from counter block
  * `position` on. An item has a run on a CPU, and what a lane has of it on a GPU. Global id: LANES / VW a run. */
-__kernel void dropout(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
-                      const ulong seed, const ulong position, const int high, const int low, const float k,
-                      const uint add) {
-  const size_t block = get_global_id(0) * VW, first = block / LANES * DROPOUT_RUN;
+CLG_KERNEL void dropout(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
+                        const ulong seed, const ulong position, const int high, const int low, const float k,
+                        const uint add) {
+  const size_t block = CLG_ITEM(0) * VW, first = block / LANES * DROPOUT_RUN;
   if (first >= n) return;
   x += x_o + first;
   y += y_o + first;

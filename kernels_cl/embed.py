@@ -4,12 +4,14 @@
 Each text but a template's (.clt) starts with a #line directive, so that build logs name the file, and ends with a NUL that `size`
 leaves out. A line #include "NAME" is replaced by that file, of the same folder, of this one or of lib: drivers have no include path.
 Sources are known by their base names, which differ. A function of math/ (.clm) is written once and stands twice, for floats and, where
-VW is 16, for vectors; behind what it includes. A condition may ask only for what the host defines or the text has defined, since
-to a compiler a missing name is 0.
+VW is 16, for vectors; behind what it includes. "CLG_KERNEL void NAME(PARAMETERS)" gets the parameters' names behind it, for
+common.cl; those of a macro X_ARGS among them are X_NAMES, which follows it. A condition may ask only for what the host defines or
+the text has defined, since to a compiler a missing name is 0.
 """
 import os
 import re
 import sys
+import textwrap
 
 
 def array(name, data):
@@ -64,6 +66,15 @@ def read_math(path, seen):
     return inner + start + forms[0] + b"#if VW == 16\n" + forms[1] + b"#endif\n#endif\n"
 
 
+def names(parameters):
+    """Of "float a, const uint n OTHER_ARGS" "a, n OTHER_NAMES"."""
+    def name(parameter):
+        words = re.findall(rb"\w+", parameter)
+        last = len(words) - 1 - (bool(words) and words[-1].endswith(b"_ARGS"))
+        return b" ".join(words[max(last, 0):]).replace(b"_ARGS", b"_NAMES")
+    return b", ".join(name(parameter) for parameter in parameters.split(b","))
+
+
 def read(path, seen):
     """The file after a #line directive, its includes in place, each where it is first. One under a condition is for that alone."""
     if path in seen:
@@ -73,16 +84,26 @@ def read(path, seen):
     if base.endswith(".clm"):
         return read_math(path, seen)
     text = b"" if base.endswith(".clt") else f'#line 1 "{base}"\n'.encode()
-    depth = 0
+    depth, line = 0, b""
     with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, part in enumerate(file, 1):
+            line += part if part.endswith(b"\n") else part + b"\n"
+            kernel = re.match(rb"CLG_KERNEL void (\w+)\(([^()]*)\)?", line)
+            if line.endswith(b"\\\n") or kernel and not kernel[0].endswith(b")"):
+                continue
             depth += line.startswith(b"#if") - line.startswith(b"#endif")
             include = re.match(rb'#include "(.+)"$', line.rstrip())
+            arguments = re.match(rb"#define (\w+)_ARGS\b(.*)", line, re.S)
             if include:
-                inner = read(found(include[1].decode(), os.path.dirname(path)), set(seen) if depth else seen)
-                line = inner + f'#line {number + 1} "{base}"\n'.encode()
-            text += line if line.endswith(b"\n") else line + b"\n"
-    return text
+                line = read(found(include[1].decode(), os.path.dirname(path)), set(seen) if depth else seen)
+            elif arguments:
+                line += b"#define %s_NAMES %s\n" % (arguments[1], names(arguments[2]))
+            elif kernel:
+                listed = textwrap.fill(f"({names(kernel[2]).decode()})", 118).encode()
+                line = b"CLG_KERNEL(%s, (%s),\n%s)%s" % (kernel[1], kernel[2], listed, line[kernel.end():])
+            text += line + (f'#line {number + 1} "{base}"\n'.encode() if include or arguments or kernel else b"")
+            line = b""
+    return text if not line else sys.exit(f"{path}: its last line, or a kernel's list of parameters, does not end")
 
 
 def main(out, *paths):

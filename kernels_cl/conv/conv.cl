@@ -82,8 +82,7 @@ static void fill_patch(__global const float *in, const int in_h, const int in_w,
 #if CLG_WANT(conv_pack)
 /* packed [group][panel of 16 output channels][phase][input channel][tap][16], zeros in lanes that do not exist. Group
  * ids (CONV_PACKED input channels, panel of a group): neighbours read on where the one before stopped. */
-CLG_KERNEL(conv_pack, (__global const float *w, const uint w_o, __global float16 *packed, CONV_SHAPE),
-           (w, w_o, packed, CONV_SHAPE_NAMES)) {
+CLG_KERNEL void conv_pack(__global const float *w, const uint w_o, __global float16 *packed, CONV_ARGS) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int panels = (s.out_ch + LANES - 1) / LANES, i0 = (int)CLG_GROUP(0) * CONV_PACKED, kk = s.k_h * s.k_w;
   const int g = (int)CLG_GROUP(1) / panels, j0 = (int)CLG_GROUP(1) % panels * LANES, lanes = min(s.out_ch - j0, LANES);
@@ -211,10 +210,9 @@ static void conv_finish(const float *part, const int held, const sink k, const c
 #if CLG_WANT(conv_gather)
 /* fprop and dgrad. An item computes `per` pairs of panels for a block of an image, or `images` whole ones. Group ids
  * (block, slice of the pairs, group). */
-CLG_KERNEL(conv_gather,
-           (__global const float *in, const uint in_o, __global const float *packed, __global float *out,
-            const uint out_o, __global const float *bias, const uint bias_o, const float2 numbers, CONV_SHAPE),
-           (in, in_o, packed, out, out_o, bias, bias_o, numbers, CONV_SHAPE_NAMES)) {
+CLG_KERNEL void conv_gather(__global const float *in, const uint in_o, __global const float *packed,
+                            __global float *out, const uint out_o, __global const float *bias, const uint bias_o,
+                            const float2 numbers, CONV_ARGS) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int block = (int)CLG_GROUP(0), g = (int)CLG_GROUP(2), kk = s.k_h * s.k_w, phases = s.out_sy * s.out_sx;
   const int n = block / (s.blocks_y * s.blocks_x) * s.images, images = min(s.images, s.batch - n),
@@ -289,10 +287,8 @@ static void pixels_to_rows(__global const float *from, const size_t plane, const
 /* Weight gradient of `chunk` channels of x and `panel` pairs of panels of y, summed over `per` blocks into out
  * [chunk][O][C/groups][kh*kw]. A block has positions of `images` images. Group ids (pairs of a group, chunk of
  * channels, chunk of blocks). */
-CLG_KERNEL(conv_wgrad,
-           (__global const float *in, const uint in_o, __global const float *g_y, const uint g_o, __global float *out,
-            const uint out_o, CONV_SHAPE),
-           (in, in_o, g_y, g_o, out, out_o, CONV_SHAPE_NAMES)) {
+CLG_KERNEL void conv_wgrad(__global const float *in, const uint in_o, __global const float *g_y, const uint g_o,
+                           __global float *out, const uint out_o, CONV_ARGS) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int pairs = (s.out_ch + CONV_PAIR - 1) / CONV_PAIR, slices = (pairs + s.panel - 1) / s.panel,
             g = (int)CLG_GROUP(0) / slices, p0 = (int)CLG_GROUP(0) % slices * s.panel, p1 = min(p0 + s.panel, pairs);

@@ -161,10 +161,9 @@ static void put_row(const sink k, const size_t at, const float *sums, const int 
 
 /* `per` groups; CONV_FEW_ROWS output channels at a time, and `chunk` input channels: all of them where there are more
  * output channels. Group ids (block of an image, groups). */
-CLG_KERNEL(conv_few_channels,
-           (__global const float *in, const uint in_o, __global const float *w, const uint w_o, __global float *out,
-            const uint out_o, __global const float *bias, const uint bias_o, const float2 numbers, CONV_SHAPE),
-           (in, in_o, w, w_o, out, out_o, bias, bias_o, numbers, CONV_SHAPE_NAMES)) {
+CLG_KERNEL void conv_few_channels(__global const float *in, const uint in_o, __global const float *w, const uint w_o,
+                                  __global float *out, const uint out_o, __global const float *bias, const uint bias_o,
+                                  const float2 numbers, CONV_ARGS) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int block = (int)CLG_GROUP(0), n = block / (s.blocks_y * s.blocks_x), kk = s.k_h * s.k_w;
   const int g0 = (int)CLG_GROUP(1) * s.per, g1 = min(g0 + s.per, s.groups), phases = s.out_sy * s.out_sx;
@@ -271,10 +270,8 @@ static void few_dots_within(const float *patch, const float16 *g, const uint *ta
 
 /* Weight gradient of a group, few channels on both sides, summed over `per` images into out
  * [chunk][O][C/groups][kh*kw]. Group ids (group, chunk of images). */
-CLG_KERNEL(conv_few_wgrad,
-           (__global const float *in, const uint in_o, __global const float *g_y, const uint g_o, __global float *out,
-            const uint out_o, CONV_SHAPE),
-           (in, in_o, g_y, g_o, out, out_o, CONV_SHAPE_NAMES)) {
+CLG_KERNEL void conv_few_wgrad(__global const float *in, const uint in_o, __global const float *g_y, const uint g_o,
+                               __global float *out, const uint out_o, CONV_ARGS) {
   const conv s = conv_of(sa, sb, sc, sd);
   const int g = (int)CLG_GROUP(0), kk = s.k_h * s.k_w, n0 = (int)CLG_GROUP(1) * s.per, n1 = min(n0 + s.per, s.batch),
             all = s.out_ch * s.in_ch * kk;

@@ -30,7 +30,7 @@ static float load_in(__global const float *in, const uint in_o, WG_LOCAL const p
  * group, phase that has an output). */
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
 conv_tile(__global const float *in, const uint in_o, __global const float *w, const uint w_o, __global float *out,
-          const uint out_o, __global const float *bias, const uint bias_o, const float2 numbers, CONV_SHAPE) {
+          const uint out_o, __global const float *bias, const uint bias_o, const float2 numbers, CONV_ARGS) {
   WG_LOCAL place line[TILE], step[TILE_K];
   WG_LOCAL ulong to[TILE]; /* a column in out */
   WG_LOCAL taps ty, tx;
@@ -89,7 +89,7 @@ conv_tile(__global const float *in, const uint in_o, __global const float *w, co
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void conv_wgrad_tile(__global const float *in, const uint in_o,
                                                                               __global const float *g_y, const uint g_o,
                                                                               __global float *out, const uint out_o,
-                                                                              CONV_SHAPE) {
+                                                                              CONV_ARGS) {
   WG_LOCAL place line[TILE], step[TILE_K];
   const conv s = conv_of(sa, sb, sc, sd);
   const uint id = (uint)get_local_id(0), tiles = (s.out_ch + TILE - 1) / TILE;

@@ -2,7 +2,7 @@
  * + b*dx), a < ky, b < kx, that lie in the plane. Sums run in the order of the windows, each of whose rows is a block.
  * On a GPU an item has one element of what is written, on a CPU `step` rows of it. */
 #include "sums.clh"
-#define POOL_SHAPE const int8 sizes, const int8 window
+#define POOL_ARGS const int8 sizes, const int8 window
 #define POOL_SIZES                                                                                                     \
   const int H = sizes.s0, W = sizes.s1, OH = sizes.s2, OW = sizes.s3, total = sizes.s4, step = sizes.s5;
 #define KY window.s0
@@ -18,7 +18,7 @@
 #if CLG_CPU
 #define POOL_EACH(height, width, ROW, ELEMENT)                                                                         \
   {                                                                                                                    \
-    const int start = (int)get_global_id(0) * step, end = min(total / (width), start + step);                          \
+    const int start = (int)CLG_ITEM(0) * step, end = min(total / (width), start + step);                               \
     int plane = start / (height), r = start - plane * (height);                                                        \
     for (int at = start; at < end; at++) {                                                                             \
       const size_t e = (size_t)at * (width);                                                                           \
@@ -28,7 +28,7 @@
 #else
 #define POOL_EACH(height, width, ROW, ELEMENT)                                                                         \
   {                                                                                                                    \
-    const int e = (int)get_global_id(0);                                                                               \
+    const int e = (int)CLG_ITEM(0);                                                                                    \
     if (e >= total) return;                                                                                            \
     const int c = e % (width), r = e / (width) % (height), plane = e / (width) / (height);                             \
     ELEMENT                                                                                                            \
@@ -53,7 +53,7 @@ typedef struct windows {
   int16 plane, i, j;
 } windows;
 /* Those from e on, the one before `end` again for what is left. */
-static windows windows_from(const int e, const int end, POOL_SHAPE) {
+static windows windows_from(const int e, const int end, POOL_ARGS) {
   POOL_SIZES
   int q = e % OW, p = e / OW % OH, plane = e / OW / OH, planes[16], is[16], js[16];
   for (int l = 0; l < 16; l++) {
@@ -86,7 +86,7 @@ static inline float16 read_within(__global const float *p, const int16 at, const
 #if CLG_CPU
 #define POOL_WINDOWS(WHOLE, LANES, ELEMENT)                                                                            \
   const int2 whole = whole_windows(W, OW, window);                                                                     \
-  const int start = (int)get_global_id(0) * step, end = min(total / OW, start + step);                                 \
+  const int start = (int)CLG_ITEM(0) * step, end = min(total / OW, start + step);                                      \
   if (whole.y - whole.x < 16) {                                                                                        \
     for (int e = start * OW; e < end * OW; e += 16) {                                                                  \
       const int n = end * OW - e;                                                                                      \
@@ -185,8 +185,8 @@ static void max_lanes(__global const float *x, __global float *y, __global int *
 #endif
 /* y and index (within its plane) of the first maximum of each window; NaN wins. A window over padding alone has -inf
  * and index -1. */
-__kernel void pool_max(__global const float *x, const uint x_o, __global float *y, const uint y_o, __global int *index,
-                       const uint index_o, POOL_SHAPE) {
+CLG_KERNEL void pool_max(__global const float *x, const uint x_o, __global float *y, const uint y_o,
+                         __global int *index, const uint index_o, POOL_ARGS) {
   POOL_SIZES
   x += x_o, y += y_o, index += index_o;
   POOL_WINDOWS(max_16(x + (size_t)plane * H * W, y + e, index + e, r, c, H, W, window);
@@ -201,8 +201,8 @@ static inline float pick_at(__global const float *x, const int at) {
   const float v = x[max(at, 0)]; /* in range either way, since compilers may read ahead of a branch */
   return at < 0 ? 0.0f : v;
 }
-__kernel void pool_pick(__global const float *x, const uint x_o, __global float *y, const uint y_o,
-                        __global const int *index, const uint index_o, POOL_SHAPE) {
+CLG_KERNEL void pool_pick(__global const float *x, const uint x_o, __global float *y, const uint y_o,
+                          __global const int *index, const uint index_o, POOL_ARGS) {
   POOL_SIZES
   x += x_o, y += y_o, index += index_o;
   POOL_EACH(OH, OW, for (int q = 0; q < OW; q++) y[e + q] = pick_at(x + (size_t)plane * H * W, index[e + q]);
@@ -239,7 +239,7 @@ static inline int last_window(const int i, const int s, const int p, const int n
  * [r0,r1) of a plane, whose elements start at `e`, and whose windows are in rows [p0,p1). Else ELEMENT for each. */
 #define POOL_BANDS(BAND, ELEMENT)                                                                                      \
   {                                                                                                                    \
-    const int start = (int)get_global_id(0) * step, end = min(total / W, start + step);                                \
+    const int start = (int)CLG_ITEM(0) * step, end = min(total / W, start + step);                                     \
     const bool blocks = KX * KY > (int)SUM_LONG && (SX <= (KX - 1) * DX || SY <= (KY - 1) * DY);                       \
     for (int at = start; at < end;) {                                                                                  \
       const int plane = at / H, r0 = at - plane * H, r1 = min(H, r0 + end - at);                                       \
@@ -266,7 +266,7 @@ static inline int last_window(const int i, const int s, const int p, const int n
 #if CLG_WANT(pool_unpick)
 /* *dx (+)= the sum of g over the windows whose index is element (i,j) of the plane. */
 static inline void unpick_at(__global const float *g, __global float *dx, __global const int *index, const int i,
-                             const int j, POOL_SHAPE, const uint flags) {
+                             const int j, POOL_ARGS, const uint flags) {
   POOL_SIZES
   const int own = i * W + j;
   float sum = flags & POOL_ADD ? *dx : 0.0f, rest = 0.0f;
@@ -286,8 +286,8 @@ static void unpick_band(__global const float *g, __global float *dx, __global co
 }
 #endif
 /* dx (+)= g at the index of each window. total counts dx. */
-__kernel void pool_unpick(__global const float *g, const uint g_o, __global float *dx, const uint dx_o,
-                          __global const int *index, const uint index_o, POOL_SHAPE, const uint flags) {
+CLG_KERNEL void pool_unpick(__global const float *g, const uint g_o, __global float *dx, const uint dx_o,
+                            __global const int *index, const uint index_o, POOL_ARGS, const uint flags) {
   POOL_SIZES
   g += g_o, dx += dx_o, index += index_o;
 #define PLANE_OF(t) ((t) + (size_t)plane * OH * OW)
@@ -350,8 +350,8 @@ static void average_lanes(__global const float *x, __global float *y, const wind
   STORE16(float, mean, y, n)
 }
 #endif
-__kernel void pool_average(__global const float *x, const uint x_o, __global float *y, const uint y_o, POOL_SHAPE,
-                           const uint flags) {
+CLG_KERNEL void pool_average(__global const float *x, const uint x_o, __global float *y, const uint y_o, POOL_ARGS,
+                             const uint flags) {
   POOL_SIZES
   x += x_o, y += y_o;
   POOL_WINDOWS(CLG_STORE16(average_16(x + (size_t)plane * H * W, r, c, H, W, window, flags), y + e);
@@ -362,7 +362,7 @@ __kernel void pool_average(__global const float *x, const uint x_o, __global flo
 
 #if CLG_WANT(pool_spread)
 /* *dx (+)= the sum of g over the windows that cover element (i,j), each divided as in pool_average. */
-static inline void spread_at(__global const float *g, __global float *dx, const int i, const int j, POOL_SHAPE,
+static inline void spread_at(__global const float *g, __global float *dx, const int i, const int j, POOL_ARGS,
                              const uint flags) {
   POOL_SIZES
   float sum = flags & POOL_ADD ? *dx : 0.0f, rest = 0.0f;
@@ -375,8 +375,8 @@ static inline void spread_at(__global const float *g, __global float *dx, const 
 /* The same for the rows [r0,r1) of the plane, the first at dx, of the windows in row p. Of those that cover an element
  * the first has it as its last column, so columns are added from the last to the first. */
 #define SPREAD_RUN 256
-static void spread_band(__global const float *g, __global float *dx, const int p, const int r0, const int r1,
-                        POOL_SHAPE, const uint flags) {
+static void spread_band(__global const float *g, __global float *dx, const int p, const int r0, const int r1, POOL_ARGS,
+                        const uint flags) {
   POOL_SIZES
   const int i0 = p * SY - PY;
   if (OW == 1) { /* whose columns lie side by side; those of whole rows, one behind the other */
@@ -407,8 +407,8 @@ static void spread_band(__global const float *g, __global float *dx, const int p
 }
 #endif
 /* dx (+)= g over what each window covers, divided as in pool_average. total counts dx. */
-__kernel void pool_spread(__global const float *g, const uint g_o, __global float *dx, const uint dx_o, POOL_SHAPE,
-                          const uint flags) {
+CLG_KERNEL void pool_spread(__global const float *g, const uint g_o, __global float *dx, const uint dx_o, POOL_ARGS,
+                            const uint flags) {
   POOL_SIZES
   g += g_o, dx += dx_o;
 #define PLANE_OF_G (g + (size_t)plane * OH * OW)

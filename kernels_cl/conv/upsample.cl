@@ -21,9 +21,9 @@ static inline void repeat_row(__global const float *x, __global float *to, const
     for (int b = 0; b < SX; b++) to[j * SX + b] = v;
   }
 }
-__kernel void upsample_repeat(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint W,
-                              const uint SY, const uint SX, const uint rows, const uint step) {
-  const uint first = (uint)get_group_id(0) * step, end = min(rows, first + step);
+CLG_KERNEL void upsample_repeat(__global const float *x, const uint x_o, __global float *y, const uint y_o,
+                                const uint W, const uint SY, const uint SX, const uint rows, const uint step) {
+  const uint first = (uint)CLG_GROUP(0) * step, end = min(rows, first + step);
   uint from = first / SY, turn = first - from * SY;
   y += y_o + (size_t)first * W * SX;
   for (uint row = first; row < end; row++, y += W * SX) {
@@ -78,9 +78,9 @@ static inline void sums_by_2(__global const float *g, __global float *dx, const 
   }
 }
 /* dx (+)= the sums of g. */
-__kernel void upsample_sum(__global const float *g, const uint g_o, __global float *dx, const uint dx_o, const uint W,
-                           const uint SY, const uint SX, const uint rows, const uint step, const uint add) {
-  const uint first = (uint)get_group_id(0) * step, end = min(rows, first + step);
+CLG_KERNEL void upsample_sum(__global const float *g, const uint g_o, __global float *dx, const uint dx_o, const uint W,
+                             const uint SY, const uint SX, const uint rows, const uint step, const uint add) {
+  const uint first = (uint)CLG_GROUP(0) * step, end = min(rows, first + step);
   g += g_o + (size_t)first * W * SY * SX, dx += dx_o + (size_t)first * W;
   for (uint row = first; row < end; row++, g += (size_t)W * SY * SX, dx += W) {
     if (SX == 2 && SY < 8) {

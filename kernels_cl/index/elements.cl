@@ -3,15 +3,16 @@
 
 #if CLG_WANT(element_range)
 /* y[e] = unit * (first + e*step), a power of two times an integer of 32 bits, however large e*step is. */
-__kernel void element_range(__global float *y, const uint y_o, const int first, const int step, const float unit,
-                            const uint n) {
+CLG_KERNEL void element_range(__global float *y, const uint y_o, const int first, const int step, const float unit,
+                              const uint n) {
   y += y_o;
   EACH_ELEMENT(n, y[e] = unit * (float)as_int((uint)first + e * (uint)step);)
 }
 #endif
 
 #if CLG_WANT(element_to_float)
-__kernel void element_to_float(__global const int *x, const uint x_o, __global float *y, const uint y_o, const uint n) {
+CLG_KERNEL void element_to_float(__global const int *x, const uint x_o, __global float *y, const uint y_o,
+                                 const uint n) {
   x += x_o, y += y_o;
   EACH_ELEMENT(n, y[e] = (float)x[e];)
 }
@@ -19,7 +20,7 @@ __kernel void element_to_float(__global const int *x, const uint x_o, __global f
 
 #if CLG_WANT(element_to_int)
 /* Towards 0; what no integer holds becomes the nearest, and NaN 0, which not every driver makes of it. */
-__kernel void element_to_int(__global const float *x, const uint x_o, __global int *y, const uint y_o, const uint n) {
+CLG_KERNEL void element_to_int(__global const float *x, const uint x_o, __global int *y, const uint y_o, const uint n) {
   x += x_o, y += y_o;
   EACH_ELEMENT(n, y[e] = x[e] != x[e] ? 0 : convert_int_sat_rtz(x[e]);)
 }
@@ -31,8 +32,8 @@ static inline void one_hot(__global const int *label, __global float *y, const i
                            const uint len) {
   for (uint l = 0; l < len; l++) y[l] = (classes > 1 ? label[0] == c + (int)l : label[l] == 0) ? 1.0f : 0.0f;
 }
-__kernel void element_one_hot(__global const int *label, const uint label_o, __global float *y, const uint y_o,
-                              const uint labels, const uint classes, const uint total) {
+CLG_KERNEL void element_one_hot(__global const int *label, const uint label_o, __global float *y, const uint y_o,
+                                const uint labels, const uint classes, const uint total) {
   label += label_o, y += y_o;
   EACH_RUN(labels, classes, one_hot(label + j, y + e, (int)i, classes, len);)
 }
@@ -49,8 +50,8 @@ static inline void triangle(__global const uint *x, __global uint *y, const uint
     y[l] = (upper ? from >= k : from <= k) ? v : 0u;
   }
 }
-__kernel void element_triangle(__global const uint *x, const uint x_o, __global uint *y, const uint y_o,
-                               const uint rows, const uint columns, const uint total, const int k, const uint upper) {
+CLG_KERNEL void element_triangle(__global const uint *x, const uint x_o, __global uint *y, const uint y_o,
+                                 const uint rows, const uint columns, const uint total, const int k, const uint upper) {
   x += x_o, y += y_o;
   EACH_RUN(rows, columns, triangle(x + e, y + e, j, i, columns, len, k, upper);)
 }
@@ -64,9 +65,9 @@ static inline float weight_of(const int k, __global const float *weight, const u
   const float w = weighted ? read_if(counts, weight, k) : 1.0f;
   return counts ? w : 0.0f;
 }
-__kernel void element_weights(__global const int *label, const uint label_o, __global const float *weight,
-                              const uint weight_o, __global float *y, const uint y_o, const uint classes,
-                              const int ignore, const uint weighted, const uint n) {
+CLG_KERNEL void element_weights(__global const int *label, const uint label_o, __global const float *weight,
+                                const uint weight_o, __global float *y, const uint y_o, const uint classes,
+                                const int ignore, const uint weighted, const uint n) {
   label += label_o, weight += weight_o, y += y_o;
   EACH_ELEMENT(n, y[e] = weight_of(label[e], weight, classes, ignore, weighted);)
 }

@@ -23,9 +23,9 @@ static inline void gather(__global const float *x, __global const int *index, __
 /* y[o,j,i] = x[o, index[o,j,i], i]; index, y [outer,m,inner] of `total` elements. Of one from each row the os are a
  * run.
  */
-__kernel void index_gather(__global const float *x, const uint x_o, __global const int *index, const uint index_o,
-                           __global float *y, const uint y_o, const uint n, const uint m, const uint inner,
-                           const uint total) {
+CLG_KERNEL void index_gather(__global const float *x, const uint x_o, __global const int *index, const uint index_o,
+                             __global float *y, const uint y_o, const uint n, const uint m, const uint inner,
+                             const uint total) {
   x += x_o, index += index_o, y += y_o;
   const bool picks = m * inner == 1;
   const uint pitch = inner > 1 ? 1 : picks ? n : 0;
@@ -74,9 +74,9 @@ static inline void rows_run(__global const uint *x, __global const int *index, _
 }
 /* y[o,j,i] = x[o, index[j], i]; index [m]. An index equal to `skip` reads as zero. Elements are floats or integers:
  * words are copied. */
-__kernel void index_rows(__global const uint *x, const uint x_o, __global const int *index, const uint index_o,
-                         __global uint *y, const uint y_o, const uint n, const uint m, const uint inner,
-                         const uint total, const int skip) {
+CLG_KERNEL void index_rows(__global const uint *x, const uint x_o, __global const int *index, const uint index_o,
+                           __global uint *y, const uint y_o, const uint n, const uint m, const uint inner,
+                           const uint total, const int skip) {
   x += x_o, index += index_o, y += y_o;
   EACH_RUN(m, inner, rows_run(x + (size_t)o * n * inner, index + j, y + e, n, inner, i, len, skip);)
 }
@@ -174,12 +174,12 @@ static void extreme_columns(__global const float *x, __global float *y, __global
 #endif
 /* The maximum (or minimum) of each range and its first position; NaN wins. y, index [outer,inner] of `total` elements,
  * `step` of which are a CPU's item. */
-__kernel void index_extreme(__global const float *x, const uint x_o, __global float *y, const uint y_o,
-                            __global int *index, const uint index_o, const uint n, const uint inner, const uint total,
-                            const uint step, const uint flags) {
+CLG_KERNEL void index_extreme(__global const float *x, const uint x_o, __global float *y, const uint y_o,
+                              __global int *index, const uint index_o, const uint n, const uint inner, const uint total,
+                              const uint step, const uint flags) {
   x += x_o, y += y_o, index += index_o;
 #if CLG_CPU
-  uint e = (uint)get_global_id(0) * step, o = e / inner, i = e - o * inner;
+  uint e = (uint)CLG_ITEM(0) * step, o = e / inner, i = e - o * inner;
   const uint end = min(total, e + step);
   while (e < end) {
     __global const float *from = x + (size_t)o * n * inner + i;
@@ -195,7 +195,7 @@ __kernel void index_extreme(__global const float *x, const uint x_o, __global fl
     e += len, i = 0, o += rows ? 16 : 1;
   }
 #else
-  const uint e = (uint)get_global_id(0);
+  const uint e = (uint)CLG_ITEM(0);
   if (e < total) extreme_at(x + (size_t)(e / inner) * n * inner + e % inner, y + e, index + e, n, inner, flags);
 #endif
 }

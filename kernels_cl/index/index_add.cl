@@ -33,8 +33,7 @@ __kernel void index_lists(__global const int *index, const uint index_o, __globa
 /* A piece of `share` of them: row[t0] to row[t1 - 1], among the rows [k,end), where no other piece has any. */
 #define LISTED_PIECE                                                                                                   \
   __global const int *head = lists, *next = head + n, *row = next + m;                                                 \
-  const uint listed = (uint)row[most], piece = (uint)get_group_id(0), t0 = piece * share,                              \
-             t1 = min(listed, t0 + share);                                                                             \
+  const uint listed = (uint)row[most], piece = (uint)CLG_GROUP(0), t0 = piece * share, t1 = min(listed, t0 + share);   \
   if (t0 >= listed && piece) return;                                                                                   \
   uint k = piece ? (uint)row[t0 - 1] + 1 : 0;                                                                          \
   const uint end = t1 == listed ? n : (uint)row[t1 - 1] + 1;
@@ -124,10 +123,10 @@ static inline void add_few(__global const float *g, __global const int *next, co
   }
 }
 /* dx[o,k,:] (+)= sum over j of g[o,j,:] where index[j] == k, but for k == skip. */
-__kernel void index_rows_add(__global const float *g, const uint g_o, __global const int *lists, __global float *dx,
-                             const uint dx_o, const uint n, const uint m, const uint most, const uint share,
-                             const uint inner, const uint flags) {
-  const uint o = (uint)get_group_id(1);
+CLG_KERNEL void index_rows_add(__global const float *g, const uint g_o, __global const int *lists, __global float *dx,
+                               const uint dx_o, const uint n, const uint m, const uint most, const uint share,
+                               const uint inner, const uint flags) {
+  const uint o = (uint)CLG_GROUP(1);
   const bool add = flags & INDEX_ADD;
   g += g_o + (size_t)o * m * inner, dx += dx_o + (size_t)o * n * inner;
   if (inner < 16) {
@@ -168,9 +167,9 @@ static inline float scatter_list(__global const float *g, __global const int *ne
   return held_done(sum);
 }
 /* dx[k] = sum over j of g[j] where index[j] == k. */
-__kernel void index_scatter_listed(__global const float *g, const uint g_o, __global const int *lists,
-                                   __global float *dx, const uint dx_o, const uint n, const uint m, const uint most,
-                                   const uint share) {
+CLG_KERNEL void index_scatter_listed(__global const float *g, const uint g_o, __global const int *lists,
+                                     __global float *dx, const uint dx_o, const uint n, const uint m, const uint most,
+                                     const uint share) {
   g += g_o, dx += dx_o;
   LISTED_ROWS({ zero_run(dx + k, to - k); }, dx[k] = scatter_list(g, next, head[t]);)
 }
@@ -222,12 +221,12 @@ static inline void scatter_few(__global const float *g, __global const int *inde
 }
 /* dx[o,k,i] = sum over j of g[o,j,i] where index[o,j,i] == k. An item has a stripe of `width` columns of `share` os,
  * and goes through their indices once for as many rows as it can hold the sums of. Group ids: stripe, piece of os. */
-__kernel void index_scatter(__global const float *g, const uint g_o, __global const int *index, const uint index_o,
-                            __global float *dx, const uint dx_o, const uint n, const uint m, const uint inner,
-                            const uint outer, const uint width, const uint share) {
+CLG_KERNEL void index_scatter(__global const float *g, const uint g_o, __global const int *index, const uint index_o,
+                              __global float *dx, const uint dx_o, const uint n, const uint m, const uint inner,
+                              const uint outer, const uint width, const uint share) {
   g += g_o, index += index_o, dx += dx_o;
-  const uint i = (uint)get_group_id(0) * width, w = min(inner - i, width), held = INDEX_HELD / w;
-  const uint o0 = (uint)get_group_id(1) * share, o1 = min(outer, o0 + share);
+  const uint i = (uint)CLG_GROUP(0) * width, w = min(inner - i, width), held = INDEX_HELD / w;
+  const uint o0 = (uint)CLG_GROUP(1) * share, o1 = min(outer, o0 + share);
   for (uint o = o0; o < o1; o++) {
     const size_t from = (size_t)o * m * inner + i, to = (size_t)o * n * inner + i;
     if (m <= SUM_LONG) {
@@ -257,10 +256,11 @@ static inline void put_equal(__global const float *g, __global const int *index,
   }
   for (; l < len; l++) y[l] = index[l] == k ? g[l] + 0.0f : 0.0f;
 }
-/* dx[o,k,i] = g[o,i] where index[o,i] == k: of one index a column. `total` elements of dx, which are written in order. */
-__kernel void index_scatter_one(__global const float *g, const uint g_o, __global const int *index, const uint index_o,
-                                __global float *dx, const uint dx_o, const uint n, const uint inner,
-                                const uint total) {
+/* dx[o,k,i] = g[o,i] where index[o,i] == k: of one index a column. `total` elements of dx, which are written in order.
+ */
+CLG_KERNEL void index_scatter_one(__global const float *g, const uint g_o, __global const int *index,
+                                  const uint index_o, __global float *dx, const uint dx_o, const uint n,
+                                  const uint inner, const uint total) {
   g += g_o, index += index_o, dx += dx_o;
   EACH_RUN(n, inner, put_equal(g + (size_t)o * inner + i, index + (size_t)o * inner + i, dx + e, (int)j, len);)
 }

@@ -32,7 +32,7 @@
 /* y = (x - mean) * rstd * gamma + beta; mean and rstd [C] are kept for backward. Statistics of the batch, or with
  * NORM_EVAL the running ones. With NORM_UPDATE the running ones move by `momentum` towards the batch's (variance times
  * `unbias`). */
-CLG_KERNEL(batch_norm_forward, (FORWARD_ARGS), (FORWARD_NAMES)) {
+CLG_KERNEL void batch_norm_forward(FORWARD_ARGS) {
   SUMS_LOCAL
   const uint lane = CLG_LANE, channel = (uint)CLG_GROUP(0);
   x += x_o;
@@ -82,7 +82,7 @@ CLG_KERNEL(batch_norm_forward, (FORWARD_ARGS), (FORWARD_NAMES)) {
 #if CLG_WANT(batch_norm_backward)
 /* With xhat = (x - mean) * rstd: dbeta (+)= sum(g), dgamma (+)= sum(g * xhat), and dx (+)= gamma * rstd * (g - mean(g)
  * - xhat * mean(g * xhat)), or gamma * rstd * g with NORM_EVAL: those that flags want. */
-CLG_KERNEL(batch_norm_backward, (BACKWARD_ARGS), (BACKWARD_NAMES)) {
+CLG_KERNEL void batch_norm_backward(BACKWARD_ARGS) {
   SUMS_LOCAL
   const uint lane = CLG_LANE, channel = (uint)CLG_GROUP(0);
   g += g_o;

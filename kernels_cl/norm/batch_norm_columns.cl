@@ -49,13 +49,13 @@
 #define COLUMN_EACH(BODY)      COLUMN_LANES(ROWS_EACH(float, LOAD1, STORE1, BODY, first + l))
 #endif
 #define COLUMN_START                                                                                                   \
-  const uint first = (uint)get_global_id(0) * VW;                                                                      \
+  const uint first = (uint)CLG_ITEM(0) * VW;                                                                           \
   if (first >= channels) return;                                                                                       \
   const uint w = min(channels - first, (uint)VW);
 #define COLUMN_G(V, LOAD) ACT_GRADIENT_##V((LOAD(x + at) - LANE_##V(mu)) * LANE_##V(a) + LANE_##V(b), LOAD(g + at))
 
 #if CLG_WANT(batch_norm_columns_forward)
-__kernel void batch_norm_columns_forward(FORWARD_ARGS) {
+CLG_KERNEL void batch_norm_columns_forward(FORWARD_ARGS) {
   COLUMN_START
   x += x_o;
   y += y_o;
@@ -106,7 +106,7 @@ __kernel void batch_norm_columns_forward(FORWARD_ARGS) {
 #endif
 
 #if CLG_WANT(batch_norm_columns_backward)
-__kernel void batch_norm_columns_backward(BACKWARD_ARGS) {
+CLG_KERNEL void batch_norm_columns_backward(BACKWARD_ARGS) {
   COLUMN_START
   g += g_o;
   x += x_o;

@@ -18,7 +18,7 @@
 #endif
 #define ROW_EACH(BODY)                                                                                                 \
   for (uint k = 0; k < of; k++) {                                                                                      \
-    CHANNEL_OF(group * of + k)                                                                                         \
+    CHANNEL_OF(group *of + k)                                                                                          \
     const uint end = (k + 1) * size;                                                                                   \
     CHANNEL_EACH(BODY)                                                                                                 \
   }
@@ -29,10 +29,8 @@
 /* y = act((x - mean) * rstd * gamma + beta); mean and rstd [N,groups] are kept for backward. */
 #if CLG_WANT(group_norm_forward)
 #define PUT_Y(V, LOAD, STORE) STORE(ACT_##V(GIVEN(HAT(LOAD))), y + j);
-CLG_KERNEL(group_norm_forward,
-           (ROW_TENSORS, const uint rows, const uint groups, const uint of, const uint size, const float eps,
-            const uint flags, const float2 numbers),
-           (ROW_NAMES, rows, groups, of, size, eps, flags, numbers)) {
+CLG_KERNEL void group_norm_forward(ROW_ARGS, const uint rows, const uint groups, const uint of, const uint size,
+                                   const float eps, const uint flags, const float2 numbers) {
   ROW_UNPACK
   const uint n = of * size;
   EACH_ROW((uint)CLG_GROUP(0)) {
@@ -57,15 +55,14 @@ CLG_KERNEL(group_norm_forward,
 /* A work-group has `span` groups of `chunk` images. With z and h = z * gamma: dx (+)= rstd * (h - mean(h) - xhat *
  * mean(h * xhat)), and of each channel the sums over its images of z * xhat and z, into dgamma and dbeta [chunks,C],
  * or added to these: those that flags want. Group ids (span, chunk). */
-CLG_KERNEL(group_norm_backward,
-           (__global const float *g_all, const uint g_o, __global const float *x_all, const uint x_o,
-            __global const float *gamma, const uint gamma_o, __global const float *beta, const uint beta_o,
-            __global const float *mean, const uint mean_o, __global const float *rstd, const uint rstd_o,
-            __global float *dx_all, const uint dx_o, __global float *dgamma, const uint dgamma_o, __global float *dbeta,
-            const uint dbeta_o, const uint images, const uint groups, const uint of, const uint size, const uint span,
-            const uint chunk, const uint flags, const float2 numbers),
-           (g_all, g_o, x_all, x_o, gamma, gamma_o, beta, beta_o, mean, mean_o, rstd, rstd_o, dx_all, dx_o, dgamma,
-            dgamma_o, dbeta, dbeta_o, images, groups, of, size, span, chunk, flags, numbers)) {
+CLG_KERNEL void group_norm_backward(__global const float *g_all, const uint g_o, __global const float *x_all,
+                                    const uint x_o, __global const float *gamma, const uint gamma_o,
+                                    __global const float *beta, const uint beta_o, __global const float *mean,
+                                    const uint mean_o, __global const float *rstd, const uint rstd_o,
+                                    __global float *dx_all, const uint dx_o, __global float *dgamma,
+                                    const uint dgamma_o, __global float *dbeta, const uint dbeta_o, const uint images,
+                                    const uint groups, const uint of, const uint size, const uint span,
+                                    const uint chunk, const uint flags, const float2 numbers) {
   ROW_LOCAL
   const uint lane = CLG_LANE, part = (uint)CLG_GROUP(1), n = of * size;
   const uint first_group = (uint)CLG_GROUP(0) * span, end_group = min(groups, first_group + span);

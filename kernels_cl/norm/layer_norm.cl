@@ -9,9 +9,8 @@
 
 /* y = act((x - mean) * rstd * gamma + beta); mean and rstd [rows] are kept for backward. */
 #if CLG_WANT(norm_forward)
-CLG_KERNEL(norm_forward,
-           (ROW_TENSORS, const uint rows, const uint n, const float eps, const uint flags, const float2 numbers),
-           (ROW_NAMES, rows, n, eps, flags, numbers)) {
+CLG_KERNEL void norm_forward(ROW_ARGS, const uint rows, const uint n, const float eps, const uint flags,
+                             const float2 numbers) {
   ROW_UNPACK
   EACH_ROW((uint)CLG_GROUP(0)) {
     ROW_OPEN(n, eps)
@@ -201,7 +200,7 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
     const bool opens = done == 0, ends = done + rows == SUM_LONG || i + rows == end, begins = i - first < SUM_LONG;
     if (opens && (flags & NORM_ROWS))
       norm_rows(g, x, y, gamma, mean + i, rstd + i, dx + (size_t)i * n, 0, min(SUM_LONG, end - i), n, flags, numbers);
-    /* Flags that are known leave no branch in most rows' loops. */
+      /* Flags that are known leave no branch in most rows' loops. */
 #define ADD_AS(ADD)                                                                                                    \
   if (opens && !ends) {                                                                                                \
     ADD(&p, g, x, y, mean + i, rstd + i, n, true, false, false, numbers);                                              \
@@ -228,11 +227,10 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
  * others have rows: dx (+)= rstd * (h - mean(h) - xhat * mean(h * xhat)), h = z * gamma. Offsets in the order of
  * the buffers, the last apart; sizes are rows, n, width, chunk, column_groups, flags and the bits of the activation's
  * numbers. */
-CLG_KERNEL(norm_backward,
-           (__global const float *g_all, __global const float *x_all, __global const float *y_all,
-            __global const float *gamma, __global const float *mean, __global const float *rstd, __global float *dx_all,
-            __global float *dgamma, __global float *dbeta, const uint8 offsets, const uint dbeta_o, const uint8 sizes),
-           (g_all, x_all, y_all, gamma, mean, rstd, dx_all, dgamma, dbeta, offsets, dbeta_o, sizes)) {
+CLG_KERNEL void norm_backward(__global const float *g_all, __global const float *x_all, __global const float *y_all,
+                              __global const float *gamma, __global const float *mean, __global const float *rstd,
+                              __global float *dx_all, __global float *dgamma, __global float *dbeta,
+                              const uint8 offsets, const uint dbeta_o, const uint8 sizes) {
   ROW_LOCAL
   const uint lane = CLG_LANE, group = (uint)CLG_GROUP(0), rows = sizes.s0, n = sizes.s1, column_groups = sizes.s4,
              flags = sizes.s5;

@@ -100,10 +100,8 @@ static inline float16 keep(__global float *y, const uint at, const uint n, const
 #define KEPT       SHARE
 #endif
 /* x, y [rows,n]. Group ids: rows, or ITEM_ROWS of them. */
-CLG_KERNEL(softmax_rows,
-           (__global const float *x_all, const uint x_o, __global float *y_all, const uint y_o, const uint n,
-            const uint rows, const uint flags),
-           (x_all, x_o, y_all, y_o, n, rows, flags)) {
+CLG_KERNEL void softmax_rows(__global const float *x_all, const uint x_o, __global float *y_all, const uint y_o,
+                             const uint n, const uint rows, const uint flags) {
   ROW_LOCAL
   const uint lane = CLG_LANE;
   EACH_ROW((uint)CLG_GROUP(0)) {
@@ -128,10 +126,9 @@ CLG_KERNEL(softmax_rows,
 
 #if CLG_WANT(softmax_rows_backward)
 /* dx (+)= y * (g - sum(g * y)), or g - exp(y) * sum(g) for the logarithm. Group ids as there. */
-CLG_KERNEL(softmax_rows_backward,
-           (__global const float *g_all, const uint g_o, __global const float *y_all, const uint y_o,
-            __global float *dx_all, const uint dx_o, const uint n, const uint rows, const uint flags),
-           (g_all, g_o, y_all, y_o, dx_all, dx_o, n, rows, flags)) {
+CLG_KERNEL void softmax_rows_backward(__global const float *g_all, const uint g_o, __global const float *y_all,
+                                      const uint y_o, __global float *dx_all, const uint dx_o, const uint n,
+                                      const uint rows, const uint flags) {
   ROW_LOCAL
   const uint lane = CLG_LANE;
   const bool logs = flags & SOFTMAX_LOG;
@@ -152,7 +149,7 @@ TURN(turn_in, float, __global, __private)
 TURN(turn_out, float, __private, __global)
 /* The rows of an item, LANES of them at a time. */
 #define EACH_SHORT                                                                                                     \
-  for (uint first = (uint)get_group_id(0) * SOFTMAX_SHORT, end = min(rows, first + SOFTMAX_SHORT); first < end;        \
+  for (uint first = (uint)CLG_GROUP(0) * SOFTMAX_SHORT, end = min(rows, first + SOFTMAX_SHORT); first < end;           \
        first += LANES)
 /* Element j of the rows is v[j]. */
 #define SHORT_READ(v, p)                                                                                               \
@@ -172,8 +169,8 @@ static VEC short_sum(VEC *v, const uint n) {
 
 #if CLG_WANT(softmax_short)
 /* x, y [rows,n], n <= LANES. Group id: SOFTMAX_SHORT rows. */
-__kernel void softmax_short(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
-                            const uint rows, const uint flags) {
+CLG_KERNEL void softmax_short(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
+                              const uint rows, const uint flags) {
   EACH_SHORT {
     SHORT_READ(v, x + x_o)
     VEC most = -INFINITY;
@@ -195,9 +192,9 @@ __kernel void softmax_short(__global const float *x, const uint x_o, __global fl
 
 #if CLG_WANT(softmax_short_backward)
 /* As softmax_rows_backward. Group id: SOFTMAX_SHORT rows. */
-__kernel void softmax_short_backward(__global const float *g, const uint g_o, __global const float *y, const uint y_o,
-                                     __global float *dx, const uint dx_o, const uint n, const uint rows,
-                                     const uint flags) {
+CLG_KERNEL void softmax_short_backward(__global const float *g, const uint g_o, __global const float *y, const uint y_o,
+                                       __global float *dx, const uint dx_o, const uint n, const uint rows,
+                                       const uint flags) {
   EACH_SHORT {
     SHORT_READ(u, g + g_o)
     SHORT_READ(w, y + y_o)
@@ -247,13 +244,13 @@ __kernel void softmax_short_backward(__global const float *g, const uint g_o, __
     EACH_VECTOR(q) sum[q] = SUM_END(sum[q], rest[q]);                                                                  \
   }
 #define COLUMNS_START                                                                                                  \
-  const uint c = (uint)get_global_id(0) * (STRIPE * VW);                                                               \
-  const size_t first = get_global_id(1) * (size_t)n * inner;
+  const uint c = (uint)CLG_ITEM(0) * (STRIPE * VW);                                                                    \
+  const size_t first = CLG_ITEM(1) * (size_t)n * inner;
 
 #if CLG_WANT(softmax_columns)
 /* x, y [outer,n,inner]. Global ids: stripe of columns, outer. */
-__kernel void softmax_columns(__global const float *x, const uint x_o, __global float *y, const uint y_o, const uint n,
-                              const uint inner, const uint flags) {
+CLG_KERNEL void softmax_columns(__global const float *x, const uint x_o, __global float *y, const uint y_o,
+                                const uint n, const uint inner, const uint flags) {
   COLUMNS_START
   if (c >= inner) return;
   x += x_o + first;
@@ -282,9 +279,9 @@ __kernel void softmax_columns(__global const float *x, const uint x_o, __global 
 
 #if CLG_WANT(softmax_columns_backward)
 /* As softmax_rows_backward. Global ids: stripe of columns, outer. */
-__kernel void softmax_columns_backward(__global const float *g, const uint g_o, __global const float *y, const uint y_o,
-                                       __global float *dx, const uint dx_o, const uint n, const uint inner,
-                                       const uint flags) {
+CLG_KERNEL void softmax_columns_backward(__global const float *g, const uint g_o, __global const float *y,
+                                         const uint y_o, __global float *dx, const uint dx_o, const uint n,
+                                         const uint inner, const uint flags) {
   COLUMNS_START
   if (c >= inner) return;
   g += g_o + first;

@@ -30,7 +30,7 @@
 
 #if CLG_WANT(product_direct)
 /* Group ids (tile of rows, panel). */
-PRODUCT_KERNEL(product_direct) {
+CLG_KERNEL void product_direct(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   const uint i0 = (uint)CLG_GROUP(0) * TILE_ROWS, g = (uint)CLG_GROUP(1);
   DIRECT_TILE(i0, g)
@@ -41,13 +41,10 @@ PRODUCT_KERNEL(product_direct) {
 /* Two products that do not depend on each other, for what a launch costs; the second may be empty. Offsets are those of
  * a, b, c, and flags; sizes are a_rs, a_ps, b_ps, c_rs, c_cs, m, n, k. Group ids run down the tiles of rows, then along
  * the panels, of the first and then of the second. */
-CLG_KERNEL(product_two,
-           (__global const float *first_a, __global const float *first_b, __global float *first_c,
-            const uint8 first_offset, const uint8 first_sizes, __global const float *second_a,
-            __global const float *second_b, __global float *second_c, const uint8 second_offset,
-            const uint8 second_sizes),
-           (first_a, first_b, first_c, first_offset, first_sizes, second_a, second_b, second_c, second_offset,
-            second_sizes)) {
+CLG_KERNEL void product_two(__global const float *first_a, __global const float *first_b, __global float *first_c,
+                            const uint8 first_offset, const uint8 first_sizes, __global const float *second_a,
+                            __global const float *second_b, __global float *second_c, const uint8 second_offset,
+                            const uint8 second_sizes) {
   const uint tiles = DIRECT_TILES(first_sizes.s5, first_sizes.s6);
   const bool second = CLG_GROUP(0) >= tiles;
   __global const float *a = second ? second_a : first_a, *b = second ? second_b : first_b, *bias = a;
@@ -67,7 +64,7 @@ CLG_KERNEL(product_two,
 #if CLG_WANT(product_panel)
 /* A panel of B, packed PANEL_K steps at a time, against `span` rows (<= PANEL_ROWS). Group ids
  * (span, panel). */
-PRODUCT_KERNEL(product_panel) {
+CLG_KERNEL void product_panel(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   const uint i0 = (uint)CLG_GROUP(0) * span, g = (uint)CLG_GROUP(1);
   if (i0 >= m || g * TILE_COLS >= n) return;
@@ -90,7 +87,7 @@ PRODUCT_KERNEL(product_panel) {
 #if CLG_WANT(product_block)
 /* Both operands are packed in blocks, whose elements then lie together however far apart rows are: `span` rows (<=
  * BLOCK_ROWS) x BLOCK_COLS results are an item's. Group ids (span, block of columns). */
-PRODUCT_KERNEL(product_block) {
+CLG_KERNEL void product_block(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   const uint i0 = (uint)CLG_GROUP(0) * span, g0 = (uint)CLG_GROUP(1) * (BLOCK_COLS / TILE_COLS);
   if (i0 >= m || g0 * TILE_COLS >= n) return;
@@ -144,7 +141,7 @@ static void dots(__global const float *a, const uint a_rs, const uint rows, __gl
   for (; p < k; p++)
     for (uint i = 0; i < DOT_ROWS; i++) sum[i] = FMA(row[i][p], y[p], sum[i]);
 }
-PRODUCT_KERNEL(product_dot) {
+CLG_KERNEL void product_dot(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   const uint first = (uint)CLG_GROUP(0) * span, j = (uint)CLG_GROUP(1);
   if (first >= m || j >= n) return;
@@ -173,7 +170,7 @@ PRODUCT_KERNEL(product_dot) {
   }
 #define ROW_LOAD16(h, p) CLG_LOAD16((p) + 16 * (h))
 /* A row of A against ROW_COLS columns of an untransposed B: for few rows. Group ids (columns, row). */
-PRODUCT_KERNEL(product_row) {
+CLG_KERNEL void product_row(PRODUCT_ARGS) {
   PRODUCT_UNPACK
   const uint i = (uint)CLG_GROUP(1), g = (uint)CLG_GROUP(0) * ROW_COLS;
   if (i >= m || g >= n) return;

@@ -8,14 +8,12 @@
 
 /* The four numbers of each block. */
 #if VW == 16
-#define TO_FLOATS    convert_float16
-#define RANDOM_APART CLG_APART
+#define TO_FLOATS convert_float16
 TURN(spread_float, float, __private, __global)
 TURN(spread_int, int, __private, __global)
 #define SPREAD(T, v, to) spread_##T((const T *)(v), VW, to, 4, 4, VW);
 #else
-#define TO_FLOATS    convert_float
-#define RANDOM_APART static
+#define TO_FLOATS convert_float
 #define SPREAD(T, v, to)                                                                                               \
   for (uint e = 0; e < 4; e++) (to)[e] = (v)[e];
 #endif
@@ -28,23 +26,19 @@ TURN(spread_int, int, __private, __global)
 #define RANDOM_ARGS                                                                                                    \
   __global float *out_p, const uint out_o, const uint n, const ulong seed, const ulong position, const float a,        \
       const float b, const float most, const float scale
-#define RANDOM(NAME, FOUR)                                                                                             \
-  RANDOM_APART void NAME##_at(const size_t i, RANDOM_ARGS) {                                                           \
-    if (4 * i >= n) return;                                                                                            \
-    const ulong at = position + i;                                                                                     \
-    UINTS u[4];                                                                                                        \
-    VEC v[4];                                                                                                          \
-    philox(at, 0, seed, u);                                                                                            \
-    FOUR const size_t to = out_o + 4 * i;                                                                              \
-    if (4 * (i + VW) <= n) { /* without a condition around each */                                                     \
-      SPREAD(float, v, out_p + to)                                                                                     \
-    } else {                                                                                                           \
-      const float *lane = (const float *)v;                                                                            \
-      for (uint e = 0; 4 * i + e < n; e++) out_p[to + e] = lane[e % 4 * VW + e / 4];                                   \
-    }                                                                                                                  \
-  }                                                                                                                    \
-  __kernel void NAME(RANDOM_ARGS) {                                                                                    \
-    NAME##_at(get_global_id(0) * VW, out_p, out_o, n, seed, position, a, b, most, scale);                              \
+#define RANDOM(FOUR)                                                                                                   \
+  const size_t i = CLG_ITEM(0) * VW;                                                                                   \
+  if (4 * i >= n) return;                                                                                              \
+  const ulong at = position + i;                                                                                       \
+  UINTS u[4];                                                                                                          \
+  VEC v[4];                                                                                                            \
+  philox(at, 0, seed, u);                                                                                              \
+  FOUR const size_t to = out_o + 4 * i;                                                                                \
+  if (4 * (i + VW) <= n) { /* without a condition around each */                                                       \
+    SPREAD(float, v, out_p + to)                                                                                       \
+  } else {                                                                                                             \
+    const float *lane = (const float *)v;                                                                              \
+    for (uint e = 0; 4 * i + e < n; e++) out_p[to + e] = lane[e % 4 * VW + e / 4];                                     \
   }
 #define UNIFORM                                                                                                        \
   for (int e = 0; e < 4; e++) v[e] = min((a + b * UNIT(u[e])) * scale, (VEC)(most));
@@ -56,16 +50,16 @@ TURN(spread_int, int, __private, __global)
     v[e] = (a + b * (r * VEC_OF(clg_cos)(p))) * scale, v[e + 1] = (a + b * (r * VEC_OF(clg_sin)(p))) * scale;          \
   }
 #if CLG_WANT(random_uniform)
-RANDOM(random_uniform, UNIFORM)
+CLG_KERNEL void random_uniform(RANDOM_ARGS) { RANDOM(UNIFORM) }
 #endif
 #if CLG_WANT(random_normal)
-RANDOM(random_normal, NORMAL)
+CLG_KERNEL void random_normal(RANDOM_ARGS) { RANDOM(NORMAL) }
 #endif
 #if CLG_WANT(random_integers)
 /* The same with integers from `low` on, `width` of them: the high half of a product. */
-__kernel void random_integers(__global int *out_p, const uint out_o, const uint n, const ulong seed,
-                              const ulong position, const int low, const uint width) {
-  const size_t i = get_global_id(0) * VW;
+CLG_KERNEL void random_integers(__global int *out_p, const uint out_o, const uint n, const ulong seed,
+                                const ulong position, const int low, const uint width) {
+  const size_t i = CLG_ITEM(0) * VW;
   if (4 * i >= n) return;
   const ulong at = position + i;
   UINTS u[4], v[4];
