@@ -1,4 +1,5 @@
-/* The same elements in another order along dimensions: flip, which is its own adjoint, and roll. */
+/* The same elements in another order along dimensions: flip, which is its own adjoint, and roll, whose adjoint rolls
+ * back. */
 #include "ops/dims.h"
 #include "ops/op.h"
 #include <clgrad/ops.h>
@@ -50,13 +51,52 @@ clg_tensor *clg_flip(clg_tensor *x, const int *dims, int n) {
 
 /* ---- roll ---- */
 
+typedef struct roll_attrs {
+  int dim;
+  int64_t by; /* from 0 to the dimension's size */
+} roll_attrs;
+
+/* y[to..to + n) = x[from..from + n) along dimension d. */
+static clg_status move(clg_tensor *y, int64_t to, const clg_tensor *x, int64_t from, int64_t n, int d) {
+  if (!n || !x->numel) return CLG_OK;
+  int64_t shape[CLG_MAX_DIMS];
+  memcpy(shape, x->shape, sizeof shape);
+  shape[d] = n;
+  clg_tensor *part = clg_tensor_view(y->storage, (size_t)(to * y->stride[d]), y->ndim, shape, y->stride),
+             *piece = clg_tensor_view(x->storage, x->offset + (size_t)(from * x->stride[d]), x->ndim, shape, x->stride);
+  clg_status s = part && piece ? clg_tensor_assign(part, piece, "roll") : clg_last_status(x->ctx);
+  clg_tensor_unref(&part);
+  clg_tensor_unref(&piece);
+  return s;
+}
+
+static clg_status roll_forward(clg_op_call *c) {
+  const roll_attrs *a = c->attrs;
+  const int64_t rest = c->in[0]->shape[a->dim] - a->by;
+  clg_status s = move(c->out[0], 0, c->in[0], rest, a->by, a->dim);
+  return s == CLG_OK ? move(c->out[0], a->by, c->in[0], 0, rest, a->dim) : s;
+}
+
+static clg_tensor *roll_one(clg_tensor *x, int64_t shift, int dim);
+static void roll_compose(clg_op_call *c, clg_tensor **d) {
+  const roll_attrs *a = c->attrs;
+  d[0] = roll_one(c->grad, -a->by, a->dim);
+}
+
+static const clg_op roll_op = {.name = "roll",
+                               .attrs = sizeof(roll_attrs),
+                               .traits = CLG_OP_STRIDED | CLG_OP_ANY_TYPE,
+                               .shapes = shapes,
+                               .forward = roll_forward,
+                               .compose = roll_compose};
+
 static clg_tensor *roll_one(clg_tensor *x, int64_t shift, int dim) {
   int d = x ? clg_dim_of(x->ctx, dim, x->ndim, "roll") : -1;
   if (d < 0) return NULL;
-  int64_t size = x->shape[d], back = size ? shift % size : 0;
-  if (back < 0) back += size;
-  clg_tensor *const parts[] = {clg_narrow(x, d, size - back, back), clg_narrow(x, d, 0, size - back)};
-  return clg_cat(parts, 2, d);
+  int64_t size = x->shape[d];
+  roll_attrs a = {d, size ? shift % size : 0};
+  if (a.by < 0) a.by += size;
+  return clg_op_run(&roll_op, &x, 1, &a);
 }
 
 clg_tensor *clg_roll(clg_tensor *x, const int64_t *shifts, const int *dims, int n) {
