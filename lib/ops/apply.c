@@ -263,7 +263,7 @@ clg_tensor *clg_formula_mean(clg_formula *f, clg_tensor *const *in, float by, ui
 clg_tensor *clg_row_apply(clg_row_id id, clg_tensor *const *in, const float *params) {
   const clg_row *row = &clg_rows[id];
   const clg_tensor *any = in[0];
-  for (int i = 1; !any && i < 3 && row->in[i]; i++) any = in[i];
+  for (int i = 1; !any && i < CLG_ROW_MOST && row->in[i]; i++) any = in[i];
   if (!any) return clg_null_object(NULL, row->name);
   return clg_formula_apply(clg_formula_row(any->ctx, id), in, params, 0, false);
 }

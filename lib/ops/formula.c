@@ -122,8 +122,8 @@ clg_formula *clg_formula_row(clg_context *ctx, clg_row_id id) {
   if (!s || s->row[id]) return s ? s->row[id] : NULL;
   const clg_row *r = &clg_rows[id];
   names n = {.n_in = 0};
-  while (n.n_in < 3 && r->in[n.n_in]) n.tensor[n.n_in] = r->in[n.n_in], n.n_in++;
-  while (n.n_param < 3 && r->param[n.n_param]) n.param[n.n_param] = r->param[n.n_param], n.n_param++;
+  while (n.n_in < CLG_ROW_MOST && r->in[n.n_in]) n.tensor[n.n_in] = r->in[n.n_in], n.n_in++;
+  while (n.n_param < CLG_ROW_MOST && r->param[n.n_param]) n.param[n.n_param] = r->param[n.n_param], n.n_param++;
   n.tensor[n.n_in] = "y";
   n.tensor[n.n_in + 1] = "g";
   clg_expr e = parse(ctx, r->text, &n, false, r->name);

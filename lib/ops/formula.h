@@ -7,12 +7,13 @@
 
 #define CLG_FORMULA_INPUTS 8
 #define CLG_FORMULA_PARAMS 12
+#define CLG_ROW_MOST       5 /* of a row's tensors, and of its numbers */
 
 /* A row of the table (rows.h). `text` is over in[] (tensors) and param[] (numbers). grad[i], where given, states d text
  * / d in[i] over the same names and y, the result: to keep precision, or to save less than the algebra would. */
 typedef struct clg_row {
   const char *name, *text;
-  const char *in[3], *param[3], *grad[3];
+  const char *in[CLG_ROW_MOST], *param[CLG_ROW_MOST], *grad[CLG_ROW_MOST];
 } clg_row;
 
 typedef enum clg_row_id {

@@ -71,6 +71,8 @@ ROW(MEAN_FROM, "mean", "(x - f)*s", {"x", "f"}, {"s"}, {0})
 /* The mean of squares may be finite where a square is not. */
 ROW(VAR, "var", "(x - f - mu)*s*(x - f - mu)", {"x", "f", "mu"}, {"s"}, {0})
 ROW(CENTRED, "var", "(x - mu)*h*s", {"x", "mu", "h"}, {"s"}, {0})
+ROW(DEVIATION, "std", "(x - f - mu)*s", {"x", "f", "mu"}, {"s"}, {0})
+ROW(STD_GRADIENT, "std", "n == 0 ? 0 : h*((x - f - mu)/n)", {"x", "f", "mu", "n", "h"}, {0}, {0})
 /* Of a normalisation that is differentiated twice: x from m in units of 1/k; 1/std in these units. */
 ROW(MEASURED, "norm", "(x - m)*k", {"x", "m", "k"}, {0}, {0})
 ROW(RSTD, "norm", "rsqrt(v + eps*k*k)", {"v", "k"}, {"eps"}, {0})

@@ -62,26 +62,17 @@ clg_tensor *clg_var(clg_tensor *x, const int *dims, int n, bool unbiased, bool k
 
 /* ---- deviations: a norm, so that they are in range where squares are not ---- */
 
-/* (x - mean)*scale; NULL with the error set. */
-static clg_tensor *centred(clg_tensor *x, uint32_t dims, float scale) {
-  clg_scope *scope = clg_scope_open(x->ctx);
-  clg_tensor *first = NULL, *mean = NULL, *d = NULL;
-  if (measure(x, dims, &first, &mean)) {
-    clg_tensor *in[] = {clg_sub(x, first), mean, clg_full(x->ctx, 0, NULL, scale)};
-    d = clg_row_apply(CLG_ROW_MEASURED, in, NULL);
-  }
-  clg_tensor_unref(&first);
-  return clg_scope_close_with(scope, d);
-}
-
 static clg_status std_forward(clg_op_call *c) {
   const var_attrs *a = c->attrs;
   int dims[CLG_MAX_DIMS], n = clg_mask_dims(c->in[0], a->dims, dims);
   clg_scope *scope = clg_scope_open(c->ctx);
   bool mode = clg_set_grad_mode(c->ctx, false);
-  clg_tensor *y = clg_norm(centred(c->in[0], a->dims, 1 / sqrtf(a->n)), 2, dims, n, a->keepdim);
+  clg_tensor *in[] = {c->in[0], NULL, NULL}, *y = NULL;
+  if (measure(c->in[0], a->dims, &in[1], &in[2]))
+    y = clg_norm(clg_row_apply(CLG_ROW_DEVIATION, in, (float[]){1 / sqrtf(a->n)}), 2, dims, n, a->keepdim);
   if (!(a->n > 0)) y = clg_mul_scalar(y, NAN); /* of too few */
   c->out[0] = clg_tensor_ref(y);
+  clg_tensor_unref(&in[1]);
   clg_set_grad_mode(c->ctx, mode);
   clg_scope_close(scope);
   return c->out[0] ? CLG_OK : clg_last_status(c->ctx);
@@ -90,9 +81,12 @@ static clg_status std_forward(clg_op_call *c) {
 /* dx = (x - mean)/std * g/n */
 static void std_compose(clg_op_call *c, clg_tensor **d) {
   const var_attrs *a = c->attrs;
-  clg_tensor *x = c->in[0], *y = clg_expand_reduced(c->out[0], a->dims, x->ndim, x->shape),
+  clg_tensor *x = c->in[0], *first = NULL, *m = NULL,
+             *y = clg_expand_reduced(c->out[0], a->dims, x->ndim, x->shape),
              *g = clg_expand_reduced(clg_mul_scalar(c->grad, 1 / a->n), a->dims, x->ndim, x->shape);
-  d[0] = clg_row_apply(CLG_ROW_NORM_GRADIENT, (clg_tensor *[]){centred(x, a->dims, 1), y, g}, NULL);
+  if (g && measure(x, a->dims, &first, &m))
+    d[0] = clg_row_apply(CLG_ROW_STD_GRADIENT, (clg_tensor *[]){x, first, m, y, g}, NULL);
+  clg_tensor_unref(&first);
 }
 
 static const clg_op std_op = {.name = "std",
