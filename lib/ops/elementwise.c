@@ -18,8 +18,14 @@ clg_tensor *clg_minimum(clg_tensor *x, clg_tensor *o) { return two(CLG_ROW_MINIM
 clg_tensor *clg_add_scalar(clg_tensor *x, float s) { return one(CLG_ROW_ADD_SCALAR, x, &s); }
 clg_tensor *clg_mul_scalar(clg_tensor *x, float s) { return one(CLG_ROW_MUL_SCALAR, x, &s); }
 clg_tensor *clg_pow_scalar(clg_tensor *x, float p) {
-  if (p == 2) return one(CLG_ROW_POW_2, x, NULL);
-  return p == 3 ? one(CLG_ROW_POW_3, x, NULL) : one(CLG_ROW_POW_SCALAR, x, &p);
+  static const struct {
+    float p;
+    clg_row_id row;
+  } plain[] = {{2, CLG_ROW_POW_2},        {3, CLG_ROW_POW_3},       {4, CLG_ROW_POW_4},           {-1, CLG_ROW_POW_MINUS_1},
+               {-2, CLG_ROW_POW_MINUS_2}, {0.5f, CLG_ROW_POW_HALF}, {1.5f, CLG_ROW_POW_3_HALVES}};
+  for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+    if (p == plain[i].p) return one(plain[i].row, x, NULL);
+  return one(CLG_ROW_POW_SCALAR, x, &p);
 }
 clg_tensor *clg_neg(clg_tensor *x) { return one(CLG_ROW_NEG, x, NULL); }
 clg_tensor *clg_abs(clg_tensor *x) { return one(CLG_ROW_ABS, x, NULL); }

@@ -17,6 +17,13 @@ ROW(MUL_SCALAR, "mul_scalar", "x*s", {"x"}, {"s"}, {0})
 ROW(POW_SCALAR, "pow", "pow(x, p)", {"x"}, {"p"}, {"p == 0 ? 0 : p*pow(x, p - 1)"})
 ROW(POW_2, "pow", "pow(x, 2)", {"x"}, {0}, {0})
 ROW(POW_3, "pow", "x*x*x", {"x"}, {0}, {"3*(x*x)"})
+ROW(POW_4, "pow", "(x*x)*(x*x)", {"x"}, {0}, {"4*(x*x*x)"})
+ROW(POW_MINUS_1, "pow", "1/x", {"x"}, {0}, {"-(1/x)*(1/x)"})
+ROW(POW_MINUS_2, "pow", "(1/x)*(1/x)", {"x"}, {0}, {"-2*((1/x)*(1/x)*(1/x))"})
+/* As in C's pow, -infinity is no number below zero that has no root. */
+#define ROOTED "(x - x == 0 ? x : abs(x))"
+ROW(POW_HALF, "pow", "sqrt(" ROOTED ")", {"x"}, {0}, {"0.5*rsqrt(" ROOTED ")"})
+ROW(POW_3_HALVES, "pow", ROOTED "*sqrt(" ROOTED ")", {"x"}, {0}, {"1.5*sqrt(" ROOTED ")"})
 ROW(NEG, "neg", "-x", {"x"}, {0}, {0})
 ROW(ABS, "abs", "abs(x)", {"x"}, {0}, {0})
 ROW(EXP, "exp", "exp(x)", {"x"}, {0}, {0})
@@ -110,6 +117,7 @@ ROW(LOGSUMEXP_TERM, "logsumexp", "exp(m - m == 0 ? x - m : x)", {"x", "m"}, {0},
 ROW(LOGSUMEXP, "logsumexp", "m - m == 0 ? log(s) + m : log(s)", {"s", "m"}, {0}, {0})
 ROW(LOGSUMEXP_GRADIENT, "logsumexp", "h*exp(x - n)", {"h", "x", "n"}, {0}, {0})
 
+#undef ROOTED
 #undef MISH_N
 #undef MISH_T
 #undef BCE

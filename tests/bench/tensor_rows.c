@@ -26,6 +26,9 @@ static const bench_row rows[] = {
     ROW("mul", "x[R,1024]*c[R,1]", IN(S(FILL, 1024), S(AS_FIRST, 1)), .grads = 3),
     SHORT("mul", "x[R,8]*c[R,1]", IN(S(FILL, 8), S(AS_FIRST, 1)), .grads = 3),
     ROW("mul", "x[R,1024]*c[1024]", IN(S(FILL, 1024), S(1024)), .grads = 3),
+    ROW("pow", "x^2.5", IN(S(FILL)), .low = 0.5f, .high = 2, .attrs = {.exponent = 2.5f}, .grads = 1),
+    ROW("pow", "x^-1", IN(S(FILL)), .low = 0.5f, .high = 2, .attrs = {.exponent = -1}, .grads = 1),
+    ROW("pow", "x^0.5", IN(S(FILL)), .low = 0.5f, .high = 2, .attrs = {.exponent = 0.5f}, .grads = 1),
     ROW("dropout", "p = 0.5", IN(S(FILL)), .attrs = {.p = 0.5f}, .grads = 1),
     /* copies */
     ROW("contiguous", "of the transposed [R,1024]", IN(S(FILL, 1024)), .grads = 1),

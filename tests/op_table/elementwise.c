@@ -125,6 +125,9 @@ OP(dropout, (clg_set_seed(c->ctx, OP_SEED, OP_POSITION), clg_dropout(x, a->p, !a
 #define RELATED(equal, less, nan, zero)                                                                                \
   POINTS({{2, 2}, equal}, {{-INFINITY, INFINITY}, less}, {{NAN, 1}, nan}, {{1, NAN}, nan}, {{NAN, NAN}, nan},          \
          {{0, -0.0f}, zero})
+/* Of a power: its values and gradients at 0, and at infinity of both signs. Below 0 it has none. */
+#define ROOTS(zero, d_zero, most, d_most)                                                                              \
+  POINTS({{0}, zero, {d_zero}}, {{-INFINITY}, most, {d_most}}, {{INFINITY}, most, {d_most}}, {{-3e38f}, NAN, {NAN}})
 static const op_case cases[] = {
     {&op_add, NULL, {FEW, FEW}, -1, 1},
     {&op_add, "a row", {FEW, S(5)}, -1, 1},
@@ -138,9 +141,14 @@ static const op_case cases[] = {
     {&op_minimum, "a row", {FEW, S(5)}, -1, 1, POINTS({{2, 2}, 2, {0.5f, 0.5f}}, {{1, NAN}, NAN, {0, 1}})},
     {&op_add_scalar, NULL, {FEW}, -1, 1, {.scalar = 3}},
     {&op_mul_scalar, NULL, {FEW}, -1, 1, {.scalar = -2}},
-    {&op_pow, NULL, {FEW}, 0.5f, 2, {.exponent = 1.5f}},
+    {&op_pow, "3/2", {FEW}, 0.5f, 2, {.exponent = 1.5f}, ROOTS(0, 0, INFINITY, INFINITY)},
+    {&op_pow, "2.5", {FEW}, 0.5f, 2, {.exponent = 2.5f}},
     {&op_pow, "0", {FEW}, 0.5f, 2, {.exponent = 0}, POINTS({{0}, 1, {0}})},
     {&op_pow, "2", {FEW}, -2, 2, {.exponent = 2}, POINTS({{0}, 0, {0}}, {{-INFINITY}, INFINITY, {-INFINITY}})},
+    {&op_pow, "4", {FEW}, -2, 2, {.exponent = 4}, POINTS({{0}, 0, {0}}, {{-INFINITY}, INFINITY, {-INFINITY}})},
+    {&op_pow, "-1", {FEW}, 0.5f, 2, {.exponent = -1}, POINTS({{-0.0f}, -INFINITY, {-INFINITY}}, {{-INFINITY}, 0, {0}})},
+    {&op_pow, "-2", {FEW}, 0.5f, 2, {.exponent = -2}, POINTS({{-0.0f}, INFINITY, {INFINITY}}, {{-INFINITY}, 0, {0}})},
+    {&op_pow, "1/2", {FEW}, 0.5f, 2, {.exponent = 0.5f}, ROOTS(0, INFINITY, INFINITY, 0)},
     {&op_pow, "3", {FEW}, -2, 2, {.exponent = 3}, POINTS({{0}, 0, {0}}, {{-INFINITY}, -INFINITY, {INFINITY}})},
     {&op_neg, NULL, {FEW}, -1, 1},
     {&op_abs, NULL, {FEW}, -1, 1, POINTS({{0}, 0, {0}})},
