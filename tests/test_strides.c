@@ -3,6 +3,7 @@
 #include "harness.h"
 #include "shared_context.h"
 #include <clgrad/clgrad.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,6 +142,35 @@ static void check_reduced(int64_t rows, int64_t columns) {
 START_TEST(reduced_rows) { check_sizes(check_reduced); }
 END_TEST
 
+/* Columns beside others that are NaN: a sum of narrow ones may read those too, but no further. */
+static void check_columns(int64_t rows, int64_t columns, int64_t before) {
+  const int64_t wide = columns + 7;
+  clg_scope *s = clg_scope_open(ctx);
+  float *v = malloc((size_t)(rows * wide) * sizeof *v), *want = calloc((size_t)columns, sizeof *want);
+  for (int64_t i = 0; i < rows * wide; i++) {
+    const int64_t r = i / wide, k = i % wide - before;
+    v[i] = k < 0 || k >= columns ? NAN : number(1, r * columns + k);
+    if (k >= 0 && k < columns) want[k] += v[i];
+  }
+  clg_tensor *own = clg_tensor_create(ctx, 2, DIMS(rows, wide), v), *x = clg_narrow(own, 1, before, columns);
+  clg_tensor *row = clg_narrow(x, 0, 0, 1), *same = clg_expand(row, 2, DIMS(rows, columns));
+  const int down[] = {0};
+  float *sum = host(clg_sum(x, down, 1, false)), *most = host(clg_amax(x, down, 1, false)),
+        *equal = host(clg_sum(same, down, 1, false));
+  for (int64_t k = 0; k < columns; k++) {
+    ck_assert_msg(sum[k] == want[k], "[%ld,%ld] behind %ld: column %ld is %g, not %g", (long)rows, (long)columns,
+                  (long)before, (long)k, (double)sum[k], (double)want[k]);
+    ck_assert(most[k] == number(1, (rows - 1) * columns + k) && equal[k] == (float)rows * number(1, k));
+  }
+  free(v), free(want), free(sum), free(most), free(equal);
+  clg_tensor_unref(&own);
+  ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+}
+static void check_first_columns(int64_t rows, int64_t columns) { check_columns(rows, columns, 0); }
+static void check_last_columns(int64_t rows, int64_t columns) { check_columns(rows, columns, 7); }
+START_TEST(summed_columns) { check_sizes(check_first_columns), check_sizes(check_last_columns); }
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *c = tcase_create("strides");
   share_context(c);
@@ -150,6 +180,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, flipped_inputs);
   tcase_add_test(c, formulas_with_branches);
   tcase_add_test(c, reduced_rows);
+  tcase_add_test(c, summed_columns);
   suite_add_tcase(suite, c);
 }
 CHECK_MAIN("strides", add_cases)
