@@ -20,7 +20,7 @@ ROW(POW_3, "pow", "x*x*x", {"x"}, {0}, {"3*(x*x)"})
 ROW(POW_4, "pow", "(x*x)*(x*x)", {"x"}, {0}, {"4*(x*x*x)"})
 ROW(POW_MINUS_1, "pow", "1/x", {"x"}, {0}, {"-(1/x)*(1/x)"})
 ROW(POW_MINUS_2, "pow", "(1/x)*(1/x)", {"x"}, {0}, {"-2*((1/x)*(1/x)*(1/x))"})
-/* As in C's pow, -infinity is no number below zero that has no root. */
+/* To C's pow -infinity is infinity here; other numbers below 0 have no root. */
 #define ROOTED "(x - x == 0 ? x : abs(x))"
 ROW(POW_HALF, "pow", "sqrt(" ROOTED ")", {"x"}, {0}, {"0.5*rsqrt(" ROOTED ")"})
 ROW(POW_3_HALVES, "pow", ROOTED "*sqrt(" ROOTED ")", {"x"}, {0}, {"1.5*sqrt(" ROOTED ")"})
