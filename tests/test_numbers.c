@@ -100,17 +100,20 @@ END_TEST
 
 /* ---- ranges ---- */
 
+/* Sixteen ranges whose sums are in range, others among such, and what is left of them. */
 START_TEST(norms_fit_where_squares_do_not) {
-  static const float v[][2] = {{3e20f, 4e20f}, {3e-25f, -4e-25f}, {3, 4}, {0, 0}};
-  float y[4], g[4][2];
+  enum { ROWS = 37 };
+  static const float few[][2] = {{3e20f, 4e20f}, {3e-25f, -4e-25f}, {0, 0}, {3, 4}};
+  float v[ROWS][2], y[ROWS], g[ROWS][2];
+  for (int i = 0; i < ROWS; i++) memcpy(v[i], few[i < 16 || i % 5 > 2 ? 3 : i % 5], sizeof v[i]);
   clg_scope *s = clg_scope_open(ctx);
-  clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(4, 2), &v[0][0]);
+  clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(ROWS, 2), &v[0][0]);
   clg_tensor_set_requires_grad(x, true);
   clg_tensor *n = clg_norm(x, 2, (int[]){1}, 1, false);
   read_all(n, y);
-  ck_assert_uint_eq(clg_memory(ctx).saved, 4 * sizeof(float)); /* y; x is a leaf */
+  ck_assert_uint_eq(clg_memory(ctx).saved, ROWS * sizeof(float)); /* y; x is a leaf */
   backward(total(n)), read_all(clg_tensor_grad(x), &g[0][0]);
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < ROWS; i++) {
     double want = hypot((double)v[i][0], (double)v[i][1]);
     ck_assert_msg(near(y[i], want), "%d: %g, not %g", i, (double)y[i], want);
     for (int k = 0; k < 2; k++) ck_assert(near(g[i][k], want > 0 ? (double)v[i][k] / want : 0));

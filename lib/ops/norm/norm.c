@@ -1,6 +1,7 @@
 /* Norms over dimensions: a sum, and norm.cl behind it, so that a norm is finite where the squares of its elements are
  * not. */
 #include "ops/norm/norm.h"
+#include "kernel/constants.h"
 #include "ops/dims.h"
 #include "ops/formula.h"
 #include "tensor/args.h"
@@ -43,10 +44,9 @@ static clg_status take_root(clg_tensor *x, clg_tensor *sum, clg_tensor *y, const
   clg_args_f32(&args, a->p);
   clg_args_f32(&args, LEAST * (float)n);
   clg_args_f32(&args, part);
-  const size_t range[3] = {(size_t)sum->numel, 1, 1};
   clg_kernel *k = clg_kernel_get(x->ctx, "norm.cl", NULL, n <= SHORT ? "norm_short" : "norm_long");
-  return n <= SHORT ? clg_launch(x->ctx, k, "norm", &args, range, NULL)
-                    : clg_launch_groups(x->ctx, k, "norm", &args, range);
+  return n <= SHORT ? clg_launch_pieces(x->ctx, k, "norm", &args, sum->numel, NORM_RANGES)
+                    : clg_launch_groups(x->ctx, k, "norm", &args, (size_t[3]){(size_t)sum->numel, 1, 1});
 }
 
 /* The norm, not recorded; a reference. With part > 0 (and all of x) [2], part times it behind it. */
