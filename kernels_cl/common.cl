@@ -10,9 +10,9 @@
 #else
 #define CLG_APART static
 #endif
-/* "CLG_KERNEL void NAME(PARAMETERS)", to which embed.py adds the parameters' names: a long kernel, which PoCL compiles
- * for a CPU as such a function, which the kernel calls. It asks for its group by CLG_GROUP, its item by CLG_ITEM, of
- * all, or where a group of a CPU has one item, CLG_LANE, of its group. */
+/* "CLG_KERNEL void NAME(PARAMETERS)", to which embed.py, or lib/kernel for those that it writes, adds the parameters'
+ * names: a long kernel, which PoCL compiles for a CPU as such a function, which the kernel calls. There CLG_GROUP(dim)
+ * is the group, CLG_ITEM(dim) the item of all, and CLG_LANE the item of its group, of which a CPU's has one then. */
 #if defined(CLG_DECLARES) && CLG_CPU
 #define CLG_GROUP(dim) clg_group##dim
 #define CLG_ITEM(dim)  clg_item##dim

@@ -66,8 +66,10 @@ def read_math(path, seen):
     return inner + start + forms[0] + b"#if VW == 16\n" + forms[1] + b"#endif\n#endif\n"
 
 
-def names(parameters):
+def names(parameters, path):
     """Of "float a, const uint n OTHER_ARGS" "a, n OTHER_NAMES"."""
+    if re.search(rb"[(#]|/[/*]", parameters):
+        sys.exit(f"{path}: a list of parameters has more than those: {parameters.decode()}")
     def name(parameter):
         words = re.findall(rb"\w+", parameter)
         last = len(words) - 1 - (bool(words) and words[-1].endswith(b"_ARGS"))
@@ -97,9 +99,9 @@ def read(path, seen):
             if include:
                 line = read(found(include[1].decode(), os.path.dirname(path)), set(seen) if depth else seen)
             elif arguments:
-                line += b"#define %s_NAMES %s\n" % (arguments[1], names(arguments[2]))
+                line += b"#define %s_NAMES %s\n" % (arguments[1], names(arguments[2], path))
             elif kernel:
-                listed = textwrap.fill(f"({names(kernel[2]).decode()})", 118).encode()
+                listed = textwrap.fill(f"({names(kernel[2], path).decode()})", 118).encode()
                 line = b"CLG_KERNEL(%s, (%s),\n%s)%s" % (kernel[1], kernel[2], listed, line[kernel.end():])
             text += line + (f'#line {number + 1} "{base}"\n'.encode() if include or arguments or kernel else b"")
             line = b""

@@ -100,12 +100,13 @@ END_TEST
 
 /* ---- ranges ---- */
 
-/* Sixteen ranges whose sums are in range, others among such, and what is left of them. */
+/* Many ranges whose sums are in range, others among such, and what is left of them. */
 START_TEST(norms_fit_where_squares_do_not) {
-  enum { ROWS = 37 };
-  static const float few[][2] = {{3e20f, 4e20f}, {3e-25f, -4e-25f}, {0, 0}, {3, 4}};
+  enum { ROWS = 53 };
+  static const float few[][2] = {{3e20f, 4e20f}, {3e-25f, -4e-25f}, {0, 0}};
   float v[ROWS][2], y[ROWS], g[ROWS][2];
-  for (int i = 0; i < ROWS; i++) memcpy(v[i], few[i < 16 || i % 5 > 2 ? 3 : i % 5], sizeof v[i]);
+  for (int i = 0; i < ROWS; i++)
+    for (int k = 0; k < 2; k++) v[i][k] = i < 32 || i % 5 > 2 ? (float)((3 + k) * (i + 1)) : few[i % 5][k];
   clg_scope *s = clg_scope_open(ctx);
   clg_tensor *x = clg_tensor_create(ctx, 2, DIMS(ROWS, 2), &v[0][0]);
   clg_tensor_set_requires_grad(x, true);

@@ -1,6 +1,9 @@
 /* Formulas and copies of views whose innermost strides are 1, -1, 0 or others, at widths around those of vectors, tiles
  * and pieces, against plain loops: to the last bit. */
+#include "base/str.h"
+#include "device/launch.h"
 #include "harness.h"
+#include "kernel/sources.h"
 #include "shared_context.h"
 #include <clgrad/clgrad.h>
 #include <math.h>
@@ -142,7 +145,7 @@ static void check_reduced(int64_t rows, int64_t columns) {
 START_TEST(reduced_rows) { check_sizes(check_reduced); }
 END_TEST
 
-/* Columns beside others that are NaN: a sum of narrow ones may read those too, but no further. */
+/* Columns beside others that are NaN, which the sums of narrow ones may read too. */
 static void check_columns(int64_t rows, int64_t columns, int64_t before) {
   const int64_t wide = columns + 7;
   clg_scope *s = clg_scope_open(ctx);
@@ -168,6 +171,37 @@ static void check_columns(int64_t rows, int64_t columns, int64_t before) {
 }
 static void check_first_columns(int64_t rows, int64_t columns) { check_columns(rows, columns, 0); }
 static void check_last_columns(int64_t rows, int64_t columns) { check_columns(rows, columns, 7); }
+/* Of rows that vectors are read of, none reads behind the last element; one more would. */
+START_TEST(rows_that_are_vectors) {
+  enum { MOST = 24, N = 16 * MOST * MOST };
+  if (clg_vector_width(ctx) != 16) return;
+  clg_str source = {0};
+  clg_str_add(&source, clg_source_find("reduce.clh")->text);
+  clg_str_addf(&source,
+               "__kernel void whole(__global int *y, const uint at) {\n"
+               "  const int i = (int)get_global_id(0), most = %d;\n"
+               "  y[at + i] = reduce_whole(i / 16 %% most, i %% 16 + 1, i / 16 / most + 1);\n"
+               "}\n",
+               MOST);
+  clg_scope *s = clg_scope_open(ctx);
+  clg_tensor *y = clg_to_int(clg_zeros(ctx, 1, DIMS(N)));
+  clg_program *p = clg_program_create(ctx, "whole.cl", source.data);
+  ck_assert_msg(p && y, "%s", clg_last_error(ctx));
+  const clg_kernel_arg args[] = {clg_arg_write(y)};
+  static int32_t got[N];
+  ck_assert_int_eq(clg_program_launch(p, "whole", (size_t[]){N, 1, 1}, NULL, args, 1), CLG_OK);
+  ck_assert_int_eq(clg_tensor_read_i32(y, got), CLG_OK);
+  for (int i = 0; i < N; i++) {
+    const int len = i / 16 % MOST, width = i % 16 + 1, along = i / 16 / MOST + 1, size = (len - 1) * along + width;
+    int want = 0;
+    while (want < len && want * along + 16 <= size) want++;
+    ck_assert_msg(got[i] == (width == 16 ? len : want), "%d of %d rows of %d, %d apart", got[i], len, width, along);
+  }
+  clg_program_unref(&p);
+  clg_str_free(&source);
+  ck_assert_int_eq(clg_scope_close(s), CLG_OK);
+}
+END_TEST
 START_TEST(summed_columns) { check_sizes(check_first_columns), check_sizes(check_last_columns); }
 END_TEST
 
@@ -181,6 +215,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(c, formulas_with_branches);
   tcase_add_test(c, reduced_rows);
   tcase_add_test(c, summed_columns);
+  tcase_add_test(c, rows_that_are_vectors);
   suite_add_tcase(suite, c);
 }
 CHECK_MAIN("strides", add_cases)

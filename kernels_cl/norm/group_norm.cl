@@ -18,7 +18,7 @@
 #endif
 #define ROW_EACH(BODY)                                                                                                 \
   for (uint k = 0; k < of; k++) {                                                                                      \
-    CHANNEL_OF(group *of + k)                                                                                          \
+    CHANNEL_OF(k + group * of)                                                                                         \
     const uint end = (k + 1) * size;                                                                                   \
     CHANNEL_EACH(BODY)                                                                                                 \
   }

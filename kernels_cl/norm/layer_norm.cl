@@ -200,7 +200,7 @@ static void norm_columns(__global const float *g, __global const float *x, __glo
     const bool opens = done == 0, ends = done + rows == SUM_LONG || i + rows == end, begins = i - first < SUM_LONG;
     if (opens && (flags & NORM_ROWS))
       norm_rows(g, x, y, gamma, mean + i, rstd + i, dx + (size_t)i * n, 0, min(SUM_LONG, end - i), n, flags, numbers);
-      /* Flags that are known leave no branch in most rows' loops. */
+    /* Flags that are known leave no branch in most rows' loops. */
 #define ADD_AS(ADD)                                                                                                    \
   if (opens && !ends) {                                                                                                \
     ADD(&p, g, x, y, mean + i, rstd + i, n, true, false, false, numbers);                                              \

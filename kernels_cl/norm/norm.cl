@@ -32,7 +32,7 @@ static inline float root(const float v, const float p) {
 #define NORM_ARGS                                                                                                      \
   __global const float *x, const uint x_o, __global const float *sum, const uint sum_o, __global float *y,             \
       const uint y_o, const int8 kept_s, const int8 red_s, const uint8 kept, const uint8 red, const uint ranges,       \
-      const uint n, const float p, const float least, const float part
+      const uint n, const float p, const float least, const float part, const uint piece
 #define IN_RANGE(s) (((s) >= least) & ((s) <= FLT_MAX))
 /* Of range `o`; `least` is what a sum is at least that has lost nothing that counts. EACH_LANE(v) is over the lanes of
  * the range that are this item's, STEP in all; PUT_LANE keeps what one comes to, and JOIN brings them together. */
@@ -68,17 +68,18 @@ static inline float root(const float v, const float p) {
 #define ITEM_EACH_LANE(v)       for (uint v = 0; v < 1; v++)
 #define ITEM_PUT_LANE(v, to, m) to = m;
 #define ITEM_JOIN(to, F)
+/* By one item. */
 static void norm_of(const uint o, NORM_ARGS) {
   const uint lane = 0;
   NORM(1, ITEM_EACH_LANE, ITEM_PUT_LANE, ITEM_JOIN)
 }
 
 #if CLG_WANT(norm_short)
-/* An item has a range, on a CPU NORM_RANGES of them, */
+/* Of short ranges an item has one, on a CPU `piece`. */
 CLG_KERNEL void norm_short(NORM_ARGS) {
 #if CLG_CPU
-  uint o = (uint)CLG_ITEM(0) * NORM_RANGES;
-  for (const uint end = min(ranges, o + NORM_RANGES); o < end;) {
+  uint o = (uint)CLG_ITEM(0) * piece;
+  for (const uint end = min(ranges, o + piece); o < end;) {
     if (p == 2.0f && part == 0.0f && o + LANES <= end) {
       const float16 s = vload16(0, sum + sum_o + o);
       if (all(IN_RANGE(s))) {
@@ -97,7 +98,7 @@ CLG_KERNEL void norm_short(NORM_ARGS) {
 #endif
 
 #if CLG_WANT(norm_long)
-/* or a work-group has one. */
+/* Of long ones a work-group has one. */
 #if CLG_CPU
 CLG_KERNEL void norm_long(NORM_ARGS) { norm_of((uint)CLG_GROUP(0), NORM_NAMES); }
 #else

@@ -68,7 +68,7 @@
 #define NORM_ROWS       2048u /* of layer norm, by those that sum columns */
 #define NORM_ROW_WORK   1024u
 #define NORM_STRIPE     1024u
-#define NORM_RANGES     1024u /* of a norm, whose sums are there */
+#define NORM_RANGES     1024u /* of a norm, whose sums are there; fewer where they are long */
 
 /* Of a CPU's item rows where they are short enough to lie side by side, and columns. */
 #define SOFTMAX_LOG    1u

@@ -21,8 +21,9 @@ clg_tensor *clg_pow_scalar(clg_tensor *x, float p) {
   static const struct {
     float p;
     clg_row_id row;
-  } plain[] = {{2, CLG_ROW_POW_2},        {3, CLG_ROW_POW_3},       {4, CLG_ROW_POW_4},           {-1, CLG_ROW_POW_MINUS_1},
-               {-2, CLG_ROW_POW_MINUS_2}, {0.5f, CLG_ROW_POW_HALF}, {1.5f, CLG_ROW_POW_3_HALVES}};
+  } plain[] = {{2, CLG_ROW_POW_2},        {3, CLG_ROW_POW_3},       {4, CLG_ROW_POW_4},
+               {-1, CLG_ROW_POW_MINUS_1}, {0.5f, CLG_ROW_POW_HALF}, {1.5f, CLG_ROW_POW_3_HALVES},
+               {-2, CLG_ROW_POW_MINUS_2}};
   for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
     if (p == plain[i].p) return one(plain[i].row, x, NULL);
   return one(CLG_ROW_POW_SCALAR, x, &p);

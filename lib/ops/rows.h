@@ -18,11 +18,12 @@ ROW(POW_SCALAR, "pow", "pow(x, p)", {"x"}, {"p"}, {"p == 0 ? 0 : p*pow(x, p - 1)
 ROW(POW_2, "pow", "pow(x, 2)", {"x"}, {0}, {0})
 ROW(POW_3, "pow", "x*x*x", {"x"}, {0}, {"3*(x*x)"})
 ROW(POW_4, "pow", "(x*x)*(x*x)", {"x"}, {0}, {"4*(x*x*x)"})
+/* Powers keep x, reciprocals y. */
 ROW(POW_MINUS_1, "pow", "1/x", {"x"}, {0}, {"-(1/x)*(1/x)"})
 ROW(POW_MINUS_2, "pow", "(1/x)*(1/x)", {"x"}, {0}, {"-2*((1/x)*(1/x)*(1/x))"})
-/* To C's pow -infinity is infinity here; other numbers below 0 have no root. */
+/* To C's pow the roots of -infinity and -0 are those of infinity and 0; other numbers below 0 have none. */
 #define ROOTED "(x - x == 0 ? x : abs(x))"
-ROW(POW_HALF, "pow", "sqrt(" ROOTED ")", {"x"}, {0}, {"0.5*rsqrt(" ROOTED ")"})
+ROW(POW_HALF, "pow", "abs(sqrt(" ROOTED "))", {"x"}, {0}, {"0.5*abs(rsqrt(" ROOTED "))"})
 ROW(POW_3_HALVES, "pow", ROOTED "*sqrt(" ROOTED ")", {"x"}, {0}, {"1.5*sqrt(" ROOTED ")"})
 ROW(NEG, "neg", "-x", {"x"}, {0}, {0})
 ROW(ABS, "abs", "abs(x)", {"x"}, {0}, {0})

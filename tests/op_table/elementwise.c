@@ -125,9 +125,10 @@ OP(dropout, (clg_set_seed(c->ctx, OP_SEED, OP_POSITION), clg_dropout(x, a->p, !a
 #define RELATED(equal, less, nan, zero)                                                                                \
   POINTS({{2, 2}, equal}, {{-INFINITY, INFINITY}, less}, {{NAN, 1}, nan}, {{1, NAN}, nan}, {{NAN, NAN}, nan},          \
          {{0, -0.0f}, zero})
-/* Of a power: its values and gradients at 0, and at infinity of both signs. Below 0 it has none. */
+/* Of a power: its values and gradients at 0 and infinity of both signs. Between those below 0 it has none. */
 #define ROOTS(zero, d_zero, most, d_most)                                                                              \
-  POINTS({{0}, zero, {d_zero}}, {{-INFINITY}, most, {d_most}}, {{INFINITY}, most, {d_most}}, {{-3e38f}, NAN, {NAN}})
+  POINTS({{0}, zero, {d_zero}}, {{-0.0f}, zero, {d_zero}}, {{-INFINITY}, most, {d_most}},                              \
+         {{INFINITY}, most, {d_most}}, {{-3e38f}, NAN, {NAN}})
 static const op_case cases[] = {
     {&op_add, NULL, {FEW, FEW}, -1, 1},
     {&op_add, "a row", {FEW, S(5)}, -1, 1},

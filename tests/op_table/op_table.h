@@ -91,7 +91,7 @@ typedef struct op_shape {
   }
 
 /* What holds where the definition alone does not say, or passes through infinity: single elements, their value and
- * gradients. Values of a row stay away from the points of its first operand, but come near. NAN as a gradient: any. */
+ * gradients. Values of a row stay away from the points of its first operand, but come near. */
 typedef struct op_point {
   float in[4];
   double value, grad[4];

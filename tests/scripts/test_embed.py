@@ -16,6 +16,8 @@ CASES = [  # the source, and what is said of it
     ("#if CLG_CPU\n#elif WIDTH > 4\n#define WIDTH 4\n#endif\n", "nobody defines WIDTH"),
     ('#include "kernel/constant.h"\n', "there is no kernel/constant.h"),
     ("CLG_KERNEL void f(const int (a)) {\n}\n", "does not end"),
+    ("CLG_KERNEL void f(const int a /* one, two */) {\n}\n", "has more than those"),
+    ("#define A_ARGS(a) const int a\n", "has more than those"),
 ]
 
 failed = False

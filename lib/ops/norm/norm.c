@@ -44,8 +44,10 @@ static clg_status take_root(clg_tensor *x, clg_tensor *sum, clg_tensor *y, const
   clg_args_f32(&args, a->p);
   clg_args_f32(&args, LEAST * (float)n);
   clg_args_f32(&args, part);
+  const int64_t piece = n < 64 ? NORM_RANGES : LANES; /* a range that is gone through again takes its time */
+  clg_args_sizes(&args, &piece, 1);
   clg_kernel *k = clg_kernel_get(x->ctx, "norm.cl", NULL, n <= SHORT ? "norm_short" : "norm_long");
-  return n <= SHORT ? clg_launch_pieces(x->ctx, k, "norm", &args, sum->numel, NORM_RANGES)
+  return n <= SHORT ? clg_launch_pieces(x->ctx, k, "norm", &args, sum->numel, piece)
                     : clg_launch_groups(x->ctx, k, "norm", &args, (size_t[3]){(size_t)sum->numel, 1, 1});
 }
 

@@ -53,7 +53,7 @@ clg_tensor *clg_flip(clg_tensor *x, const int *dims, int n) {
 
 typedef struct roll_attrs {
   int dim;
-  int64_t by; /* from 0 to the dimension's size */
+  int64_t by; /* less than the dimension's size, or 0 */
 } roll_attrs;
 
 /* y[to..to + n) = x[from..from + n) along dimension d. */
