@@ -56,25 +56,18 @@ typedef struct roll_attrs {
   int64_t by; /* less than the dimension's size, or 0 */
 } roll_attrs;
 
-/* y[to..to + n) = x[from..from + n) along dimension d. */
-static clg_status move(clg_tensor *y, int64_t to, const clg_tensor *x, int64_t from, int64_t n, int d) {
-  if (!n || !x->numel) return CLG_OK;
-  int64_t shape[CLG_MAX_DIMS];
-  memcpy(shape, x->shape, sizeof shape);
-  shape[d] = n;
-  clg_tensor *part = clg_tensor_view(y->storage, (size_t)(to * y->stride[d]), y->ndim, shape, y->stride),
-             *piece = clg_tensor_view(x->storage, x->offset + (size_t)(from * x->stride[d]), x->ndim, shape, x->stride);
-  clg_status s = part && piece ? clg_tensor_assign(part, piece, "roll") : clg_last_status(x->ctx);
-  clg_tensor_unref(&part);
-  clg_tensor_unref(&piece);
-  return s;
-}
-
+/* The two parts joined, not recorded: their gradients would be put into zeros one by one. */
 static clg_status roll_forward(clg_op_call *c) {
   const roll_attrs *a = c->attrs;
-  const int64_t rest = c->in[0]->shape[a->dim] - a->by;
-  clg_status s = move(c->out[0], 0, c->in[0], rest, a->by, a->dim);
-  return s == CLG_OK ? move(c->out[0], a->by, c->in[0], 0, rest, a->dim) : s;
+  clg_tensor *x = c->in[0];
+  const int64_t rest = x->shape[a->dim] - a->by;
+  clg_scope *scope = clg_scope_open(c->ctx);
+  bool mode = clg_set_grad_mode(c->ctx, false);
+  clg_tensor *const parts[] = {clg_narrow(x, a->dim, rest, a->by), clg_narrow(x, a->dim, 0, rest)};
+  c->out[0] = clg_tensor_ref(clg_cat(parts, 2, a->dim));
+  clg_set_grad_mode(c->ctx, mode);
+  clg_scope_close(scope);
+  return c->out[0] ? CLG_OK : clg_last_status(c->ctx);
 }
 
 static clg_tensor *roll_one(clg_tensor *x, int64_t shift, int dim);
@@ -85,8 +78,7 @@ static void roll_compose(clg_op_call *c, clg_tensor **d) {
 
 static const clg_op roll_op = {.name = "roll",
                                .attrs = sizeof(roll_attrs),
-                               .traits = CLG_OP_STRIDED | CLG_OP_ANY_TYPE,
-                               .shapes = shapes,
+                               .traits = CLG_OP_STRIDED | CLG_OP_ANY_TYPE | CLG_OP_MAKES | CLG_OP_NO_PLACES,
                                .forward = roll_forward,
                                .compose = roll_compose};
 
